@@ -1,0 +1,1 @@
+"""Processes, threads, supervision, the output clock, metrics, the command line."""

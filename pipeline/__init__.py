@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: flow schedules, the stream, conditioning, autoencoders, models, accelerators."""

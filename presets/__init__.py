@@ -1,0 +1,1 @@
+"""Every live parameter, declared once; presets read from and written to YAML; the shipped looks."""

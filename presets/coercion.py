@@ -1,0 +1,96 @@
+"""From whatever a control surface sends to a value that fits: coerced, clamped, or refused with a sentence.
+
+Ints, floats, doubles, bools and numeric strings all arrive where a float is meant, and some controllers turn every
+number into a float; a performer's fader must work all the same.
+"""
+
+import math
+from collections.abc import Callable
+
+from presets.errors import ParameterRefused
+
+_TRUE = frozenset({"1", "true", "on", "yes"})
+_FALSE = frozenset({"0", "false", "off", "no"})
+
+
+def as_number(value: object) -> float:
+    """A finite float from a number, a bool or a numeric string."""
+    if isinstance(value, str | int | float):  # bool is an int
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number):
+            return number
+    raise ParameterRefused(f"a number is expected, {_shown(value)} came")
+
+
+def float_coercer(minimum: float | None, maximum: float | None) -> Callable[[object], float]:
+    """Clamps to the closed range."""
+    low = -math.inf if minimum is None else minimum
+    high = math.inf if maximum is None else maximum
+
+    def coerce(value: object) -> float:
+        return min(max(as_number(value), low), high)
+
+    return coerce
+
+
+def int_coercer(minimum: float | None, maximum: float | None, multiple_of: int | None) -> Callable[[object], int]:
+    """Rounds to the nearest whole number (or multiple), then clamps to the closed range."""
+    step = multiple_of or 1
+    low = None if minimum is None else math.ceil(minimum / step) * step
+    high = None if maximum is None else math.floor(maximum / step) * step
+
+    def coerce(value: object) -> int:
+        # An exact int stays exact: a seed of 2**31 - 1 would survive float64, a larger range would not.
+        number = value if type(value) is int else as_number(value)
+        whole = round(number / step) * step if step > 1 or type(number) is float else int(number)
+        if low is not None and whole < low:
+            return low
+        return high if high is not None and whole > high else whole
+
+    return coerce
+
+
+def as_bool(value: object) -> bool:
+    """A button's press: numbers from 0.5 up are on, as are the usual words."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
+        return value.strip().lower() in _TRUE
+    return as_number(value) >= 0.5
+
+
+def text_coercer(longest: int) -> Callable[[object], str]:
+    """Text of at most `longest` characters; a number becomes its digits, control characters become spaces."""
+
+    def coerce(value: object) -> str:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ParameterRefused(f"text is expected, {_shown(value)} came")
+        text = "".join(character if character.isprintable() else " " for character in str(value)[:longest])
+        return text.strip()
+
+    return coerce
+
+
+def choice_coercer(choices: tuple[str, ...]) -> Callable[[object], str]:
+    """One of the choices, by its name in any case or by its place counted from 0 (what a menu's fader sends)."""
+
+    def coerce(value: object) -> str:
+        if isinstance(value, str) and value.strip().lower() in choices:
+            return value.strip().lower()
+        try:
+            place = round(as_number(value))
+        except ParameterRefused:
+            place = -1
+        if 0 <= place < len(choices):
+            return choices[place]
+        raise ParameterRefused(f"one of {', '.join(choices)} is expected, {_shown(value)} came")
+
+    return coerce
+
+
+def _shown(value: object) -> str:
+    # Cut before repr: a megabyte from the wire must not become a megabyte in the log.
+    return repr(value[:60]) if isinstance(value, str | bytes) else type(value).__name__

@@ -1,0 +1,148 @@
+"""Every live control, declared once, as one annotated field of `Parameters`.
+
+From this declaration `presets.live` derives the preset keys, the OSC addresses, the ZeroMQ control messages and the
+web page's controls. Adding a control is adding a field here and the line that reads it (`parameters.strength`).
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+PROMPTS = 4
+"""How many weighted prompts a look may mix."""
+
+
+class Effect(StrEnum):
+    """Where a change of a parameter takes effect."""
+
+    OUTPUT = "output"
+    """In the stage, at the next tick of the output clock: works with a dead renderer."""
+    FRAME = "frame"
+    """With the next picture admitted to the stream."""
+    CONDITIONING = "conditioning"
+    """With the first picture admitted after the text encoder has done its work."""
+    REBUILD = "rebuild"
+    """In a new renderer, which takes over once it delivers."""
+
+
+class Live(NamedTuple):
+    """What a field says beyond its type and range."""
+
+    effect: Effect
+    unit: str = ""
+    in_presets: bool = True
+    """False for what belongs to the evening and not to a look: no preset may black out a show."""
+
+
+class WeightedPrompt(BaseModel):
+    """One text and how much of it; an empty text counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    text: Annotated[str, Field(max_length=1000, description="words the picture is made from; empty is absent")] = ""
+    weight: Annotated[float, Field(ge=0, le=2, description="share of this prompt in the mix")] = 1.0
+
+
+class Parameters(BaseModel):
+    """One immutable snapshot of everything a performer can turn."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: Annotated[
+        tuple[WeightedPrompt, ...],
+        Field(max_length=PROMPTS, description="the weighted prompts that are mixed"),
+        Live(Effect.CONDITIONING),
+    ] = (WeightedPrompt(text="neon tunnel"),)
+    negative_prompt: Annotated[
+        str,
+        Field(max_length=1000, description="what to steer away from; heard when guidance is above 1"),
+        Live(Effect.CONDITIONING),
+    ] = ""
+    mode: Annotated[
+        Literal["image", "text"],
+        Field(description="image redraws the incoming picture; text draws from the prompt alone"),
+        Live(Effect.FRAME),
+    ] = "image"
+    strength: Annotated[
+        float,
+        Field(ge=0, le=1, description="how far the picture leaves its source: 0 keeps it, 1 forgets it"),
+        Live(Effect.FRAME),
+    ] = 0.6
+    steps: Annotated[
+        int,
+        Field(ge=1, le=50, description="network evaluations from pure noise to a finished picture"),
+        Live(Effect.FRAME),
+    ] = 4
+    guidance: Annotated[
+        float,
+        Field(ge=1, le=10, description="classifier-free guidance; 1 is off and twice as fast"),
+        Live(Effect.FRAME),
+    ] = 1.0
+    seed: Annotated[
+        int, Field(ge=0, le=2**31 - 1, description="which noise the picture grows from"), Live(Effect.FRAME)
+    ] = 0
+    preset: Annotated[
+        str,
+        Field(max_length=100, description="the look on air; setting it loads that look"),
+        Live(Effect.FRAME, in_presets=False),
+    ] = ""
+    freeze: Annotated[bool, Field(description="hold the picture on air"), Live(Effect.OUTPUT, in_presets=False)] = False
+    blackout: Annotated[bool, Field(description="fade the output to black"), Live(Effect.OUTPUT, in_presets=False)] = (
+        False
+    )
+    brightness: Annotated[
+        float, Field(ge=0, le=1, description="master fader"), Live(Effect.OUTPUT, in_presets=False)
+    ] = 1.0
+    fade: Annotated[
+        float,
+        Field(ge=0, le=30, description="how long blackout and its release take"),
+        Live(Effect.OUTPUT, unit="s", in_presets=False),
+    ] = 0.0
+    model: Annotated[
+        str,
+        Field(max_length=1000, description="'shipped', or a folder in diffusers format"),
+        Live(Effect.REBUILD),
+    ] = "shipped"
+    width: Annotated[
+        int,
+        Field(ge=64, le=2048, multiple_of=32, description="width of the picture the model draws"),
+        Live(Effect.REBUILD, unit="px"),
+    ] = 256
+    height: Annotated[
+        int,
+        Field(ge=64, le=2048, multiple_of=32, description="height of the picture the model draws"),
+        Live(Effect.REBUILD, unit="px"),
+    ] = 256
+    accelerator: Annotated[
+        Literal["auto", "openvino", "eager"],
+        Field(description="what runs the network; auto takes the fastest that works here and says why"),
+        Live(Effect.REBUILD),
+    ] = "auto"
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _one_text_is_a_prompt(cls, value: object) -> object:
+        return ({"text": value},) if isinstance(value, str) else value
+
+
+class Action(NamedTuple):
+    """Something that happens once when it is asked for; it has no value to read back."""
+
+    address: str
+    description: str
+    argument: str = ""
+    """What its one argument is, or empty if it takes none. A button's 0 (its release) does nothing."""
+
+
+ACTIONS = (
+    Action(
+        "/panic",
+        "cut to the safe picture, release freeze and blackout, put the look's own values back;"
+        " the first picture drawn with them takes over",
+    ),
+    Action("/next", "load the next preset"),
+    Action("/previous", "load the preset before"),
+    Action("/save", "save the look as it is now", argument="the preset's name"),
+    Action("/prompt", "one prompt alone, at full weight", argument="the text"),
+)
