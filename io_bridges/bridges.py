@@ -1,4 +1,4 @@
-"""The protocols a bridge speaks. Each is opened, used and closed on one thread, because GL contexts are bound to theirs.
+"""The protocols a bridge speaks. Each is opened, used and closed on one thread: GL contexts are bound to theirs.
 
 A bridge that can't run here raises `BridgeUnavailable` from `open` (or when it is made); one that fails later raises
 `BridgeError`, is counted, and is opened again by the stage with back-off.

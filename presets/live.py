@@ -51,7 +51,7 @@ def snapshot(values: Mapping[str, Value]) -> Parameters:
     }
     prompts = (
         WeightedPrompt.model_construct(
-            **{key: _value(values, f"/prompt/{place}/{key}") for key in WeightedPrompt.model_fields}
+            text=_value(values, f"/prompt/{place}/text"), weight=_value(values, f"/prompt/{place}/weight")
         )
         for place in range(1, PROMPTS + 1)
     )
