@@ -43,9 +43,9 @@ def int_coercer(minimum: float | None, maximum: float | None, multiple_of: int |
     high = None if maximum is None else math.floor(maximum / step) * step
 
     def coerce(value: object) -> int:
-        # An exact int stays exact: a seed of 2**31 - 1 would survive float64, a larger range would not.
-        number = value if type(value) is int else as_number(value)
-        whole = round(number / step) * step if step > 1 or type(number) is float else int(number)
+        # An int stays exact, and never meets float: a large one from the wire would overflow there.
+        exact = (2 * value + step) // (2 * step) if type(value) is int else round(as_number(value) / step)
+        whole = exact * step
         if low is not None and whole < low:
             return low
         return high if high is not None and whole > high else whole
@@ -68,6 +68,8 @@ def text_coercer(longest: int) -> Callable[[object], str]:
     def coerce(value: object) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ParameterRefused(f"text is expected, {_shown(value)} came")
+        if isinstance(value, int) and value.bit_length() > 64:  # Python refuses to spell out very long ones
+            raise ParameterRefused(f"text is expected, a number of {value.bit_length()} bits came")
         text = "".join(character if character.isprintable() else " " for character in str(value)[:longest])
         return text.strip()
 

@@ -1,0 +1,178 @@
+"""The looks that can be loaded: those shipped with the program and those in the user's folder, which go before them.
+
+Names come from the wire, paths never do: `Library.load` takes names only, `Library.open` is for the command line.
+"""
+
+import importlib.resources
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import platformdirs
+
+from presets.errors import PresetError
+from presets.files import LOOK_KEYS, REBUILD_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
+from presets.live import PARAMETERS, Value, snapshot
+
+MOST_LOOKS = 1000
+"""A stuck save button must not fill the disk."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # Windows opens these instead of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One look in the library; a broken one is listed too, with what is wrong with it."""
+
+    name: str
+    path: Path
+    shipped: bool
+    preset: Preset | None
+    error: str = ""
+    """Every problem, one a line; empty for a look that can be loaded."""
+
+
+class Library:
+    """The shipped looks and one folder of the user's. Safe to use from several threads at once."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder` holds the user's presets; it need not exist. Default: where this platform keeps configuration."""
+        self.folder = folder or Path(platformdirs.user_config_dir("streamflow-live", appauthor=False)) / "presets"
+        self.trouble = ""
+        """Why the user's folder could not be listed the last time; empty if it could."""
+        self._read: dict[Path, tuple[tuple[int, int, int], Entry]] = {}
+
+    def entries(self) -> list[Entry]:
+        """Every look, in alphabetical order, the user's in place of a shipped one of the same name."""
+        paths = self._paths()
+        return [self._entry(*paths[name]) for name in sorted(paths, key=lambda name: (name.casefold(), name))]
+
+    def names(self) -> list[str]:
+        """The names of the looks that can be loaded, in alphabetical order."""
+        return [entry.name for entry in self.entries() if entry.preset is not None]
+
+    def load(self, name: str) -> Preset:
+        """The look of that name, in any case. Raises `PresetError` if there is none or its file is broken.
+
+        A broken file of the user's is told, never passed over for the shipped look that it goes before.
+        """
+        paths = self._paths()
+        found = name if name in paths else next((known for known in paths if known.casefold() == name.casefold()), None)
+        if found is None:
+            raise PresetError(f"there is no look {name[:64]!r}; {_advice(name, list(paths))}")
+        entry = self._entry(*paths[found])
+        if entry.preset is None:
+            raise PresetError(entry.error)
+        return entry.preset
+
+    def open(self, name_or_path: str) -> Preset:
+        """A look by its name, or by the path of a .yaml file: for what a person types on the command line."""
+        if name_or_path.endswith((".yaml", ".yml")) or any(mark in name_or_path for mark in ("/", os.sep)):
+            return read_preset(Path(name_or_path))
+        return self.load(name_or_path)
+
+    def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
+        """Save plain values by address as a look of the user's, over one of that name if there is one.
+
+        The rebuild keys (model, size, accelerator) are written only where `values` has them. Without a description,
+        the one of the look of that name stays.
+        Raises `PresetError` for a name that can't be a look's, and where the file can't be written.
+        """
+        path = self.folder / f"{check_name(name)}.yaml"
+        if not path.exists() and len(self._user_files()) >= MOST_LOOKS:
+            raise PresetError(f"{self.folder} holds {MOST_LOOKS} looks already; delete some of them first")
+        # Faders send float32: 0.3 comes as 0.30000001192092896, which nobody wants to read in a file.
+        tidy = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+        parameters = snapshot(tidy)
+        left_out = {key for key in REBUILD_KEYS if f"/{key}" not in values}
+        looks = {key: getattr(parameters, key) for key in LOOK_KEYS if key not in left_out}
+        if description is None:
+            paths = self._paths()
+            before = self._entry(*paths[name]).preset if name in paths else None
+            description = before.description if before else ""
+        write_preset(path, Preset(name, description, looks))
+        return path
+
+    def neighbour(self, name: str, step: int) -> str:
+        """The look `step` places after the one of that name (before it if negative), round and round.
+
+        A name that is not there counts from the place it would have. Raises `PresetError` if there are no looks.
+        """
+        names = self.names()
+        if not names:
+            raise PresetError("there are no looks to go to")
+        if name in names:
+            return names[(names.index(name) + step) % len(names)]
+        place = sum(1 for known in names if known.casefold() < name.casefold())
+        return names[(place + step - (step > 0)) % len(names)]
+
+    def _paths(self) -> dict[str, tuple[Path, bool]]:
+        shipped = Path(str(importlib.resources.files("presets") / "looks"))
+        paths = {path.stem: (path, True) for path in shipped.glob("*.yaml")}
+        for path in self._user_files():
+            for name in [known for known in paths if known.casefold() == path.stem.casefold() and paths[known][1]]:
+                del paths[name]
+            paths[path.stem] = (path, False)
+        return paths
+
+    def _user_files(self) -> list[Path]:
+        try:
+            with os.scandir(self.folder) as files:
+                found = [Path(file.path) for file in files if file.name.endswith(".yaml") and file.name[0] != "."]
+        except FileNotFoundError:
+            found = []
+        except OSError as error:
+            # The shipped looks play on; whoever lists or saves is told.
+            found = []
+            self.trouble = f"{self.folder}: the presets can't be listed: {error.strerror or error}"
+        else:
+            self.trouble = ""
+        return found
+
+    def _entry(self, path: Path, shipped: bool) -> Entry:
+        """Read a file again only when it changed: a page may ask for the names once a second all night."""
+        try:
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        except OSError:
+            stamp = (0, 0, 0)  # gone since it was listed, or a link to nowhere; reading it says which
+        known = self._read.get(path)
+        if known is not None and known[0] == stamp != (0, 0, 0):
+            return known[1]
+        name = path.stem.encode("utf-8", "replace").decode()  # Linux allows file names that are not text
+        try:
+            check_name(path.stem)
+            entry = Entry(name, path, shipped, parse_preset(read_bytes(path), str(path)))
+        except PresetError as error:
+            entry = Entry(name, path, shipped, None, str(error))
+        self._read[path] = (stamp, entry)
+        return entry
+
+
+def check_name(name: str) -> str:
+    """`name`, if a look may have it. Raises `PresetError`."""
+    if not _NAME.fullmatch(name) or _DEVICE.fullmatch(name):
+        raise PresetError(
+            f"{name[:64]!r} can't be a look's name: it takes 1 to 64 letters from A to Z, digits, spaces, _ and -"
+        )
+    return name
+
+
+def address_values(values: Mapping[str, Value], rebuild: bool) -> dict[str, Value]:
+    """Those of the plain values that belong to a look, with or without the rebuild keys."""
+    return {
+        address: value
+        for address, value in values.items()
+        if PARAMETERS[address].in_presets and (rebuild or PARAMETERS[address].key not in REBUILD_KEYS)
+    }
+
+
+def _advice(name: str, names: list[str]) -> str:
+    near = get_close_matches(name[:100], names, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"there are {', '.join(sorted(names)[:20])}" if names else "there are no looks at all"

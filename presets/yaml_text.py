@@ -1,0 +1,192 @@
+"""Strict YAML: one document's bytes to plain values, each with the line and column where it stands.
+
+PyYAML scans and parses (its `compose` gives every node its mark). What a hand-edited preset never needs, and what makes
+YAML dangerous or surprising, is refused by name: aliases and anchors, tags, duplicate keys, several documents, depth.
+Plain words are read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): ``no`` and ``on``
+are text, and ``1e-3`` is a number.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import yaml
+
+MOST_BYTES = 64 * 1024
+DEEPEST = 8
+
+_CORE_SCHEMA = (
+    ("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    ("tag:yaml.org,2002:int", re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        re.compile(
+            r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
+        list("-+.0123456789"),
+    ),
+)
+
+Place = tuple[str | int, ...]
+"""Where a value stands in the tree: ``("prompt", 0, "weight")``, as pydantic's ``loc`` has it."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a file; line and column count from 1, 0 where no line is to blame."""
+
+    line: int
+    column: int
+    message: str
+
+
+@dataclass(slots=True)
+class Document:
+    """A document's plain value and where its parts stand."""
+
+    value: Any = None
+    values: dict[Place, Problem] = field(default_factory=dict)
+    """Line, column and source text of every value."""
+    keys: dict[Place, Problem] = field(default_factory=dict)
+    """Line, column and source text of every mapping key."""
+    problems: list[Problem] = field(default_factory=list)
+
+
+def parse(data: bytes) -> Document:
+    """Read one YAML document; what is wrong with it is in ``problems``, and nothing is raised for any bytes."""
+    document = Document()
+    if len(data) > MOST_BYTES:
+        document.problems.append(
+            Problem(0, 0, f"at most {MOST_BYTES // 1024} KiB are expected; {len(data)} bytes came")
+        )
+        return document
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        document.problems.append(Problem(line, column, f"UTF-8 text is expected; byte {data[error.start]:#04x} is not"))
+        return document
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except _Refused as refused:
+        document.problems.append(refused.problem)
+        return document
+    except yaml.MarkedYAMLError as error:
+        document.problems.append(_syntax(error))
+        return document
+    except yaml.reader.ReaderError as error:
+        before_it = text[: error.position]
+        line, column = before_it.count("\n") + 1, error.position - (before_it.rfind("\n") + 1) + 1
+        document.problems.append(Problem(line, column, f"character {ord(text[error.position]):#x} can't stand in YAML"))
+        return document
+    except (ValueError, OverflowError) as error:
+        # "\UFFFFFFFF" or "%YAML 9…9": PyYAML hands such numbers to chr() and int() unchecked.
+        document.problems.append(Problem(0, 0, f"an escape or a directive has a number out of range: {error}"))
+        return document
+    if node is not None:
+        document.value = _plain(node, (), document)
+    return document
+
+
+class _Refused(Exception):
+    def __init__(self, mark: yaml.Mark, message: str) -> None:
+        self.problem = Problem(mark.line + 1, mark.column + 1, message)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader with YAML 1.2's plain words, refusing while it composes."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own attribute
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _Refused(mark, "anchors (&) and aliases (*) are not taken here; write the value out, or quote it")
+        if getattr(event, "tag", None):
+            raise _Refused(mark, "tags (!) are not taken here; quote the text if it is meant as text")
+        if self.depth >= DEEPEST:
+            raise _Refused(mark, f"nothing here nests deeper than {DEEPEST} levels")
+        self.depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+class StrictDumper(yaml.SafeDumper):
+    """Quotes whatever YAML 1.1 or 1.2 would read as something other than text."""
+
+
+for _tag, _pattern, _first in _CORE_SCHEMA:
+    _Loader.add_implicit_resolver(_tag, _pattern, _first)
+    StrictDumper.add_implicit_resolver(_tag, _pattern, _first)
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+    if isinstance(error, yaml.composer.ComposerError):
+        return Problem(line, column, "one document is expected; another begins here")
+    said = ": ".join(part for part in (error.context, error.problem) if part)
+    return Problem(line, column, f"this is not YAML ({said or 'it can not be read'})")
+
+
+def _plain(node: yaml.Node, place: Place, document: Document) -> Any:
+    document.values[place] = _standing(node)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(entry, (*place, index), document) for index, entry in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            here = _standing(key_node)
+            if not isinstance(key_node, yaml.ScalarNode):
+                document.problems.append(here._replace(message="a key must be a single word"))
+                continue
+            key = key_node.value
+            if key in mapping:
+                first = document.keys[(*place, key)].line
+                document.problems.append(here._replace(message=f"{_cut(key)} is here twice (first in line {first})"))
+                continue
+            document.keys[(*place, key)] = here
+            mapping[key] = _plain(value_node, (*place, key), document)
+        return mapping
+    return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> str | int | float | bool | None:
+    text: str = node.value
+    kind = node.tag.rpartition(":")[2]
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind == "int" and len(text) <= 40:  # a longer one is out of any range, and Python is slow at reading it
+        return int(text, 8) if text.startswith("0o") else int(text, 16) if text.startswith("0x") else int(text)
+    if kind in ("int", "float"):
+        bare = text.lower().replace(".inf", "inf").replace(".nan", "nan")
+        return float("inf" if bare.startswith(("0x", "0o")) else bare)
+    return text
+
+
+def _standing(node: yaml.Node) -> Problem:
+    """Where a node stands, and its source text as a sentence can show it."""
+    mark = node.start_mark
+    if isinstance(node, yaml.SequenceNode):
+        shown = "a list"
+    elif isinstance(node, yaml.MappingNode):
+        shown = "a mapping"
+    elif node.tag == "tag:yaml.org,2002:null":
+        shown = "nothing"
+    elif node.tag == "tag:yaml.org,2002:str":
+        shown = repr(_cut(node.value))
+    else:
+        shown = _cut(node.value)
+    return Problem(mark.line + 1, mark.column + 1, shown)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
