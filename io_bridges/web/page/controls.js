@@ -1,0 +1,198 @@
+// One control for each kind of parameter. Every maker gives {element, show(value)}: show is called with the desk's
+// value, and leaves the control alone while a hand is on it.
+
+const PAUSE = 500;       // ms without a keystroke after which a text is sent
+const SETTLE = 300;      // ms after a hand lets go before the desk's value is shown again
+const FADER_SPAN = 10000; // a range wider than this is a number to type, not a fader
+
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (typeof value === "boolean") made.toggleAttribute(name, value);
+    else if (value !== undefined) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export function title(parameter) {
+  const [, key, place, part] = parameter.address.split("/"); // "/strength", "/prompt/2/text", "/prompt/2/weight"
+  const words = place ? [part === "text" ? key : part, place] : [key];
+  return words.join(" ").replaceAll("_", " ");
+}
+
+export function tooltip(parameter) {
+  const range = parameter.minimum !== null && parameter.maximum !== null
+    ? `${parameter.minimum} to ${parameter.maximum}${parameter.unit ? ` ${parameter.unit}` : ""}`
+    : parameter.choices.join(", ");
+  const normal = parameter.default === "" ? "" : `default ${parameter.default}`;
+  return [parameter.description, [parameter.address, range, normal].filter(Boolean).join("  ·  ")].join("\n");
+}
+
+// `set(value, {settled})` sends; it answers false if there is no connection. settled is false while a fader moves.
+export function makeControl(parameter, set, { staged = false } = {}) {
+  switch (parameter.kind) {
+    case "bool": return toggle(parameter, set);
+    case "choice": return parameter.choices.length <= 3 && !staged ? segments(parameter, set) : menu(parameter, set);
+    case "text": return text(parameter, set, staged);
+    default: {
+      const span = parameter.maximum - parameter.minimum;
+      const bounded = parameter.minimum !== null && parameter.maximum !== null;
+      return bounded && span <= FADER_SPAN && !staged ? fader(parameter, set) : number(parameter, set, bounded && !staged);
+    }
+  }
+}
+
+function named(parameter, ...parts) {
+  return element("div", { class: `control ${parameter.kind}`, title: tooltip(parameter), "data-address": parameter.address },
+    element("span", { class: "name" }, title(parameter)), ...parts);
+}
+
+function niceStep(parameter) {
+  if (parameter.kind === "int") return parameter.multiple_of ?? 1;
+  return 10 ** Math.floor(Math.log10((parameter.maximum - parameter.minimum) / 100));
+}
+
+function shown(parameter, value) {
+  if (parameter.kind === "int") return String(value);
+  const places = Math.max(0, -Math.floor(Math.log10(niceStep(parameter))));
+  return Number(value).toFixed(Math.min(places, 4));
+}
+
+function numberBox(parameter, commit) {
+  let dirty = false;
+  const box = element("input", {
+    type: "number", inputmode: "decimal", step: "any", "aria-label": title(parameter),
+    oninput: () => { dirty = true; },
+    onchange: () => {
+      dirty = false;
+      if (box.value !== "") commit(Number(box.value));
+    },
+    onkeydown: (event) => {
+      const steps = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+      if (!steps || parameter.minimum === null) return;
+      event.preventDefault();
+      box.value = shown(parameter, Number(box.value) + steps * niceStep(parameter));
+      commit(Number(box.value));
+    },
+  });
+  return { box, show: (value) => { if (!dirty) box.value = shown(parameter, value); } };
+}
+
+function fader(parameter, set) {
+  const { minimum, maximum } = parameter;
+  let held = false, letGo = 0, desk = parameter.default;
+  const number = numberBox(parameter, (value) => set(value, { settled: true }));
+  const slider = element("input", {
+    type: "range", min: minimum, max: maximum, step: niceStep(parameter), "aria-label": title(parameter),
+    oninput: () => {
+      hold();
+      number.show(slider.value);
+      fill();
+      set(Number(slider.value), { settled: false });
+    },
+    onpointerdown: () => hold(true),
+    onpointerup: () => release(),
+    onpointercancel: () => release(),
+    onchange: () => release(),
+    ondblclick: () => {
+      slider.value = parameter.default;
+      number.show(parameter.default);
+      fill();
+      set(parameter.default, { settled: true });
+    },
+  });
+  function fill() {
+    slider.style.setProperty("--fill", `${(100 * (slider.value - minimum)) / (maximum - minimum)}%`);
+  }
+  function hold(pointer = false) {
+    held = held || pointer;
+    clearTimeout(letGo);
+    if (!held) release();
+  }
+  function release() {
+    held = false;
+    clearTimeout(letGo);
+    letGo = setTimeout(() => { letGo = 0; show(desk); }, SETTLE);
+  }
+  function show(value) {
+    desk = value;
+    if (held || letGo) return;
+    slider.value = value;
+    number.show(value);
+    fill();
+  }
+  const unit = parameter.unit ? [element("span", { class: "unit" }, parameter.unit)] : [];
+  return { element: named(parameter, element("span", { class: "value" }, number.box, ...unit), slider), show };
+}
+
+function number(parameter, set, dice) {
+  const { box, show } = numberBox(parameter, (value) => set(value, { settled: true }));
+  const parts = [box];
+  if (parameter.unit) parts.push(element("span", { class: "unit" }, parameter.unit));
+  if (dice) {
+    const roll = () => {
+      const span = parameter.maximum - parameter.minimum + 1;
+      set(parameter.minimum + Math.floor(Math.random() * span), { settled: true });
+    };
+    parts.push(element("button", { type: "button", class: "dice", onclick: roll,
+      title: `a random ${title(parameter)}`, "aria-label": `Random ${title(parameter)}` }, "⚄"));
+  }
+  return { element: named(parameter, element("span", { class: "value wide" }, ...parts)), show };
+}
+
+function toggle(parameter, set) {
+  let value = parameter.default;
+  const button = element("button", { type: "button", class: "toggle", title: tooltip(parameter),
+    "data-address": parameter.address, onclick: () => set(!value, { settled: true }) }, title(parameter));
+  return { element: button, show: (now) => { value = now; button.setAttribute("aria-pressed", String(now)); } };
+}
+
+function segments(parameter, set) {
+  const buttons = parameter.choices.map((choice) => element("button",
+    { type: "button", onclick: () => set(choice, { settled: true }) }, choice));
+  const group = element("span", { class: "segments", role: "group", "aria-label": title(parameter) }, ...buttons);
+  return {
+    element: named(parameter, group),
+    show: (value) => buttons.forEach((button, place) =>
+      button.setAttribute("aria-pressed", String(parameter.choices[place] === value))),
+  };
+}
+
+function menu(parameter, set) {
+  const select = element("select", { "aria-label": title(parameter),
+    onchange: () => set(select.value, { settled: true }) },
+    ...parameter.choices.map((choice) => element("option", { value: choice }, choice)));
+  return { element: named(parameter, select), show: (value) => { select.value = value; } };
+}
+
+function text(parameter, set, staged) {
+  let dirty = false, pause = 0;
+  const send = () => {
+    clearTimeout(pause);
+    // Trimmed here as the desk would: a pause after a space must not take the space from under the typing hand.
+    if (dirty && set(field.value.trim(), { settled: true })) dirty = false;
+  };
+  const long = parameter.address === "/prompt/1/text";
+  const field = element(long ? "textarea" : "input", {
+    type: long ? undefined : "text", rows: long ? 2 : undefined, autocomplete: "off", spellcheck: "false",
+    maxlength: 1000, "aria-label": title(parameter), placeholder: long ? "what the picture is made from" : title(parameter),
+    oninput: () => {
+      dirty = true;
+      clearTimeout(pause);
+      if (!staged) pause = setTimeout(send, PAUSE);
+    },
+    onchange: send,
+    onkeydown: (event) => {
+      if (event.key === "Enter" && !event.isComposing) {
+        event.preventDefault();
+        send();
+      } else if (event.key === "Escape") field.blur();
+    },
+  });
+  const show = (value) => {
+    if (!dirty && field.value.trim() !== value) field.value = value;
+  };
+  return { element: named(parameter, field), show };
+}

@@ -1,0 +1,90 @@
+"""`WebPreview`: the sink behind the page. It keeps the newest picture; a JPEG is made only when somebody looks."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from io_bridges.frames import Pixels, RenderedFrame, Tick
+
+
+class Jpeg(NamedTuple):
+    """One encoded picture."""
+
+    version: int
+    """Counts up by one a distinct picture that was written."""
+    data: bytes
+
+
+class WebPreview:
+    """Implements `io_bridges.bridges.Sink`. `write` is called by the sink's thread, the rest by the web thread."""
+
+    def __init__(self, *, longest: int = 1280, quality: int = 80) -> None:
+        """The live picture is scaled to at most `longest` pixels a side; `quality` is JPEG's, 1 to 100."""
+        self._longest = longest
+        self._quality = quality
+        self._newest: tuple[int, RenderedFrame] | None = None
+        self._live: Jpeg | None = None
+        self._wakes: tuple[Callable[[], None], ...] = ()
+        self._written = 0
+        self._encoded = 0
+
+    def open(self, width: int, height: int, fps: float) -> None:
+        """Nothing to take: the web server has the port."""
+
+    def write(self, frame: RenderedFrame, tick: Tick) -> None:
+        """Keep this picture in place of the one before, and wake who is looking."""
+        self._written += 1
+        version, last = self._newest or (0, None)
+        # Not the index: a fade changes the pixels of a picture that is held.
+        if last is not None and frame.pixels is last.pixels:
+            return
+        self._newest = (version + 1, frame)
+        for wake in self._wakes:
+            wake()
+
+    def close(self) -> None:
+        """The last picture stays to be seen."""
+
+    def status(self) -> dict[str, object]:
+        """Pictures written, JPEGs made and pages that look."""
+        return {"kind": "web", "written": self._written, "encoded": self._encoded, "viewers": len(self._wakes)}
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called, on the sink's thread, after each new picture."""
+        self._wakes = (*self._wakes, wake)
+
+    def unwatch(self, wake: Callable[[], None]) -> None:
+        """Stop calling `wake`."""
+        self._wakes = tuple(other for other in self._wakes if other is not wake)
+
+    def live(self) -> Jpeg | None:
+        """The newest picture as the page shows it, encoded once however many look; None before the first."""
+        if self._newest is None:
+            return None
+        version, frame = self._newest
+        if self._live is None or self._live.version != version:
+            self._live = Jpeg(version, self._encode(_bounded(frame.host_pixels(), self._longest)))
+        return self._live
+
+    def still(self) -> Jpeg | None:
+        """The newest picture at full resolution; None before the first."""
+        if self._newest is None:
+            return None
+        version, frame = self._newest
+        return Jpeg(version, self._encode(frame.host_pixels()))
+
+    def _encode(self, pixels: Pixels) -> bytes:
+        self._encoded += 1
+        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        return bytes(cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, self._quality))[1])
+
+
+def _bounded(pixels: Pixels, longest: int) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
