@@ -9,7 +9,7 @@ Pixels = NDArray[np.uint8]
 """uint8 [H, W, C], RGB or RGBA, top-left origin, C-contiguous, never written to once it is shared."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture from a source."""
 
@@ -21,7 +21,7 @@ class Frame:
     """Nanoseconds on this machine's monotonic clock (``time.monotonic_ns``)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RenderedFrame:
     """One picture from the renderer, with the stamps that came with its source picture."""
 

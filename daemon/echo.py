@@ -1,0 +1,81 @@
+"""A renderer without a network: gives each picture back with the time it came written into its first pixels.
+
+It is what the link, the supervisor and the stage's own delay are measured and tested with (``model: echo``).
+"""
+
+import struct
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presets.parameters import Parameters
+
+ECHO_MODEL = "echo"
+_STAMP = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, slots=True)
+class EchoPicture:
+    """A picture as it came, and its ticket."""
+
+    pixels: NDArray[np.uint8]
+    ticket: object
+
+
+class EchoStream:
+    """Stands where an `ImageStream` stands; a picture of text is the seed as a grey."""
+
+    slots: ClassVar[int] = 1
+    description: ClassVar[dict[str, str]] = {
+        "model": ECHO_MODEL,
+        "accelerator": "none",
+        "device": "cpu",
+        "precision": "uint8",
+        "why": "asked for",
+    }
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self._waiting: list[EchoPicture] = []
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def free(self) -> int:
+        return self.slots - len(self._waiting)
+
+    def warm_up(self) -> None:
+        """Nothing to warm."""
+
+    def encode(self, parameters: Parameters) -> object:
+        """There are no words here."""
+        return parameters.prompt
+
+    def admit(
+        self, pixels: NDArray[np.uint8] | None, parameters: Parameters, conditioning: object, ticket: object
+    ) -> None:
+        """Copy the picture and stamp it."""
+        if pixels is None or parameters.mode == "text":
+            picture = np.full((self.height, self.width, 3), parameters.seed % 256, dtype=np.uint8)
+        else:
+            picture = pixels.copy()
+        stamp = np.frombuffer(_STAMP.pack(time.monotonic_ns()), dtype=np.uint8)
+        picture.reshape(-1)[: stamp.size] = stamp
+        self._waiting.append(EchoPicture(picture, ticket))
+
+    def step(self) -> list[EchoPicture]:
+        """All that waits."""
+        finished, self._waiting = self._waiting, []
+        return finished
+
+
+def arrival_stamp(pixels: NDArray[np.uint8]) -> int:
+    """When an echoed picture had come to the renderer: nanoseconds on the machine's monotonic clock."""
+    (stamp,) = _STAMP.unpack(pixels.reshape(-1)[: _STAMP.size].tobytes())
+    return int(stamp)

@@ -1,0 +1,230 @@
+"""The stage's end of the renderer link: one thread that answers asks and takes pictures in."""
+
+import hmac
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import zmq
+
+from daemon.clock import NS, Clock
+from daemon.link import Phase, image_header, read_pixels
+from io_bridges.frames import Frame, Pixels, RenderedFrame
+from io_bridges.wake import Wake
+from presets.errors import RendererError
+
+log = logging.getLogger("stage.link")
+
+_PHASES = frozenset({"starting", "loading", "building", "playing"})
+
+
+class Show(Protocol):
+    """What the link needs of the stage."""
+
+    def parameters_message(self) -> tuple[int, bytes]:
+        """The newest revision, and its plain values by address as JSON."""
+
+    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+        """The newest source picture at this size with its serial number; (None, 0) while there is none."""
+
+    def draws_from_text(self) -> bool:
+        """True where the parameters or the lack of any source picture mean text-to-image: no ask waits then."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """One renderer as the link knows it. Written by the link's thread, read by the supervisor's."""
+
+    token: str
+    seen_at: int
+    """When it last said anything: nanoseconds."""
+    phase: Phase = "starting"
+    text: str = ""
+    fraction: float = 0.0
+    failure: str = ""
+    description: dict[str, str] = field(default_factory=dict)
+    delivered: int = 0
+    seconds: float = 0.0
+    """Of the network call that finished its last picture."""
+    _identity: bytes | None = None
+    _given_serial: int = 0
+    _given_revision: int = -1
+
+
+@dataclass(slots=True)
+class _Ask:
+    width: int
+    height: int
+    until: int
+
+
+class StageLink:
+    """Answers each ask once, with the newest picture and the parameters of that moment."""
+
+    def __init__(self, show: Show, clock: Clock, on_picture: Callable[[Peer, RenderedFrame], None]) -> None:
+        self._show = show
+        self._clock = clock
+        self._on_picture = on_picture
+        self._wake = Wake()
+        self._peers: dict[str, Peer] = {}
+        self._by_identity: dict[bytes, Peer] = {}
+        self._asks: dict[bytes, _Ask] = {}
+        self._stopping = False
+        self._rendered = 0
+        self.refused = 0
+        self._folder: Path | None = None
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self.endpoint = self._bind()
+        self._thread = threading.Thread(target=self._run, name="renderer-link", daemon=True)
+
+    def _bind(self) -> str:
+        if sys.platform == "win32" or not zmq.has("ipc"):
+            port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+            return f"tcp://127.0.0.1:{port}"
+        # mkdtemp makes the folder for this user alone; the short name fits the 107 bytes a socket path may have.
+        self._folder = Path(tempfile.mkdtemp(prefix="streamflow-"))
+        endpoint = f"ipc://{self._folder}/link"
+        self._socket.bind(endpoint)
+        return endpoint
+
+    def start(self) -> None:
+        """Listen."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket's folder."""
+        self._stopping = True
+        self._wake.call()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+        self._context.destroy(linger=0)
+        self._wake.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def expect(self) -> Peer:
+        """Make the token of a renderer that is about to be started; any thread."""
+        peer = Peer(token=os.urandom(16).hex(), seen_at=self._clock.now())
+        self._peers[peer.token] = peer
+        return peer
+
+    def forget(self, peer: Peer) -> None:
+        """Hear no more of a renderer that is gone or unwanted; any thread."""
+        self._peers.pop(peer.token, None)
+
+    def ring(self) -> None:
+        """There is a new picture or a new revision; any thread, returns at once."""
+        self._wake.call()
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._wake.fileno(), zmq.POLLIN)
+        while not self._stopping:
+            now = self._clock.now()
+            soonest = min((ask.until for ask in self._asks.values()), default=now + NS)
+            # Rounded up, or the last millisecond of a wait would be spent spinning.
+            poller.poll(max(0, -(-(soonest - now) // 1_000_000)))
+            self._wake.clear()
+            self._receive()
+            self._answer_what_can_be()
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                identity, *parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            try:
+                self._take(identity.bytes, parts)
+            except (RendererError, ValueError, KeyError, TypeError, RecursionError) as error:
+                # A renderer is our own program, but it may be another version, or memory may be damaged.
+                self.refused += 1
+                log.warning("a message on the renderer link was refused: %s", error)
+
+    def _take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
+        header: dict[str, Any] = json.loads(parts[0].bytes) if parts else {}
+        kind = header.get("type")
+        if kind == "hello":
+            self._greet(identity, str(header.get("token", "")))
+            return
+        peer = self._by_identity.get(identity)
+        if peer is None or peer.token not in self._peers:
+            self._by_identity.pop(identity, None)
+            self._asks.pop(identity, None)
+            return
+        peer.seen_at = self._clock.now()
+        if kind == "ask":
+            patience = min(max(float(header["patience"]), 0.0), 1.0)
+            until = peer.seen_at + round(patience * NS)
+            self._asks[identity] = _Ask(int(header["width"]), int(header["height"]), until)
+        elif kind == "picture" and len(parts) == 2:
+            self._rendered += 1
+            peer.delivered += 1
+            peer.seconds = float(header["seconds"])
+            frame = RenderedFrame(
+                pixels=read_pixels(parts[1], header["shape"]),
+                index=self._rendered,
+                source_index=int(header["source_index"]),
+                captured_at=int(header["captured_at"]),
+                revision=int(header["revision"]),
+            )
+            self._on_picture(peer, frame)
+        elif kind == "progress" and header["phase"] in _PHASES:
+            peer.phase, peer.text, peer.fraction = header["phase"], str(header["text"]), float(header["fraction"])
+        elif kind == "description":
+            peer.description = {str(key): str(value) for key, value in header["description"].items()}
+        elif kind == "failed":
+            peer.failure = str(header["text"])
+        else:
+            raise RendererError(f"a message of type {kind!r} is not known")
+
+    def _greet(self, identity: bytes, token: str) -> None:
+        for known, peer in list(self._peers.items()):
+            if hmac.compare_digest(known.encode(), token.encode()):
+                peer._identity = identity
+                peer.seen_at = self._clock.now()
+                self._by_identity[identity] = peer
+                return
+        raise RendererError("a stranger without the token of this run said hello")
+
+    def _answer_what_can_be(self) -> None:
+        now = self._clock.now()
+        for identity, ask in list(self._asks.items()):
+            peer = self._by_identity[identity]
+            frame, serial = self._show.picture_for(ask.width, ask.height)
+            revision, message = self._show.parameters_message()
+            fresh = frame is not None and serial != peer._given_serial
+            if not (fresh or revision != peer._given_revision or now >= ask.until or self._show.draws_from_text()):
+                continue
+            del self._asks[identity]
+            self._answer(identity, revision, message, frame if fresh else None)
+            peer._given_revision = revision
+            if fresh:
+                peer._given_serial = serial
+
+    def _answer(self, identity: bytes, revision: int, message: bytes, frame: Frame | None) -> None:
+        pixels: Pixels | None = None if frame is None else frame.pixels
+        header: dict[str, Any] = {
+            "revision": revision,
+            "source_index": -1 if frame is None else frame.index,
+            "captured_at": 0 if frame is None else frame.captured_at,
+        }
+        if pixels is not None:
+            header |= image_header(pixels)
+        more = zmq.SNDMORE | zmq.NOBLOCK
+        self._socket.send(identity, more)
+        self._socket.send(json.dumps(header).encode(), more)
+        self._socket.send(message, zmq.NOBLOCK if pixels is None else more)
+        if pixels is not None:
+            self._socket.send(pixels.data, zmq.NOBLOCK, copy=False)

@@ -1,0 +1,196 @@
+"""Real renderer processes with the echo model, over the real link: killed, stopped, swapped."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import psutil
+import pytest
+
+from daemon.clock import SystemClock
+from daemon.echo import arrival_stamp
+from daemon.link import StageConnection
+from daemon.renderer_process import SILENCE, BuildSettings
+from daemon.stage_link import Peer, StageLink
+from daemon.supervisor import Supervisor
+from io_bridges.frames import Frame, RenderedFrame
+from presets.live import flatten
+from presets.parameters import Parameters
+
+ECHO = BuildSettings("echo", 64, 32, "auto")
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.01)
+
+
+class Rig:
+    """What the stage is to the link and the supervisor, with everything in reach."""
+
+    def __init__(self) -> None:
+        self.clock = SystemClock()
+        self.parameters = Parameters(seed=7)
+        self.revision = 1
+        self.frame: Frame | None = None
+        self.serial = 0
+        self.wanted = ECHO
+        self.aired: list[RenderedFrame] = []
+        self.told: list[str] = []
+        self.went_back: list[tuple[BuildSettings, str]] = []
+        self.link = StageLink(self, self.clock, self._on_picture)
+        self.supervisor = Supervisor(
+            self.link,
+            self.clock,
+            lambda: self.wanted,
+            self._go_back,
+            lambda text, fraction: self.told.append(text),
+            silence=SILENCE | {"playing": 1.0},
+        )
+
+    def show(self, value: int) -> None:
+        pixels = np.full((32, 64, 3), value, dtype=np.uint8)
+        pixels.flags.writeable = False
+        self.serial += 1
+        self.frame = Frame(pixels, self.serial, self.clock.now())
+        self.link.ring()
+
+    def parameters_message(self) -> tuple[int, bytes]:
+        return self.revision, json.dumps(flatten(self.parameters)).encode()
+
+    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+        return self.frame, self.serial
+
+    def draws_from_text(self) -> bool:
+        return self.serial == 0
+
+    def _on_picture(self, peer: Peer, frame: RenderedFrame) -> None:
+        if self.supervisor.airs(peer):
+            self.aired.append(frame)
+
+    def _go_back(self, build: BuildSettings, reason: str) -> None:
+        self.went_back.append((build, reason))
+        self.wanted = build
+
+    @property
+    def pid(self) -> int:
+        return int(self.supervisor.status()["pid"])
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    rig.link.start()
+    rig.supervisor.start()
+    yield rig
+    rig.supervisor.stop()
+    rig.link.close()
+
+
+def test_a_picture_goes_through_with_its_stamps_and_the_newest_parameters(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    assert rig.aired[-1].source_index == -1
+    assert rig.aired[-1].pixels[-1, -1].tolist() == [7, 7, 7], "the seed of the snapshot"
+    rig.show(99)
+    rig.revision = 2
+    until(lambda: rig.aired[-1].source_index == 1)
+    shown = rig.aired[-1]
+    assert shown.pixels[-1, -1].tolist() == [99, 99, 99]
+    assert rig.frame is not None
+    assert shown.captured_at == rig.frame.captured_at
+    assert shown.captured_at < arrival_stamp(shown.pixels) < time.monotonic_ns()
+    assert shown.revision == 2
+    assert not shown.pixels.flags.writeable
+
+
+def test_a_still_picture_is_not_drawn_again_until_the_parameters_change(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    rig.show(50)
+    until(lambda: rig.aired[-1].source_index == 1)
+    time.sleep(0.4)
+    still = len(rig.aired)
+    assert still <= rig.aired[-1].index
+    time.sleep(0.4)
+    assert len(rig.aired) == still
+    rig.revision = 5
+    rig.link.ring()
+    until(lambda: rig.aired[-1].revision == 5)
+    assert rig.aired[-1].source_index == 1
+    assert len(rig.aired) == still + 1
+
+
+def test_a_killed_renderer_is_replaced_and_the_indices_go_on(rig: Rig) -> None:
+    until(lambda: len(rig.aired) > 3)
+    rig.parameters = Parameters(seed=11)
+    rig.revision = 3
+    first, last = rig.pid, rig.aired[-1].index
+    os.kill(first, signal.SIGKILL)
+    until(lambda: rig.pid not in (0, first) and rig.aired[-1].pixels[-1, -1, 0] == 11)
+    assert rig.aired[-1].index > last
+    assert rig.aired[-1].revision == 3
+    assert rig.supervisor.restarts == 1
+    assert "signal 9" in rig.supervisor.last_failure
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
+def test_a_stopped_renderer_is_stuck_is_killed_and_replaced(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    first = rig.pid
+    os.kill(first, signal.SIGSTOP)
+    until(lambda: rig.supervisor.restarts == 1)
+    assert "said nothing" in rig.supervisor.last_failure
+    until(lambda: rig.pid not in (0, first) and not psutil.pid_exists(first))
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count)
+
+
+def test_another_build_takes_over_with_its_first_picture_and_the_old_one_ends(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    first = rig.pid
+    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    until(lambda: rig.aired[-1].pixels.shape == (96, 128, 3))
+    shapes = [frame.pixels.shape[0] for frame in rig.aired]
+    assert shapes == sorted(shapes), "once switched, the old one is off the air"
+    until(lambda: not psutil.pid_exists(first))
+    assert rig.supervisor.restarts == 0
+
+
+def test_a_build_that_never_delivers_is_given_up_for_the_one_that_did(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    first = rig.pid
+    rig.wanted = BuildSettings("/nowhere/at/all", 64, 64, "auto")
+    until(lambda: rig.went_back, seconds=60)
+    build, reason = rig.went_back[0]
+    assert build == ECHO
+    assert "/nowhere/at/all" in reason
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count)
+    assert rig.pid == first, "the one on air played on"
+
+
+def test_a_stranger_without_the_token_is_not_heard(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    refused = rig.link.refused
+    stranger = StageConnection(rig.link.endpoint, "0" * 32)
+    stranger.failed("I am the renderer")
+    until(lambda: rig.link.refused > refused)
+    assert rig.supervisor.last_failure == ""
+    stranger.close()
+
+
+def test_no_orphan_is_left_when_the_stage_dies(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    process = psutil.Process(rig.pid)
+    renderer = rig.supervisor._on_air
+    assert renderer is not None
+    stdin = renderer._process.stdin
+    assert stdin is not None
+    stdin.close()  # what the kernel does when the stage is gone
+    psutil.wait_procs([process], timeout=10)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
