@@ -1,0 +1,1 @@
+"""OSC control: packets taken apart, patterns matched, one UDP socket served."""
