@@ -27,8 +27,8 @@ def as_number(value: object) -> float:
 
 def float_coercer(minimum: float | None, maximum: float | None) -> Callable[[object], float]:
     """Clamps to the closed range."""
-    low = -math.inf if minimum is None else minimum
-    high = math.inf if maximum is None else maximum
+    low = -math.inf if minimum is None else float(minimum)
+    high = math.inf if maximum is None else float(maximum)
 
     def coerce(value: object) -> float:
         return min(max(as_number(value), low), high)
@@ -95,4 +95,6 @@ def choice_coercer(choices: tuple[str, ...]) -> Callable[[object], str]:
 
 def _shown(value: object) -> str:
     # Cut before repr: a megabyte from the wire must not become a megabyte in the log.
-    return repr(value[:60]) if isinstance(value, str | bytes) else type(value).__name__
+    if isinstance(value, str | bytes):
+        return repr(value[:60])
+    return str(value) if isinstance(value, float) else type(value).__name__

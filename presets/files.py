@@ -110,9 +110,9 @@ def parse_preset(data: bytes, label: str) -> Preset:
     )
 
 
-def preset_text(preset: Preset) -> str:
-    """The file of a preset: name and description, then its keys in the order of the declaration."""
-    lines: dict[str, Any] = {"name": preset.name}
+def preset_text(preset: Preset, stem: str = "") -> str:
+    """The file of a preset: name (unless it is `stem`) and description, then its keys in the declaration's order."""
+    lines: dict[str, Any] = {} if preset.name == stem else {"name": preset.name}
     if preset.description:
         lines["description"] = preset.description
     for key in LOOK_KEYS:
@@ -125,7 +125,7 @@ def preset_text(preset: Preset) -> str:
 def write_preset(path: Path, preset: Preset) -> None:
     """Write a preset file whole or not at all. Raises `PresetError`; the file is then as it was."""
     try:
-        write_atomically(path, preset_text(preset).encode())
+        write_atomically(path, preset_text(preset, path.stem).encode())
     except OSError as error:
         raise PresetError(f"{path}: it can't be written: {error.strerror or error}") from error
 

@@ -1,6 +1,6 @@
 """The looks that can be loaded: those shipped with the program and those in the user's folder, which go before them.
 
-Names come from the wire, paths never do: `Library.load` takes names only, `Library.open` is for the command line.
+Names come from the wire, paths never do: only `Library.opening`, for the command line, takes one.
 """
 
 import importlib.resources
@@ -15,7 +15,7 @@ import platformdirs
 
 from presets.errors import PresetError
 from presets.files import LOOK_KEYS, REBUILD_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
-from presets.live import PARAMETERS, Value, snapshot
+from presets.live import Value, snapshot
 
 MOST_LOOKS = 1000
 """A stuck save button must not fill the disk."""
@@ -60,20 +60,18 @@ class Library:
 
         A broken file of the user's is told, never passed over for the shipped look that it goes before.
         """
-        paths = self._paths()
-        found = name if name in paths else next((known for known in paths if known.casefold() == name.casefold()), None)
-        if found is None:
-            raise PresetError(f"there is no look {name[:64]!r}; {_advice(name, list(paths))}")
-        entry = self._entry(*paths[found])
-        if entry.preset is None:
-            raise PresetError(entry.error)
-        return entry.preset
+        return self._find(name)[1]
 
-    def open(self, name_or_path: str) -> Preset:
-        """A look by its name, or by the path of a .yaml file: for what a person types on the command line."""
+    def recall(self, name: str) -> dict[str, Value]:
+        """The look of that name as plain values by address, ``/preset`` among them. Raises `PresetError`."""
+        known, preset = self._find(name)
+        return {**preset.addresses(), "/preset": known}
+
+    def opening(self, name_or_path: str) -> dict[str, Value]:
+        """`recall` for what a person types on the command line: a name, or the path of a .yaml file."""
         if name_or_path.endswith((".yaml", ".yml")) or any(mark in name_or_path for mark in ("/", os.sep)):
-            return read_preset(Path(name_or_path))
-        return self.load(name_or_path)
+            return {**read_preset(Path(name_or_path)).addresses(), "/preset": name_or_path}
+        return self.recall(name_or_path)
 
     def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
         """Save plain values by address as a look of the user's, over one of that name if there is one.
@@ -83,7 +81,8 @@ class Library:
         Raises `PresetError` for a name that can't be a look's, and where the file can't be written.
         """
         path = self.folder / f"{check_name(name)}.yaml"
-        if not path.exists() and len(self._user_files()) >= MOST_LOOKS:
+        there = self._user_files()
+        if path not in there and len(there) >= MOST_LOOKS:
             raise PresetError(f"{self.folder} holds {MOST_LOOKS} looks already; delete some of them first")
         # Faders send float32: 0.3 comes as 0.30000001192092896, which nobody wants to read in a file.
         tidy = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
@@ -109,6 +108,16 @@ class Library:
             return names[(names.index(name) + step) % len(names)]
         place = sum(1 for known in names if known.casefold() < name.casefold())
         return names[(place + step - (step > 0)) % len(names)]
+
+    def _find(self, name: str) -> tuple[str, Preset]:
+        paths = self._paths()
+        found = name if name in paths else next((known for known in paths if known.casefold() == name.casefold()), None)
+        if found is None:
+            raise PresetError(f"there is no look {name[:64]!r}; {_advice(name, list(paths))}")
+        entry = self._entry(*paths[found])
+        if entry.preset is None:
+            raise PresetError(entry.error)
+        return found, entry.preset
 
     def _paths(self) -> dict[str, tuple[Path, bool]]:
         shipped = Path(str(importlib.resources.files("presets") / "looks"))
@@ -160,15 +169,6 @@ def check_name(name: str) -> str:
             f"{name[:64]!r} can't be a look's name: it takes 1 to 64 letters from A to Z, digits, spaces, _ and -"
         )
     return name
-
-
-def address_values(values: Mapping[str, Value], rebuild: bool) -> dict[str, Value]:
-    """Those of the plain values that belong to a look, with or without the rebuild keys."""
-    return {
-        address: value
-        for address, value in values.items()
-        if PARAMETERS[address].in_presets and (rebuild or PARAMETERS[address].key not in REBUILD_KEYS)
-    }
 
 
 def _advice(name: str, names: list[str]) -> str:
