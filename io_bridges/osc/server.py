@@ -28,7 +28,7 @@ STATUS_INTERVAL = 1.0
 BATCH_TIME = 0.005
 """Seconds of a flood that are worked off before `stop` and feedback have their turn."""
 MOST_COSTLY = 64
-"""Patterns and polls taken from one datagram; any number of plain values is."""
+"""Patterns, polls and unknown addresses taken from one datagram; of plain values, any number is."""
 
 
 class OscControl:
@@ -184,17 +184,21 @@ class OscControl:
             self._counts["malformed"] += 1
             self._desk.refused(surface, f"malformed OSC: {error}")
             return self._tell_refusal(sender, f"malformed OSC: {error}")
-        costly = 0
+        parameters = self._desk.parameters
         due = False
+        costly = 0
         for message in messages:
             self._counts["messages"] += 1
             poll = message.arguments == ["?"]
-            if poll or is_pattern(message.address):
+            if poll or message.address not in parameters:
                 costly += 1
-            if costly > MOST_COSTLY:
-                due |= self._refuse(sender, surface, f"more than {MOST_COSTLY} patterns and polls in one datagram")
-                break
+                if costly > MOST_COSTLY:
+                    continue
             due |= self._message(message, poll, sender, surface)
+        if costly > MOST_COSTLY:
+            due |= self._refuse(
+                sender, surface, f"more than {MOST_COSTLY} patterns, polls and unknown addresses in one datagram"
+            )
         return due
 
     def _message(self, message: Message, poll: bool, sender: Endpoint, surface: str) -> bool:
@@ -205,13 +209,12 @@ class OscControl:
             found = self._book.find(address)
         except MalformedPattern as error:
             return self._refuse(sender, surface, f"{address[:60]}: {error}")
-        if not found:
-            what = "matches no parameter" if is_pattern(address) else "is no parameter or action"
-            return self._refuse(sender, surface, f"{address[:60]} {what}")
+        if not found and is_pattern(address):
+            return self._refuse(sender, surface, f"{address[:60]} matches no parameter")
         if poll:
-            return self._answer_poll(found, sender, surface)
+            return self._answer_poll(found or (address,), sender, surface)
         due = False
-        for known in found:
+        for known in found or (address,):  # the desk knows best what to say of an address that it does not know
             # A bang is how some surfaces press a button: for an action, it is no argument.
             is_bang = known in self._desk.actions and arguments == [Impulse.IMPULSE]
             answer = self._desk.apply(known, [] if is_bang else arguments, surface)
@@ -222,7 +225,7 @@ class OscControl:
                     due = True
             else:
                 self._counts["refused"] += 1
-                due |= self._tell_refusal(sender, f"{known}: {answer.note}")
+                due |= self._tell_refusal(sender, f"{known[:60]}: {answer.note}")
         return due
 
     def _refuse(self, sender: Endpoint, surface: str, reason: str) -> bool:
@@ -242,7 +245,8 @@ class OscControl:
             number = as_number(arguments[0]) if arguments and arguments != [Impulse.IMPULSE] else float(sender[1])
         except ParameterRefused as error:
             return self._refuse(sender, surface, f"/subscribe takes the port to send feedback to: {error}")
-        if not (number.is_integer() and 1 <= number <= 65_535) or self._is_own((sender[0], int(number))):
+        if not (number.is_integer() and 1024 <= number <= 65_535) or self._is_own((sender[0], int(number))):
+            # Below 1024 it is a button's 1, or somebody else's service.
             return self._refuse(sender, surface, f"/subscribe: no feedback can be sent to port {number:g}")
         endpoint = (sender[0], int(number))
         if not wanted:
@@ -256,7 +260,7 @@ class OscControl:
         endpoints = [target.endpoint for target in self._surfaces.known(sender)] or [sender]
         for address in addresses:
             if address not in values:
-                return self._refuse(sender, surface, f"{address} is an action and has no value to ask for")
+                return self._refuse(sender, surface, f"{address[:60]} has no value to ask for")
             for endpoint in endpoints:
                 self._send(address, values[address], endpoint)
         return False
