@@ -302,7 +302,7 @@ document.addEventListener("keydown", (event) => {
   else if (key === "f") set("/freeze", !values.get("/freeze"));
   else if (key === "b") set("/blackout", !values.get("/blackout"));
   else if (key >= "1" && key <= "9" && looks[key - 1]) set("/preset", looks[key - 1]);
-  else if (key === "/") document.querySelector("#words textarea")?.focus();
+  else if (key === "/") document.querySelector("#words textarea")?.select();
   else return;
   event.preventDefault();
 });

@@ -1,0 +1,519 @@
+"""The web server as programs see it: real sockets against the real server in its own thread."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from web_desk import LOOKS, WebDesk, flat, serving
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from io_bridges.web import wire
+from io_bridges.web.app import MOST_SOCKETS
+from io_bridges.web.preview import WebPreview
+from io_bridges.web.security import Hosts
+from io_bridges.web.server import WebControl
+from presets.errors import BridgeUnavailable
+from presets.live import PARAMETERS
+
+
+@pytest.fixture
+def desk() -> WebDesk:
+    return WebDesk()
+
+
+@pytest.fixture
+def control(desk: WebDesk) -> Iterator[WebControl]:
+    with serving(WebControl(port=0), desk) as control:
+        yield control
+
+
+def port_of(control: WebControl) -> int:
+    return int(control.url.rstrip("/").rpartition(":")[2])
+
+
+def ask(
+    control: WebControl,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+) -> tuple[int, bytes, http.client.HTTPMessage]:
+    """One request; a body that is no bytes goes as JSON."""
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(control), timeout=20)
+    raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    connection.request(method, path, raw, {"Content-Type": "application/json", **(headers or {})})
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content, answer.headers
+
+
+def page(control: WebControl, path: str = "/ws", **options: object) -> ClientConnection:
+    return connect(f"ws://127.0.0.1:{port_of(control)}{path}", compression=None, **options)
+
+
+def hear(client: ClientConnection, kind: str) -> object:
+    """The next message of this kind; status and values that come between are passed over."""
+    while True:
+        message = json.loads(client.recv(timeout=20))
+        if kind in message:
+            return message[kind]
+
+
+def tell(client: ClientConnection, message: object) -> dict[str, object]:
+    client.send(json.dumps(message))
+    answer = hear(client, "answer")
+    assert isinstance(answer, dict)
+    return answer
+
+
+def closing_code(client: ClientConnection) -> int | None:
+    """What the server says when it closes, after all that it said before."""
+    while True:
+        try:
+            client.recv(timeout=20)
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else None
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    ended = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ended, "it did not come to pass"
+        time.sleep(0.01)
+
+
+# ---- who may speak ----
+
+
+def test_the_page_is_served_under_its_own_names_only(control: WebControl, desk: WebDesk) -> None:
+    port = port_of(control)
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", f"LOCALHOST:{port}"):
+        assert ask(control, "GET", "/", headers={"Host": host})[0] == 200, host
+    for host in (
+        "evil.example",
+        f"evil.example:{port}",
+        "127.0.0.1",
+        f"127.0.0.1:{port + 1}",
+        f"localhost.evil:{port}",
+    ):
+        status, content, _ = ask(control, "GET", "/api/values", headers={"Host": host})
+        assert status == 403, host
+        assert "name" in json.loads(content)["error"]
+    assert len(desk.refusals) == 5
+    assert control.status()["turned_away"] == 5
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"])
+def test_other_sites_change_nothing(control: WebControl, desk: WebDesk, origin: str) -> None:
+    assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, {"Origin": origin})[0] == 403
+    assert ask(control, "POST", "/api/actions/panic", headers={"Origin": origin})[0] == 403
+    for path in ("/ws", "/ws/picture"):
+        with pytest.raises(InvalidStatus, match="403"):
+            page(control, path, origin=origin)
+    assert desk.asked == []
+
+
+def test_our_own_page_may_speak(control: WebControl, desk: WebDesk) -> None:
+    own = control.url.rstrip("/")
+    assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, {"Origin": own})[0] == 200
+    assert desk.values()["/strength"] == 0.1
+    with page(control, origin=own) as client:
+        assert hear(client, "declaration")
+
+
+def test_rebinding_is_refused_on_the_websockets_too(control: WebControl) -> None:
+    evil = f"ws://evil.example:{port_of(control)}/ws"
+    with (
+        socket.create_connection(("127.0.0.1", port_of(control))) as plain,
+        pytest.raises(InvalidStatus, match="403"),
+    ):
+        connect(evil, sock=plain)
+
+
+def test_a_server_open_to_the_network_goes_by_addresses_but_not_by_foreign_names() -> None:
+    hosts = Hosts("0.0.0.0", 8090)
+    assert hosts.knows("192.168.1.20:8090")
+    assert hosts.knows("[fe80::1]:8090")
+    assert hosts.knows(f"{socket.gethostname()}:8090")
+    assert not hosts.knows("evil.example:8090")
+    assert not hosts.knows("192.168.1.20")
+    assert not Hosts("127.0.0.1", 8090).knows("192.168.1.20:8090")
+    assert Hosts("127.0.0.1", 80).knows("localhost")
+
+
+@given(st.text())
+def test_no_host_header_raises(header: str) -> None:
+    assert not Hosts("127.0.0.1", 8090).knows(header)
+
+
+def test_every_answer_carries_the_security_headers(control: WebControl) -> None:
+    for path in ("/", "/app.js", "/api/values", "/nothing"):
+        headers = ask(control, "GET", path, headers={"Origin": control.url.rstrip("/")})[2]
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert not [name for name in headers if name.lower().startswith("access-control")]
+
+
+# ---- plain HTTP ----
+
+
+def test_parameters_are_told_as_declared(control: WebControl) -> None:
+    told = json.loads(ask(control, "GET", "/api/parameters")[1])
+    assert [entry["address"] for entry in told["declaration"]] == list(PARAMETERS)
+    strength = next(entry for entry in told["declaration"] if entry["address"] == "/strength")
+    assert (strength["kind"], strength["minimum"], strength["maximum"]) == ("float", 0, 1)
+    assert strength["description"]
+    assert "/panic" in {action["address"] for action in told["actions"]}
+
+
+def test_values_are_set_clamped_and_refused_each_by_itself(control: WebControl, desk: WebDesk) -> None:
+    changes = {"/strength": 7, "/mode": "text", "/steps": [1], "/nothing": 1, "/seed": 12}
+    status, content, _ = ask(control, "PUT", "/api/values", changes)
+    answers = {answer["address"]: answer for answer in json.loads(content)["answers"]}
+    assert status == 422
+    assert [answers[address]["accepted"] for address in changes] == [True, True, False, False, True]
+    assert answers["/strength"]["value"] == 1.0
+    assert answers["/strength"]["note"]
+    assert "/nothing" in answers["/nothing"]["note"]
+    values = json.loads(ask(control, "GET", "/api/values")[1])
+    assert (values["/strength"], values["/mode"], values["/seed"]) == (1.0, "text", 12)
+    assert values == desk.values()
+
+
+def test_actions_are_done_and_unknown_ones_named(control: WebControl, desk: WebDesk) -> None:
+    desk.apply("/freeze", (True,), "test")
+    assert ask(control, "POST", "/api/actions/panic")[0] == 200
+    assert desk.values()["/freeze"] is False
+    assert ask(control, "POST", "/api/actions/prompt", {"value": "a red moon"})[0] == 200
+    assert desk.values()["/prompt/1/text"] == "a red moon"
+    status, content, _ = ask(control, "POST", "/api/actions/explode")
+    assert status == 404
+    assert "panic" in json.loads(content)["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[1]", b'"text"', b"null", b'{"/strength": NaN}', b'{"/strength": -Infinity}', b"\xff\xfe{", b"[" * 60_000],
+)
+def test_malformed_bodies_are_refused_and_counted(control: WebControl, desk: WebDesk, body: bytes) -> None:
+    status, content, _ = ask(control, "PUT", "/api/values", body)
+    assert status == 400
+    assert "JSON" in json.loads(content)["error"]
+    assert len(desk.refusals) == 1
+    assert desk.asked == []
+    assert ask(control, "GET", "/api/values")[0] == 200
+
+
+def test_a_number_too_large_for_a_float_is_clamped_or_refused(control: WebControl, desk: WebDesk) -> None:
+    body = b'{"/seed": 1' + b"0" * 400 + b', "/strength": 1' + b"0" * 400 + b', "/fade": 1e999}'
+    assert ask(control, "PUT", "/api/values", body)[0] == 422
+    assert desk.values()["/seed"] == 2**31 - 1
+    assert desk.values()["/strength"] == 0.6
+
+
+def test_only_json_is_taken(control: WebControl, desk: WebDesk) -> None:
+    form = {"Content-Type": "text/plain"}
+    assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, form)[0] == 415
+    assert desk.asked == []
+
+
+def test_oversized_bodies_are_cut_off(control: WebControl, desk: WebDesk) -> None:
+    long = json.dumps({"/prompt/1/text": "x" * wire.LONGEST_MESSAGE}).encode()
+    assert ask(control, "PUT", "/api/values", long)[0] == 413
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(control), timeout=20)
+    chunks = iter([b'{"/prompt/1/text": "'] + [b"x" * 1024] * 80)
+    headers = {"Content-Type": "application/json"}
+    connection.request("PUT", "/api/values", chunks, headers, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert desk.asked == []
+
+
+def test_wrong_methods_and_paths_are_answered_in_json(control: WebControl) -> None:
+    for method, path, expected in [("GET", "/nothing", 404), ("DELETE", "/api/values", 405), ("POST", "/", 405)]:
+        status, content, _ = ask(control, method, path)
+        assert status == expected
+        assert json.loads(content)["error"]
+    for path in ("/../server.py", "/%2e%2e/server.py", "/page/../app.py"):
+        assert ask(control, "GET", path)[0] == 404
+
+
+def test_status_is_valid_json_whatever_the_stage_says(control: WebControl, desk: WebDesk) -> None:
+    desk.state = {"latency_ms": float("nan"), "uri": Hosts, "sizes": (1, 2), "on_air": {"index": 3}}
+    told = json.loads(ask(control, "GET", "/api/status")[1], parse_constant=pytest.fail)
+    assert told["latency_ms"] is None
+    assert told["sizes"] == [1, 2]
+    assert told["on_air"] == {"index": 3}
+    assert told["looks"] == list(LOOKS)
+
+
+def test_metrics_come_from_the_callable(control: WebControl, desk: WebDesk) -> None:
+    status, content, _ = ask(control, "GET", "/metrics")
+    assert status == 404
+    assert "metrics" in json.loads(content)["error"]
+    with serving(WebControl(port=0, metrics=lambda: b"frames_total 7\n"), desk) as other:
+        status, content, headers = ask(other, "GET", "/metrics")
+    assert (status, content) == (200, b"frames_total 7\n")
+    assert headers["content-type"].startswith("text/plain; version=")
+
+
+def test_the_newest_picture_in_full_resolution(control: WebControl) -> None:
+    status, content, _ = ask(control, "GET", "/output.jpg")
+    assert status == 503
+    assert "picture" in json.loads(content)["error"]
+    pixels = np.zeros((1080, 1920, 3), np.uint8)
+    pixels[:, :960] = (250, 20, 20)
+    frame, tick = flat(1, 0)
+    control.preview.write(replace(frame, pixels=pixels), tick)
+    status, content, headers = ask(control, "GET", "/output.jpg")
+    assert (status, headers["content-type"]) == (200, "image/jpeg")
+    picture = decoded(content)
+    assert picture.shape == (1080, 1920, 3)
+    assert np.abs(picture[500, 400].astype(int) - (250, 20, 20)).max() < 12
+    assert picture[500, 1500].max() < 12
+
+
+# ---- the control channel ----
+
+
+def test_two_pages_see_each_other_and_not_themselves(control: WebControl, desk: WebDesk) -> None:
+    with page(control) as one, page(control) as two:
+        for client in (one, two):
+            declaration = hear(client, "declaration")
+            assert isinstance(declaration, list)
+            assert len(declaration) == len(PARAMETERS)
+            assert hear(client, "values") == desk.values()
+        answer = tell(one, {"set": "/strength", "value": "0.25"})
+        assert answer == {"address": "/strength", "accepted": True, "value": 0.25, "note": "taken as 0.25"}
+        assert hear(two, "values") == {"/strength": 0.25}
+        # What `one` hears next is what `two` does, not its own change.
+        tell(two, {"set": "/seed", "value": 99})
+        assert hear(one, "values") == {"/seed": 99}
+        desk.apply("/guidance", (3,), "osc:127.0.0.1:9000")
+        assert hear(one, "values") == {"/guidance": 3.0}
+        assert hear(two, "values") == {"/guidance": 3.0}
+    eventually(lambda: desk.subscriptions == [])
+
+
+def test_the_page_that_loads_a_look_hears_what_it_moved(control: WebControl) -> None:
+    with page(control) as client:
+        hear(client, "values")
+        assert tell(client, {"set": "/preset", "value": "embers"})["accepted"]
+        assert hear(client, "values") == {"/prompt/1/text": "embers in the wind", "/strength": 0.4}
+
+
+def test_actions_over_the_channel(control: WebControl, desk: WebDesk) -> None:
+    with page(control) as client:
+        hear(client, "values")
+        tell(client, {"set": "/freeze", "value": True})
+        assert tell(client, {"do": "/panic"})["accepted"]
+        assert hear(client, "values") == {"/freeze": False}
+        tell(client, {"do": "/prompt", "value": "a red moon"})
+        assert desk.values()["/prompt/1/text"] == "a red moon"
+        assert desk.asked[1][:2] == ("/panic", ())
+
+
+def test_status_comes_by_itself(control: WebControl, desk: WebDesk) -> None:
+    with page(control) as client:
+        assert hear(client, "status") == {"looks": list(LOOKS), "fps": 24.3, "latency_ms": None}
+        desk.state = {"fps": 12.5}
+        eventually(lambda: hear(client, "status")["fps"] == 12.5)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "{", "[]", "17", '{"set": "/strength"}', '{"set": 3, "value": 1}', '{"do": null}', "[" * 60_000, b"\x80\x04."],
+)
+def test_a_malformed_message_is_answered_and_the_page_goes_on(
+    control: WebControl, desk: WebDesk, message: str | bytes
+) -> None:
+    with page(control) as client:
+        client.send(message)
+        assert "expected" in str(hear(client, "refused"))
+        assert len(desk.refusals) == 1
+        assert tell(client, {"set": "/strength", "value": 0.5})["accepted"]
+
+
+def test_refusals_say_why(control: WebControl) -> None:
+    with page(control) as client:
+        answer = tell(client, {"set": "/nothing", "value": 1})
+        assert (answer["accepted"], answer["value"]) == (False, None)
+        assert "/nothing" in str(answer["note"])
+        assert "number" in str(tell(client, {"set": "/strength", "value": {"a": 1}})["note"])
+
+
+def test_an_oversized_message_ends_that_page_alone(control: WebControl, desk: WebDesk) -> None:
+    with page(control) as good, page(control) as bad:
+        bad.send(json.dumps({"set": "/prompt/1/text", "value": "x" * wire.LONGEST_MESSAGE}))
+        assert closing_code(bad) == 1009
+        assert tell(good, {"set": "/strength", "value": 0.5})["accepted"]
+    assert [entry[0] for entry in desk.asked] == ["/strength"]
+
+
+def test_a_flood_of_changes_is_coalesced(control: WebControl, desk: WebDesk) -> None:
+    with page(control) as client:
+        hear(client, "values")
+        began = time.monotonic()
+        for seed in range(1, 5001):
+            desk.apply("/seed", (seed,), "osc:1")
+        heard = [hear(client, "values")]
+        while heard[-1] != {"/seed": 5000}:
+            heard.append(hear(client, "values"))
+    assert len(heard) < 5 + 31 * (time.monotonic() - began)
+
+
+def test_pages_past_the_limit_are_turned_away(control: WebControl) -> None:
+    clients = [page(control) for _ in range(MOST_SOCKETS)]
+    with pytest.raises(InvalidStatus, match="403"):
+        page(control)
+    for client in clients:
+        client.close()
+    eventually(lambda: control.status()["pages"] == 0)
+    page(control).close()
+
+
+# ---- the live picture ----
+
+
+def decoded(jpeg: str | bytes) -> np.ndarray:
+    assert isinstance(jpeg, bytes)
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def level(jpeg: str | bytes) -> int:
+    return round(float(decoded(jpeg).mean()))
+
+
+def test_a_slow_page_gets_the_newest_picture_and_never_a_queue(control: WebControl) -> None:
+    preview = control.preview
+    with page(control, "/ws/picture") as slow, page(control, "/ws/picture") as quick:
+        preview.write(*flat(1, 10))
+        assert abs(level(slow.recv(timeout=20)) - 10) < 3
+        assert abs(level(quick.recv(timeout=20)) - 10) < 3
+        for index, grey in enumerate((60, 90, 120, 150, 200)):
+            quick.send("next")
+            preview.write(*flat(2 + index, grey))
+            assert abs(level(quick.recv(timeout=20)) - grey) < 3
+        slow.send("next")  # five pictures went by; it hears of the last one only
+        assert abs(level(slow.recv(timeout=20)) - 200) < 3
+        slow.send("next")
+        preview.write(*flat(9, 30))
+        assert abs(level(slow.recv(timeout=20)) - 30) < 3
+
+
+def test_nobody_looks_nothing_is_encoded(control: WebControl) -> None:
+    for index in range(20):
+        control.preview.write(*flat(index, index))
+    assert control.preview.status() == {"kind": "web", "written": 20, "encoded": 0, "viewers": 0}
+    with page(control, "/ws/picture") as viewer:
+        assert abs(level(viewer.recv(timeout=20)) - 19) < 3
+    eventually(lambda: control.preview.status()["viewers"] == 0)
+
+
+def test_many_viewers_share_one_encoding_and_a_held_picture_is_sent_once(control: WebControl) -> None:
+    preview = control.preview
+    with page(control, "/ws/picture") as one, page(control, "/ws/picture") as two:
+        held = flat(1, 90)
+        preview.write(*held)
+        for viewer in (one, two):
+            assert abs(level(viewer.recv(timeout=20)) - 90) < 3
+            viewer.send("next")
+        for _ in range(10):
+            preview.write(*held)
+        preview.write(*flat(1, 140))  # the same index: a fade
+        for viewer in (one, two):
+            assert abs(level(viewer.recv(timeout=20)) - 140) < 3
+        assert preview.status()["encoded"] == 2
+
+
+def test_the_live_picture_is_bounded_and_keeps_its_shape() -> None:
+    preview = WebPreview(longest=320)
+    frame, tick = flat(1, 50, size=1000)
+    preview.write(replace(frame, pixels=frame.pixels[:500]), tick)
+    live, still = preview.live(), preview.still()
+    assert live is not None
+    assert still is not None
+    assert decoded(live.data).shape == (160, 320, 3)
+    assert decoded(still.data).shape == (500, 1000, 3)
+
+
+# ---- opening and closing ----
+
+
+def test_a_taken_port_is_named(control: WebControl, desk: WebDesk) -> None:
+    port = port_of(control)
+    with pytest.raises(BridgeUnavailable, match=f"port {port} .* in use.*--web {port + 1}"):
+        WebControl(port=port).open(desk)
+
+
+@pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 0), ("203.0.113.7", 0), ("127.0.0.1", 70_000)])
+def test_an_address_that_is_not_ours_is_named(desk: WebDesk, host: str, port: int) -> None:
+    with pytest.raises(BridgeUnavailable, match=host if port == 0 else str(port)):
+        WebControl(host, port).open(desk)
+
+
+def test_it_ends_with_pages_open_and_opens_again_on_the_same_port(desk: WebDesk) -> None:
+    control = WebControl(port=0)
+    with serving(control, desk):
+        url, client, viewer = control.url, page(control), page(control, "/ws/picture")
+        hear(client, "values")
+    assert closing_code(client) == closing_code(viewer) == 1012
+    assert desk.subscriptions == []
+    control.close()
+    with serving(control, desk):
+        assert control.url == url
+        assert ask(control, "GET", "/api/values")[0] == 200
+
+
+def test_stop_before_serve_and_close_without_serve(desk: WebDesk) -> None:
+    control = WebControl(port=0)
+    control.stop()
+    control.close()
+    control.open(desk)
+    port = port_of(control)
+    control.close()
+    other = WebControl(port=port)
+    other.open(desk)
+    other.stop()
+    thread = threading.Thread(target=other.serve)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    other.close()
+
+
+# ---- JSON ----
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(_JSON)
+def test_what_leaves_is_always_valid_json(value: object) -> None:
+    json.loads(wire.encode(value), parse_constant=pytest.fail)
+
+
+@given(st.text() | st.binary() | _JSON.map(json.dumps))
+def test_what_comes_is_an_object_or_malformed(text: str | bytes) -> None:
+    try:
+        value = wire.decode(text)
+    except wire.Malformed as error:
+        value, text = {}, str(error)
+    assert isinstance(value, dict)
