@@ -46,7 +46,7 @@ class PngFolder:
 
     def write(self, frame: RenderedFrame, tick: Tick) -> None:
         """Write the picture if it is a new one and its turn. Raises `BridgeError` where the disk refuses."""
-        if frame.index == self._last:
+        if frame.index == self._last or frame.index < 0:  # held on air, or a slate
             return
         self._last = frame.index
         turn = self._seen % self._every == 0

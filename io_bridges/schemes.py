@@ -52,7 +52,7 @@ SCHEMES: tuple[Scheme, ...] = (
         kind="source",
         description="a clip in a loop at its own rate, or a still picture",
         example="file:clip.mp4?loop=0",
-        target="io_bridges.clip:ClipSource",
+        target="io_bridges.clip_source:ClipSource",
         place="required",
         options=("loop", "fps"),
         package="av",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from io_bridges.frames import Pixels
-from io_bridges.pixels import FORMATS, HOWS, fit, fade, mix, scale, to_rgb
+from io_bridges.pixels import FORMATS, HOWS, fade, fit, mix, scale, to_rgb
 
 CORNERS = {(0, 0): (255, 0, 0), (0, -1): (0, 255, 0), (-1, 0): (0, 0, 255), (-1, -1): (255, 255, 0)}
 
