@@ -1,0 +1,46 @@
+"""Eager torch, on an NVIDIA GPU if torch sees one, else on the CPU: the reference that every other is held against."""
+
+import torch
+
+from pipeline.accelerators.engines import Engines, Progress, Shapes
+from pipeline.graphs import DecoderGraph, EncoderGraph
+from pipeline.models import Model
+
+
+def available_device() -> torch.device:
+    """Where eager torch runs here."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build(model: Model, shapes: Shapes, progress: Progress, threads: int | None = None) -> Engines:
+    """The model's own modules in float32; every batch size up to ``shapes.rows`` is at hand.
+
+    Args:
+        threads: Threads of torch on the CPU; None leaves them as they are. Torch has one such setting a process.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = available_device()
+    progress("loading the network", 0.1)
+    unet = model.unet.to(device)
+    progress("loading the autoencoder", 0.6)
+    encoder = EncoderGraph(model.autoencoder).to(device)
+    decoder = DecoderGraph(model.autoencoder).to(device)
+
+    @torch.inference_mode()
+    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = unet(latents, timesteps, embeds, return_dict=False)[0]
+        return out
+
+    @torch.inference_mode()
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        latent: torch.Tensor = encoder(pixels.to(device))
+        return latent
+
+    @torch.inference_mode()
+    def decode(latent: torch.Tensor) -> torch.Tensor:
+        pixels: torch.Tensor = decoder(latent)
+        return pixels.cpu()
+
+    progress("ready", 1.0)
+    return Engines(denoise, encode, decode, tuple(range(1, shapes.rows + 1)), device, "float32")

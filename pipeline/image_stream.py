@@ -1,0 +1,196 @@
+"""Pixels in, pixels out: a model, an accelerator and a stream as one thing, for the renderer and for offline work."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.accelerators import choice
+from pipeline.accelerators.choice import Chosen
+from pipeline.accelerators.engines import Progress, Shapes
+from pipeline.conditioning import Conditioning, TextConditioner
+from pipeline.models import Model, load_model
+from pipeline.stream import StreamPipeline
+from presets.errors import StreamError
+from presets.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Build:
+    """What can't change while a stream plays: any of it is a new stream."""
+
+    model: str
+    """'shipped', or a folder in diffusers format."""
+    width: int
+    """px, a multiple of the model's step, 8 for the shipped one."""
+    height: int
+    """px, likewise."""
+    accelerator: str
+    """auto, openvino or eager."""
+    slots: int = 8
+    """The most pictures in flight."""
+    threads: int | None = None
+    """Threads of the network; None takes one a physical core."""
+    cache: Path | None = None
+    """Where converted networks are kept; None takes the user's cache folder."""
+
+
+class Picture(NamedTuple):
+    """A picture that is done."""
+
+    pixels: NDArray[np.uint8]
+    """RGB ``[H, W, 3]``, the caller's own."""
+    ticket: object
+    """What it was admitted with."""
+
+
+class ImageStream:
+    """Pictures in flight. `encode` may run on another thread beside the rest; the rest belongs to one thread."""
+
+    def __init__(self, build: Build, model: Model, chosen: Chosen, conditioner: TextConditioner) -> None:
+        """Use `ImageStream.build`."""
+        self.width, self.height, self.slots = build.width, build.height, build.slots
+        self._model = model
+        self._engines = chosen.engines
+        self._conditioner = conditioner
+        self._shapes = _shapes(build, model, conditioner)
+        self._stream = StreamPipeline(
+            chosen.engines.denoiser,
+            slots=build.slots,
+            latent_shape=self._shapes.latent,
+            embeds_shape=self._shapes.embeds,
+            sizes=chosen.engines.sizes,
+            device=chosen.engines.device,
+        )
+        self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
+        self._pixels_np = self._pixels.numpy()
+        self.description = {
+            "model": model.name,
+            "accelerator": chosen.name,
+            "precision": chosen.engines.precision,
+            "device": str(chosen.engines.device),
+            "why": chosen.why,
+        }
+        """What plays here, for the page and the log: model, accelerator, precision, device, why."""
+
+    @classmethod
+    def build(cls, build: Build, progress: Progress) -> "ImageStream":
+        """Loads the model and makes it ready, telling `progress` what is done and the fraction behind, 0 to 1.
+
+        Raises:
+            ModelError: the model folder is missing, damaged or of an unknown kind.
+            AcceleratorUnavailable: the accelerator asked for can't work here.
+            StreamError: a size or a number of slots that can't be.
+        """
+        progress("reading the model", 0.0)
+        choice.choose(build.accelerator)
+        model = load_model(build.model)
+        _check_size(build, model)
+        progress("loading the text encoder", 0.05)
+        device = torch.device("cpu")
+        conditioner = TextConditioner(model.tokenizer, model.text_encoder, device, torch.float32)
+        chosen = choice.build(
+            build.accelerator,
+            model,
+            _shapes(build, model, conditioner),
+            lambda text, fraction: progress(text, 0.1 + 0.85 * fraction),
+            build.threads,
+            build.cache,
+        )
+        stream = cls(build, model, chosen, conditioner)
+        progress("warming up", 0.95)
+        stream.warm_up()
+        progress("ready", 1.0)
+        return stream
+
+    @property
+    def in_flight(self) -> int:
+        """How many pictures were admitted and have not come out."""
+        return self._stream.in_flight
+
+    @property
+    def free(self) -> int:
+        """How many pictures can be admitted now."""
+        return self._stream.free
+
+    def encode(self, parameters: Parameters) -> Conditioning:
+        """The conditioning of the parameters' prompts; known texts come from the cache."""
+        return self._conditioner.encode(parameters.prompt, parameters.negative_prompt)
+
+    def admit(
+        self,
+        pixels: NDArray[np.uint8] | None,
+        parameters: Parameters,
+        conditioning: Conditioning,
+        ticket: object = None,
+    ) -> None:
+        """Puts a picture in flight.
+
+        In mode ``image`` the picture enters at the parameters' strength. In mode ``text``, or without pixels, it grows
+        from noise alone.
+
+        Args:
+            pixels: RGB uint8 ``[H, W, 3]`` of the build's size, copied; or None.
+            parameters: Its mode, strength, steps, guidance and seed.
+            conditioning: What `encode` answered.
+            ticket: Given back with the finished picture.
+
+        Raises:
+            StreamError: no free slot, or pixels of another size or dtype.
+            ScheduleError: steps or strength outside their range.
+        """
+        latent = None
+        if pixels is None or parameters.mode == "text":
+            schedule = self._model.schedule(parameters.steps, 1.0)
+        else:
+            if pixels.shape != self._pixels_np.shape[1:] or pixels.dtype != np.uint8:
+                raise StreamError(
+                    f"The picture is {pixels.dtype} {pixels.shape};"
+                    f" this stream takes uint8 {self._pixels_np.shape[1:]}."
+                )
+            schedule = self._model.schedule(parameters.steps, parameters.strength)
+            if schedule.p != 0.0:  # at strength 1 nothing of the picture would be left
+                np.copyto(self._pixels_np[0], pixels)
+                latent = self._engines.encode(self._pixels)[0]
+        self._stream.admit(
+            latent,
+            schedule,
+            conditioning,
+            guidance=parameters.guidance,
+            seed=parameters.seed,
+            ticket=ticket,
+        )
+
+    def step(self) -> list[Picture]:
+        """One network call for all pictures in flight; those whose turn it is, in the order they went in."""
+        return [
+            Picture(self._engines.decode(latent.unsqueeze(0))[0].numpy().copy(), ticket)
+            for latent, ticket in self._stream.step()
+        ]
+
+    def clear(self) -> None:
+        """Drops every picture in flight."""
+        self._stream.clear()
+
+    def warm_up(self) -> None:
+        """Runs the encoder, the decoder and every prepared batch size once; pictures in flight are not touched."""
+        self._pixels.zero_()
+        latent = self._engines.encode(self._pixels)
+        self._engines.decode(latent)
+        self._stream.warm_up()
+
+
+def _shapes(build: Build, model: Model, conditioner: TextConditioner) -> Shapes:
+    latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
+    return Shapes(build.width, build.height, latent, conditioner.shape, 2 * build.slots)
+
+
+def _check_size(build: Build, model: Model) -> None:
+    for name, value in (("width", build.width), ("height", build.height)):
+        if value < model.factor or value % model.factor:
+            raise StreamError(f"{name} is {value}; this model draws multiples of {model.factor} pixels.")
+    if build.slots < 1:
+        raise StreamError(f"slots is {build.slots}; a stream needs 1 or more.")

@@ -1,0 +1,144 @@
+"""Flow schedules: a solver as a table of affine steps, one row a network call.
+
+Every first-order, one-call solver of a flow takes ``z' = a·z + b·out + c·noise`` where ``a``, ``b`` and ``c`` depend on
+the timestep, the next one and the model family, never on the data. So a solver is not code in the hot path but a
+`FlowSchedule`; a family of models is a function that returns one.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presets.errors import ScheduleError
+
+COLUMNS = ("timestep", "scale", "a", "b", "c")
+"""What a row holds, in the order of `FlowSchedule.rows`."""
+
+SHORTEST_STEP = 1e-3
+"""The least difference of σ that earns a network call of its own: one training timestep of a thousand."""
+
+
+@dataclass(frozen=True, eq=False)
+class FlowSchedule:
+    """How one picture is drawn from where it enters; computed in float64, kept in float32, never changed.
+
+    At a row the network is given ``scale·z`` and ``timestep``, and answers ``out``; then ``z' = a·z + b·out + c·n``
+    with ``n`` unit noise. A clean latent ``x`` enters as ``z = p·x + q·n``. With no rows the picture passes through.
+    """
+
+    rows: NDArray[np.float32]
+    """float32 ``[N, 5]``, read-only: timestep, scale, a, b, c."""
+    p: float
+    q: float
+    strength: float
+    """How far the picture leaves its source, 0 to 1."""
+
+    @classmethod
+    def from_columns(
+        cls,
+        *,
+        timestep: Sequence[float] | NDArray[np.float64],
+        a: Sequence[float] | NDArray[np.float64],
+        b: Sequence[float] | NDArray[np.float64],
+        c: Sequence[float] | NDArray[np.float64],
+        scale: Sequence[float] | NDArray[np.float64],
+        p: float,
+        q: float,
+        strength: float,
+    ) -> "FlowSchedule":
+        """The table of the columns given, each of length N, rounded to float32 once, here.
+
+        Raises:
+            ScheduleError: columns of unequal length, or a value that is not finite.
+        """
+        columns = [np.asarray(column, dtype=np.float64) for column in (timestep, scale, a, b, c)]
+        if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
+            raise ScheduleError(
+                f"The columns of a schedule must be equally long; got {[column.shape for column in columns]}."
+            )
+        rows = np.stack(columns, axis=1).astype(np.float32)
+        if not (np.isfinite(rows).all() and math.isfinite(p) and math.isfinite(q)):
+            raise ScheduleError("A schedule must be made of finite numbers; one of its coefficients is not.")
+        rows.setflags(write=False)
+        return cls(rows=rows, p=float(np.float32(p)), q=float(np.float32(q)), strength=strength)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def timestep(self) -> NDArray[np.float32]:
+        """float32 ``[N]``, as the network wants it."""
+        return self.rows[:, 0]
+
+    @property
+    def scale(self) -> NDArray[np.float32]:
+        """float32 ``[N]``: what the latent is multiplied with on its way into the network."""
+        return self.rows[:, 1]
+
+    @property
+    def a(self) -> NDArray[np.float32]:
+        """float32 ``[N]``: how much of the latent stays."""
+        return self.rows[:, 2]
+
+    @property
+    def b(self) -> NDArray[np.float32]:
+        """float32 ``[N]``: how much of the network's output is added."""
+        return self.rows[:, 3]
+
+    @property
+    def c(self) -> NDArray[np.float32]:
+        """float32 ``[N]``: how much unit noise is added."""
+        return self.rows[:, 4]
+
+
+@lru_cache(maxsize=1024)
+def flow_matching_schedule(
+    steps: int, strength: float, *, shift: float = 1.0, train_timesteps: int = 1000
+) -> FlowSchedule:
+    """The Euler solver of a flow-matching model (v = noise − data), as in diffusers' FlowMatchEulerDiscreteScheduler.
+
+    The grid is ``σ = linspace(1, 1/steps, steps)``, statically shifted: ``σ ← shift·σ/(1 + (shift − 1)·σ)``. Strength
+    is a continuous fader: the rows are ``σ = strength``, every grid point below it, and the end, 0. So ``strength=1`` is
+    the whole grid from pure noise, a lower one costs fewer network calls, and one up to `SHORTEST_STEP` draws nothing.
+
+    Args:
+        steps: Network calls from pure noise to a picture, 1 or more.
+        strength: 0 (the picture passes through) to 1 (it is forgotten).
+        shift: The model's own static shift, above 0.
+        train_timesteps: The network is given ``train_timesteps·σ``.
+
+    Raises:
+        ScheduleError: naming the parameter, what came and what is allowed.
+    """
+    for name, value in (("steps", steps), ("train_timesteps", train_timesteps)):
+        if value < 1 or value % 1:
+            raise ScheduleError(f"{name} is {value}; it must be a whole number of 1 or more.")
+    if not 0 <= strength <= 1:  # NaN is refused here too
+        raise ScheduleError(f"strength is {strength}; it must be a number from 0 (keep the picture) to 1 (forget it).")
+    if not (shift > 0 and math.isfinite(shift)):
+        raise ScheduleError(f"shift is {shift}; it must be a finite number above 0.")
+    if strength <= SHORTEST_STEP:
+        return _euler(np.zeros(1), 0.0, train_timesteps)
+    grid = np.linspace(1.0, 1.0 / steps, steps, dtype=np.float64)
+    grid = shift * grid / (1 + (shift - 1) * grid)
+    below = grid[grid < strength - SHORTEST_STEP]
+    return _euler(np.concatenate([[strength], below, [0.0]]), float(strength), train_timesteps)
+
+
+def _euler(sigmas: NDArray[np.float64], strength: float, train_timesteps: int) -> FlowSchedule:
+    """Rows between consecutive σ of a descending ``[N + 1]``: a = 1, b = σ' − σ."""
+    at, after = sigmas[:-1], sigmas[1:]
+    return FlowSchedule.from_columns(
+        timestep=at * train_timesteps,
+        a=np.ones_like(at),
+        b=after - at,
+        c=np.zeros_like(at),
+        scale=np.ones_like(at),
+        p=1.0 - sigmas[0],
+        q=float(sigmas[0]),
+        strength=strength,
+    )

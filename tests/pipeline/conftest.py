@@ -1,0 +1,83 @@
+"""A tiny model folder of the shipped model's classes, with random weights, for tests that need no trained one."""
+
+import json
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ALPHABET = [*string.ascii_lowercase, *string.digits]
+
+
+def write_tiny_model(folder: Path) -> None:
+    from diffusers import AutoencoderTiny, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        unet = UNet2DConditionModel(
+            sample_size=8,
+            in_channels=4,
+            out_channels=4,
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            norm_num_groups=8,
+            attention_head_dim=4,
+            cross_attention_dim=16,
+        )
+        vae = AutoencoderTiny(
+            encoder_block_out_channels=(8, 8, 8, 8),
+            decoder_block_out_channels=(8, 8, 8, 8),
+            num_encoder_blocks=(1, 1, 1, 1),
+            num_decoder_blocks=(1, 1, 1, 1),
+        )
+        with torch.no_grad():
+            # A random network hardly hears its conditioning; these make it.
+            for name, weight in unet.named_parameters():
+                if "attn2.to_v" in name or "attn2.to_out.0.weight" in name:
+                    weight.mul_(8.0)
+        tokens = ["<|startoftext|>", "<|endoftext|>", *ALPHABET, *(f"{letter}</w>" for letter in ALPHABET)]
+        (folder / "tokenizer").mkdir(parents=True)
+        vocabulary, merges = folder / "tokenizer" / "vocab.json", folder / "tokenizer" / "merges.txt"
+        vocabulary.write_text(json.dumps({token: place for place, token in enumerate(tokens)}))
+        merges.write_text("#version: 0.2\n")
+        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", model_max_length=12)
+        tokenizer.save_pretrained(folder / "tokenizer")
+        text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(tokens),
+                hidden_size=16,
+                intermediate_size=32,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                max_position_embeddings=12,
+                bos_token_id=0,
+                eos_token_id=1,
+                pad_token_id=1,
+            )
+        )
+    unet.save_pretrained(folder / "unet")
+    vae.save_pretrained(folder / "vae")
+    text_encoder.save_pretrained(folder / "text_encoder")
+    FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
+    index: dict[str, Any] = {
+        "_class_name": "DiffusionPipeline",
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderTiny"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index))
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder in diffusers format, 64 × 64 pixels to 8 × 8 latents. Not to be changed: copy it."""
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    write_tiny_model(folder)
+    return folder

@@ -1,0 +1,339 @@
+"""The stream's three properties: exact, ordered, one call; each shown to fail where it is broken."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.conditioning import Conditioning
+from pipeline.noise import ENTRY, unit_noise
+from pipeline.schedule import FlowSchedule, flow_matching_schedule
+from pipeline.stream import Finished, StreamPipeline
+from presets.errors import StreamError
+
+SHAPE, TOKENS = (2, 3, 5), (4, 3)
+Network = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def network(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    """Nonlinear in latent, timestep and conditioning, and mixed over each latent; every row by itself."""
+    time = torch.sin(timesteps.to(latents.dtype) / 170.0).view(-1, 1, 1, 1)
+    text = torch.tanh(embeds.square().mean(1) + embeds[:, 0]).mean(1).view(-1, 1, 1, 1)
+    mixed = latents.roll(1, -1) * 0.5 + latents.mean((1, 2, 3), keepdim=True)
+    return torch.sin(mixed * (1.0 + text) + time) * torch.exp(-0.3 * latents.square()) + time * text
+
+
+def swapped(part: str) -> Network:
+    """The network with one of its inputs handed to the neighbouring row."""
+
+    def wrong(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        given = {"latents": latents, "timesteps": timesteps, "embeds": embeds}
+        given[part] = given[part].roll(1, 0)
+        return network(**given)
+
+    return wrong
+
+
+class Order(NamedTuple):
+    """One picture to be drawn."""
+
+    steps: int
+    strength: float
+    guidance: float
+    seed: int
+    text: int
+    stochastic: bool
+    """Whether its schedule adds fresh noise and scales the network's input."""
+
+
+def stochastic(steps: int) -> FlowSchedule:
+    """A flow solver that renoises: a = 1 − σ', b = −σ(1 − σ'), c = σ', with an input scale to be honoured."""
+    at = torch.linspace(1, 1 / steps, steps, dtype=torch.float64).numpy()
+    after = torch.cat([torch.from_numpy(at[1:]), torch.zeros(1, dtype=torch.float64)]).numpy()
+    return FlowSchedule.from_columns(
+        timestep=1000 * at,
+        a=1 - after,
+        b=-at * (1 - after),
+        c=after,
+        scale=1.0 / (1.0 + at),
+        p=0.0,
+        q=1.0,
+        strength=1.0,
+    )
+
+
+def schedule_of(order: Order) -> FlowSchedule:
+    return stochastic(order.steps) if order.stochastic else flow_matching_schedule(order.steps, order.strength)
+
+
+def picture(index: int) -> torch.Tensor:
+    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(1000 + index), dtype=torch.float64)
+
+
+def words(text: int) -> Conditioning:
+    generator = torch.Generator().manual_seed(5000 + text)
+    embeds, negative = (torch.randn(TOKENS, generator=generator, dtype=torch.float64) for _ in range(2))
+    return Conditioning(embeds, negative)
+
+
+def alone(order: Order, index: int, dtype: torch.dtype) -> torch.Tensor:
+    """The same picture drawn by itself, in the textbook's way."""
+    schedule, text = schedule_of(order), words(order.text)
+    z = schedule.p * picture(index).to(dtype) + schedule.q * unit_noise(order.seed, ENTRY, SHAPE).to(dtype)
+    for row in range(len(schedule)):
+        t = torch.tensor([float(schedule.timestep[row])], dtype=dtype)
+        x = (float(schedule.scale[row]) * z)[None]
+        out = network(x, t, text.embeds.to(dtype)[None])[0]
+        if order.guidance != 1:
+            away = network(x, t, text.negative.to(dtype)[None])[0]
+            out = away + order.guidance * (out - away)
+        fresh = unit_noise(order.seed, row + 1, SHAPE).to(dtype)
+        z = float(schedule.a[row]) * z + float(schedule.b[row]) * out + float(schedule.c[row]) * fresh
+    return z
+
+
+@dataclass
+class Run:
+    """What came out of a stream."""
+
+    tickets: list[object]
+    latents: list[torch.Tensor]
+    calls_a_step: list[int]
+
+
+def stream_of(denoiser: Network, slots: int = 4, dtype: torch.dtype = torch.float64) -> StreamPipeline:
+    sizes = (1, 2, 3, 5, 2 * slots)
+    return StreamPipeline(denoiser, slots=slots, latent_shape=SHAPE, embeds_shape=TOKENS, sizes=sizes, dtype=dtype)
+
+
+def play(
+    orders: list[Order], admitted: list[int], denoiser: Network = network, dtype: torch.dtype = torch.float64
+) -> Run:
+    """Admits as many pictures before each step as `admitted` says and there is room for, and drains."""
+    calls = 0
+
+    def counted(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return denoiser(latents, timesteps, embeds)
+
+    stream, run, index, turn = stream_of(counted, dtype=dtype), Run([], [], []), 0, 0
+    while index < len(orders) or stream.in_flight:
+        wanted = admitted[turn % len(admitted)]
+        for _ in range(max(wanted, 0 if stream.in_flight else 1)):
+            if index == len(orders) or not stream.free:
+                break
+            order = orders[index]
+            stream.admit(
+                picture(index).to(dtype),
+                schedule_of(order),
+                words(order.text),
+                guidance=order.guidance,
+                seed=order.seed,
+                ticket=index,
+            )
+            index += 1
+        calls = 0
+        finished = stream.step()
+        run.calls_a_step.append(calls)
+        run.tickets += [ticket for _, ticket in finished]
+        run.latents += [latent.clone() for latent, _ in finished]
+        turn += 1
+    return run
+
+
+def error(run: Run, orders: list[Order], dtype: torch.dtype = torch.float64) -> float:
+    """The largest difference from the pictures drawn alone, relative to their size."""
+    worst = 0.0
+    for index, latent in enumerate(run.latents):
+        reference = alone(orders[index], index, dtype)
+        worst = max(worst, float((latent - reference).abs().max() / reference.abs().max()))
+    return worst
+
+
+orders_strategy = st.lists(
+    st.builds(
+        Order,
+        steps=st.integers(1, 8),
+        strength=st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1)),
+        guidance=st.one_of(st.just(1.0), st.floats(1, 8, width=32)),
+        seed=st.integers(0, 5),
+        text=st.integers(0, 3),
+        stochastic=st.booleans(),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(orders=orders_strategy, admitted=st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_every_picture_is_the_one_it_would_be_alone(orders: list[Order], admitted: list[int]) -> None:
+    run = play(orders, admitted)
+    assert run.tickets == list(range(len(orders)))  # in order, each once
+    assert error(run, orders) < 1e-10
+    assert max(run.calls_a_step) <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(orders=orders_strategy, admitted=st.lists(st.integers(0, 3), min_size=1, max_size=6))
+def test_in_float32_within_one_in_ten_thousand(orders: list[Order], admitted: list[int]) -> None:
+    run = play(orders, admitted, dtype=torch.float32)
+    assert run.tickets == list(range(len(orders)))
+    assert error(run, orders, torch.float32) < 1e-4
+
+
+MIXED = [
+    Order(4, 1.0, 1.0, 0, 0, False),
+    Order(6, 0.7, 3.0, 1, 1, False),
+    Order(2, 1.0, 1.0, 2, 2, True),
+    Order(5, 0.4, 1.0, 3, 3, False),
+    Order(8, 1.0, 2.0, 4, 0, True),
+    Order(1, 0.0, 1.0, 5, 1, False),
+]
+
+
+@pytest.mark.parametrize("part", ["latents", "timesteps", "embeds"])
+def test_swapping_an_input_between_slots_is_seen(part: str) -> None:
+    assert error(play(MIXED, [1]), MIXED) < 1e-10
+    assert error(play(MIXED, [1], swapped(part)), MIXED) > 1e-3
+
+
+@pytest.mark.parametrize("changed", [{"seed": 9}, {"text": 9}, {"guidance": 1.5}, {"strength": 0.5}, {"steps": 7}])
+def test_every_property_of_an_order_reaches_its_picture(changed: dict[str, float]) -> None:
+    orders = [Order(4, 0.8, 2.0, 0, 0, False)]
+    assert error(play(orders, [1]), [orders[0]._replace(**changed)]) > 1e-3
+
+
+def test_one_call_a_step_and_none_for_pictures_that_pass_through() -> None:
+    run = play([Order(3, 1.0, 2.0, seed, 0, False) for seed in range(6)], [1])
+    assert run.calls_a_step == [1] * 8
+    run = play([Order(3, 0.0, 1.0, 0, 0, False)] * 3, [1])
+    assert run.calls_a_step == [0, 0, 0]
+    assert torch.equal(run.latents[2], picture(2))
+
+
+def test_equal_steps_yield_a_picture_a_step() -> None:
+    stream, out = stream_of(network), []
+    for index in range(10):
+        stream.admit(None, flow_matching_schedule(4, 1.0), words(0), ticket=index)
+        out.append([ticket for _, ticket in stream.step()])
+    assert out == [[], [], [], [0], [1], [2], [3], [4], [5], [6]]
+
+
+def test_a_picture_done_before_its_elder_waits_for_it() -> None:
+    stream = stream_of(network)
+    stream.admit(None, flow_matching_schedule(3, 1.0), words(0), ticket="elder")
+    stream.admit(picture(0), flow_matching_schedule(3, 0.2), words(0), ticket="younger")
+    assert stream.step() == []
+    assert stream.in_flight == 2
+    assert stream.step() == []
+    assert [ticket for _, ticket in stream.step()] == ["elder", "younger"]
+    assert (stream.in_flight, stream.free) == (0, 4)
+
+
+def test_a_sick_picture_does_not_touch_its_neighbours() -> None:
+    healthy = Order(4, 0.8, 1.0, 0, 0, False)
+    stream, out = stream_of(network), dict[object, torch.Tensor]()
+    stream.admit(picture(0), schedule_of(healthy), words(0), ticket=0)
+    stream.step()
+    stream.admit(torch.full(SHAPE, float("nan")), schedule_of(healthy), words(0), ticket=1)
+    stream.admit(picture(2), flow_matching_schedule(1, 0.5), words(0), ticket=2)
+    while stream.in_flight:
+        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    assert out[1].isnan().all()
+    torch.testing.assert_close(out[0], alone(healthy, 0, torch.float64), rtol=0, atol=1e-10)
+    torch.testing.assert_close(out[2], alone(Order(1, 0.5, 1.0, 0, 0, False), 2, torch.float64), rtol=0, atol=1e-10)
+
+
+def test_the_denoiser_sees_prepared_sizes_and_the_same_memory_every_time() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def watched(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        assert torch.isfinite(latents).all()
+        assert (timesteps > 0).all()  # spare rows repeat a live one
+        seen.append((len(latents), latents.data_ptr()))
+        return network(latents, timesteps, embeds)
+
+    play([Order(4, 1.0, 1.0 + index % 2, index, 0, False) for index in range(20)], [1], watched)
+    assert {size for size, _ in seen} <= {1, 2, 3, 5, 8}
+    assert len(set(seen)) == len({size for size, _ in seen})
+
+
+def test_clear_drops_what_is_in_flight() -> None:
+    stream = stream_of(network)
+    stream.admit(None, flow_matching_schedule(4, 1.0), words(0), ticket="dropped")
+    stream.step()
+    stream.clear()
+    assert (stream.in_flight, stream.free, stream.step()) == (0, 4, [])
+    stream.admit(picture(0), flow_matching_schedule(1, 0.5), words(0), ticket="next")
+    assert [ticket for _, ticket in stream.step()] == ["next"]
+
+
+def test_warm_up_touches_no_picture_in_flight() -> None:
+    order = Order(3, 0.8, 2.0, 0, 0, False)
+    stream, finished = stream_of(network), list[Finished]()
+    stream.admit(picture(0), schedule_of(order), words(0), guidance=2.0)
+    while stream.in_flight:
+        stream.warm_up()
+        finished += stream.step()
+    torch.testing.assert_close(finished[0].latent, alone(order, 0, torch.float64), rtol=0, atol=1e-10)
+
+
+def test_noise_depends_on_seed_and_row_alone() -> None:
+    assert torch.equal(unit_noise(3, 0, SHAPE), unit_noise(3, 0, SHAPE))
+    several = [unit_noise(seed, row, SHAPE) for seed in (0, 1, 2**31 - 1) for row in (0, 1, 50)]
+    assert all(not torch.equal(one, other) for place, one in enumerate(several) for other in several[:place])
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"latent": torch.zeros(2, 3, 4)}, r"\(2, 3, 4\); this stream takes .*\(2, 3, 5\)"),
+        ({"latent": torch.zeros(SHAPE, dtype=torch.int64)}, "torch.int64"),
+        ({"latent": None}, "strength 0.5 needs a picture to start from"),
+        ({"conditioning": Conditioning(torch.zeros(4, 2), torch.zeros(4, 3))}, r"embeds have shape \(4, 2\)"),
+        ({"conditioning": Conditioning(torch.zeros(4, 3), torch.zeros(1, 3))}, r"negative have shape \(1, 3\)"),
+        ({"guidance": float("nan")}, "guidance is nan"),
+        ({"seed": -1}, "seed is -1; it must be from 0 to 2147483647"),
+        ({"seed": 2**31}, "seed is 2147483648"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_changes_nothing(changed: dict[str, object], says: str) -> None:
+    stream = stream_of(network)
+    fits = {
+        "latent": picture(0),
+        "schedule": flow_matching_schedule(2, 0.5),
+        "conditioning": words(0),
+        "guidance": 1.0,
+        "seed": 0,
+    }
+    with pytest.raises(StreamError, match=says):
+        stream.admit(**(fits | changed))
+    assert (stream.in_flight, stream.free) == (0, 4)
+
+
+def test_no_more_pictures_than_slots() -> None:
+    stream = stream_of(network)
+    for _ in range(4):
+        stream.admit(None, flow_matching_schedule(2, 1.0), words(0))
+    with pytest.raises(StreamError, match="All 4 slots are in use"):
+        stream.admit(None, flow_matching_schedule(2, 1.0), words(0))
+
+
+def test_a_stream_that_could_not_hold_its_slots_is_refused() -> None:
+    with pytest.raises(StreamError, match="4 slots with guidance need 8 rows"):
+        StreamPipeline(network, slots=4, latent_shape=SHAPE, embeds_shape=TOKENS, sizes=(1, 4))
+    with pytest.raises(StreamError, match="slots is 0"):
+        StreamPipeline(network, slots=0, latent_shape=SHAPE, embeds_shape=TOKENS, sizes=(1, 4))
+
+
+def test_an_answer_of_the_wrong_shape_is_refused() -> None:
+    stream = stream_of(lambda latents, timesteps, embeds: latents[:, :1])
+    stream.admit(None, flow_matching_schedule(2, 1.0), words(0))
+    with pytest.raises(StreamError, match="The denoiser answered"):
+        stream.step()
