@@ -23,6 +23,8 @@ _QUEUE = 4
 _MOST_PARTS = 3
 _DRAIN = 256
 """Messages taken in one read at most: a flood of tiny ones must not keep it from returning."""
+_REFILL_MS = 2
+_CATCH_UP_NS = 30_000_000
 _LOG_EVERY_NS = 5_000_000_000
 _OLDEST_NS = 10_000_000_000
 
@@ -93,11 +95,18 @@ class ZmqSource:
     def _drain(self, socket: zmq.Socket[bytes]) -> ArrayMessage | None:
         """The newest picture of all that wait; a wrong message does not hide the right one before it."""
         newest: ArrayMessage | None = None
-        for _ in range(_DRAIN):
+        taken = 0
+        until = time.monotonic_ns() + _CATCH_UP_NS
+        while taken < _DRAIN:
             try:
                 parts = _receive(socket)
             except zmq.Again:
-                break
+                # A queue that was full has more behind it, in the network's buffers and at the sender: an empty one
+                # is being filled again. In step with the sender, nothing is waited for.
+                if taken < _QUEUE or time.monotonic_ns() > until or not socket.poll(_REFILL_MS):
+                    break
+                continue
+            taken += 1
             try:
                 message = decode(parts)
             except MessageRefused as refusal:

@@ -1,0 +1,320 @@
+"""ZeroMQ frames over real sockets: newest wins, wrong messages are counted, ports come back, readers cost nothing."""
+
+import functools
+import json
+import logging
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import zmq
+
+from io_bridges.card import draw_card
+from io_bridges.frames import RenderedFrame, Tick
+from io_bridges.pixels import sealed
+from io_bridges.zmq_sink import BindingZmqSink, ConnectingZmqSink
+from io_bridges.zmq_source import BindingZmqSource, ConnectingZmqSource
+from presets.errors import BridgeError, BridgeUnavailable
+
+ANY_PORT = "tcp://127.0.0.1:0"
+PATIENCE = 30.0
+PICTURE = draw_card(3, 64, 48)
+
+
+@contextmanager
+def opened(bridge, *arguments):
+    bridge.open(*arguments)
+    try:
+        yield bridge
+    finally:
+        bridge.close()
+
+
+@contextmanager
+def publisher(address, way="connect", high_water=1000):
+    """What ten lines of pyzmq make: no code of ours."""
+    context = zmq.Context()
+    socket = context.socket(zmq.PUB)
+    socket.setsockopt(zmq.SNDHWM, high_water)
+    socket.bind(address) if way == "bind" else socket.connect(address)
+    try:
+        yield socket
+    finally:
+        context.destroy(linger=0)
+
+
+def array_message(pixels, **keys):
+    return [json.dumps({"dtype": str(pixels.dtype), "shape": pixels.shape, **keys}).encode(), pixels.tobytes()]
+
+
+def read_until(source, send, found):
+    """Send and read until a frame is found; a subscription takes its time to reach a publisher."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        send()
+        frame = source.read(0.05)
+        if frame is not None and found(frame):
+            return frame
+    raise AssertionError(f"nothing came: {source.status()}")
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def rendered(index, pixels=PICTURE):
+    return RenderedFrame(pixels, index=index, source_index=index - 1, captured_at=time.monotonic_ns(), revision=4)
+
+
+def test_the_documented_array_message_comes_in_upright():
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
+        frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+        assert np.array_equal(frame.pixels, PICTURE)
+        assert not frame.pixels.flags.writeable
+        touch_designer = array_message(
+            np.ascontiguousarray(np.dstack([PICTURE, PICTURE[:, :, :1]])[::-1]), format="rgba", origin="bottom-left"
+        )
+        read_until(
+            source,
+            lambda: socket.send_multipart(touch_designer),
+            lambda frame: source.status()["pictures"] > 3 and np.array_equal(frame.pixels, PICTURE),
+        )
+        assert source.status()["senders"] == 1
+
+
+def test_imagezmqs_publisher_is_understood():
+    with publisher(ANY_PORT, "bind") as socket:
+        address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        bgr = np.ascontiguousarray(PICTURE[:, :, ::-1])
+
+        def send():  # SerializingContext.send_array of imagezmq
+            socket.send_json({"msg": "camera", "dtype": str(bgr.dtype), "shape": bgr.shape}, zmq.SNDMORE)
+            socket.send(bgr, copy=False, track=False)
+
+        with opened(ConnectingZmqSource(address)) as source:
+            assert np.array_equal(read_until(source, send, lambda frame: True).pixels, PICTURE)
+
+
+def test_a_slow_reader_gets_the_newest_picture():
+    pictures = 200
+    sent = 0
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
+        read_until(source, lambda: socket.send_multipart(array_message(PICTURE, index=0)), lambda frame: True)
+        stop = threading.Event()
+
+        def send():
+            nonlocal sent
+            while sent < pictures and not stop.is_set():
+                pixels = np.full((256, 256, 3), sent, np.uint8)
+                socket.send_multipart(array_message(pixels))
+                sent += 1
+                time.sleep(0.005)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        behind = []
+        newest = None
+        while thread.is_alive():
+            time.sleep(0.05)  # a reader that takes ten pictures' time for each
+            already = sent
+            frame = source.read(0.0)
+            if frame is not None and frame.pixels.shape == (256, 256, 3):
+                newest = int(frame.pixels[0, 0, 0])
+                behind.append(already - 1 - newest)
+        stop.set()
+        thread.join()
+        while (frame := source.read(0.5)) is not None:
+            newest = int(frame.pixels[0, 0, 0])
+        assert newest == pictures - 1
+        assert sorted(behind)[len(behind) // 2] <= 20  # first in, first out would be some ninety behind in the middle
+        assert source.status()["dropped"] > 50
+        assert source.status()["pictures"] < 150
+
+
+WRONG = {
+    "header": [b"not json", b"1234"],
+    "dtype": array_message(np.zeros((4, 4, 3), np.float32)),
+    "shape": [json.dumps({"dtype": "uint8", "shape": [20_000, 20_000, 3]}).encode(), b"1234"],
+    "size": [array_message(PICTURE)[0], PICTURE.tobytes()[:-7]],
+    "format": array_message(PICTURE, format="nv12"),
+    "parts": [b"one part"],
+}
+
+
+def test_wrong_messages_are_counted_by_reason_and_the_picture_goes_on(caplog):
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
+        read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+        with caplog.at_level(logging.WARNING):
+            for parts in WRONG.values():
+                for _ in range(5):
+                    socket.send_multipart(parts)
+            socket.send_multipart([b"x"] * 2000)
+            deadline = time.monotonic() + PATIENCE
+            while sum(source.status()["refused"].values()) < 31 and time.monotonic() < deadline:
+                source.read(0.05)
+        assert source.status()["refused"] == {"header": 5, "dtype": 5, "shape": 5, "size": 5, "format": 5, "parts": 6}
+        assert 1 <= len(caplog.records) < 10
+        before = source.status()["pictures"]
+        frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+        assert np.array_equal(frame.pixels, PICTURE)
+        assert frame.index == before
+
+
+def test_a_wrong_message_does_not_hide_the_picture_before_it():
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
+        read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+        while source.read(0.1) is not None:
+            pass
+        socket.send_multipart(array_message(PICTURE[:20]))
+        socket.send_multipart([b"{", b""])
+        frame = source.read(PATIENCE)
+        assert frame is not None
+        assert frame.pixels.shape == (20, 64, 3)
+
+
+def test_the_capture_time_of_a_sender_here_travels_and_an_impossible_one_does_not():
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
+        sent = time.monotonic_ns()
+        keys = {"captured_at": sent}
+        frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE, **keys)), lambda frame: True)
+        assert frame.captured_at == sent
+        for height, wrong in ((8, 0), (9, sent + 10**12), (10, max(1, sent - 10**11))):
+            parts = array_message(PICTURE[:height], captured_at=wrong)
+            send = functools.partial(socket.send_multipart, parts)
+            frame = read_until(source, send, lambda frame, height=height: len(frame.pixels) == height)
+            assert sent < frame.captured_at <= time.monotonic_ns()
+
+
+def test_a_port_in_use_is_named_and_is_free_at_once_after_close():
+    first = BindingZmqSource(ANY_PORT)
+    first.open()
+    address = first.status()["address"]
+    port = address.rpartition(":")[2]
+    for second in (BindingZmqSource(address), BindingZmqSink(address)):
+        with pytest.raises(BridgeUnavailable, match=f"port {port} is taken"):
+            second.open(*((64, 48, 30.0) if isinstance(second, BindingZmqSink) else ()))
+    first.close()
+    first.close()
+    for _ in range(20):
+        again = BindingZmqSource(address)
+        again.open()
+        again.close()
+
+
+def test_an_address_that_is_not_this_machines_is_refused_with_what_to_do():
+    with pytest.raises(BridgeUnavailable, match="no address of this machine"):
+        BindingZmqSource("tcp://203.0.113.7:5555").open()
+    with pytest.raises(BridgeUnavailable, match="can't bind"):
+        BindingZmqSource("ipc:///nowhere/at/all/frames").open()
+
+
+def test_a_bridge_that_is_not_open_says_so():
+    with pytest.raises(BridgeError, match="before it is open"):
+        BindingZmqSource(ANY_PORT).read(0.0)
+    with pytest.raises(BridgeError, match="before it is open"):
+        BindingZmqSink(ANY_PORT).write(rendered(0), Tick(0, 0, repeated=False))
+
+
+def test_a_source_opens_again_after_close_and_counts_from_nothing():
+    source = BindingZmqSource(ANY_PORT)
+    for _ in range(2):
+        with opened(source), publisher(source.status()["address"]) as socket:
+            frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+            assert frame.index == 0
+
+
+def plain_reader(address, way="connect", **options):
+    """Ten lines of pyzmq at the far end."""
+    context = zmq.Context()
+    socket = context.socket(zmq.SUB)
+    socket.setsockopt(zmq.SUBSCRIBE, b"")
+    for name, value in options.items():
+        socket.setsockopt(getattr(zmq, name), value)
+    socket.bind(address) if way == "bind" else socket.connect(address)
+    return context, socket
+
+
+def test_what_is_written_is_the_documented_array_message_with_our_keys():
+    with opened(BindingZmqSink(ANY_PORT), 64, 48, 30.0) as sink:
+        context, socket = plain_reader(sink.status()["address"])
+        wait_for(lambda: sink.write(rendered(6), Tick(9, 0, repeated=True)) or socket.poll(10))
+        header, buffer = socket.recv_json(), socket.recv()
+        assert sink.status()["readers"] == 1
+        context.destroy(linger=0)
+    pixels = np.frombuffer(buffer, dtype=header["dtype"]).reshape(header["shape"])
+    assert np.array_equal(pixels, PICTURE)
+    assert header.pop("captured_at") > 0
+    assert header == {
+        "dtype": "uint8",
+        "shape": [48, 64, 3],
+        "format": "rgb",
+        "origin": "top-left",
+        "index": 6,
+        "tick": 9,
+        "revision": 4,
+        "source_index": 5,
+        "repeated": True,
+    }
+
+
+def test_a_reader_that_stands_still_costs_the_show_nothing_and_a_late_one_gets_the_newest():
+    pixels = sealed(np.zeros((512, 512, 3), np.uint8))
+    with opened(BindingZmqSink(ANY_PORT), 512, 512, 60.0) as sink:
+        address = sink.status()["address"]
+        asleep, _ = plain_reader(address, RCVHWM=1)
+        wait_for(lambda: sink.write(rendered(0, pixels), Tick(0, 0, repeated=False)) or sink.status()["readers"] == 1)
+        slowest = 0.0
+        for index in range(300):  # 236 MB: far more than any buffer on the way holds
+            start = time.monotonic()
+            sink.write(rendered(index, pixels), Tick(index, 0, repeated=False))
+            slowest = max(slowest, time.monotonic() - start)
+        assert slowest < 5.0  # a write that waited for the reader would never return
+        late = ConnectingZmqSource(address)
+        with opened(late):
+            index = 300
+
+            def send():
+                nonlocal index
+                index += 1
+                sink.write(rendered(index, sealed(np.full((16, 16, 3), 77, np.uint8))), Tick(index, 0, repeated=False))
+
+            frame = read_until(late, send, lambda frame: True)
+            assert frame.pixels.shape == (16, 16, 3)  # nothing from before it came
+        asleep.destroy(linger=0)
+        wait_for(lambda: sink.write(rendered(0), Tick(0, 0, repeated=False)) or sink.status()["readers"] == 0)
+
+
+def test_pixels_that_may_be_written_again_are_not_lent():
+    pixels = np.full((256, 256, 3), 5, np.uint8)
+    with opened(BindingZmqSink(ANY_PORT), 256, 256, 30.0) as sink:
+        context, socket = plain_reader(sink.status()["address"])
+        wait_for(lambda: sink.write(rendered(0), Tick(0, 0, repeated=False)) or socket.poll(10))
+        for index in range(1, 30):
+            pixels[:] = index
+            sink.write(rendered(index, pixels), Tick(index, 0, repeated=False))
+            pixels[:] = 255
+        seen = []
+        while socket.poll(500):
+            header, buffer = socket.recv_json(), socket.recv()
+            if header["shape"][0] == 256:
+                seen.append((header["index"], set(buffer)))
+        context.destroy(linger=0)
+    assert seen
+    assert all(values == {index} for index, values in seen)
+
+
+def test_a_connecting_sink_reaches_a_reader_that_binds_later():
+    sink = ConnectingZmqSink("tcp://127.0.0.1:1")  # closed without ever having had a reader
+    sink.open(64, 48, 30.0)
+    sink.write(rendered(0), Tick(0, 0, repeated=False))
+    sink.close()
+    context, socket = plain_reader(ANY_PORT, "bind")
+    with opened(ConnectingZmqSink(socket.getsockopt_string(zmq.LAST_ENDPOINT)), 64, 48, 30.0) as sink:
+        wait_for(lambda: sink.write(rendered(1), Tick(0, 0, repeated=False)) or socket.poll(10))
+        assert socket.recv_json()["index"] == 1
+    context.destroy(linger=0)
