@@ -81,6 +81,7 @@ class ClipReader:
             number += 1
             yield Picture(stamp - first, frame)
         if not number:
+            self.close()
             raise BridgeError(f"{self.path} has no picture that can be decoded")
 
     def rgb(self, picture: Picture) -> Pixels:
@@ -114,6 +115,7 @@ class ClipReader:
                 except av.error.InvalidDataError:
                     self.corrupt += 1
         except av.error.FFmpegError as error:
+            self.close()
             raise BridgeError(f"{self.path} can't be read on: {error.strerror}") from error
 
     def _estimate(self) -> int:
@@ -121,6 +123,9 @@ class ClipReader:
         return round(duration / av.time_base * self.fps) if duration else 0
 
     def _check_size(self, width: int, height: int) -> None:
+        if min(width, height) < 1:
+            self.close()
+            raise BridgeError(f"{self.path} has no picture that can be decoded")
         if max(width, height) > LONGEST_SIDE:
             self.close()
             raise BridgeError(f"{self.path} has pictures of {width}x{height}: a side has at most {LONGEST_SIDE} pixels")
