@@ -77,8 +77,8 @@ def read_bytes(path: Path) -> bytes:
             raise PresetError(f"{path}: a file is expected")
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise PresetError(f"{path}: it can't be read: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise PresetError(f"{path}: it can't be read: {error.strerror or error}") from error
 
 
 def parse_preset(data: bytes, label: str) -> Preset:

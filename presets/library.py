@@ -7,9 +7,10 @@ import importlib.resources
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -69,9 +70,15 @@ class Library:
 
     def opening(self, name_or_path: str) -> dict[str, Value]:
         """`recall` for what a person types on the command line: a name, or the path of a .yaml file."""
-        if name_or_path.endswith((".yaml", ".yml")) or any(mark in name_or_path for mark in ("/", os.sep)):
+        if _is_path(name_or_path):
             return {**read_preset(Path(name_or_path)).addresses(), "/preset": name_or_path}
         return self.recall(name_or_path)
+
+    def whole(self, name_or_path: str) -> Preset:
+        """The same as a `Preset` that names every key, its defaults too. Raises `PresetError`."""
+        preset = read_preset(Path(name_or_path)) if _is_path(name_or_path) else self.load(name_or_path)
+        addresses = preset.addresses()
+        return replace(preset, values=_fields(addresses))
 
     def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
         """Save plain values by address as a look of the user's, over one of that name if there is one.
@@ -86,14 +93,11 @@ class Library:
             raise PresetError(f"{self.folder} holds {MOST_LOOKS} looks already; delete some of them first")
         # Faders send float32: 0.3 comes as 0.30000001192092896, which nobody wants to read in a file.
         tidy = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
-        parameters = snapshot(tidy)
-        left_out = {key for key in REBUILD_KEYS if f"/{key}" not in values}
-        looks = {key: getattr(parameters, key) for key in LOOK_KEYS if key not in left_out}
         if description is None:
             paths = self._paths()
             before = self._entry(*paths[name]).preset if name in paths else None
             description = before.description if before else ""
-        write_preset(path, Preset(name, description, looks))
+        write_preset(path, Preset(name, description, _fields(tidy)))
         return path
 
     def neighbour(self, name: str, step: int) -> str:
@@ -169,6 +173,17 @@ def check_name(name: str) -> str:
             f"{name[:64]!r} can't be a look's name: it takes 1 to 64 letters from A to Z, digits, spaces, _ and -"
         )
     return name
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text
+
+
+def _fields(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Field values of every key that belongs to a look, from plain values by address."""
+    parameters = snapshot(values)
+    left_out = {key for key in REBUILD_KEYS if f"/{key}" not in values}
+    return {key: getattr(parameters, key) for key in LOOK_KEYS if key not in left_out}
 
 
 def _advice(name: str, names: list[str]) -> str:

@@ -57,9 +57,7 @@ def parse(data: bytes) -> Document:
     """Read one YAML document; what is wrong with it is in ``problems``, and nothing is raised for any bytes."""
     document = Document()
     if len(data) > MOST_BYTES:
-        document.problems.append(
-            Problem(0, 0, f"at most {MOST_BYTES // 1024} KiB are expected; {len(data)} bytes came")
-        )
+        document.problems.append(Problem(0, 0, f"the file is larger than the {MOST_BYTES // 1024} KiB allowed"))
         return document
     try:
         text = data.decode("utf-8-sig")
@@ -120,6 +118,13 @@ class _Loader(yaml.SafeLoader):
 class StrictDumper(yaml.SafeDumper):
     """Quotes whatever YAML 1.1 or 1.2 would read as something other than text."""
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Text with control characters goes in double quotes, escaped; PyYAML alone loses some line breaks."""
+        style = None if text.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+StrictDumper.add_representer(str, StrictDumper.represent_text)
 
 for _tag, _pattern, _first in _CORE_SCHEMA:
     _Loader.add_implicit_resolver(_tag, _pattern, _first)

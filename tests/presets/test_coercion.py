@@ -1,0 +1,136 @@
+"""Whatever a surface sends is coerced into range or refused with `ParameterRefused`; nothing else ever comes out."""
+
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from presets.errors import ParameterRefused
+from presets.live import PARAMETERS, Parameter, flatten, snapshot
+from presets.parameters import Parameters
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.just(10**400)
+    | st.complex_numbers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def fits(parameter: Parameter, value: object) -> bool:
+    match parameter.kind:
+        case "bool":
+            return type(value) is bool
+        case "text":
+            return type(value) is str and value.isprintable() and value == value.strip()
+        case "choice":
+            return value in parameter.choices
+        case "int":
+            assert type(value) is int
+            return parameter.minimum <= value <= parameter.maximum and value % (parameter.multiple_of or 1) == 0
+        case "float":
+            return type(value) is float and math.isfinite(value) and parameter.minimum <= value <= parameter.maximum
+    raise AssertionError(parameter.kind)
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda parameter: parameter.address)
+@given(sent=ANYTHING)
+@example(sent=10**400)
+@example(sent=-(10**400))
+@example(sent=math.nan)
+@example(sent=-math.inf)
+@example(sent="nan")
+@example(sent="1e999")
+@example(sent="\ud800\x00\n")
+@example(sent="x" * 5000)
+@example(sent=b"1")
+def test_anything_is_coerced_into_range_or_refused(parameter: Parameter, sent: object) -> None:
+    try:
+        value = parameter.coerce(sent)
+    except ParameterRefused as refusal:
+        assert len(str(refusal)) < 300
+    else:
+        assert fits(parameter, value)
+
+
+@pytest.mark.parametrize(
+    ("address", "sent", "taken"),
+    [
+        ("/strength", 0.25, 0.25),
+        ("/strength", 1, 1.0),
+        ("/strength", "0.5", 0.5),
+        ("/strength", True, 1.0),
+        ("/strength", -3, 0.0),
+        ("/strength", 99.0, 1.0),
+        ("/steps", 3.6, 4),
+        ("/steps", "8", 8),
+        ("/steps", 0, 1),
+        ("/seed", 2**31 - 1, 2**31 - 1),
+        ("/seed", 10**400, 2**31 - 1),
+        ("/width", 100, 96),
+        ("/width", 113, 128),
+        ("/width", 10**400, 2048),
+        ("/width", -1, 64),
+        ("/freeze", 1.0, True),
+        ("/freeze", 0.49, False),
+        ("/freeze", " Off ", False),
+        ("/mode", "TEXT", "text"),
+        ("/mode", 1.0, "text"),
+        ("/prompt/2/text", " ice\ncells\x07 ", "ice cells"),
+        ("/prompt/2/text", 7, "7"),
+    ],
+)
+def test_what_a_fader_sends_is_taken_as_it_is_meant(address: str, sent: object, taken: object) -> None:
+    value = PARAMETERS[address].coerce(sent)
+    assert value == taken
+    assert type(value) is type(taken)
+
+
+@pytest.mark.parametrize(
+    ("address", "sent"),
+    [
+        ("/strength", math.nan),
+        ("/strength", math.inf),
+        ("/strength", "loud"),
+        ("/strength", None),
+        ("/strength", [0.5]),
+        ("/steps", b"4"),
+        ("/mode", "sideways"),
+        ("/mode", 2),
+        ("/mode", -1),
+        ("/freeze", "maybe"),
+        ("/preset", {"name": "fire"}),
+        ("/preset", True),
+        ("/preset", 10**400),
+    ],
+)
+def test_what_can_not_be_meant_is_refused(address: str, sent: object) -> None:
+    with pytest.raises(ParameterRefused, match="expected"):
+        PARAMETERS[address].coerce(sent)
+
+
+def test_snapshot_and_flatten_are_each_others_reverse() -> None:
+    values = {address: parameter.default for address, parameter in PARAMETERS.items()}
+    values |= {"/prompt/2/text": "ice", "/prompt/2/weight": 0.5, "/strength": 0.1, "/freeze": True}
+    assert flatten(snapshot(values)) == values
+    assert snapshot({}) == Parameters()
+
+
+def test_a_prompt_without_text_is_absent() -> None:
+    parameters = snapshot({"/prompt/1/text": "", "/prompt/3/text": "ice", "/prompt/3/weight": 0.5})
+    assert [(prompt.text, prompt.weight) for prompt in parameters.prompt] == [("ice", 0.5)]
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda parameter: parameter.address)
+def test_an_int_that_python_will_not_spell_out_does_no_harm(parameter: Parameter) -> None:
+    try:
+        assert fits(parameter, parameter.coerce(10**5000))
+    except ParameterRefused as refusal:
+        assert "expected" in str(refusal)

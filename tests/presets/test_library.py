@@ -1,0 +1,176 @@
+"""The library: shipped looks that are whole and unlike one another, the user's before them, and names, never paths."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from presets.errors import PresetError
+from presets.files import REBUILD_KEYS
+from presets.library import MOST_LOOKS, Library, check_name
+from presets.live import PARAMETERS
+
+ICE = "description: mine\nprompt: ice\nstrength: 0.25\n"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library(tmp_path / "presets")
+
+
+def put(library: Library, name: str, text: str) -> None:
+    library.folder.mkdir(exist_ok=True)
+    (library.folder / name).write_text(text)
+
+
+def test_four_looks_or_more_are_shipped_and_good(library: Library) -> None:
+    entries = library.entries()
+    assert len(entries) >= 4
+    assert all(entry.shipped and not entry.error for entry in entries)
+    for entry in entries:
+        assert entry.preset is not None
+        assert {"prompt", "strength", "steps", "seed"} <= entry.preset.values.keys()
+        assert entry.preset.description
+        assert not REBUILD_KEYS & entry.preset.values.keys(), "a shipped look must not start a renderer"
+
+
+def test_the_shipped_looks_are_unlike_one_another(library: Library) -> None:
+    looks = [library.recall(name) for name in library.names()]
+    for key in ("/prompt/1/text", "/seed", "/preset"):
+        assert len({look[key] for look in looks}) == len(looks)
+    assert len({look["/strength"] for look in looks}) >= 3
+
+
+def test_looks_are_listed_in_alphabetical_order(library: Library) -> None:
+    for name in ("Zebra", "aal", "Mond"):
+        put(library, f"{name}.yaml", ICE)
+    names = library.names()
+    assert names == sorted(names, key=str.casefold)
+    assert {"Zebra", "aal", "Mond"} <= set(names)
+
+
+def test_the_users_look_goes_before_the_shipped_one(library: Library) -> None:
+    shipped = library.names()[0]
+    put(library, f"{shipped.upper()}.yaml", ICE)
+    assert library.recall(shipped)["/prompt/1/text"] == "ice"
+    assert library.recall(shipped)["/preset"] == shipped.upper()
+    assert shipped not in library.names()
+
+
+def test_a_broken_file_hides_nothing_and_is_listed_with_its_error(library: Library) -> None:
+    before = library.names()
+    put(library, "broken.yaml", "strength: 2\nsteps: x\n")
+    put(library, "näh.yaml", ICE)
+    put(library, ".hidden.yaml", ICE)
+    put(library, "notes.txt", "not a look")
+    (library.folder / "folder.yaml").mkdir()
+    (library.folder / "dangling.yaml").symlink_to(library.folder / "gone")
+    assert library.names() == before
+    errors = {entry.name: entry.error for entry in library.entries() if entry.error}
+    assert errors.keys() == {"broken", "näh", "folder", "dangling"}
+    assert errors["broken"].splitlines()[0].endswith("broken.yaml:1:11: strength must be at most 1; 2 stands there")
+    with pytest.raises(PresetError, match="strength must be at most 1"):
+        library.load("broken")
+
+
+def test_a_broken_look_of_the_users_is_not_passed_over_for_the_shipped_one(library: Library) -> None:
+    shipped = library.names()[0]
+    put(library, f"{shipped}.yaml", "[")
+    with pytest.raises(PresetError, match="not YAML"):
+        library.load(shipped)
+
+
+def test_a_changed_file_is_read_again(library: Library) -> None:
+    put(library, "ice.yaml", ICE)
+    assert library.recall("ice")["/strength"] == 0.25
+    put(library, "ice.yaml", ICE.replace("0.25", "0.125"))
+    assert library.recall("ice")["/strength"] == 0.125
+    (library.folder / "ice.yaml").unlink()
+    with pytest.raises(PresetError, match="there is no look 'ice'"):
+        library.load("ice")
+
+
+def test_an_unknown_look_names_its_neighbour(library: Library) -> None:
+    with pytest.raises(PresetError, match=r"there is no look 'fier'; did you mean fire\?"):
+        library.load("fier")
+
+
+def test_paths_are_for_the_command_line_only(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "outside.yaml"
+    path.write_text(ICE)
+    library.folder.mkdir()
+    for name in (str(path), "../outside", "../outside.yaml", "outside.yaml", "..\\outside"):
+        with pytest.raises(PresetError, match="there is no look"):
+            library.recall(name)
+    opened = library.opening(str(path))
+    assert opened["/strength"] == 0.25
+    assert opened["/preset"] == str(path)
+    assert library.whole(str(path)).values["seed"] == PARAMETERS["/seed"].default
+    assert library.opening("fire") == library.recall("fire")
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", " a", "a ", "../a", "a/b", "a\\b", "a.b", "a\0", "a\n", "é", "x" * 65, "CON", "lpt1"]
+)
+def test_names_that_a_look_can_not_have(library: Library, name: str) -> None:
+    with pytest.raises(PresetError, match="can't be a look's name"):
+        library.save(name, library.recall("fire"))
+    assert not library.folder.exists()
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 64, "My look 2", "-_-", "console"])
+def test_names_that_a_look_can_have(name: str) -> None:
+    assert check_name(name) == name
+
+
+def test_what_is_saved_is_loaded(library: Library) -> None:
+    values = library.recall("fire") | {"/strength": 0.30000001192092896, "/prompt/3/text": "smoke", "/width": 512}
+    path = library.save("mine", values)
+    assert yaml.safe_load(path.read_text())["strength"] == 0.3
+    assert library.recall("mine") == values | {"/strength": 0.3, "/prompt/3/text": "smoke", "/preset": "mine"}
+    assert "mine" in library.names()
+
+
+def test_saving_again_keeps_the_description(library: Library) -> None:
+    put(library, "ice.yaml", ICE)
+    library.save("ice", library.recall("ice") | {"/seed": 5})
+    assert library.load("ice").description == "mine"
+    assert library.load("ice").values["seed"] == 5
+
+
+def test_saving_can_not_fill_the_disk(library: Library) -> None:
+    library.folder.mkdir()
+    for place in range(MOST_LOOKS):
+        (library.folder / f"{place}.yaml").touch()
+    values = library.recall("fire")
+    with pytest.raises(PresetError, match="delete some"):
+        library.save("one-more", values)
+    library.save("7", values)
+
+
+def test_the_next_look_and_the_one_before_go_round(library: Library) -> None:
+    names = library.names()
+    there = [library.neighbour(name, 1) for name in names]
+    assert there == [*names[1:], names[0]]
+    assert [library.neighbour(name, -1) for name in there] == names
+    assert library.neighbour("", 1) == names[0]
+    assert library.neighbour("", -1) == names[-1]
+    assert library.neighbour("zzz", 1) == names[0]
+    assert library.neighbour("firf", 1) == names[names.index("fire") + 1]
+    assert library.neighbour("firf", -1) == "fire"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a file where a folder is expected")
+def test_a_folder_that_can_not_be_listed_is_told_and_the_shipped_looks_stay(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    library = Library(tmp_path / "file")
+    assert library.names()
+    assert "can't be listed" in library.trouble
+
+
+def test_the_default_folder_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = Library().folder
+    assert folder.name == "presets"
+    assert folder.parent.name == "streamflow-live"
