@@ -202,8 +202,8 @@ def test_stills_are_read_as_rgb_whatever_they_are(tmp_path):
     assert np.abs(jpeg - card).mean() < 12 < np.abs(jpeg[:, :, ::-1] - card).mean()
     opencv().imwrite(str(tmp_path / "gray16.png"), np.full((4, 6), 1000 * 32, np.uint16))
     assert read_still(tmp_path / "gray16.png").shape == (4, 6, 3)
-    with pytest.raises(BridgeError, match=r"\.gif"):
-        write_still(tmp_path / "a.gif.nope", card)
+    with pytest.raises(BridgeError, match=r"\.nope"):
+        write_still(tmp_path / "a.nope", card)
 
 
 def test_a_clip_need_not_be_read_to_its_end(tmp_path):

@@ -73,6 +73,25 @@ def test_scale_averages_when_it_shrinks():
     assert np.all(np.abs(scale(stripes, 32, 32).astype(int) - 100) <= 1)
 
 
+@pytest.mark.parametrize("size", [(301, 97), (512, 288), (256, 256), (1279, 719), (1, 1)])
+def test_scale_keeps_the_brightness_and_every_thing_in_its_place(size):
+    ramp = np.zeros((720, 1280, 3), np.uint8)
+    ramp[:, :, 0] = np.linspace(0, 255, 1280)
+    ramp[:, :, 1] = np.linspace(0, 255, 720)[:, np.newaxis]
+    width, height = size
+    scaled = scale(ramp, width, height).astype(int)
+    assert scaled.shape == (height, width, 3)
+    across = (np.arange(width) + 0.5) / width * 255
+    down = (np.arange(height) + 0.5) / height * 255
+    assert np.abs(scaled[:, :, 0] - across).max() <= 2
+    assert np.abs(scaled[:, :, 1] - down[:, np.newaxis]).max() <= 2
+
+
+def test_fine_detail_is_averaged_not_picked():
+    noise = np.random.default_rng(1).integers(0, 256, (1080, 1080, 3), np.uint8)
+    assert scale(noise, 256, 256).std() < noise.std() / 3
+
+
 def test_scale_keeps_the_channels():
     assert scale(np.zeros((8, 8, 1), np.uint8), 4, 4).shape == (4, 4, 1)
     assert scale(np.zeros((8, 8, 4), np.uint8), 4, 4).shape == (4, 4, 4)
