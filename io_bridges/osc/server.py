@@ -1,6 +1,7 @@
 """`OscControl`: OSC over one UDP socket, in and back.
 
-What a surface may send, and what it is told, is in docs/control.md; who hears of which change, in `osc.surfaces`.
+What a surface may send, and what it is told, is in docs/control.md. Here is the socket and the rhythm of feedback; what
+a message does is in `osc.dispatch`, who hears of which change in `osc.surfaces`.
 """
 
 import errno
@@ -12,12 +13,11 @@ import time
 from collections.abc import Sequence
 
 from io_bridges.desk import Desk
-from io_bridges.osc.packets import Impulse, MalformedPacket, Message, encode, walk
-from io_bridges.osc.patterns import AddressBook, MalformedPattern, is_pattern
-from io_bridges.osc.surfaces import MOST_SUBSCRIBERS, Endpoint, Surfaces
+from io_bridges.osc.dispatch import Dispatch
+from io_bridges.osc.packets import encode
+from io_bridges.osc.surfaces import Endpoint, Surfaces
 from io_bridges.wake import Wake
-from presets.coercion import as_number
-from presets.errors import BridgeError, BridgeUnavailable, ParameterRefused
+from presets.errors import BridgeError, BridgeUnavailable
 from presets.live import Value
 
 RECEIVE_BUFFER = 4 << 20
@@ -27,8 +27,6 @@ FEEDBACK_INTERVAL = 0.02
 STATUS_INTERVAL = 1.0
 BATCH_TIME = 0.005
 """Seconds of a flood that are worked off before `stop` and feedback have their turn."""
-MOST_COSTLY = 64
-"""Patterns, polls and unknown addresses taken from one datagram; of plain values, any number is."""
 
 
 class OscControl:
@@ -52,7 +50,8 @@ class OscControl:
         self._stopping = False
         self._socket: socket.socket | None = None
         self._address: Endpoint | None = None
-        self._counts = dict.fromkeys(("datagrams", "messages", "accepted", "refused", "malformed", "sent", "unsent"), 0)
+        self._dispatch: Dispatch | None = None
+        self._counts = {"sent": 0, "unsent": 0}
 
     @property
     def address(self) -> Endpoint:
@@ -76,17 +75,17 @@ class OscControl:
         self._stopping = False
         self._wake = Wake()
         self._desk = desk
-        self._book = AddressBook(desk.parameters, outside_patterns=desk.actions)
         self._surfaces = Surfaces(desk, self._wake.call)
+        self._dispatch = Dispatch(desk, self._surfaces, self._send, self._lease, self._is_own)
         for target in targets:
             self._surfaces.add(target)
 
     def serve(self) -> None:
         """Take messages and send feedback until `stop`. Raises `BridgeError` if the socket itself fails."""
-        if self._socket is None or self._wake is None:
+        if self._socket is None or self._wake is None or self._dispatch is None:
             raise BridgeError("OSC control is not open")
         next_feedback = next_status = 0.0
-        due = True  # the first values of the configured targets
+        changed = False
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
             selector.register(self._wake, selectors.EVENT_READ)
@@ -95,18 +94,19 @@ class OscControl:
                 if now >= next_status:
                     next_status = now + STATUS_INTERVAL
                     self._surfaces.expire(now)
-                    due |= self._note_status()
+                    self._note_status()
+                due = changed or self._surfaces.owe_something()
                 if due and now >= next_feedback:
                     next_feedback = now + FEEDBACK_INTERVAL
-                    due = False
+                    changed = due = False
                     self._send_feedback()
                 ready = selector.select(max(0.0, min(next_status, next_feedback if due else math.inf) - now))
                 for key, _ in ready:
                     if key.fileobj is self._wake:
                         self._wake.clear()
-                        due = True
+                        changed = True
                     else:
-                        due |= self._drain(self._socket, until=time.monotonic() + BATCH_TIME)
+                        self._drain(self._socket, self._dispatch, until=time.monotonic() + BATCH_TIME)
 
     def stop(self) -> None:
         """Make `serve` return soon; from any thread."""
@@ -129,7 +129,8 @@ class OscControl:
         """Counters, the endpoint and the number of surfaces that are told of changes."""
         return {
             "address": None if self._address is None else f"osc.udp://{self._address[0]}:{self._address[1]}",
-            "targets": 0 if self._wake is None else len(self._surfaces),
+            "targets": 0 if self._dispatch is None else len(self._surfaces),
+            **({} if self._dispatch is None else self._dispatch.counts),
             **self._counts,
         }
 
@@ -159,124 +160,30 @@ class OscControl:
         host, port = self.address
         return endpoint[1] == port and (endpoint[0] == host or (host == "0.0.0.0" and endpoint[0].startswith("127.")))
 
-    def _drain(self, bound: socket.socket, until: float) -> bool:
-        """Work off what has come. True if something is to be sent back."""
-        due = False
+    def _drain(self, bound: socket.socket, dispatch: Dispatch, until: float) -> None:
+        """Work off what has come, for so long at most."""
         while True:
             try:
                 datagram, sender = bound.recvfrom(65_535)
             except BlockingIOError:
-                return due
+                return
             except ConnectionResetError:  # Windows: nobody heard an earlier feedback datagram
                 continue
             except OSError as error:
                 raise BridgeError(f"the OSC port {self.address[1]} failed: {error.strerror or error}") from error
-            self._counts["datagrams"] += 1
-            due |= self._datagram(datagram, sender)
+            dispatch.datagram(datagram, sender)
             if time.monotonic() >= until:
-                return due
+                return
 
-    def _datagram(self, datagram: bytes, sender: Endpoint) -> bool:
-        surface = f"osc:{sender[0]}:{sender[1]}"
-        try:
-            messages = walk(datagram)
-        except MalformedPacket as error:
-            self._counts["malformed"] += 1
-            self._desk.refused(surface, f"malformed OSC: {error}")
-            return self._tell_refusal(sender, f"malformed OSC: {error}")
-        parameters = self._desk.parameters
-        due = False
-        costly = 0
-        for message in messages:
-            self._counts["messages"] += 1
-            poll = message.arguments == ["?"]
-            if poll or message.address not in parameters:
-                costly += 1
-                if costly > MOST_COSTLY:
-                    continue
-            due |= self._message(message, poll, sender, surface)
-        if costly > MOST_COSTLY:
-            due |= self._refuse(
-                sender, surface, f"more than {MOST_COSTLY} patterns, polls and unknown addresses in one datagram"
-            )
-        return due
-
-    def _message(self, message: Message, poll: bool, sender: Endpoint, surface: str) -> bool:
-        address, arguments = message
-        if address in ("/subscribe", "/unsubscribe"):
-            return self._subscription(address == "/subscribe", arguments, sender, surface)
-        try:
-            found = self._book.find(address)
-        except MalformedPattern as error:
-            return self._refuse(sender, surface, f"{address[:60]}: {error}")
-        if not found and is_pattern(address):
-            return self._refuse(sender, surface, f"{address[:60]} matches no parameter")
-        if poll:
-            return self._answer_poll(found or (address,), sender, surface)
-        due = False
-        for known in found or (address,):  # the desk knows best what to say of an address that it does not know
-            # A bang is how some surfaces press a button: for an action, it is no argument.
-            is_bang = known in self._desk.actions and arguments == [Impulse.IMPULSE]
-            answer = self._desk.apply(known, [] if is_bang else arguments, surface)
-            if answer.accepted:
-                self._counts["accepted"] += 1
-                if answer.value is not None:
-                    self._surfaces.relay(sender, answer.address)
-                    due = True
-            else:
-                self._counts["refused"] += 1
-                due |= self._tell_refusal(sender, f"{known[:60]}: {answer.note}")
-        return due
-
-    def _refuse(self, sender: Endpoint, surface: str, reason: str) -> bool:
-        self._counts["refused"] += 1
-        self._desk.refused(surface, reason)
-        return self._tell_refusal(sender, reason)
-
-    def _tell_refusal(self, sender: Endpoint, reason: str) -> bool:
-        # Only to surfaces that asked for feedback, and only the newest: a refusal must not become a flood of its own.
-        told = self._surfaces.known(sender)
-        for target in told:
-            target.note("/streamflow/refused", reason)
-        return bool(told)
-
-    def _subscription(self, wanted: bool, arguments: list[object], sender: Endpoint, surface: str) -> bool:
-        try:
-            number = as_number(arguments[0]) if arguments and arguments != [Impulse.IMPULSE] else float(sender[1])
-        except ParameterRefused as error:
-            return self._refuse(sender, surface, f"/subscribe takes the port to send feedback to: {error}")
-        if not (number.is_integer() and 1024 <= number <= 65_535) or self._is_own((sender[0], int(number))):
-            # Below 1024 it is a button's 1, or somebody else's service.
-            return self._refuse(sender, surface, f"/subscribe: no feedback can be sent to port {number:g}")
-        endpoint = (sender[0], int(number))
-        if not wanted:
-            self._surfaces.unsubscribe(sender, endpoint)
-        elif not self._surfaces.subscribe(sender, endpoint, time.monotonic() + self._lease):
-            return self._refuse(sender, surface, f"/subscribe: {MOST_SUBSCRIBERS} surfaces are subscribed already")
-        return wanted
-
-    def _answer_poll(self, addresses: tuple[str, ...], sender: Endpoint, surface: str) -> bool:
-        values = self._desk.values()
-        endpoints = [target.endpoint for target in self._surfaces.known(sender)] or [sender]
-        for address in addresses:
-            if address not in values:
-                return self._refuse(sender, surface, f"{address[:60]} has no value to ask for")
-            for endpoint in endpoints:
-                self._send(address, values[address], endpoint)
-        return False
-
-    def _note_status(self) -> bool:
+    def _note_status(self) -> None:
         if not len(self._surfaces):
-            return False
+            return
         status = self._desk.status()
-        due = False
         for address, key in (("/streamflow/fps", "fps"), ("/streamflow/latency", "latency_ms")):
             number = status.get(key)
             if isinstance(number, int | float) and math.isfinite(number):
-                due = True
                 for target in self._surfaces.targets():
                     target.note(address, float(number))
-        return due
 
     def _send_feedback(self) -> None:
         for target in self._surfaces.targets():

@@ -38,6 +38,10 @@ class Target:
         """Send something that is no parameter with the next feedback; the newest takes the place of an older one."""
         self._notes[address] = value
 
+    def owes(self) -> bool:
+        """Whether something is to be sent, besides what the desk tells."""
+        return bool(self._owed or self._notes)
+
     def take(self, current: Callable[[], Mapping[str, Value]]) -> dict[str, Value]:
         """Everything to be sent now; `current` tells the parameters' values."""
         values = self._changes.take()
@@ -70,6 +74,10 @@ class Surfaces:
     def targets(self) -> list[Target]:
         """Every target, as it stands now."""
         return list(self._targets.values())
+
+    def owe_something(self) -> bool:
+        """Whether any target is to be sent something, besides what the desk tells."""
+        return any(target.owes() for target in self._targets.values())
 
     def add(self, endpoint: Endpoint) -> None:
         """A configured target; it is sent every value."""

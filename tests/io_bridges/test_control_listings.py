@@ -1,0 +1,87 @@
+"""The listings of docs/control.md, run as they stand there (on ports that are free)."""
+
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desk_fake import RecordingDesk
+
+from io_bridges.osc.server import OscControl
+from io_bridges.zmq_control import ZmqControl
+
+PAGE = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
+LONG = 30.0
+
+
+def listing(language: str, containing: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    (found,) = [block for block in blocks if containing in block]
+    return str(found)
+
+
+@pytest.fixture
+def show() -> Iterator[tuple[RecordingDesk, OscControl, ZmqControl]]:
+    desk, osc, router = RecordingDesk(), OscControl(port=0), ZmqControl("tcp://127.0.0.1:*")
+    threads = []
+    for control in (osc, router):
+        control.open(desk)
+        threads.append(threading.Thread(target=control.serve))
+        threads[-1].start()
+    yield desk, osc, router
+    for control, thread in zip((osc, router), threads, strict=True):
+        control.stop()
+        thread.join(LONG)
+        control.close()
+
+
+def wait_for_value(desk: RecordingDesk, address: str, value: object) -> None:
+    deadline = time.monotonic() + LONG
+    while desk.values()[address] != value:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_osc_from_python(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
+    desk, osc, _ = show
+    code = listing("python", "SimpleUDPClient").replace("9000", str(osc.address[1]))
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LONG)
+    wait_for_value(desk, "/prompt/2/weight", 0.5)
+    assert desk.values()["/prompt/2/text"] == "lightning"
+
+
+@pytest.mark.skipif(shutil.which("oscsend") is None, reason="oscsend is missing: install liblo-tools")
+def test_osc_from_the_shell(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
+    desk, osc, _ = show
+    lines = listing("sh", "oscsend").replace(" 9000", f" {osc.address[1]}").splitlines()
+    subprocess.run("\n".join(line for line in lines if "oscdump" not in line), shell=True, check=True, timeout=LONG)
+    wait_for_value(desk, "/strength", pytest.approx(0.7))
+    assert ("/prompt", ("coral reef at night",)) in [entry[:2] for entry in desk.applied]
+
+
+def test_zeromq_asks(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
+    desk, _, router = show
+    code = listing("python", "zmq.REQ").replace("tcp://127.0.0.1:5557", router.address)
+    ran = subprocess.run([sys.executable, "-c", code], check=True, timeout=LONG, capture_output=True, text=True)
+    assert "'ok': True" in ran.stdout
+    assert desk.values()["/strength"] == 0.7
+
+
+def test_zeromq_watches(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
+    desk, _, router = show
+    code = listing("python", "zmq.DEALER").replace("tcp://127.0.0.1:5557", router.address)
+    watcher = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True)
+    assert watcher.stdout is not None
+    try:
+        assert "'ok': True" in watcher.stdout.readline()
+        desk.apply("/seed", [77], "web:1")
+        assert watcher.stdout.readline().strip() == "{'changed': {'/seed': 77}}"
+    finally:
+        watcher.kill()
+        watcher.wait()
+        watcher.stdout.close()
