@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import pytest
@@ -90,7 +89,7 @@ def test_a_damaged_file_steps_aside(path: Path, data: bytes, caplog: pytest.LogC
     path.parent.mkdir()
     path.write_bytes(data)
     assert StateFile(path).restore() == {}
-    assert os.listdir(path.parent) == ["state.json.damaged"]
+    assert [file.name for file in path.parent.iterdir()] == ["state.json.damaged"]
     assert (path.parent / "state.json.damaged").read_bytes() == data
     assert "the defaults play" in caplog.text
 

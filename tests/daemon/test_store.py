@@ -1,4 +1,4 @@
-"""The parameter store: what every surface turns, under threads, with files that are broken and messages that are wild."""
+"""The parameter store: what every surface turns, under threads, with broken files and wild messages."""
 
 import logging
 import threading

@@ -1,0 +1,80 @@
+"""``streamflow-live presets``: list the looks, show one, check files."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+app = typer.Typer(help="The looks that can be loaded.", no_args_is_help=True)
+
+Folder = Annotated[Path | None, typer.Option("--presets", help="folder of your presets")]
+
+
+@app.command("list")
+def list_looks(
+    presets: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+) -> None:
+    """Every look, the broken ones too."""
+    from presets.library import Library
+
+    library = Library(presets)
+    entries = library.entries()
+    if as_json:
+        rows = [
+            {
+                "name": entry.name,
+                "path": str(entry.path),
+                "shipped": entry.shipped,
+                "description": entry.preset.description if entry.preset else "",
+                "error": entry.error,
+            }
+            for entry in entries
+        ]
+        print(json.dumps(rows, indent=2))
+    else:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for entry in entries:
+            said = Text(entry.preset.description) if entry.preset else Text(entry.error, style="red")
+            table.add_row(Text(entry.name, style="bold"), "shipped" if entry.shipped else "yours", said)
+        Console().print(table)
+        Console().print(f"Yours are in {library.folder}", style="dim", soft_wrap=True, highlight=False)
+    if library.trouble:
+        _tell(library.trouble)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="a look's name, or a .yaml file")], presets: Folder = None) -> None:
+    """The whole look as YAML, with the defaults that its file leaves out: copy it to begin one of your own."""
+    from presets.files import preset_text
+    from presets.library import Library
+
+    preset = Library(presets).whole(name)
+    sys.stdout.write(preset_text(preset, stem=preset.name))
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(help="preset files")]) -> None:
+    """Read preset files and print every problem as path:line:column; status 1 if there is one."""
+    from presets.errors import PresetError
+    from presets.files import read_preset
+
+    broken = 0
+    for path in files:
+        try:
+            read_preset(path)
+        except PresetError as error:
+            broken += 1
+            _tell(str(error))
+        else:
+            print(f"{path}: good")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _tell(problems: str) -> None:
+    Console(stderr=True).print(problems, style="red", soft_wrap=True, highlight=False, markup=False)
