@@ -314,6 +314,13 @@ def test_the_page_that_loads_a_look_hears_what_it_moved(control: WebControl) -> 
         hear(client, "values")
         assert tell(client, {"set": "/preset", "value": "embers"})["accepted"]
         assert hear(client, "values") == {"/prompt/1/text": "embers in the wind", "/strength": 0.4}
+        # It hears at once, not with the next status: fewer statuses than looks go by.
+        statuses = 0
+        for name in ["deep-sea", "embers"] * 8:
+            client.send(json.dumps({"set": "/preset", "value": name}))
+            while "values" not in (message := json.loads(client.recv(timeout=20))):
+                statuses += "status" in message
+        assert statuses < 16
 
 
 def test_actions_over_the_channel(control: WebControl, desk: WebDesk) -> None:
@@ -434,6 +441,9 @@ def test_many_viewers_share_one_encoding_and_a_held_picture_is_sent_once(control
             viewer.send("next")
         for _ in range(10):
             preview.write(*held)
+        live = preview.live()
+        assert live is not None
+        assert live.version == 1
         preview.write(*flat(1, 140))  # the same index: a fade
         for viewer in (one, two):
             assert abs(level(viewer.recv(timeout=20)) - 140) < 3

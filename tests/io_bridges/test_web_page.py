@@ -329,13 +329,14 @@ def test_it_comes_back_after_the_server_was_away(browser: Browser, desk: WebDesk
         expect(page.locator("#toasts")).to_contain_text("no connection")
         prompt = control_of(page, "/prompt/1/text").locator("textarea")
         prompt.fill("typed in the dark")
+        prompt.press("Enter")
         desk.apply("/strength", (0.15,), "osc:1")
         with serving(control, desk):
             expect(slider_of(page, "/strength")).to_have_value("0.15", timeout=PATIENCE)
             expect(page.locator("#lost")).to_be_hidden(timeout=PATIENCE)
             moving(page)
             expect(prompt).to_have_value("typed in the dark")
-            prompt.press("Enter")
+            expect(prompt).to_be_focused()
             reaches(page, desk, "/prompt/1/text", "typed in the dark")
             assert not desk.values()["/freeze"]
             page.close()

@@ -46,7 +46,10 @@ connect("/ws", {
     if (message.declaration) declare(message);
     if (message.values) {
       for (const [address, value] of Object.entries(message.values)) take(address, value);
-      document.body.classList.remove("lost");
+      if (document.body.classList.contains("lost")) {
+        document.body.classList.remove("lost");
+        for (const control of controls.values()) control.retry?.();
+      }
     }
     if (message.status) showStatus(message.status);
     if (message.answer) heed(message.answer);

@@ -1,5 +1,5 @@
-// One control for each kind of parameter. Every maker gives {element, show(value)}: show is called with the desk's
-// value, and leaves the control alone while a hand is on it.
+// One control for each kind of parameter. Every maker gives {element, show(value), retry?()}: show is called with the
+// desk's value, and leaves the control alone while a hand is on it; retry when the connection has come back.
 
 const PAUSE = 500;       // ms without a keystroke after which a text is sent
 const SETTLE = 300;      // ms after a hand lets go before the desk's value is shown again
@@ -194,5 +194,5 @@ function text(parameter, set, staged) {
   const show = (value) => {
     if (!dirty && field.value.trim() !== value) field.value = value;
   };
-  return { element: named(parameter, field), show };
+  return { element: named(parameter, field), show, retry: send }; // what was typed without a connection goes out late
 }
