@@ -50,9 +50,6 @@ class EchoStream:
     def free(self) -> int:
         return self.slots - len(self._waiting)
 
-    def warm_up(self) -> None:
-        """Nothing to warm."""
-
     def encode(self, parameters: Parameters) -> object:
         """There are no words here."""
         return parameters.prompt

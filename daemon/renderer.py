@@ -54,7 +54,6 @@ class Stream(Protocol):
     def free(self) -> int: ...
     @property
     def description(self) -> dict[str, str]: ...
-    def warm_up(self) -> None: ...
     def encode(self, parameters: Parameters) -> Any: ...
     def admit(
         self, pixels: NDArray[np.uint8] | None, parameters: Parameters, conditioning: Any, ticket: object
@@ -128,8 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     connection = StageConnection(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
     try:
         stream = build_stream(options.build, connection)
-        connection.progress("building", "warming up", 0.95)
-        stream.warm_up()
         connection.describe(stream.description)
         connection.progress("playing", "", 1.0)
         play(connection, stream)

@@ -63,7 +63,8 @@ class Supervisor:
     def stop(self) -> None:
         """End all renderers."""
         self._stopping.set()
-        self._thread.join(5.0)
+        if self._thread.is_alive():
+            self._thread.join(5.0)
         for renderer in (self._candidate, self._on_air):
             if renderer is not None:
                 renderer.end(grace=0.5)

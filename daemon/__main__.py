@@ -1,0 +1,37 @@
+"""The command line, ``streamflow-live``. Nothing heavy is imported before a command is chosen."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from daemon.commands.doctor import doctor
+from daemon.commands.presets import app as presets_app
+from daemon.commands.render import render
+from daemon.commands.run import run
+from presets.errors import StreamflowError
+
+app = typer.Typer(
+    name="streamflow-live",
+    help="Live visuals for the stage: every picture redrawn by a few-step flow model, at a constant rate, all night.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(run)
+app.command()(render)
+app.add_typer(presets_app, name="presets")
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run a command; an error that was foreseen is one sentence and exit status 2, not a traceback."""
+    try:
+        app()
+    except StreamflowError as error:
+        Console(stderr=True, highlight=False).print(f"[red]streamflow-live:[/red] {error}", soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""``streamflow-live render``: a picture or a clip, offline; the same file every time."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def render(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a clip or a picture")],
+    output: Annotated[Path, typer.Argument(help="what to write: .mp4 for a clip, .png or .jpg for a picture")],
+    preset: Annotated[str | None, typer.Option(help="the look: a name, or a .yaml file")] = None,
+    prompt: Annotated[str | None, typer.Option(help="one prompt in place of the look's")] = None,
+    strength: Annotated[float | None, typer.Option(min=0, max=1, help="in place of the look's")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=50, help="in place of the look's")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="in place of the look's")] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in steps of 32 [default: the look's; 256x256]")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="stop after this many")] = None,
+    presets: Annotated[Path | None, typer.Option(help="folder of your presets")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="processor threads for the model")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="replace OUTPUT if it is there")] = False,
+) -> None:
+    """Redraw every frame of INPUT into OUTPUT, in order, without a stage."""
+    # Imported here: torch takes seconds, and --help must not.
+    from itertools import islice
+
+    from daemon.opening import opening_values
+    from daemon.settings import parse_size
+    from io_bridges.clip import ClipWriter, clip_info, decode_clip
+    from io_bridges.pixels import fit
+    from presets.errors import SettingsError
+    from presets.library import Library
+    from presets.live import PARAMETERS, Value, snapshot
+
+    if output.exists() and not overwrite:
+        raise SettingsError(f"{output} is there already: give --overwrite to replace it")
+    values = opening_values(Library(presets), None, preset, parse_size(size) if size else None)
+    asked: dict[str, Value | None] = {"/strength": strength, "/steps": steps, "/seed": seed}
+    values |= {address: value for address, value in asked.items() if value is not None}
+    if prompt is not None:
+        values |= {address: PARAMETERS[address].default for address in values if address.startswith("/prompt/")}
+        values |= {f"/prompt/{place}/text": "" for place in range(2, 5)} | {"/prompt/1/text": prompt}
+    parameters = snapshot(values)
+    info = clip_info(source)
+    total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
+
+    from daemon.offline import redraw
+    from pipeline.image_stream import Build, ImageStream
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        loading = progress.add_task("loading the model", total=100)
+        stream = ImageStream.build(
+            Build(parameters.model, parameters.width, parameters.height, parameters.accelerator, threads=threads),
+            lambda text, fraction: progress.update(loading, description=text, completed=round(fraction * 100)),
+        )
+        progress.update(loading, description=f"{stream.description['accelerator']} is ready", completed=100)
+        drawing = progress.add_task(f"redrawing {source.name}", total=total)
+        pictures = (fit(picture, stream.width, stream.height) for picture in islice(decode_clip(source), frames))
+        with ClipWriter(output, stream.width, stream.height, info.fps) as writer:
+            for picture in redraw(stream, pictures, parameters, lambda: progress.advance(drawing)):
+                writer.write(picture)

@@ -1,0 +1,60 @@
+"""`ControlThread`: a control bridge on its own thread, whose port is taken before `start` returns."""
+
+import logging
+import threading
+from typing import Any
+
+from io_bridges.bridges import Control
+from io_bridges.desk import Desk
+from presets.errors import BridgeError
+
+log = logging.getLogger("stage.controls")
+
+
+class ControlThread:
+    """Opens, serves and closes on one thread."""
+
+    def __init__(self, name: str, control: Control, desk: Desk) -> None:
+        self.name = name
+        self._control = control
+        self._desk = desk
+        self._opened = threading.Event()
+        self._failure: BridgeError | None = None
+        self._thread = threading.Thread(target=self._run, name=f"control {name}", daemon=True)
+
+    def start(self) -> None:
+        """Raises what `open` raised: a show must not begin with a fader box that nobody hears."""
+        self._thread.start()
+        self._opened.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Free the port."""
+        if self._thread.is_alive():
+            self._control.stop()
+            self._thread.join(2.0)
+
+    @property
+    def place(self) -> str:
+        """Where it listens, as it says itself."""
+        status = self._control.status()
+        return str(status.get("url") or status.get("address") or "")
+
+    def status(self) -> dict[str, Any]:
+        """The control's own counters, and its name."""
+        return {"name": self.name, "alive": self._thread.is_alive()} | self._control.status()
+
+    def _run(self) -> None:
+        try:
+            self._control.open(self._desk)
+        except BridgeError as error:
+            self._failure = error
+            self._control.close()
+            return
+        finally:
+            self._opened.set()
+        try:
+            self._control.serve()
+        finally:
+            self._control.close()

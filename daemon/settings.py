@@ -1,0 +1,58 @@
+"""`Settings`: what is fixed for an evening: addresses, sizes, rates, folders. What a performer turns is a parameter."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from presets.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The show's fixed points. Everything listens on loopback unless an address says otherwise."""
+
+    source: str = "card:"
+    sinks: tuple[str, ...] = ("zmq:tcp://127.0.0.1:5556",)
+    output_size: tuple[int, int] = (256, 256)
+    """Width and height in pixels, constant all evening: Resolume binds a clip by name and size."""
+    fps: float = 30.0
+    osc: Address | None = field(default_factory=lambda: Address("127.0.0.1", 9000))
+    osc_feedback: tuple[Address, ...] = ()
+    control: str | None = "tcp://127.0.0.1:5557"
+    web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
+    state: Path | None = None
+    safe_picture: Path | None = None
+    threads: int | None = None
+    """Of the renderer's on a CPU; None leaves it to the accelerator."""
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``640x480`` to (640, 480), each between 16 and 8192."""
+    width, cross, height = text.lower().partition("x")
+    if cross and width.isascii() and width.isdigit() and height.isascii() and height.isdigit():
+        size = int(width), int(height)
+        if all(16 <= side <= 8192 for side in size):
+            return size
+    raise SettingsError(
+        f"a size is WIDTHxHEIGHT in pixels, from 16x16 to 8192x8192 (512x512, say); {text!r} stands there"
+    )
+
+
+def parse_address(text: str) -> Address | None:
+    """``9000`` (loopback), ``0.0.0.0:9000`` or ``off`` (None)."""
+    if text.lower() == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if port.isascii() and port.isdigit() and int(port) <= 65535:
+        return Address(host.strip("[]") or "127.0.0.1", int(port))
+    raise SettingsError(f"a port, HOST:PORT or 'off' is expected; {text!r} stands there")

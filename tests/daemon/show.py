@@ -1,0 +1,127 @@
+"""A real show in a child process, on ports that were free a moment ago, and all that a test does to it from outside."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+from pythonosc.udp_client import SimpleUDPClient
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+    return result
+
+
+class Show:
+    """``with Show(folder, "--source", "card:") as show``: started, and stopped with SIGTERM at the end."""
+
+    def __init__(
+        self, folder: Path, *arguments: str, model: str = "echo", fps: float = 30, fresh: bool = False
+    ) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.osc_port = free_port(socket.SOCK_DGRAM)
+        self.out_port, self.control_port, self.web_port = free_port(), free_port(), free_port()
+        look = folder / "look.yaml"
+        if not look.exists():
+            look.write_text(f"model: {model}\nstrength: 0.5\n")
+        self.command = [
+            *(sys.executable, "-m", "daemon", "run", str(look)),
+            *("--osc", str(self.osc_port), "--control", str(self.control_port), "--web", str(self.web_port)),
+            *("--sink", f"zmq:tcp://127.0.0.1:{self.out_port}", "--fps", str(fps)),
+            *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),
+            *(["--fresh"] if fresh else []),
+            *arguments,
+        ]
+        self._context = zmq.Context()
+        self.log = folder / "log.txt"
+
+    def __enter__(self) -> "Show":
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        self.osc = SimpleUDPClient("127.0.0.1", self.osc_port)
+        self._frames = self._context.socket(zmq.SUB)
+        self._frames.setsockopt(zmq.RCVHWM, 4)
+        self._frames.connect(f"tcp://127.0.0.1:{self.out_port}")
+        self._frames.subscribe(b"")
+        try:
+            until(self._answers)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        return self
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return self.ask({"do": "status"}) is not None
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        self._context.destroy(linger=0)
+
+    def end(self) -> int:
+        """SIGTERM, and the exit status."""
+        self.process.terminate()
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def ask(self, request: dict[str, Any], timeout: int = 2000) -> dict[str, Any] | None:
+        """A ZeroMQ control request; None where nobody answers."""
+        with contextlib.closing(self._context.socket(zmq.REQ)) as asker:
+            asker.linger = 0
+            asker.connect(f"tcp://127.0.0.1:{self.control_port}")
+            asker.send_json(request)
+            if not asker.poll(timeout):
+                return None
+            answer: dict[str, Any] = asker.recv_json()
+            return answer
+
+    def status(self) -> dict[str, Any]:
+        answer = self.ask({"do": "status"}, timeout=10_000)
+        assert answer is not None, self.log.read_text()
+        status: dict[str, Any] = answer["status"]
+        return status
+
+    def set(self, **values: Any) -> dict[str, Any]:
+        answer = self.ask({"do": "set", "values": {f"/{key}": value for key, value in values.items()}}, timeout=10_000)
+        assert answer is not None
+        return answer
+
+    def frames(self, seconds: float = 60.0) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8]]]:
+        """Pictures as a reader gets them, for at most so long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._frames.poll(1000):
+                header, pixels = self._frames.recv_multipart()
+                meta = json.loads(header)
+                yield meta, np.frombuffer(pixels, dtype=meta["dtype"]).reshape(meta["shape"])
+        raise AssertionError(f"no such picture within {seconds} s\n{self.log.read_text()[-3000:]}")
+
+    def picture(
+        self, wanted: Callable[[dict[str, Any], NDArray[np.uint8]], object]
+    ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+        """The first picture that is wanted."""
+        return next((meta, pixels) for meta, pixels in self.frames() if wanted(meta, pixels))

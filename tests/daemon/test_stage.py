@@ -1,0 +1,170 @@
+"""Whole shows with the echo renderer: real processes, real sockets, everything from outside."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import zmq
+from show import Show, free_port, until
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Iterator[Show]:
+    with Show(tmp_path / "show") as show:
+        yield show
+
+
+def drawn(meta: dict[str, object], pixels: object) -> bool:
+    return int(str(meta["index"])) > 0
+
+
+def test_the_first_pictures_are_a_slate_that_is_not_black_then_the_source(show: Show) -> None:
+    meta, slate = next(show.frames())
+    if meta["index"] < 0:
+        assert slate.mean() > 5
+    meta, picture = show.picture(drawn)
+    assert picture.shape == (256, 256, 3)
+    assert meta["captured_at"] > 0
+    assert meta["source_index"] >= 0
+
+
+def test_a_frame_parameter_over_osc_is_in_a_picture_soon(show: Show) -> None:
+    show.osc.send_message("/mode", "text")
+    show.osc.send_message("/seed", 123)
+    meta, _ = show.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [123] * 3)
+    assert meta["revision"] <= show.status()["revision"]
+
+
+def test_blackout_and_panic_work_with_a_dead_renderer(show: Show) -> None:
+    show.picture(drawn)
+    os.kill(show.status()["renderer"]["pid"], signal.SIGSTOP)
+    show.osc.send_message("/blackout", 1)
+    show.picture(lambda meta, pixels: not pixels.any())
+    show.osc.send_message("/panic", [])
+    show.picture(lambda meta, pixels: meta["index"] == -1 and pixels.any())
+
+
+def test_kill_nine_of_the_renderer_holds_the_picture_and_the_parameters_come_back(show: Show) -> None:
+    show.osc.send_message("/mode", "text")
+    show.osc.send_message("/seed", 77)
+    last, _ = show.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [77] * 3)
+    before = show.status()["renderer"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    ticks = []
+    for meta, pixels in show.frames():
+        assert pixels[-1, -1].tolist() == [77] * 3, "the picture is held, and comes back the same"
+        ticks.append(meta["tick"])
+        if meta["index"] > last["index"] and show.status()["renderer"]["pid"] not in (0, before):
+            break
+    assert ticks == sorted(set(ticks))
+    assert show.status()["renderer"]["restarts"] == 1
+
+
+def test_the_show_comes_back_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "show"
+    with Show(folder) as show:
+        show.set(seed=99, mode="text")
+        show.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [99] * 3)
+        assert show.end() == 0
+    again = Show(folder)
+    again.command.remove(str(folder / "look.yaml"))
+    with again:
+        again.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [99] * 3)
+        assert again.status()["renderer"]["model"] == "echo"
+
+
+def test_a_new_size_takes_over_while_the_output_keeps_its_own(show: Show) -> None:
+    show.picture(drawn)
+    assert show.set(width=128, height=64)["ok"]
+    until(lambda: show.status()["renderer"].get("size") == [128, 64])
+    _, pixels = show.picture(drawn)
+    assert pixels.shape == (256, 256, 3)
+
+
+def test_a_model_that_is_not_there_leaves_the_look_on_air_and_says_so(show: Show) -> None:
+    show.picture(drawn)
+    show.set(model="/no/such/folder")
+    until(lambda: "/no/such/folder" in show.status()["renderer"]["failure"])
+    until(lambda: (show.ask({"do": "get", "address": "/model"}) or {})["values"]["/model"] == "echo")
+    index = show.picture(drawn)[0]["index"]
+    show.picture(lambda meta, pixels: meta["index"] > index)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_clean_stop_leaves_no_orphan_and_no_stuck_port(tmp_path: Path, number: signal.Signals) -> None:
+    with Show(tmp_path / "show") as show:
+        show.picture(drawn)
+        children = psutil.Process(show.process.pid).children(recursive=True)
+        assert children
+        show.process.send_signal(number)
+        assert show.process.wait(15) == 0
+        assert not psutil.wait_procs(children, timeout=5)[1]
+        for port in (show.out_port, show.control_port, show.web_port):
+            with socket.create_server(("127.0.0.1", port)):
+                pass
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", show.osc_port))
+
+
+def test_the_renderer_does_not_outlive_a_killed_stage(tmp_path: Path) -> None:
+    with Show(tmp_path / "show") as show:
+        show.picture(drawn)
+        children = psutil.Process(show.process.pid).children(recursive=True)
+        show.process.kill()
+        show.process.wait()
+        assert not psutil.wait_procs(children, timeout=10)[1]
+
+
+def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        show = Show(tmp_path / "show", "--web", str(port))
+        with pytest.raises(AssertionError), show:
+            pass
+        assert show.process.wait(15) == 2
+        said = show.log.read_text()
+        assert str(port) in said
+        assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--source", "file:/no/such/clip.mp4"], ["/no/such/clip.mp4"]),
+        (["--source", "spoon:"], ["spoon", "card:"]),
+        (["--sink", "nowhere"], ["nowhere"]),
+        (["--size", "250x250"], ["250", "32"]),
+        (["--size", "banana"], ["banana", "WIDTHxHEIGHT"]),
+        (["--osc", "99999999"], ["99999999"]),
+        (["no-such-look"], ["no-such-look"]),
+        (["--fps", "0"], ["fps"]),
+    ],
+)
+def test_what_can_not_be_meant_is_one_sentence(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    command = [sys.executable, "-m", "daemon", "run", "--state", str(tmp_path / "state.json"), "--osc", "off"]
+    command += ["--web", "off", "--control", "off", "--sink", f"zmq:tcp://127.0.0.1:{free_port()}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    for word in words:
+        assert word in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_sender_that_stops_and_comes_back_is_heard_again(tmp_path: Path) -> None:
+    port = free_port()
+    with Show(tmp_path / "show", "--source", f"zmq:tcp://127.0.0.1:{port}") as show:
+        for value in (40, 90):
+            with zmq.Context() as context, context.socket(zmq.PUB) as sender:
+                sender.linger = 0
+                sender.connect(f"tcp://127.0.0.1:{port}")
+                for meta, pixels in show.frames():
+                    sender.send_json({"dtype": "uint8", "shape": [32, 32, 3]}, zmq.SNDMORE)
+                    sender.send(bytes([value]) * 3072)
+                    if meta["index"] > 0 and pixels[-1, -1].tolist() == [value] * 3:
+                        break
