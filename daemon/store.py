@@ -77,10 +77,8 @@ class ParameterStore:
             return made
         with self._lock:
             revision, values = self._revision, dict(self._values)
-        made = (revision, snapshot(values))
-        with self._lock:
-            if revision > self._snapshot[0]:
-                self._snapshot = made
+        # Two threads may both make one; an older one that is kept last is found out by its revision.
+        self._snapshot = made = (revision, snapshot(values))
         return made
 
     def watch_revision(self, changed: Callable[[], None]) -> None:

@@ -60,5 +60,8 @@ class Desk(Protocol):
     def subscribe(self, surface: str, wake: Callable[[], None]) -> Subscription:
         """Hear the changes that any sender whose name does not start with `surface` makes.
 
+        Of what such a sender does itself, what changed besides the address it sent is heard too: the values of a look
+        it loaded, or its faders would lie.
+
         `wake` is called, from any thread, when there is something to take; it must return at once.
         """

@@ -262,6 +262,14 @@ def test_panic_puts_the_look_back_and_releases_everything(store: ParameterStore,
     assert cuts == [before + 1, before + 2], "each panic cuts, also where nothing was to be put back"
 
 
+def test_panic_starts_no_renderer_for_a_look_that_names_a_size_either(store: ParameterStore, library: Library) -> None:
+    put(library, "wide", "width: 512\n")
+    store.apply("/preset", ["wide"], OSC)
+    store.apply("/width", [128], OSC)
+    store.apply("/panic", [], OSC)
+    assert store.values()["/width"] == 128
+
+
 def test_panic_without_a_look_goes_back_to_what_the_show_began_with(library: Library) -> None:
     store = ParameterStore(library, {"/strength": 0.125, "/preset": "gone"})
     store.apply("/strength", [0.9], OSC)
