@@ -30,6 +30,8 @@ def endpoint(place: str, default: str = "") -> str:
         host = "127.0.0.1"
     if not host or not (port == "*" or (port.isascii() and port.isdigit() and int(port[:6]) <= 65535)):
         raise SettingsError(f"{place!r} is no address: write tcp://host:port, as in tcp://127.0.0.1:5555")
+    if host == "localhost":  # ZeroMQ binds to numbers only
+        host = "127.0.0.1"
     return f"tcp://{host}:{port}"
 
 
@@ -46,6 +48,7 @@ class Endpoint:
         self._context = zmq.Context()
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.IPV6, "[" in address)
         self._monitor = self.socket.get_monitor_socket(_EVENTS)
 
     def start(self) -> None:

@@ -110,6 +110,7 @@ def test_a_path_without_its_scheme_gets_a_hint(tmp_path):
         ("", "tcp://127.0.0.1:5555"),
         ("6000", "tcp://127.0.0.1:6000"),
         ("10.0.0.2:6000", "tcp://10.0.0.2:6000"),
+        ("localhost:6000", "tcp://127.0.0.1:6000"),
         ("tcp://*:6000", "tcp://*:6000"),
         ("tcp://[::1]:6000", "tcp://[::1]:6000"),
         ("ipc:///tmp/frames", "ipc:///tmp/frames"),

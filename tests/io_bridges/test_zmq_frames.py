@@ -3,6 +3,8 @@
 import functools
 import json
 import logging
+import socket
+import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -36,11 +38,11 @@ def opened(bridge, *arguments):
 def publisher(address, way="connect", high_water=1000):
     """What ten lines of pyzmq make: no code of ours."""
     context = zmq.Context()
-    socket = context.socket(zmq.PUB)
-    socket.setsockopt(zmq.SNDHWM, high_water)
-    socket.bind(address) if way == "bind" else socket.connect(address)
+    sender = context.socket(zmq.PUB)
+    sender.setsockopt(zmq.SNDHWM, high_water)
+    sender.bind(address) if way == "bind" else sender.connect(address)
     try:
-        yield socket
+        yield sender
     finally:
         context.destroy(linger=0)
 
@@ -72,8 +74,8 @@ def rendered(index, pixels=PICTURE):
 
 
 def test_the_documented_array_message_comes_in_upright():
-    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
-        frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
+        frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
         assert np.array_equal(frame.pixels, PICTURE)
         assert not frame.pixels.flags.writeable
         touch_designer = array_message(
@@ -81,20 +83,20 @@ def test_the_documented_array_message_comes_in_upright():
         )
         read_until(
             source,
-            lambda: socket.send_multipart(touch_designer),
+            lambda: sender.send_multipart(touch_designer),
             lambda frame: source.status()["pictures"] > 3 and np.array_equal(frame.pixels, PICTURE),
         )
         assert source.status()["senders"] == 1
 
 
 def test_imagezmqs_publisher_is_understood():
-    with publisher(ANY_PORT, "bind") as socket:
-        address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    with publisher(ANY_PORT, "bind") as sender:
+        address = sender.getsockopt_string(zmq.LAST_ENDPOINT)
         bgr = np.ascontiguousarray(PICTURE[:, :, ::-1])
 
         def send():  # SerializingContext.send_array of imagezmq
-            socket.send_json({"msg": "camera", "dtype": str(bgr.dtype), "shape": bgr.shape}, zmq.SNDMORE)
-            socket.send(bgr, copy=False, track=False)
+            sender.send_json({"msg": "camera", "dtype": str(bgr.dtype), "shape": bgr.shape}, zmq.SNDMORE)
+            sender.send(bgr, copy=False, track=False)
 
         with opened(ConnectingZmqSource(address)) as source:
             assert np.array_equal(read_until(source, send, lambda frame: True).pixels, PICTURE)
@@ -103,15 +105,15 @@ def test_imagezmqs_publisher_is_understood():
 def test_a_slow_reader_gets_the_newest_picture():
     pictures = 200
     sent = 0
-    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
-        read_until(source, lambda: socket.send_multipart(array_message(PICTURE, index=0)), lambda frame: True)
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
+        read_until(source, lambda: sender.send_multipart(array_message(PICTURE, index=0)), lambda frame: True)
         stop = threading.Event()
 
         def send():
             nonlocal sent
             while sent < pictures and not stop.is_set():
                 pixels = np.full((256, 256, 3), sent, np.uint8)
-                socket.send_multipart(array_message(pixels))
+                sender.send_multipart(array_message(pixels))
                 sent += 1
                 time.sleep(0.005)
 
@@ -147,45 +149,45 @@ WRONG = {
 
 
 def test_wrong_messages_are_counted_by_reason_and_the_picture_goes_on(caplog):
-    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
-        read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
+        read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
         with caplog.at_level(logging.WARNING):
             for parts in WRONG.values():
                 for _ in range(5):
-                    socket.send_multipart(parts)
-            socket.send_multipart([b"x"] * 2000)
+                    sender.send_multipart(parts)
+            sender.send_multipart([b"x"] * 2000)
             deadline = time.monotonic() + PATIENCE
             while sum(source.status()["refused"].values()) < 31 and time.monotonic() < deadline:
                 source.read(0.05)
         assert source.status()["refused"] == {"header": 5, "dtype": 5, "shape": 5, "size": 5, "format": 5, "parts": 6}
         assert 1 <= len(caplog.records) < 10
         before = source.status()["pictures"]
-        frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+        frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
         assert np.array_equal(frame.pixels, PICTURE)
         assert frame.index == before
 
 
 def test_a_wrong_message_does_not_hide_the_picture_before_it():
-    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
-        read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
+        read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
         while source.read(0.1) is not None:
             pass
-        socket.send_multipart(array_message(PICTURE[:20]))
-        socket.send_multipart([b"{", b""])
+        sender.send_multipart(array_message(PICTURE[:20]))
+        sender.send_multipart([b"{", b""])
         frame = source.read(PATIENCE)
         assert frame is not None
         assert frame.pixels.shape == (20, 64, 3)
 
 
 def test_the_capture_time_of_a_sender_here_travels_and_an_impossible_one_does_not():
-    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as socket:
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
         sent = time.monotonic_ns()
         keys = {"captured_at": sent}
-        frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE, **keys)), lambda frame: True)
+        frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE, **keys)), lambda frame: True)
         assert frame.captured_at == sent
         for height, wrong in ((8, 0), (9, sent + 10**12), (10, max(1, sent - 10**11))):
             parts = array_message(PICTURE[:height], captured_at=wrong)
-            send = functools.partial(socket.send_multipart, parts)
+            send = functools.partial(sender.send_multipart, parts)
             frame = read_until(source, send, lambda frame, height=height: len(frame.pixels) == height)
             assert sent < frame.captured_at <= time.monotonic_ns()
 
@@ -213,6 +215,45 @@ def test_an_address_that_is_not_this_machines_is_refused_with_what_to_do():
         BindingZmqSource("ipc:///nowhere/at/all/frames").open()
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+def test_an_ipv6_address_works():
+    with (
+        opened(BindingZmqSource("tcp://[::1]:0")) as source,
+        opened(ConnectingZmqSink(source.status()["address"]), 64, 48, 30.0) as sink,
+    ):
+        frame = read_until(source, lambda: sink.write(rendered(0), Tick(0, 0, repeated=False)), lambda frame: True)
+        assert np.array_equal(frame.pixels, PICTURE)
+
+
+def test_a_message_larger_than_any_picture_never_gets_into_memory():
+    """A sender that announces 64 GiB is cut off; others go on."""
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as good:
+        host, _, port = source.status()["address"].removeprefix("tcp://").rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as hostile:
+            greeting = b"\xff" + bytes(8) + b"\x7f" + b"\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+            hostile.sendall(greeting)
+            command = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"PUB"
+            hostile.sendall(b"\x04" + bytes([len(command)]) + command)
+            hostile.sendall(b"\x02" + struct.pack(">Q", 64 << 30) + b"x" * 100)
+            hostile.settimeout(PATIENCE)
+            try:
+                while hostile.recv(4096):
+                    pass  # its greeting and its subscription
+            except ConnectionResetError:
+                pass
+        frame = read_until(source, lambda: good.send_multipart(array_message(PICTURE)), lambda frame: True)
+        assert np.array_equal(frame.pixels, PICTURE)
+
+
 def test_a_bridge_that_is_not_open_says_so():
     with pytest.raises(BridgeError, match="before it is open"):
         BindingZmqSource(ANY_PORT).read(0.0)
@@ -223,27 +264,27 @@ def test_a_bridge_that_is_not_open_says_so():
 def test_a_source_opens_again_after_close_and_counts_from_nothing():
     source = BindingZmqSource(ANY_PORT)
     for _ in range(2):
-        with opened(source), publisher(source.status()["address"]) as socket:
-            frame = read_until(source, lambda: socket.send_multipart(array_message(PICTURE)), lambda frame: True)
+        with opened(source), publisher(source.status()["address"]) as sender:
+            frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
             assert frame.index == 0
 
 
 def plain_reader(address, way="connect", **options):
     """Ten lines of pyzmq at the far end."""
     context = zmq.Context()
-    socket = context.socket(zmq.SUB)
-    socket.setsockopt(zmq.SUBSCRIBE, b"")
+    reader = context.socket(zmq.SUB)
+    reader.setsockopt(zmq.SUBSCRIBE, b"")
     for name, value in options.items():
-        socket.setsockopt(getattr(zmq, name), value)
-    socket.bind(address) if way == "bind" else socket.connect(address)
-    return context, socket
+        reader.setsockopt(getattr(zmq, name), value)
+    reader.bind(address) if way == "bind" else reader.connect(address)
+    return context, reader
 
 
 def test_what_is_written_is_the_documented_array_message_with_our_keys():
     with opened(BindingZmqSink(ANY_PORT), 64, 48, 30.0) as sink:
-        context, socket = plain_reader(sink.status()["address"])
-        wait_for(lambda: sink.write(rendered(6), Tick(9, 0, repeated=True)) or socket.poll(10))
-        header, buffer = socket.recv_json(), socket.recv()
+        context, reader = plain_reader(sink.status()["address"])
+        wait_for(lambda: sink.write(rendered(6), Tick(9, 0, repeated=True)) or reader.poll(10))
+        header, buffer = reader.recv_json(), reader.recv()
         assert sink.status()["readers"] == 1
         context.destroy(linger=0)
     pixels = np.frombuffer(buffer, dtype=header["dtype"]).reshape(header["shape"])
@@ -292,15 +333,15 @@ def test_a_reader_that_stands_still_costs_the_show_nothing_and_a_late_one_gets_t
 def test_pixels_that_may_be_written_again_are_not_lent():
     pixels = np.full((256, 256, 3), 5, np.uint8)
     with opened(BindingZmqSink(ANY_PORT), 256, 256, 30.0) as sink:
-        context, socket = plain_reader(sink.status()["address"])
-        wait_for(lambda: sink.write(rendered(0), Tick(0, 0, repeated=False)) or socket.poll(10))
+        context, reader = plain_reader(sink.status()["address"])
+        wait_for(lambda: sink.write(rendered(0), Tick(0, 0, repeated=False)) or reader.poll(10))
         for index in range(1, 30):
             pixels[:] = index
             sink.write(rendered(index, pixels), Tick(index, 0, repeated=False))
             pixels[:] = 255
         seen = []
-        while socket.poll(500):
-            header, buffer = socket.recv_json(), socket.recv()
+        while reader.poll(500):
+            header, buffer = reader.recv_json(), reader.recv()
             if header["shape"][0] == 256:
                 seen.append((header["index"], set(buffer)))
         context.destroy(linger=0)
@@ -313,8 +354,8 @@ def test_a_connecting_sink_reaches_a_reader_that_binds_later():
     sink.open(64, 48, 30.0)
     sink.write(rendered(0), Tick(0, 0, repeated=False))
     sink.close()
-    context, socket = plain_reader(ANY_PORT, "bind")
-    with opened(ConnectingZmqSink(socket.getsockopt_string(zmq.LAST_ENDPOINT)), 64, 48, 30.0) as sink:
-        wait_for(lambda: sink.write(rendered(1), Tick(0, 0, repeated=False)) or socket.poll(10))
-        assert socket.recv_json()["index"] == 1
+    context, reader = plain_reader(ANY_PORT, "bind")
+    with opened(ConnectingZmqSink(reader.getsockopt_string(zmq.LAST_ENDPOINT)), 64, 48, 30.0) as sink:
+        wait_for(lambda: sink.write(rendered(1), Tick(0, 0, repeated=False)) or reader.poll(10))
+        assert reader.recv_json()["index"] == 1
     context.destroy(linger=0)
