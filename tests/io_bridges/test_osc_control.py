@@ -15,7 +15,7 @@ from pythonosc.osc_message_builder import build_msg
 from pythonosc.udp_client import SimpleUDPClient
 
 from io_bridges.osc.packets import Message, encode, walk
-from io_bridges.osc.server import OscControl
+from io_bridges.osc.server import FEEDBACK_INTERVAL, OscControl
 from presets.errors import BridgeUnavailable
 
 LONG = 20.0
@@ -120,7 +120,7 @@ def test_oscsend_sets_values(
 def test_python_oscs_client(control: OscControl, desk: RecordingDesk) -> None:
     client = SimpleUDPClient("127.0.0.1", control.address[1])
     client.send_message("/seed", 2**31 - 1)
-    client.send_message("/panic", [])
+    client.send_message("/Panic/", [])
     wait_for(lambda: len(desk.applied) == 2)
     assert desk.values()["/seed"] == 2**31 - 1
     assert desk.applied[1][:2] == ("/panic", ())
@@ -217,6 +217,19 @@ def test_feedback_tells_every_value_at_first_and_then_the_changes_of_others(desk
         listener.hear("/freeze", 1)
         desk.apply("/prompt/1/text", ["ice"], "web:1")
         listener.hear("/prompt/1/text", "ice")
+
+
+def test_feedback_is_coalesced(control: OscControl, desk: RecordingDesk) -> None:
+    surface = Surface(control)
+    surface.send("/subscribe")
+    surface.hear("/accelerator", "auto")
+    surface.heard.clear()
+    began = time.monotonic()
+    for seed in range(1, 301):
+        desk.apply("/seed", [seed], "web:1")
+        time.sleep(0.001)
+    surface.hear("/seed", 300)
+    assert len(surface.hears_of("/seed")) <= (time.monotonic() - began) / FEEDBACK_INTERVAL + 2
 
 
 def test_a_surface_that_sends_from_another_port_than_it_listens_on_is_not_echoed(desk: RecordingDesk) -> None:
