@@ -14,6 +14,8 @@ import yaml
 
 MOST_BYTES = 64 * 1024
 DEEPEST = 8
+MOST_NODES = 500
+"""Keys and values of a document: ten times a preset, and far from what would keep a control thread busy."""
 
 _CORE_SCHEMA = (
     ("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
@@ -99,6 +101,7 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own attribute
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -109,6 +112,9 @@ class _Loader(yaml.SafeLoader):
             raise _Refused(mark, "tags (!) are not taken here; quote the text if it is meant as text")
         if self.depth >= DEEPEST:
             raise _Refused(mark, f"nothing here nests deeper than {DEEPEST} levels")
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            raise _Refused(mark, f"more than {MOST_NODES} keys and values stand here")
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1

@@ -88,6 +88,7 @@ def test_text_is_put_on_one_line() -> None:
         ("a: !!python/object/apply:os.system [id]", "ice.yaml:1:4: tags (!) are not taken here"),
         ("seed: 1\n---\nseed: 2", "ice.yaml:2:1: one document is expected; another begins here"),
         ("[[[[[[[[[[x", "ice.yaml:1:9: nothing here nests deeper than 8 levels"),
+        ("prompt: [" + "a, " * 600 + "]", "ice.yaml:1:1501: more than 500 keys and values stand here"),
         ("prompt: [", "ice.yaml:1:10: this is not YAML"),
         ("prompt: 'x", "ice.yaml:1:11: this is not YAML"),
         ("? [a]\n: 1", "ice.yaml:1:3: a key must be a single word"),
@@ -148,7 +149,8 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
 YAML_PARTS = st.sampled_from(
     [*LOOK_KEYS, "text", "weight", "name", ":", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ",", "&a ", "*a",
      "!!int ", "!<", "'", '"', "\\x", "\\U00110000", "|", ">", "|9", "#", "---", "...", "%YAML 1.1\n", "%TAG ! x", "?",
-     "<<", "~", "\t", "0x", "0o9", "1e", "-.inf", ".nan", "1_0", "\ufeff", "\x85", "\u2028", "\x07", "%YAML 9999.1\n", "é"]
+     "<<", "~", "\t", "0x", "0o9", "1e", "-.inf", ".nan", "1_0", "\ufeff", "\x85", "\u2028", "\x07", "%YAML 9999.1\n",
+     "é"]
 )  # fmt: skip
 
 
