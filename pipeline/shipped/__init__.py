@@ -1,0 +1,1 @@
+"""The model that ships: the pictures it learns from, its training and its export."""

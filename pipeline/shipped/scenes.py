@@ -1,0 +1,118 @@
+"""A scene, everything a caption may speak of, and its picture: the same scene always draws the same pixels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.shipped import motifs_geometric as geometric
+from pipeline.shipped import motifs_organic as organic
+from pipeline.shipped.canvas import Canvas, Field, blurred, place, stretched
+from pipeline.shipped.palettes import TRAVELLING, palette_table, random_palette
+
+Picture = NDArray[np.uint8]
+"""RGB pixels, uint8 ``[size, size, 3]``."""
+
+MOTIFS: dict[str, Callable[[Canvas], Field]] = {
+    "tunnel": geometric.tunnel,
+    "rings": geometric.rings,
+    "plasma": organic.plasma,
+    "cells": organic.cells,
+    "flames": organic.flames,
+    "stars": organic.stars,
+    "waves": geometric.waves,
+    "grid": geometric.grid,
+    "horizon": geometric.horizon,
+    "spiral": geometric.spiral,
+    "kaleidoscope": geometric.kaleidoscope,
+    "mandala": geometric.mandala,
+    "clouds": organic.clouds,
+    "lightning": organic.lightning,
+    "stripes": geometric.stripes,
+    "bubbles": organic.bubbles,
+    "checker": geometric.checker,
+    "rays": geometric.rays,
+    "hexagons": geometric.hexagons,
+    "dots": geometric.dots,
+    "aurora": organic.aurora,
+    "marble": organic.marble,
+}
+# A sea, a skyline or a flame lying on its side is no longer one.
+_UPRIGHT = frozenset({"horizon", "waves", "flames", "aurora", "lightning"})
+_GROUNDS = ("plasma", "clouds", "cells", "marble", "stars", "waves", "checker", "hexagons")
+_PAIRS = (("dense", "sparse"), ("soft", "sharp"), ("dark", "bright"))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is drawn. ``second`` is the motif behind; ``seed`` settles everything no word speaks of."""
+
+    motif: str
+    palette: str
+    adjectives: tuple[str, ...] = ()
+    second: str | None = None
+    seed: int = 0
+
+
+def random_scene(rng: np.random.Generator) -> Scene:
+    """A scene at random; opposite adjectives never meet."""
+    motif = str(rng.choice(list(MOTIFS)))
+    adjectives = [str(rng.choice(pair)) for pair in _PAIRS if rng.random() < 0.28]
+    adjectives += [word for word in ("glowing", "twisted") if rng.random() < 0.12]
+    second = str(rng.choice(_GROUNDS)) if rng.random() < 0.12 else None
+    return Scene(
+        motif=motif,
+        palette=random_palette(rng),
+        adjectives=tuple(adjectives),
+        second=None if second == motif else second,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def draw_field(scene: Scene, size: int) -> Field:
+    """The scene without its colours, 0..1."""
+    rng = np.random.default_rng(scene.seed)
+    busy = float(rng.uniform(0.85, 1.2))
+    if "dense" in scene.adjectives:
+        busy *= 1.7
+    elif "sparse" in scene.adjectives:
+        busy *= 0.58
+    warp = 0.55 if "twisted" in scene.adjectives else 0.0
+    canvas = place(rng, size, busy, warp, scene.motif in _UPRIGHT)
+    field = stretched(MOTIFS[scene.motif](canvas).astype(np.float32))
+    if scene.second is not None:
+        behind = stretched(MOTIFS[scene.second](place(rng, size, 0.9, 0.0, True)).astype(np.float32))
+        field = 1 - (1 - field) * (1 - np.float32(0.5) * behind)
+    if "soft" in scene.adjectives:
+        field = stretched(blurred(field, size / 42))
+    if "sharp" in scene.adjectives:
+        field = stretched(np.tanh((field - np.float32(0.45)) * 5))
+    if "dark" in scene.adjectives:
+        field = field**2.2
+    if "bright" in scene.adjectives:
+        field = field**0.5
+    return np.clip(field, 0, 1).astype(np.float32)
+
+
+def draw(scene: Scene, size: int = 256) -> Picture:
+    """The scene's picture, a few milliseconds at 256 pixels."""
+    field = draw_field(scene, size)
+    table = palette_table(scene.palette)
+    if scene.palette in TRAVELLING:
+        # Hues that follow the light alone would leave every dark ground the first hue; here they follow the place.
+        rng = np.random.default_rng(scene.seed + 1)
+        ramp = np.linspace(0, 1, size, dtype=np.float32)
+        slope = rng.uniform(-1, 1, size=2).astype(np.float32)
+        place_hue = rng.random() + slope[0] * ramp[None, :] + slope[1] * ramp[:, None] + np.float32(0.35) * field
+        picture = table[((place_hue % 1) * 255).astype(np.uint8)] * (
+            np.float32(0.06) + np.float32(0.94) * field[..., None]
+        )
+    else:
+        picture = table[(field * 255).astype(np.uint8)]
+    if "glowing" in scene.adjectives:
+        halo = cv2.GaussianBlur(cv2.resize(picture, (size // 4, size // 4), interpolation=cv2.INTER_AREA), (0, 0), 5)
+        picture = picture + np.float32(0.65) * cv2.resize(halo, (size, size))
+    bytes_: Picture = np.clip(picture, 0, 255).astype(np.uint8)
+    return bytes_

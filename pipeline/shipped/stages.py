@@ -1,0 +1,107 @@
+"""The stages in their order, each taking up what the one before it left in the work folder."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline.shipped.configuration import TrainingPlan
+from pipeline.shipped.course import Course
+from pipeline.shipped.dataset import Report, autoencoder_pictures, captions, random_scenes, scene_latents
+from pipeline.shipped.distil import distil
+from pipeline.shipped.export import export_model
+from pipeline.shipped.networks import Networks, new_networks
+from pipeline.shipped.tokenizer import load_tokenizer, train_tokenizer
+from pipeline.shipped.train_autoencoder import signal_to_noise, train_autoencoder
+from pipeline.shipped.train_flow import train_flow
+
+_TOKENIZER_CAPTIONS = 20000
+_AUTOENCODER_SCENES = 2400
+
+
+class Workshop:
+    """One training run: its plan, its folders and the networks on the bench."""
+
+    def __init__(self, plan: TrainingPlan, work: Path, output: Path, report: Report, resume: bool) -> None:
+        self.plan, self.work, self.output, self.report = plan, work, output, report
+        work.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            for name in ("autoencoder", "flow", "distil"):
+                (work / f"{name}.pt").unlink(missing_ok=True)
+        self.networks = self._networks(resume)
+        self.losses: dict[str, list[float]] = {}
+
+    def _networks(self, resume: bool) -> Networks:
+        folder = self.work / "tokenizer"
+        if not (resume and folder.exists()):
+            # More captions than pictures: they cost nothing, and every word should be met often.
+            spoken = captions(random_scenes(_TOKENIZER_CAPTIONS, self.plan.seed), self.plan.seed)
+            train_tokenizer(spoken).save_pretrained(folder)
+        return new_networks(load_tokenizer(folder), self.plan.seed)
+
+    def stages(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Name and work of each stage; the work returns one line about what came of it."""
+        yield "autoencoder", self._autoencoder
+        yield "flow", self._flow
+        if self.plan.distil_minutes > 0:
+            yield "distillation", self._distil
+
+    def export(self) -> int:
+        """Write the networks as they stand to the output folder and return its size in bytes."""
+        size = export_model(self.networks, self.output)
+        (self.work / "losses.json").write_text(json.dumps(self.losses))
+        return size
+
+    def _course(self, name: str, minutes: float, rate: float, flow: bool) -> Course:
+        bench = self.networks
+        trained = (
+            {"unet": bench.unet, "text_encoder": bench.text_encoder} if flow else {"autoencoder": bench.autoencoder}
+        )
+
+        def report(share: float, line: str) -> None:
+            self.report(share, f"{name} {line}")
+
+        course = Course(self.work / f"{name}.pt", minutes, rate, trained, report, self.plan.steps)
+        self.losses[name] = course.losses
+        return course
+
+    def _autoencoder(self) -> str:
+        plan = self.plan
+        scenes = random_scenes(min(_AUTOENCODER_SCENES, plan.pictures), plan.seed)
+        pictures = autoencoder_pictures(self.work, scenes, plan.probes, plan.seed, self.report)
+        course = self._course("autoencoder", plan.autoencoder_minutes, plan.autoencoder_rate, flow=False)
+        train_autoencoder(self.networks.autoencoder, pictures, plan, course)
+        return f"{course.step} steps, {signal_to_noise(self.networks.autoencoder, pictures[:32]):.1f} dB"
+
+    def _flow(self) -> str:
+        plan = self.plan
+        scenes = random_scenes(plan.pictures, plan.seed)
+        latents = scene_latents(self.work, scenes, self.networks.autoencoder, plan.seed, self.report)
+        course = self._course("flow", plan.flow_minutes, plan.flow_rate, flow=True)
+        train_flow(self.networks, scenes, latents, plan, course, lambda: self._snapshot(course))
+        return f"{course.step} steps, loss {_recent(course.losses):.4f}"
+
+    def _distil(self) -> str:
+        plan = self.plan
+        scenes = random_scenes(plan.pictures, plan.seed)
+        latents = scene_latents(self.work, scenes, self.networks.autoencoder, plan.seed, self.report)
+        unet = {key: value.clone() for key, value in self.networks.unet.state_dict().items()}
+        text = {key: value.clone() for key, value in self.networks.text_encoder.state_dict().items()}
+        # The course may put a half-trained student into the networks; the teacher is what the flow left there.
+        course = self._course("distil", plan.distil_minutes, plan.distil_rate, flow=True)
+
+        def teacher_weights(teacher: Networks) -> None:
+            teacher.unet.load_state_dict(unet)
+            teacher.text_encoder.load_state_dict(text)
+
+        distil(self.networks, scenes, latents, plan, course, teacher_weights, lambda: self._snapshot(course))
+        return f"{course.step} steps, loss {_recent(course.losses):.4f}"
+
+    def _snapshot(self, course: Course) -> None:
+        course.swap_average()
+        self.export()
+        course.swap_average()
+
+
+def _recent(losses: list[float]) -> float:
+    last = losses[-200:]
+    return sum(last) / max(len(last), 1)

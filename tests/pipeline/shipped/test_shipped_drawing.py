@@ -1,0 +1,113 @@
+"""The drawn pictures: the same from the same seed, different from others, and truly what their captions say."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from pipeline.shipped.captions import ADJECTIVE_WORDS, MOTIF_WORDS, describe, spoken_words
+from pipeline.shipped.dataset import captions, random_scenes
+from pipeline.shipped.palettes import COLOURS, MOODS, palette_table, palette_words
+from pipeline.shipped.probes import draw_probe
+from pipeline.shipped.scenes import MOTIFS, Scene, draw, draw_field
+
+
+@pytest.mark.parametrize("motif", MOTIFS)
+def test_every_motif_draws_the_same_picture_from_the_same_seed_and_another_from_another(motif: str) -> None:
+    first, again = draw(Scene(motif, "fire", seed=3)), draw(Scene(motif, "fire", seed=3))
+    other = draw(Scene(motif, "fire", seed=4))
+    assert first.shape == (256, 256, 3)
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert np.abs(first.astype(int) - other).mean() > 2
+
+
+@pytest.mark.parametrize("motif", MOTIFS)
+def test_a_motif_fills_its_range_and_is_neither_flat_nor_grain(motif: str) -> None:
+    field = draw_field(Scene(motif, "mono", seed=11), 256)
+    assert field.min() < 0.05
+    assert field.max() > 0.95
+    assert field.std() > 0.05
+    assert np.abs(np.diff(field, axis=1)).mean() < 0.12
+
+
+def test_motifs_are_not_mistaken_for_one_another() -> None:
+    fields = {motif: draw_field(Scene(motif, "mono", seed=5), 64) for motif in MOTIFS}
+    for one, two in product(MOTIFS, MOTIFS):
+        if one < two:
+            assert np.abs(fields[one] - fields[two]).mean() > 0.03, (one, two)
+
+
+def mean_colour(palette: str, *adjectives: str) -> np.ndarray:
+    pictures = [draw(Scene("plasma", palette, adjectives, seed=seed), 64) for seed in range(6)]
+    return np.mean(pictures, axis=(0, 1, 2))
+
+
+def test_palettes_colour_the_picture_as_they_are_named() -> None:
+    red, green, blue = 0, 1, 2
+    assert mean_colour("fire")[red] > 1.5 * mean_colour("fire")[blue]
+    assert mean_colour("ice")[blue] > mean_colour("ice")[red]
+    assert mean_colour("acid")[green] > 1.3 * mean_colour("acid")[red]
+    assert mean_colour("blue").argmax() == blue
+    assert np.ptp(mean_colour("mono")) < 1
+
+
+def test_two_colours_make_a_palette_that_holds_both() -> None:
+    table = palette_table("red and blue")
+    assert (table.argmax(axis=1) == 0).sum() > 60
+    assert (table.argmax(axis=1) == 2).sum() > 60
+
+
+def test_an_unknown_palette_is_refused() -> None:
+    with pytest.raises(KeyError):
+        palette_table("beige")
+
+
+def test_adjectives_change_the_picture_the_way_they_say() -> None:
+    def busy(*adjectives: str) -> float:
+        fields = [draw_field(Scene("rings", "mono", adjectives, seed=seed), 128) for seed in range(4)]
+        return float(np.mean([np.abs(np.diff(field, axis=1)).mean() for field in fields]))
+
+    assert busy("dense") > 1.3 * busy() > 1.3 * 1.3 * busy("sparse")
+    assert busy("soft") < busy()
+    assert mean_colour("mono", "dark").mean() < 0.8 * mean_colour("mono").mean()
+    assert mean_colour("mono", "bright").mean() > 1.1 * mean_colour("mono").mean()
+    assert mean_colour("blood", "glowing").mean() > mean_colour("blood").mean()
+
+
+def test_captions_name_what_is_drawn_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    scenes = random_scenes(600, seed=1)
+    full = 0
+    for scene in scenes:
+        caption = describe(scene, rng)
+        said = f" {caption.replace(',', ' ')} "
+        motif = any(word in caption for word in MOTIF_WORDS[scene.motif])
+        look = any(word in caption for word in palette_words(scene.palette))
+        assert motif or look, (scene, caption)
+        full += motif and look
+        assert "  " not in caption
+        assert not caption.startswith((",", " "))
+        for adjective, opposite in (("dark", "bright"), ("soft", "sharp"), ("dense", "sparse")):
+            if adjective in scene.adjectives:
+                assert f" {ADJECTIVE_WORDS[opposite][0]} " not in said, (scene, caption)
+    assert full > 300
+
+
+def test_captions_and_scenes_repeat_with_their_seed() -> None:
+    scenes = random_scenes(50, seed=9)
+    assert scenes == random_scenes(80, seed=9)[:50]
+    assert captions(scenes, 2) == captions(scenes, 2) != captions(scenes, 3)
+
+
+def test_every_motif_and_palette_has_words() -> None:
+    assert set(MOTIF_WORDS) == set(MOTIFS)
+    assert all(palette_words(name) for name in (*MOODS, *COLOURS))
+    assert len(set(spoken_words())) > 150
+
+
+def test_probes_are_varied_pictures() -> None:
+    rng = np.random.default_rng(0)
+    probes = [draw_probe(rng, 96) for _ in range(12)]
+    assert all(probe.shape == (96, 96, 3) and probe.dtype == np.uint8 for probe in probes)
+    assert np.std([probe.mean() for probe in probes]) > 10

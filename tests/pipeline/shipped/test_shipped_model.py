@@ -1,0 +1,124 @@
+"""The exported folder: it loads through diffusers' own classes, it is small, and a prompt truly changes the picture."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderTiny, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
+from safetensors.torch import load_file
+from transformers import CLIPTextModel
+
+from pipeline.shipped.configuration import MODEL_FOLDER, SHAPE
+from pipeline.shipped.dataset import as_tensor
+from pipeline.shipped.networks import Networks, load_networks, sample
+from pipeline.shipped.scenes import Scene, draw
+from pipeline.shipped.train_autoencoder import signal_to_noise
+
+RED, GREEN, BLUE = 0, 1, 2
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return load_networks(MODEL_FOLDER)
+
+
+def test_the_folder_is_at_most_twenty_megabytes() -> None:
+    assert sum(path.stat().st_size for path in MODEL_FOLDER.rglob("*") if path.is_file()) <= 20e6
+
+
+def test_every_weight_is_half_precision_and_finite() -> None:
+    files = list(MODEL_FOLDER.rglob("*.safetensors"))
+    assert len(files) == 3
+    for path in files:
+        for name, weight in load_file(path).items():
+            assert weight.dtype == torch.float16, (path.parent.name, name)
+            assert torch.isfinite(weight).all(), (path.parent.name, name)
+
+
+def test_it_loads_through_the_libraries_own_classes() -> None:
+    index = json.loads((MODEL_FOLDER / "model_index.json").read_text())
+    assert index["unet"] == ["diffusers", "UNet2DConditionModel"]
+    unet = UNet2DConditionModel.from_pretrained(MODEL_FOLDER / "unet")
+    assert unet.config.sample_size == SHAPE.latent_size
+    assert AutoencoderTiny.from_pretrained(MODEL_FOLDER / "vae").config.scaling_factor == 1.0
+    text = CLIPTextModel.from_pretrained(MODEL_FOLDER / "text_encoder")
+    assert text.config.hidden_size == unet.config.cross_attention_dim
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(MODEL_FOLDER / "scheduler")
+    scheduler.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25])
+    assert scheduler.timesteps.tolist() == [1000, 750, 500, 250]
+
+
+def test_nothing_in_the_folder_tells_where_it_was_made() -> None:
+    home = str(Path(__file__).resolve().parents[3])
+    for path in MODEL_FOLDER.rglob("*"):
+        if path.suffix in {".json", ".txt", ".md"}:
+            text = path.read_text(encoding="utf-8")
+            assert home not in text, path
+            assert "_name_or_path" not in text, path
+
+
+def test_the_autoencoder_keeps_motifs_recognisable(networks: Networks) -> None:
+    pictures = np.stack([draw(Scene(motif, "fire", seed=900)) for motif in ("rings", "clouds", "cells", "flames")])
+    assert signal_to_noise(networks.autoencoder, pictures) > 24
+
+
+@torch.no_grad()
+def test_latents_need_no_scaling(networks: Networks) -> None:
+    pictures = np.stack([draw(Scene("plasma", palette, seed=1)) for palette in ("fire", "ice", "acid", "violet")])
+    latents = networks.autoencoder.encode(as_tensor(pictures)).latents
+    assert latents.mean(dim=(0, 2, 3)).abs().max() < 0.8
+    assert 0.4 < float(latents.std()) < 1.8
+
+
+def mean_colours(networks: Networks, prompts: list[str], **options: float) -> torch.Tensor:
+    """Mean red, green, blue of each prompt's picture from one seed, in 0..1: ``[len(prompts), 3]``."""
+    with torch.no_grad():
+        pictures = networks.decode(sample(networks, prompts, [5] * len(prompts), **options))  # type: ignore[arg-type]
+    return (pictures.mean(dim=(2, 3)) + 1) / 2
+
+
+def test_palettes_move_the_mean_colour_in_their_direction(networks: Networks) -> None:
+    fire, ice, acid, white, blue = mean_colours(
+        networks, ["fire plasma", "ice plasma", "acid green plasma", "black and white plasma", "blue plasma"]
+    )
+    assert fire[RED] - fire[BLUE] > ice[RED] - ice[BLUE] + 0.1
+    assert blue[BLUE] - blue[RED] > 0.1
+    assert acid[GREEN] - acid[BLUE] > 0.1
+    assert white.max() - white.min() < 0.08
+
+
+def test_a_word_moves_the_output_far_more_than_half_precision_does(networks: Networks) -> None:
+    prompts, seeds = ["fire rings", "fire tunnel"], [8, 8]
+    exact = sample(networks, prompts, seeds)
+    torch.manual_seed(0)
+    rough = Networks(networks.autoencoder, networks.unet, networks.text_encoder, networks.tokenizer)
+    nudged = [parameter.detach().clone() for parameter in networks.unet.parameters()]
+    with torch.no_grad():
+        for parameter in networks.unet.parameters():
+            parameter.mul_(1 + 2e-4 * torch.randn_like(parameter))
+        noise = (sample(rough, prompts, seeds) - exact).abs().mean()
+        for parameter, kept in zip(networks.unet.parameters(), nudged, strict=True):
+            parameter.copy_(kept)
+    assert (exact[0] - exact[1]).abs().mean() > 20 * noise
+
+
+def test_guidance_still_has_an_unconditional_side(networks: Networks) -> None:
+    plain, guided = (sample(networks, ["violet spiral"], [2], guidance=guidance) for guidance in (1.0, 2.0))
+    assert torch.isfinite(guided).all()
+    assert (plain - guided).abs().mean() > 0.01
+
+
+@torch.no_grad()
+def test_image_to_image_keeps_place_and_takes_the_palette(networks: Networks) -> None:
+    picture = np.full((256, 256, 3), 20, np.uint8)
+    cv2.circle(picture, (80, 128), 50, (200, 200, 200), -1)
+    start = networks.autoencoder.encode(as_tensor(picture[None])).latents.repeat(2, 1, 1, 1)
+    latents = sample(networks, ["fire", "ice"], [1, 1], start=start, strength=0.6)
+    fire, ice = networks.decode(latents)
+    assert (fire[RED] - fire[BLUE]).mean() > (ice[RED] - ice[BLUE]).mean() + 0.1
+    for made in (fire, ice):
+        light = made.mean(dim=0)
+        assert light[98:158, 50:110].mean() > light[:, 176:].mean() + 0.15
