@@ -301,6 +301,10 @@ def test_the_status_is_shown_as_far_as_it_is_known(page: Page, desk: WebDesk) ->
     desk.state = {"fps": 24, "renderer": {"phase": "playing", "model": "shipped", "accelerator": "openvino"}}
     expect(page.locator("#renderer")).to_have_text("playing  ·  shipped  ·  openvino")
     expect(page.locator("#progress")).to_be_hidden()
+    coming = {"phase": "loading", "fraction": 0.25}
+    desk.state = {"fps": 24, "renderer": {"phase": "playing", "failure": "killed by signal 9", "next": coming}}
+    expect(page.locator("#renderer")).to_have_text("playing  ·  next loading 25 %")
+    expect(page.locator("#renderer")).to_have_attribute("title", "killed by signal 9")
 
 
 def test_hostile_text_stays_text(page: Page, desk: WebDesk) -> None:

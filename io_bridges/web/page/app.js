@@ -263,12 +263,16 @@ function showRenderer(renderer, status) {
     return;
   }
   const playing = renderer.phase === "playing";
-  const behind = status.wanted > (status.on_air?.revision ?? status.wanted);
+  const wanted = status.wanted ?? status.revision;
+  const behind = wanted > (status.on_air?.revision ?? wanted);
+  const { next } = renderer; // the one that will take over
+  const coming = next?.phase ? `next ${next.phase}${next.fraction > 0 ? ` ${Math.round(100 * next.fraction)} %` : ""}` : "";
   $("renderer").dataset.phase = renderer.phase;
   $("renderer").classList.toggle("behind", playing && behind);
-  $("renderer").textContent = [renderer.phase, playing && renderer.model, playing && renderer.accelerator]
+  $("renderer").textContent = [renderer.phase, playing && renderer.model, playing && renderer.accelerator, coming]
     .filter(Boolean).join("  ·  ");
   $("renderer").title = [renderer.text, renderer.restarts ? `started again ${renderer.restarts} times` : "",
+    renderer.failure,
     behind ? "a change is on its way to the picture" : ""].filter(Boolean).join("\n");
   $("progress").hidden = playing;
   $("progress-text").textContent = renderer.text || renderer.phase;
@@ -289,7 +293,8 @@ function showBridges(status) {
       return element("li", { class: bridge.error ? "bad" : "" }, element("span", {}, String(label)),
         element("small", {}, rest.join("  ·  ")));
     }))]);
-  if (status.refused) lists.push(element("p", { class: "quiet" }, `${status.refused} messages refused`));
+  const refused = status.refused ?? status.refusals?.total;
+  if (refused) lists.push(element("p", { class: "quiet" }, `${refused} messages refused`));
   $("bridges").replaceChildren(...lists);
 }
 
