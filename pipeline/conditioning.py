@@ -60,7 +60,7 @@ class TextConditioner:
         tokens = self._tokenizer(
             text, padding="max_length", truncation=True, max_length=self._tokens, return_tensors="pt"
         )
-        # As in diffusers' Stable Diffusion pipelines: no mask unless the configuration says that it was trained with one.
+        # As in diffusers' Stable Diffusion pipelines: no mask unless the configuration asks for one.
         masked = getattr(self._text_encoder.config, "use_attention_mask", False)
         state = self._text_encoder(
             tokens.input_ids.to(self._device),

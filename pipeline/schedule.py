@@ -102,7 +102,7 @@ def flow_matching_schedule(
     """The Euler solver of a flow-matching model (v = noise − data), as in diffusers' FlowMatchEulerDiscreteScheduler.
 
     The grid is ``σ = linspace(1, 1/steps, steps)``, statically shifted: ``σ ← shift·σ/(1 + (shift − 1)·σ)``. Strength
-    is a continuous fader: the rows are ``σ = strength``, every grid point below it, and the end, 0. So ``strength=1`` is
+    is a continuous fader: the rows are ``σ = strength``, each grid point below it, and the end, 0. So ``strength=1`` is
     the whole grid from pure noise, a lower one costs fewer network calls, and one up to `SHORTEST_STEP` draws nothing.
 
     Args:

@@ -75,6 +75,12 @@ def write_tiny_model(folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """These networks are too small to share out, and threads that wait for each other crawl on a busy machine."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder in diffusers format, 64 × 64 pixels to 8 × 8 latents. Not to be changed: copy it."""

@@ -1,0 +1,217 @@
+"""Pixels to pixels: against diffusers' own scheduler, in order, every live parameter heard."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pipeline.accelerators import eager
+from pipeline.accelerators.engines import Shapes
+from pipeline.conditioning import Conditioning
+from pipeline.image_stream import Build, ImageStream, Picture
+from pipeline.models import Model, load_model
+from pipeline.noise import ENTRY, unit_noise
+from pipeline.stream import StreamPipeline
+from presets.errors import AcceleratorUnavailable, ModelError, StreamError
+from presets.parameters import Parameters, WeightedPrompt
+
+LATENT, TOKENS = (4, 8, 8), (12, 16)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder: Path) -> Model:
+    return load_model(tiny_folder)
+
+
+def build_of(folder: Path, accelerator: str = "eager", cache: Path | None = None, slots: int = 4) -> Build:
+    return Build(str(folder), 64, 64, accelerator, slots=slots, threads=1, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def stream(tiny_folder: Path) -> ImageStream:
+    return ImageStream.build(build_of(tiny_folder), lambda text, fraction: None)
+
+
+@pytest.fixture(autouse=True)
+def _empty(stream: ImageStream) -> None:
+    stream.clear()
+
+
+def photograph(index: int = 0) -> NDArray[np.uint8]:
+    y, x = np.mgrid[:64, :64]
+    channels = [128 + 120 * np.sin(x / (5 + index) + y / 9 * phase) for phase in (0.3, 1.0, 2.1)]
+    return np.stack(channels, -1).astype(np.uint8)
+
+
+def look(text: str = "neon tunnel", **values: object) -> Parameters:
+    return Parameters(**({"prompt": (WeightedPrompt(text=text),)} | values))
+
+
+def draw(stream: ImageStream, pixels: NDArray[np.uint8] | None, parameters: Parameters) -> NDArray[np.uint8]:
+    stream.admit(pixels, parameters, stream.encode(parameters), "it")
+    finished: list[Picture] = []
+    while stream.in_flight:
+        finished += stream.step()
+    assert [picture.ticket for picture in finished] == ["it"]
+    return finished[0].pixels
+
+
+def words(seed: int) -> Conditioning:
+    generator = torch.Generator().manual_seed(seed)
+    return Conditioning(torch.randn(TOKENS, generator=generator), torch.randn(TOKENS, generator=generator))
+
+
+def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: float, seed: int) -> torch.Tensor:
+    """The final latent as diffusers' scheduler and the model's network make it, with nothing of ours between."""
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(model.folder / "scheduler")
+    scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps))
+    z = unit_noise(seed, ENTRY, LATENT)[None]
+    with torch.no_grad():
+        for t in scheduler.timesteps:
+            out = model.unet(z, t, text.embeds[None]).sample
+            if guidance != 1:
+                away = model.unet(z, t, text.negative[None]).sample
+                out = away + guidance * (out - away)
+            z = scheduler.step(out, t, z).prev_sample
+    return z[0]
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_diffusers_own_scheduler_draws_the_same_latents(model: Model, guidance: float) -> None:
+    engines = eager.build(model, Shapes(64, 64, LATENT, TOKENS, 8), lambda text, fraction: None)
+    stream = StreamPipeline(engines.denoiser, slots=4, latent_shape=LATENT, embeds_shape=TOKENS, sizes=engines.sizes)
+    moved = diffusers_alone(model, words(0), 4, guidance, 0) - diffusers_alone(model, words(1), 4, guidance, 0)
+    assert moved.abs().max() > 100 * 1e-4
+    out: dict[object, torch.Tensor] = {}
+    index = 0
+    while len(out) < 6:
+        if index < 6:  # one a step, so that the batch is mixed: each picture at another timestep
+            stream.admit(None, model.schedule(4, 1.0), words(index), guidance=guidance, seed=index, ticket=index)
+            index += 1
+        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    for ticket, latent in out.items():
+        expected = diffusers_alone(model, words(ticket), 4, guidance, ticket)
+        torch.testing.assert_close(latent, expected, rtol=0, atol=1e-4)
+
+
+def test_four_together_are_four_alone(stream: ImageStream) -> None:
+    looks = [look(text, seed=seed) for seed, text in enumerate(("neon", "blue rings", "fire", "green cells"))]
+    alone = [draw(stream, photograph(index), each) for index, each in enumerate(looks)]
+    for index, each in enumerate(looks):
+        stream.admit(photograph(index), each, stream.encode(each), index)
+    together: list[Picture] = []
+    while stream.in_flight:
+        together += stream.step()
+    assert [picture.ticket for picture in together] == [0, 1, 2, 3]
+    for picture, expected in zip(together, alone, strict=True):
+        assert np.abs(picture.pixels.astype(int) - expected).max() <= 1
+    assert np.abs(alone[0].astype(int) - alone[1]).max() > 5
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"text": "blue rings"},
+        {"strength": 0.9},
+        {"steps": 2},
+        {"seed": 7},
+        {"guidance": 6.0},
+        {"guidance": 3.0, "negative_prompt": "grey fog"},
+        {"mode": "text"},
+    ],
+)
+def test_every_control_of_a_frame_reaches_the_pixels(stream: ImageStream, changed: dict[str, object]) -> None:
+    before = {"guidance": 3.0} if "negative_prompt" in changed else {}
+    plain = draw(stream, photograph(), look(**before))
+    assert (draw(stream, photograph(), look(**changed)) != plain).any()
+
+
+def test_the_picture_matters_at_a_strength_and_not_in_text_mode(stream: ImageStream) -> None:
+    def same(parameters: Parameters) -> bool:
+        return bool((draw(stream, photograph(0), parameters) == draw(stream, photograph(3), parameters)).all())
+
+    assert not same(look(strength=0.6))
+    assert same(look(strength=1.0))
+    assert same(look(mode="text", strength=0.6))
+    assert (draw(stream, None, look()) == draw(stream, photograph(), look(mode="text"))).all()
+
+
+def test_no_strength_is_the_autoencoder_and_nothing_else(stream: ImageStream, model: Model) -> None:
+    picture = torch.from_numpy(photograph()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        through = model.autoencoder.decode(model.autoencoder.encode(picture).latents).sample
+    expected = ((through + 1) * 127.5).round().clamp(0, 255)[0].permute(1, 2, 0).numpy()
+    for text in ("neon", "blue rings"):  # the prompt has no other way into the picture than the network
+        out = draw(stream, photograph(), look(text, strength=0.0))
+        assert np.abs(out.astype(float) - expected).max() <= 1
+
+
+def test_a_still_input_gives_a_still_output(stream: ImageStream) -> None:
+    one = draw(stream, photograph(), look())
+    for seed in range(3):  # other slots, other neighbours
+        stream.admit(photograph(1), look(seed=seed), stream.encode(look()), "other")
+        stream.step()
+    stream.clear()
+    assert (draw(stream, photograph(), look()) == one).all()
+
+
+def test_pixels_stay_what_they_were(stream: ImageStream) -> None:
+    one = draw(stream, photograph(), look())
+    kept = one.copy()
+    for seed in range(5):
+        draw(stream, photograph(1), look(seed=seed))
+    assert (one == kept).all()
+    assert (one.dtype, one.shape, one.flags.c_contiguous) == (np.uint8, (64, 64, 3), True)
+
+
+def test_openvino_plays_the_same_show(tiny_folder: Path, tmp_path: Path, stream: ImageStream) -> None:
+    told: list[tuple[str, float]] = []
+    fast = ImageStream.build(
+        build_of(tiny_folder, "openvino", tmp_path, slots=2), lambda text, fraction: told.append((text, fraction))
+    )
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions)
+    assert told[-1] == ("ready", 1.0)
+    assert fast.description["accelerator"] == "openvino"
+    assert fast.description["why"] == "asked for"
+    assert fast.description["precision"] in ("bfloat16", "float32")
+    for parameters in (look(), look(guidance=3.0), look(mode="text")):
+        one, other = (draw(each, photograph(), parameters).astype(float) for each in (fast, stream))
+        assert np.sqrt(np.mean((one - other) ** 2)) < 8  # of 255, in bfloat16
+
+
+@pytest.mark.parametrize(
+    ("pixels", "says"),
+    [
+        (np.zeros((64, 32, 3), np.uint8), r"uint8 \(64, 32, 3\); this stream takes uint8 \(64, 64, 3\)"),
+        (np.zeros((64, 64, 3), np.float32), "float32"),
+        (np.zeros((64, 64, 4), np.uint8), r"\(64, 64, 4\)"),
+    ],
+)
+def test_other_pixels_are_refused(stream: ImageStream, pixels: NDArray[np.uint8], says: str) -> None:
+    with pytest.raises(StreamError, match=says):
+        stream.admit(pixels, look(), stream.encode(look()))
+    assert stream.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"model": "/nowhere/at/all"}, ModelError, "There is no model folder /nowhere/at/all"),
+        ({"accelerator": "warp"}, AcceleratorUnavailable, "no accelerator 'warp'"),
+        ({"width": 60}, StreamError, "width is 60; this model draws multiples of 8 pixels"),
+        ({"height": 0}, StreamError, "height is 0"),
+        ({"slots": 0}, StreamError, "slots is 0"),
+    ],
+)
+def test_a_build_that_can_not_be_is_refused(
+    tiny_folder: Path, change: dict[str, object], error: type[Exception], says: str
+) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(error, match=says):
+        ImageStream.build(replace(build_of(tiny_folder), **change), lambda text, fraction: None)
