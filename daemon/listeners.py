@@ -36,9 +36,10 @@ class Listener:
         own = sender.startswith(self.surface)
         waiting = bool(self._pending)
         for address, value in changes.items():
+            # What waits for it is older: told after its own change, it would move the fader back.
+            self._pending.pop(address, None)
             if not (own and address == sent):
-                self._pending.pop(address, None)  # the newest change goes to the end
-                self._pending[address] = value
+                self._pending[address] = value  # the newest change goes to the end
         return bool(self._pending) and not waiting
 
 

@@ -118,7 +118,7 @@ class Stage:
 
     def stop(self) -> None:
         """Everything in reverse; the ports are free when this returns, and no child is left."""
-        self._save_state()
+        self._save_state(at_once=True)
         self.supervisor.stop()
         self._source.stop()
         self.link.close()
@@ -238,9 +238,9 @@ class Stage:
         self._abandoned += 1
         bridge.stop()
 
-    def _save_state(self) -> None:
+    def _save_state(self, at_once: bool = False) -> None:
         if self._state is not None:
-            self._state.save_if_changed(self.store.values())
+            self._state.save_if_changed(self.store.values(), at_once)
 
 
 class _Outlet:

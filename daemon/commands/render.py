@@ -50,7 +50,11 @@ def render(
     from pipeline.image_stream import Build, ImageStream
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with (
+        # Opened before the model is loaded: a name that can't be written is told at once.
+        ClipWriter(output, parameters.width, parameters.height, info.fps) as writer,
+        Progress(*columns, console=Console(stderr=True)) as progress,
+    ):
         loading = progress.add_task("loading the model", total=100)
         stream = ImageStream.build(
             Build(parameters.model, parameters.width, parameters.height, parameters.accelerator, threads=threads),
@@ -59,6 +63,5 @@ def render(
         progress.update(loading, description=f"{stream.description['accelerator']} is ready", completed=100)
         drawing = progress.add_task(f"redrawing {source.name}", total=total)
         pictures = (fit(picture, stream.width, stream.height) for picture in islice(decode_clip(source), frames))
-        with ClipWriter(output, stream.width, stream.height, info.fps) as writer:
-            for picture in redraw(stream, pictures, parameters, lambda: progress.advance(drawing)):
-                writer.write(picture)
+        for picture in redraw(stream, pictures, parameters, lambda: progress.advance(drawing)):
+            writer.write(picture)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from io_bridges.frames import Pixels, RenderedFrame, Tick
+from io_bridges.opencv import opencv
 
 
 class Jpeg(NamedTuple):
@@ -77,6 +77,7 @@ class WebPreview:
 
     def _encode(self, pixels: Pixels) -> bytes:
         self._encoded += 1
+        cv2 = opencv()
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         return bytes(cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, self._quality))[1])
 
@@ -87,4 +88,5 @@ def _bounded(pixels: Pixels, longest: int) -> Pixels:
     if scale >= 1:
         return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    cv2 = opencv()
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

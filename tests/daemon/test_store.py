@@ -322,6 +322,13 @@ def test_a_surface_does_not_hear_itself_but_for_what_its_look_changed(store: Par
     assert other.take() == heard | {"/preset": "ice-cells"}
 
 
+def test_an_older_change_is_not_told_after_the_surfaces_own(store: ParameterStore) -> None:
+    own = store.subscribe("osc:127.0.0.1:", lambda: None)
+    store.apply("/strength", [0.1], "web:1")
+    store.apply("/strength", [0.9], OSC)
+    assert own.take() == {}, "0.1 would move the fader back from 0.9"
+
+
 def test_callbacks_run_without_the_lock(store: ParameterStore) -> None:
     seen: list[int] = []
 

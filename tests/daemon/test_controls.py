@@ -1,0 +1,171 @@
+"""No dead control: every parameter of the declaration, turned on a running show with the shipped model, changes it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from show import Show, until
+
+import pipeline.shipped
+from presets.live import PARAMETERS, Parameter
+
+SAME = 2.0
+"""Mean difference in 8-bit levels below which two pictures are the same: batches of other sizes round otherwise."""
+
+Picture = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
+    folder = tmp_path_factory.mktemp("controls")
+    still = folder / "still.png"
+    picture = np.zeros((256, 256, 3), dtype=np.uint8)
+    cv2.circle(picture, (80, 100), 50, (40, 200, 250), -1)
+    cv2.rectangle(picture, (150, 20), (240, 230), (200, 60, 30), -1)
+    cv2.imwrite(str(still), picture)
+    with Show(folder / "show", "--source", f"file:{still}", model="shipped") as show:
+        show.picture(lambda meta, pixels: meta["index"] > 0)
+        yield show
+
+
+def settled(show: Show) -> Picture:
+    """The picture that stands once nothing changes any more."""
+    wanted = show.status()["revision"]
+    last: Picture | None = None
+    steady = 0
+    for meta, pixels in show.frames():
+        same = last is not None and difference(last, pixels) < 0.5
+        steady = steady + 1 if same and meta["revision"] >= wanted else 0
+        last = pixels
+        if steady >= 15:
+            return pixels.copy()
+    raise AssertionError
+
+
+def difference(one: Picture, other: Picture) -> float:
+    return float(np.abs(one.astype(np.int16) - other).mean())
+
+
+def damaged_copy(folder: Path) -> str:
+    """The shipped model with one convolution turned round: another model, in the same format."""
+    source = Path(pipeline.shipped.__file__).parent / "model"
+    copy = folder / "another-model"
+    shutil.copytree(source, copy, dirs_exist_ok=True)
+    (weights,) = (copy / "unet").glob("*.safetensors")
+    tensors = load_file(weights)
+    tensors["conv_out.weight"] = -tensors["conv_out.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    return str(copy)
+
+
+ANOTHER: dict[str, Callable[[Show], Any]] = {
+    "/prompt/1/text": lambda show: "white ice",
+    "/prompt/1/weight": lambda show: 0.1,
+    "/negative_prompt": lambda show: "fire",
+    "/mode": lambda show: "text",
+    "/strength": lambda show: 0.95,
+    "/steps": lambda show: 1,
+    "/guidance": lambda show: 6.0,
+    "/seed": lambda show: 12345,
+    "/preset": lambda show: "ice-cells",
+    "/blackout": lambda show: True,
+    "/brightness": lambda show: 0.4,
+    "/width": lambda show: 128,
+    "/height": lambda show: 128,
+    "/model": lambda show: damaged_copy(show.folder),
+}
+"""Another value for each; texts and weights of the further prompts follow from the first's."""
+
+CONTEXT: dict[str, dict[str, Any]] = {
+    "/negative_prompt": {"guidance": 5.0},
+    "/prompt/1/weight": {"prompt/2/text": "white ice"},
+    **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
+}
+"""What must stand for a control to be heard."""
+
+APART = {"/freeze", "/fade", "/accelerator"}
+"""Turned in tests of their own below: what they change is not one still picture."""
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("parameter", [each for each in PARAMETERS.values() if each.address not in APART], ids=str)
+def test_turning_it_changes_the_picture_and_turning_it_back_brings_the_picture_back(
+    show: Show, parameter: Parameter
+) -> None:
+    context = CONTEXT.get(parameter.address, {})
+    show.set(**context)
+    before = settled(show)
+    values = show_values(show)
+    inner = parameter.address.rsplit("/", 1)[-1]
+    value = ANOTHER.get(parameter.address) or ANOTHER[f"/prompt/1/{inner}"]
+    show.set(**{parameter.address[1:]: value(show)})
+    show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    show.set(**{address[1:]: old for address, old in values.items() if address != "/preset"})
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+    show.set(**{key: PARAMETERS[f"/{key}"].default for key in context})
+
+
+def show_values(show: Show) -> dict[str, Any]:
+    answer = show.ask({"do": "get"}, timeout=10_000)
+    assert answer is not None
+    values: dict[str, Any] = answer["values"]
+    return values
+
+
+def test_freeze_holds_against_another_seed(show: Show) -> None:
+    before = settled(show)
+    show.set(freeze=True)
+    show.set(seed=999)
+    until(lambda: show.status()["on_air"]["index"] > 0)
+    after = settled_frozen(show)
+    assert difference(before, after) == 0
+    show.set(freeze=False)
+    show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    show.set(seed=0)
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+
+
+def settled_frozen(show: Show) -> Picture:
+    """The last of a second's worth of ticks."""
+    frames = show.frames()
+    for _ in range(30):
+        _, pixels = next(frames)
+    return pixels
+
+
+def test_fade_is_how_long_blackout_takes(show: Show) -> None:
+    def ticks_to_black() -> int:
+        first: int | None = None
+        before = settled(show)
+        show.set(blackout=True)
+        for meta, pixels in show.frames():
+            if first is None and difference(pixels, before) > 0:
+                first = meta["tick"]
+            if not pixels.any():
+                assert first is not None
+                return int(meta["tick"]) - first
+        raise AssertionError
+
+    cut = ticks_to_black()
+    show.set(blackout=False, fade=1.0)
+    faded = ticks_to_black()
+    show.set(blackout=False, fade=0.0)
+    assert cut <= 2
+    assert 20 <= faded <= 40, "one second at 30 pictures a second"
+
+
+@pytest.mark.timeout(240)
+def test_another_accelerator_takes_over(show: Show) -> None:
+    before = settled(show)
+    now = show.status()["renderer"]["accelerator"]
+    show.set(accelerator="eager")
+    until(lambda: show.status()["renderer"]["accelerator"] == "eager")
+    after = settled(show)
+    assert now == "openvino"
+    assert difference(before, after) < 10, "the same picture, up to the accelerator's precision"
