@@ -1,0 +1,190 @@
+"""Accelerators: OpenVINO means the same as eager torch, its cache is verified, and the choice is never silent."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import openvino
+import pytest
+import torch
+
+from pipeline.accelerators import choice, eager
+from pipeline.accelerators.converted import converted
+from pipeline.accelerators.engines import Engines, Shapes
+from pipeline.accelerators.openvino import compile_engines
+from pipeline.models import SHIPPED, Model, load_model
+from presets.errors import AcceleratorUnavailable, ModelError
+
+TINY = Shapes(64, 64, (4, 8, 8), (12, 16), 10)
+SMALL = Shapes(64, 64, (4, 8, 8), (12, 16), 2)
+"""For tests of what is around the networks: fewer batch sizes to compile."""
+
+
+def quiet(text: str, fraction: float) -> None:
+    assert text
+    assert 0 <= fraction <= 1
+
+
+def compiled(model: Model, shapes: Shapes, cache: Path, precision: str = "f32", progress: Any = quiet) -> Engines:
+    return compile_engines(openvino.Core(), model, shapes, progress, precision, 1, cache)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_folder: Path) -> Model:
+    return load_model(tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def reference(tiny: Model) -> Engines:
+    return eager.build(tiny, TINY, quiet)
+
+
+@pytest.fixture(scope="module")
+def engines(tiny: Model, cache: Path) -> Engines:
+    return compiled(tiny, TINY, cache)
+
+
+def inputs(shapes: Shapes, rows: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(rows)
+    return (
+        torch.randn(rows, *shapes.latent, generator=generator),
+        torch.linspace(1000, 37.3, rows),
+        torch.randn(rows, *shapes.embeds, generator=generator),
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 10])
+def test_openvino_is_eager_in_float32(reference: Engines, engines: Engines, rows: int) -> None:
+    latents, timesteps, embeds = inputs(TINY, rows)
+    expected = reference.denoiser(latents, timesteps, embeds)
+    moved = reference.denoiser(latents, timesteps, embeds.flip(-1)) - expected
+    assert moved.abs().max() > 100 * 1e-4  # the conditioning is heard far above the tolerance
+    torch.testing.assert_close(engines.denoiser(latents, timesteps, embeds), expected, rtol=0, atol=1e-4)
+
+
+def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
+    assert engines.sizes == (1, 2, 3, 4, 6, 8, 10)
+    latents, timesteps, embeds = inputs(TINY, TINY.rows)
+    alone = torch.cat(
+        [engines.denoiser(latents[i : i + 1], timesteps[i : i + 1], embeds[i : i + 1]).clone() for i in range(10)]
+    )
+    for size in engines.sizes:
+        together = engines.denoiser(latents[:size].clone(), timesteps[:size].clone(), embeds[:size].clone())
+        torch.testing.assert_close(together, alone[:size], rtol=0, atol=1e-4)
+
+
+def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engines) -> None:
+    pixels = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    latent = reference.encode(pixels)
+    assert latent.shape == (1, *TINY.latent)
+    torch.testing.assert_close(engines.encode(pixels), latent, rtol=0, atol=1e-3)
+    one, other = reference.decode(latent), engines.decode(latent)
+    assert one.shape == other.shape == pixels.shape
+    assert one.dtype == other.dtype == torch.uint8
+    assert (one.int() - other.int()).abs().max() <= 1
+    assert one.float().std() > 1  # the decoder draws something
+
+
+def test_bfloat16_does_not_round_the_timestep(reference: Engines, tiny: Model, cache: Path) -> None:
+    """bfloat16 has 750 and 753 in one; the network must tell them apart as float32 does."""
+    engines = compiled(tiny, SMALL, cache, "bf16")
+    latents, _, embeds = inputs(SMALL, 1)
+    pair = [latents.repeat(2, 1, 1, 1), torch.tensor([750.0, 753.0]), embeds.repeat(2, 1, 1)]
+    step = [(out[1] - out[0]).clone() for out in (reference.denoiser(*pair), engines.denoiser(*pair))]
+    assert step[0].norm() > 0
+    assert step[1].norm() > 0.3 * step[0].norm()
+
+
+def test_the_shipped_model_in_this_processor_s_precision(tmp_path: Path) -> None:
+    """Within 0.1 % of the output's size in float32, 10 % in bfloat16."""
+    try:
+        model = load_model(SHIPPED)
+    except ModelError as error:
+        pytest.skip(str(error))
+    config = model.configurations
+    shapes = Shapes(
+        256, 256, (4, 32, 32), (config["text_encoder"]["max_position_embeddings"],
+                                config["text_encoder"]["hidden_size"]), 4,
+    )  # fmt: skip
+    reference = eager.build(model, shapes, quiet)
+    latents, timesteps, embeds = inputs(shapes, 4)
+    expected = reference.denoiser(latents, timesteps, embeds)
+    for precision, tolerance in (("f32", 1e-3), ("bf16", 0.1)):
+        if precision == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            continue
+        out = compiled(model, shapes, tmp_path, precision).denoiser(latents, timesteps, embeds)
+        assert (out - expected).norm() / expected.norm() < tolerance
+
+
+@pytest.fixture(scope="module")
+def kept(tiny: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the conversion. Not to be changed: copy it."""
+    folder = tmp_path_factory.mktemp("kept")
+    compiled(tiny, SMALL, folder)
+    return folder
+
+
+def test_a_second_start_reads_the_conversion(tiny_folder: Path, kept: Path) -> None:
+    said: list[str] = []
+    model = load_model(tiny_folder)
+    compiled(model, SMALL, kept, progress=lambda text, fraction: said.append(text))
+    assert "reading the converted network" in said
+    assert "unet" not in vars(model)  # torch's network was never loaded
+    assert len(list(kept.iterdir())) == 1  # one entry, and nothing half-written beside it
+
+
+@pytest.mark.parametrize("harm", ["truncated", "changed", "missing", "no digests"])
+def test_a_damaged_conversion_is_named_and_made_again(tiny: Model, kept: Path, tmp_path: Path, harm: str) -> None:
+    cache = Path(shutil.copytree(kept, tmp_path / "cache"))
+    weights = next(cache.glob("*/denoiser.bin"))
+    whole = weights.read_bytes()
+    if harm == "truncated":
+        weights.write_bytes(whole[:-1000])
+    elif harm == "changed":
+        weights.write_bytes(bytes(byte ^ 0x55 for byte in whole))
+    elif harm == "missing":
+        weights.unlink()
+    else:
+        (weights.parent / "digests.json").write_text("[]")
+    for expected in ("is damaged; converting the network again", "reading the converted network"):
+        said: list[str] = []
+        converted(openvino.Core(), tiny, SMALL, lambda text, fraction, said=said: said.append(text), cache)
+        assert any(expected in text for text in said)
+    assert weights.read_bytes() == whole
+
+
+def test_a_cache_that_can_not_be_written_is_said_and_not_fatal(tiny: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    said: list[str] = []
+    engines = compiled(tiny, SMALL, tmp_path / "file", progress=lambda text, fraction: said.append(text))
+    assert any("can't be kept" in text for text in said)
+    assert torch.isfinite(engines.denoiser(*inputs(SMALL, 1))).all()
+
+
+def test_auto_takes_openvino_on_a_processor_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
+    assert choice.choose("auto") == ("openvino", "the fastest on a processor")
+    monkeypatch.setattr(eager, "available_device", lambda: torch.device("cuda"))
+    assert choice.choose("auto")[0] == "eager"
+    assert choice.choose("eager") == ("eager", "asked for")
+
+
+def test_without_openvino_auto_says_so_and_a_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
+    monkeypatch.setitem(sys.modules, "openvino", None)  # makes its import fail
+    name, why = choice.choose("auto")
+    assert name == "eager"
+    assert "OpenVINO, which is faster here, can't be used" in why
+    with pytest.raises(AcceleratorUnavailable, match=r"can't be imported.*pip install openvino"):
+        choice.choose("openvino")
+
+
+def test_an_unknown_accelerator_is_refused() -> None:
+    with pytest.raises(AcceleratorUnavailable, match="no accelerator 'warp'; it is one of auto, openvino, eager"):
+        choice.choose("warp")
