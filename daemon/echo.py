@@ -62,8 +62,7 @@ class EchoStream:
             picture = np.full((self.height, self.width, 3), parameters.seed % 256, dtype=np.uint8)
         else:
             picture = pixels.copy()
-        stamp = np.frombuffer(_STAMP.pack(time.monotonic_ns()), dtype=np.uint8)
-        picture.reshape(-1)[: stamp.size] = stamp
+        stamp(picture)
         self._waiting.append(EchoPicture(picture, ticket))
 
     def step(self) -> list[EchoPicture]:
@@ -72,7 +71,13 @@ class EchoStream:
         return finished
 
 
+def stamp(pixels: NDArray[np.uint8]) -> None:
+    """Write the time into the first pixels of a picture: nanoseconds on the machine's monotonic clock."""
+    written = np.frombuffer(_STAMP.pack(time.monotonic_ns()), dtype=np.uint8)
+    pixels.reshape(-1)[: written.size] = written
+
+
 def arrival_stamp(pixels: NDArray[np.uint8]) -> int:
     """When an echoed picture had come to the renderer: nanoseconds on the machine's monotonic clock."""
-    (stamp,) = _STAMP.unpack(pixels.reshape(-1)[: _STAMP.size].tobytes())
-    return int(stamp)
+    (moment,) = _STAMP.unpack(pixels.reshape(-1)[: _STAMP.size].tobytes())
+    return int(moment)

@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The stage decides when the show ends: Ctrl-C in a terminal reaches the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_stage, name="end-with-the-stage", daemon=True).start()
-    _step_back()
+    step_back()
     connection = StageConnection(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
     try:
         stream = build_stream(options.build, connection)
@@ -147,7 +147,7 @@ def _end_with_the_stage() -> None:
     os._exit(0)
 
 
-def _step_back() -> None:
+def step_back() -> None:
     """Give the stage precedence on the processor, so that it keeps time while this process computes."""
     process = psutil.Process()
     with contextlib.suppress(psutil.AccessDenied):

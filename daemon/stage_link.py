@@ -84,7 +84,8 @@ class StageLink:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self.endpoint = self._bind()
+        self.endpoint = ""
+        """Where renderers connect; known once started."""
         self._thread = threading.Thread(target=self._run, name="renderer-link", daemon=True)
 
     def _bind(self) -> str:
@@ -98,7 +99,8 @@ class StageLink:
         return endpoint
 
     def start(self) -> None:
-        """Listen."""
+        """Bind and listen."""
+        self.endpoint = self._bind()
         self._thread.start()
 
     def close(self) -> None:

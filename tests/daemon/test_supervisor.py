@@ -185,7 +185,7 @@ def test_a_stranger_without_the_token_is_not_heard(rig: Rig) -> None:
 
 
 def test_no_orphan_is_left_when_the_stage_dies(rig: Rig) -> None:
-    until(lambda: rig.aired)
+    until(lambda: rig.supervisor._on_air)
     process = psutil.Process(rig.pid)
     renderer = rig.supervisor._on_air
     assert renderer is not None

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from daemon.exposition import exposition
+from daemon.opening import opening_values
+from daemon.settings import Address, parse_address, parse_size
+from presets.errors import PresetError, SettingsError
+from presets.library import Library
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("9000", Address("127.0.0.1", 9000)),
+        ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
+        ("[::1]:80", Address("::1", 80)),
+        ("off", None),
+        ("0", Address("127.0.0.1", 0)),
+    ],
+)
+def test_an_address_is_loopback_unless_it_says_otherwise(text: str, address: Address | None) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "port", "70000", "-1", "host:", "٣٠٠"])
+def test_an_address_that_can_not_be_meant(text: str) -> None:
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        parse_address(text)
+
+
+def test_sizes() -> None:
+    assert parse_size("640x480") == (640, 480)
+    assert parse_size("64X64") == (64, 64)
+    for text in ("640", "x", "640x", "9x9", "99999x64", "-64x64", "64x64x3"):
+        with pytest.raises(SettingsError, match="WIDTHxHEIGHT"):
+            parse_size(text)
+
+
+def test_a_show_begins_with_the_state_then_the_look_then_the_size(tmp_path: Path) -> None:
+    library = Library(tmp_path / "presets")
+    values = opening_values(library, None, "fire", (320, 192))
+    assert values["/preset"] == "fire"
+    assert "fire" in str(values["/prompt/1/text"])
+    assert (values["/width"], values["/height"]) == (320, 192)
+    assert opening_values(library, None, None, None)["/preset"] == ""
+    with pytest.raises(PresetError, match="no-such"):
+        opening_values(library, None, "no-such", None)
+    with pytest.raises(SettingsError, match="32"):
+        opening_values(library, None, None, (250, 256))
+
+
+def test_the_exposition_is_prometheus_text() -> None:
+    text = exposition({"fps": 31.5, "ticks": 12, "renderer": {"phase": "playing", "restarts": 2}}).decode()
+    assert "streamflow_rendered_fps 31.5" in text
+    assert "streamflow_ticks_total 12.0" in text
+    assert "streamflow_renderer_restarts_total 2.0" in text
+    assert "streamflow_renderer_playing 1.0" in text
+    assert "latency" not in text, "what is not known yet is left out"
