@@ -1,7 +1,9 @@
 """``streamflow-live run``: the show, until Ctrl-C or SIGTERM."""
 
 import logging
+import os
 import signal
+import sys
 import threading
 import webbrowser
 from pathlib import Path
@@ -93,8 +95,13 @@ def run(
     try:
         for line in stage.where():
             logging.getLogger("stage").info(line)
-        if open_page and settings.web is not None:
+        if open_page and settings.web is not None and has_screen():
             webbrowser.open(f"http://{settings.web}/")
         stage.keep(stop)
     finally:
         stage.stop()
+
+
+def has_screen() -> bool:
+    """Whether a browser would have a window: without one, `webbrowser` may start a text browser in this terminal."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -137,6 +137,12 @@ def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path) -> N
     ("arguments", "words"),
     [
         (["--source", "file:/no/such/clip.mp4"], ["/no/such/clip.mp4"]),
+        (["--source", "file:{broken}"], ["broken.mp4"]),
+        (["--source", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
+        (["--sink", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
+        (["--sink", "png:/proc/frames"], ["/proc/frames"]),
+        (["--safe-picture", "{broken}"], ["broken.mp4"]),
+        (["{look}"], ["look.yaml:1:11", "strength"]),
         (["--source", "spoon:"], ["spoon", "card:"]),
         (["--sink", "nowhere"], ["nowhere"]),
         (["--size", "250x250"], ["250", "32"]),
@@ -148,11 +154,17 @@ def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path) -> N
 )
 def test_what_can_not_be_meant_is_one_sentence(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
     command = [sys.executable, "-m", "daemon", "run", "--state", str(tmp_path / "state.json"), "--osc", "off"]
-    command += ["--web", "off", "--control", "off", "--sink", f"zmq:tcp://127.0.0.1:{free_port()}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
+    command += ["--web", "off", "--control", "off", "--sink", f"zmq:tcp://127.0.0.1:{free_port()}"]
+    broken, look = tmp_path / "broken.mp4", tmp_path / "look.yaml"
+    broken.write_bytes(b"no clip")
+    look.write_text("strength: 1.5\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        places = {"broken": broken, "look": look, "taken": server.getsockname()[1]}
+        command += [argument.format(**places) for argument in arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
     for word in words:
-        assert word in done.stdout + done.stderr
+        assert word.format(**places) in (done.stdout + done.stderr).replace("\n", "")
     assert "Traceback" not in done.stderr
 
 
@@ -168,3 +180,52 @@ def test_a_sender_that_stops_and_comes_back_is_heard_again(tmp_path: Path) -> No
                     sender.send(bytes([value]) * 3072)
                     if meta["index"] > 0 and pixels[-1, -1].tolist() == [value] * 3:
                         break
+
+
+def test_nothing_on_the_wire_stops_the_picture(tmp_path: Path) -> None:
+    port = free_port()
+    with Show(tmp_path / "show", "--source", f"zmq:tcp://127.0.0.1:{port}") as show, zmq.Context() as context:
+        pictures = context.socket(zmq.PUB)
+        pictures.linger = 0
+        pictures.connect(f"tcp://127.0.0.1:{port}")
+        asker = context.socket(zmq.DEALER)
+        asker.linger = 0
+        asker.connect(f"tcp://127.0.0.1:{show.control_port}")
+        osc = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        hostile_osc = [
+            b"",
+            b"\xff\xfe not osc",
+            b"#bundle\0" + bytes(8) + b"\xff\xff\xff\xfc",
+            b"#bundle\0" + b"\xff" * 8 + (16).to_bytes(4, "big") + b"/seed\0\0\0,i\0\0\0\0\0\x2a",
+            b"/a/" + b"*" * 200 + b"\0" * 5 + b",\0\0\0",
+            b"/strength\0\0\0,s\0\0loud\0\0\0\0",
+            b"/prompt\0,s\0\0\xc3\x28\0\0",
+        ]
+        hostile_pictures = [
+            [b"{}"],
+            [b"not json", b"x"],
+            [b'{"dtype": "uint8", "shape": [20000, 20000, 3]}', b"x"],
+            [b'{"dtype": "float32", "shape": [32, 32, 3]}', bytes(3072 * 4)],
+            [b'{"dtype": "uint8", "shape": [32, 32, 3]}', bytes(100)],
+            [b'{"dtype": "uint8", "shape": [-1, 32, 3]}', bytes(100)],
+            [b"[" * 100_000, b""],
+        ]
+        hostile_requests = [b"", b"nonsense", b'{"do": "explode"}', b"[" * 60_000, b'{"do": "set", "values": 7}']
+        for value in (60, 120):
+            for datagram in hostile_osc:
+                osc.sendto(datagram, ("127.0.0.1", show.osc_port))
+            for request in hostile_requests:
+                asker.send(request)
+            for meta, pixels in show.frames():
+                for parts in hostile_pictures:
+                    pictures.send_multipart(parts)
+                pictures.send_multipart([b'{"dtype": "uint8", "shape": [32, 32, 3]}', bytes([value]) * 3072])
+                if meta["index"] > 0 and pixels[-1, -1].tolist() == [value] * 3:
+                    break
+        status = show.status()
+        assert status["refusals"]["total"] >= 5
+        assert sum(status["sources"][0]["refused"].values()) >= 6
+        assert status["renderer"]["restarts"] == 0
+        values = show.ask({"do": "get", "address": "/seed"})
+        assert values is not None
+        assert values["values"]["/seed"] == 42, "a bundle from the future is applied at once"
