@@ -12,6 +12,8 @@ from typing import Any
 import openvino
 import platformdirs
 import torch
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
 from pipeline.accelerators.engines import Progress, Shapes
@@ -110,8 +112,15 @@ def _graph(graph: nn.Module, example: tuple[torch.Tensor, ...], shapes: list[lis
         # The tracer warns of every shape that Python looked at; the graphs are held against eager torch by tests.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Tracing here and not inside convert_model spares its second, checking trace: 1.5 s of the start.
         traced = torch.jit.trace(graph.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
-    return openvino.convert_model(
-        traced, example_input=example, input=[openvino.PartialShape(shape) for shape in shapes]
-    )
+    # The frontend itself and not openvino.convert_model, which takes three times as long (a second trace to check the
+    # first, transformations that the compiler does again) and reports its use over the network from a child process.
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must outlive the conversion
+    converted_graph = frontend.convert(frontend.load(decoder))
+    types = {torch.float32: openvino.Type.f32, torch.uint8: openvino.Type.u8}
+    for parameter, shape, tensor in zip(converted_graph.get_parameters(), shapes, example, strict=True):
+        parameter.set_partial_shape(openvino.PartialShape(shape))
+        parameter.set_element_type(types[tensor.dtype])
+    converted_graph.validate_nodes_and_infer_types()
+    return converted_graph
