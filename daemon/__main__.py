@@ -5,6 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
+from daemon.commands.bench import bench
 from daemon.commands.doctor import doctor
 from daemon.commands.presets import app as presets_app
 from daemon.commands.render import render
@@ -22,6 +23,7 @@ app.command()(run)
 app.command()(render)
 app.add_typer(presets_app, name="presets")
 app.command()(doctor)
+app.command()(bench)
 
 
 def main() -> None:

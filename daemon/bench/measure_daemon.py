@@ -1,0 +1,69 @@
+"""The daemon against the bare pipeline: what the show around it costs, in pictures a second at a sink's far end."""
+
+import math
+import statistics
+import time
+from collections.abc import Iterator
+
+from daemon.bench.arrivals import distinct_fps
+from daemon.bench.child import Child
+from daemon.bench.measure_pipeline import FULL, MODEL, NAME
+from daemon.bench.results import Finding, Plan, Row, Target, Tell
+from daemon.bench.show import LONGEST_PAUSE, Show
+from daemon.clock import NS
+
+SETTLE = 0.7
+"""Seconds a show has to fill its stream again after a pause; the bare pipeline leaves out its first half second."""
+
+
+def measure_daemon(plan: Plan, tell: Tell) -> Iterator[Finding]:
+    """Both stay loaded; while one is measured, the processes of the other are suspended and take no time."""
+    seconds = min(plan.seconds, LONGEST_PAUSE - 2.0)
+    request = {"do": "stream", "look": FULL, "seconds": seconds}
+    with Child("bare", plan.folder) as bare:
+        tell("building the bare pipeline")
+        bare.ask({"do": "build", **MODEL})
+        # More pictures come in and more ticks go out than any model here can use, so neither is what is measured.
+        ample = min(240, math.ceil(bare.ask(request | {"seconds": 1.0})["fps"] / 5) * 10)
+        bare.pause()
+        tell(f"starting a show at {ample} ticks a second")
+        source = f"card:?size=256x256&fps={ample}"
+        with Show(plan.folder / "daemon", MODEL | FULL, source=source, fps=ample) as show:
+            show.first_picture()
+            rates: dict[str, list[float]] = {"bare": [], "daemon": []}
+
+            def measure_bare() -> None:
+                show.pause()
+                bare.resume()
+                rates["bare"].append(bare.ask(request)["fps"])
+                bare.pause()
+                show.resume()
+
+            def measure_show() -> None:
+                begin = show.wait_for_drawn(time.monotonic_ns()).at + round(SETTLE * NS)
+                time.sleep(SETTLE + seconds)
+                end = begin + round(seconds * NS)
+                rates["daemon"].append(distinct_fps(show.reader.arrivals, begin, end))
+
+            for pair in range(plan.pairs):
+                tell(f"pair {pair + 1} of {plan.pairs}")
+                # Turn and turn about, so that a machine that grows slower favours neither.
+                for turn in (measure_bare, measure_show) if pair % 2 == 0 else (measure_show, measure_bare):
+                    turn()
+            output = show.status()
+    ratios = [daemon / bare for daemon, bare in zip(rates["daemon"], rates["bare"], strict=True)]
+    yield {"configuration": f"bare pipeline, {NAME}, strength 0.9, in the pairs", **_figures(rates["bare"])}
+    yield {
+        "configuration": f"daemon, {NAME}, strength 0.9, card in, distinct pictures read at a ZeroMQ sink",
+        **_figures(rates["daemon"]),
+        "ratio": statistics.median(ratios),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "output_fps": output["output_fps"],
+        "missed_ticks": output["missed_ticks"],
+        "latency_ms": output["latency_ms"],
+    }
+    yield Target("daemon over bare pipeline, median of interleaved pairs", statistics.median(ratios), 0.90)
+
+
+def _figures(rates: list[float]) -> Row:
+    return {"fps": statistics.median(rates), "all_fps": [round(rate, 2) for rate in rates]}
