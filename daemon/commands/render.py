@@ -16,7 +16,7 @@ def render(
     strength: Annotated[float | None, typer.Option(min=0, max=1, help="in place of the look's")] = None,
     steps: Annotated[int | None, typer.Option(min=1, max=50, help="in place of the look's")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="in place of the look's")] = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in steps of 32 [default: the look's; 256x256]")] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in steps of 32 (default: the look's; 256x256)")] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="stop after this many")] = None,
     presets: Annotated[Path | None, typer.Option(help="folder of your presets")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads for the model")] = None,

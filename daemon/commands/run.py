@@ -15,7 +15,7 @@ from rich.console import Console
 
 from daemon.settings import Settings, parse_address, parse_size
 
-HELP_SINK = "where pictures go; may be given several times [default: zmq:tcp://127.0.0.1:5556]"
+HELP_SINK = "where pictures go; may be given several times (default: zmq:tcp://127.0.0.1:5556)"
 
 
 def run(
@@ -25,10 +25,10 @@ def run(
     ] = "card:",
     sink: Annotated[list[str] | None, typer.Option(help=HELP_SINK)] = None,
     size: Annotated[
-        str | None, typer.Option(help="what the model draws, WIDTHxHEIGHT in steps of 32 [default: as it was; 256x256]")
+        str | None, typer.Option(help="what the model draws, WIDTHxHEIGHT in steps of 32 (default: as it was; 256x256)")
     ] = None,
     output_size: Annotated[
-        str | None, typer.Option(help="what goes out, constant all evening [default: as the model draws]")
+        str | None, typer.Option(help="what goes out, constant all evening (default: as the model draws)")
     ] = None,
     fps: Annotated[float, typer.Option(min=1, max=240, help="pictures a second that go out, always")] = 30.0,
     osc: Annotated[str, typer.Option(help="OSC in: a UDP port, HOST:PORT to open it to a network, or off")] = "9000",
@@ -40,14 +40,14 @@ def run(
     open_page: Annotated[bool, typer.Option("--open", help="show the page in the browser")] = False,
     presets: Annotated[Path | None, typer.Option(help="folder of your presets")] = None,
     state: Annotated[
-        Path | None, typer.Option(help="file that keeps the show's state [default: your state folder]")
+        Path | None, typer.Option(help="file that keeps the show's state (default: your state folder)")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="begin with the defaults, not as the last show ended")] = False,
     safe_picture: Annotated[
         Path | None, typer.Option(help="picture that panic cuts to, and that stands while loading")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="processor threads for the model [default: one a core]")
+        int | None, typer.Option(min=1, help="processor threads for the model (default: one a core)")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more, the renderer's own words too")] = False,
 ) -> None:
