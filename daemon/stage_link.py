@@ -126,6 +126,10 @@ class StageLink:
 
     def ring(self) -> None:
         """There is a new picture or a new revision; any thread, returns at once."""
+        # Without an ask there is nobody to answer: under a flood of messages each wake-up would cost more than the
+        # message. An ask that comes meanwhile is looked at after it has come in, and so finds what is new.
+        if not self._asks:
+            return
         self._wake.call()
 
     def _run(self) -> None:
