@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from io_bridges import uri
 from presets.errors import SettingsError
 
 
@@ -37,15 +38,11 @@ class Settings:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """``640x480`` to (640, 480), each between 16 and 8192."""
-    width, cross, height = text.lower().partition("x")
-    if cross and width.isascii() and width.isdigit() and height.isascii() and height.isdigit():
-        size = int(width), int(height)
-        if all(16 <= side <= 8192 for side in size):
-            return size
-    raise SettingsError(
-        f"a size is WIDTHxHEIGHT in pixels, from 16x16 to 8192x8192 (512x512, say); {text!r} stands there"
-    )
+    """``640x480`` to (640, 480)."""
+    try:
+        return uri.parse_size(text)
+    except ValueError as error:
+        raise SettingsError(f"a size is {error}; {text!r} stands there") from error
 
 
 def parse_address(text: str) -> Address | None:
