@@ -1,7 +1,8 @@
-"""The threads that bridges live on: one a source, one a sink, one a control. A bridge that fails is opened again.
+"""The threads that bridges live on: one a source, one a sink. A bridge that fails is opened again.
 
 A bridge whose call has not come back within its budget is abandoned with its thread (nothing can interrupt a native
-call), counted, and a new one is made from its address: `overdue` says so, and the stage's housekeeping acts on it.
+call), counted, and a new one is made from its address; so is one whose thread was ended by a defect. `trouble` says
+so, and the stage's housekeeping acts on it.
 """
 
 import logging
@@ -45,6 +46,7 @@ class BridgeThread(threading.Thread, ABC):
         """Wait for the first opening; raises what it raised. A slow bridge is not waited for: it may come later."""
         self._tried.wait(timeout)
         if self._first_failure is not None:
+            self.stop()
             raise self._first_failure
 
     def stop(self) -> None:
@@ -52,10 +54,14 @@ class BridgeThread(threading.Thread, ABC):
         self._stopping.set()
 
     @property
-    def overdue(self) -> bool:
-        """True where a call into the bridge has not come back within its budget."""
+    def trouble(self) -> str:
+        """Why another thread must take this one's place, in words; empty while it need not."""
         called_at = self._called_at
-        return called_at is not None and self.clock.now() - called_at > self._budget
+        if called_at is not None and self.clock.now() - called_at > self._budget:
+            return "a call into it has not come back"
+        if self.ident is not None and not self.is_alive() and not self._stopping.is_set():
+            return "its thread ended by a defect"
+        return ""
 
     def status(self) -> dict[str, Any]:
         """Address, rate, and what is wrong if anything is."""
@@ -70,7 +76,7 @@ class BridgeThread(threading.Thread, ABC):
 
     def run(self) -> None:
         """The life of a bridge."""
-        back_off = FIRST_BACK_OFF
+        back_off, told = FIRST_BACK_OFF, ""
         while not self._stopping.is_set():
             try:
                 self._timed(self._open)
@@ -79,16 +85,17 @@ class BridgeThread(threading.Thread, ABC):
                 self._tried.set()
                 while not self._stopping.is_set():
                     if self._use():
-                        back_off = FIRST_BACK_OFF
+                        back_off, told = FIRST_BACK_OFF, ""
             except BridgeError as error:
                 self.failures += 1
+                self.failure = str(error)
                 if not self._tried.is_set():
+                    # Told by `opened`; where nobody waits for it any more, the next try is told here.
                     self._first_failure = error
                     self._tried.set()
-                    return
-                if str(error) != self.failure:
+                elif self.failure != told:
                     log.warning("%s: %s", self.uri, error)
-                self.failure = str(error)
+                    told = self.failure
             finally:
                 self.is_open = False
                 self._timed(self._close)

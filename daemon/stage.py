@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 from daemon.bridge_threads import SinkThread, SourceThread, fitted
-from daemon.clock import Clock, SystemClock
+from daemon.clock import NS, Clock, SystemClock
 from daemon.control_thread import ControlThread
 from daemon.exposition import exposition
 from daemon.mailbox import Latest
@@ -39,6 +39,12 @@ log = logging.getLogger("stage")
 
 FIRST_OPENING = 5.0
 """Seconds a source or sink has to open before the show begins without it; it is awaited in the background then."""
+
+HOUSEKEEPING = 0.5
+"""Seconds between two rounds of it."""
+
+MOST_HUNG = 3
+"""Threads of one address that may hang in a call that does not come back; then no more are started behind them."""
 
 SWITCH_INTERVAL = 0.0005
 """Seconds a thread may keep the interpreter from others: the default 5 ms would be felt in every hand-over."""
@@ -79,6 +85,7 @@ class Stage:
         self._state = StateFile(settings.state) if settings.state else None
         self._output_thread = threading.Thread(target=self.output.run, name="output-clock", daemon=True)
         self._abandoned = 0
+        self._hung: list[SourceThread | SinkThread] = []
 
     def start(self) -> None:
         """Take the ports, put the slate on air, start the renderer.
@@ -112,9 +119,14 @@ class Stage:
 
     def keep(self, stop: threading.Event) -> None:
         """The housekeeping, until `stop` is set: save the state, replace bridges whose calls never came back."""
-        while not stop.wait(0.5):
+        looked = self.clock.now()
+        while not stop.wait(HOUSEKEEPING):
             self._save_state()
-            self._replace_overdue()
+            now = self.clock.now()
+            # After Ctrl-Z and fg all calls look late: they have until the next round to come back.
+            if now - looked < 4 * HOUSEKEEPING * NS:
+                self._replace_bridges()
+            looked = now
 
     def stop(self) -> None:
         """Everything in reverse; the ports are free when this returns, and no child is left."""
@@ -222,21 +234,26 @@ class Stage:
             )
         return [ControlThread(name, control, self.store) for name, control in controls.items()]
 
-    def _replace_overdue(self) -> None:
-        if self._source.overdue:
-            self._abandon(self._source)
+    def _replace_bridges(self) -> None:
+        if self._gives_way(self._source):
             self._source = self._make_source()
             self._source.start()
         for place, sink in enumerate(self._sinks):
-            if sink.overdue:
-                self._abandon(sink)
+            if self._gives_way(sink):
                 self._sinks[place] = self._make_sink(place)
                 self._sinks[place].start()
 
-    def _abandon(self, bridge: SourceThread | SinkThread) -> None:
-        log.error("%s: a call into it has not come back; it is abandoned and opened anew", bridge.uri)
+    def _gives_way(self, bridge: SourceThread | SinkThread) -> bool:
+        trouble = bridge.trouble
+        self._hung = [thread for thread in self._hung if thread.is_alive()]
+        # A disk that hangs hangs whoever touches it: threads must not pile up all night behind it.
+        if not trouble or sum(thread.uri == bridge.uri for thread in self._hung) >= MOST_HUNG:
+            return False
+        log.error("%s: %s; it is abandoned and opened anew", bridge.uri, trouble)
         self._abandoned += 1
         bridge.stop()
+        self._hung.append(bridge)
+        return True
 
     def _save_state(self, at_once: bool = False) -> None:
         if self._state is not None:

@@ -29,7 +29,7 @@ def frame(index: int, width: int = 64, height: int = 48) -> Frame:
 class Camera:
     """A source that does as it is told, and notes on which threads it was called."""
 
-    def __init__(self, *script: Frame | BridgeError | threading.Event | None) -> None:
+    def __init__(self, *script: Frame | Exception | threading.Event | None) -> None:
         self.script = list(script)
         self.opened = self.closed = 0
         self.threads: set[int] = set()
@@ -48,7 +48,7 @@ class Camera:
             time.sleep(0.01)
             return None
         step = self.script.pop(0)
-        if isinstance(step, BridgeError):
+        if isinstance(step, Exception):
             raise step
         if isinstance(step, threading.Event):
             step.wait(30)
@@ -114,13 +114,39 @@ def test_a_call_that_does_not_come_back_is_overdue_by_the_clock() -> None:
     thread, newest = source_of(camera, clock)
     thread.start()
     until(lambda: newest.peek()[1] == 1 and not camera.script)
-    assert not thread.overdue
+    assert not thread.trouble
     clock.time += 6 * NS
-    until(lambda: thread.overdue)
+    until(lambda: "not come back" in thread.trouble)
     thread.stop()
     stuck.set()
     thread.join(10)
-    assert not thread.overdue
+    assert not thread.trouble
+
+
+def test_a_first_opening_that_nobody_waits_for_is_tried_again() -> None:
+    camera = Camera(frame(1))
+    camera.refuses_to_open = 2
+    thread, newest = source_of(camera, SystemClock())
+    thread.start()
+    until(lambda: newest.peek()[1] == 1)
+    assert thread.status()["failures"] == 2
+    thread.stop()
+    thread.join(10)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_a_defect_ended_is_in_trouble_and_one_that_was_stopped_is_not() -> None:
+    defective, sound = Camera(ZeroDivisionError("a defect")), Camera()
+    broken, _ = source_of(defective, SystemClock())
+    stopped, _ = source_of(sound, SystemClock())
+    assert not broken.trouble, "it has not begun"
+    for thread in (broken, stopped):
+        thread.start()
+    until(lambda: "defect" in broken.trouble)
+    assert defective.closed == 1
+    stopped.stop()
+    stopped.join(10)
+    assert not stopped.trouble
 
 
 class Screen:
