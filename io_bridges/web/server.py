@@ -9,6 +9,7 @@ import uvicorn
 
 from io_bridges.desk import Desk
 from io_bridges.web.app import WebApp
+from io_bridges.web.connections import BoundedConnection
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
 from io_bridges.web.wire import LONGEST_MESSAGE
@@ -52,7 +53,7 @@ class WebControl:
         config = uvicorn.Config(
             self._app.asgi(Hosts(self._host, self._port)),
             loop="asyncio",
-            http="h11",
+            http=BoundedConnection,
             ws="auto",
             ws_max_size=LONGEST_MESSAGE,
             ws_ping_interval=10.0,
@@ -65,7 +66,6 @@ class WebControl:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSING_TIME,
-            limit_concurrency=128,
         )
         self._server = _Server(config)
 

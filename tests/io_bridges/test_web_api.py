@@ -1,5 +1,6 @@
 """The web server as programs see it: real sockets against the real server in its own thread."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -17,7 +18,7 @@ from web_desk import LOOKS, WebDesk, flat, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from io_bridges.web import wire
+from io_bridges.web import connections, wire
 from io_bridges.web.app import MOST_SOCKETS
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
@@ -527,3 +528,33 @@ def test_what_comes_is_an_object_or_malformed(text: str | bytes) -> None:
     except wire.Malformed as error:
         value, text = {}, str(error)
     assert isinstance(value, dict)
+
+
+def test_connections_that_ask_nothing_are_bounded_and_do_not_keep_the_page_out_for_long(
+    desk: WebDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 1.5)
+    with serving(WebControl(port=0), desk) as control, contextlib.ExitStack() as open_sockets:
+        place = ("127.0.0.1", port_of(control))
+        silent = [
+            open_sockets.enter_context(socket.create_connection(place, timeout=20))
+            for _ in range(connections.MOST_CONNECTIONS)
+        ]
+        silent[0].sendall(b"GET / HTTP/1.1\r\nHost:")  # half a request is none
+        too_many = open_sockets.enter_context(socket.create_connection(place, timeout=20))
+        with contextlib.suppress(ConnectionResetError):
+            assert too_many.recv(1) == b""
+        for connection in silent:
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+        assert ask(control, "GET", "/api/values")[0] == 200
+
+
+def test_a_page_stays_longer_than_a_connection_may_be_silent(desk: WebDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.2)
+    with serving(WebControl(port=0), desk) as control, connect(f"ws://127.0.0.1:{port_of(control)}/ws") as page:
+        time.sleep(0.5)
+        page.send(json.dumps({"set": "/seed", "value": 5}))
+        while "answer" not in (message := json.loads(page.recv(20))):
+            pass
+        assert message["answer"]["accepted"]
