@@ -27,7 +27,7 @@ SIDE = 512
 PUSHED = 60.0
 """Pictures a second to the show, and as many to the mirror."""
 TICKS = 240
-"""The output clock's rate, ms: the wait for its tick is then short beside what is measured."""
+"""The output clock's rate, Hz: the wait for its tick is then short beside what is measured."""
 HALF_PERIOD_MS = 1000 / TICKS / 2
 WARM_UP = 1.0
 

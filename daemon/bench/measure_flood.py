@@ -34,6 +34,7 @@ def measure_flood(plan: Plan, tell: Tell) -> Iterator[Finding]:
         show.first_picture()
         rates: dict[bool, list[float]] = {False: [], True: []}
         longest: dict[bool, list[float]] = {False: [], True: []}
+        spent: dict[bool, list[float]] = {False: [], True: []}
         sent, before = 0, _heard(show)
         for turn in range(plan.pairs):
             tell(f"with and without {RATE} messages a second, pair {turn + 1} of {plan.pairs}")
@@ -41,9 +42,10 @@ def measure_flood(plan: Plan, tell: Tell) -> Iterator[Finding]:
                 port = show.osc_port if flooded else nobody.getsockname()[1]
                 flood.begin({"do": "flood", "port": port, "rate": RATE, "seconds": plan.seconds + SETTLE, **FADER})
                 time.sleep(SETTLE)
-                begin = time.monotonic_ns()
+                begin, spent_before = time.monotonic_ns(), show.processor_seconds()[0]
                 time.sleep(plan.seconds)
-                end = time.monotonic_ns()
+                end, spent_after = time.monotonic_ns(), show.processor_seconds()[0]
+                spent[flooded].append((spent_after - spent_before) / plan.seconds * 100)
                 sent += flood.finish(plan.seconds + 60)["sent"] * flooded
                 rates[flooded].append(distinct_fps(show.reader.arrivals, begin, end))
                 ticks = [arrival.at for arrival in show.reader.since(begin) if arrival.at < end]
@@ -56,11 +58,13 @@ def measure_flood(plan: Plan, tell: Tell) -> Iterator[Finding]:
         "configuration": f"daemon, {NAME}, strength 0.6, the same messages to a port that nobody reads",
         "fps": statistics.median(rates[False]),
         "tick_interval_p999_ms": statistics.median(longest[False]),
+        "stage_core_percent": statistics.median(spent[False]),
     }
     yield {
         "configuration": f"daemon, {NAME}, strength 0.6, with {RATE} OSC messages a second to /strength",
         "fps": statistics.median(rates[True]),
         "tick_interval_p999_ms": statistics.median(longest[True]),
+        "stage_core_percent": statistics.median(spent[True]),
         "ratio": ratio,
         "messages_sent": sent,
         "messages_taken": heard,

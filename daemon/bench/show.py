@@ -117,6 +117,11 @@ class Show:
             status: dict[str, Any] = json.loads(asker.recv())["status"]
             return status
 
+    def processor_seconds(self) -> tuple[float, float]:
+        """Processor time taken so far: by the stage, and by the renderers that live."""
+        stage, *renderers = (process.cpu_times() for process in (psutil.Process(self._process.pid), *self._renderers()))
+        return stage.user + stage.system, sum(times.user + times.system for times in renderers)
+
     def pause(self) -> None:
         """Stop stage and renderer where they stand, for `LONGEST_PAUSE` at most: they take no processor time."""
         self._paused = [self._process.pid, *(renderer.pid for renderer in self._renderers())]

@@ -13,6 +13,12 @@ def figures(row: dict[str, Any]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in rest.items() if value is not None)
 
 
+def line(row: dict[str, Any]) -> str:
+    """One row as it comes in."""
+    fps = f"{_shown(row['fps'])} fps, " if "fps" in row else ""
+    return f"{row['configuration']}: {fps}{figures(row)}"
+
+
 def print_tables(document: dict[str, Any], console: Console) -> None:
     """Rows, targets, and what could not be measured."""
     rows = Table(Column("fps", justify="right"), "configuration and figures", box=None, pad_edge=False)

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 
 def bench(
@@ -63,6 +64,8 @@ def bench(
             try:
                 for finding in measurement.measure(plan, tell):
                     found.add(measurement.name, finding)
+                    if isinstance(finding, dict):
+                        err.print(Text(tables.line(finding)), soft_wrap=True)
             except StreamflowError as error:
                 found.fail(measurement.name, str(error))
                 err.print(f"[red]{measurement.name}:[/red] {escape(str(error))}", soft_wrap=True)
