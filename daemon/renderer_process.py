@@ -14,6 +14,7 @@ from typing import IO
 from daemon.clock import NS, Clock
 from daemon.link import TOKEN_VARIABLE, Phase
 from daemon.stage_link import Peer, StageLink
+from presets.errors import RendererError
 from presets.parameters import Parameters
 
 log = logging.getLogger("stage.renderer")
@@ -23,6 +24,9 @@ SILENCE: Mapping[Phase, float] = {"starting": 60.0, "loading": 180.0, "building"
 
 Compiling an engine is one call of minutes; a playing renderer asks at least ten times a second, or steps.
 """
+
+LONGEST_DYING = 5.0
+"""Seconds that a killed process has to be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class RendererProcess:
     def __init__(
         self, build: BuildSettings, link: StageLink, clock: Clock, silence: Mapping[Phase, float] = SILENCE
     ) -> None:
+        """Starts it. Raises `RendererError` where the system can't."""
         self.build = build
         self._silence = silence
         self._clock = clock
@@ -57,23 +62,21 @@ class RendererProcess:
         self.peer: Peer = link.expect()
         self.started_at = clock.now()
         self.last_words: deque[str] = deque(maxlen=20)
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "daemon.renderer",
-                "--endpoint",
-                link.endpoint,
-                "--build",
-                json.dumps(asdict(build)),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=os.environ | {TOKEN_VARIABLE: self.peer.token},
-            # A group of its own, so that Ctrl-C in a terminal reaches the stage alone and it stops things in order.
-            process_group=0 if sys.platform != "win32" else None,
-        )
+        command = [sys.executable, "-m", "daemon.renderer"]
+        command += ["--endpoint", link.endpoint, "--build", json.dumps(asdict(build))]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=os.environ | {TOKEN_VARIABLE: self.peer.token},
+                # A group of its own: Ctrl-C in a terminal reaches the stage alone, and it stops things in order.
+                process_group=0 if sys.platform != "win32" else None,
+            )
+        except OSError as error:  # no process, memory or file is left for it
+            link.forget(self.peer)
+            raise RendererError(f"a renderer can't be started: {error.strerror or error}") from error
         threading.Thread(target=self._listen, args=(self._process.stderr,), name="renderer-log", daemon=True).start()
 
     @property
@@ -107,7 +110,11 @@ class RendererProcess:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            try:
+                self._process.wait(LONGEST_DYING)
+            except subprocess.TimeoutExpired:
+                # Stuck within the kernel, as a driver can be. The show must not wait for it.
+                log.error("renderer %d does not die; it is left behind", self.pid)
 
     def _listen(self, stream: IO[bytes] | None) -> None:
         if stream is None:

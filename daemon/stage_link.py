@@ -2,11 +2,8 @@
 
 import hmac
 import json
-import logging
 import os
 import shutil
-import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,11 +14,12 @@ import zmq
 
 from daemon.clock import NS, Clock
 from daemon.link import Phase, image_header, read_pixels
+from daemon.link_place import bind
+from daemon.refusals import Refusals
 from io_bridges.frames import Frame, Pixels, RenderedFrame
+from io_bridges.opencv import LONGEST_SIDE
 from io_bridges.wake import Wake
 from presets.errors import RendererError
-
-log = logging.getLogger("stage.link")
 
 _PHASES = frozenset({"starting", "loading", "building", "playing"})
 
@@ -54,7 +52,6 @@ class Peer:
     delivered: int = 0
     seconds: float = 0.0
     """Of the network call that finished its last picture."""
-    _identity: bytes | None = None
     _given_serial: int = 0
     _given_revision: int = -1
 
@@ -80,6 +77,7 @@ class StageLink:
         self._stopping = False
         self._rendered = 0
         self.refused = 0
+        self._refusals = Refusals()
         self._folder: Path | None = None
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
@@ -88,19 +86,9 @@ class StageLink:
         """Where renderers connect; known once started."""
         self._thread = threading.Thread(target=self._run, name="renderer-link", daemon=True)
 
-    def _bind(self) -> str:
-        if sys.platform == "win32" or not zmq.has("ipc"):
-            port = self._socket.bind_to_random_port("tcp://127.0.0.1")
-            return f"tcp://127.0.0.1:{port}"
-        # mkdtemp makes the folder for this user alone; the short name fits the 107 bytes a socket path may have.
-        self._folder = Path(tempfile.mkdtemp(prefix="streamflow-"))
-        endpoint = f"ipc://{self._folder}/link"
-        self._socket.bind(endpoint)
-        return endpoint
-
     def start(self) -> None:
         """Bind and listen."""
-        self.endpoint = self._bind()
+        self.endpoint, self._folder = bind(self._socket)
         self._thread.start()
 
     def close(self) -> None:
@@ -153,13 +141,13 @@ class StageLink:
                 return
             try:
                 self._take(identity.bytes, parts)
-            except (RendererError, ValueError, KeyError, TypeError, RecursionError) as error:
+            except (RendererError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                 # A renderer is our own program, but it may be another version, or memory may be damaged.
                 self.refused += 1
-                log.warning("a message on the renderer link was refused: %s", error)
+                self._refusals.count("the renderer link", type(error).__name__, str(error))
 
     def _take(self, identity: bytes, parts: list[zmq.Frame]) -> None:
-        header: dict[str, Any] = json.loads(parts[0].bytes) if parts else {}
+        header = _mapping(json.loads(parts[0].bytes) if parts else {})
         kind = header.get("type")
         if kind == "hello":
             self._greet(identity, str(header.get("token", "")))
@@ -173,23 +161,26 @@ class StageLink:
         if kind == "ask":
             patience = min(max(float(header["patience"]), 0.0), 1.0)
             until = peer.seen_at + round(patience * NS)
-            self._asks[identity] = _Ask(int(header["width"]), int(header["height"]), until)
+            width, height = int(header["width"]), int(header["height"])
+            if not (1 <= width <= LONGEST_SIDE and 1 <= height <= LONGEST_SIDE):
+                raise RendererError(f"a picture of {width}x{height} was asked for")
+            self._asks[identity] = _Ask(width, height, until)
         elif kind == "picture" and len(parts) == 2:
-            self._rendered += 1
-            peer.delivered += 1
-            peer.seconds = float(header["seconds"])
             frame = RenderedFrame(
                 pixels=read_pixels(parts[1], header["shape"]),
-                index=self._rendered,
+                index=self._rendered + 1,
                 source_index=int(header["source_index"]),
                 captured_at=int(header["captured_at"]),
                 revision=int(header["revision"]),
             )
+            peer.seconds = float(header["seconds"])
+            peer.delivered += 1
+            self._rendered += 1
             self._on_picture(peer, frame)
         elif kind == "progress" and header["phase"] in _PHASES:
             peer.phase, peer.text, peer.fraction = header["phase"], str(header["text"]), float(header["fraction"])
         elif kind == "description":
-            peer.description = {str(key): str(value) for key, value in header["description"].items()}
+            peer.description = {str(key): str(value) for key, value in _mapping(header["description"]).items()}
         elif kind == "failed":
             peer.failure = str(header["text"])
         else:
@@ -198,7 +189,10 @@ class StageLink:
     def _greet(self, identity: bytes, token: str) -> None:
         for known, peer in list(self._peers.items()):
             if hmac.compare_digest(known.encode(), token.encode()):
-                peer._identity = identity
+                # Those that are gone leave no word: they are forgotten when another one comes.
+                for gone in [name for name, other in self._by_identity.items() if other.token not in self._peers]:
+                    del self._by_identity[gone]
+                    self._asks.pop(gone, None)
                 peer.seen_at = self._clock.now()
                 self._by_identity[identity] = peer
                 return
@@ -234,3 +228,9 @@ class StageLink:
         self._socket.send(message, zmq.NOBLOCK if pixels is None else more)
         if pixels is not None:
             self._socket.send(pixels.data, zmq.NOBLOCK, copy=False)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RendererError(f"keys and values are expected, a {type(value).__name__} came")
+    return value

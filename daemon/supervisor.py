@@ -13,6 +13,7 @@ from daemon.clock import NS, Clock
 from daemon.link import Phase
 from daemon.renderer_process import SILENCE, BuildSettings, RendererProcess
 from daemon.stage_link import Peer, StageLink
+from presets.errors import RendererError
 
 log = logging.getLogger("stage.supervisor")
 
@@ -92,7 +93,15 @@ class Supervisor:
         return status
 
     def _run(self) -> None:
+        looked = self._clock.now()
         while not self._stopping.wait(0.05):
+            now = self._clock.now()
+            if now - looked > NS:
+                # It was this process that stood still (Ctrl-Z and fg, a closed lid): it has not listened either.
+                for renderer in (self._candidate, self._on_air):
+                    if renderer is not None:
+                        renderer.peer.seen_at = now
+            looked = now
             self.look()
 
     def look(self) -> None:
@@ -159,8 +168,15 @@ class Supervisor:
             self._candidate = None
         there = self._candidate or self._on_air
         if (there is None or there.build != wanted) and now >= self._next_start:
-            self._candidate = RendererProcess(wanted, self._link, self._clock, self._silence)
-            log.info("starting a renderer (process %d): %s", self._candidate.pid, wanted)
+            try:
+                self._candidate = RendererProcess(wanted, self._link, self._clock, self._silence)
+            except RendererError as error:
+                log.error("%s", error)
+                self.last_failure = str(error)
+                self._deaths += 1
+                self._wait_before_next()
+            else:
+                log.info("starting a renderer (process %d): %s", self._candidate.pid, wanted)
 
     def _wait_before_next(self) -> None:
         back_off = 0.0 if self._deaths == 0 else min(0.25 * 2 ** (self._deaths - 1), LONGEST_BACK_OFF)

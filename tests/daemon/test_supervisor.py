@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from daemon.clock import SystemClock
+from daemon.clock import NS, SystemClock
 from daemon.echo import arrival_stamp
 from daemon.link import StageConnection
 from daemon.renderer_process import SILENCE, BuildSettings
@@ -172,6 +172,69 @@ def test_a_build_that_never_delivers_is_given_up_for_the_one_that_did(rig: Rig) 
     count = len(rig.aired)
     until(lambda: len(rig.aired) > count)
     assert rig.pid == first, "the one on air played on"
+
+
+def test_a_renderer_that_the_system_can_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    rig = Rig()
+    rig.link.start()
+    rig.supervisor.start()
+    try:
+        until(lambda: "can't be started" in rig.supervisor.last_failure)
+        monkeypatch.undo()
+        until(lambda: rig.aired)
+        assert len(rig.link._peers) == 1, "those that never began are not expected any more"
+    finally:
+        rig.supervisor.stop()
+        rig.link.close()
+
+
+def test_a_renderer_is_not_blamed_for_the_time_in_which_the_stage_itself_stood_still(rig: Rig) -> None:
+    until(lambda: rig.aired and rig.supervisor.status()["phase"] == "playing")
+    pid = rig.pid
+    ahead = SystemClock()
+    rig.clock.now = lambda: ahead.now() + 60 * NS  # type: ignore[method-assign]
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count + 3)
+    assert rig.supervisor.restarts == 0
+    assert rig.pid == pid
+
+
+def test_the_link_forgets_renderers_that_are_gone(rig: Rig) -> None:
+    for _ in range(3):
+        until(lambda: rig.pid and rig.supervisor.status()["phase"] == "playing")
+        pid = rig.pid
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: rig.pid not in (0, pid))
+        count = len(rig.aired)
+        until(lambda count=count: len(rig.aired) > count)
+    assert len(rig.link._by_identity) == 1
+    assert set(rig.link._asks) <= set(rig.link._by_identity)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "ask", "width": float("inf"), "height": 64, "patience": 0.1},
+        {"type": "ask", "width": 0, "height": 64, "patience": 0.1},
+        {"type": "ask", "width": 10**9, "height": 64, "patience": 0.1},
+        {"type": "ask", "width": 64, "height": 64, "patience": float("nan")},
+        {"type": "picture"},
+        {"type": "progress", "phase": ["playing"]},
+        {"type": "description", "description": 7},
+        [],
+        7,
+    ],
+)
+def test_a_renderer_that_says_nonsense_is_refused_and_the_link_goes_on(rig: Rig, message: object) -> None:
+    peer = rig.link.expect()
+    until(lambda: rig.aired)
+    connection = StageConnection(rig.link.endpoint, peer.token)
+    connection._socket.send(json.dumps(message).encode())
+    until(lambda: rig.link.refused == 1)
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count)
+    connection.close()
 
 
 def test_a_stranger_without_the_token_is_not_heard(rig: Rig) -> None:
