@@ -47,6 +47,9 @@ class StateFile:
         A damaged file is moved aside, and an entry that this version does not know is skipped; the log says so.
         """
         try:
+            if self.path.exists() and not self.path.is_file():
+                log.warning("%s: it is no plain file, so no state is read: the defaults play", self.path)
+                return {}
             with self.path.open("rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except FileNotFoundError:

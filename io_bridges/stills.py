@@ -23,6 +23,8 @@ def is_still(path: Path) -> bool:
 def read_still(path: Path) -> Pixels:
     """RGB [H, W, 3], turned as its EXIF says; alpha is left behind. Raises `BridgeError` with the path."""
     try:
+        if path.exists() and not path.is_file():
+            raise BridgeError(f"{path} is no file")  # a pipe would block
         if path.stat().st_size > _LARGEST_FILE:
             raise BridgeError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB: no picture of that size is read")
         data = path.read_bytes()  # not imread: it can't open names outside the code page on Windows

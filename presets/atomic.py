@@ -1,5 +1,6 @@
 """Files that are either the old one or the new one, whole, whatever happens while they are written."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -11,6 +12,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     A link is written through, so that a folder of linked presets stays one. Raises `OSError`; `path` is then as it was.
     """
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():  # moving a file over /dev/null would take it from the whole machine
+        raise OSError(errno.EINVAL, "it is there already, and is no plain file")
     target.parent.mkdir(parents=True, exist_ok=True)
     # A leading dot keeps a half-written file out of every listing.
     beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")

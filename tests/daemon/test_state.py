@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,17 @@ def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path, caplog: pytest.L
     assert caplog.text.count("the show goes on") == 1
     (tmp_path / "file").unlink()
     assert state.save_if_changed(VALUES)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no path there")
+def test_a_pipe_neither_hangs_the_show_nor_is_replaced(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    state = StateFile(path)
+    assert state.restore() == {}
+    assert not state.save_if_changed(VALUES)
+    assert path.is_fifo()
+    assert caplog.text.count("no plain file") == 2
 
 
 def test_the_default_place_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -54,3 +54,5 @@ def test_the_users_own_picture_fills_the_size(tmp_path):
     assert tuple(slate[32, 32].tolist()) == (200, 100, 50)
     with pytest.raises(BridgeError, match=r"none\.png"):
         load_slate(tmp_path / "none.png", 64, 64)
+    with pytest.raises(BridgeError, match="no file"):
+        load_slate(tmp_path, 64, 64)
