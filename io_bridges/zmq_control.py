@@ -45,6 +45,7 @@ class ZmqControl:
         context = zmq.Context()
         router = context.socket(zmq.ROUTER)
         router.linger = 0
+        router.ipv6 = "[" in self._wanted
         router.maxmsgsize = LARGEST_RECEIVED
         router.rcvhwm = 1000
         router.sndhwm = 64

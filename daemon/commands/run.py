@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from daemon.settings import Settings, parse_address, parse_size
+from io_bridges.zmq_endpoint import endpoint
 
 HELP_SINK = "where pictures go; may be given several times (default: zmq:tcp://127.0.0.1:5556)"
 
@@ -77,7 +78,7 @@ def run(
         fps=fps,
         osc=parse_address(osc),
         osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
-        control=f"tcp://{control_address}" if control_address else None,
+        control=endpoint(str(control_address)) if control_address else None,
         web=parse_address(web),
         state=state_path,
         safe_picture=safe_picture,

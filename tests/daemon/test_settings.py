@@ -29,6 +29,11 @@ def test_an_address_that_can_not_be_meant(text: str) -> None:
         parse_address(text)
 
 
+@pytest.mark.parametrize("text", ["127.0.0.1:80", "[::1]:80"])
+def test_an_address_is_written_as_it_was_read(text: str) -> None:
+    assert str(parse_address(text)) == text
+
+
 def test_sizes() -> None:
     assert parse_size("640x480") == (640, 480)
     assert parse_size("64X64") == (64, 64)

@@ -312,6 +312,16 @@ def test_any_request_is_answered_in_strict_json(anything: object, do: str, key: 
         json.loads(encode(answer), parse_constant=pytest.fail)
 
 
+def test_it_listens_on_ipv6_where_that_is_asked_for(desk: RecordingDesk) -> None:
+    control = ZmqControl("tcp://[::1]:0")
+    try:
+        control.open(desk)
+    except BridgeUnavailable as error:
+        pytest.skip(f"there is no IPv6 here: {error}")
+    assert control.address.startswith("tcp://[::1]:")
+    control.close()
+
+
 def test_an_address_in_use_is_named(control: ZmqControl, desk: RecordingDesk) -> None:
     second = ZmqControl(control.address)
     with pytest.raises(BridgeUnavailable, match=r"127\.0\.0\.1:\d+ is in use.*another address"):
