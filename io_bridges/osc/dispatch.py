@@ -57,6 +57,9 @@ class Dispatch:
 
     def _message(self, message: Message, poll: bool, sender: Endpoint, surface: str) -> None:
         address, arguments = message
+        if address.startswith("/streamflow/"):
+            # What another show tells of itself. To refuse it would be told to that show, refused there, told here…
+            return
         if address in ("/subscribe", "/unsubscribe"):
             self._subscription(address, arguments, sender, surface)
             return

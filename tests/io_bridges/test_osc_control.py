@@ -302,6 +302,22 @@ def test_a_refusal_is_told_to_a_subscriber(control: OscControl) -> None:
     surface.hear("/streamflow/refused", "/strength: a number is expected, 'loud' came")
 
 
+def test_two_shows_that_feed_each_other_fall_silent(desk: RecordingDesk) -> None:
+    other_desk = RecordingDesk()
+    first, second = OscControl(port=0), OscControl(port=0)
+    with serving(first, desk), serving(second, other_desk):
+        surfaces = Surface(first), Surface(second)
+        surfaces[0].send("/subscribe", second.address[1])
+        surfaces[1].send("/subscribe", first.address[1])
+        other_desk.apply("/seed", [7], "page")
+        wait_for(lambda: desk.values()["/seed"] == 7)
+        surfaces[0].send("/no/such/address")
+        wait_for(lambda: first.status()["refused"] == 1)
+        time.sleep(6 * FEEDBACK_INTERVAL)
+        assert first.status()["refused"] == 1
+        assert second.status()["refused"] == 0
+
+
 def test_a_question_mark_polls_a_value(control: OscControl, desk: RecordingDesk) -> None:
     stranger = Surface(control)
     stranger.send("/strength", "?")
