@@ -85,8 +85,10 @@ class OutputClock:
     def tick(self, due: int) -> None:
         """One beat: choose, fade, hand out."""
         parameters = self._parameters()
+        # Panic cuts: with a long fade it would otherwise come out of a blackout only slowly.
+        fade = parameters.fade if self._panic is None else 0.0
         frame = self._choose(parameters)
-        level = self._fade_to(0.0 if parameters.blackout else 1.0, parameters.fade) * parameters.brightness
+        level = self._fade_to(0.0 if parameters.blackout else 1.0, fade) * parameters.brightness
         repeated = self._shown is not None and self._shown[0] is frame and self._shown[1] == level
         if level >= 1.0:
             out = frame

@@ -107,6 +107,18 @@ def test_panic_shows_the_safe_picture_until_one_with_the_restored_parameters_com
     assert show.tick().index == 3
 
 
+def test_panic_cuts_out_of_a_blackout_however_long_the_fade() -> None:
+    show = Show()
+    show.rendered.put(picture(1, revision=5))
+    assert not show.tick(blackout=True, fade=0.0).pixels.any()
+    show.output.panic(6)
+    assert show.tick(blackout=False, fade=30.0).pixels[0, 0, 0] == 90
+    assert not show.tick(blackout=True, fade=0.0).pixels.any()
+    show.output.panic(7)
+    show.rendered.put(picture(2, value=200, revision=7))
+    assert show.tick(blackout=False, fade=30.0).pixels[0, 0, 0] == 200, "also where the renderer is quicker than a tick"
+
+
 def test_panic_works_with_no_renderer_at_all() -> None:
     show = Show()
     show.output.panic(1)
