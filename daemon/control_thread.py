@@ -1,9 +1,13 @@
-"""`ControlThread`: a control bridge on its own thread, whose port is taken before `start` returns."""
+"""`ControlThread`: a control bridge on its own thread, whose port is taken before `start` returns.
+
+A control that fails in the middle of a show is opened again.
+"""
 
 import logging
 import threading
 from typing import Any
 
+from daemon.steady import steadily
 from io_bridges.bridges import Control
 from io_bridges.desk import Desk
 from presets.errors import BridgeError
@@ -12,7 +16,7 @@ log = logging.getLogger("stage.controls")
 
 
 class ControlThread:
-    """Opens, serves and closes on one thread."""
+    """Opens, serves and closes on one thread; again, where it fails."""
 
     def __init__(self, name: str, control: Control, desk: Desk) -> None:
         self.name = name
@@ -20,6 +24,9 @@ class ControlThread:
         self._desk = desk
         self._opened = threading.Event()
         self._failure: BridgeError | None = None
+        self._stopping = threading.Event()
+        self._is_open = False
+        self._said = ""
         self._thread = threading.Thread(target=self._run, name=f"control {name}", daemon=True)
 
     def start(self) -> None:
@@ -31,6 +38,7 @@ class ControlThread:
 
     def stop(self) -> None:
         """Free the port."""
+        self._stopping.set()
         if self._thread.is_alive():
             self._control.stop()
             self._thread.join(2.0)
@@ -54,7 +62,22 @@ class ControlThread:
             return
         finally:
             self._opened.set()
+        self._is_open = True
+        steadily(f"control {self.name}", self._serve, self._stopping.is_set)()
+
+    def _serve(self) -> None:
+        """Serve what is open, until it is stopped or fails; what failed is opened anew."""
         try:
-            self._control.serve()
+            if not self._is_open:
+                self._control.open(self._desk)
+                log.warning("control %s is open again: %s", self.name, self.place)
+            self._said = ""
+            if not self._stopping.is_set():  # it may have been told so while it opened, and not know
+                self._control.serve()
+        except BridgeError as error:
+            if str(error) != self._said:
+                log.error("control %s failed, it is opened again: %s", self.name, error)
+            self._said = str(error)
         finally:
+            self._is_open = False
             self._control.close()

@@ -21,6 +21,7 @@ from daemon.settings import Settings
 from daemon.slates import Slates
 from daemon.stage_link import Peer, StageLink
 from daemon.state import StateFile
+from daemon.steady import steadily
 from daemon.store import ParameterStore
 from daemon.supervisor import Supervisor
 from io_bridges.bridges import Control
@@ -83,7 +84,9 @@ class Stage:
         )
         self._controls = self._make_controls()
         self._state = StateFile(settings.state) if settings.state else None
-        self._output_thread = threading.Thread(target=self.output.run, name="output-clock", daemon=True)
+        self._stopping = threading.Event()
+        beat = steadily("the output clock", self.output.run, self._stopping.is_set)
+        self._output_thread = threading.Thread(target=beat, name="output-clock", daemon=True)
         self._abandoned = 0
         self._hung: list[SourceThread | SinkThread] = []
 
@@ -130,6 +133,7 @@ class Stage:
 
     def stop(self) -> None:
         """Everything in reverse; the ports are free when this returns, and no child is left."""
+        self._stopping.set()
         self._save_state(at_once=True)
         self.supervisor.stop()
         self._source.stop()

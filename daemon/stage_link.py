@@ -16,6 +16,7 @@ from daemon.clock import NS, Clock
 from daemon.link import Phase, image_header, read_pixels
 from daemon.link_place import bind
 from daemon.refusals import Refusals
+from daemon.steady import steadily
 from io_bridges.frames import Frame, Pixels, RenderedFrame
 from io_bridges.opencv import LONGEST_SIDE
 from io_bridges.wake import Wake
@@ -84,7 +85,8 @@ class StageLink:
         self._socket.setsockopt(zmq.LINGER, 0)
         self.endpoint = ""
         """Where renderers connect; known once started."""
-        self._thread = threading.Thread(target=self._run, name="renderer-link", daemon=True)
+        listen = steadily("the renderer link", self._run, lambda: self._stopping)
+        self._thread = threading.Thread(target=listen, name="renderer-link", daemon=True)
 
     def start(self) -> None:
         """Bind and listen."""

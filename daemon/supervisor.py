@@ -13,6 +13,7 @@ from daemon.clock import NS, Clock
 from daemon.link import Phase
 from daemon.renderer_process import SILENCE, BuildSettings, RendererProcess
 from daemon.stage_link import Peer, StageLink
+from daemon.steady import steadily
 from presets.errors import RendererError
 
 log = logging.getLogger("stage.supervisor")
@@ -50,10 +51,12 @@ class Supervisor:
         self._candidate: RendererProcess | None = None
         self._delivered: BuildSettings | None = None
         self._deaths = 0
+        self._misses = 0
         self._next_start = 0
         self._wanted_since: tuple[BuildSettings, int] | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        watch = steadily("the supervisor", self._run, self._stopping.is_set)
+        self._thread = threading.Thread(target=watch, name="supervisor", daemon=True)
         self.restarts = 0
         self.last_failure = ""
 
@@ -135,6 +138,7 @@ class Supervisor:
             old, self._on_air, self._candidate = self._on_air, candidate, None
             self._delivered = candidate.build
             self._deaths = 0 if old is not None else self._deaths
+            self._misses = 0
             log.info("on air: %s (%s)", candidate.build, candidate.peer.description.get("why", ""))
             if old is not None:
                 old.end(grace=0.2)
@@ -144,12 +148,13 @@ class Supervisor:
             log.error("the renderer for %s gave no picture: %s", candidate.build, verdict)
             self.last_failure = verdict
             self._deaths += 1
+            self._misses += 1
             candidate.end()
             self._candidate = None
             if self._on_air is None:
                 self._tell(verdict, 0.0)
             last = self._delivered
-            if last is not None and last != candidate.build and self._deaths >= PATIENCE_WITH_A_BUILD:
+            if last is not None and last != candidate.build and self._misses >= PATIENCE_WITH_A_BUILD:
                 self._deaths = 0
                 self._go_back(last, verdict)
             else:
@@ -161,6 +166,7 @@ class Supervisor:
         if self._wanted_since is None or self._wanted_since[0] != wanted:
             first = self._wanted_since is None
             self._wanted_since = (wanted, now - (NS if first else 0))
+            self._misses = 0
         if now - self._wanted_since[1] < SETTLE * NS:
             return
         if self._candidate is not None and self._candidate.build != wanted:

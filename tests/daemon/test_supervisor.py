@@ -174,6 +174,17 @@ def test_a_build_that_never_delivers_is_given_up_for_the_one_that_did(rig: Rig) 
     assert rig.pid == first, "the one on air played on"
 
 
+def test_a_build_has_its_two_tries_whatever_became_of_the_one_before(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    until(lambda: rig.supervisor.status()["phase"] == "playing" and rig.aired)
+    until(lambda: rig.supervisor._on_air)
+    rig.wanted = BuildSettings("/nowhere/at/all", 64, 64, "auto")
+    os.kill(rig.pid, signal.SIGKILL)
+    until(lambda: rig.went_back, seconds=60)
+    assert caplog.text.count("gave no picture") == 2
+
+
 def test_a_renderer_that_the_system_can_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     rig = Rig()
