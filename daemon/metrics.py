@@ -54,6 +54,7 @@ class Intervals:
     def __init__(self, keep: int = 20_000) -> None:
         self._lock = threading.Lock()
         self._marks: deque[int] = deque(maxlen=keep)
+        self._told: dict[float, tuple[int, float]] = {}
 
     def mark(self, now: int) -> None:
         """One mark at `now`, nanoseconds."""
@@ -61,8 +62,16 @@ class Intervals:
             self._marks.append(now)
 
     def quantile(self, q: float) -> float | None:
-        """In seconds; None while there are fewer than two marks."""
+        """In seconds, worked out once in a second of marks; None while there are fewer than two."""
         with self._lock:
+            if len(self._marks) < 2:
+                return None
+            newest = self._marks[-1]
+            # Sorting holds every other thread up: whoever asks for the status all the time must not shake the output.
+            if q in self._told and newest - self._told[q][0] < NS:
+                return self._told[q][1]
             marks = list(self._marks)
         distances = sorted(after - before for before, after in pairwise(marks))
-        return distances[min(int(q * len(distances)), len(distances) - 1)] / NS if distances else None
+        told = distances[min(int(q * len(distances)), len(distances) - 1)] / NS
+        self._told[q] = (newest, told)
+        return told

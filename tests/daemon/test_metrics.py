@@ -1,5 +1,6 @@
 import pytest
 
+from daemon import metrics
 from daemon.clock import NS
 from daemon.metrics import Delays, Intervals, Rate
 
@@ -35,3 +36,20 @@ def test_quantiles_of_delays_and_intervals() -> None:
         intervals.mark(mark * NS)
     assert intervals.quantile(0.5) == 1
     assert intervals.quantile(0.999) == 10
+    intervals.mark(13 * NS + NS // 2)
+    assert intervals.quantile(0.0) == 0.5
+    assert intervals.quantile(0.999) == 10
+
+
+def test_whoever_asks_all_the_time_does_not_have_everything_sorted_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    intervals = Intervals()
+    for mark in range(100):
+        intervals.mark(mark * NS // 60)
+    told = intervals.quantile(0.5)
+    monkeypatch.setattr(metrics, "pairwise", None)  # it would raise
+    intervals.mark(100 * NS // 60)
+    assert intervals.quantile(0.5) == told
+    monkeypatch.undo()
+    for mark in range(300):
+        intervals.mark((2 + mark) * NS)
+    assert intervals.quantile(0.5) == 1
