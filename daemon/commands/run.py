@@ -11,7 +11,6 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from daemon.settings import Settings, parse_address, parse_size
 from io_bridges.zmq_endpoint import endpoint
@@ -54,18 +53,13 @@ def run(
 ) -> None:
     """Play: pictures in, redrawn pictures out at a constant rate, until Ctrl-C."""
     # Imported here so that --help of every command answers at once.
-    from rich.logging import RichHandler
-
+    from daemon.logs import log_to_terminal
     from daemon.opening import opening_values
     from daemon.stage import Stage
     from daemon.state import default_state_path
     from presets.library import Library
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=False)],
-    )
+    log_to_terminal(verbose)
     library = Library(presets)
     state_path = state or default_state_path()
     draws = parse_size(size) if size else None
