@@ -24,7 +24,7 @@ def measure_daemon(plan: Plan, tell: Tell) -> Iterator[Finding]:
         tell("building the bare pipeline")
         bare.ask({"do": "build", **MODEL})
         # More pictures come in and more ticks go out than any model here can use, so neither is what is measured.
-        ample = min(240, math.ceil(bare.ask(request | {"seconds": 1.0})["fps"] / 5) * 10)
+        ample = min(240, max(60, math.ceil(bare.ask(request | {"seconds": 1.0})["fps"] / 5) * 10))
         bare.pause()
         tell(f"starting a show at {ample} ticks a second")
         source = f"card:?size=256x256&fps={ample}"
