@@ -7,8 +7,10 @@ import json
 import logging
 import sys
 import threading
+from functools import partial
 from typing import Any
 
+from daemon.bridge_row import BridgeRow
 from daemon.bridge_threads import SinkThread, SourceThread, fitted
 from daemon.clock import NS, Clock, SystemClock
 from daemon.control_thread import ControlThread
@@ -44,9 +46,6 @@ FIRST_OPENING = 5.0
 HOUSEKEEPING = 0.5
 """Seconds between two rounds of it."""
 
-MOST_HUNG = 3
-"""Threads of one address that may hang in a call that does not come back; then no more are started behind them."""
-
 SWITCH_INTERVAL = 0.0005
 """Seconds a thread may keep the interpreter from others: the default 5 ms would be felt in every hand-over."""
 
@@ -71,8 +70,8 @@ class Stage:
         self.slates = Slates(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, tell=self.slates.show)
         self.preview = WebPreview()
-        self._source = self._make_source()
-        self._sinks = [self._make_sink(place) for place in range(len(settings.sinks) + (settings.web is not None))]
+        sinks = range(len(settings.sinks) + (settings.web is not None))
+        self.bridges = BridgeRow(self._make_source, [partial(self._make_sink, place) for place in sinks])
         self.output = OutputClock(
             settings.fps,
             self.clock,
@@ -80,15 +79,13 @@ class Stage:
             self._rendered,
             self.slates.loading,
             self.slates.safe,
-            [_Outlet(self._sinks, place) for place in range(len(self._sinks))],
+            self.bridges.outlets,
         )
         self._controls = self._make_controls()
         self._state = StateFile(settings.state) if settings.state else None
         self._stopping = threading.Event()
         beat = steadily("the output clock", self.output.run, self._stopping.is_set)
         self._output_thread = threading.Thread(target=beat, name="output-clock", daemon=True)
-        self._abandoned = 0
-        self._hung: list[SourceThread | SinkThread] = []
 
     def start(self) -> None:
         """Take the ports, put the slate on air, start the renderer.
@@ -99,11 +96,11 @@ class Stage:
         try:
             for control in self._controls:
                 control.start()
-            for sink in self._sinks:
+            for sink in self.bridges.sinks:
                 sink.start()
             self._output_thread.start()
-            self._source.start()
-            for bridge in (*self._sinks, self._source):
+            self.bridges.source.start()
+            for bridge in (*self.bridges.sinks, self.bridges.source):
                 bridge.opened(FIRST_OPENING)
         except StreamflowError:
             self.stop()
@@ -128,7 +125,7 @@ class Stage:
             now = self.clock.now()
             # After Ctrl-Z and fg all calls look late: they have until the next round to come back.
             if now - looked < 4 * HOUSEKEEPING * NS:
-                self._replace_bridges()
+                self.bridges.look()
             looked = now
 
     def stop(self) -> None:
@@ -136,16 +133,16 @@ class Stage:
         self._stopping.set()
         self._save_state(at_once=True)
         self.supervisor.stop()
-        self._source.stop()
+        self.bridges.source.stop()
         self.link.close()
         self.output.stop()
         if self._output_thread.is_alive():
             self._output_thread.join(2.0)
-        for sink in self._sinks:
+        for sink in self.bridges.sinks:
             sink.stop()
         for control in reversed(self._controls):
             control.stop()
-        for bridge in (self._source, *self._sinks):
+        for bridge in (self.bridges.source, *self.bridges.sinks):
             if bridge.is_alive():
                 bridge.join(2.0)
 
@@ -184,10 +181,10 @@ class Stage:
             "latency_ms": None if delay is None else round(delay * 1000, 1),
             "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
             "renderer": self.supervisor.status(),
-            "sources": [self._source.status()],
-            "sinks": [sink.status() for sink in self._sinks],
+            "sources": [self.bridges.source.status()],
+            "sinks": [sink.status() for sink in self.bridges.sinks],
             "controls": [control.status() for control in self._controls],
-            "abandoned_bridges": self._abandoned,
+            "abandoned_bridges": self.bridges.abandoned,
             "link_refused": self.link.refused,
         }
 
@@ -238,38 +235,6 @@ class Stage:
             )
         return [ControlThread(name, control, self.store) for name, control in controls.items()]
 
-    def _replace_bridges(self) -> None:
-        if self._gives_way(self._source):
-            self._source = self._make_source()
-            self._source.start()
-        for place, sink in enumerate(self._sinks):
-            if self._gives_way(sink):
-                self._sinks[place] = self._make_sink(place)
-                self._sinks[place].start()
-
-    def _gives_way(self, bridge: SourceThread | SinkThread) -> bool:
-        trouble = bridge.trouble
-        self._hung = [thread for thread in self._hung if thread.is_alive()]
-        # A disk that hangs hangs whoever touches it: threads must not pile up all night behind it.
-        if not trouble or sum(thread.uri == bridge.uri for thread in self._hung) >= MOST_HUNG:
-            return False
-        log.error("%s: %s; it is abandoned and opened anew", bridge.uri, trouble)
-        self._abandoned += 1
-        bridge.stop()
-        self._hung.append(bridge)
-        return True
-
     def _save_state(self, at_once: bool = False) -> None:
         if self._state is not None:
             self._state.save_if_changed(self.store.values(), at_once)
-
-
-class _Outlet:
-    """A place in the row of sinks: the clock keeps its hand-over while the thread behind it is replaced."""
-
-    def __init__(self, sinks: list[SinkThread], place: int) -> None:
-        self._sinks = sinks
-        self._place = place
-
-    def put(self, value: Any) -> None:
-        self._sinks[self._place].newest.put(value)
