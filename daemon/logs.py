@@ -23,7 +23,16 @@ LAST_WORDS = 1.0
 
 
 class _Handler(QueueHandler):
+    _last = ""
+    _last_at = 0.0
+
     def enqueue(self, record: logging.LogRecord) -> None:
+        """Under the handler's lock."""
+        said, now = record.getMessage(), time.monotonic()
+        # asyncio says thousands of times a second, with a traceback, that it can't accept.
+        if said == self._last and now - self._last_at < 1.0:
+            return
+        self._last, self._last_at = said, now
         with contextlib.suppress(queue.Full):
             self.queue.put_nowait(record)
 
@@ -32,8 +41,8 @@ def log_to_terminal(verbose: bool) -> None:
     """Log to standard error from now on, what `verbose` adds too."""
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(MOST_WAITING)
     terminal = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=False)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[_Handler(waiting)])
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_Handler(waiting)])
     QueueListener(waiting, terminal).start()  # its thread is a daemon: a held terminal does not keep the program
 
     def wait_for_last_words() -> None:

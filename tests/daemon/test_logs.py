@@ -60,3 +60,18 @@ def test_the_last_words_are_said_and_a_traceback_too() -> None:
     assert "line 299" in said
     assert "ZeroDivisionError" in said
     assert "whispered" not in said
+    assert "INFO:" not in said
+
+
+def test_what_is_said_over_and_over_is_written_once_a_second() -> None:
+    script = (
+        "import logging\n"
+        "from daemon.logs import log_to_terminal\n"
+        "log_to_terminal(False)\n"
+        "for _ in range(1000):\n    logging.error('no more files')\n"
+        "logging.error('something else')\n"
+        "logging.error('no more files')\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stderr
+    assert 2 <= said.count("no more files") <= 5
+    assert "something else" in said
