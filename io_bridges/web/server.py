@@ -66,7 +66,7 @@ class WebControl:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSING_TIME,
-            backlog=32,  # so many are accepted at once before any of them can be turned away
+            backlog=64,  # so many are accepted at once before any of them can be turned away
         )
         self._server = _Server(config)
 
