@@ -111,9 +111,8 @@ class Stage:
 
     def where(self) -> list[str]:
         """What listens where, a line each, for whoever started the show."""
-        settings = self.settings
-        lines = [f"pictures from {settings.source}"]
-        lines += [f"pictures to {uri}" for uri in settings.sinks]
+        lines = [f"pictures from {_place(self.bridges.source)}"]
+        lines += [f"pictures to {_place(sink)}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
         lines += [f"{control.name} on {control.place}" for control in self._controls]
         return lines
 
@@ -238,3 +237,9 @@ class Stage:
     def _save_state(self, at_once: bool = False) -> None:
         if self._state is not None:
             self._state.save_if_changed(self.store.values(), at_once)
+
+
+def _place(bridge: SourceThread | SinkThread) -> str:
+    """Its address, with the port that the system chose where it was to choose."""
+    opened = str(bridge.status().get("address", ""))
+    return bridge.uri if opened in bridge.uri else f"{bridge.uri} ({opened})"

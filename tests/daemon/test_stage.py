@@ -96,6 +96,13 @@ def test_a_model_that_is_not_there_leaves_the_look_on_air_and_says_so(show: Show
     show.picture(lambda meta, pixels: meta["index"] > index)
 
 
+def test_a_port_that_the_system_chose_is_told(tmp_path: Path) -> None:
+    with Show(tmp_path / "show", "--sink", "zmq:tcp://127.0.0.1:0") as show:
+        address = until(lambda: show.status()["sinks"][1]["address"])
+        assert not address.endswith(":0")
+        until(lambda: f"({address})" in show.log.read_text())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_clean_stop_leaves_no_orphan_and_no_stuck_port(tmp_path: Path, number: signal.Signals) -> None:
     with Show(tmp_path / "show") as show:
