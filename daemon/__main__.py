@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from daemon.commands.bench import bench
+from daemon.commands.build import build
 from daemon.commands.doctor import doctor
 from daemon.commands.presets import app as presets_app
 from daemon.commands.render import render
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(render)
+app.command()(build)
 app.add_typer(presets_app, name="presets")
 app.command()(doctor)
 app.command()(bench)

@@ -74,7 +74,7 @@ class Model:
     @cached_property
     def tokenizer(self) -> Any:
         """Words to token ids."""
-        loader = getattr(importlib.import_module("transformers"), self.classes["tokenizer"])
+        loader = getattr(_library("transformers"), self.classes["tokenizer"])
         try:
             return loader.from_pretrained(self.folder / "tokenizer", local_files_only=True)
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -102,7 +102,7 @@ class Model:
     def _network(self, name: str) -> torch.nn.Module:
         folder = self.folder / name
         variant = "fp16" if self.weights[name].name.endswith(".fp16.safetensors") else None
-        library = importlib.import_module(KNOWN[name][self.classes[name]])  # each takes seconds: only when it is needed
+        library = _library(KNOWN[name][self.classes[name]])
         loader = getattr(library, self.classes[name])
         precision = (
             {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
@@ -128,6 +128,15 @@ class Model:
                 f" shape, {wrong[0]} for one. Fetch the model again."
             )
         return network.eval().requires_grad_(False)  # type: ignore[no-any-return]
+
+
+def _library(name: str) -> Any:
+    """diffusers or transformers: each takes seconds to import, so only when it is needed; their own bars kept quiet."""
+    library = importlib.import_module(name)
+    logging = importlib.import_module(f"{name}.utils.logging")
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    return library
 
 
 def load_model(name: str | Path) -> Model:

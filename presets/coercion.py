@@ -6,9 +6,12 @@ number into a float; a performer's fader must work all the same.
 
 import math
 from collections.abc import Callable
+from unicodedata import category
 
 from presets.errors import ParameterRefused
 
+_NO_TEXT = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
+"""Unicode categories that a prompt has no use for: controls, surrogates, line ends. Joiners stay: emoji need them."""
 _TRUE = frozenset({"1", "true", "on", "yes"})
 _FALSE = frozenset({"0", "false", "off", "no"})
 
@@ -70,7 +73,7 @@ def text_coercer(longest: int) -> Callable[[object], str]:
             raise ParameterRefused(f"text is expected, {_shown(value)} came")
         if isinstance(value, int) and value.bit_length() > 64:  # Python refuses to spell out very long ones
             raise ParameterRefused(f"text is expected, a number of {value.bit_length()} bits came")
-        text = "".join(character if character.isprintable() else " " for character in str(value)[:longest])
+        text = "".join(" " if category(character) in _NO_TEXT else character for character in str(value)[:longest])
         return text.strip()
 
     return coerce

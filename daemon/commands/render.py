@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 def render(
@@ -46,21 +44,15 @@ def render(
     info = clip_info(source)
     total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
 
+    from daemon.commands.loading import progress_bar, ready_stream
     from daemon.offline import redraw
-    from pipeline.image_stream import Build, ImageStream
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         # Opened before the model is loaded: a name that can't be written is told at once.
         ClipWriter(output, parameters.width, parameters.height, info.fps) as writer,
-        Progress(*columns, console=Console(stderr=True)) as progress,
+        progress_bar() as progress,
     ):
-        loading = progress.add_task("loading the model", total=100)
-        stream = ImageStream.build(
-            Build(parameters.model, parameters.width, parameters.height, parameters.accelerator, threads=threads),
-            lambda text, fraction: progress.update(loading, description=text, completed=round(fraction * 100)),
-        )
-        progress.update(loading, description=f"{stream.description['accelerator']} is ready", completed=100)
+        stream = ready_stream(parameters, threads, progress)
         drawing = progress.add_task(f"redrawing {source.name}", total=total)
         pictures = (fit(picture, stream.width, stream.height) for picture in islice(decode_clip(source), frames))
         for picture in redraw(stream, pictures, parameters, lambda: progress.advance(drawing)):

@@ -1,6 +1,7 @@
 """Whatever a surface sends is coerced into range or refused with `ParameterRefused`; nothing else ever comes out."""
 
 import math
+from unicodedata import category
 
 import pytest
 from hypothesis import example, given
@@ -29,7 +30,8 @@ def fits(parameter: Parameter, value: object) -> bool:
         case "bool":
             return type(value) is bool
         case "text":
-            return type(value) is str and value.isprintable() and value == value.strip()
+            ends = {"Cc", "Cs", "Zl", "Zp"}
+            return type(value) is str and value == value.strip() and not ends & set(map(category, value))
         case "choice":
             return value in parameter.choices
         case "int":
@@ -138,3 +140,9 @@ def test_a_prompt_without_text_is_absent() -> None:
 @pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda parameter: parameter.address)
 def test_an_int_that_python_will_not_spell_out_does_no_harm(parameter: Parameter) -> None:
     taken_or_refused(parameter, 10**5000)
+
+
+def test_joined_emoji_stay_joined_and_line_ends_become_spaces() -> None:
+    text = PARAMETERS["/prompt/1/text"]
+    assert text.coerce("\U0001f469\u200d\U0001f680 in space") == "\U0001f469\u200d\U0001f680 in space"
+    assert text.coerce("one\ntwo\x00three\u2028four") == "one two three four"

@@ -1,0 +1,29 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def build(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "daemon", "build", *arguments]
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=115, env=environment)
+
+
+def test_what_is_converted_is_kept_for_the_show(tmp_path: Path) -> None:
+    look = tmp_path / "look.yaml"
+    look.write_text("accelerator: openvino\nwidth: 64\nheight: 64\n")
+    done = build(str(look), cache=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (kept,) = tmp_path.rglob("denoiser.xml")
+    made = kept.stat().st_mtime_ns
+    assert build(str(look), cache=tmp_path).returncode == 0
+    (kept,) = tmp_path.rglob("denoiser.xml")
+    assert kept.stat().st_mtime_ns == made, "it is read, not made again"
+
+
+def test_a_look_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    done = build("no-such-look", cache=tmp_path)
+    assert done.returncode == 2
+    assert "no-such-look" in done.stderr
+    assert "Traceback" not in done.stderr
