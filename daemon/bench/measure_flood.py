@@ -74,4 +74,6 @@ def measure_flood(plan: Plan, tell: Tell) -> Iterator[Finding]:
 
 def _heard(show: Show) -> int:
     controls: list[dict[str, Any]] = show.status()["controls"]
-    return next(int(control["accepted"]) for control in controls if control["name"] == "osc")
+    return next(
+        int(control["accepted"]) + int(control["superseded"]) for control in controls if control["name"] == "osc"
+    )

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from io_bridges.desk import Desk
+from io_bridges.osc.newest import Newest
 from io_bridges.osc.packets import Impulse, MalformedPacket, Message, walk
 from io_bridges.osc.patterns import AddressBook, MalformedPattern, is_pattern
 from io_bridges.osc.surfaces import MOST_SUBSCRIBERS, Endpoint, Surfaces
@@ -18,7 +19,11 @@ Send = Callable[[str, Value, Endpoint], None]
 
 
 class Dispatch:
-    """Takes datagrams apart and does what they say. Used on the control's thread only."""
+    """Takes datagrams apart and does what they say. Used on the control's thread only.
+
+    A fader's value waits until `flush`, or until something comes that is none; a newer one of the same sender takes its
+    place. So everything else finds the desk as if each datagram had been done when it came.
+    """
 
     def __init__(
         self, desk: Desk, surfaces: Surfaces, send: Send, lease: float, is_own: Callable[[Endpoint], bool]
@@ -30,19 +35,39 @@ class Dispatch:
         self._lease = lease
         self._is_own = is_own
         self._book = AddressBook(desk.parameters, outside_patterns=desk.actions)
-        self.counts = dict.fromkeys(("datagrams", "messages", "accepted", "refused", "malformed"), 0)
+        self._newest = Newest(desk)
+        self._counts = dict.fromkeys(("datagrams", "messages", "accepted", "refused", "malformed"), 0)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What came and what became of it; `superseded` are values in whose place a newer one was taken."""
+        superseded = self._newest.superseded
+        counts = {**self._counts, "superseded": superseded}
+        counts["datagrams"] += superseded
+        counts["messages"] += superseded
+        return counts
 
     def datagram(self, datagram: bytes, sender: Endpoint) -> None:
-        """Do everything in it; whatever came, nothing is raised."""
-        self.counts["datagrams"] += 1
+        """Do everything in it, a fader's value with the next `flush`; whatever came, nothing is raised."""
+        if not self._newest.keep(datagram, sender):
+            self.flush()
+            self._do(datagram, sender)
+
+    def flush(self) -> None:
+        """Do what waits: nothing more is to be read just now."""
+        for datagram, sender in self._newest.take():
+            self._do(datagram, sender)
+
+    def _do(self, datagram: bytes, sender: Endpoint) -> None:
+        self._counts["datagrams"] += 1
         surface = f"osc:{sender[0]}:{sender[1]}"
         try:
             messages = walk(datagram)
         except MalformedPacket as error:
-            self.counts["malformed"] += 1
+            self._counts["malformed"] += 1
             self._refuse(sender, surface, f"malformed OSC: {error}")
             return
-        self.counts["messages"] += len(messages)
+        self._counts["messages"] += len(messages)
         parameters = self._desk.parameters
         costly = 0
         for message in messages:
@@ -83,10 +108,10 @@ class Dispatch:
         is_bang = arguments == [Impulse.IMPULSE] and address in self._desk.actions
         answer = self._desk.apply(address, [] if is_bang else arguments, surface)
         if not answer.accepted:
-            self.counts["refused"] += 1
+            self._counts["refused"] += 1
             self._tell_refusal(sender, f"{address[:60]}: {answer.note}")
             return
-        self.counts["accepted"] += 1
+        self._counts["accepted"] += 1
         if answer.value is not None:
             self._surfaces.relay(sender, answer.address)
 
@@ -114,7 +139,7 @@ class Dispatch:
             self._refuse(sender, surface, f"{address}: {MOST_SUBSCRIBERS} surfaces are subscribed already")
 
     def _refuse(self, sender: Endpoint, surface: str, reason: str) -> None:
-        self.counts["refused"] += 1
+        self._counts["refused"] += 1
         self._desk.refused(surface, reason)
         self._tell_refusal(sender, reason)
 

@@ -1,7 +1,8 @@
 """`OscControl`: OSC over one UDP socket, in and back.
 
 What a surface may send, and what it is told, is in docs/control.md. Here is the socket and the rhythm of feedback; what
-a message does is in `osc.dispatch`, who hears of which change in `osc.surfaces`.
+a message does is in `osc.dispatch`, who hears of which change in `osc.surfaces`, how a flood is borne in `osc.newest`
+and `osc.moderation`.
 """
 
 import errno
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 
 from io_bridges.desk import Desk
 from io_bridges.osc.dispatch import Dispatch
+from io_bridges.osc.moderation import Moderation
 from io_bridges.osc.packets import encode
 from io_bridges.osc.surfaces import Endpoint, Surfaces
 from io_bridges.wake import Wake
@@ -25,7 +27,7 @@ RECEIVE_BUFFER = 4 << 20
 FEEDBACK_INTERVAL = 0.02
 """Seconds between two values sent for one address."""
 STATUS_INTERVAL = 1.0
-BATCH_TIME = 0.005
+BATCH_TIME = 0.004
 """Seconds of a flood that are worked off before `stop` and feedback have their turn."""
 
 
@@ -84,11 +86,13 @@ class OscControl:
         """Take messages and send feedback until `stop`. Raises `BridgeError` if the socket itself fails."""
         if self._socket is None or self._wake is None or self._dispatch is None:
             raise BridgeError("OSC control is not open")
-        next_feedback = next_status = 0.0
+        moderation = Moderation()
+        next_feedback = next_status = rest = 0.0
         changed = False
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
+        with selectors.DefaultSelector() as everything, selectors.DefaultSelector() as wake_only:
+            everything.register(self._socket, selectors.EVENT_READ)
+            everything.register(self._wake, selectors.EVENT_READ)
+            wake_only.register(self._wake, selectors.EVENT_READ)
             while not self._stopping:
                 now = time.monotonic()
                 if now >= next_status:
@@ -100,13 +104,15 @@ class OscControl:
                     next_feedback = now + FEEDBACK_INTERVAL
                     changed = due = False
                     self._send_feedback()
-                ready = selector.select(max(0.0, min(next_status, next_feedback if due else math.inf) - now))
-                for key, _ in ready:
+                resting = now < rest
+                until = min(next_status, next_feedback if due else math.inf, rest if resting else math.inf)
+                for key, _ in (wake_only if resting else everything).select(max(0.0, until - now)):
                     if key.fileobj is self._wake:
                         self._wake.clear()
                         changed = True
                     else:
-                        self._drain(self._socket, self._dispatch, until=time.monotonic() + BATCH_TIME)
+                        began = time.monotonic()
+                        rest = moderation.rest(began, self._drain(self._socket, self._dispatch, began + BATCH_TIME))
 
     def stop(self) -> None:
         """Make `serve` return soon; from any thread."""
@@ -160,20 +166,25 @@ class OscControl:
         host, port = self.address
         return endpoint[1] == port and (endpoint[0] == host or (host == "0.0.0.0" and endpoint[0].startswith("127.")))
 
-    def _drain(self, bound: socket.socket, dispatch: Dispatch, until: float) -> None:
-        """Work off what has come, for so long at most."""
-        while True:
-            try:
-                datagram, sender = bound.recvfrom(65_535)
-            except BlockingIOError:
-                return
-            except ConnectionResetError:  # Windows: nobody heard an earlier feedback datagram
-                continue
-            except OSError as error:
-                raise BridgeError(f"the OSC port {self.address[1]} failed: {error.strerror or error}") from error
-            dispatch.datagram(datagram, sender)
-            if time.monotonic() >= until:
-                return
+    def _drain(self, bound: socket.socket, dispatch: Dispatch, until: float) -> int:
+        """Work off what has come, for so long at most; returns how many datagrams."""
+        found = 0
+        try:
+            while True:
+                try:
+                    datagram, sender = bound.recvfrom(65_535)
+                except BlockingIOError:
+                    return found
+                except ConnectionResetError:  # Windows: nobody heard an earlier feedback datagram
+                    continue
+                except OSError as error:
+                    raise BridgeError(f"the OSC port {self.address[1]} failed: {error.strerror or error}") from error
+                found += 1
+                dispatch.datagram(datagram, sender)
+                if time.monotonic() >= until:
+                    return found
+        finally:
+            dispatch.flush()
 
     def _note_status(self) -> None:
         if not len(self._surfaces):
