@@ -106,13 +106,14 @@ class OscControl:
                     self._send_feedback()
                 resting = now < rest
                 until = min(next_status, next_feedback if due else math.inf, rest if resting else math.inf)
-                for key, _ in (wake_only if resting else everything).select(max(0.0, until - now)):
-                    if key.fileobj is self._wake:
-                        self._wake.clear()
-                        changed = True
-                    else:
-                        began = time.monotonic()
-                        rest = moderation.rest(began, self._drain(self._socket, self._dispatch, began + BATCH_TIME))
+                selector = wake_only if resting else everything
+                ready = {key.fileobj for key, _ in selector.select(max(0.0, until - now))}
+                if self._wake in ready:
+                    self._wake.clear()
+                    changed = True
+                began = time.monotonic()
+                if self._socket in ready or (resting and began >= rest):  # after a rest there is surely something
+                    rest = moderation.rest(began, self._drain(self._socket, self._dispatch, began + BATCH_TIME))
 
     def stop(self) -> None:
         """Make `serve` return soon; from any thread."""
