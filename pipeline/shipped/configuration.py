@@ -93,9 +93,18 @@ class TrainingPlan:
     autoencoder_crop: int = 96
     autoencoder_rate: float = 1.5e-3
 
+    words_minutes: float = 2.0
+    words_rate: float = 2e-3
+    """For the text encoder alone, before the flow; a few hundred steps are enough."""
+
     flow_minutes: float = 70.0
-    flow_batch: int = 16
+    flow_batch: int = 8
     flow_rate: float = 8e-4
+    crop_share: float = 0.5
+    """First part of the flow's time that is spent on crops of half the side, four times as many a step.
+
+    Colour and texture are learned from a crop as well as from the whole; only composition needs the rest.
+    """
     dropped_prompts: float = 0.1
     """Share of captions replaced by the empty one, so that guidance has an unconditional side."""
     ema_decay: float = 0.998
@@ -104,6 +113,10 @@ class TrainingPlan:
     distil_rate: float = 2e-4
     distil_guidance: float = 2.0
     """Guidance of the teacher that the student learns to do without."""
+
+    polish_minutes: float = 5.0
+    """For the decoder alone, once the flow is done: it may grow better without moving the latents."""
+    polish_rate: float = 5e-4
 
     steps: int | None = None
     """Most steps a stage may take, whatever its minutes."""
@@ -120,6 +133,7 @@ class TrainingPlan:
             flow_minutes=2.0,
             flow_batch=4,
             distil_minutes=2.0,
+            polish_minutes=2.0,
             steps=24,
         )
 

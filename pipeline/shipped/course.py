@@ -13,6 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from pipeline.shipped.dataset import Report
 
 _CHECKPOINT_SECONDS = 120.0
+_SNAPSHOT_SECONDS = 480.0
 _WARM_UP_STEPS = 100
 
 
@@ -55,7 +56,7 @@ class Course:
 
     def run(self, loss_of_step: Callable[[], Tensor], decay: float, snapshot: Callable[[], None] | None = None) -> None:
         """Take steps until the time is up; ``decay`` is the running average's, ``snapshot`` is called now and then."""
-        last, saved = time.monotonic(), self.used
+        last, saved, shown = time.monotonic(), self.used, self.used
         while self.progress < 1.0:
             now_rate = self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
             for group in self.optimiser.param_groups:
@@ -76,9 +77,10 @@ class Course:
             if self.used - saved > _CHECKPOINT_SECONDS:
                 saved = self.used
                 self.save()
-                if snapshot is not None:
-                    snapshot()
-                    last = time.monotonic()
+            if snapshot is not None and self.used - shown > _SNAPSHOT_SECONDS:
+                shown = self.used
+                snapshot()
+                last = time.monotonic()
         self.save()
 
     def named(self) -> list[tuple[str, nn.Parameter]]:
@@ -95,7 +97,8 @@ class Course:
         if not self.average:
             self.average = {name: parameter.detach().clone() for name, parameter in named}
         # All tensors in one call: three hundred small ones a step cost more than the arithmetic in them.
-        get_ema_multi_avg_fn(decay)([self.average[name] for name, _ in named], [p.detach() for _, p in named], 0)
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        update([self.average[name] for name, _ in named], [p.detach() for _, p in named], 0)
 
     @torch.no_grad()
     def swap_average(self) -> None:

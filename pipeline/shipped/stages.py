@@ -4,6 +4,10 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
 from pipeline.shipped.configuration import TrainingPlan
 from pipeline.shipped.course import Course
 from pipeline.shipped.dataset import Report, autoencoder_pictures, captions, random_scenes, scene_latents
@@ -11,8 +15,9 @@ from pipeline.shipped.distil import distil
 from pipeline.shipped.export import export_model
 from pipeline.shipped.networks import Networks, new_networks
 from pipeline.shipped.tokenizer import load_tokenizer, train_tokenizer
-from pipeline.shipped.train_autoencoder import signal_to_noise, train_autoencoder
+from pipeline.shipped.train_autoencoder import polish_decoder, signal_to_noise, train_autoencoder
 from pipeline.shipped.train_flow import train_flow
+from pipeline.shipped.train_words import reading_head, train_words
 
 _TOKENIZER_CAPTIONS = 20000
 _AUTOENCODER_SCENES = 2400
@@ -25,7 +30,7 @@ class Workshop:
         self.plan, self.work, self.output, self.report = plan, work, output, report
         work.mkdir(parents=True, exist_ok=True)
         if not resume:
-            for name in ("autoencoder", "flow", "distil"):
+            for name in ("autoencoder", "words", "flow", "distil", "polish"):
                 (work / f"{name}.pt").unlink(missing_ok=True)
         self.networks = self._networks(resume)
         self.losses: dict[str, list[float]] = {}
@@ -41,9 +46,12 @@ class Workshop:
     def stages(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """Name and work of each stage; the work returns one line about what came of it."""
         yield "autoencoder", self._autoencoder
+        yield "words", self._words
         yield "flow", self._flow
         if self.plan.distil_minutes > 0:
             yield "distillation", self._distil
+        if self.plan.polish_minutes > 0:
+            yield "polish", self._polish
 
     def export(self) -> int:
         """Write the networks as they stand to the output folder and return its size in bytes."""
@@ -51,12 +59,7 @@ class Workshop:
         (self.work / "losses.json").write_text(json.dumps(self.losses))
         return size
 
-    def _course(self, name: str, minutes: float, rate: float, flow: bool) -> Course:
-        bench = self.networks
-        trained = (
-            {"unet": bench.unet, "text_encoder": bench.text_encoder} if flow else {"autoencoder": bench.autoencoder}
-        )
-
+    def _course(self, name: str, minutes: float, rate: float, trained: dict[str, nn.Module]) -> Course:
         def report(share: float, line: str) -> None:
             self.report(share, f"{name} {line}")
 
@@ -64,19 +67,38 @@ class Workshop:
         self.losses[name] = course.losses
         return course
 
+    def _pictures(self) -> NDArray[np.uint8]:
+        scenes = random_scenes(min(_AUTOENCODER_SCENES, self.plan.pictures), self.plan.seed)
+        return autoencoder_pictures(self.work, scenes, self.plan.probes, self.plan.seed, self.report)
+
+    def _flow_networks(self) -> dict[str, nn.Module]:
+        return {"unet": self.networks.unet, "text_encoder": self.networks.text_encoder}
+
     def _autoencoder(self) -> str:
-        plan = self.plan
-        scenes = random_scenes(min(_AUTOENCODER_SCENES, plan.pictures), plan.seed)
-        pictures = autoencoder_pictures(self.work, scenes, plan.probes, plan.seed, self.report)
-        course = self._course("autoencoder", plan.autoencoder_minutes, plan.autoencoder_rate, flow=False)
-        train_autoencoder(self.networks.autoencoder, pictures, plan, course)
-        return f"{course.step} steps, {signal_to_noise(self.networks.autoencoder, pictures[:32]):.1f} dB"
+        plan, network, pictures = self.plan, self.networks.autoencoder, self._pictures()
+        course = self._course("autoencoder", plan.autoencoder_minutes, plan.autoencoder_rate, {"autoencoder": network})
+        train_autoencoder(network, pictures, plan, course)
+        return f"{course.step} steps, {signal_to_noise(network, pictures[:32]):.1f} dB"
+
+    def _polish(self) -> str:
+        plan, network, pictures = self.plan, self.networks.autoencoder, self._pictures()
+        course = self._course("polish", plan.polish_minutes, plan.polish_rate, {"decoder": network.decoder})
+        polish_decoder(network, pictures, plan, course)
+        return f"{course.step} steps, {signal_to_noise(network, pictures[:32]):.1f} dB"
+
+    def _words(self) -> str:
+        plan, head = self.plan, reading_head()
+        scenes = random_scenes(_TOKENIZER_CAPTIONS, plan.seed)
+        trained = {"text_encoder": self.networks.text_encoder, "head": head}
+        course = self._course("words", plan.words_minutes, plan.words_rate, trained)
+        train_words(self.networks, head, scenes, plan, course)
+        return f"{course.step} steps, loss {_recent(course.losses):.4f}"
 
     def _flow(self) -> str:
         plan = self.plan
         scenes = random_scenes(plan.pictures, plan.seed)
         latents = scene_latents(self.work, scenes, self.networks.autoencoder, plan.seed, self.report)
-        course = self._course("flow", plan.flow_minutes, plan.flow_rate, flow=True)
+        course = self._course("flow", plan.flow_minutes, plan.flow_rate, self._flow_networks())
         train_flow(self.networks, scenes, latents, plan, course, lambda: self._snapshot(course))
         return f"{course.step} steps, loss {_recent(course.losses):.4f}"
 
@@ -87,7 +109,7 @@ class Workshop:
         unet = {key: value.clone() for key, value in self.networks.unet.state_dict().items()}
         text = {key: value.clone() for key, value in self.networks.text_encoder.state_dict().items()}
         # The course may put a half-trained student into the networks; the teacher is what the flow left there.
-        course = self._course("distil", plan.distil_minutes, plan.distil_rate, flow=True)
+        course = self._course("distil", plan.distil_minutes, plan.distil_rate, self._flow_networks())
 
         def teacher_weights(teacher: Networks) -> None:
             teacher.unet.load_state_dict(unet)

@@ -24,6 +24,7 @@ def train(
     autoencoder_minutes: Annotated[float | None, typer.Option(help="Minutes for the autoencoder.")] = None,
     flow_minutes: Annotated[float | None, typer.Option(help="Minutes for the flow.")] = None,
     distil_minutes: Annotated[float | None, typer.Option(help="Minutes for distillation; 0 leaves it out.")] = None,
+    polish_minutes: Annotated[float | None, typer.Option(help="Minutes for the decoder alone, at the end.")] = None,
     pictures: Annotated[int | None, typer.Option(help="Scenes the flow learns from.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of pictures, captions and weights.")] = None,
 ) -> None:
@@ -32,6 +33,7 @@ def train(
         "autoencoder_minutes": autoencoder_minutes,
         "flow_minutes": flow_minutes,
         "distil_minutes": distil_minutes,
+        "polish_minutes": polish_minutes,
         "pictures": pictures,
         "seed": seed,
     }

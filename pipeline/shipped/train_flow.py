@@ -36,10 +36,18 @@ class Batches:
 def training_sigmas(count: int) -> Tensor:
     """Noise levels in (0, 1), float32 ``[count]``: mostly the logit-normal middle, a fifth spread evenly.
 
+    Moved a little towards noise, because that is where the words decide what the picture becomes.
     A logit-normal alone hardly ever sees pure noise, where every picture without a source begins.
     """
-    middle = torch.sigmoid(torch.randn(count))
+    middle = torch.sigmoid(0.4 + torch.randn(count))
     return torch.where(torch.rand(count) < 0.2, torch.rand(count), middle)
+
+
+def half_crops(latents: Tensor) -> Tensor:
+    """One random crop of half the side: ``[B, 4, 16, 16]``. A quarter of the work, so four times the captions."""
+    half = latents.shape[-1] // 2
+    top, left = (int(value) for value in torch.randint(0, half + 1, (2,)))
+    return latents[..., top : top + half, left : left + half]
 
 
 def noised(latents: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
@@ -63,7 +71,10 @@ def train_flow(
     networks.text_encoder.train()
 
     def step() -> Tensor:
-        data, ids = batches.draw(plan.flow_batch)
+        crops = course.progress < plan.crop_share
+        data, ids = batches.draw(4 * plan.flow_batch if crops else plan.flow_batch)
+        if crops:
+            data = half_crops(data)
         noise, sigma = torch.randn_like(data), training_sigmas(len(data))
         v = networks.velocity(noised(data, noise, sigma), sigma, networks.conditioning(ids))
         return functional.mse_loss(v, noise - data)

@@ -14,8 +14,10 @@ from pipeline.shipped.configuration import PLAN
 from pipeline.shipped.course import Course
 from pipeline.shipped.distil import next_grid_point, student_sigmas
 from pipeline.shipped.networks import load_networks, sample
-from pipeline.shipped.train_autoencoder import moment_penalty, reconstruction_loss
-from pipeline.shipped.train_flow import noised, training_sigmas
+from pipeline.shipped.scenes import Scene
+from pipeline.shipped.train_autoencoder import anchor_loss, anchor_weight, moment_penalty, reconstruction_loss
+from pipeline.shipped.train_flow import half_crops, noised, training_sigmas
+from pipeline.shipped.train_words import scene_labels
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -41,7 +43,7 @@ def test_help_names_every_option() -> None:
 def test_the_quick_run_goes_end_to_end_and_learns(tmp_path: Path) -> None:
     run_command("--quick", "--output", str(tmp_path / "model"), "--work", str(tmp_path / "work"))
     losses = json.loads((tmp_path / "work" / "losses.json").read_text())
-    for stage in ("autoencoder", "flow"):
+    for stage in ("autoencoder", "words", "flow"):
         first, last = losses[stage][:5], losses[stage][-5:]
         assert sum(last) < 0.95 * sum(first), stage
     assert len(losses["distil"]) == PLAN.quick().steps
@@ -126,3 +128,29 @@ def test_losses_are_nothing_for_what_is_right() -> None:
     assert float(reconstruction_loss(picture.flip(3), picture)) > 0.1
     unit = torch.randn(8, 4, 32, 32)
     assert float(moment_penalty(unit)) < 0.01 < float(moment_penalty(3 * unit + 1))
+
+
+def test_the_anchor_asks_for_light_and_both_colour_axes() -> None:
+    pictures = torch.zeros(1, 3, 16, 16)
+    pictures[:, 1] = 0.86
+    axes = torch.zeros(1, 4, 2, 2)
+    axes[:, 0], axes[:, 1], axes[:, 2] = (0.86 / 3 + 0.25) / 0.5, 0.0, 2.0
+    assert float(anchor_loss(axes, pictures)) < 1e-10
+    assert float(anchor_loss(axes.neg(), pictures)) > 1
+    assert anchor_weight(0.0) == 1.0 > anchor_weight(0.4) > anchor_weight(0.9) > 0
+
+
+def test_half_crops_are_cut_from_the_latents() -> None:
+    latents = torch.arange(2 * 4 * 32 * 32, dtype=torch.float32).reshape(2, 4, 32, 32)
+    crop = half_crops(latents)
+    assert crop.shape == (2, 4, 16, 16)
+    assert bool(torch.isin(crop, latents).all())
+    assert torch.equal(crop[1] - crop[0], torch.full((4, 16, 16), 4.0 * 32 * 32))
+
+
+def test_labels_hold_what_the_scene_holds() -> None:
+    plain = scene_labels(Scene("rings", "fire"))
+    rich = scene_labels(Scene("rings", "red and blue", ("dense",), second="plasma"))
+    assert float(plain.sum()) == 2
+    assert float(rich.sum()) == 5
+    assert float((plain * rich).sum()) == 1
