@@ -5,7 +5,6 @@ Started in order, stopped in reverse. Nothing here reaches torch: the stage is u
 
 import json
 import logging
-import sys
 import threading
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from daemon.exposition import exposition
 from daemon.mailbox import Latest
 from daemon.metrics import Rate
 from daemon.output import OutputClock
+from daemon.process import tune
 from daemon.renderer_process import BuildSettings
 from daemon.settings import Settings
 from daemon.slates import Slates
@@ -45,9 +45,6 @@ FIRST_OPENING = 5.0
 
 HOUSEKEEPING = 0.5
 """Seconds between two rounds of it."""
-
-SWITCH_INTERVAL = 0.0005
-"""Seconds a thread may keep the interpreter from others: the default 5 ms would be felt in every hand-over."""
 
 
 class Stage:
@@ -92,7 +89,7 @@ class Stage:
 
         Raises `BridgeError` for what can't be opened: a taken port, a clip that is not there. Nothing is left then.
         """
-        sys.setswitchinterval(SWITCH_INTERVAL)
+        tune()
         try:
             for control in self._controls:
                 control.start()
