@@ -1,4 +1,4 @@
-"""What a show begins with: the state the last one ended in, then the preset that was asked for, then the size."""
+"""What a show begins with: the state the last one ended in, the preset that was asked for, the size."""
 
 import logging
 from pathlib import Path
@@ -10,14 +10,19 @@ from presets.live import PARAMETERS, Value
 
 log = logging.getLogger("stage")
 
+FIRST_LOOK = "neon"
+"""What plays where nobody has said anything yet."""
+
 
 def opening_values(
     library: Library, state: Path | None, preset: str | None, size: tuple[int, int] | None
 ) -> dict[str, Value]:
     """Values by address, complete. Raises `PresetError` for a preset that can't be read, `SettingsError` for a size."""
     values: dict[str, Value] = {address: parameter.default for address, parameter in PARAMETERS.items()}
-    if state is not None:
-        values |= StateFile(state).restore()
+    restored = StateFile(state).restore() if state is not None else {}
+    if preset is None and not restored:
+        preset = FIRST_LOOK
+    values |= restored
     if preset is not None:
         values |= library.opening(preset)
     if size is not None:

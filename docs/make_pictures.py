@@ -54,7 +54,7 @@ def labelled(name: str, pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def page() -> None:
     """A show on its default ports, with the clip as its source."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "daemon", "run", "neon-tunnel", "--source", f"file:{CLIP}"]
+        command = [sys.executable, "-m", "daemon", "run", "fire", "--source", f"file:{CLIP}"]
         show = subprocess.Popen([*command, "--fresh", "--state", f"{folder}/state.json"])
         try:
             with sync_playwright() as playwright:

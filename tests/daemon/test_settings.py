@@ -5,6 +5,7 @@ import pytest
 from daemon.exposition import exposition
 from daemon.opening import opening_values
 from daemon.settings import Address, parse_address, parse_size
+from daemon.state import StateFile
 from presets.errors import PresetError, SettingsError
 from presets.library import Library
 
@@ -48,7 +49,11 @@ def test_a_show_begins_with_the_state_then_the_look_then_the_size(tmp_path: Path
     assert values["/preset"] == "fire"
     assert "fire" in str(values["/prompt/1/text"])
     assert (values["/width"], values["/height"]) == (320, 192)
-    assert opening_values(library, None, None, None)["/preset"] == ""
+    assert opening_values(library, None, None, None)["/preset"] == "neon", "a first show has a look too"
+    state = tmp_path / "state.json"
+    StateFile(state).save_if_changed(values | {"/seed": 77}, at_once=True)
+    again = opening_values(library, state, None, None)
+    assert (again["/preset"], again["/seed"], again["/width"]) == ("fire", 77, 320)
     with pytest.raises(PresetError, match="no-such"):
         opening_values(library, None, "no-such", None)
     with pytest.raises(SettingsError, match="32"):

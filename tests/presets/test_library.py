@@ -125,10 +125,10 @@ def test_names_that_a_look_can_have(name: str) -> None:
 
 
 def test_what_is_saved_is_loaded(library: Library) -> None:
-    values = library.recall("fire") | {"/strength": 0.30000001192092896, "/prompt/3/text": "smoke", "/width": 512}
+    values = library.recall("fire") | {"/strength": 0.30000001192092896, "/prompt/2/text": "smoke", "/width": 512}
     path = library.save("mine", values)
     assert yaml.safe_load(path.read_text())["strength"] == 0.3
-    assert library.recall("mine") == values | {"/strength": 0.3, "/prompt/3/text": "smoke", "/preset": "mine"}
+    assert library.recall("mine") == values | {"/strength": 0.3, "/prompt/2/text": "smoke", "/preset": "mine"}
     assert "mine" in library.names()
 
 
