@@ -120,7 +120,7 @@ def test_an_unknown_address_is_answered_with_the_near_one(store: ParameterStore)
 
 
 def test_a_look_is_loaded_whole_in_one_revision(store: ParameterStore, library: Library) -> None:
-    store.apply("/guidance", [3], OSC)
+    store.apply("/negative_prompt", ["smoke"], OSC)
     store.apply("/prompt/4/text", ["left over"], OSC)
     store.apply("/freeze", [1], OSC)
     store.apply("/width", [512], OSC)
@@ -129,7 +129,7 @@ def test_a_look_is_loaded_whole_in_one_revision(store: ParameterStore, library: 
     assert store.wanted == before + 1
     values = store.values()
     assert values == values | library.recall("ice-cells")
-    assert values["/guidance"] == 1.0
+    assert values["/negative_prompt"] == ""
     assert values["/prompt/4/text"] == ""
     assert values["/freeze"] is True, "a look leaves the evening's switches alone"
     assert values["/width"] == 512, "a look that names no size leaves it alone"
