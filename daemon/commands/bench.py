@@ -15,7 +15,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="two or three minutes in all; figures scatter more")] = False,
     only: Annotated[str | None, typer.Option(metavar="NAME,...", help="only these measurements")] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0.5, max=600, help="of each turn that is counted [default: 5; quick: 2]")
+        float | None, typer.Option(min=0.5, max=600, help="of each turn that is counted (default: 5; quick: 2)")
     ] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="write the document to this file, row by row")] = None,
     results: Annotated[

@@ -13,7 +13,7 @@ def build(
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in steps of 32 (default: the look's; 256x256)")] = None,
     presets: Annotated[Path | None, typer.Option(help="folder of your presets")] = None,
 ) -> None:
-    """Make models ready ahead of the show: what is converted is kept, and `run` starts in half the time."""
+    """Make models ready ahead of the show: what is converted is kept, and `run` starts sooner."""
     from daemon.opening import opening_values
     from daemon.settings import parse_size
     from presets.library import Library
