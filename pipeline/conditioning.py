@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,14 +13,43 @@ CACHED = 64
 """How many encoded texts are kept: a show's prompts, and the faders between them cost no encoding."""
 
 
+class ConditioningShape(NamedTuple):
+    """What a model is told of a text."""
+
+    embeds: tuple[int, int]
+    """``(L, D)``: tokens, and the width of the text encoder's hidden states."""
+    masked: bool = False
+    """Whether the network is told which tokens are padding."""
+    pooled: int | None = None
+    """The width of the text as one vector, where the network takes that too."""
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """One text, or a mix of several, as the network reads it."""
+
+    embeds: torch.Tensor
+    """``[L, D]``: the text encoder's hidden states, padded to the model's token length."""
+    mask: torch.Tensor | None = None
+    """``[L]``, 1 where a token counts; None where the network is not told."""
+    pooled: torch.Tensor | None = None
+    """``[P]``, or None where the network takes none."""
+
+    @property
+    def shape(self) -> ConditioningShape:
+        """What a network must take for this text to fit it."""
+        pooled = None if self.pooled is None else int(self.pooled.shape[0])
+        tokens, width = self.embeds.shape
+        return ConditioningShape((int(tokens), int(width)), self.mask is not None, pooled)
+
+
 @dataclass(frozen=True, eq=False)
 class Conditioning:
     """What one picture is drawn from, and away from. Never changed once made, so pictures may share it."""
 
-    embeds: torch.Tensor
-    """``[L, D]``: the text encoder's last hidden state, padded to the model's token length."""
-    negative: torch.Tensor
-    """``[L, D]``: the same of the negative prompt; of the empty prompt if there is none. Read under guidance."""
+    positive: Text
+    negative: Text
+    """Of the negative prompt; of the empty prompt if there is none. Read under guidance."""
 
 
 class TextConditioner:
@@ -36,9 +65,9 @@ class TextConditioner:
         self.text = lru_cache(maxsize=CACHED)(self._encode)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """``(L, D)`` of every embedding."""
-        return self._tokens, self._width
+    def shape(self) -> ConditioningShape:
+        """Of every text."""
+        return ConditioningShape((self._tokens, self._width))
 
     def encode(self, prompts: Sequence[WeightedPrompt], negative: str = "") -> Conditioning:
         """The prompts mixed linearly by their shares of the sum of weights; empty texts and zero weights are absent.
@@ -50,10 +79,10 @@ class TextConditioner:
         if len(heard) < 2:
             embeds = self.text(heard[0].text if heard else "")
         else:
-            embeds = torch.zeros(self.shape, dtype=self._dtype, device=self._device)
+            embeds = torch.zeros(self.shape.embeds, dtype=self._dtype, device=self._device)
             for prompt in heard:
                 embeds.add_(self.text(prompt.text), alpha=prompt.weight / total)
-        return Conditioning(embeds, self.text(negative if negative.strip() else ""))
+        return Conditioning(Text(embeds), Text(self.text(negative if negative.strip() else "")))
 
     @torch.inference_mode()
     def _encode(self, text: str) -> torch.Tensor:

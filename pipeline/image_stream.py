@@ -12,9 +12,11 @@ from pipeline.accelerators import choice
 from pipeline.accelerators.choice import Chosen
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.conditioning import Conditioning, TextConditioner
+from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
 from pipeline.stream import StreamPipeline
 from presets.errors import StreamError
+from presets.moment import NoiseShare
 from presets.parameters import Parameters
 
 
@@ -61,7 +63,7 @@ class ImageStream:
             chosen.engines.denoiser,
             slots=build.slots,
             latent_shape=self._shapes.latent,
-            embeds_shape=self._shapes.embeds,
+            conditioning=conditioner.shape,
             sizes=chosen.engines.sizes,
             device=chosen.engines.device,
         )
@@ -152,15 +154,15 @@ class ImageStream:
                     f" this stream takes uint8 {self._pixels_np.shape[1:]}."
                 )
             schedule = self._model.schedule(parameters.steps, parameters.strength)
-            if schedule.p != 0.0:  # at strength 1 nothing of the picture would be left
+            if schedule.entry[0] != 0.0:  # at strength 1 nothing of the picture may be left
                 np.copyto(self._pixels_np[0], pixels)
                 latent = self._engines.encode(self._pixels)[0]
         self._stream.admit(
             latent,
             schedule,
             conditioning,
-            guidance=parameters.guidance,
-            seed=parameters.seed,
+            guidance=Guidance(parameters.guidance),
+            noise=(NoiseShare(parameters.seed),),
             ticket=ticket,
         )
 
@@ -185,7 +187,7 @@ class ImageStream:
 
 def _shapes(build: Build, model: Model, conditioner: TextConditioner) -> Shapes:
     latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
-    return Shapes(build.width, build.height, latent, conditioner.shape, 2 * build.slots)
+    return Shapes(build.width, build.height, latent, conditioner.shape.embeds, 2 * build.slots)
 
 
 def _check_size(build: Build, model: Model) -> None:

@@ -1,31 +1,52 @@
 """Unit noise as a function of seed and row, so that a still input gives a still output."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
 
+from presets.moment import NoiseShare
+
 ENTRY = 0
 """The row of the noise that a picture enters with; the fresh noise of schedule row r is row r + 1."""
 
-CACHED = 32
+CACHED = 64
 """How many noises are kept on the device; a seed fader sweeps through thousands."""
 
+NoiseBank = Callable[[Sequence[NoiseShare], int, torch.Tensor], None]
+"""``bank(shares, row, out)`` writes that mix into `out` and allocates nothing for noises that it has met."""
 
-def unit_noise(seed: int, row: int, shape: tuple[int, ...]) -> torch.Tensor:
+
+def unit_noise(seed: int, row: int, shape: tuple[int, ...], leg: int = 0) -> torch.Tensor:
     """Standard normal float32 noise of `shape`, on the CPU and the same on every machine and device.
 
-    numpy's generator and not torch's, whose CPU one hears only the low 32 bits of its seed: two numbers need more.
+    numpy's generator and not torch's, whose CPU one hears only the low 32 bits of its seed: three numbers need more.
     """
-    return torch.from_numpy(np.random.default_rng((seed, row)).standard_normal(shape, dtype=np.float32))
+    key = (seed, row, leg) if leg else (seed, row)
+    return torch.from_numpy(np.random.default_rng(key).standard_normal(shape, dtype=np.float32))
 
 
-def noise_bank(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Callable[[int, int], torch.Tensor]:
-    """``bank(seed, row)``: that noise on the device, the last `CACHED` of them kept there. Not to be written to."""
+def unit_weights(shares: Sequence[NoiseShare]) -> list[float]:
+    """The weights scaled so that independent unit noises mixed by them have unit variance: squares that sum to 1."""
+    length = math.sqrt(math.fsum(share.weight * share.weight for share in shares))
+    return [share.weight / length for share in shares]
+
+
+def noise_bank(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> NoiseBank:
+    """Noise on the device, the last `CACHED` of them kept there."""
 
     @lru_cache(maxsize=CACHED)
-    def bank(seed: int, row: int) -> torch.Tensor:
-        return unit_noise(seed, row, shape).to(device=device, dtype=dtype)
+    def kept(seed: int, row: int, leg: int) -> torch.Tensor:
+        return unit_noise(seed, row, shape, leg).to(device=device, dtype=dtype)
+
+    def bank(shares: Sequence[NoiseShare], row: int, out: torch.Tensor) -> None:
+        if len(shares) == 1:
+            out.copy_(kept(shares[0].seed, row, shares[0].leg))
+            return
+        out.zero_()
+        for share, weight in zip(shares, unit_weights(shares), strict=True):
+            out.add_(kept(share.seed, row, share.leg), alpha=weight)
 
     return bank

@@ -15,59 +15,94 @@ from numpy.typing import NDArray
 
 from presets.errors import ScheduleError
 
-COLUMNS = ("timestep", "scale", "a", "b", "c")
+COLUMNS = ("timestep", "second", "scale", "a", "b", "c", "p", "q", "out_x", "out_n")
 """What a row holds, in the order of `FlowSchedule.rows`."""
 
 SHORTEST_STEP = 1e-3
 """The least difference of σ that earns a network call of its own: one training timestep of a thousand."""
+
+Column = Sequence[float] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class FlowSchedule:
     """How one picture is drawn from where it enters; computed in float64, kept in float32, never changed.
 
-    At a row the network is given ``scale·z`` and ``timestep``, and answers ``out``; then ``z' = a·z + b·out + c·n``
-    with ``n`` unit noise. A clean latent ``x`` enters as ``z = p·x + q·n``. With no rows the picture passes through.
+    At a row the network is given ``scale·z`` and ``timestep`` (with ``second``, where a family has two times), and
+    answers ``out``; then ``z' = a·z + b·out + c·n`` with ``n`` unit noise. A clean latent ``x`` stands at that row as
+    ``z = p·x + q·n``, and is entered so at the first one; a network that saw only that path would answer
+    ``out_x·x + out_n·n``, which is what residual guidance takes in place of an unconditional call. With no rows the
+    picture passes through.
     """
 
     rows: NDArray[np.float32]
-    """float32 ``[N, 5]``, read-only: timestep, scale, a, b, c."""
-    p: float
-    q: float
+    """float32 ``[N, 10]``, read-only: the columns of `COLUMNS`."""
     strength: float
     """How far the picture leaves its source, 0 to 1."""
+    start: float = 1.0
+    """At strength 1 a picture may come without a source; it enters as ``start·n``."""
 
     @classmethod
     def from_columns(
         cls,
         *,
-        timestep: Sequence[float] | NDArray[np.float64],
-        a: Sequence[float] | NDArray[np.float64],
-        b: Sequence[float] | NDArray[np.float64],
-        c: Sequence[float] | NDArray[np.float64],
-        scale: Sequence[float] | NDArray[np.float64],
-        p: float,
-        q: float,
+        timestep: Column,
+        a: Column,
+        b: Column,
+        p: Column,
+        q: Column,
+        out_x: Column,
+        out_n: Column,
         strength: float,
+        c: Column | None = None,
+        scale: Column | None = None,
+        second: Column | None = None,
+        start: float = 1.0,
     ) -> "FlowSchedule":
         """The table of the columns given, each of length N, rounded to float32 once, here.
+
+        Without `c` the solver adds no noise, without `scale` the network is given z itself, and without `second` it
+        has one time.
 
         Raises:
             ScheduleError: columns of unequal length, or a value that is not finite.
         """
-        columns = [np.asarray(column, dtype=np.float64) for column in (timestep, scale, a, b, c)]
+        count = len(timestep)
+        filled = (
+            timestep,
+            np.zeros(count) if second is None else second,
+            np.ones(count) if scale is None else scale,
+            a,
+            b,
+            np.zeros(count) if c is None else c,
+            p,
+            q,
+            out_x,
+            out_n,
+        )
+        columns = [np.asarray(column, dtype=np.float64) for column in filled]
         if len({column.shape for column in columns}) != 1 or columns[0].ndim != 1:
             raise ScheduleError(
                 f"The columns of a schedule must be equally long; got {[column.shape for column in columns]}."
             )
         rows = np.stack(columns, axis=1).astype(np.float32)
-        if not (np.isfinite(rows).all() and math.isfinite(p) and math.isfinite(q)):
+        if not (np.isfinite(rows).all() and math.isfinite(start)):
             raise ScheduleError("A schedule must be made of finite numbers; one of its coefficients is not.")
         rows.setflags(write=False)
-        return cls(rows=rows, p=float(np.float32(p)), q=float(np.float32(q)), strength=strength)
+        return cls(rows=rows, strength=strength, start=start)
+
+    @classmethod
+    def passing_through(cls) -> "FlowSchedule":
+        """No row at all: the picture stays as it came."""
+        return cls.from_columns(timestep=[], a=[], b=[], p=[], q=[], out_x=[], out_n=[], strength=0.0)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def entry(self) -> tuple[float, float]:
+        """``(p, q)``: a clean latent x enters as ``p·x + q·n``; 1 and 0 where it passes through."""
+        return (float(self.rows[0, 6]), float(self.rows[0, 7])) if len(self) else (1.0, 0.0)
 
     @property
     def timestep(self) -> NDArray[np.float32]:
@@ -75,24 +110,42 @@ class FlowSchedule:
         return self.rows[:, 0]
 
     @property
+    def second(self) -> NDArray[np.float32]:
+        """float32 ``[N]``: the second time, of families that have one; 0 elsewhere."""
+        return self.rows[:, 1]
+
+    @property
     def scale(self) -> NDArray[np.float32]:
         """float32 ``[N]``: what the latent is multiplied with on its way into the network."""
-        return self.rows[:, 1]
+        return self.rows[:, 2]
 
     @property
     def a(self) -> NDArray[np.float32]:
         """float32 ``[N]``: how much of the latent stays."""
-        return self.rows[:, 2]
+        return self.rows[:, 3]
 
     @property
     def b(self) -> NDArray[np.float32]:
         """float32 ``[N]``: how much of the network's output is added."""
-        return self.rows[:, 3]
+        return self.rows[:, 4]
 
     @property
     def c(self) -> NDArray[np.float32]:
         """float32 ``[N]``: how much unit noise is added."""
-        return self.rows[:, 4]
+        return self.rows[:, 5]
+
+
+def check_settings(*, steps: float, strength: float = 1.0, train_timesteps: float = 1) -> None:
+    """What every family asks of its settings.
+
+    Raises:
+        ScheduleError: naming the parameter, what came and what is allowed.
+    """
+    for name, value in (("steps", steps), ("train_timesteps", train_timesteps)):
+        if not value >= 1 or value % 1:
+            raise ScheduleError(f"{name} is {value}; it must be a whole number of 1 or more.")
+    if not 0 <= strength <= 1:  # NaN is refused here too
+        raise ScheduleError(f"strength is {strength}; it must be a number from 0 (keep the picture) to 1 (forget it).")
 
 
 @lru_cache(maxsize=1024)
@@ -114,15 +167,11 @@ def flow_matching_schedule(
     Raises:
         ScheduleError: naming the parameter, what came and what is allowed.
     """
-    for name, value in (("steps", steps), ("train_timesteps", train_timesteps)):
-        if value < 1 or value % 1:
-            raise ScheduleError(f"{name} is {value}; it must be a whole number of 1 or more.")
-    if not 0 <= strength <= 1:  # NaN is refused here too
-        raise ScheduleError(f"strength is {strength}; it must be a number from 0 (keep the picture) to 1 (forget it).")
+    check_settings(steps=steps, strength=strength, train_timesteps=train_timesteps)
     if not (shift > 0 and math.isfinite(shift)):
         raise ScheduleError(f"shift is {shift}; it must be a finite number above 0.")
     if strength <= SHORTEST_STEP:
-        return _euler(np.zeros(1), 0.0, train_timesteps)
+        return FlowSchedule.passing_through()
     grid = np.linspace(1.0, 1.0 / steps, steps, dtype=np.float64)
     grid = shift * grid / (1 + (shift - 1) * grid)
     below = grid[grid < strength - SHORTEST_STEP]
@@ -136,9 +185,9 @@ def _euler(sigmas: NDArray[np.float64], strength: float, train_timesteps: int) -
         timestep=at * train_timesteps,
         a=np.ones_like(at),
         b=after - at,
-        c=np.zeros_like(at),
-        scale=np.ones_like(at),
-        p=1.0 - sigmas[0],
-        q=float(sigmas[0]),
+        p=1.0 - at,
+        q=at,
+        out_x=-np.ones_like(at),
+        out_n=np.ones_like(at),
         strength=strength,
     )

@@ -5,26 +5,24 @@ once) and calls the denoiser once a step. It follows the stream batch of StreamF
 solver in a table (`pipeline.schedule`) and not in code.
 """
 
-import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from pipeline.conditioning import Conditioning
-from pipeline.denoiser import Denoiser
+from pipeline import block as at
+from pipeline.block import Slot, Terms, lay_out, repeat_first_row
+from pipeline.conditioning import Conditioning, ConditioningShape
+from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.guidance import Guidance, seen_from
 from pipeline.noise import ENTRY, noise_bank
 from pipeline.schedule import FlowSchedule
 from presets.errors import StreamError
+from presets.moment import NoiseShare
 
 RING = 4
 """Pinned blocks that go round, so that the host never writes one that a GPU is still fetching."""
-
-# Columns of the block that goes up once a step. Of each denoiser row: the latent it reads, its conditioning, its
-# timestep and scale. Of each slot: the latent it reads and writes, its output rows, their weights, its coefficients.
-LATENT, EMBEDS, TIMESTEP, SCALE, READ, WRITE, COND, UNCOND, W_COND, W_UNCOND, A, B, C = range(13)
 
 
 class Finished(NamedTuple):
@@ -36,36 +34,19 @@ class Finished(NamedTuple):
     """What it was admitted with."""
 
 
-class _Slot:
-    """The host's side of one picture in flight."""
-
-    __slots__ = ("guidance", "row", "schedule", "seed", "ticket")
-
-    def __init__(self, schedule: FlowSchedule, guidance: float, seed: int, ticket: object) -> None:
-        self.schedule = schedule
-        self.guidance = float(np.float32(guidance))  # so that 1 − guidance is exact in the float32 block
-        self.seed = seed
-        self.ticket = ticket
-        self.row = 0
-
-    @property
-    def done(self) -> bool:
-        return self.row == len(self.schedule)
-
-
 class _Batch(NamedTuple):
     """The static inputs of one prepared batch size, so that compiled graphs see the same memory every time."""
 
     latents: torch.Tensor
     timesteps: torch.Tensor
-    embeds: torch.Tensor
+    conditioning: ConditioningRows
 
 
 class StreamPipeline:
     """Latents in, latents out, up to `slots` of them in flight at once.
 
     All that the device holds a slot is allocated here, once. Slots never move; one spare slot past the last takes the
-    writes of slots that do not step, so shapes stay the same whatever is in flight.
+    writes of lanes that hold no picture, so shapes stay the same whatever is in flight.
     """
 
     def __init__(
@@ -74,8 +55,10 @@ class StreamPipeline:
         *,
         slots: int,
         latent_shape: tuple[int, int, int],
-        embeds_shape: tuple[int, int],
+        conditioning: ConditioningShape,
         sizes: Sequence[int],
+        second_time: bool = False,
+        embedded_guidance: bool = False,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -84,10 +67,13 @@ class StreamPipeline:
             denoiser: The network.
             slots: How many pictures may be in flight, 1 or more.
             latent_shape: ``(C, h, w)`` of one latent.
-            embeds_shape: ``(L, D)`` of one text's conditioning.
-            sizes: The batch sizes that the denoiser is prepared for; the largest must hold every slot guided.
+            conditioning: The shape of one text.
+            sizes: The batch sizes that the denoiser is prepared for; the largest must hold every slot, twice where
+                guidance is a second row.
+            second_time: The network is given timesteps ``[B, 2]``, a schedule's `timestep` and `second`.
+            embedded_guidance: The network takes the guidance scale as an input; no picture has a second row then.
             device: Where latents live.
-            dtype: float32, float64 or a half type; coefficients stay float32, timesteps float32 or float64.
+            dtype: float32, float64 or a half type; coefficients and timesteps stay float32 or float64.
 
         Raises:
             StreamError: no slot, or prepared sizes that can't hold all slots with guidance.
@@ -95,47 +81,49 @@ class StreamPipeline:
         if slots < 1:
             raise StreamError(f"slots is {slots}; a stream needs 1 or more.")
         self._sizes = tuple(sorted(set(sizes)))
-        if not self._sizes or self._sizes[0] < 1 or self._sizes[-1] < 2 * slots:
+        rows = slots if embedded_guidance else 2 * slots
+        if not self._sizes or self._sizes[0] < 1 or self._sizes[-1] < rows:
             raise StreamError(
-                f"The prepared batch sizes are {self._sizes}; {slots} slots with guidance need {2 * slots} rows."
+                f"The prepared batch sizes are {self._sizes}; {slots} slots with guidance need {rows} rows."
             )
         self.slots = slots
         self._denoiser = denoiser
         self._latent_shape = latent_shape
-        self._embeds_shape = embeds_shape
+        self._conditioning = conditioning
+        self._embedded_guidance = embedded_guidance
         self._device = torch.device(device)
         self._dtype = dtype
-        self._noise_of = noise_bank(latent_shape, self._device, dtype)
+        self._write_noise = noise_bank(latent_shape, self._device, dtype)
 
-        self._in_use: list[_Slot | None] = [None] * slots
+        self._in_use: list[Slot | None] = [None] * slots
         self._vacant = list(range(slots - 1, -1, -1))
         self._order: deque[int] = deque()
+        self._held: list[Conditioning | None] = [None] * slots
 
         def zeros(*shape: int, dtype: torch.dtype = dtype) -> torch.Tensor:
             return torch.zeros(shape, dtype=dtype, device=self._device)
 
         precise = torch.float64 if dtype == torch.float64 else torch.float32
         self._latents = zeros(slots + 1, *latent_shape)
-        self._noise = zeros(slots + 1, *latent_shape)
-        self._embeds = zeros(2 * (slots + 1), *embeds_shape)  # two rows a slot: the text, and what to steer away from
-        self._held: list[Conditioning | None] = [None] * slots
-        self._cond = zeros(slots, *latent_shape)
-        self._uncond = zeros(slots, *latent_shape)
-        self._next = zeros(slots, *latent_shape)
-        self._fresh = zeros(slots, *latent_shape)
+        self._anchors = zeros(slots + 1, *latent_shape)
+        self._noise = zeros(2 * (slots + 1), *latent_shape)  # two a slot: the one on its path, and the fresh one
+        self._texts = _text_rows(2 * (slots + 1), conditioning, False, zeros)  # two a slot: what to draw, and what not
+        self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
         self._batches = {
-            size: _Batch(zeros(size, *latent_shape), zeros(size, dtype=precise), zeros(size, *embeds_shape))
+            size: _Batch(
+                zeros(size, *latent_shape),
+                zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
+                _text_rows(size, conditioning, embedded_guidance, zeros),
+            )
             for size in self._sizes
         }
         width = max(self._sizes[-1], slots)
         pinned = self._device.type == "cuda"
-        self._blocks = [torch.zeros(C + 1, width, dtype=torch.float32, pin_memory=pinned) for _ in range(RING)]
+        self._blocks = [torch.zeros(at.COLUMNS, width, dtype=precise, pin_memory=pinned) for _ in range(RING)]
         self._blocks_np = [block.numpy() for block in self._blocks]
         self._turn = 0
-        self._block = zeros(C + 1, width, dtype=torch.float32)
-        self._index = zeros(C + 1, width, dtype=torch.int64)
-        # Coefficients are never held in half precision; a float64 stream works on their float64 copies.
-        self._coefficients = self._block if precise == torch.float32 else zeros(C + 1, width, dtype=precise)
+        self._block = zeros(at.COLUMNS, width, dtype=precise)
+        self._index = zeros(at.INDICES, width, dtype=torch.int64)
 
     @property
     def in_flight(self) -> int:
@@ -154,36 +142,51 @@ class StreamPipeline:
         schedule: FlowSchedule,
         conditioning: Conditioning,
         *,
-        guidance: float = 1.0,
-        seed: int = 0,
+        guidance: Guidance = Guidance(),
+        noise: tuple[NoiseShare, ...] = (NoiseShare(0),),
         ticket: object = None,
     ) -> None:
         """Puts a picture in flight; the next `step` is its first.
 
         Args:
-            latent: The clean latent ``[C, h, w]``, copied; None starts from noise, where the schedule does (p = 0).
+            latent: The clean latent ``[C, h, w]``, copied; None starts from noise alone, at strength 1.
             schedule: Its own; any mix of schedules may be in flight.
             conditioning: Its text, copied.
-            guidance: Classifier-free guidance; exactly 1 is off and costs half.
-            seed: Chooses its noise, 0 to 2³¹ − 1.
+            guidance: Its own kind and scale. The residual kinds lead away from `latent`, and without one from zero,
+                the mean of all latents.
+            noise: What it grows from, scaled to unit variance; seeds 0 to 2³¹ − 1.
             ticket: Given back with the finished latent, never looked at.
 
         Raises:
             StreamError: no free slot, or something that does not fit the stream; nothing has changed then.
         """
-        self._check(latent, schedule, conditioning, guidance, seed)
-        slot = self._vacant.pop()
-        noise = self._noise_of(seed, ENTRY)
-        self._noise[slot].copy_(noise)
-        torch.mul(noise, schedule.q, out=self._latents[slot])
-        if latent is not None:
-            self._latents[slot].add_(latent, alpha=schedule.p)
-        if self._held[slot] is not conditioning:  # a look that stands still costs no copy
-            self._embeds[2 * slot].copy_(conditioning.embeds)
-            self._embeds[2 * slot + 1].copy_(conditioning.negative)
-            self._held[slot] = conditioning
-        self._in_use[slot] = _Slot(schedule, guidance, seed, ticket)
-        self._order.append(slot)
+        guidance = guidance.checked()
+        self._check(latent, schedule, conditioning, guidance, noise)
+        number = self._vacant.pop()
+        path, here, anchor = self._noise[2 * number], self._latents[number], self._anchors[number]
+        self._write_noise(noise, ENTRY, path)
+        if latent is None:
+            torch.mul(path, schedule.start, out=here)
+            anchor.zero_()
+        else:
+            p, q = schedule.entry
+            torch.mul(path, q, out=here)
+            here.add_(latent, alpha=p)
+            anchor.copy_(latent)
+        self._write_text(number, conditioning)
+        self._in_use[number] = Slot(schedule, guidance, noise, ticket)
+        self._order.append(number)
+
+    @torch.inference_mode()
+    def recondition(self, conditioning: Conditioning) -> None:
+        """Gives every picture in flight another text, from its next row on.
+
+        Raises:
+            StreamError: a text of another shape; nothing has changed then.
+        """
+        self._check_text(conditioning)
+        for number in self._order:
+            self._write_text(number, conditioning)
 
     @torch.inference_mode()
     def step(self) -> list[Finished]:
@@ -191,17 +194,25 @@ class StreamPipeline:
 
         A picture that is done before its elder waits in its slot, so a step may return none or several.
         """
-        stepping = [(slot, held) for slot in self._order if (held := self._in_use[slot]) is not None and not held.done]
+        stepping = [(number, slot) for number in self._order if (slot := self._in_use[number]) and not slot.done]
         if stepping:
-            self._advance(self._lay_out(stepping))
-            for _, held in stepping:
-                held.row += 1
+            self._turn = (self._turn + 1) % RING
+            block = self._blocks_np[self._turn]
+            rows, terms = lay_out(block, stepping, self.slots, self._embedded_guidance)
+            size = next(prepared for prepared in self._sizes if prepared >= rows)
+            repeat_first_row(block, rows, size)
+            if terms.fresh:
+                self._freshen(stepping)
+            self._block.copy_(self._blocks[self._turn], non_blocking=True)
+            self._advance(size, terms)
+            for _, slot in stepping:
+                slot.row += 1
         finished: list[Finished] = []
-        while self._order and (held := self._in_use[self._order[0]]) is not None and held.done:
-            slot = self._order.popleft()
-            finished.append(Finished(self._latents[slot], held.ticket))
-            self._in_use[slot] = None
-            self._vacant.append(slot)
+        while self._order and (slot := self._in_use[self._order[0]]) is not None and slot.done:
+            number = self._order.popleft()
+            finished.append(Finished(self._latents[number], slot.ticket))
+            self._in_use[number] = None
+            self._vacant.append(number)
         return finished
 
     def clear(self) -> None:
@@ -216,52 +227,28 @@ class StreamPipeline:
         for batch in self._batches.values():
             self._denoiser(*batch)
 
-    def _lay_out(self, stepping: list[tuple[int, _Slot]]) -> int:
-        """Writes the step's block, sends it up, and returns the prepared batch size that it runs at."""
-        self._turn = (self._turn + 1) % RING
-        block = self._blocks_np[self._turn]
-        block[READ : C + 1] = 0.0
-        block[(READ, WRITE), :] = self.slots  # the spare slot
-        rows = 0
-        for lane, (slot, held) in enumerate(stepping):
-            row = held.schedule.rows[held.row]
-            guided = held.guidance != 1.0
-            for uncond in (0, 1) if guided else (0,):
-                block[LATENT, rows + uncond] = slot
-                block[EMBEDS, rows + uncond] = 2 * slot + uncond
-                block[TIMESTEP : SCALE + 1, rows + uncond] = row[:2]
-            block[READ : W_UNCOND + 1, lane] = (
-                slot,
-                slot,
-                rows,
-                rows + guided,
-                held.guidance if guided else 1.0,
-                1.0 - held.guidance if guided else 0.0,
-            )
-            block[A : C + 1, lane] = row[2:]
-            if row[4]:
-                self._noise[slot].copy_(self._noise_of(held.seed, held.row + 1))
-            rows += 1 + guided
-        size = next(prepared for prepared in self._sizes if prepared >= rows)
-        block[: SCALE + 1, rows:size] = block[: SCALE + 1, :1]  # spare rows repeat a live one
-        self._block.copy_(self._blocks[self._turn], non_blocking=True)
-        return size
+    def _freshen(self, stepping: list[tuple[int, Slot]]) -> None:
+        """Lays out the noise that stochastic rows add. From the next row on it is the noise on the picture's path."""
+        for number, slot in stepping:
+            if slot.schedule.c[slot.row]:
+                self._write_noise(slot.noise, slot.row + 1, self._noise[2 * number + slot.fresh_place])
+                slot.fresh_place = 1 - slot.fresh_place
 
-    def _advance(self, size: int) -> None:
+    def _advance(self, size: int, terms: Terms) -> None:
         """The device's whole step at one batch size: static shapes, static memory, nothing read back."""
-        self._index.copy_(self._block)
-        if self._coefficients is not self._block:
-            self._coefficients.copy_(self._block)
-        index, lanes = self._index, self.slots
-        scale, w_cond, w_uncond, a, b, c = (
-            self._coefficients[column, :count].view(count, 1, 1, 1)
-            for column, count in ((SCALE, size), (W_COND, lanes), (W_UNCOND, lanes), (A, lanes), (B, lanes), (C, lanes))
-        )
-        batch = self._batches[size]
-        torch.index_select(self._latents, 0, index[LATENT, :size], out=batch.latents)
-        batch.latents.mul_(scale)
-        batch.timesteps.copy_(self._block[TIMESTEP, :size])
-        torch.index_select(self._embeds, 0, index[EMBEDS, :size], out=batch.embeds)
+        self._index.copy_(self._block[: at.INDICES])
+        index, block, batch = self._index, self._block, self._batches[size]
+        torch.index_select(self._latents, 0, index[at.LATENT, :size], out=batch.latents)
+        batch.latents.mul_(block[at.SCALE, :size].view(size, 1, 1, 1))
+        if batch.timesteps.ndim == 2:
+            batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND + 1, :size].T)
+        else:
+            batch.timesteps.copy_(block[at.TIMESTEP, :size])
+        for held, row in zip(self._texts, batch.conditioning, strict=True):
+            if held is not None and row is not None:
+                torch.index_select(held, 0, index[at.TEXT, :size], out=row)
+        if batch.conditioning.guidance is not None:
+            batch.conditioning.guidance.copy_(block[at.EMBEDDED, :size])
 
         out = self._denoiser(*batch)
         if out.shape != batch.latents.shape or out.dtype != self._dtype:
@@ -270,26 +257,51 @@ class StreamPipeline:
                 f" {self._dtype} {tuple(batch.latents.shape)}."
             )
 
-        torch.index_select(out, 0, index[COND, :lanes], out=self._cond)
-        torch.index_select(out, 0, index[UNCOND, :lanes], out=self._uncond)
-        self._cond.mul_(w_cond).addcmul_(self._uncond, w_uncond)
-        torch.index_select(self._latents, 0, index[READ, :lanes], out=self._next)
-        torch.index_select(self._noise, 0, index[READ, :lanes], out=self._fresh)
-        self._next.mul_(a).addcmul_(self._cond, b).addcmul_(self._fresh, c)
-        self._latents.index_copy_(0, index[WRITE, :lanes], self._next)
+        lanes = min(size, self.slots)  # a lane has a row at least, so no batch holds more lanes than rows
+
+        def gathered(name: str, held: torch.Tensor, column: int) -> torch.Tensor:
+            return torch.index_select(held, 0, index[column, :lanes], out=self._lanes[name][:lanes])
+
+        def weight(column: int) -> torch.Tensor:
+            return block[column, :lanes].view(lanes, 1, 1, 1)
+
+        z = gathered("next", self._latents, at.READ)
+        uncond = gathered("uncond", out, at.UNCOND) if terms.uncond else None
+        anchor = gathered("anchor", self._anchors, at.READ) if terms.residual or terms.anchoring else None
+        if terms.anchoring and anchor is not None and uncond is not None:
+            found = anchor.mul_(weight(at.KEEP)).addcmul_(z, weight(at.SEEN_Z)).addcmul_(uncond, weight(at.SEEN_OUT))
+            self._anchors.index_copy_(0, index[at.WRITE, :lanes], found)
+        z.mul_(weight(at.W_Z)).addcmul_(gathered("cond", out, at.COND), weight(at.W_COND))
+        if uncond is not None:
+            z.addcmul_(uncond, weight(at.W_UNCOND))
+        if terms.residual and anchor is not None:
+            z.addcmul_(anchor, weight(at.W_ANCHOR))
+            z.addcmul_(gathered("noise", self._noise, at.PATH), weight(at.W_PATH))
+        if terms.fresh:
+            z.addcmul_(gathered("noise", self._noise, at.FRESH), weight(at.W_FRESH))
+        self._latents.index_copy_(0, index[at.WRITE, :lanes], z)
+
+    def _write_text(self, number: int, conditioning: Conditioning) -> None:
+        if self._held[number] is conditioning:  # a look that stands still costs no copy
+            return
+        for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):
+            for rows, one in zip(self._texts, (text.embeds, text.mask, text.pooled, None), strict=True):
+                if rows is not None and one is not None:
+                    rows[place].copy_(one)
+        self._held[number] = conditioning
 
     def _check(
         self,
         latent: torch.Tensor | None,
         schedule: FlowSchedule,
         conditioning: Conditioning,
-        guidance: float,
-        seed: int,
+        guidance: Guidance,
+        noise: tuple[NoiseShare, ...],
     ) -> None:
         if not self._vacant:
             raise StreamError(f"All {self.slots} slots are in use; step until one is free before admitting a picture.")
         if latent is None:
-            if schedule.p != 0.0:
+            if schedule.strength != 1.0:
                 raise StreamError(
                     f"A schedule of strength {schedule.strength} needs a picture to start from;"
                     " without one use strength 1."
@@ -299,13 +311,28 @@ class StreamPipeline:
                 f"The latent is {latent.dtype} {tuple(latent.shape)};"
                 f" this stream takes {self._dtype} {self._latent_shape}."
             )
-        for name, embeds in (("embeds", conditioning.embeds), ("negative", conditioning.negative)):
-            if tuple(embeds.shape) != self._embeds_shape:
-                raise StreamError(
-                    f"The conditioning's {name} have shape {tuple(embeds.shape)};"
-                    f" this stream takes {self._embeds_shape}."
-                )
-        if not math.isfinite(guidance):
-            raise StreamError(f"guidance is {guidance}; it must be a finite number, 1 for none.")
-        if not 0 <= seed < 2**31:
-            raise StreamError(f"seed is {seed}; it must be from 0 to {2**31 - 1}.")
+        self._check_text(conditioning)
+        if guidance.kind == "onetime_negative" and guidance.scale != 1.0 and len(schedule):
+            seen_from(schedule.rows[0])
+        if not noise or not all(share.weight == share.weight for share in noise) or not any(s.weight for s in noise):
+            raise StreamError(f"The noise is {noise}; it needs one share or more, of a weight other than 0.")
+        for share in noise:
+            if not 0 <= share.seed < 2**31:
+                raise StreamError(f"seed is {share.seed}; it must be from 0 to {2**31 - 1}.")
+
+    def _check_text(self, conditioning: Conditioning) -> None:
+        for name, text in (("positive", conditioning.positive), ("negative", conditioning.negative)):
+            if text.shape != self._conditioning:
+                raise StreamError(f"The {name} text has {text.shape}; this stream takes {self._conditioning}.")
+
+
+def _text_rows(
+    count: int, shape: ConditioningShape, embedded: bool, zeros: Callable[..., torch.Tensor]
+) -> ConditioningRows:
+    """Room for `count` texts."""
+    return ConditioningRows(
+        zeros(count, *shape.embeds),
+        zeros(count, shape.embeds[0]) if shape.masked else None,
+        None if shape.pooled is None else zeros(count, shape.pooled),
+        zeros(count) if embedded else None,
+    )

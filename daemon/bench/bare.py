@@ -16,6 +16,7 @@ from io_bridges.card import draw_card
 from pipeline.accelerators import choice
 from pipeline.accelerators.engines import Shapes
 from pipeline.conditioning import TextConditioner
+from pipeline.denoiser import ConditioningRows
 from pipeline.image_stream import Build, ImageStream
 from pipeline.models import load_model
 from presets.parameters import Parameters
@@ -92,17 +93,17 @@ class Bare:
         loaded = load_model(model)
         conditioner = TextConditioner(loaded.tokenizer, loaded.text_encoder, torch.device("cpu"), torch.float32)
         latent = (loaded.latent_channels, height // loaded.factor, width // loaded.factor)
-        shapes = Shapes(width, height, latent, conditioner.shape, BATCH)
+        shapes = Shapes(width, height, latent, conditioner.shape.embeds, BATCH)
         chosen = choice.build(accelerator, loaded, shapes, lambda text, fraction: None)
         engines = chosen.engines
         rows = torch.randn(BATCH, *latent, generator=torch.Generator().manual_seed(1)).to(engines.device)
         times = torch.tensor([row[0] for row in loaded.schedule(BATCH, 1.0).rows], device=engines.device)
-        words = conditioner.encode(Parameters().prompt).embeds.expand(BATCH, *conditioner.shape)
-        words = words.contiguous().to(engines.device)
+        text = conditioner.encode(Parameters().prompt).positive.embeds
+        words = text.expand(BATCH, *text.shape).contiguous().to(engines.device)
         one = [torch.empty_like(whole[:1]) for whole in (rows, times, words)]
 
         def batched() -> None:
-            engines.denoiser(rows, times, words)
+            engines.denoiser(rows, times, ConditioningRows(words))
             _finish(engines.device)
 
         def single() -> None:
@@ -110,7 +111,7 @@ class Bare:
                 # Into memory that stays, as the stream does it: no engine has to bind new buffers.
                 for held, whole in zip(one, (rows, times, words), strict=True):
                     held.copy_(whole[row : row + 1])
-                engines.denoiser(*one)
+                engines.denoiser(one[0], one[1], ConditioningRows(one[2]))
                 _finish(engines.device)
 
         with torch.inference_mode():

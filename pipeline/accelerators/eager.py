@@ -3,6 +3,7 @@
 import torch
 
 from pipeline.accelerators.engines import Engines, Progress, Shapes
+from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
 
@@ -28,8 +29,8 @@ def build(model: Model, shapes: Shapes, progress: Progress, threads: int | None 
     decoder = DecoderGraph(model.autoencoder).to(device)
 
     @torch.inference_mode()
-    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = unet(latents, timesteps, embeds, return_dict=False)[0]
+    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds, return_dict=False)[0]
         return out
 
     @torch.inference_mode()

@@ -9,6 +9,7 @@ import torch
 
 from pipeline.accelerators.converted import Graphs, converted
 from pipeline.accelerators.engines import Engines, Progress, Shapes
+from pipeline.denoiser import ConditioningRows
 from pipeline.models import Model
 
 STATIC_SIZES = (1, 2, 3, 4, 6, 8)
@@ -109,6 +110,6 @@ class _Denoiser:
         for size in self.sizes:
             self._projections[size] = _Request(compiled, torch.empty(size, width))
 
-    def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         size = len(latents)
-        return self._requests[size](latents, self._projections[size](timesteps), embeds)
+        return self._requests[size](latents, self._projections[size](timesteps), conditioning.embeds)

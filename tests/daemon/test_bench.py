@@ -139,16 +139,27 @@ def test_the_delay_is_measured_for_real(tmp_path: Path) -> None:
 def test_a_bench_that_is_stopped_leaves_no_process_and_a_whole_file(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "results.json"
     command = [*BENCH, "--only", "delay", "--seconds", "60", "--json", str(path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite that is started in the background is deaf to Ctrl-C, and so would be its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:
+        children: list[psutil.Process] = []
         try:
             children = until_it_plays(psutil.Process(process.pid))
             process.send_signal(number)
             _, said = process.communicate(timeout=40)
         finally:
             process.kill()
+            left = psutil.wait_procs(children, timeout=10)[1]
+            for child in left:
+                child.kill()
     assert process.returncode not in (0, -signal.SIGTERM)
     assert "Traceback" not in said
-    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert not left
     assert json.loads(path.read_text())["rows"] == []
 
 

@@ -13,6 +13,7 @@ from pipeline.accelerators import choice, eager
 from pipeline.accelerators.converted import converted
 from pipeline.accelerators.engines import Engines, Shapes
 from pipeline.accelerators.openvino import compile_engines
+from pipeline.denoiser import ConditioningRows
 from pipeline.models import SHIPPED, Model, load_model
 from presets.errors import AcceleratorUnavailable, ModelError
 
@@ -50,32 +51,35 @@ def engines(tiny: Model, cache: Path) -> Engines:
     return compiled(tiny, TINY, cache)
 
 
-def inputs(shapes: Shapes, rows: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def inputs(shapes: Shapes, rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
     generator = torch.Generator().manual_seed(rows)
     return (
         torch.randn(rows, *shapes.latent, generator=generator),
         torch.linspace(1000, 37.3, rows),
-        torch.randn(rows, *shapes.embeds, generator=generator),
+        ConditioningRows(torch.randn(rows, *shapes.embeds, generator=generator)),
     )
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8, 10])
 def test_openvino_is_eager_in_float32(reference: Engines, engines: Engines, rows: int) -> None:
-    latents, timesteps, embeds = inputs(TINY, rows)
-    expected = reference.denoiser(latents, timesteps, embeds)
-    moved = reference.denoiser(latents, timesteps, embeds.flip(-1)) - expected
+    latents, timesteps, text = inputs(TINY, rows)
+    expected = reference.denoiser(latents, timesteps, text)
+    moved = reference.denoiser(latents, timesteps, ConditioningRows(text.embeds.flip(-1))) - expected
     assert moved.abs().max() > 100 * 1e-4  # the conditioning is heard far above the tolerance
-    torch.testing.assert_close(engines.denoiser(latents, timesteps, embeds), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(engines.denoiser(latents, timesteps, text), expected, rtol=0, atol=1e-4)
 
 
 def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
     assert engines.sizes == (1, 2, 3, 4, 6, 8, 10)
-    latents, timesteps, embeds = inputs(TINY, TINY.rows)
-    alone = torch.cat(
-        [engines.denoiser(latents[i : i + 1], timesteps[i : i + 1], embeds[i : i + 1]).clone() for i in range(10)]
-    )
+    latents, timesteps, text = inputs(TINY, TINY.rows)
+
+    def rows(start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
+        some = slice(start, stop)
+        return latents[some].clone(), timesteps[some].clone(), ConditioningRows(text.embeds[some].clone())
+
+    alone = torch.cat([engines.denoiser(*rows(i, i + 1)).clone() for i in range(10)])
     for size in engines.sizes:
-        together = engines.denoiser(latents[:size].clone(), timesteps[:size].clone(), embeds[:size].clone())
+        together = engines.denoiser(*rows(0, size))
         torch.testing.assert_close(together, alone[:size], rtol=0, atol=1e-4)
 
 
@@ -94,8 +98,8 @@ def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engi
 def test_bfloat16_does_not_round_the_timestep(reference: Engines, tiny: Model, cache: Path) -> None:
     """bfloat16 has 750 and 753 in one; the network must tell them apart as float32 does."""
     engines = compiled(tiny, SMALL, cache, "bf16")
-    latents, _, embeds = inputs(SMALL, 1)
-    pair = [latents.repeat(2, 1, 1, 1), torch.tensor([750.0, 753.0]), embeds.repeat(2, 1, 1)]
+    latents, _, text = inputs(SMALL, 1)
+    pair = [latents.repeat(2, 1, 1, 1), torch.tensor([750.0, 753.0]), ConditioningRows(text.embeds.repeat(2, 1, 1))]
     step = [(out[1] - out[0]).clone() for out in (reference.denoiser(*pair), engines.denoiser(*pair))]
     assert step[0].norm() > 0
     assert step[1].norm() > 0.3 * step[0].norm()
@@ -113,12 +117,12 @@ def test_the_shipped_model_in_this_processor_s_precision(tmp_path: Path) -> None
                                 config["text_encoder"]["hidden_size"]), 4,
     )  # fmt: skip
     reference = eager.build(model, shapes, quiet)
-    latents, timesteps, embeds = inputs(shapes, 4)
-    expected = reference.denoiser(latents, timesteps, embeds)
+    latents, timesteps, text = inputs(shapes, 4)
+    expected = reference.denoiser(latents, timesteps, text)
     for precision, tolerance in (("f32", 1e-3), ("bf16", 0.1)):
         if precision == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             continue
-        out = compiled(model, shapes, tmp_path, precision).denoiser(latents, timesteps, embeds)
+        out = compiled(model, shapes, tmp_path, precision).denoiser(latents, timesteps, text)
         assert (out - expected).norm() / expected.norm() < tolerance
 
 

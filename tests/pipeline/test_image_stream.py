@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Shapes
-from pipeline.conditioning import Conditioning
+from pipeline.conditioning import Conditioning, ConditioningShape, Text
+from pipeline.guidance import Guidance
 from pipeline.image_stream import Build, ImageStream, Picture
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from pipeline.stream import StreamPipeline
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
+from presets.moment import NoiseShare
 from presets.parameters import Parameters, WeightedPrompt
 
 LATENT, TOKENS = (4, 8, 8), (12, 16)
@@ -60,7 +62,7 @@ def draw(stream: ImageStream, pixels: NDArray[np.uint8] | None, parameters: Para
 
 def words(seed: int) -> Conditioning:
     generator = torch.Generator().manual_seed(seed)
-    return Conditioning(torch.randn(TOKENS, generator=generator), torch.randn(TOKENS, generator=generator))
+    return Conditioning(Text(torch.randn(TOKENS, generator=generator)), Text(torch.randn(TOKENS, generator=generator)))
 
 
 def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: float, seed: int) -> torch.Tensor:
@@ -72,9 +74,9 @@ def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: floa
     z = unit_noise(seed, ENTRY, LATENT)[None]
     with torch.no_grad():
         for t in scheduler.timesteps:
-            out = model.unet(z, t, text.embeds[None]).sample
+            out = model.unet(z, t, text.positive.embeds[None]).sample
             if guidance != 1:
-                away = model.unet(z, t, text.negative[None]).sample
+                away = model.unet(z, t, text.negative.embeds[None]).sample
                 out = away + guidance * (out - away)
             z = scheduler.step(out, t, z).prev_sample
     return z[0]
@@ -83,14 +85,19 @@ def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: floa
 @pytest.mark.parametrize("guidance", [1.0, 2.5])
 def test_diffusers_own_scheduler_draws_the_same_latents(model: Model, guidance: float) -> None:
     engines = eager.build(model, Shapes(64, 64, LATENT, TOKENS, 8), lambda text, fraction: None)
-    stream = StreamPipeline(engines.denoiser, slots=4, latent_shape=LATENT, embeds_shape=TOKENS, sizes=engines.sizes)
+    stream = StreamPipeline(
+        engines.denoiser, slots=4, latent_shape=LATENT, conditioning=ConditioningShape(TOKENS), sizes=engines.sizes
+    )
     moved = diffusers_alone(model, words(0), 4, guidance, 0) - diffusers_alone(model, words(1), 4, guidance, 0)
     assert moved.abs().max() > 100 * 1e-4
     out: dict[object, torch.Tensor] = {}
     index = 0
     while len(out) < 6:
         if index < 6:  # one a step, so that the batch is mixed: each picture at another timestep
-            stream.admit(None, model.schedule(4, 1.0), words(index), guidance=guidance, seed=index, ticket=index)
+            noise = (NoiseShare(index),)
+            stream.admit(
+                None, model.schedule(4, 1.0), words(index), guidance=Guidance(guidance), noise=noise, ticket=index
+            )
             index += 1
         out |= {ticket: latent.clone() for latent, ticket in stream.step()}
     for ticket, latent in out.items():

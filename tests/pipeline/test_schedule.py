@@ -20,14 +20,14 @@ def test_full_strength_is_the_whole_grid_from_pure_noise() -> None:
     np.testing.assert_array_equal(schedule.a, 1)
     np.testing.assert_array_equal(schedule.c, 0)
     np.testing.assert_array_equal(schedule.scale, 1)
-    assert (schedule.p, schedule.q) == (0.0, 1.0)
+    assert schedule.entry == (0.0, 1.0)
 
 
 def test_a_lower_strength_starts_there_and_takes_the_grid_below_it() -> None:
     schedule = flow_matching_schedule(4, 0.6)
     np.testing.assert_allclose(sigmas(schedule), [0.6, 0.5, 0.25], rtol=1e-6)
     np.testing.assert_allclose(schedule.b, [-0.1, -0.25, -0.25], rtol=1e-6)
-    assert (schedule.p, schedule.q) == pytest.approx((0.4, 0.6))
+    assert schedule.entry == pytest.approx((0.4, 0.6))
 
 
 def test_strength_on_a_grid_point_makes_no_vanishing_step() -> None:
@@ -38,7 +38,7 @@ def test_strength_on_a_grid_point_makes_no_vanishing_step() -> None:
 def test_no_strength_passes_the_picture_through() -> None:
     for strength in (0, 0.0, SHORTEST_STEP / 2):
         schedule = flow_matching_schedule(4, strength)
-        assert (len(schedule), schedule.p, schedule.q) == (0, 1.0, 0.0)
+        assert (len(schedule), schedule.entry) == (0, (1.0, 0.0))
 
 
 def test_static_shift_gives_the_sigmas_of_stable_diffusion_3() -> None:
@@ -55,10 +55,10 @@ def test_every_schedule_walks_down_to_the_clean_picture(steps: int, strength: fl
     schedule = flow_matching_schedule(steps, strength, shift=shift)
     assert len(schedule) <= steps
     if len(schedule) == 0:
-        assert (schedule.p, schedule.q) == (1.0, 0.0)
+        assert schedule.entry == (1.0, 0.0)
         return
-    assert schedule.q == pytest.approx(strength, rel=1e-6)
-    assert schedule.p + schedule.q == pytest.approx(1)
+    assert schedule.entry[1] == pytest.approx(strength, rel=1e-6)
+    assert sum(schedule.entry) == pytest.approx(1)
     assert np.all(schedule.b < 0)
     assert -schedule.b.sum(dtype=np.float64) == pytest.approx(strength, rel=1e-5)
     gaps = -np.diff(np.append(schedule.timestep, 0)) / 1000
@@ -94,7 +94,8 @@ def test_what_can_not_be_is_refused_by_name(arguments: dict[str, float], says: s
 
 
 def test_a_table_with_holes_is_refused() -> None:
-    good = {"timestep": [1.0], "a": [1.0], "b": [1.0], "c": [0.0], "scale": [1.0], "p": 0.0, "q": 1.0, "strength": 1.0}
+    columns = ("timestep", "a", "b", "p", "q", "out_x", "out_n")
+    good = {**{column: [1.0] for column in columns}, "strength": 1.0}
     FlowSchedule.from_columns(**good)
     with pytest.raises(ScheduleError, match="equally long"):
         FlowSchedule.from_columns(**(good | {"a": [1.0, 2.0]}))

@@ -1,28 +1,39 @@
 """The stream's three properties: exact, ordered, one call; each shown to fail where it is broken."""
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.conditioning import Conditioning
+from pipeline.conditioning import Conditioning, ConditioningShape, Text
+from pipeline.denoiser import ConditioningRows
+from pipeline.guidance import KINDS, Guidance, Kind
 from pipeline.noise import ENTRY, unit_noise
-from pipeline.schedule import FlowSchedule, flow_matching_schedule
+from pipeline.schedule import COLUMNS, FlowSchedule, flow_matching_schedule
 from pipeline.stream import Finished, StreamPipeline
 from presets.errors import StreamError
+from presets.moment import NoiseShare
 
-SHAPE, TOKENS = (2, 3, 5), (4, 3)
-Network = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+SHAPE, TOKENS, POOLED = (2, 3, 5), (4, 3), 2
+FITS = ConditioningShape(TOKENS, masked=True, pooled=POOLED)
+Network = Callable[[torch.Tensor, torch.Tensor, ConditioningRows], torch.Tensor]
 
 
-def network(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-    """Nonlinear in latent, timestep and conditioning, and mixed over each latent; every row by itself."""
-    time = torch.sin(timesteps.to(latents.dtype) / 170.0).view(-1, 1, 1, 1)
-    text = torch.tanh(embeds.square().mean(1) + embeds[:, 0]).mean(1).view(-1, 1, 1, 1)
+def network(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+    """Nonlinear in latent, both times and all of the conditioning, mixed over each latent; every row by itself."""
+    embeds, mask, pooled, guidance = conditioning
+    time = torch.sin(timesteps[:, 0] / 170.0 + torch.cos(timesteps[:, 1])).to(latents.dtype).view(-1, 1, 1, 1)
+    told = (embeds.square() * mask[:, :, None]).mean(1) + embeds[:, 0] + pooled.square().sum(1, keepdim=True)
+    text = torch.tanh(told / 4).mean(1).view(-1, 1, 1, 1)
+    if guidance is not None:
+        text = text * torch.cos(guidance / 3).view(-1, 1, 1, 1)
     mixed = latents.roll(1, -1) * 0.5 + latents.mean((1, 2, 3), keepdim=True)
     return torch.sin(mixed * (1.0 + text) + time) * torch.exp(-0.3 * latents.square()) + time * text
 
@@ -30,10 +41,16 @@ def network(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor
 def swapped(part: str) -> Network:
     """The network with one of its inputs handed to the neighbouring row."""
 
-    def wrong(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-        given = {"latents": latents, "timesteps": timesteps, "embeds": embeds}
-        given[part] = given[part].roll(1, 0)
-        return network(**given)
+    def wrong(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        if part == "latents":
+            latents = latents.roll(1, 0)
+        elif part in ("timestep", "second"):
+            column = ("timestep", "second").index(part)
+            timesteps = timesteps.clone()
+            timesteps[:, column] = timesteps[:, column].roll(1, 0)
+        else:
+            conditioning = conditioning._replace(**{part: getattr(conditioning, part).roll(1, 0)})
+        return network(latents, timesteps, conditioning)
 
     return wrong
 
@@ -47,27 +64,41 @@ class Order(NamedTuple):
     seed: int
     text: int
     stochastic: bool
-    """Whether its schedule adds fresh noise and scales the network's input."""
+    """Whether its schedule adds fresh noise, scales the network's input and has a second time."""
+    kind: Kind = "full"
+    drift: float = 0.0
+    """How much of the noise of another seed is mixed in."""
 
 
-def stochastic(steps: int) -> FlowSchedule:
+def noise_of(order: Order) -> tuple[NoiseShare, ...]:
+    own = NoiseShare(order.seed)
+    return (own, NoiseShare(order.seed, 1, order.drift)) if order.drift else (own,)
+
+
+def stochastic(steps: int, strength: float) -> FlowSchedule:
     """A flow solver that renoises: a = 1 − σ', b = −σ(1 − σ'), c = σ', with an input scale to be honoured."""
-    at = torch.linspace(1, 1 / steps, steps, dtype=torch.float64).numpy()
+    if strength <= 0.01:
+        return FlowSchedule.passing_through()
+    at = torch.linspace(strength, strength / steps, steps, dtype=torch.float64).numpy()
     after = torch.cat([torch.from_numpy(at[1:]), torch.zeros(1, dtype=torch.float64)]).numpy()
     return FlowSchedule.from_columns(
         timestep=1000 * at,
+        second=after,
         a=1 - after,
         b=-at * (1 - after),
         c=after,
         scale=1.0 / (1.0 + at),
-        p=0.0,
-        q=1.0,
-        strength=1.0,
+        p=1 - at,
+        q=at,
+        out_x=[-1.0] * steps,
+        out_n=[1.0] * steps,
+        strength=strength,
     )
 
 
 def schedule_of(order: Order) -> FlowSchedule:
-    return stochastic(order.steps) if order.stochastic else flow_matching_schedule(order.steps, order.strength)
+    make = stochastic if order.stochastic else flow_matching_schedule
+    return make(order.steps, order.strength)
 
 
 def picture(index: int) -> torch.Tensor:
@@ -76,23 +107,54 @@ def picture(index: int) -> torch.Tensor:
 
 def words(text: int) -> Conditioning:
     generator = torch.Generator().manual_seed(5000 + text)
-    embeds, negative = (torch.randn(TOKENS, generator=generator, dtype=torch.float64) for _ in range(2))
-    return Conditioning(embeds, negative)
+
+    def text_of() -> Text:
+        embeds, mask, pooled = (
+            torch.randn(shape, generator=generator, dtype=torch.float64) for shape in (TOKENS, TOKENS[:1], (POOLED,))
+        )
+        return Text(embeds, (mask > 0).double(), pooled)
+
+    return Conditioning(text_of(), text_of())
 
 
-def alone(order: Order, index: int, dtype: torch.dtype) -> torch.Tensor:
-    """The same picture drawn by itself, in the textbook's way."""
-    schedule, text = schedule_of(order), words(order.text)
-    z = schedule.p * picture(index).to(dtype) + schedule.q * unit_noise(order.seed, ENTRY, SHAPE).to(dtype)
+def mixed_noise(order: Order, row: int, dtype: torch.dtype) -> torch.Tensor:
+    own, other = (unit_noise(order.seed, row, SHAPE, leg).to(dtype) for leg in (0, 1))
+    return (own + order.drift * other) / math.sqrt(1 + order.drift**2)
+
+
+def alone(order: Order, index: int, dtype: torch.dtype, change: tuple[int, int] | None = None) -> torch.Tensor:
+    """The same picture drawn by itself, in the textbook's way; `change` is a row and the text it has from there on."""
+    schedule, source, scale = schedule_of(order), picture(index).to(dtype), float(np.float32(order.guidance))
+    path = mixed_noise(order, ENTRY, dtype)
+    p, q = schedule.entry
+    z, anchor = p * source + q * path, source
     for row in range(len(schedule)):
-        t = torch.tensor([float(schedule.timestep[row])], dtype=dtype)
-        x = (float(schedule.scale[row]) * z)[None]
-        out = network(x, t, text.embeds.to(dtype)[None])[0]
-        if order.guidance != 1:
-            away = network(x, t, text.negative.to(dtype)[None])[0]
-            out = away + order.guidance * (out - away)
-        fresh = unit_noise(order.seed, row + 1, SHAPE).to(dtype)
+        text = words(change[1] if change and row >= change[0] else order.text)
+        t = torch.tensor([[float(schedule.timestep[row]), float(schedule.second[row])]], dtype=dtype)
+        sigma = float(schedule.rows[row, COLUMNS.index("q")])
+        clean = float(schedule.rows[row, COLUMNS.index("p")])
+
+        def answer(told: Text, z: torch.Tensor = z, t: torch.Tensor = t, row: int = row) -> torch.Tensor:
+            told_rows = ConditioningRows(*(part.to(dtype)[None] for part in (told.embeds, told.mask, told.pooled)))
+            return network((float(schedule.scale[row]) * z)[None], t, told_rows)[0]
+
+        out = answer(text.positive)
+        if scale != 1:
+            if order.kind == "full":
+                away = answer(text.negative)
+            elif order.kind == "onetime_negative" and row == 0:
+                away = answer(text.negative)
+                # The clean picture x with z = clean·x + sigma·n and away = n − x.
+                anchor = (z - sigma * away) / (clean + sigma)
+            elif order.kind == "free":
+                away = path - source
+            else:
+                away = (z - clean * anchor) / sigma - anchor
+            out = away + scale * (out - away)
+        fresh = mixed_noise(order, row + 1, dtype)
         z = float(schedule.a[row]) * z + float(schedule.b[row]) * out + float(schedule.c[row]) * fresh
+        if schedule.c[row]:
+            path = fresh
     return z
 
 
@@ -107,7 +169,9 @@ class Run:
 
 def stream_of(denoiser: Network, slots: int = 4, dtype: torch.dtype = torch.float64) -> StreamPipeline:
     sizes = (1, 2, 3, 5, 2 * slots)
-    return StreamPipeline(denoiser, slots=slots, latent_shape=SHAPE, embeds_shape=TOKENS, sizes=sizes, dtype=dtype)
+    return StreamPipeline(
+        denoiser, slots=slots, latent_shape=SHAPE, conditioning=FITS, sizes=sizes, second_time=True, dtype=dtype
+    )
 
 
 def play(
@@ -116,10 +180,10 @@ def play(
     """Admits as many pictures before each step as `admitted` says and there is room for, and drains."""
     calls = 0
 
-    def counted(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    def counted(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        return denoiser(latents, timesteps, embeds)
+        return denoiser(latents, timesteps, conditioning)
 
     stream, run, index, turn = stream_of(counted, dtype=dtype), Run([], [], []), 0, 0
     while index < len(orders) or stream.in_flight:
@@ -132,8 +196,8 @@ def play(
                 picture(index).to(dtype),
                 schedule_of(order),
                 words(order.text),
-                guidance=order.guidance,
-                seed=order.seed,
+                guidance=Guidance(order.guidance, order.kind),
+                noise=noise_of(order),
                 ticket=index,
             )
             index += 1
@@ -164,6 +228,8 @@ orders_strategy = st.lists(
         seed=st.integers(0, 5),
         text=st.integers(0, 3),
         stochastic=st.booleans(),
+        kind=st.sampled_from(KINDS),
+        drift=st.one_of(st.just(0.0), st.floats(0.1, 4)),
     ),
     min_size=1,
     max_size=14,
@@ -189,22 +255,29 @@ def test_in_float32_within_one_in_ten_thousand(orders: list[Order], admitted: li
 
 MIXED = [
     Order(4, 1.0, 1.0, 0, 0, False),
-    Order(6, 0.7, 3.0, 1, 1, False),
+    Order(6, 0.7, 3.0, 1, 1, False, drift=0.7),
     Order(2, 1.0, 1.0, 2, 2, True),
-    Order(5, 0.4, 1.0, 3, 3, False),
-    Order(8, 1.0, 2.0, 4, 0, True),
+    Order(5, 0.4, 2.5, 3, 3, False, "self_negative"),
+    Order(8, 1.0, 2.0, 4, 0, True, "onetime_negative"),
+    Order(3, 0.8, 1.5, 2, 1, False, "free"),
     Order(1, 0.0, 1.0, 5, 1, False),
 ]
 
 
-@pytest.mark.parametrize("part", ["latents", "timesteps", "embeds"])
+@pytest.mark.parametrize("part", ["latents", "timestep", "second", "embeds", "mask", "pooled"])
 def test_swapping_an_input_between_slots_is_seen(part: str) -> None:
     assert error(play(MIXED, [1]), MIXED) < 1e-10
     assert error(play(MIXED, [1], swapped(part)), MIXED) > 1e-3
 
 
-@pytest.mark.parametrize("changed", [{"seed": 9}, {"text": 9}, {"guidance": 1.5}, {"strength": 0.5}, {"steps": 7}])
-def test_every_property_of_an_order_reaches_its_picture(changed: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"seed": 9}, {"text": 9}, {"guidance": 1.5}, {"strength": 0.5}, {"steps": 7}, {"drift": 0.3}),
+        *({"kind": kind} for kind in KINDS[1:]),
+    ],
+)
+def test_every_property_of_an_order_reaches_its_picture(changed: dict[str, Any]) -> None:
     orders = [Order(4, 0.8, 2.0, 0, 0, False)]
     assert error(play(orders, [1]), [orders[0]._replace(**changed)]) > 1e-3
 
@@ -253,11 +326,11 @@ def test_a_sick_picture_does_not_touch_its_neighbours() -> None:
 def test_the_denoiser_sees_prepared_sizes_and_the_same_memory_every_time() -> None:
     seen: list[tuple[int, int]] = []
 
-    def watched(latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    def watched(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         assert torch.isfinite(latents).all()
-        assert (timesteps > 0).all()  # spare rows repeat a live one
+        assert (timesteps[:, 0] > 0).all()  # spare rows repeat a live one
         seen.append((len(latents), latents.data_ptr()))
-        return network(latents, timesteps, embeds)
+        return network(latents, timesteps, conditioning)
 
     play([Order(4, 1.0, 1.0 + index % 2, index, 0, False) for index in range(20)], [1], watched)
     assert {size for size, _ in seen} <= {1, 2, 3, 5, 8}
@@ -274,10 +347,78 @@ def test_clear_drops_what_is_in_flight() -> None:
     assert [ticket for _, ticket in stream.step()] == ["next"]
 
 
+@pytest.mark.parametrize("kinds", itertools.combinations(KINDS, 2))
+def test_kinds_of_guidance_mix_with_each_other_and_with_none(kinds: tuple[Kind, Kind]) -> None:
+    orders = [
+        Order(
+            2 + index % 4, 0.5 + index % 3 / 4, (1.0, 3.0)[index % 3 > 0], index, index % 4, bool(index % 5 > 2), kind
+        )
+        for index, kind in zip(range(15), itertools.cycle((*kinds, "full")), strict=False)
+    ]
+    assert error(play(orders, [1, 2]), orders) < 1e-10
+
+
+def test_a_new_text_can_reach_pictures_in_flight() -> None:
+    orders = [Order(4, 1.0, 2.0, index, 0, False) for index in range(3)]
+    stream, out = stream_of(network), dict[object, torch.Tensor]()
+    for index, order in enumerate(orders):
+        stream.admit(
+            picture(index), schedule_of(order), words(0), guidance=Guidance(2.0), noise=noise_of(order), ticket=index
+        )
+        stream.step()
+    with pytest.raises(StreamError, match="positive text"):
+        stream.recondition(Conditioning(Text(torch.zeros(4, 2)), words(0).negative))
+    stream.recondition(words(7))
+    while stream.in_flight:
+        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    for index, order in enumerate(orders):  # the eldest has three rows behind it, the youngest one
+        torch.testing.assert_close(out[index], alone(order, index, torch.float64, (3 - index, 7)), rtol=0, atol=1e-10)
+        assert (out[index] - alone(order, index, torch.float64)).abs().max() > 1e-3
+
+
+def test_embedded_guidance_is_an_input_and_not_a_second_row() -> None:
+    def watched(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        assert len(latents) <= 3
+        return network(latents, timesteps, conditioning)
+
+    stream = StreamPipeline(
+        watched, slots=3, latent_shape=SHAPE, conditioning=FITS, sizes=(1, 2, 3), second_time=True,
+        embedded_guidance=True, dtype=torch.float64,
+    )  # fmt: skip
+    scales, out = (1.0, 2.5, 7.0), dict[object, torch.Tensor]()
+    for index, scale in enumerate(scales):
+        stream.admit(
+            picture(index), flow_matching_schedule(3, 1.0), words(index), guidance=Guidance(scale), ticket=index
+        )
+        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    while stream.in_flight:
+        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    for index, scale in enumerate(scales):
+        schedule, text = flow_matching_schedule(3, 1.0), words(index).positive
+        z = unit_noise(0, ENTRY, SHAPE).double()
+        for row in range(3):
+            told = ConditioningRows(
+                text.embeds[None], text.mask[None], text.pooled[None], torch.tensor([scale]).double()
+            )
+            t = torch.tensor([[float(schedule.timestep[row]), 0.0]], dtype=torch.float64)
+            z = z + float(schedule.b[row]) * network(z[None], t, told)[0]
+        torch.testing.assert_close(out[index], z, rtol=0, atol=1e-10)
+
+
+def test_half_precision_keeps_its_coefficients_and_times_in_full() -> None:
+    def watched(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        assert latents.dtype == conditioning.embeds.dtype == torch.bfloat16
+        assert timesteps.dtype == torch.float32
+        return network(latents.float(), timesteps, ConditioningRows(*(p.float() for p in conditioning[:3]))).bfloat16()
+
+    run = play(MIXED, [1], watched, torch.bfloat16)
+    assert error(run, MIXED, torch.float32) < 0.1
+
+
 def test_warm_up_touches_no_picture_in_flight() -> None:
     order = Order(3, 0.8, 2.0, 0, 0, False)
     stream, finished = stream_of(network), list[Finished]()
-    stream.admit(picture(0), schedule_of(order), words(0), guidance=2.0)
+    stream.admit(picture(0), schedule_of(order), words(0), guidance=Guidance(2.0))
     while stream.in_flight:
         stream.warm_up()
         finished += stream.step()
@@ -296,11 +437,15 @@ def test_noise_depends_on_seed_and_row_alone() -> None:
         ({"latent": torch.zeros(2, 3, 4)}, r"\(2, 3, 4\); this stream takes .*\(2, 3, 5\)"),
         ({"latent": torch.zeros(SHAPE, dtype=torch.int64)}, "torch.int64"),
         ({"latent": None}, "strength 0.5 needs a picture to start from"),
-        ({"conditioning": Conditioning(torch.zeros(4, 2), torch.zeros(4, 3))}, r"embeds have shape \(4, 2\)"),
-        ({"conditioning": Conditioning(torch.zeros(4, 3), torch.zeros(1, 3))}, r"negative have shape \(1, 3\)"),
-        ({"guidance": float("nan")}, "guidance is nan"),
-        ({"seed": -1}, "seed is -1; it must be from 0 to 2147483647"),
-        ({"seed": 2**31}, "seed is 2147483648"),
+        ({"conditioning": Conditioning(Text(torch.zeros(4, 2)), words(0).negative)}, r"The positive text has .*4, 2"),
+        ({"conditioning": Conditioning(words(0).positive, Text(torch.zeros(4, 3)))}, r"The negative text has .*False"),
+        ({"guidance": Guidance(float("nan"))}, "guidance is nan"),
+        ({"guidance": Guidance(2.0, "most")}, "guidance kind is 'most'; it is one of full, self_negative"),
+        ({"noise": (NoiseShare(-1),)}, "seed is -1; it must be from 0 to 2147483647"),
+        ({"noise": (NoiseShare(2**31),)}, "seed is 2147483648"),
+        ({"noise": ()}, "one share or more"),
+        ({"noise": (NoiseShare(0, 0, 0.0),)}, "a weight other than 0"),
+        ({"noise": (NoiseShare(0, 0, float("nan")),)}, "a weight other than 0"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(changed: dict[str, object], says: str) -> None:
@@ -309,8 +454,8 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(changed: dict[str, obj
         "latent": picture(0),
         "schedule": flow_matching_schedule(2, 0.5),
         "conditioning": words(0),
-        "guidance": 1.0,
-        "seed": 0,
+        "guidance": Guidance(),
+        "noise": (NoiseShare(0),),
     }
     with pytest.raises(StreamError, match=says):
         stream.admit(**(fits | changed))
@@ -327,13 +472,13 @@ def test_no_more_pictures_than_slots() -> None:
 
 def test_a_stream_that_could_not_hold_its_slots_is_refused() -> None:
     with pytest.raises(StreamError, match="4 slots with guidance need 8 rows"):
-        StreamPipeline(network, slots=4, latent_shape=SHAPE, embeds_shape=TOKENS, sizes=(1, 4))
+        StreamPipeline(network, slots=4, latent_shape=SHAPE, conditioning=FITS, sizes=(1, 4))
     with pytest.raises(StreamError, match="slots is 0"):
-        StreamPipeline(network, slots=0, latent_shape=SHAPE, embeds_shape=TOKENS, sizes=(1, 4))
+        StreamPipeline(network, slots=0, latent_shape=SHAPE, conditioning=FITS, sizes=(1, 4))
 
 
 def test_an_answer_of_the_wrong_shape_is_refused() -> None:
-    stream = stream_of(lambda latents, timesteps, embeds: latents[:, :1])
+    stream = stream_of(lambda latents, timesteps, conditioning: latents[:, :1])
     stream.admit(None, flow_matching_schedule(2, 1.0), words(0))
     with pytest.raises(StreamError, match="The denoiser answered"):
         stream.step()
