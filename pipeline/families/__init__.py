@@ -1,0 +1,1 @@
+"""From a diffusers network to the stream's `Denoiser`, a module a family of networks."""

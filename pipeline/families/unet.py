@@ -1,0 +1,79 @@
+"""The UNets of Stable Diffusion, SDXL, InstaFlow and LCM as the stream's denoiser."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.conditioning import ConditioningShape
+from pipeline.denoiser import ConditioningRows
+from presets.errors import ModelError
+
+
+class UNetDenoiser(nn.Module):
+    """diffusers' `UNet2DConditionModel`, told of time, text and, where it was trained so, of size and guidance.
+
+    SDXL reads the pooled text and six numbers of size and crop (arXiv:2307.01952, section 2.2), which are fixed here
+    to a picture seen whole at the size it is drawn in. LCM reads the guidance scale (arXiv:2310.04378, section 4.2).
+    """
+
+    sizes: torch.Tensor | None
+    frequencies: torch.Tensor | None
+
+    def __init__(self, unet: Any, pixels: tuple[int, int]) -> None:
+        """
+        Args:
+            unet: The network, on its device and in eval mode.
+            pixels: Height and width of the picture.
+
+        Raises:
+            ModelError: a UNet that wants more than a stream has to tell it.
+        """
+        super().__init__()
+        added = unet.config.addition_embed_type
+        if added not in (None, "text_time") or unet.config.class_embed_type is not None:
+            raise ModelError(
+                f"This UNet has addition_embed_type {added!r} and class_embed_type {unet.config.class_embed_type!r};"
+                " those that can be played have None or 'text_time', and None."
+            )
+        self.unet = unet
+        width = unet.config.time_cond_proj_dim
+        self.embedded_guidance = width is not None
+        """Whether the network takes the guidance scale as an input."""
+        where = {"device": unet.device, "dtype": torch.float32}
+        sizes = torch.tensor([[*pixels, 0.0, 0.0, *pixels]], **where) if added else None
+        self.register_buffer("sizes", sizes, persistent=False)
+        frequencies = 1000.0 * torch.logspace(0.0, -4.0, width // 2, **where) if width else None
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def conditioning(self, tokens: int) -> ConditioningShape:
+        """What it reads of a text of so many tokens."""
+        config = self.unet.config
+        pooled = None
+        if self.sizes is not None:
+            pooled = self.unet.add_embedding.linear_1.in_features - 6 * config.addition_time_embed_dim
+        return ConditioningShape((tokens, config.cross_attention_dim), pooled=pooled)
+
+    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        """As `pipeline.denoiser.Denoiser`; timesteps ``[B]`` are those of training, 0 to 1000."""
+        added = None
+        if self.sizes is not None:
+            added = {"text_embeds": conditioning.pooled, "time_ids": self.sizes.expand(len(latents), -1)}
+        guided = None
+        if self.frequencies is not None and conditioning.guidance is not None:
+            guided = _sinusoids(conditioning.guidance, self.frequencies).to(latents.dtype)
+        out: torch.Tensor = self.unet(
+            latents,
+            timesteps,
+            conditioning.embeds,
+            timestep_cond=guided,
+            added_cond_kwargs=added,
+            return_dict=False,
+        )[0]
+        return out
+
+
+def _sinusoids(scale: torch.Tensor, frequencies: torch.Tensor) -> torch.Tensor:
+    """Guidance scales ``[B]`` as ``[B, W]``, counted from 0 as LCM's authors do, in the frequencies' precision."""
+    angles = (scale.to(frequencies.dtype) - 1.0)[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
