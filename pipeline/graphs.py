@@ -1,5 +1,6 @@
 """The three networks as graphs from tensors to tensors: what every accelerator runs or compiles, eager included.
 
+`fold` gives the same functions at less work (`pipeline.fold`); eager does without, since the rest is held against it.
 Conversion to and from uint8 and the latents' normalisation are inside, so that a compiler fuses them and every
 accelerator means the same by a pixel.
 """
@@ -9,7 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-REVISION = 1
+from pipeline.fold import folded_autoencoder, folded_unet
+
+REVISION = 2
 """Part of the key of everything compiled from these graphs: raise it when one of them changes."""
 
 
@@ -31,9 +34,9 @@ class TimestepGraph(nn.Module):
 class DenoiserGraph(nn.Module):
     """Latents ``[B, C, h, w]``, projected timesteps ``[B, P]`` and embeds ``[B, L, D]`` to ``[B, C, h, w]``."""
 
-    def __init__(self, unet: Any) -> None:
+    def __init__(self, unet: Any, fold: bool = False) -> None:
         super().__init__()
-        self.unet = unet
+        self.unet = folded_unet(unet) if fold else unet
 
     def forward(self, latents: torch.Tensor, projected: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
         # diffusers projects the timesteps inside; handing it what is projected already is the smallest change.
@@ -51,9 +54,9 @@ class EncoderGraph(nn.Module):
     shift: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, autoencoder: Any) -> None:
+    def __init__(self, autoencoder: Any, fold: bool = False) -> None:
         super().__init__()
-        self.encoder = autoencoder.encoder
+        self.encoder = folded_autoencoder(autoencoder.encoder) if fold else autoencoder.encoder
         shift, scale = _normalisation(autoencoder)
         self.register_buffer("shift", shift, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
@@ -70,9 +73,9 @@ class DecoderGraph(nn.Module):
     shift: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, autoencoder: Any) -> None:
+    def __init__(self, autoencoder: Any, fold: bool = False) -> None:
         super().__init__()
-        self.decoder = autoencoder.decoder
+        self.decoder = folded_autoencoder(autoencoder.decoder) if fold else autoencoder.decoder
         shift, scale = _normalisation(autoencoder)
         self.register_buffer("shift", shift, persistent=False)
         self.register_buffer("scale", scale, persistent=False)

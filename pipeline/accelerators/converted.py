@@ -93,7 +93,7 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
         projected = project(timesteps)
         progress("converting the network", 0.1)
         denoiser = _graph(
-            DenoiserGraph(unet),
+            DenoiserGraph(unet, fold=True),
             (latents, projected, embeds),
             [[-1, *shapes.latent], [-1, projected.shape[1]], [-1, *shapes.embeds]],
         )
@@ -102,8 +102,10 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
         return {
             "timesteps": _graph(project, (timesteps,), [[-1]]),
             "denoiser": denoiser,
-            "encoder": _graph(EncoderGraph(autoencoder), (torch.zeros(pixels, dtype=torch.uint8),), [[*pixels]]),
-            "decoder": _graph(DecoderGraph(autoencoder), (latents[:1],), [[1, *shapes.latent]]),
+            "encoder": _graph(
+                EncoderGraph(autoencoder, fold=True), (torch.zeros(pixels, dtype=torch.uint8),), [[*pixels]]
+            ),
+            "decoder": _graph(DecoderGraph(autoencoder, fold=True), (latents[:1],), [[1, *shapes.latent]]),
         }
 
 
