@@ -12,6 +12,7 @@ from pipeline.accelerators import choice
 from pipeline.accelerators.choice import Chosen
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.conditioning import Conditioning, TextConditioner
+from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
 from pipeline.stream import StreamPipeline
@@ -69,6 +70,7 @@ class ImageStream:
         )
         self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
         self._pixels_np = self._pixels.numpy()
+        self._feedback = Feedback(build.width, build.height)
         self.description = {
             "model": model.name,
             "accelerator": chosen.name,
@@ -131,12 +133,13 @@ class ImageStream:
     ) -> None:
         """Puts a picture in flight.
 
-        In mode ``image`` the picture enters at the parameters' strength. In mode ``text``, or without pixels, it grows
-        from noise alone.
+        In mode ``image`` the picture enters at the parameters' strength, with its share of the newest output mixed in
+        where there is feedback. In mode ``text``, or without pixels, it grows from noise alone; with feedback from the
+        newest output, at the parameters' strength, as soon as there is one.
 
         Args:
             pixels: RGB uint8 ``[H, W, 3]`` of the build's size, copied; or None.
-            parameters: Its mode, strength, steps, guidance and seed.
+            parameters: Its mode, strength, steps, guidance, seed and feedback.
             conditioning: What `encode` answered.
             ticket: Given back with the finished picture.
 
@@ -144,38 +147,43 @@ class ImageStream:
             StreamError: no free slot, or pixels of another size or dtype.
             ScheduleError: steps or strength outside their range.
         """
+        source = None if parameters.mode == "text" else pixels
+        if source is not None and (source.shape != self._pixels_np.shape[1:] or source.dtype != np.uint8):
+            raise StreamError(
+                f"The picture is {source.dtype} {source.shape}; this stream takes uint8 {self._pixels_np.shape[1:]}."
+            )
+        fed_back = self._feedback.feeds(parameters)
+        strength = parameters.strength if fed_back or source is not None else 1.0
         latent = None
-        if pixels is None or parameters.mode == "text":
-            schedule = self._model.schedule(parameters.steps, 1.0)
-        else:
-            if pixels.shape != self._pixels_np.shape[1:] or pixels.dtype != np.uint8:
-                raise StreamError(
-                    f"The picture is {pixels.dtype} {pixels.shape};"
-                    f" this stream takes uint8 {self._pixels_np.shape[1:]}."
-                )
-            schedule = self._model.schedule(parameters.steps, parameters.strength)
-            if schedule.entry[0] != 0.0:  # at strength 1 nothing of the picture may be left
-                np.copyto(self._pixels_np[0], pixels)
-                latent = self._engines.encode(self._pixels)[0]
+        if strength < 1.0:  # at strength 1 nothing of a picture may be left
+            if fed_back:
+                self._feedback.mix(source, parameters, self._pixels_np[0])
+            elif source is not None:
+                np.copyto(self._pixels_np[0], source)
+            latent = self._engines.encode(self._pixels)[0]
         self._stream.admit(
             latent,
-            schedule,
+            self._model.schedule(parameters.steps, strength),
             conditioning,
-            guidance=Guidance(parameters.guidance),
+            guidance=Guidance(parameters.guidance, parameters.guidance_kind),
             noise=(NoiseShare(parameters.seed),),
             ticket=ticket,
         )
 
     def step(self) -> list[Picture]:
         """One network call for all pictures in flight; those whose turn it is, in the order they went in."""
-        return [
+        pictures = [
             Picture(self._engines.decode(latent.unsqueeze(0))[0].numpy().copy(), ticket)
             for latent, ticket in self._stream.step()
         ]
+        if pictures:
+            self._feedback.remember(pictures[-1].pixels)
+        return pictures
 
     def clear(self) -> None:
-        """Drops every picture in flight."""
+        """Drops every picture in flight, and forgets the last output."""
         self._stream.clear()
+        self._feedback.forget()
 
     def warm_up(self) -> None:
         """Runs the encoder, the decoder and every prepared batch size once; pictures in flight are not touched."""

@@ -79,9 +79,61 @@ class Parameters(BaseModel):
         Field(ge=1, le=10, description="classifier-free guidance; 1 is off and twice as fast"),
         Live(Effect.FRAME),
     ] = 1.0
+    guidance_kind: Annotated[
+        Literal["full", "self_negative", "onetime_negative", "free"],
+        Field(description="what guidance leads away from: full asks the network, the others infer it and cost no more"),
+        Live(Effect.FRAME),
+    ] = "full"
     seed: Annotated[
         int, Field(ge=0, le=2**31 - 1, description="which noise the picture grows from"), Live(Effect.FRAME)
     ] = 0
+    feedback: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of the last output in the next input; in text mode it is all of it"),
+        Live(Effect.FRAME),
+    ] = 0.0
+    feedback_zoom: Annotated[
+        float,
+        Field(ge=0.5, le=2, description="how much larger the fed back picture is each time round; 1 is none"),
+        Live(Effect.FRAME),
+    ] = 1.0
+    feedback_rotate: Annotated[
+        float,
+        Field(ge=-180, le=180, description="how far the fed back picture turns each time round, counter-clockwise"),
+        Live(Effect.FRAME, unit="°"),
+    ] = 0.0
+    feedback_x: Annotated[
+        float,
+        Field(ge=-0.5, le=0.5, description="how far it moves to the right each time round, as a share of the width"),
+        Live(Effect.FRAME),
+    ] = 0.0
+    feedback_y: Annotated[
+        float,
+        Field(ge=-0.5, le=0.5, description="how far it moves up each time round, as a share of the height"),
+        Live(Effect.FRAME),
+    ] = 0.0
+    skip: Annotated[
+        float,
+        Field(ge=0, le=10, description="incoming pictures that differ less from the last one drawn are not drawn"),
+        Live(Effect.FRAME, unit="%"),
+    ] = 0.0
+    skip_longest: Annotated[
+        int,
+        Field(ge=1, le=1000, description="after so many that were not drawn the next one is"),
+        Live(Effect.FRAME, unit="pictures"),
+    ] = 30
+    low_latency: Annotated[
+        bool,
+        Field(description="one picture is finished before the next begins: the least delay, at a lower rate"),
+        Live(Effect.FRAME),
+    ] = False
+    frame_buffer: Annotated[
+        int,
+        Field(
+            ge=1, le=4, description="pictures that begin together: more to a network call, each waits for the others"
+        ),
+        Live(Effect.FRAME, unit="pictures"),
+    ] = 1
     preset: Annotated[
         str,
         Field(max_length=100, description="the look on air; setting it loads that look"),

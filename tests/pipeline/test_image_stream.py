@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -34,6 +35,18 @@ def build_of(folder: Path, accelerator: str = "eager", cache: Path | None = None
 @pytest.fixture(scope="module")
 def stream(tiny_folder: Path) -> ImageStream:
     return ImageStream.build(build_of(tiny_folder), lambda text, fraction: None)
+
+
+@pytest.fixture(scope="module")
+def _shipped() -> ImageStream:
+    return ImageStream.build(Build("shipped", 64, 64, "eager", slots=4, threads=1), lambda text, fraction: None)
+
+
+@pytest.fixture
+def shipped(_shipped: ImageStream) -> ImageStream:
+    """The shipped model: a random encoder hardly tells one picture from another, and this one does."""
+    _shipped.clear()
+    return _shipped
 
 
 @pytest.fixture(autouse=True)
@@ -128,11 +141,14 @@ def test_four_together_are_four_alone(stream: ImageStream) -> None:
         {"seed": 7},
         {"guidance": 6.0},
         {"guidance": 3.0, "negative_prompt": "grey fog"},
+        {"guidance": 3.0, "guidance_kind": "self_negative"},
+        {"guidance": 3.0, "guidance_kind": "onetime_negative"},
+        {"guidance": 3.0, "guidance_kind": "free"},
         {"mode": "text"},
     ],
 )
 def test_every_control_of_a_frame_reaches_the_pixels(stream: ImageStream, changed: dict[str, object]) -> None:
-    before = {"guidance": 3.0} if "negative_prompt" in changed else {}
+    before = {"guidance": 3.0} if "negative_prompt" in changed or "guidance_kind" in changed else {}
     plain = draw(stream, photograph(), look(**before))
     assert (draw(stream, photograph(), look(**changed)) != plain).any()
 
@@ -173,6 +189,58 @@ def test_pixels_stay_what_they_were(stream: ImageStream) -> None:
         draw(stream, photograph(1), look(seed=seed))
     assert (one == kept).all()
     assert (one.dtype, one.shape, one.flags.c_contiguous) == (np.uint8, (64, 64, 3), True)
+
+
+def warped(pixels: NDArray[np.uint8], rotate: float) -> NDArray[np.uint8]:
+    """As OpenCV's own matrix about the middle has it."""
+    matrix = cv2.getRotationMatrix2D((31.5, 31.5), rotate, 1.0)
+    out: NDArray[np.uint8] = cv2.warpAffine(pixels, matrix, (64, 64), borderMode=cv2.BORDER_REFLECT)
+    return out
+
+
+def test_feedback_is_the_last_output_in_the_next_input_and_nothing_more(shipped: ImageStream) -> None:
+    plain, fed = look(strength=0.7), look(strength=0.7, feedback=0.4, feedback_rotate=30.0)
+    last = draw(shipped, photograph(1), fed)
+    assert (last == draw(shipped, photograph(1), plain)).all(), "there was no output to feed back"
+    shipped.clear()
+    last = draw(shipped, photograph(1), fed)
+    out = draw(shipped, photograph(0), fed)
+    mixed = cv2.addWeighted(photograph(0), 0.6, warped(last, 30.0), 0.4, 0)
+    assert np.abs(draw(shipped, mixed, plain).astype(int) - out).max() <= 2  # matrices differ in the last place
+    assert np.abs(draw(shipped, photograph(0), plain).astype(int) - out).max() > 20
+    shipped.clear()
+    assert (draw(shipped, photograph(0), fed) == draw(shipped, photograph(0), plain)).all(), "clear forgets"
+
+
+def test_without_a_source_the_last_output_is_the_whole_input(shipped: ImageStream) -> None:
+    text = look(mode="text", strength=0.7, feedback=0.1, feedback_rotate=30.0)
+    first = draw(shipped, photograph(0), text)
+    assert (first == draw(shipped, None, look())).all(), "it begins from noise alone"
+    for pixels, parameters in ((photograph(0), text), (None, text), (None, text.model_copy(update={"mode": "image"}))):
+        last = draw(shipped, photograph(1), look())
+        out = draw(shipped, pixels, parameters)
+        assert np.abs(draw(shipped, warped(last, 30.0), look(strength=0.7)).astype(int) - out).max() <= 2
+        assert np.abs(first.astype(int) - out).max() > 20
+    at_full = text.model_copy(update={"strength": 1.0})
+    assert (draw(shipped, None, at_full) == first).all(), "at strength 1 it is text-to-image, whatever came before"
+
+
+def test_what_is_fed_back_is_the_newest_that_is_finished_when_a_picture_is_admitted(shipped: ImageStream) -> None:
+    fed = look(strength=0.7, feedback=0.5)
+    outputs: list[NDArray[np.uint8]] = []
+    for index in range(6):
+        shipped.admit(photograph(index), fed, shipped.encode(fed), index)
+        outputs += [picture.pixels for picture in shipped.step()]
+    in_flight = shipped.in_flight + 1
+    while shipped.in_flight:
+        outputs += [picture.pixels for picture in shipped.step()]
+    assert (in_flight, len(outputs)) == (3, 6)
+    plain = look(strength=0.7)
+    for index, output in enumerate(outputs):
+        came_in = photograph(index)
+        if index >= in_flight:
+            came_in = cv2.addWeighted(came_in, 0.5, outputs[index - in_flight], 0.5, 0)
+        assert np.abs(draw(shipped, came_in, plain).astype(int) - output).max() <= 1
 
 
 def test_openvino_plays_the_same_show(tiny_folder: Path, tmp_path: Path, stream: ImageStream) -> None:

@@ -1,0 +1,69 @@
+"""Feedback: the last output zoomed, rotated and shifted, and mixed into the next input, as a camera on its own screen.
+
+The warp is that of one round, as TouchDesigner's Transform TOP within a Feedback TOP's loop: what keeps turning in the
+output turns by `feedback_rotate` each time it goes round. A round takes as many pictures as are in flight, because the
+last output is the newest that is finished when the next picture is admitted; one at a time (`low_latency`), it takes
+one.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from presets.parameters import Parameters
+
+Pixels = NDArray[np.uint8]
+
+
+class Feedback:
+    """The newest output, and room to warp it in. One thread only; nothing is allocated a picture."""
+
+    def __init__(self, width: int, height: int) -> None:
+        cv2.setNumThreads(1)  # a pool of threads for a small picture would fight the network for the processor
+        self._last = np.zeros((height, width, 3), dtype=np.uint8)
+        self._warped = np.zeros_like(self._last)
+        self._matrix = np.zeros((2, 3))
+        self._has_last = False
+
+    def remember(self, pixels: Pixels) -> None:
+        """`pixels` uint8 ``[H, W, 3]`` is the newest output; copied."""
+        np.copyto(self._last, pixels)
+        self._has_last = True
+
+    def forget(self) -> None:
+        """There is no output yet, as at the beginning."""
+        self._has_last = False
+
+    def feeds(self, parameters: Parameters) -> bool:
+        """Whether the next input has a share of the last output: it is asked for, and there is one."""
+        return parameters.feedback > 0 and self._has_last
+
+    def mix(self, source: Pixels | None, parameters: Parameters, out: Pixels) -> None:
+        """Writes the next input: ``(1 − feedback)·source + feedback·warped last output``, rounded to the nearest.
+
+        Args:
+            source: uint8 ``[H, W, 3]``; None where there is none, and the last output is all that there is.
+            parameters: How much feedback, and its warp.
+            out: uint8 ``[H, W, 3]``.
+        """
+        alone = source is None or parameters.feedback >= 1
+        warped = out if alone else self._warped
+        height, width, _ = out.shape
+        self._aim(parameters, width, height)
+        cv2.warpAffine(
+            self._last, self._matrix, (width, height), dst=warped, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        if not alone:
+            share = parameters.feedback
+            cv2.addWeighted(source, 1 - share, warped, share, 0, dst=out)
+
+    def _aim(self, parameters: Parameters, width: int, height: int) -> None:
+        """The matrix from where a pixel was to where it goes: about the middle, counter-clockwise, y up."""
+        turn = math.radians(parameters.feedback_rotate)
+        along = parameters.feedback_zoom * math.cos(turn)
+        across = parameters.feedback_zoom * math.sin(turn)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        self._matrix[0] = along, across, x - along * x - across * y + parameters.feedback_x * width
+        self._matrix[1] = -across, along, y + across * x - along * y - parameters.feedback_y * height

@@ -1,0 +1,131 @@
+"""The warp against scikit-image's, the mix against arithmetic, and nothing allocated a picture."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage.transform import AffineTransform, warp
+
+from pipeline.feedback import Feedback
+from presets.parameters import Parameters
+
+WIDTH, HEIGHT = 96, 64
+
+
+def picture(seed: int) -> NDArray[np.uint8]:
+    """Smooth, so that interpolation is what is compared and not aliasing."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    waves = [128 + 60 * np.sin(x / a + p) + 60 * np.cos(y / b) for a, b, p in rng.uniform(6, 20, (3, 3))]
+    return np.stack(waves, -1).clip(0, 255).astype(np.uint8)
+
+
+def mixed(source: NDArray[np.uint8] | None, last: NDArray[np.uint8], **values: float) -> NDArray[np.uint8]:
+    feedback = Feedback(WIDTH, HEIGHT)
+    feedback.remember(last)
+    parameters = Parameters.model_validate(values)
+    assert feedback.feeds(parameters)
+    out = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    feedback.mix(source, parameters, out)
+    return out
+
+
+def oracle(last: NDArray[np.uint8], zoom: float, rotate: float, x: float, y: float) -> NDArray[np.float64]:
+    """scikit-image's own composition: to the middle, zoomed and turned, back, and moved; in its y down, so negated."""
+    middle = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2])
+    whole = (
+        AffineTransform(translation=-middle)
+        + AffineTransform(scale=zoom, rotation=-np.deg2rad(rotate))
+        + AffineTransform(translation=middle)
+        + AffineTransform(translation=(x * WIDTH, -y * HEIGHT))
+    )
+    out: NDArray[np.float64] = warp(last, whole.inverse, order=1, mode="symmetric", preserve_range=True)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("zoom", "rotate", "x", "y"),
+    [
+        (1.02, 0.0, 0.0, 0.0),
+        (1.0, 7.0, 0.0, 0.0),
+        (1.0, 0.0, 0.1, 0.0),
+        (1.0, 0.0, 0.0, 0.1),
+        (0.5, -30.0, -0.5, 0.5),
+        (2.0, 180.0, 0.25, -0.25),
+        (1.1, 90.0, 0.01, 0.02),
+    ],
+)
+def test_the_warp_is_scikit_images(zoom: float, rotate: float, x: float, y: float) -> None:
+    last = picture(0)
+    out = mixed(None, last, feedback=0.3, feedback_zoom=zoom, feedback_rotate=rotate, feedback_x=x, feedback_y=y)
+    expected = oracle(last, zoom, rotate, x, y)
+    assert np.abs(expected - last).mean() > 1, "it moves"
+    difference = np.abs(out - expected)
+    assert difference.mean() < 0.5  # OpenCV places pixels to 1/32
+    assert difference.max() < 6
+
+
+def test_a_mark_goes_where_the_words_say() -> None:
+    def mark(**values: float) -> tuple[float, float]:
+        last = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        last[16:24, 64:72] = 255  # right of the middle, and above it
+        y, x = np.nonzero(mixed(None, last, feedback=1.0, **values)[..., 0] > 127)
+        return float(x.mean()), float(y.mean())
+
+    x, y = mark()
+    assert mark(feedback_x=0.125) == (x + WIDTH / 8, y), "to the right"
+    assert mark(feedback_y=0.125) == (x, y - HEIGHT / 8), "up"
+    middle_x, middle_y = (WIDTH - 1) / 2, (HEIGHT - 1) / 2
+    turned_x, turned_y = mark(feedback_rotate=90)
+    assert turned_x == pytest.approx(middle_x - (middle_y - y), abs=0.6), "counter-clockwise: right goes up, up left"
+    assert turned_y == pytest.approx(middle_y - (x - middle_x), abs=0.6)
+    zoomed_x, zoomed_y = mark(feedback_zoom=1.2)
+    assert zoomed_x == pytest.approx(middle_x + 1.2 * (x - middle_x), abs=0.6)
+    assert zoomed_y == pytest.approx(middle_y + 1.2 * (y - middle_y), abs=0.6)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.9, 1.0])
+def test_the_mix_is_of_shares_and_without_a_warp_the_last_output_stays_exactly_itself(share: float) -> None:
+    source, last = picture(1), picture(2)
+    expected = (1 - share) * source.astype(float) + share * last
+    assert np.abs(mixed(source, last, feedback=share) - expected).max() <= 0.5 + 1e-3
+    assert (mixed(None, last, feedback=share) == last).all()
+
+
+def test_nothing_is_fed_back_before_an_output_or_after_it_is_forgotten_or_unasked() -> None:
+    feedback, asked = Feedback(WIDTH, HEIGHT), Parameters(feedback=0.5)
+    assert not feedback.feeds(asked)
+    feedback.remember(picture(0))
+    assert feedback.feeds(asked)
+    assert not feedback.feeds(Parameters())
+    feedback.forget()
+    assert not feedback.feeds(asked)
+
+
+def test_what_is_remembered_is_a_copy() -> None:
+    feedback, last = Feedback(WIDTH, HEIGHT), picture(0)
+    feedback.remember(last)
+    kept = last.copy()
+    last[:] = 0
+    out = np.zeros_like(last)
+    feedback.mix(None, Parameters(feedback=1.0), out)
+    assert (out == kept).all()
+
+
+def test_no_picture_is_allocated() -> None:
+    feedback, source = Feedback(WIDTH, HEIGHT), picture(0)
+    parameters = Parameters(feedback=0.5, feedback_zoom=1.05, feedback_rotate=3.0)
+    out = np.zeros_like(source)
+    for _ in range(3):
+        feedback.remember(source)
+        feedback.mix(source, parameters, out)
+    tracemalloc.start()  # numpy tells it of every array, and OpenCV's arrays for Python are numpy's
+    try:
+        for _ in range(50):
+            feedback.remember(out)
+            feedback.mix(source, parameters, out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < source.nbytes / 2
