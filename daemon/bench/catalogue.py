@@ -7,6 +7,7 @@ from daemon.bench.measure_delay import measure_delay, measure_message
 from daemon.bench.measure_flood import measure_flood
 from daemon.bench.measure_pipeline import measure_denoiser, measure_stream
 from daemon.bench.measure_show import measure_interval, measure_recovery, measure_start
+from daemon.bench.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
 from daemon.bench.results import Measure
 from presets.errors import SettingsError
 
@@ -23,6 +24,10 @@ MEASUREMENTS = (
     Measurement("stream", "the bare stream: distinct pictures a second", measure_stream),
     Measurement("daemon", "the daemon against the bare pipeline, interleaved pairs", measure_daemon),
     Measurement("denoiser", "one batched call against single calls; whole pictures beside it", measure_denoiser),
+    Measurement("overhead", "a step of the stream beyond its network call", measure_overhead),
+    Measurement("affine", "a solver's step for many samples, against diffusers' scheduler one by one", measure_affine),
+    Measurement("mixed", "steps and strength another every picture, against constant ones", measure_mixed),
+    Measurement("pipelining", "what streaming saves, for 1 to 8 steps", measure_pipelining),
     Measurement("delay", "what the stage adds before and after the renderer", measure_delay),
     Measurement("message", "which picture has an OSC message first", measure_message),
     Measurement("flood", "the rate under 5,000 OSC messages a second", measure_flood),
