@@ -35,6 +35,14 @@ class _Status(Collector):
             "streamflow_renderer_restarts", "Renderers that were lost", value=renderer.get("restarts", 0)
         )
         yield GaugeMetricFamily(
+            "streamflow_in_flight", "Pictures in the last network call", value=renderer.get("in_flight", 0)
+        )
+        yield GaugeMetricFamily(
+            "streamflow_low_latency",
+            "1 while one picture is finished before the next begins",
+            value=float(renderer.get("pacing") == "low latency"),
+        )
+        yield GaugeMetricFamily(
             "streamflow_renderer_playing", "1 while a renderer plays", value=float(renderer.get("phase") == "playing")
         )
 

@@ -35,6 +35,19 @@ class Stamps:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """The network call that finished a picture."""
+
+    seconds: float
+    in_flight: int
+    """Pictures that took part."""
+    finished: int
+    """Of them those that came out."""
+    pacing: str
+    """stream or low latency"""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The stage's answer to one ask."""
 
@@ -97,14 +110,18 @@ class StageConnection:
         pixels = read_pixels(parts[2], header["shape"]) if len(parts) > 2 else None
         return Answer(self._revision, self._parameters, pixels, header["source_index"], header["captured_at"])
 
-    def deliver(self, pixels: NDArray[np.uint8], stamps: Stamps, seconds: float) -> None:
-        """Send a finished picture, uint8 [H, W, 3]; `seconds` is how long the network call that finished it took."""
+    def deliver(self, pixels: NDArray[np.uint8], stamps: Stamps, call: Call, place: int) -> None:
+        """Send a finished picture, uint8 [H, W, 3], the one in `place`, from 0, of those that `call` finished."""
         header = {
             "type": "picture",
             "source_index": stamps.source_index,
             "captured_at": stamps.captured_at,
             "revision": stamps.revision,
-            "seconds": round(seconds, 6),
+            "seconds": round(call.seconds, 6),
+            "in_flight": call.in_flight,
+            "pacing": call.pacing,
+            "place": place,
+            "of": call.finished,
             **image_header(pixels),
         }
         self._socket.send(json.dumps(header).encode(), zmq.SNDMORE)

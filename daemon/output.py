@@ -8,6 +8,7 @@ from typing import Protocol
 from daemon.clock import NS, Clock
 from daemon.mailbox import Latest
 from daemon.metrics import Delays, Intervals
+from daemon.spread import Spread
 from io_bridges import pixels
 from io_bridges.frames import RenderedFrame, Tick
 from presets.parameters import Parameters
@@ -32,7 +33,7 @@ class OutputClock:
         fps: float,
         clock: Clock,
         parameters: Callable[[], Parameters],
-        rendered: Latest[RenderedFrame],
+        rendered: Spread,
         slate: Latest[RenderedFrame],
         safe: Latest[RenderedFrame],
         outlets: Sequence[Outlet],
@@ -109,7 +110,7 @@ class OutputClock:
             outlet.put((out, tick))
 
     def _choose(self, parameters: Parameters) -> RenderedFrame:
-        rendered, _ = self._rendered.peek()
+        rendered = self._rendered.peek()
         slate, _ = self._slate.peek()
         safe, _ = self._safe.peek()
         if slate is None or safe is None:

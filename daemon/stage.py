@@ -21,6 +21,7 @@ from daemon.process import tune
 from daemon.renderer_process import BuildSettings
 from daemon.settings import Settings
 from daemon.slates import Slates
+from daemon.spread import Spread
 from daemon.stage_link import Peer, StageLink
 from daemon.state import StateFile
 from daemon.steady import steadily
@@ -62,7 +63,7 @@ class Stage:
         self._size = (int(self._parameters().width), int(self._parameters().height))
         self.link = StageLink(self, self.clock, self._on_picture)
         self._incoming: Latest[Frame] = Latest(wake=self.link.ring)
-        self._rendered: Latest[RenderedFrame] = Latest()
+        self._rendered = Spread(self.clock)
         self.rendered_rate = Rate()
         self.slates = Slates(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, tell=self.slates.show)
@@ -197,9 +198,9 @@ class Stage:
         for key in ("model", "width", "height", "accelerator"):
             self.store.apply(f"/{key}", [getattr(build, key)], "supervisor")
 
-    def _on_picture(self, peer: Peer, frame: RenderedFrame) -> None:
+    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
         if self.supervisor.airs(peer):
-            self._rendered.put(frame)
+            self._rendered.put(frame, place, of)
             self.rendered_rate.mark(self.clock.now())
             self.store.on_air = frame.revision
 

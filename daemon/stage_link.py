@@ -53,6 +53,10 @@ class Peer:
     delivered: int = 0
     seconds: float = 0.0
     """Of the network call that finished its last picture."""
+    in_flight: int = 0
+    """Pictures in that call."""
+    pacing: str = ""
+    """stream or low latency"""
     _given_serial: int = 0
     _given_revision: int = -1
 
@@ -64,10 +68,14 @@ class _Ask:
     until: int
 
 
+OnPicture = Callable[[Peer, RenderedFrame, int, int], None]
+"""Told of a picture: by whom, and its place, from 0, among so many that one network call finished."""
+
+
 class StageLink:
     """Answers each ask once, with the newest picture and the parameters of that moment."""
 
-    def __init__(self, show: Show, clock: Clock, on_picture: Callable[[Peer, RenderedFrame], None]) -> None:
+    def __init__(self, show: Show, clock: Clock, on_picture: OnPicture) -> None:
         self._show = show
         self._clock = clock
         self._on_picture = on_picture
@@ -175,10 +183,14 @@ class StageLink:
                 captured_at=int(header["captured_at"]),
                 revision=int(header["revision"]),
             )
-            peer.seconds = float(header["seconds"])
+            place, of = int(header["place"]), int(header["of"])
+            if not 0 <= place < of:
+                raise RendererError(f"a picture is said to be number {place} of {of}, counted from 0")
+            peer.seconds, peer.in_flight = float(header["seconds"]), int(header["in_flight"])
+            peer.pacing = str(header["pacing"])
             peer.delivered += 1
             self._rendered += 1
-            self._on_picture(peer, frame)
+            self._on_picture(peer, frame, place, of)
         elif kind == "progress" and header["phase"] in _PHASES:
             peer.phase, peer.text, peer.fraction = header["phase"], str(header["text"]), float(header["fraction"])
         elif kind == "description":

@@ -89,7 +89,8 @@ class Supervisor:
             return status | {"phase": "down", "text": "", "fraction": 0.0, "pid": 0}
         peer = shown.peer
         status |= {"phase": peer.phase, "text": peer.text, "fraction": peer.fraction, "pid": shown.pid}
-        status |= {"step_ms": round(peer.seconds * 1000, 2), "size": [shown.build.width, shown.build.height]}
+        status |= {"step_ms": round(peer.seconds * 1000, 2), "in_flight": peer.in_flight, "pacing": peer.pacing}
+        status |= {"size": [shown.build.width, shown.build.height]}
         status |= peer.description
         if coming is not None:
             status["next"] = {"build": str(coming.build), "phase": coming.peer.phase, "fraction": coming.peer.fraction}

@@ -6,6 +6,7 @@ from hand_clock import HandClock
 
 from daemon.mailbox import Latest
 from daemon.output import OutputClock
+from daemon.spread import Spread
 from io_bridges.frames import RenderedFrame, Tick
 from presets.parameters import Parameters
 
@@ -24,7 +25,7 @@ class Show:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.parameters = Parameters()
-        self.rendered: Latest[RenderedFrame] = Latest()
+        self.rendered = Spread(self.clock)
         self.slate: Latest[RenderedFrame] = Latest()
         self.safe: Latest[RenderedFrame] = Latest()
         self.slate.put(picture(-1, 60))

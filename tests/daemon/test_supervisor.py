@@ -70,7 +70,7 @@ class Rig:
     def draws_from_text(self) -> bool:
         return self.serial == 0
 
-    def _on_picture(self, peer: Peer, frame: RenderedFrame) -> None:
+    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
         if self.supervisor.airs(peer):
             self.aired.append(frame)
 
@@ -97,8 +97,8 @@ def test_a_picture_goes_through_with_its_stamps_and_the_newest_parameters(rig: R
     until(lambda: rig.aired)
     assert rig.aired[-1].source_index == -1
     assert rig.aired[-1].pixels[-1, -1].tolist() == [7, 7, 7], "the seed of the snapshot"
-    rig.show(99)
     rig.revision = 2
+    rig.show(99)
     until(lambda: rig.aired[-1].source_index == 1)
     shown = rig.aired[-1]
     assert shown.pixels[-1, -1].tolist() == [99, 99, 99]

@@ -1,0 +1,139 @@
+"""`Player`: asks the stage, decides what is drawn, steps, delivers; for ever.
+
+Pacing: as a stream, a picture is admitted before each network call, and comes out as many calls later as it has rows.
+With `low_latency` nothing begins before all that is in flight has come out. With a `frame_buffer` of m, m pictures
+begin together.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.link import Call, StageConnection, Stamps
+from daemon.words import Words
+from pipeline.still import Still
+from presets.parameters import Parameters
+
+IDLE_PATIENCE = 0.1
+"""Seconds the stage may hold an answer while nothing is in flight: how often an idle renderer shows that it lives. A
+source that is slower than this does not fill a frame buffer."""
+
+
+class FinishedPicture(Protocol):
+    """What a stream gives back."""
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]: ...
+    @property
+    def ticket(self) -> object: ...
+
+
+class Stream(Protocol):
+    """What the loop needs of `pipeline.image_stream.ImageStream`."""
+
+    width: int
+    height: int
+
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def free(self) -> int: ...
+    @property
+    def description(self) -> dict[str, str]: ...
+    def encode(self, parameters: Parameters) -> Any: ...
+    def admit(
+        self, pixels: NDArray[np.uint8] | None, parameters: Parameters, conditioning: Any, ticket: object
+    ) -> None: ...
+    def step(self) -> Sequence[FinishedPicture]: ...
+
+
+class Player:
+    """One stream, played to one stage."""
+
+    def __init__(self, connection: StageConnection, stream: Stream) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._words = Words(stream.encode)
+        self._still = Still(stream.width, stream.height)
+        self._parameters = Parameters()
+        self._pixels: NDArray[np.uint8] | None = None
+        self._source_index = -1
+        self._fresh = False
+        self._honoured = 0
+        self._look: object = None
+        self._seconds = 0.0
+
+    def run(self) -> None:
+        """For ever."""
+        while True:
+            self.turn()
+
+    def turn(self) -> None:
+        """Takes the pictures that are due, then makes one network call for all that are in flight."""
+        taken = 0
+        if not self._has_room(taken):
+            self._connection.progress("playing", "", 1.0)
+        while self._has_room(taken) and self._take(self._patience(taken)):
+            taken += 1
+        if self._stream.in_flight:
+            self._step()
+
+    def _has_room(self, taken: int) -> bool:
+        """Whether another picture may be taken in this turn, as the parameters of the last answer have it."""
+        if self._parameters.low_latency and self._stream.in_flight > taken:
+            return False
+        return taken < self._parameters.frame_buffer and self._stream.free > 0
+
+    def _patience(self, taken: int) -> float:
+        """Seconds that the next picture is worth waiting for."""
+        if self._parameters.feedback > 0 and not self._fresh:
+            return 0.0  # the output moves by itself, and the source is still, or slower than this
+        if taken:
+            return IDLE_PATIENCE
+        # With pictures in flight a short wait for a fresh one is worth it: a step with a slot empty costs nearly as
+        # much as a full one. Past half a step it is not: those in flight would only grow old.
+        waits = self._stream.in_flight or self._parameters.feedback > 0
+        return min(self._seconds / 2, IDLE_PATIENCE) if waits else IDLE_PATIENCE
+
+    def _take(self, patience: float) -> bool:
+        """Asks once; whether there was a picture to draw."""
+        answer = self._connection.ask(self._stream.width, self._stream.height, patience)
+        parameters = self._parameters = answer.parameters
+        self._words.want(parameters)
+        conditioning, current = self._words.newest()
+        if current:
+            self._honoured = answer.revision
+        self._fresh = answer.pixels is not None
+        if self._fresh:
+            self._pixels, self._source_index = answer.pixels, answer.source_index
+        pixels = None if parameters.mode == "text" else self._pixels
+        look = (answer.revision, current)
+        if not self._is_due(pixels, parameters, look):
+            return False
+        # A picture that is drawn once more is no measure of the delay, nor is one that is drawn from text alone.
+        captured_at = answer.captured_at if self._fresh and pixels is not None else 0
+        stamps = Stamps(-1 if pixels is None else self._source_index, captured_at, self._honoured)
+        self._stream.admit(pixels, parameters, conditioning, stamps)
+        self._still.admitted(pixels, look)
+        self._look = look
+        return True
+
+    def _is_due(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, look: object) -> bool:
+        """Whether the picture would come out another than the last one, by more than the performer wants skipped."""
+        if pixels is None or parameters.feedback > 0 or look != self._look:
+            return True
+        return self._fresh and not self._still.skips(pixels, parameters, look)
+
+    def _step(self) -> None:
+        in_flight = self._stream.in_flight
+        began = time.perf_counter()
+        finished = self._stream.step()
+        self._seconds = time.perf_counter() - began
+        pacing = "low latency" if self._parameters.low_latency else "stream"
+        call = Call(self._seconds, in_flight, len(finished), pacing)
+        for place, picture in enumerate(finished):
+            if isinstance(picture.ticket, Stamps):
+                self._connection.deliver(picture.pixels, picture.ticket, call, place)
