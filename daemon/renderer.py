@@ -21,6 +21,7 @@ import psutil
 from daemon.echo import ECHO_MODEL, EchoStream
 from daemon.link import TOKEN_VARIABLE, StageConnection
 from daemon.play import Player, Stream
+from daemon.together import at_once
 from presets.errors import StreamflowError
 
 log = logging.getLogger("renderer")
@@ -37,6 +38,7 @@ def build_stream(build: dict[str, Any], connection: StageConnection) -> Stream:
     return ImageStream.build(
         Build(**build, cache=Path(cache) if cache else None),
         lambda text, fraction: connection.progress("building", text, fraction),
+        at_once,
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.accelerators import choice
 from pipeline.accelerators.choice import Chosen
-from pipeline.accelerators.engines import Progress, Shapes
+from pipeline.accelerators.engines import Preparation, Progress, Shapes, Together, one_after_another
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
@@ -59,7 +59,7 @@ class ImageStream:
         self._model = model
         self._engines = chosen.engines
         self._conditioner = conditioner
-        self._shapes = _shapes(build, model, conditioner)
+        self._shapes = _shapes(build, model)
         self._stream = StreamPipeline(
             chosen.engines.denoiser,
             slots=build.slots,
@@ -81,8 +81,10 @@ class ImageStream:
         """What plays here, for the page and the log: model, accelerator, precision, device, why."""
 
     @classmethod
-    def build(cls, build: Build, progress: Progress) -> "ImageStream":
+    def build(cls, build: Build, progress: Progress, together: Together = one_after_another) -> "ImageStream":
         """Loads the model and makes it ready, telling `progress` what is done and the fraction behind, 0 to 1.
+
+        `together` does the work that can be done at once; this module starts no thread.
 
         Raises:
             ModelError: the model folder is missing, damaged or of an unknown kind.
@@ -93,18 +95,22 @@ class ImageStream:
         choice.choose(build.accelerator)
         model = load_model(build.model)
         _check_size(build, model)
-        progress("loading the text encoder", 0.05)
-        device = torch.device("cpu")
-        conditioner = TextConditioner(model.tokenizer, model.text_encoder, device, torch.float32)
-        chosen = choice.build(
-            build.accelerator,
-            model,
-            _shapes(build, model, conditioner),
-            lambda text, fraction: progress(text, 0.1 + 0.85 * fraction),
-            build.threads,
-            build.cache,
+        conditioner: list[TextConditioner] = []
+
+        def load_words() -> None:
+            progress("loading the text encoder", 0.3)
+            tokenizer, text_encoder = model.tokenizer, model.text_encoder
+            conditioner.append(TextConditioner(tokenizer, text_encoder, torch.device("cpu"), torch.float32))
+
+        preparation = Preparation(
+            progress=lambda text, fraction: progress(text, 0.95 * fraction),
+            threads=build.threads,
+            cache=build.cache,
+            together=together,
+            meanwhile=load_words,
         )
-        stream = cls(build, model, chosen, conditioner)
+        chosen = choice.build(build.accelerator, model, _shapes(build, model), preparation)
+        stream = cls(build, model, chosen, conditioner[0])
         progress("warming up", 0.95)
         stream.warm_up()
         progress("ready", 1.0)
@@ -193,9 +199,9 @@ class ImageStream:
         self._stream.warm_up()
 
 
-def _shapes(build: Build, model: Model, conditioner: TextConditioner) -> Shapes:
+def _shapes(build: Build, model: Model) -> Shapes:
     latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
-    return Shapes(build.width, build.height, latent, conditioner.shape.embeds, 2 * build.slots)
+    return Shapes(build.width, build.height, latent, model.conditioning.embeds, 2 * build.slots)
 
 
 def _check_size(build: Build, model: Model) -> None:

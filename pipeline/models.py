@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from pipeline.conditioning import ConditioningShape
 from pipeline.schedule import FlowSchedule, flow_matching_schedule
 from presets.errors import ModelError
 
@@ -94,6 +95,14 @@ class Model:
     def factor(self) -> int:
         """Pixels a side of one latent."""
         return int(2 ** (len(self.configurations["vae"]["decoder_block_out_channels"]) - 1))
+
+    @property
+    def conditioning(self) -> ConditioningShape:
+        """The shape of a text, known before the text encoder is loaded."""
+        config = self.configurations["text_encoder"]
+        tokenizer = _json(self.folder / "tokenizer" / "tokenizer_config.json")
+        tokens = min(int(tokenizer.get("model_max_length", 1e30)), int(config["max_position_embeddings"]))
+        return ConditioningShape((tokens, int(config["hidden_size"])))
 
     def schedule(self, steps: int, strength: float) -> FlowSchedule:
         """The model's own solver, from its scheduler's configuration. Raises ScheduleError."""

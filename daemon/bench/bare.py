@@ -14,7 +14,7 @@ from daemon.bench.answering import answer_requests
 from daemon.renderer import step_back
 from io_bridges.card import draw_card
 from pipeline.accelerators import choice
-from pipeline.accelerators.engines import Shapes
+from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import TextConditioner
 from pipeline.denoiser import ConditioningRows
 from pipeline.image_stream import Build, ImageStream
@@ -94,7 +94,7 @@ class Bare:
         conditioner = TextConditioner(loaded.tokenizer, loaded.text_encoder, torch.device("cpu"), torch.float32)
         latent = (loaded.latent_channels, height // loaded.factor, width // loaded.factor)
         shapes = Shapes(width, height, latent, conditioner.shape.embeds, BATCH)
-        chosen = choice.build(accelerator, loaded, shapes, lambda text, fraction: None)
+        chosen = choice.build(accelerator, loaded, shapes, Preparation(lambda text, fraction: None))
         engines = chosen.engines
         rows = torch.randn(BATCH, *latent, generator=torch.Generator().manual_seed(1)).to(engines.device)
         times = torch.tensor([row[0] for row in loaded.schedule(BATCH, 1.0).rows], device=engines.device)

@@ -12,7 +12,7 @@ import torch
 from daemon.bench.answering import answer_requests
 from daemon.renderer import step_back
 from pipeline.accelerators import choice
-from pipeline.accelerators.engines import Shapes
+from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
@@ -36,7 +36,7 @@ class Steps:
         self._shape = (self._model.latent_channels, latent, latent)
         side = latent * self._model.factor
         shapes = Shapes(side, side, self._shape, conditioner.shape.embeds, 2 * slots)
-        chosen = choice.build(accelerator, self._model, shapes, lambda text, fraction: None)
+        chosen = choice.build(accelerator, self._model, shapes, Preparation(lambda text, fraction: None))
         self._engines = chosen.engines
         self._conditioning = conditioner.shape
         return {"accelerator": chosen.name, "precision": chosen.engines.precision, "device": str(chosen.engines.device)}

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from daemon.together import at_once
 from pipeline.image_stream import Build, ImageStream
 from presets.parameters import Parameters
 
@@ -19,6 +20,7 @@ def ready_stream(parameters: Parameters, threads: int | None, progress: Progress
     stream = ImageStream.build(
         Build(parameters.model, parameters.width, parameters.height, parameters.accelerator, threads=threads),
         lambda text, fraction: progress.update(loading, description=text, completed=round(fraction * 100)),
+        at_once,
     )
     progress.update(loading, description=f"{stream.description['accelerator']} is ready", completed=100)
     return stream

@@ -1,11 +1,10 @@
 """The choice of an accelerator: `auto` picks and says why, a named one works or says why it can't."""
 
 import importlib
-from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.accelerators import eager
-from pipeline.accelerators.engines import Engines, Progress, Shapes
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
 
@@ -42,9 +41,7 @@ def choose(name: str) -> tuple[str, str]:
     return "openvino", "the fastest on a processor"
 
 
-def build(
-    name: str, model: Model, shapes: Shapes, progress: Progress, threads: int | None = None, cache: Path | None = None
-) -> Chosen:
+def build(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> Chosen:
     """Makes the model ready on the accelerator that `name` means here.
 
     Raises:
@@ -53,10 +50,10 @@ def build(
     """
     name, why = choose(name)
     if name == "eager":
-        return Chosen(name, eager.build(model, shapes, progress, threads), why)
+        return Chosen(name, eager.build(model, shapes, preparation), why)
     from pipeline.accelerators import openvino
 
-    return Chosen(name, openvino.build(model, shapes, progress, threads, cache), why)
+    return Chosen(name, openvino.build(model, shapes, preparation), why)
 
 
 def _openvino_missing() -> str:

@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.accelerators.engines import Engines, Progress, Shapes
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
@@ -13,14 +13,14 @@ def available_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def build(model: Model, shapes: Shapes, progress: Progress, threads: int | None = None) -> Engines:
+def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     """The model's own modules in float32; every batch size up to ``shapes.rows`` is at hand.
 
-    Args:
-        threads: Threads of torch on the CPU; None leaves them as they are. Torch has one such setting a process.
+    Threads are torch's on the CPU; None leaves them as they are. Torch has one such setting a process.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
+    progress = preparation.progress
+    if preparation.threads is not None:
+        torch.set_num_threads(preparation.threads)
     device = available_device()
     progress("loading the network", 0.1)
     unet = model.unet.to(device)
@@ -43,5 +43,6 @@ def build(model: Model, shapes: Shapes, progress: Progress, threads: int | None 
         pixels: torch.Tensor = decoder(latent)
         return pixels.cpu()
 
+    preparation.meanwhile()
     progress("ready", 1.0)
     return Engines(denoise, encode, decode, tuple(range(1, shapes.rows + 1)), device, "float32")

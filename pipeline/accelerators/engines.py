@@ -1,7 +1,9 @@
 """What every accelerator makes of a model: a denoiser, an encoder and a decoder, with what they run on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -9,6 +11,29 @@ from pipeline.denoiser import Denoiser
 
 Progress = Callable[[str, float], None]
 """Told what is being done and the fraction of it that is behind, 0 to 1."""
+
+Together = Callable[[Sequence[Callable[[], Any]]], Iterator[Any]]
+"""Begins pieces of work, as many at once as it likes, and yields their answers in order, each when it is wanted."""
+
+
+def one_after_another(work: Sequence[Callable[[], Any]]) -> Iterator[Any]:
+    """The `Together` of a program with one thread."""
+    return (piece() for piece in work)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a model is made ready."""
+
+    progress: Progress
+    threads: int | None = None
+    """Of the network at play; None takes one a physical core."""
+    cache: Path | None = None
+    """Where converted networks are kept; None takes the user's cache folder."""
+    together: Together = one_after_another
+    """Does the work that can be done at once."""
+    meanwhile: Callable[[], None] = lambda: None
+    """Called once, while that work goes on; for what else there is to do."""
 
 
 @dataclass(frozen=True)

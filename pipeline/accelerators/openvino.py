@@ -1,14 +1,14 @@
 """OpenVINO: the graphs converted straight from torch, compiled for this processor, sharing memory with torch."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import openvino
 import psutil
 import torch
 
-from pipeline.accelerators.converted import Graphs, converted
-from pipeline.accelerators.engines import Engines, Progress, Shapes
+from pipeline.accelerators.converted import converted
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import Model
 
@@ -17,46 +17,56 @@ STATIC_SIZES = (1, 2, 3, 4, 6, 8)
 rest: even sizes, because the largest batches are guided, two rows a picture."""
 
 
-def build(
-    model: Model, shapes: Shapes, progress: Progress, threads: int | None = None, cache: Path | None = None
-) -> Engines:
+def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     """Converts (or finds the conversion in the cache) and compiles, in bfloat16 where the processor computes in it.
 
     Compiled code is not kept on disk: OpenVINO loads a damaged blob without a word and answers NaN (seen with 2026.4),
-    each size's blob is as large as the model, and loading one saves a quarter of a second.
-
-    Args:
-        threads: Inference threads; None takes one a physical core. Torch is left with one.
-        cache: Where conversions are kept; None takes the user's cache folder.
+    each size's blob is as large as the model, and loading one saves a quarter of a second. Torch is left with one
+    thread.
     """
     core = openvino.Core()
     precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-    return compile_engines(core, model, shapes, progress, precision, threads, cache)
+    return compile_engines(core, model, shapes, precision, preparation)
 
 
-def compile_engines(
-    core: Any,
-    model: Model,
-    shapes: Shapes,
-    progress: Progress,
-    precision: str,
-    threads: int | None,
-    cache: Path | None,
-) -> Engines:
+def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, preparation: Preparation) -> Engines:
     """`build` in a given precision, ``f32`` or ``bf16``."""
     options = {
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": threads or psutil.cpu_count(logical=False) or 1,
+        "INFERENCE_NUM_THREADS": preparation.threads or psutil.cpu_count(logical=False) or 1,
     }
-    graphs = converted(core, model, shapes, progress, cache)
+    progress = preparation.progress
+    graphs = converted(core, model, shapes, progress, preparation.cache)
     # Torch only moves a few small tensors here; threads of its own would spin on the cores that OpenVINO computes on.
     torch.set_num_threads(1)
-    denoiser = _Denoiser(core, graphs, shapes, options, progress)
-    progress("compiling the autoencoder", 0.9)
-    latent, pixels = (1, *shapes.latent), (1, shapes.height, shapes.width, 3)
-    encode = _Request(core.compile_model(graphs["encoder"], "CPU", options), torch.empty(latent))
-    decode = _Request(core.compile_model(graphs["decoder"], "CPU", options), torch.empty(pixels, dtype=torch.uint8))
+    static = [size for size in STATIC_SIZES if size <= shapes.rows]
+    larger = [*range(static[-1] + 2, shapes.rows, 2), shapes.rows] if static[-1] < shapes.rows else []
+    width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
+
+    def compiling(graph: Any, precision: str = precision) -> Callable[[], Any]:
+        return lambda: core.compile_model(graph, "CPU", options | {"INFERENCE_PRECISION_HINT": precision})
+
+    def of_size(size: int) -> Any:
+        network = graphs["denoiser"].clone()
+        network.reshape({0: [size, *shapes.latent], 1: [size, width], 2: [size, *shapes.embeds]})
+        return network
+
+    # The timesteps always in float32: bfloat16 has 750 and 753 in one.
+    work = [compiling(graphs["timesteps"], "f32"), compiling(graphs["encoder"]), compiling(graphs["decoder"])]
+    work += [compiling(of_size(size)) for size in static]
+    work += [compiling(graphs["denoiser"])] if larger else []
+    answers = preparation.together(work)
+    preparation.meanwhile()
+    compiled = []
+    for place, answer in enumerate(answers):
+        progress("compiling the network for batches of many sizes", 0.4 + 0.6 * place / len(work))
+        compiled.append(answer)
+    timesteps, encoder, decoder, *networks = compiled
+    sizes = dict(zip(static, networks, strict=False)) | dict.fromkeys(larger, networks[-1])
+    denoiser = _Denoiser(sizes, timesteps, width, shapes.latent)
+    pixels = (1, shapes.height, shapes.width, 3)
+    encode = _Request(encoder, torch.empty(1, *shapes.latent))
+    decode = _Request(decoder, torch.empty(pixels, dtype=torch.uint8))
     progress("ready", 1.0)
     name = "bfloat16" if precision == "bf16" else "float32"
     return Engines(denoiser, encode, decode, denoiser.sizes, torch.device("cpu"), name)
@@ -86,29 +96,10 @@ class _Request:
 class _Denoiser:
     """One compiled network a static batch size, and one of any size for larger batches."""
 
-    def __init__(self, core: Any, graphs: Graphs, shapes: Shapes, options: dict[str, Any], progress: Progress) -> None:
-        static = [size for size in STATIC_SIZES if size <= shapes.rows]
-        larger = [*range(static[-1] + 2, shapes.rows, 2), shapes.rows] if static[-1] < shapes.rows else []
-        self.sizes = (*static, *larger)
-        self._requests: dict[int, _Request] = {}
-        self._projections: dict[int, _Request] = {}
-        width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
-        for done, size in enumerate(static):
-            progress(f"compiling the network for a batch of {size}", 0.4 + 0.4 * done / len(static))
-            network = graphs["denoiser"].clone()
-            network.reshape({0: [size, *shapes.latent], 1: [size, width], 2: [size, *shapes.embeds]})
-            self._requests[size] = _Request(
-                core.compile_model(network, "CPU", options), torch.empty(size, *shapes.latent)
-            )
-        if larger:
-            progress(f"compiling the network for batches up to {shapes.rows}", 0.8)
-            compiled = core.compile_model(graphs["denoiser"], "CPU", options)
-            for size in larger:
-                self._requests[size] = _Request(compiled, torch.empty(size, *shapes.latent))
-        # Always in float32: bfloat16 has 750 and 753 in one.
-        compiled = core.compile_model(graphs["timesteps"], "CPU", {**options, "INFERENCE_PRECISION_HINT": "f32"})
-        for size in self.sizes:
-            self._projections[size] = _Request(compiled, torch.empty(size, width))
+    def __init__(self, networks: dict[int, Any], timesteps: Any, width: int, latent: tuple[int, int, int]) -> None:
+        self.sizes = tuple(networks)
+        self._requests = {size: _Request(network, torch.empty(size, *latent)) for size, network in networks.items()}
+        self._projections = {size: _Request(timesteps, torch.empty(size, width)) for size in networks}
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         size = len(latents)

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.accelerators import choice, eager
 from pipeline.accelerators.converted import converted
-from pipeline.accelerators.engines import Engines, Shapes
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.openvino import compile_engines
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import SHIPPED, Model, load_model
@@ -28,7 +28,7 @@ def quiet(text: str, fraction: float) -> None:
 
 
 def compiled(model: Model, shapes: Shapes, cache: Path, precision: str = "f32", progress: Any = quiet) -> Engines:
-    return compile_engines(openvino.Core(), model, shapes, progress, precision, 1, cache)
+    return compile_engines(openvino.Core(), model, shapes, precision, Preparation(progress, 1, cache))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def tiny(tiny_folder: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def reference(tiny: Model) -> Engines:
-    return eager.build(tiny, TINY, quiet)
+    return eager.build(tiny, TINY, Preparation(quiet))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_the_shipped_model_in_this_processor_s_precision(tmp_path: Path) -> None
         256, 256, (4, 32, 32), (config["text_encoder"]["max_position_embeddings"],
                                 config["text_encoder"]["hidden_size"]), 4,
     )  # fmt: skip
-    reference = eager.build(model, shapes, quiet)
+    reference = eager.build(model, shapes, Preparation(quiet))
     latents, timesteps, text = inputs(shapes, 4)
     expected = reference.denoiser(latents, timesteps, text)
     for precision, tolerance in (("f32", 1e-3), ("bf16", 0.1)):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.accelerators import eager
-from pipeline.accelerators.engines import Shapes
+from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, ConditioningShape, Text
 from pipeline.guidance import Guidance
 from pipeline.image_stream import Build, ImageStream, Picture
@@ -97,7 +97,7 @@ def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: floa
 
 @pytest.mark.parametrize("guidance", [1.0, 2.5])
 def test_diffusers_own_scheduler_draws_the_same_latents(model: Model, guidance: float) -> None:
-    engines = eager.build(model, Shapes(64, 64, LATENT, TOKENS, 8), lambda text, fraction: None)
+    engines = eager.build(model, Shapes(64, 64, LATENT, TOKENS, 8), Preparation(lambda text, fraction: None))
     stream = StreamPipeline(
         engines.denoiser, slots=4, latent_shape=LATENT, conditioning=ConditioningShape(TOKENS), sizes=engines.sizes
     )
