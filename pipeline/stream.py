@@ -6,23 +6,20 @@ solver in a table (`pipeline.schedule`) and not in code.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
-from pipeline import block as at
-from pipeline.block import Slot, Terms, lay_out, repeat_first_row
+from pipeline.block import Slot, lay_out, repeat_first_row
 from pipeline.conditioning import Conditioning, ConditioningShape
-from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.denoiser import Denoiser
 from pipeline.guidance import Guidance, seen_from
 from pipeline.noise import ENTRY, noise_bank
 from pipeline.schedule import FlowSchedule
+from pipeline.state import StreamState
 from presets.errors import StreamError
 from presets.moment import NoiseShare
-
-RING = 4
-"""Pinned blocks that go round, so that the host never writes one that a GPU is still fetching."""
 
 
 class Finished(NamedTuple):
@@ -34,19 +31,11 @@ class Finished(NamedTuple):
     """What it was admitted with."""
 
 
-class _Batch(NamedTuple):
-    """The static inputs of one prepared batch size, so that compiled graphs see the same memory every time."""
-
-    latents: torch.Tensor
-    timesteps: torch.Tensor
-    conditioning: ConditioningRows
-
-
 class StreamPipeline:
     """Latents in, latents out, up to `slots` of them in flight at once.
 
-    All that the device holds a slot is allocated here, once. Slots never move; one spare slot past the last takes the
-    writes of lanes that hold no picture, so shapes stay the same whatever is in flight.
+    Here is the host's side: who is in which slot. What the device holds and does is in `pipeline.state`. Slots never
+    move.
     """
 
     def __init__(
@@ -91,39 +80,25 @@ class StreamPipeline:
         self._latent_shape = latent_shape
         self._conditioning = conditioning
         self._embedded_guidance = embedded_guidance
-        self._device = torch.device(device)
         self._dtype = dtype
-        self._write_noise = noise_bank(latent_shape, self._device, dtype)
+        self._write_noise = noise_bank(latent_shape, torch.device(device), dtype)
 
         self._in_use: list[Slot | None] = [None] * slots
         self._vacant = list(range(slots - 1, -1, -1))
         self._order: deque[int] = deque()
         self._held: list[Conditioning | None] = [None] * slots
 
-        def zeros(*shape: int, dtype: torch.dtype = dtype) -> torch.Tensor:
-            return torch.zeros(shape, dtype=dtype, device=self._device)
-
-        precise = torch.float64 if dtype == torch.float64 else torch.float32
-        self._latents = zeros(slots + 1, *latent_shape)
-        self._anchors = zeros(slots + 1, *latent_shape)
-        self._noise = zeros(2 * (slots + 1), *latent_shape)  # two a slot: the one on its path, and the fresh one
-        self._texts = _text_rows(2 * (slots + 1), conditioning, False, zeros)  # two a slot: what to draw, and what not
-        self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
-        self._batches = {
-            size: _Batch(
-                zeros(size, *latent_shape),
-                zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
-                _text_rows(size, conditioning, embedded_guidance, zeros),
-            )
-            for size in self._sizes
-        }
-        width = max(self._sizes[-1], slots)
-        pinned = self._device.type == "cuda"
-        self._blocks = [torch.zeros(at.COLUMNS, width, dtype=precise, pin_memory=pinned) for _ in range(RING)]
-        self._blocks_np = [block.numpy() for block in self._blocks]
-        self._turn = 0
-        self._block = zeros(at.COLUMNS, width, dtype=precise)
-        self._index = zeros(at.INDICES, width, dtype=torch.int64)
+        self._state = StreamState(
+            denoiser,
+            slots=slots,
+            latent_shape=latent_shape,
+            conditioning=conditioning,
+            sizes=self._sizes,
+            second_time=second_time,
+            embedded_guidance=embedded_guidance,
+            device=torch.device(device),
+            dtype=dtype,
+        )
 
     @property
     def in_flight(self) -> int:
@@ -163,7 +138,7 @@ class StreamPipeline:
         guidance = guidance.checked()
         self._check(latent, schedule, conditioning, guidance, noise)
         number = self._vacant.pop()
-        path, here, anchor = self._noise[2 * number], self._latents[number], self._anchors[number]
+        path, here, anchor = self._state.noise[2 * number], self._state.latents[number], self._state.anchors[number]
         self._write_noise(noise, ENTRY, path)
         if latent is None:
             torch.mul(path, schedule.start, out=here)
@@ -196,21 +171,20 @@ class StreamPipeline:
         """
         stepping = [(number, slot) for number in self._order if (slot := self._in_use[number]) and not slot.done]
         if stepping:
-            self._turn = (self._turn + 1) % RING
-            block = self._blocks_np[self._turn]
+            block = self._state.next_block()
             rows, terms = lay_out(block, stepping, self.slots, self._embedded_guidance)
             size = next(prepared for prepared in self._sizes if prepared >= rows)
             repeat_first_row(block, rows, size)
             if terms.fresh:
                 self._freshen(stepping)
-            self._block.copy_(self._blocks[self._turn], non_blocking=True)
-            self._advance(size, terms)
+            self._state.send()
+            self._state.advance(size, terms)
             for _, slot in stepping:
                 slot.row += 1
         finished: list[Finished] = []
         while self._order and (slot := self._in_use[self._order[0]]) is not None and slot.done:
             number = self._order.popleft()
-            finished.append(Finished(self._latents[number], slot.ticket))
+            finished.append(Finished(self._state.latents[number], slot.ticket))
             self._in_use[number] = None
             self._vacant.append(number)
         return finished
@@ -224,71 +198,20 @@ class StreamPipeline:
     @torch.inference_mode()
     def warm_up(self) -> None:
         """Calls the denoiser once at every prepared batch size; pictures in flight are not touched."""
-        for batch in self._batches.values():
+        for batch in self._state.batches.values():
             self._denoiser(*batch)
 
     def _freshen(self, stepping: list[tuple[int, Slot]]) -> None:
         """Lays out the noise that stochastic rows add. From the next row on it is the noise on the picture's path."""
         for number, slot in stepping:
             if slot.schedule.c[slot.row]:
-                self._write_noise(slot.noise, slot.row + 1, self._noise[2 * number + slot.fresh_place])
+                self._write_noise(slot.noise, slot.row + 1, self._state.noise[2 * number + slot.fresh_place])
                 slot.fresh_place = 1 - slot.fresh_place
 
-    def _advance(self, size: int, terms: Terms) -> None:
-        """The device's whole step at one batch size: static shapes, static memory, nothing read back."""
-        self._index.copy_(self._block[: at.INDICES])
-        index, block, batch = self._index, self._block, self._batches[size]
-        torch.index_select(self._latents, 0, index[at.LATENT, :size], out=batch.latents)
-        batch.latents.mul_(block[at.SCALE, :size].view(size, 1, 1, 1))
-        if batch.timesteps.ndim == 2:
-            batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND + 1, :size].T)
-        else:
-            batch.timesteps.copy_(block[at.TIMESTEP, :size])
-        for held, row in zip(self._texts, batch.conditioning, strict=True):
-            if held is not None and row is not None:
-                torch.index_select(held, 0, index[at.TEXT, :size], out=row)
-        if batch.conditioning.guidance is not None:
-            batch.conditioning.guidance.copy_(block[at.EMBEDDED, :size])
-
-        out = self._denoiser(*batch)
-        if out.shape != batch.latents.shape or out.dtype != self._dtype:
-            raise StreamError(
-                f"The denoiser answered {out.dtype} {tuple(out.shape)}; the stream needs"
-                f" {self._dtype} {tuple(batch.latents.shape)}."
-            )
-
-        lanes = min(size, self.slots)  # a lane has a row at least, so no batch holds more lanes than rows
-
-        def gathered(name: str, held: torch.Tensor, column: int) -> torch.Tensor:
-            return torch.index_select(held, 0, index[column, :lanes], out=self._lanes[name][:lanes])
-
-        def weight(column: int) -> torch.Tensor:
-            return block[column, :lanes].view(lanes, 1, 1, 1)
-
-        z = gathered("next", self._latents, at.READ)
-        uncond = gathered("uncond", out, at.UNCOND) if terms.uncond else None
-        anchor = gathered("anchor", self._anchors, at.READ) if terms.residual or terms.anchoring else None
-        if terms.anchoring and anchor is not None and uncond is not None:
-            found = anchor.mul_(weight(at.KEEP)).addcmul_(z, weight(at.SEEN_Z)).addcmul_(uncond, weight(at.SEEN_OUT))
-            self._anchors.index_copy_(0, index[at.WRITE, :lanes], found)
-        z.mul_(weight(at.W_Z)).addcmul_(gathered("cond", out, at.COND), weight(at.W_COND))
-        if uncond is not None:
-            z.addcmul_(uncond, weight(at.W_UNCOND))
-        if terms.residual and anchor is not None:
-            z.addcmul_(anchor, weight(at.W_ANCHOR))
-            z.addcmul_(gathered("noise", self._noise, at.PATH), weight(at.W_PATH))
-        if terms.fresh:
-            z.addcmul_(gathered("noise", self._noise, at.FRESH), weight(at.W_FRESH))
-        self._latents.index_copy_(0, index[at.WRITE, :lanes], z)
-
     def _write_text(self, number: int, conditioning: Conditioning) -> None:
-        if self._held[number] is conditioning:  # a look that stands still costs no copy
-            return
-        for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):
-            for rows, one in zip(self._texts, (text.embeds, text.mask, text.pooled, None), strict=True):
-                if rows is not None and one is not None:
-                    rows[place].copy_(one)
-        self._held[number] = conditioning
+        if self._held[number] is not conditioning:  # a look that stands still costs no copy
+            self._state.write_text(number, conditioning)
+            self._held[number] = conditioning
 
     def _check(
         self,
@@ -324,15 +247,3 @@ class StreamPipeline:
         for name, text in (("positive", conditioning.positive), ("negative", conditioning.negative)):
             if text.shape != self._conditioning:
                 raise StreamError(f"The {name} text has {text.shape}; this stream takes {self._conditioning}.")
-
-
-def _text_rows(
-    count: int, shape: ConditioningShape, embedded: bool, zeros: Callable[..., torch.Tensor]
-) -> ConditioningRows:
-    """Room for `count` texts."""
-    return ConditioningRows(
-        zeros(count, *shape.embeds),
-        zeros(count, shape.embeds[0]) if shape.masked else None,
-        None if shape.pooled is None else zeros(count, shape.pooled),
-        zeros(count) if embedded else None,
-    )

@@ -1,0 +1,153 @@
+"""What the device holds of a stream, and the one function that advances it: static shapes, static memory.
+
+Everything is allocated once. `StreamState.advance` reads nothing back and branches on nothing but what the host hands
+it, so that a compiler or a CUDA graph can take it whole, one a prepared batch size and set of terms.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+
+from pipeline import block as at
+from pipeline.block import Block, Terms
+from pipeline.conditioning import Conditioning, ConditioningShape
+from pipeline.denoiser import ConditioningRows, Denoiser
+from presets.errors import StreamError
+
+RING = 4
+"""Pinned blocks that go round, so that the host never writes one that a GPU is still fetching."""
+
+
+class Batch(NamedTuple):
+    """The static inputs of one prepared batch size, so that compiled graphs see the same memory every time."""
+
+    latents: torch.Tensor
+    timesteps: torch.Tensor
+    conditioning: ConditioningRows
+
+
+class StreamState:
+    """The tensors of `slots` slots, and of one spare past the last that takes the writes of lanes without a picture."""
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        *,
+        slots: int,
+        latent_shape: tuple[int, int, int],
+        conditioning: ConditioningShape,
+        sizes: Sequence[int],
+        second_time: bool,
+        embedded_guidance: bool,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """As in `pipeline.stream.StreamPipeline`, which checks what it is given."""
+        self._denoiser = denoiser
+        self._slots = slots
+        self._dtype = dtype
+        precise = torch.float64 if dtype == torch.float64 else torch.float32
+
+        def zeros(*shape: int, dtype: torch.dtype = dtype) -> torch.Tensor:
+            return torch.zeros(shape, dtype=dtype, device=device)
+
+        self.latents = zeros(slots + 1, *latent_shape)
+        """``[slots + 1, C, h, w]``: where each picture is."""
+        self.anchors = zeros(slots + 1, *latent_shape)
+        """Likewise: the clean picture that residual guidance leads away from."""
+        self.noise = zeros(2 * (slots + 1), *latent_shape)
+        """Two a slot: the one on its path, and the fresh one of a stochastic row."""
+        # Two rows a slot: what to draw, and what not.
+        self._texts = _text_rows(2 * (slots + 1), conditioning, False, zeros)
+        self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
+        self.batches = {
+            size: Batch(
+                zeros(size, *latent_shape),
+                zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
+                _text_rows(size, conditioning, embedded_guidance, zeros),
+            )
+            for size in sizes
+        }
+        width = max(*sizes, slots)
+        pinned = device.type == "cuda"
+        self._ring = [torch.zeros(at.COLUMNS, width, dtype=precise, pin_memory=pinned) for _ in range(RING)]
+        self._ring_np: list[Block] = [block.numpy() for block in self._ring]
+        self._turn = 0
+        self._block = zeros(at.COLUMNS, width, dtype=precise)
+        self._index = zeros(at.INDICES, width, dtype=torch.int64)
+
+    def next_block(self) -> Block:
+        """The block that the host may write now, ``[COLUMNS, width]``."""
+        self._turn = (self._turn + 1) % RING
+        return self._ring_np[self._turn]
+
+    def send(self) -> None:
+        """Sends up the block that was written last."""
+        self._block.copy_(self._ring[self._turn], non_blocking=True)
+
+    def write_text(self, number: int, conditioning: Conditioning) -> None:
+        """Copies what slot `number` is drawn from, and away from."""
+        for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):
+            for rows, one in zip(self._texts, (text.embeds, text.mask, text.pooled, None), strict=True):
+                if rows is not None and one is not None:
+                    rows[place].copy_(one)
+
+    def advance(self, size: int, terms: Terms) -> None:
+        """The whole step at one batch size, as the block that was sent last describes it."""
+        self._index.copy_(self._block[: at.INDICES])
+        index, block, batch = self._index, self._block, self.batches[size]
+        torch.index_select(self.latents, 0, index[at.LATENT, :size], out=batch.latents)
+        batch.latents.mul_(block[at.SCALE, :size].view(size, 1, 1, 1))
+        if batch.timesteps.ndim == 2:
+            batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND + 1, :size].T)
+        else:
+            batch.timesteps.copy_(block[at.TIMESTEP, :size])
+        for held, row in zip(self._texts, batch.conditioning, strict=True):
+            if held is not None and row is not None:
+                torch.index_select(held, 0, index[at.TEXT, :size], out=row)
+        if batch.conditioning.guidance is not None:
+            batch.conditioning.guidance.copy_(block[at.EMBEDDED, :size])
+
+        out = self._denoiser(*batch)
+        if out.shape != batch.latents.shape or out.dtype != self._dtype:
+            raise StreamError(
+                f"The denoiser answered {out.dtype} {tuple(out.shape)}; the stream needs"
+                f" {self._dtype} {tuple(batch.latents.shape)}."
+            )
+
+        lanes = min(size, self._slots)  # a lane has a row at least, so no batch holds more lanes than rows
+
+        def gathered(name: str, held: torch.Tensor, column: int) -> torch.Tensor:
+            return torch.index_select(held, 0, index[column, :lanes], out=self._lanes[name][:lanes])
+
+        def weight(column: int) -> torch.Tensor:
+            return block[column, :lanes].view(lanes, 1, 1, 1)
+
+        z = gathered("next", self.latents, at.READ)
+        uncond = gathered("uncond", out, at.UNCOND) if terms.uncond else None
+        anchor = gathered("anchor", self.anchors, at.READ) if terms.residual or terms.anchoring else None
+        if terms.anchoring and anchor is not None and uncond is not None:
+            found = anchor.mul_(weight(at.KEEP)).addcmul_(z, weight(at.SEEN_Z)).addcmul_(uncond, weight(at.SEEN_OUT))
+            self.anchors.index_copy_(0, index[at.WRITE, :lanes], found)
+        z.mul_(weight(at.W_Z)).addcmul_(gathered("cond", out, at.COND), weight(at.W_COND))
+        if uncond is not None:
+            z.addcmul_(uncond, weight(at.W_UNCOND))
+        if terms.residual and anchor is not None:
+            z.addcmul_(anchor, weight(at.W_ANCHOR))
+            z.addcmul_(gathered("noise", self.noise, at.PATH), weight(at.W_PATH))
+        if terms.fresh:
+            z.addcmul_(gathered("noise", self.noise, at.FRESH), weight(at.W_FRESH))
+        self.latents.index_copy_(0, index[at.WRITE, :lanes], z)
+
+
+def _text_rows(
+    count: int, shape: ConditioningShape, embedded: bool, zeros: Callable[..., torch.Tensor]
+) -> ConditioningRows:
+    """Room for `count` texts."""
+    return ConditioningRows(
+        zeros(count, *shape.embeds),
+        zeros(count, shape.embeds[0]) if shape.masked else None,
+        None if shape.pooled is None else zeros(count, shape.pooled),
+        zeros(count) if embedded else None,
+    )
