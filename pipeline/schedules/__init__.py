@@ -1,0 +1,1 @@
+"""A module a family of models: functions from settings to a `pipeline.schedule.FlowSchedule`."""
