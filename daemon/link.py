@@ -32,6 +32,8 @@ class Stamps:
     """Nanoseconds on the stage's monotonic clock; 0 for a picture drawn from text alone."""
     revision: int
     """Of the parameters that the picture honours in full."""
+    number: int
+    """Which picture of its renderer's it is, from 1, in the order they were admitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class StageConnection:
             "source_index": stamps.source_index,
             "captured_at": stamps.captured_at,
             "revision": stamps.revision,
+            "number": stamps.number,
             "seconds": round(call.seconds, 6),
             "in_flight": call.in_flight,
             "pacing": call.pacing,

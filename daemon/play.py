@@ -63,6 +63,7 @@ class Player:
         self._source_index = -1
         self._fresh = False
         self._honoured = 0
+        self._admitted = 0
         self._look: object = None
         self._seconds = 0.0
 
@@ -115,8 +116,9 @@ class Player:
             return False
         # A picture that is drawn once more is no measure of the delay, nor is one that is drawn from text alone.
         captured_at = answer.captured_at if self._fresh and pixels is not None else 0
-        stamps = Stamps(-1 if pixels is None else self._source_index, captured_at, self._honoured)
+        stamps = Stamps(-1 if pixels is None else self._source_index, captured_at, self._honoured, self._admitted + 1)
         self._stream.admit(pixels, parameters, conditioning, stamps)
+        self._admitted += 1
         self._still.admitted(pixels, look)
         self._look = look
         return True

@@ -51,6 +51,8 @@ class Peer:
     failure: str = ""
     description: dict[str, str] = field(default_factory=dict)
     delivered: int = 0
+    misplaced: int = 0
+    """Pictures that did not come right after the one admitted before them: lost, or out of order. There are none."""
     seconds: float = 0.0
     """Of the network call that finished its last picture."""
     in_flight: int = 0
@@ -59,6 +61,7 @@ class Peer:
     """stream or low latency"""
     _given_serial: int = 0
     _given_revision: int = -1
+    _last_number: int = 0
 
 
 @dataclass(slots=True)
@@ -189,6 +192,8 @@ class StageLink:
             peer.seconds, peer.in_flight = float(header["seconds"]), int(header["in_flight"])
             peer.pacing = str(header["pacing"])
             peer.delivered += 1
+            peer.misplaced += int(header["number"]) != peer._last_number + 1
+            peer._last_number = int(header["number"])
             self._rendered += 1
             self._on_picture(peer, frame, place, of)
         elif kind == "progress" and header["phase"] in _PHASES:

@@ -90,6 +90,7 @@ class Supervisor:
         peer = shown.peer
         status |= {"phase": peer.phase, "text": peer.text, "fraction": peer.fraction, "pid": shown.pid}
         status |= {"step_ms": round(peer.seconds * 1000, 2), "in_flight": peer.in_flight, "pacing": peer.pacing}
+        status |= {"delivered": peer.delivered, "misplaced": peer.misplaced}
         status |= {"size": [shown.build.width, shown.build.height]}
         status |= peer.description
         if coming is not None:
