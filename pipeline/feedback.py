@@ -1,11 +1,12 @@
 """Feedback: the last output zoomed, rotated and shifted, and mixed into the next input, as a camera on its own screen.
 
-The warp is that of one round, as TouchDesigner's Transform TOP within a Feedback TOP's loop: what keeps turning in the
-output turns by `feedback_rotate` each time it goes round. A round takes as many pictures as are in flight, because the
-last output is the newest that is finished when the next picture is admitted; one at a time (`low_latency`), it takes
-one.
+The warp is that of one picture, as TouchDesigner's Transform TOP within a Feedback TOP's loop is that of one frame. The
+last output is the newest that is finished when a picture is admitted: with N in flight it is N pictures old, so it is
+warped as often as pictures were admitted since. That way the output moves as fast, and as smoothly, however many are in
+flight. Each picture is then drawn from the one N before it; one at a time (`low_latency`), from the one before it.
 """
 
+import cmath
 import math
 
 import cv2
@@ -26,10 +27,14 @@ class Feedback:
         self._warped = np.zeros_like(self._last)
         self._matrix = np.zeros((2, 3))
         self._has_last = False
+        self._last_admitted = 0
+        self.admitted = 0
+        """How many inputs the last output of their time was mixed into: what an output is remembered with."""
 
-    def remember(self, pixels: Pixels) -> None:
-        """`pixels` uint8 ``[H, W, 3]`` is the newest output; copied."""
+    def remember(self, pixels: Pixels, admitted: int) -> None:
+        """`pixels` uint8 ``[H, W, 3]`` is the newest output; copied. `admitted` is what it was once it was admitted."""
         np.copyto(self._last, pixels)
+        self._last_admitted = admitted
         self._has_last = True
 
     def forget(self) -> None:
@@ -51,7 +56,8 @@ class Feedback:
         alone = source is None or parameters.feedback >= 1
         warped = out if alone else self._warped
         height, width, _ = out.shape
-        self._aim(parameters, width, height)
+        self.admitted += 1
+        self._aim(parameters, width, height, self.admitted - self._last_admitted)
         cv2.warpAffine(
             self._last, self._matrix, (width, height), dst=warped, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
@@ -59,11 +65,15 @@ class Feedback:
             share = parameters.feedback
             cv2.addWeighted(source, 1 - share, warped, share, 0, dst=out)
 
-    def _aim(self, parameters: Parameters, width: int, height: int) -> None:
+    def _aim(self, parameters: Parameters, width: int, height: int, times: int) -> None:
         """The matrix from where a pixel was to where it goes: about the middle, counter-clockwise, y up."""
-        turn = math.radians(parameters.feedback_rotate)
-        along = parameters.feedback_zoom * math.cos(turn)
-        across = parameters.feedback_zoom * math.sin(turn)
+        # Places are complex numbers from the middle on, so that one warp is c → warp·c + shift.
+        warp = cmath.rect(parameters.feedback_zoom, math.radians(parameters.feedback_rotate))
+        shift = complex(parameters.feedback_x * width, parameters.feedback_y * height)
+        turned, moved = 1 + 0j, 0j
+        for _ in range(times):
+            turned, moved = warp * turned, warp * moved + shift
+        along, across = turned.real, turned.imag
         x, y = (width - 1) / 2, (height - 1) / 2
-        self._matrix[0] = along, across, x - along * x - across * y + parameters.feedback_x * width
-        self._matrix[1] = -across, along, y + across * x - along * y - parameters.feedback_y * height
+        self._matrix[0] = along, across, x - along * x - across * y + moved.real
+        self._matrix[1] = -across, along, y + across * x - along * y - moved.imag

@@ -50,6 +50,14 @@ class Picture(NamedTuple):
     """What it was admitted with."""
 
 
+class _Ticket(NamedTuple):
+    """What a picture is admitted to the stream with."""
+
+    given: object
+    admitted: int
+    """`Feedback.admitted` of that moment."""
+
+
 class ImageStream:
     """Pictures in flight. `encode` may run on another thread beside the rest; the rest belongs to one thread."""
 
@@ -173,17 +181,17 @@ class ImageStream:
             conditioning,
             guidance=Guidance(parameters.guidance, parameters.guidance_kind),
             noise=(NoiseShare(parameters.seed),),
-            ticket=ticket,
+            ticket=_Ticket(ticket, self._feedback.admitted),
         )
 
     def step(self) -> list[Picture]:
         """One network call for all pictures in flight; those whose turn it is, in the order they went in."""
-        pictures = [
-            Picture(self._engines.decode(latent.unsqueeze(0))[0].numpy().copy(), ticket)
-            for latent, ticket in self._stream.step()
-        ]
-        if pictures:
-            self._feedback.remember(pictures[-1].pixels)
+        pictures: list[Picture] = []
+        for latent, ticket in self._stream.step():
+            pixels = self._engines.decode(latent.unsqueeze(0))[0].numpy().copy()
+            if isinstance(ticket, _Ticket):
+                self._feedback.remember(pixels, ticket.admitted)
+                pictures.append(Picture(pixels, ticket.given))
         return pictures
 
     def clear(self) -> None:

@@ -45,6 +45,8 @@ class Rig:
         self.revision = 1
         self.frame: Frame | None = None
         self.serial = 0
+        self.live = False
+        """A source that has a new picture whenever it is asked."""
         self.drawn: list[RenderedFrame] = []
         self.places: list[tuple[int, int]] = []
         self.link = StageLink(self, self.clock, self._on_picture)
@@ -63,6 +65,9 @@ class Rig:
         return self.revision, json.dumps(flatten(Parameters.model_validate(self.look))).encode()
 
     def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+        if self.live:
+            self.frame = Frame(card(self.serial), self.serial, self.clock.now())
+            self.serial += 1
         return self.frame, self.serial
 
     def draws_from_text(self) -> bool:
@@ -80,17 +85,18 @@ class Rig:
         self.serial += 1
         self.link.ring()
 
-    def turn(self, *values: int | NDArray[np.uint8]) -> int:
-        """One turn for each source picture, by card number or as it is; how many were admitted in all."""
-        before = self.admitted
-        for value in values:
-            self.show(card(value) if isinstance(value, int) else value)
-            self.player.turn()
-        return self.admitted - before
+    def set(self, **values: object) -> None:
+        """Parameters change."""
+        self.look |= values
+        self.revision += 1
 
-    @property
-    def admitted(self) -> int:
-        return len(self._admitted)
+    def turn(self, pixels: NDArray[np.uint8] | None = None) -> int:
+        """One turn, with a new source picture or without; how many pictures were admitted."""
+        if pixels is not None:
+            self.show(pixels)
+        before = len(self._admitted)
+        self.player.turn()
+        return len(self._admitted) - before
 
     def rest(self) -> list[RenderedFrame]:
         """Everything in flight finished and come to the stage, which is then let go of."""
@@ -133,10 +139,86 @@ def indices(frames: list[RenderedFrame]) -> list[int]:
 def test_as_a_stream_a_picture_begins_before_each_call(rig: Rig) -> None:
     flights = []
     for number in range(5):
-        rig.turn(number)
+        rig.turn(card(number))
         flights.append(rig.stream.in_flight)
     assert flights == [1, 2, 2, 2, 2], "the third call finishes the first picture"
     drawn = rig.rest()
     assert indices(drawn) == [0, 1, 2, 3, 4]
     assert all(frame.captured_at for frame in drawn)
     assert (rig.peer.pacing, rig.peer.in_flight) == ("stream", 1)
+
+
+def test_at_low_latency_one_picture_is_finished_before_the_newest_begins(rig: Rig) -> None:
+    rig.set(low_latency=True)
+    assert [rig.turn(card(number)) for number in range(9)] == [1, 0, 0] * 3
+    assert rig.peer.phase == "playing", "while it does not ask it says that it lives"
+    assert indices(rig.rest()) == [0, 3, 6]
+    assert (rig.peer.pacing, rig.peer.in_flight) == ("low latency", 1)
+
+
+def test_low_latency_begins_when_what_is_in_flight_has_come_out_and_ends_at_once(rig: Rig) -> None:
+    for number in range(3):
+        rig.turn(card(number))
+    rig.set(low_latency=True)
+    assert [rig.turn(card(number)) for number in range(3, 10)] == [1, 0, 0, 1, 0, 0, 1]
+    rig.set(low_latency=False)
+    assert [rig.turn(card(number)) for number in range(10, 16)] == [0, 0, 1, 1, 1, 1]
+    assert indices(rig.rest()) == [0, 1, 2, 3, 6, 9, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize(("together", "begun"), [(1, [1] * 6), (2, [2, 2, 0, 2, 2, 0]), (4, [4, 0, 0, 4, 0, 0])])
+def test_a_frame_buffer_of_a_live_source_begins_and_ends_together(rig: Rig, together: int, begun: list[int]) -> None:
+    rig.set(frame_buffer=together)
+    rig.live = True
+    assert [rig.turn() for _ in range(6)] == begun
+    rig.live = False
+    drawn = rig.rest()
+    assert len(drawn) == sum(begun)
+    assert indices(drawn) == sorted(set(indices(drawn)))
+    assert rig.places == [(place, together) for _ in range(len(drawn) // together) for place in range(together)]
+
+
+def test_a_still_source_never_holds_a_frame_buffer_up(rig: Rig) -> None:
+    rig.set(frame_buffer=4)
+    assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
+    assert indices(rig.rest()) == [0]
+
+
+def test_at_low_latency_a_frame_buffer_begins_and_ends_together_too(rig: Rig) -> None:
+    rig.set(frame_buffer=2, low_latency=True)
+    rig.live = True
+    assert [rig.turn() for _ in range(6)] == [2, 0, 0] * 2
+    assert rig.rest()
+    assert rig.peer.in_flight == 2
+
+
+def test_pictures_that_hardly_differ_are_skipped_but_not_what_else_changes(rig: Rig) -> None:
+    rig.set(skip=2.0, skip_longest=3)
+    before = card(0)
+    assert rig.turn(before) == 1
+    assert [rig.turn(np.maximum(before, 4)) for _ in range(4)] == [0, 0, 0, 1], "the longest run is three"
+    assert rig.turn(card(1)) == 1
+    assert rig.turn(card(1)) == 0
+    rig.set(seed=5)
+    assert rig.turn() == 1, "another seed draws it all the same"
+    assert rig.turn(card(1)) == 0
+    rig.set(feedback=0.5)
+    assert [rig.turn(card(1)) for _ in range(3)] == [1, 1, 1]
+    rig.set(feedback=0.0, mode="text")
+    assert [rig.turn() for _ in range(3)] == [1, 1, 1]
+    drawn = rig.rest()
+    assert indices(drawn)[:4] == [0, 4, 5, 6], "the newest picture is the one that is drawn, not the one skipped from"
+    assert indices(drawn)[-3:] == [-1, -1, -1]
+
+
+def test_a_still_source_is_drawn_once_and_with_feedback_again_and_again(rig: Rig) -> None:
+    assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
+    rig.set(feedback=0.5, feedback_rotate=20.0)
+    assert [rig.turn() for _ in range(8)] == [1] * 8
+    rig.set(feedback=0.0)
+    assert [rig.turn() for _ in range(3)] == [1, 0, 0]
+    drawn = rig.rest()
+    assert indices(drawn) == [0] * 10
+    assert [bool(frame.captured_at) for frame in drawn] == [True] + [False] * 9, "drawn once more it is no measure"
+    assert (drawn[-1].pixels == drawn[0].pixels).all()
+    assert len({frame.pixels.tobytes() for frame in drawn[1:9]}) > 5

@@ -23,7 +23,7 @@ def picture(seed: int) -> NDArray[np.uint8]:
 
 def mixed(source: NDArray[np.uint8] | None, last: NDArray[np.uint8], **values: float) -> NDArray[np.uint8]:
     feedback = Feedback(WIDTH, HEIGHT)
-    feedback.remember(last)
+    feedback.remember(last, 0)
     parameters = Parameters.model_validate(values)
     assert feedback.feeds(parameters)
     out = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -31,16 +31,19 @@ def mixed(source: NDArray[np.uint8] | None, last: NDArray[np.uint8], **values: f
     return out
 
 
-def oracle(last: NDArray[np.uint8], zoom: float, rotate: float, x: float, y: float) -> NDArray[np.float64]:
+def one_warp(zoom: float, rotate: float, x: float, y: float) -> AffineTransform:
     """scikit-image's own composition: to the middle, zoomed and turned, back, and moved; in its y down, so negated."""
     middle = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2])
-    whole = (
+    return (
         AffineTransform(translation=-middle)
         + AffineTransform(scale=zoom, rotation=-np.deg2rad(rotate))
         + AffineTransform(translation=middle)
         + AffineTransform(translation=(x * WIDTH, -y * HEIGHT))
     )
-    out: NDArray[np.float64] = warp(last, whole.inverse, order=1, mode="symmetric", preserve_range=True)
+
+
+def oracle(last: NDArray[np.uint8], *warped: float) -> NDArray[np.float64]:
+    out: NDArray[np.float64] = warp(last, one_warp(*warped).inverse, order=1, mode="symmetric", preserve_range=True)
     return out
 
 
@@ -85,6 +88,27 @@ def test_a_mark_goes_where_the_words_say() -> None:
     assert zoomed_y == pytest.approx(middle_y + 1.2 * (y - middle_y), abs=0.6)
 
 
+def test_an_output_is_warped_as_often_as_pictures_were_admitted_since() -> None:
+    """So what turns in the output turns by the same angle from each picture to the next, however many are in flight."""
+    values = {"feedback": 0.5, "feedback_zoom": 1.1, "feedback_rotate": -9.0, "feedback_x": 0.03, "feedback_y": -0.02}
+    parameters = Parameters.model_validate(values)
+    once = one_warp(1.1, -9.0, 0.03, -0.02)
+    feedback, last = Feedback(WIDTH, HEIGHT), picture(0)
+    out = np.zeros_like(last)
+    feedback.remember(last, feedback.admitted)
+    whole = AffineTransform(matrix=np.eye(3))
+    for _ in range(4):  # four are admitted before the first of them comes out
+        feedback.mix(None, parameters, out)
+        whole = whole + once
+        expected = warp(last, whole.inverse, order=1, mode="symmetric", preserve_range=True)
+        assert np.abs(out - expected).mean() < 0.5
+    feedback.remember(out, 2)
+    feedback.mix(None, parameters, out)
+    assert feedback.admitted == 5
+    kept, three = feedback._last, once + once + once
+    assert np.abs(out - warp(kept, three.inverse, order=1, mode="symmetric", preserve_range=True)).mean() < 0.5
+
+
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.9, 1.0])
 def test_the_mix_is_of_shares_and_without_a_warp_the_last_output_stays_exactly_itself(share: float) -> None:
     source, last = picture(1), picture(2)
@@ -96,7 +120,7 @@ def test_the_mix_is_of_shares_and_without_a_warp_the_last_output_stays_exactly_i
 def test_nothing_is_fed_back_before_an_output_or_after_it_is_forgotten_or_unasked() -> None:
     feedback, asked = Feedback(WIDTH, HEIGHT), Parameters(feedback=0.5)
     assert not feedback.feeds(asked)
-    feedback.remember(picture(0))
+    feedback.remember(picture(0), 0)
     assert feedback.feeds(asked)
     assert not feedback.feeds(Parameters())
     feedback.forget()
@@ -105,7 +129,7 @@ def test_nothing_is_fed_back_before_an_output_or_after_it_is_forgotten_or_unaske
 
 def test_what_is_remembered_is_a_copy() -> None:
     feedback, last = Feedback(WIDTH, HEIGHT), picture(0)
-    feedback.remember(last)
+    feedback.remember(last, 0)
     kept = last.copy()
     last[:] = 0
     out = np.zeros_like(last)
@@ -118,12 +142,12 @@ def test_no_picture_is_allocated() -> None:
     parameters = Parameters(feedback=0.5, feedback_zoom=1.05, feedback_rotate=3.0)
     out = np.zeros_like(source)
     for _ in range(3):
-        feedback.remember(source)
+        feedback.remember(source, feedback.admitted)
         feedback.mix(source, parameters, out)
     tracemalloc.start()  # numpy tells it of every array, and OpenCV's arrays for Python are numpy's
     try:
         for _ in range(50):
-            feedback.remember(out)
+            feedback.remember(out, feedback.admitted)
             feedback.mix(source, parameters, out)
         _, peak = tracemalloc.get_traced_memory()
     finally:
