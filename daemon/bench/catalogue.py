@@ -8,6 +8,7 @@ from daemon.bench.measure_flood import measure_flood
 from daemon.bench.measure_pipeline import measure_denoiser, measure_stream
 from daemon.bench.measure_show import measure_interval, measure_recovery, measure_start
 from daemon.bench.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
+from daemon.bench.measure_sweep import measure_sweep
 from daemon.bench.results import Measure
 from presets.errors import SettingsError
 
@@ -18,6 +19,8 @@ class Measurement(NamedTuple):
     name: str
     description: str
     measure: Measure
+    asked_for: bool = False
+    """Whether it is taken only when it is named: it lasts."""
 
 
 MEASUREMENTS = (
@@ -34,13 +37,17 @@ MEASUREMENTS = (
     Measurement("start", "from `run` to the slate and to the first picture", measure_start),
     Measurement("interval", "how evenly the output ticks, beside a bare metronome", measure_interval),
     Measurement("recovery", "kill -9 of the renderer: gap and time to recover", measure_recovery),
+    Measurement("sweep", "ten minutes of faders at random: nothing lost, memory flat", measure_sweep, asked_for=True),
 )
 
 
 def chosen(names: str | None) -> tuple[Measurement, ...]:
-    """The measurements in a comma-separated list, in their own order; all of them for None. Raises `SettingsError`."""
+    """The measurements in a comma-separated list, in their own order; for None all but those that last.
+
+    Raises `SettingsError`.
+    """
     if names is None:
-        return MEASUREMENTS
+        return tuple(measurement for measurement in MEASUREMENTS if not measurement.asked_for)
     wanted = {name.strip() for name in names.split(",")} - {""}
     known = {measurement.name: measurement for measurement in MEASUREMENTS}
     unknown = sorted(wanted - known.keys())

@@ -122,6 +122,13 @@ class Show:
         stage, *renderers = (process.cpu_times() for process in (psutil.Process(self._process.pid), *self._renderers()))
         return stage.user + stage.system, sum(times.user + times.system for times in renderers)
 
+    def memory_mib(self) -> tuple[float, float]:
+        """Resident memory now: of the stage, and of the renderers that live."""
+        stage, *renderers = (
+            process.memory_info().rss / 2**20 for process in (psutil.Process(self._process.pid), *self._renderers())
+        )
+        return stage, sum(renderers)
+
     def pause(self) -> None:
         """Stop stage and renderer where they stand, for `LONGEST_PAUSE` at most: they take no processor time."""
         self._paused = [self._process.pid, *(renderer.pid for renderer in self._renderers())]

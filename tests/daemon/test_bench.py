@@ -99,6 +99,22 @@ def test_an_unknown_measurement_is_one_sentence_with_the_known_names() -> None:
     assert [each.name for each in catalogue.chosen("delay, stream")] == ["stream", "delay"], "in their own order"
 
 
+def test_what_lasts_is_taken_only_when_it_is_named() -> None:
+    assert "sweep" not in [each.name for each in catalogue.chosen(None)]
+    assert [each.name for each in catalogue.chosen("sweep")] == ["sweep"]
+
+
+def test_a_step_for_many_samples_is_diffusers_own_step_for_each(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    done = bench("--only", "affine", "--seconds", "0.5", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["configuration"].split(", ")[1] for row in rows] == [f"{n} samples" for n in (1, 8, 64, 512)]
+    for row in rows:
+        assert row["largest_difference"] < 1e-5
+        assert row["ratio"] > 0
+
+
 def test_the_list_names_every_measurement() -> None:
     done = bench("--list")
     assert done.returncode == 0
