@@ -27,14 +27,14 @@ class Feedback:
         self._warped = np.zeros_like(self._last)
         self._matrix = np.zeros((2, 3))
         self._has_last = False
-        self._last_admitted = 0
-        self.admitted = 0
-        """How many inputs the last output of their time was mixed into: what an output is remembered with."""
+        self._last_fed = 0
+        self.fed = 0
+        """Pictures so far that something was fed back into."""
 
-    def remember(self, pixels: Pixels, admitted: int) -> None:
-        """`pixels` uint8 ``[H, W, 3]`` is the newest output; copied. `admitted` is what it was once it was admitted."""
+    def remember(self, pixels: Pixels, fed: int) -> None:
+        """`pixels` uint8 ``[H, W, 3]`` is the newest output; copied. `fed` is what `fed` was once it was admitted."""
         np.copyto(self._last, pixels)
-        self._last_admitted = admitted
+        self._last_fed = fed
         self._has_last = True
 
     def forget(self) -> None:
@@ -56,8 +56,8 @@ class Feedback:
         alone = source is None or parameters.feedback >= 1
         warped = out if alone else self._warped
         height, width, _ = out.shape
-        self.admitted += 1
-        self._aim(parameters, width, height, self.admitted - self._last_admitted)
+        self.fed += 1
+        self._aim(parameters, width, height, self.fed - self._last_fed)
         cv2.warpAffine(
             self._last, self._matrix, (width, height), dst=warped, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )

@@ -54,8 +54,8 @@ class _Ticket(NamedTuple):
     """What a picture is admitted to the stream with."""
 
     given: object
-    admitted: int
-    """`Feedback.admitted` of that moment."""
+    fed: int
+    """`Feedback.fed` of that moment."""
 
 
 class ImageStream:
@@ -181,7 +181,7 @@ class ImageStream:
             conditioning,
             guidance=Guidance(parameters.guidance, parameters.guidance_kind),
             noise=(NoiseShare(parameters.seed),),
-            ticket=_Ticket(ticket, self._feedback.admitted),
+            ticket=_Ticket(ticket, self._feedback.fed),
         )
 
     def step(self) -> list[Picture]:
@@ -190,7 +190,7 @@ class ImageStream:
         for latent, ticket in self._stream.step():
             pixels = self._engines.decode(latent.unsqueeze(0))[0].numpy().copy()
             if isinstance(ticket, _Ticket):
-                self._feedback.remember(pixels, ticket.admitted)
+                self._feedback.remember(pixels, ticket.fed)
                 pictures.append(Picture(pixels, ticket.given))
         return pictures
 

@@ -95,7 +95,7 @@ def test_an_output_is_warped_as_often_as_pictures_were_admitted_since() -> None:
     once = one_warp(1.1, -9.0, 0.03, -0.02)
     feedback, last = Feedback(WIDTH, HEIGHT), picture(0)
     out = np.zeros_like(last)
-    feedback.remember(last, feedback.admitted)
+    feedback.remember(last, feedback.fed)
     whole = AffineTransform(matrix=np.eye(3))
     for _ in range(4):  # four are admitted before the first of them comes out
         feedback.mix(None, parameters, out)
@@ -104,7 +104,7 @@ def test_an_output_is_warped_as_often_as_pictures_were_admitted_since() -> None:
         assert np.abs(out - expected).mean() < 0.5
     feedback.remember(out, 2)
     feedback.mix(None, parameters, out)
-    assert feedback.admitted == 5
+    assert feedback.fed == 5
     kept, three = feedback._last, once + once + once
     assert np.abs(out - warp(kept, three.inverse, order=1, mode="symmetric", preserve_range=True)).mean() < 0.5
 
@@ -142,12 +142,12 @@ def test_no_picture_is_allocated() -> None:
     parameters = Parameters(feedback=0.5, feedback_zoom=1.05, feedback_rotate=3.0)
     out = np.zeros_like(source)
     for _ in range(3):
-        feedback.remember(source, feedback.admitted)
+        feedback.remember(source, feedback.fed)
         feedback.mix(source, parameters, out)
     tracemalloc.start()  # numpy tells it of every array, and OpenCV's arrays for Python are numpy's
     try:
         for _ in range(50):
-            feedback.remember(out, feedback.admitted)
+            feedback.remember(out, feedback.fed)
             feedback.mix(source, parameters, out)
         _, peak = tracemalloc.get_traced_memory()
     finally:

@@ -251,6 +251,8 @@ function showStatus(status) {
   figure("fps", status.fps, 1);
   figure("output-fps", status.output_fps, 1);
   figure("latency", status.latency_ms, 0);
+  figure("in-flight", status.renderer?.in_flight, 0);
+  $("figures").querySelector(".pacing").textContent = status.renderer?.pacing ?? "";
   if (Array.isArray(status.looks)) showLooks(status.looks);
   showRenderer(status.renderer, status);
   showBridges(status);
