@@ -13,7 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from pipeline.conditioning import ConditioningShape
-from pipeline.schedule import FlowSchedule, flow_matching_schedule
+from pipeline.schedule import FlowSchedule
+from pipeline.schedules.flow_matching import flow_matching_schedule
 from presets.errors import ModelError
 
 SHIPPED = "shipped"

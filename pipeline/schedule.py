@@ -2,13 +2,12 @@
 
 Every first-order, one-call solver of a flow takes ``z' = a·z + b·out + c·noise`` where ``a``, ``b`` and ``c`` depend on
 the timestep, the next one and the model family, never on the data. So a solver is not code in the hot path but a
-`FlowSchedule`; a family of models is a function that returns one.
+`FlowSchedule`; a family of models is a function that returns one (`pipeline.schedules`).
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,6 @@ from presets.errors import ScheduleError
 
 COLUMNS = ("timestep", "second", "scale", "a", "b", "c", "p", "q", "out_x", "out_n")
 """What a row holds, in the order of `FlowSchedule.rows`."""
-
-SHORTEST_STEP = 1e-3
-"""The least difference of σ that earns a network call of its own: one training timestep of a thousand."""
 
 Column = Sequence[float] | NDArray[np.float64]
 
@@ -146,48 +142,3 @@ def check_settings(*, steps: float, strength: float = 1.0, train_timesteps: floa
             raise ScheduleError(f"{name} is {value}; it must be a whole number of 1 or more.")
     if not 0 <= strength <= 1:  # NaN is refused here too
         raise ScheduleError(f"strength is {strength}; it must be a number from 0 (keep the picture) to 1 (forget it).")
-
-
-@lru_cache(maxsize=1024)
-def flow_matching_schedule(
-    steps: int, strength: float, *, shift: float = 1.0, train_timesteps: int = 1000
-) -> FlowSchedule:
-    """The Euler solver of a flow-matching model (v = noise − data), as in diffusers' FlowMatchEulerDiscreteScheduler.
-
-    The grid is ``σ = linspace(1, 1/steps, steps)``, statically shifted: ``σ ← shift·σ/(1 + (shift − 1)·σ)``. Strength
-    is a continuous fader: the rows are ``σ = strength``, each grid point below it, and the end, 0. So ``strength=1`` is
-    the whole grid from pure noise, a lower one costs fewer network calls, and one up to `SHORTEST_STEP` draws nothing.
-
-    Args:
-        steps: Network calls from pure noise to a picture, 1 or more.
-        strength: 0 (the picture passes through) to 1 (it is forgotten).
-        shift: The model's own static shift, above 0.
-        train_timesteps: The network is given ``train_timesteps·σ``.
-
-    Raises:
-        ScheduleError: naming the parameter, what came and what is allowed.
-    """
-    check_settings(steps=steps, strength=strength, train_timesteps=train_timesteps)
-    if not (shift > 0 and math.isfinite(shift)):
-        raise ScheduleError(f"shift is {shift}; it must be a finite number above 0.")
-    if strength <= SHORTEST_STEP:
-        return FlowSchedule.passing_through()
-    grid = np.linspace(1.0, 1.0 / steps, steps, dtype=np.float64)
-    grid = shift * grid / (1 + (shift - 1) * grid)
-    below = grid[grid < strength - SHORTEST_STEP]
-    return _euler(np.concatenate([[strength], below, [0.0]]), float(strength), train_timesteps)
-
-
-def _euler(sigmas: NDArray[np.float64], strength: float, train_timesteps: int) -> FlowSchedule:
-    """Rows between consecutive σ of a descending ``[N + 1]``: a = 1, b = σ' − σ."""
-    at, after = sigmas[:-1], sigmas[1:]
-    return FlowSchedule.from_columns(
-        timestep=at * train_timesteps,
-        a=np.ones_like(at),
-        b=after - at,
-        p=1.0 - at,
-        q=at,
-        out_x=-np.ones_like(at),
-        out_n=np.ones_like(at),
-        strength=strength,
-    )

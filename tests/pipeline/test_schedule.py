@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.schedule import SHORTEST_STEP, FlowSchedule, flow_matching_schedule
+from pipeline.schedule import FlowSchedule
+from pipeline.schedules.flow_matching import flow_matching_schedule
+from pipeline.schedules.strength import SHORTEST_STEP
 from presets.errors import ScheduleError
 
 

@@ -16,7 +16,8 @@ from pipeline.conditioning import Conditioning, ConditioningShape, Text
 from pipeline.denoiser import ConditioningRows
 from pipeline.guidance import KINDS, Guidance, Kind
 from pipeline.noise import ENTRY, unit_noise
-from pipeline.schedule import COLUMNS, FlowSchedule, flow_matching_schedule
+from pipeline.schedule import COLUMNS, FlowSchedule
+from pipeline.schedules.flow_matching import flow_matching_schedule
 from pipeline.stream import Finished, StreamPipeline
 from presets.errors import StreamError
 from presets.moment import NoiseShare

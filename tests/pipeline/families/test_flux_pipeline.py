@@ -6,7 +6,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransfo
 from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, start, words
 
 from pipeline.families.flux import FluxDenoiser
-from pipeline.schedule import flow_matching_schedule
+from pipeline.schedules.flow_matching import flow_matching_schedule
 from presets.errors import ModelError, StreamError
 
 SHAPE, TOKENS = (4, 6, 8), 5

@@ -6,8 +6,8 @@ from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, St
 from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, start, words
 
 from pipeline.families.sd3 import SD3Denoiser
-from pipeline.schedule import flow_matching_schedule
 from pipeline.schedulers import FlowMatchEulerScheduler
+from pipeline.schedules.flow_matching import flow_matching_schedule
 
 SHAPE, TOKENS = (4, 6, 8), 5
 ORDERS = [Order(4, 0, 0, 5.0), Order(2, 1, 1, 1.0), Order(6, 2, 2, 2.5), Order(1, 3, 3, 7.0), Order(4, 1, 0, 1.0)]
