@@ -81,9 +81,13 @@ def drawn(
     latent_shape: tuple[int, int, int],
     conditioning: ConditioningShape,
     embedded_guidance: bool = False,
+    pictures: bool = False,
     slots: int = 4,
 ) -> Streamed:
-    """All orders through one stream, one admitted a step while a slot is free; latents ``[1, C, h, w]`` in order."""
+    """All orders through one stream, one admitted a step while a slot is free; latents ``[1, C, h, w]`` in order.
+
+    Of noise alone or, with `pictures`, of each order's `source`.
+    """
     mixed = 0
 
     def watched(latents: torch.Tensor, timesteps: torch.Tensor, rows: object) -> torch.Tensor:
@@ -104,7 +108,7 @@ def drawn(
         if waiting and stream.free:
             index, order = waiting.pop(0)
             stream.admit(
-                None if order.strength == 1.0 else source(order, latent_shape)[0],
+                source(order, latent_shape)[0] if pictures else None,
                 schedule(order),
                 words(order.text, conditioning),
                 guidance=Guidance(order.guidance),

@@ -1,6 +1,5 @@
 """The stream against diffusers' StableDiffusion3Pipeline, latent for latent, guided."""
 
-import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, start, words
@@ -48,7 +47,6 @@ def piped(transformer: SD3Transformer2DModel, scheduler: object, order: Order) -
         height=8 * SHAPE[1],
         width=8 * SHAPE[2],
         num_inference_steps=order.steps,
-        sigmas=np.linspace(1.0, 1.0 / order.steps, order.steps),
         guidance_scale=order.guidance,
         output_type="latent",
     ).images
@@ -63,7 +61,7 @@ def test_the_stream_draws_what_stable_diffusion_3_draws() -> None:
     run = drawn(
         denoiser,
         ORDERS,
-        lambda order: flow_matching_schedule(order.steps, 1.0, shift=3.0),
+        lambda order: flow_matching_schedule(order.steps, 1.0, shift=3.0, sigmas="scheduler"),
         latent_shape=SHAPE,
         conditioning=denoiser.conditioning(TOKENS),
     )
