@@ -81,7 +81,8 @@ class FlowSchedule:
             raise ScheduleError(
                 f"The columns of a schedule must be equally long; got {[column.shape for column in columns]}."
             )
-        rows = np.stack(columns, axis=1).astype(np.float32)
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+            rows = np.stack(columns, axis=1).astype(np.float32)
         if not (np.isfinite(rows).all() and math.isfinite(start)):
             raise ScheduleError("A schedule must be made of finite numbers; one of its coefficients is not.")
         rows.setflags(write=False)
