@@ -1,7 +1,9 @@
 """No dead control: every parameter of the declaration, turned on a running show with the shipped model, changes it."""
 
 import shutil
+import statistics
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,13 @@ ANOTHER: dict[str, Callable[[Show], Any]] = {
     "/strength": lambda show: 0.4,
     "/steps": lambda show: 1,
     "/guidance": lambda show: 6.0,
+    "/guidance_kind": lambda show: "self_negative",
     "/seed": lambda show: 12345,
+    "/feedback": lambda show: 0.7,
+    "/feedback_zoom": lambda show: 1.5,
+    "/feedback_rotate": lambda show: 45.0,
+    "/feedback_x": lambda show: 0.3,
+    "/feedback_y": lambda show: 0.3,
     "/preset": lambda show: "ice-cells",
     "/blackout": lambda show: True,
     "/brightness": lambda show: 0.4,
@@ -87,12 +95,13 @@ ANOTHER: dict[str, Callable[[Show], Any]] = {
 
 CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
+    **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
 }
 """What must stand for a control to be heard."""
 
-APART = {"/freeze", "/fade", "/accelerator"}
+APART = {"/freeze", "/fade", "/accelerator", "/skip", "/skip_longest", "/low_latency", "/frame_buffer"}
 """Turned in tests of their own below: what they change is not one still picture."""
 
 
@@ -174,3 +183,51 @@ def test_another_accelerator_takes_over(show: Show) -> None:
     after = settled(show)
     assert now == "openvino"
     assert difference(before, after) < 10, "the same picture, up to the accelerator's precision"
+
+
+def distances(show: Show, count: int) -> list[int]:
+    """How many source pictures lie between one drawn picture and the next."""
+    wanted = show.status()["revision"]
+    drawn: list[int] = []
+    for meta, _ in show.frames():
+        if meta["revision"] >= wanted and meta["source_index"] not in drawn:
+            drawn.append(meta["source_index"])
+        if len(drawn) > count + 1:  # the first may have been begun before
+            return [after - before for before, after in pairwise(drawn[1:])]
+    raise AssertionError
+
+
+def test_skip_leaves_out_what_hardly_differs_for_at_most_its_longest_run(tmp_path: Path) -> None:
+    with Show(tmp_path / "show", "--source", "card:?size=256x256") as show:
+        assert statistics.median(distances(show, 20)) <= 2
+        show.set(skip=10.0, skip_longest=12)  # a card differs from any other by less
+        assert statistics.median(distances(show, 3)) == pytest.approx(13, abs=1)
+        show.set(skip_longest=6)
+        assert statistics.median(distances(show, 5)) == pytest.approx(7, abs=1)
+        show.set(skip=2.5)
+        assert 3 <= statistics.median(distances(show, 8)) <= 6
+        show.set(skip=0.0)
+        assert statistics.median(distances(show, 20)) <= 2
+
+
+def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(tmp_path: Path) -> None:
+    def in_flight(show: Show, pacing: str) -> int:
+        wanted = show.status()["revision"]
+        drawn: set[int] = set()
+        show.picture(lambda meta, _: meta["revision"] >= wanted and (drawn.add(meta["index"]) or len(drawn) > 6))
+        assert show.status()["renderer"]["pacing"] == pacing
+        return int(show.status()["renderer"]["in_flight"])
+
+    folder = tmp_path / "show"
+    folder.mkdir()
+    (folder / "look.yaml").write_text("strength: 0.9\n")
+    with Show(folder, "--source", "card:?size=256x256&fps=60") as show:
+        assert in_flight(show, "stream") == 4
+        show.set(low_latency=True)
+        assert in_flight(show, "low latency") == 1
+        show.set(frame_buffer=3)
+        assert in_flight(show, "low latency") == 3
+        show.set(low_latency=False)
+        assert in_flight(show, "stream") > 4
+        show.set(frame_buffer=1)
+        assert in_flight(show, "stream") == 4
