@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.schedule import FlowSchedule
-from pipeline.schedules.flow_matching import flow_matching_schedule
+from pipeline.solvers import FAMILIES, Solver, solver
 from presets.errors import ModelError
 
 SHIPPED = "shipped"
@@ -29,7 +29,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
         "CLIPTokenizerFast": "transformers",
         "PreTrainedTokenizerFast": "transformers",
     },
-    "scheduler": {"FlowMatchEulerDiscreteScheduler": "diffusers"},
+    "scheduler": dict.fromkeys(FAMILIES, "diffusers"),
 }
 """The components that a model must have, and the classes that this version plays."""
 
@@ -45,8 +45,7 @@ class Model:
     folder: Path
     classes: Mapping[str, str]
     weights: Mapping[str, Path]
-    train_timesteps: int
-    shift: float
+    solver: Solver
 
     @cached_property
     def fingerprint(self) -> str:
@@ -107,7 +106,7 @@ class Model:
 
     def schedule(self, steps: int, strength: float) -> FlowSchedule:
         """The model's own solver, from its scheduler's configuration. Raises ScheduleError."""
-        return flow_matching_schedule(steps, strength, shift=self.shift, train_timesteps=self.train_timesteps)
+        return self.solver(steps, strength)
 
     def _network(self, name: str) -> torch.nn.Module:
         folder = self.folder / name
@@ -173,10 +172,15 @@ def load_model(name: str | Path) -> Model:
             )
         classes[component] = entry[1]
     weights = {component: _weights(folder / component, stem) for component, stem in WEIGHTS.items()}
-    train_timesteps, shift = _scheduler(folder / "scheduler" / "scheduler_config.json")
+    configured = folder / "scheduler" / "scheduler_config.json"
+    solves = solver(classes["scheduler"], _json(configured), configured)
+    unet = _json(folder / "unet" / "config.json")
+    for key in ("addition_embed_type", "class_embed_type", "time_cond_proj_dim"):
+        if unet.get(key) is not None:
+            raise ModelError(f"The unet of {folder} has {key}={unet[key]!r}, which this version does not play.")
     if not (folder / "tokenizer").is_dir():
         raise ModelError(f"{folder / 'tokenizer'} is missing. Fetch the model again.")
-    return Model(str(name), folder, classes, weights, train_timesteps, shift)
+    return Model(str(name), folder, classes, weights, solves)
 
 
 def _weights(folder: Path, stem: str) -> Path:
@@ -190,21 +194,6 @@ def _weights(folder: Path, stem: str) -> Path:
                 raise ModelError(f"{path} is damaged ({error}). Fetch the model again.") from error
             return path
     raise ModelError(f"{folder / stem}.safetensors is missing; pickled weights (.bin) are never read.")
-
-
-def _scheduler(path: Path) -> tuple[int, float]:
-    """The settings of a FlowMatchEulerDiscreteScheduler that a static table needs."""
-    config = _json(path)
-    for key in ("use_dynamic_shifting", "shift_terminal", "use_karras_sigmas", "use_exponential_sigmas",
-                "use_beta_sigmas", "invert_sigmas", "stochastic_sampling"):  # fmt: skip
-        if config.get(key):
-            raise ModelError(f"{path} asks for {key}={config[key]}; this version plays a static shift only.")
-    train_timesteps, shift = config.get("num_train_timesteps", 1000), config.get("shift", 1.0)
-    if not (isinstance(train_timesteps, int) and train_timesteps > 0):
-        raise ModelError(f"{path} has num_train_timesteps={train_timesteps!r}; a whole number above 0 was expected.")
-    if not (isinstance(shift, int | float) and 0 < shift < float("inf")):
-        raise ModelError(f"{path} has shift={shift!r}; a number above 0 was expected.")
-    return train_timesteps, float(shift)
 
 
 def _json(path: Path) -> dict[str, Any]:

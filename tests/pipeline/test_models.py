@@ -21,7 +21,6 @@ def folder(tiny_folder: Path, tmp_path: Path) -> Path:
 def test_a_folder_in_diffusers_format_loads(folder: Path) -> None:
     model = load_model(folder)
     assert (model.latent_channels, model.factor) == (4, 8)
-    assert (model.train_timesteps, model.shift) == (1000, 1.0)
     assert all(parameter.dtype == torch.float32 for parameter in model.unet.parameters())
     assert not model.unet.training
     assert model.autoencoder.config.latent_channels == 4
@@ -41,6 +40,28 @@ def test_the_schedule_is_the_model_s_own(folder: Path) -> None:
     assert load_model(folder).schedule(4, 1.0).timestep[1] == pytest.approx(750)
     _edit(folder / "scheduler" / "scheduler_config.json", shift=3.0)
     assert load_model(folder).schedule(4, 1.0).timestep[1] == pytest.approx(900)
+
+
+@pytest.mark.parametrize("kind", ["PeRFlowScheduler", "LCMScheduler", "FlowMatchEulerDiscreteScheduler"])
+def test_every_family_s_scheduler_is_read_as_it_reads_itself(folder: Path, kind: str) -> None:
+    from diffusers import FlowMatchEulerDiscreteScheduler, LCMScheduler
+
+    from pipeline.schedulers import PeRFlowScheduler
+
+    scheduler = {
+        "PeRFlowScheduler": PeRFlowScheduler(prediction_type="diff_eps", num_time_windows=2),
+        "LCMScheduler": LCMScheduler(original_inference_steps=20, beta_schedule="linear"),
+        "FlowMatchEulerDiscreteScheduler": FlowMatchEulerDiscreteScheduler(shift=2.0, stochastic_sampling=True),
+    }[kind]
+    scheduler.save_pretrained(folder / "scheduler")
+    _edit(folder / "model_index.json", scheduler=["diffusers", kind])
+    schedule = load_model(folder).schedule(5, 1.0)
+    if isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
+        scheduler.set_timesteps(sigmas=[1.0, 0.8, 0.6, 0.4, 0.2])
+        assert schedule.c[0] > 0  # noise is added anew
+    else:
+        scheduler.set_timesteps(5)
+    assert schedule.timestep.tolist() == pytest.approx(scheduler.timesteps.tolist())
 
 
 def test_the_fingerprint_follows_weights_and_configuration(folder: Path) -> None:
@@ -90,7 +111,15 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "shift of nothing": (
         lambda folder: _edit(folder / "scheduler" / "scheduler_config.json", shift=0),
-        "has shift=0; a number above 0",
+        "scheduler_config.json can't be: shift is 0; it must be a finite number above 0",
+    ),
+    "shift in words": (
+        lambda folder: _edit(folder / "scheduler" / "scheduler_config.json", shift="three"),
+        "scheduler_config.json can't be",
+    ),
+    "a network that wants more": (
+        lambda folder: _edit(folder / "unet" / "config.json", addition_embed_type="text_time"),
+        "has addition_embed_type='text_time', which this version does not play",
     ),
     "no weights": (lambda folder: (folder / "unet" / WEIGHTS).unlink(), "unet.*safetensors is missing; pickled"),
     "no configuration": (lambda folder: (folder / "vae" / "config.json").unlink(), "vae.*config.json is missing"),
