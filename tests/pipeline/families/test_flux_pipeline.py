@@ -6,7 +6,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransfo
 from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, start, words
 
 from pipeline.families.flux import FluxDenoiser
-from pipeline.schedules.flow_matching import flow_matching_schedule
+from pipeline.schedules.flow_matching import flow_matching_schedule, linear_mu
 from presets.errors import ModelError, StreamError
 
 SHAPE, TOKENS = (4, 6, 8), 5
@@ -32,8 +32,10 @@ def network(guided: bool) -> FluxTransformer2DModel:
 
 
 def pipeline_of(transformer: FluxTransformer2DModel) -> FluxPipeline:
-    """FLUX.1-schnell's own scheduler settings: a static shift of 1."""
-    pipe = FluxPipeline(FlowMatchEulerDiscreteScheduler(shift=1.0), None, None, None, None, None, transformer)
+    """With the scheduler's settings of FLUX.1-dev, or of FLUX.1-schnell."""
+    dev = {"shift": 3.0, "use_dynamic_shifting": True}
+    scheduler = FlowMatchEulerDiscreteScheduler(**dev if transformer.config.guidance_embeds else {"shift": 1.0})
+    pipe = FluxPipeline(scheduler, None, None, None, None, None, transformer)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -67,7 +69,9 @@ def test_the_stream_draws_what_flux_draws(guided: bool) -> None:
         denoiser,
         # The guidance is an input of the network, or nothing at all: schnell has no second row either.
         GUIDED if guided else [order._replace(guidance=1.0) for order in GUIDED],
-        lambda order: flow_matching_schedule(order.steps, 1.0),
+        lambda order: flow_matching_schedule(
+            order.steps, 1.0, mu=linear_mu(SHAPE[1] * SHAPE[2] // 4) if guided else None
+        ),
         latent_shape=SHAPE,
         conditioning=denoiser.conditioning(TOKENS),
         embedded_guidance=denoiser.embedded_guidance,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import DDPMScheduler, PNDMScheduler
+from diffusers import DDPMScheduler, DiffusionPipeline, PNDMScheduler, StableDiffusionPipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +147,15 @@ def test_a_configuration_survives_a_folder_and_comes_from_stable_diffusions_own(
     assert again.config.prediction_type == "diff_eps"
     assert again.config.num_time_windows == 5
     torch.testing.assert_close(again.alphas_cumprod, theirs.alphas_cumprod, rtol=1e-4, atol=0)
+
+
+def test_a_pipeline_saved_with_it_comes_back_with_it(tmp_path: Path) -> None:
+    absent = dict.fromkeys(("vae", "text_encoder", "tokenizer", "unet", "safety_checker", "feature_extractor"))
+    scheduler = PeRFlowScheduler(prediction_type="velocity")
+    StableDiffusionPipeline(**absent, scheduler=scheduler, requires_safety_checker=False).save_pretrained(tmp_path)
+    again = DiffusionPipeline.from_pretrained(tmp_path, local_files_only=True, **absent).scheduler
+    assert type(again) is PeRFlowScheduler
+    assert again.config.prediction_type == "velocity"
 
 
 @pytest.mark.parametrize("schedule", ["linear", "scaled_linear", "squaredcos_cap_v2", "trained"])
