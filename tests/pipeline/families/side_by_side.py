@@ -54,17 +54,6 @@ def source(order: Order, shape: tuple[int, int, int]) -> torch.Tensor:
     return torch.randn(1, *shape, generator=torch.Generator().manual_seed(900 + order.seed))
 
 
-def louder(network: torch.nn.Module, names: Sequence[str], factor: float) -> None:
-    """Multiplies the weights whose names hold one of `names`: a random network hardly hears its conditioning."""
-    touched = 0
-    with torch.no_grad():
-        for name, weight in network.named_parameters():
-            if name.endswith("weight") and any(part in name for part in names):
-                weight.mul_(factor)
-                touched += 1
-    assert touched >= len(names)
-
-
 class Streamed(NamedTuple):
     """What came out of a stream."""
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
-from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, start, words
+from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, start, words
+from tiny_networks import flux_network
 
 from pipeline.families.flux import FluxDenoiser
 from pipeline.schedules.flow_matching import flow_matching_schedule, linear_mu
@@ -11,24 +12,6 @@ from presets.errors import ModelError, StreamError
 
 SHAPE, TOKENS = (4, 6, 8), 5
 GUIDED = [Order(4, 0, 0, 3.5), Order(2, 1, 1, 1.0), Order(5, 2, 2, 6.0), Order(1, 3, 3, 2.0), Order(4, 1, 0, 1.0)]
-
-
-def network(guided: bool) -> FluxTransformer2DModel:
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        transformer = FluxTransformer2DModel(
-            in_channels=16,
-            num_layers=1,
-            num_single_layers=1,
-            attention_head_dim=16,
-            num_attention_heads=2,
-            joint_attention_dim=12,
-            pooled_projection_dim=6,
-            guidance_embeds=guided,
-            axes_dims_rope=(4, 4, 8),
-        )
-    louder(transformer, ["add_v_proj", "context_embedder", "text_embedder", "time_text_embed", "proj_out"], 3.0)
-    return transformer.eval()
 
 
 def pipeline_of(transformer: FluxTransformer2DModel) -> FluxPipeline:
@@ -58,7 +41,7 @@ def piped(pipe: FluxPipeline, order: Order) -> torch.Tensor:
 
 @pytest.mark.parametrize("guided", [False, True])
 def test_the_stream_draws_what_flux_draws(guided: bool) -> None:
-    transformer = network(guided)
+    transformer = flux_network(guided)
     pipe, denoiser = pipeline_of(transformer), FluxDenoiser(transformer, SHAPE)
     alone = [piped(pipe, order) for order in GUIDED]
     heard = {"text": 9, "guidance": 2.5} if guided else {"text": 9}
@@ -82,7 +65,7 @@ def test_the_stream_draws_what_flux_draws(guided: bool) -> None:
 
 
 def test_a_latent_that_makes_no_whole_tokens_is_refused() -> None:
-    transformer = network(False)
+    transformer = flux_network(False)
     for shape in ((4, 5, 8), (4, 6, 7), (3, 6, 8)):
         with pytest.raises(StreamError, match="latent_shape"):
             FluxDenoiser(transformer, shape)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from diffusers import SanaSprintPipeline, SanaTransformer2DModel, SCMScheduler
-from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, start, words
+from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, start, words
+from tiny_networks import sana_network
 
 from pipeline.conditioning import Text
 from pipeline.families.sana import SanaDenoiser
@@ -12,28 +13,6 @@ from pipeline.schedules.trigflow import trigflow_schedule
 
 SHAPE, TOKENS = (4, 3, 5), 6
 ORDERS = [Order(2, 0, 0, 4.5), Order(4, 1, 1, 2.0), Order(1, 2, 2, 6.0), Order(3, 3, 3, 4.5), Order(2, 1, 0, 1.0)]
-
-
-def network() -> SanaTransformer2DModel:
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        transformer = SanaTransformer2DModel(
-            in_channels=4,
-            out_channels=4,
-            num_attention_heads=2,
-            attention_head_dim=8,
-            num_layers=2,
-            num_cross_attention_heads=2,
-            cross_attention_head_dim=8,
-            cross_attention_dim=16,
-            caption_channels=12,
-            sample_size=4,
-            guidance_embeds=True,
-            guidance_embeds_scale=0.1,
-            qk_norm="rms_norm_across_heads",
-        )
-    louder(transformer, ["attn2.to_v", "attn2.to_q", "attn2.to_out.0", "guidance_embedder", "proj_out"], 4.0)
-    return transformer.eval()
 
 
 def piped(
@@ -64,7 +43,7 @@ def piped(
 
 
 def test_the_stream_draws_what_sana_sprint_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    transformer = network()
+    transformer = sana_network()
     denoiser = SanaDenoiser(transformer)
     shape = denoiser.conditioning(TOKENS)
     alone = [piped(transformer, order, monkeypatch) for order in ORDERS]

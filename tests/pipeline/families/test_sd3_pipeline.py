@@ -9,7 +9,8 @@ from diffusers import (
     StableDiffusion3Img2ImgPipeline,
     StableDiffusion3Pipeline,
 )
-from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, source, start, words
+from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, source, start, words
+from tiny_networks import sd3_network
 
 from pipeline.families.sd3 import SD3Denoiser
 from pipeline.schedulers import FlowMatchEulerScheduler
@@ -17,28 +18,6 @@ from pipeline.schedules.flow_matching import flow_matching_schedule
 
 SHAPE, TOKENS = (4, 6, 8), 5
 ORDERS = [Order(4, 0, 0, 5.0), Order(2, 1, 1, 1.0), Order(6, 2, 2, 2.5), Order(1, 3, 3, 7.0), Order(4, 1, 0, 1.0)]
-
-
-def network() -> SD3Transformer2DModel:
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        transformer = SD3Transformer2DModel(
-            sample_size=8,
-            patch_size=2,
-            in_channels=4,
-            num_layers=2,
-            attention_head_dim=8,
-            num_attention_heads=2,
-            joint_attention_dim=12,
-            caption_projection_dim=16,
-            pooled_projection_dim=6,
-            out_channels=4,
-            pos_embed_max_size=8,
-            dual_attention_layers=(0,),
-            qk_norm="rms_norm",
-        )
-    louder(transformer, ["add_v_proj", "context_embedder", "text_embedder", "proj_out"], 2.0)
-    return transformer.eval()
 
 
 def piped(transformer: SD3Transformer2DModel, scheduler: object, order: Order) -> torch.Tensor:
@@ -60,7 +39,7 @@ def piped(transformer: SD3Transformer2DModel, scheduler: object, order: Order) -
 
 
 def test_the_stream_draws_what_stable_diffusion_3_draws() -> None:
-    transformer = network()
+    transformer = sd3_network()
     scheduler, denoiser = FlowMatchEulerDiscreteScheduler(shift=3.0), SD3Denoiser(transformer)
     alone = [piped(transformer, scheduler, order) for order in ORDERS]
     for changed in ({"text": 9}, {"guidance": 4.0}):
@@ -78,7 +57,7 @@ def test_the_stream_draws_what_stable_diffusion_3_draws() -> None:
 
 
 def test_our_scheduler_in_its_place_changes_nothing() -> None:
-    transformer = network()
+    transformer = sd3_network()
     for order in ORDERS[:3]:
         theirs, ours = (
             piped(transformer, scheduler(shift=3.0), order)
@@ -88,7 +67,7 @@ def test_our_scheduler_in_its_place_changes_nothing() -> None:
 
 
 def test_the_stream_redraws_what_stable_diffusion_3_redraws(monkeypatch: pytest.MonkeyPatch) -> None:
-    transformer = network()
+    transformer = sd3_network()
     denoiser = SD3Denoiser(transformer)
     shape = denoiser.conditioning(TOKENS)
     autoencoder = AutoencoderKL(

@@ -9,7 +9,8 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, louder, source, start, words
+from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, source, start, words
+from tiny_networks import unet_network
 
 from pipeline.families.unet import UNetDenoiser
 from pipeline.noise import unit_noise
@@ -21,34 +22,6 @@ from presets.errors import ModelError
 
 SHAPE, TOKENS, PIXELS = (4, 8, 8), 5, (64, 64)
 ORDERS = [Order(4, 0, 0, 5.0), Order(6, 1, 1, 1.0), Order(9, 2, 2, 2.5), Order(4, 3, 3, 7.0), Order(7, 1, 0, 1.0)]
-
-
-def network(guidance: int | None = None, sizes: bool = False) -> UNet2DConditionModel:
-    """A UNet of Stable Diffusion's kind; `guidance` as LCM's, `sizes` as SDXL's."""
-    with torch.random.fork_rng():
-        torch.manual_seed(6)
-        unet = UNet2DConditionModel(
-            sample_size=8,
-            block_out_channels=(16, 32),
-            layers_per_block=1,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            norm_num_groups=8,
-            attention_head_dim=4,
-            cross_attention_dim=12,
-            time_cond_proj_dim=guidance,
-            **{
-                "addition_embed_type": "text_time",
-                "addition_time_embed_dim": 4,
-                "projection_class_embeddings_input_dim": 6 * 4 + 7,
-            }
-            if sizes
-            else {},
-        )
-    louder(unet, ["attn2.to_v", "attn2.to_out.0"], 8.0)
-    # PeRFlow multiplies the answer by up to 3.3 and guidance by 7: latents of 100 would drown in float32's last bits.
-    louder(unet, ["conv_out"], 0.15)
-    return unet.eval()
 
 
 def pipeline_of(unet: UNet2DConditionModel, scheduler: object) -> StableDiffusionPipeline:
@@ -72,7 +45,7 @@ def piped(pipe: StableDiffusionPipeline, order: Order) -> torch.Tensor:
 @pytest.mark.parametrize("kind", ["ddim_eps", "diff_eps", "velocity"])
 @pytest.mark.parametrize("rule", ["continuous", "diffusers"])
 def test_the_stream_draws_what_perflow_draws(kind: PredictionType, rule: Rule) -> None:
-    unet = network()
+    unet = unet_network()
     pipe, denoiser = pipeline_of(unet, PeRFlowScheduler(prediction_type=kind)), UNetDenoiser(unet, PIXELS)
     alone = [piped(pipe, order) for order in ORDERS]
     for changed in ({"text": 9}, {"guidance": 2.5}):
@@ -90,7 +63,7 @@ def test_the_stream_draws_what_perflow_draws(kind: PredictionType, rule: Rule) -
 
 
 def test_the_stream_redraws_what_perflow_redraws(monkeypatch: pytest.MonkeyPatch) -> None:
-    unet, orders = network(), [
+    unet, orders = unet_network(), [
         Order(4, 0, 0, 5.0, 0.5),
         Order(6, 1, 1, 1.0, 0.7),
         Order(8, 2, 2, 2.5, 0.3),
@@ -138,7 +111,7 @@ def test_the_stream_redraws_what_perflow_redraws(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_stream_draws_what_sdxl_draws_with_perflow() -> None:
-    unet = network(sizes=True)
+    unet = unet_network(sizes=True)
     denoiser = UNetDenoiser(unet, PIXELS)
     shape = denoiser.conditioning(TOKENS)
     pipe = StableDiffusionXLPipeline(None, None, None, None, None, unet, PeRFlowScheduler(), add_watermarker=False)
@@ -177,7 +150,7 @@ def test_the_stream_draws_what_sdxl_draws_with_perflow() -> None:
 
 
 def test_the_stream_draws_what_lcm_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    unet = network(guidance=32)
+    unet = unet_network(guidance=32)
     pipe, denoiser = pipeline_of(unet, LCMScheduler(steps_offset=1)), UNetDenoiser(unet, PIXELS)
     assert denoiser.embedded_guidance
 

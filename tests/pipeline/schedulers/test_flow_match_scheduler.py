@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.noise import unit_noise
-from pipeline.schedulers import FlowMatchEulerScheduler
+from pipeline.schedulers import FlowMatchEulerScheduler, PeRFlowScheduler
 from presets.errors import ScheduleError
 
 SHAPE = (2, 3, 4)
@@ -137,6 +137,18 @@ def test_bad_input_is_named(changed: dict[str, torch.Tensor], said: str) -> None
     assert scheduler.step_batch(**fine).shape == (2, *SHAPE)
     with pytest.raises(ScheduleError, match=said):
         scheduler.step_batch(**{**fine, **changed})
+
+
+@pytest.mark.parametrize("scheduler", [FlowMatchEulerScheduler(), PeRFlowScheduler()])
+def test_nothing_is_read_back_where_timesteps_are_on_the_cpu(
+    scheduler: FlowMatchEulerScheduler | PeRFlowScheduler,
+) -> None:
+    scheduler.set_timesteps(4)
+    sample = torch.zeros(2, *SHAPE, dtype=torch.float16, device="meta")  # it has no values: asking for one raises
+    stepped = scheduler.step_batch(sample, scheduler.timesteps[:2], sample)
+    assert (stepped.shape, stepped.dtype, stepped.device.type) == (sample.shape, torch.float16, "meta")
+    with pytest.raises(NotImplementedError):
+        scheduler.step_batch(sample, scheduler.timesteps[:2].to("meta"), sample)
 
 
 def test_timesteps_that_repeat_are_refused_where_a_sample_would_be_lost() -> None:

@@ -1,0 +1,87 @@
+"""What every adapter promises beside its numbers: it reads nothing back from the device, and keeps half types."""
+
+import pytest
+import torch
+from side_by_side import words
+from tiny_networks import flux_network, sana_network, sd3_network, unet_network
+from torch import nn
+
+from pipeline.conditioning import Text
+from pipeline.denoiser import ConditioningRows
+from pipeline.families.flux import FluxDenoiser
+from pipeline.families.sana import SanaDenoiser
+from pipeline.families.sd3 import SD3Denoiser
+from pipeline.families.unet import UNetDenoiser
+
+SHAPE, TOKENS = (4, 8, 8), 5
+FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm"]
+
+
+def adapter(family: str) -> nn.Module:
+    match family:
+        case "flux" | "flux guided":
+            return FluxDenoiser(flux_network(family == "flux guided"), SHAPE)
+        case "sana":
+            return SanaDenoiser(sana_network())
+        case "sd3":
+            return SD3Denoiser(sd3_network())
+    return UNetDenoiser(unet_network(32 if family == "lcm" else None, family == "sdxl"), (64, 64))
+
+
+def inputs(denoiser: nn.Module, family: str) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
+    """Three latents at three timesteps, each with its own text and guidance."""
+    texts: list[Text] = [words(text, denoiser.conditioning(TOKENS)).positive for text in range(3)]
+    rows = [torch.stack(part) if part[0] is not None else None for part in zip(*map(parts, texts), strict=True)]
+    guidance = torch.tensor([1.0, 4.0, 8.0]) if denoiser.embedded_guidance else None
+    # FLUX's network rounds σ and guidance to its own type, in training too: here what bfloat16 holds.
+    told = [1000.0, 500.0, 250.0] if "flux" in family else [1000.0, 751.0, 20.0]
+    timesteps = torch.tensor(told) / (1000.0 if family == "sana" else 1.0)
+    latents = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(1))
+    return latents, timesteps, ConditioningRows(*rows, guidance)
+
+
+def parts(text: Text) -> tuple[torch.Tensor | None, ...]:
+    return text.embeds, text.mask, text.pooled
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.inference_mode()
+def test_nothing_is_read_back_from_the_device(family: str) -> None:
+    denoiser = adapter(family)
+    latents, timesteps, rows = inputs(denoiser, family)
+    # Meta tensors have no values: whatever asks for one raises.
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        latents.to("meta").sum().item()
+    on_meta = ConditioningRows(*(None if part is None else part.to("meta") for part in rows))
+    out = denoiser.to("meta")(latents.to("meta"), timesteps.to("meta"), on_meta)
+    assert out.shape == latents.shape
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.inference_mode()
+def test_a_half_type_goes_in_and_comes_out_beside_timesteps_in_full(family: str) -> None:
+    denoiser = adapter(family)
+    latents, timesteps, rows = inputs(denoiser, family)
+    full = denoiser(latents, timesteps, rows)
+    halves = ConditioningRows(*(None if part is None else part.bfloat16() for part in rows))
+    half = denoiser.to(torch.bfloat16)(latents.bfloat16(), timesteps, halves)
+    assert half.dtype == torch.bfloat16
+    assert (half - full).abs().max() < 0.1 * full.abs().max()
+    if family in ("sd3", "unet", "sdxl", "lcm"):  # bfloat16 has one number for 751 and 752
+        rounded = denoiser(latents.bfloat16(), timesteps.bfloat16().float(), halves)
+        assert torch.equal(rounded[0], half[0])
+        assert not torch.equal(rounded[1], half[1])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.inference_mode()
+def test_every_row_is_answered_as_it_would_be_alone(family: str) -> None:
+    denoiser = adapter(family)
+    latents, timesteps, rows = inputs(denoiser, family)
+    together = denoiser(latents, timesteps, rows)
+    for index in range(3):
+        here = slice(index, index + 1)
+        own = ConditioningRows(*(None if part is None else part[here] for part in rows))
+        alone = denoiser(latents[here], timesteps[here], own)
+        torch.testing.assert_close(alone, together[here], rtol=1e-4, atol=1e-4)
+        assert (alone - together[(index + 1) % 3]).abs().max() > 1e-2

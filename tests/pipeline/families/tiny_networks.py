@@ -1,0 +1,107 @@
+"""Tiny networks of the real classes, with random weights that hear their conditioning."""
+
+from collections.abc import Sequence
+
+import torch
+from diffusers import FluxTransformer2DModel, SanaTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
+
+
+def louder(network: torch.nn.Module, names: Sequence[str], factor: float) -> None:
+    """Multiplies the weights whose names hold one of `names`: a random network hardly hears its conditioning."""
+    touched = 0
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.endswith("weight") and any(part in name for part in names):
+                weight.mul_(factor)
+                touched += 1
+    assert touched >= len(names)
+
+
+def flux_network(guided: bool) -> FluxTransformer2DModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        transformer = FluxTransformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=12,
+            pooled_projection_dim=6,
+            guidance_embeds=guided,
+            axes_dims_rope=(4, 4, 8),
+        )
+    louder(transformer, ["add_v_proj", "context_embedder", "text_embedder", "time_text_embed", "proj_out"], 3.0)
+    return transformer.eval()
+
+
+def sana_network() -> SanaTransformer2DModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        transformer = SanaTransformer2DModel(
+            in_channels=4,
+            out_channels=4,
+            num_attention_heads=2,
+            attention_head_dim=8,
+            num_layers=2,
+            num_cross_attention_heads=2,
+            cross_attention_head_dim=8,
+            cross_attention_dim=16,
+            caption_channels=12,
+            sample_size=4,
+            guidance_embeds=True,
+            guidance_embeds_scale=0.1,
+            qk_norm="rms_norm_across_heads",
+        )
+    louder(transformer, ["attn2.to_v", "attn2.to_q", "attn2.to_out.0", "guidance_embedder", "proj_out"], 4.0)
+    return transformer.eval()
+
+
+def sd3_network() -> SD3Transformer2DModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        transformer = SD3Transformer2DModel(
+            sample_size=8,
+            patch_size=2,
+            in_channels=4,
+            num_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            joint_attention_dim=12,
+            caption_projection_dim=16,
+            pooled_projection_dim=6,
+            out_channels=4,
+            pos_embed_max_size=8,
+            dual_attention_layers=(0,),
+            qk_norm="rms_norm",
+        )
+    louder(transformer, ["add_v_proj", "context_embedder", "text_embedder", "proj_out"], 2.0)
+    return transformer.eval()
+
+
+def unet_network(guidance: int | None = None, sizes: bool = False) -> UNet2DConditionModel:
+    """A UNet of Stable Diffusion's kind; `guidance` as LCM's, `sizes` as SDXL's."""
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        unet = UNet2DConditionModel(
+            sample_size=8,
+            block_out_channels=(16, 32),
+            layers_per_block=1,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            norm_num_groups=8,
+            attention_head_dim=4,
+            cross_attention_dim=12,
+            time_cond_proj_dim=guidance,
+            **{
+                "addition_embed_type": "text_time",
+                "addition_time_embed_dim": 4,
+                "projection_class_embeddings_input_dim": 6 * 4 + 7,
+            }
+            if sizes
+            else {},
+        )
+    louder(unet, ["attn2.to_v", "attn2.to_out.0"], 8.0)
+    # PeRFlow multiplies the answer by up to 3.3 and guidance by 7: latents of 100 would drown in float32's last bits.
+    louder(unet, ["conv_out"], 0.15)
+    return unet.eval()
