@@ -15,7 +15,8 @@ class ConditioningRows(NamedTuple):
     pooled: torch.Tensor | None = None
     """``[B, P]``: the text as one vector."""
     guidance: torch.Tensor | None = None
-    """``[B]``: the guidance scale, for networks that were distilled to take it as an input."""
+    """``[B]``: the guidance scale, for networks that were distilled to take it as an input. As precise as
+    timesteps are: networks multiply it by 1000 and take its sine."""
 
 
 class Denoiser(Protocol):

@@ -59,13 +59,13 @@ class StreamState:
         self.noise = zeros(2 * (slots + 1), *latent_shape)
         """Two a slot: the one on its path, and the fresh one of a stochastic row."""
         # Two rows a slot: what to draw, and what not.
-        self._texts = _text_rows(2 * (slots + 1), conditioning, False, zeros)
+        self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros)
         self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
         self.batches = {
             size: Batch(
                 zeros(size, *latent_shape),
                 zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
-                _text_rows(size, conditioning, embedded_guidance, zeros),
+                _text_rows(size, conditioning, precise if embedded_guidance else None, zeros),
             )
             for size in sizes
         }
@@ -142,12 +142,12 @@ class StreamState:
 
 
 def _text_rows(
-    count: int, shape: ConditioningShape, embedded: bool, zeros: Callable[..., torch.Tensor]
+    count: int, shape: ConditioningShape, guided: torch.dtype | None, zeros: Callable[..., torch.Tensor]
 ) -> ConditioningRows:
-    """Room for `count` texts."""
+    """Room for `count` texts and, where `guided` is a type, for their guidance."""
     return ConditioningRows(
         zeros(count, *shape.embeds),
         zeros(count, shape.embeds[0]) if shape.masked else None,
         None if shape.pooled is None else zeros(count, shape.pooled),
-        zeros(count) if embedded else None,
+        None if guided is None else zeros(count, dtype=guided),
     )

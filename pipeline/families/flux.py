@@ -17,6 +17,7 @@ class FluxDenoiser(nn.Module):
     here, around the network. In a half type the network itself rounds σ, as it did in training.
     """
 
+    # Whole numbers, so that a network that is turned into a half type leaves them as they are.
     image_ids: torch.Tensor
     text_ids: torch.Tensor
 
@@ -42,7 +43,7 @@ class FluxDenoiser(nn.Module):
         self.transformer = transformer
         self.embedded_guidance = bool(transformer.config.guidance_embeds)
         """Whether the network takes the guidance scale as an input."""
-        where = {"device": transformer.device, "dtype": torch.float32}
+        where = {"device": transformer.device, "dtype": torch.int64}
         ids = torch.zeros(height // 2, width // 2, 3, **where)
         ids[..., 1] = torch.arange(height // 2, **where)[:, None]
         ids[..., 2] = torch.arange(width // 2, **where)

@@ -1,5 +1,6 @@
 """The UNets of Stable Diffusion, SDXL, InstaFlow and LCM as the stream's denoiser."""
 
+import math
 from typing import Any
 
 import torch
@@ -17,8 +18,9 @@ class UNetDenoiser(nn.Module):
     to a picture seen whole at the size it is drawn in. LCM reads the guidance scale (arXiv:2310.04378, section 4.2).
     """
 
+    # Whole numbers, so that a network that is turned into a half type leaves them as they are.
     sizes: torch.Tensor | None
-    frequencies: torch.Tensor | None
+    octaves: torch.Tensor | None
 
     def __init__(self, unet: Any, pixels: tuple[int, int]) -> None:
         """
@@ -40,11 +42,10 @@ class UNetDenoiser(nn.Module):
         width = unet.config.time_cond_proj_dim
         self.embedded_guidance = width is not None
         """Whether the network takes the guidance scale as an input."""
-        where = {"device": unet.device, "dtype": torch.float32}
-        sizes = torch.tensor([[*pixels, 0.0, 0.0, *pixels]], **where) if added else None
+        sizes = torch.tensor([[*pixels, 0, 0, *pixels]], device=unet.device) if added else None
         self.register_buffer("sizes", sizes, persistent=False)
-        frequencies = 1000.0 * torch.logspace(0.0, -4.0, width // 2, **where) if width else None
-        self.register_buffer("frequencies", frequencies, persistent=False)
+        octaves = torch.arange(width // 2, device=unet.device) if width else None
+        self.register_buffer("octaves", octaves, persistent=False)
 
     def conditioning(self, tokens: int) -> ConditioningShape:
         """What it reads of a text of so many tokens."""
@@ -60,8 +61,8 @@ class UNetDenoiser(nn.Module):
         if self.sizes is not None:
             added = {"text_embeds": conditioning.pooled, "time_ids": self.sizes.expand(len(latents), -1)}
         guided = None
-        if self.frequencies is not None and conditioning.guidance is not None:
-            guided = _sinusoids(conditioning.guidance, self.frequencies).to(latents.dtype)
+        if self.octaves is not None and conditioning.guidance is not None:
+            guided = _sinusoids(conditioning.guidance, self.octaves).to(latents.dtype)
         out: torch.Tensor = self.unet(
             latents,
             timesteps,
@@ -73,7 +74,8 @@ class UNetDenoiser(nn.Module):
         return out
 
 
-def _sinusoids(scale: torch.Tensor, frequencies: torch.Tensor) -> torch.Tensor:
-    """Guidance scales ``[B]`` as ``[B, W]``, counted from 0 as LCM's authors do, in the frequencies' precision."""
-    angles = (scale.to(frequencies.dtype) - 1.0)[:, None] * frequencies
+def _sinusoids(scale: torch.Tensor, octaves: torch.Tensor) -> torch.Tensor:
+    """Guidance scales ``[B]`` as ``[B, W]`` in float32, counted from 0 as LCM's authors do, at W/2 frequencies."""
+    frequencies = 1000.0 * torch.exp(octaves * (-math.log(10000.0) / (len(octaves) - 1)))
+    angles = (scale.float() - 1.0)[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)

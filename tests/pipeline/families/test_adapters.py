@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from diffusers import LCMScheduler, StableDiffusionPipeline
 from side_by_side import words
 from tiny_networks import flux_network, sana_network, sd3_network, unet_network
 from torch import nn
@@ -12,6 +13,9 @@ from pipeline.families.flux import FluxDenoiser
 from pipeline.families.sana import SanaDenoiser
 from pipeline.families.sd3 import SD3Denoiser
 from pipeline.families.unet import UNetDenoiser
+from pipeline.guidance import Guidance
+from pipeline.schedules.lcm import lcm_schedule
+from pipeline.stream import StreamPipeline
 
 SHAPE, TOKENS = (4, 8, 8), 5
 FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm"]
@@ -85,3 +89,31 @@ def test_every_row_is_answered_as_it_would_be_alone(family: str) -> None:
         alone = denoiser(latents[here], timesteps[here], own)
         torch.testing.assert_close(alone, together[here], rtol=1e-4, atol=1e-4)
         assert (alone - together[(index + 1) % 3]).abs().max() > 1e-2
+
+
+def test_lcms_guidance_is_diffusers_sinusoids_in_a_half_type_too() -> None:
+    unet = unet_network(32)
+    pipe = StableDiffusionPipeline(None, None, None, unet, LCMScheduler(steps_offset=1), None, None, None, False)
+    scales = [1.0, 4.3, 7.7, 12.9]  # none but the first is a number of bfloat16
+    expected = pipe.get_guidance_scale_embedding(torch.tensor(scales) - 1.0, 32).bfloat16()
+    seen, denoiser = dict[float, torch.Tensor](), UNetDenoiser(unet, (64, 64)).to(torch.bfloat16)
+
+    def watched(latents: torch.Tensor, timesteps: torch.Tensor, rows: ConditioningRows) -> torch.Tensor:
+        handle = unet.register_forward_pre_hook(
+            lambda _, __, named: seen.update(zip(rows.guidance.tolist(), named["timestep_cond"], strict=True)),
+            with_kwargs=True,
+        )
+        out: torch.Tensor = denoiser(latents, timesteps, rows)
+        handle.remove()
+        return out
+
+    stream = StreamPipeline(
+        watched, slots=4, latent_shape=SHAPE, conditioning=denoiser.conditioning(TOKENS), sizes=(4,),
+        embedded_guidance=True, dtype=torch.bfloat16,
+    )  # fmt: skip
+    text = words(0, denoiser.conditioning(TOKENS))
+    for scale in scales:
+        stream.admit(None, lcm_schedule(2, 1.0), text, guidance=Guidance(scale))
+    stream.step()
+    assert list(seen) == pytest.approx(scales)
+    torch.testing.assert_close(torch.stack(list(seen.values())), expected, rtol=0, atol=8e-3)
