@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from presets.parameters import Parameters
+from presets.moment import Moment, Wording
 
 ECHO_MODEL = "echo"
 _STAMP = struct.Struct("<Q")
@@ -50,16 +50,18 @@ class EchoStream:
     def free(self) -> int:
         return self.slots - len(self._waiting)
 
-    def encode(self, parameters: Parameters) -> object:
+    def encode(self, wording: Wording) -> object:
         """There are no words here."""
-        return parameters.prompt
+        return wording
 
-    def admit(
-        self, pixels: NDArray[np.uint8] | None, parameters: Parameters, conditioning: object, ticket: object
-    ) -> None:
+    def recall(self, wording: Wording) -> object:
+        """Nor is there anything to encode."""
+        return wording
+
+    def admit(self, pixels: NDArray[np.uint8] | None, moment: Moment, conditioning: object, ticket: object) -> None:
         """Copy the picture and stamp it."""
-        if pixels is None or parameters.mode == "text":
-            picture = np.full((self.height, self.width, 3), parameters.seed % 256, dtype=np.uint8)
+        if pixels is None or moment.parameters.mode == "text":
+            picture = np.full((self.height, self.width, 3), moment.parameters.seed % 256, dtype=np.uint8)
         else:
             picture = pixels.copy()
         stamp(picture)

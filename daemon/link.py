@@ -1,8 +1,9 @@
 """The renderer link, as both ends speak it: what its messages are, and the renderer's end.
 
 ZeroMQ multipart, pixels inside the message. The renderer (DEALER) says ``hello`` with its one-run token, reports
-``progress`` while it loads, then asks. Each ``ask`` gets exactly one answer: a header, the whole parameter snapshot,
-and the newest picture or none. Finished pictures go back as ``picture``. The renderer echoes stamps, never makes them.
+``progress`` while it loads, then asks. Each ``ask`` gets exactly one answer: a header, the moment that the picture is
+to be drawn with, and the newest picture or none. Finished pictures go back as ``picture``. The renderer echoes stamps,
+never makes them.
 """
 
 import json
@@ -14,7 +15,8 @@ import zmq
 from numpy.typing import NDArray
 
 from presets.errors import RendererError
-from presets.live import snapshot
+from presets.live import flatten, snapshot
+from presets.moment import Moment, NoiseShare, TextShare, at_rest
 from presets.parameters import Parameters
 
 Phase = Literal["starting", "loading", "building", "playing"]
@@ -54,7 +56,11 @@ class Answer:
     """The stage's answer to one ask."""
 
     revision: int
-    parameters: Parameters
+    moment: Moment
+    number: int
+    """Of the moment: another one has another number."""
+    moving: bool
+    """Whether a morph or the drift goes on: the next moment will be another one with nothing turned."""
     pixels: NDArray[np.uint8] | None
     """uint8 [H, W, 3], or None where no picture is newer than the last one that was given."""
     source_index: int
@@ -77,6 +83,24 @@ def read_pixels(part: zmq.Frame, shape: object) -> NDArray[np.uint8]:
     return pixels.reshape(shape)
 
 
+def moment_message(moment: Moment, moving: bool) -> bytes:
+    """A moment as JSON: plain values by address, what they are resolved to, and whether the next one is another."""
+    resolved = {"prompt": moment.prompt, "negative": moment.negative, "noise": moment.noise, "moving": moving}
+    return json.dumps(flatten(moment.parameters) | resolved).encode()
+
+
+def read_moment(message: bytes) -> tuple[Moment, bool]:
+    """What `moment_message` was given."""
+    values = json.loads(message)
+    moment = Moment(
+        snapshot(values),
+        tuple(TextShare(*share) for share in values["prompt"]),
+        tuple(TextShare(*share) for share in values["negative"]),
+        tuple(NoiseShare(*share) for share in values["noise"]),
+    )
+    return moment, bool(values["moving"])
+
+
 class StageConnection:
     """The renderer's end of the link. One thread only."""
 
@@ -85,8 +109,10 @@ class StageConnection:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.connect(endpoint)
-        self._revision = -1
-        self._parameters = Parameters()
+        self._message = b""
+        self._moment = at_rest(Parameters())
+        self._number = 0
+        self._moving = False
         self._send({"type": "hello", "token": token})
 
     def progress(self, phase: Phase, text: str, fraction: float) -> None:
@@ -102,15 +128,24 @@ class StageConnection:
         self._send({"type": "failed", "text": sentence})
 
     def ask(self, width: int, height: int, patience: float) -> Answer:
-        """The newest picture and the parameters; the stage may hold the answer for `patience` seconds for a new one."""
+        """The newest picture and the moment; the stage may hold the answer for `patience` seconds for a new one."""
         self._send({"type": "ask", "width": width, "height": height, "patience": patience})
         parts = self._socket.recv_multipart(copy=False)
         header = json.loads(parts[0].bytes)
-        if header["revision"] != self._revision:
-            self._revision = header["revision"]
-            self._parameters = snapshot(json.loads(parts[1].bytes))
+        message = parts[1].bytes
+        if message != self._message:
+            self._message, self._number = message, self._number + 1
+            self._moment, self._moving = read_moment(message)
         pixels = read_pixels(parts[2], header["shape"]) if len(parts) > 2 else None
-        return Answer(self._revision, self._parameters, pixels, header["source_index"], header["captured_at"])
+        return Answer(
+            header["revision"],
+            self._moment,
+            self._number,
+            self._moving,
+            pixels,
+            header["source_index"],
+            header["captured_at"],
+        )
 
     def deliver(self, pixels: NDArray[np.uint8], stamps: Stamps, call: Call, place: int) -> None:
         """Send a finished picture, uint8 [H, W, 3], the one in `place`, from 0, of those that `call` finished."""

@@ -4,36 +4,55 @@ The same `ImageStream` as on stage, at the same pace, with the frame number in p
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.conditioning import Conditioning
 from pipeline.image_stream import ImageStream
 from pipeline.still import Still
+from presets.moment import Moment, Wording
+from presets.morph import Change, Instant, begun, moment, turned
 from presets.parameters import Parameters
 
 Picture = NDArray[np.uint8]
 
 
+def moments(looks: Mapping[int, Parameters], fps: float) -> Iterator[Moment]:
+    """What each frame is drawn with, without end: morphs and drift as on stage, `fps` frames to a second.
+
+    Args:
+        looks: By the number of the frame that they come with; 0 is among them.
+        fps: Frames a second of the clip.
+    """
+    course = begun(looks[0], Instant(0.0))
+    for number in count():
+        at = Instant(number / fps, number)
+        if number in looks and number > 0:
+            course = turned(course, looks[number], at, Change.LOOK)
+        yield moment(course, at)
+
+
 def redraw(
-    stream: ImageStream, pictures: Iterable[Picture], parameters: Parameters, done: Callable[[], None]
+    stream: ImageStream, pictures: Iterable[Picture], moments: Iterable[Moment], done: Callable[[], None]
 ) -> Iterator[Picture]:
     """Every picture redrawn, in order; where one is skipped, the output before it comes once more.
 
     Args:
         stream: Already warm.
         pictures: uint8 [H, W, 3] of the stream's size.
-        parameters: One look for all of them.
+        moments: One for each picture or more.
         done: Called once a picture, for a progress bar.
 
     Yields:
         uint8 [H, W, 3], one for each that came in.
     """
-    conditioning = stream.encode(parameters)
     still = Still(stream.width, stream.height)
     stands_for: deque[int] = deque()  # of each picture in flight: itself, and those skipped after it
     last: Picture | None = None
+    words: tuple[Wording, Conditioning] | None = None
 
     def step() -> Iterator[Picture]:
         nonlocal last
@@ -44,8 +63,8 @@ def redraw(
                 yield last
 
     together = 0
-    for number, picture in enumerate(pictures):
-        if still.skips(picture, parameters, None):
+    for number, (picture, now) in enumerate(zip(pictures, moments, strict=False)):
+        if still.skips(picture, now.parameters, now):
             if stands_for:
                 stands_for[-1] += 1
             elif last is not None:
@@ -54,13 +73,16 @@ def redraw(
             continue
         while not stream.free:
             yield from step()
-        stream.admit(picture, parameters, conditioning, number)
-        still.admitted(picture, None)
+        if words is None or words[0] != now.wording:
+            words = now.wording, stream.encode(now.wording)
+        stream.admit(picture, now, words[1], number)
+        still.admitted(picture, now)
         stands_for.append(1)
-        together = (together + 1) % parameters.frame_buffer
-        if together == 0:
+        together += 1
+        if together >= now.parameters.frame_buffer:
+            together = 0
             yield from step()
-            while parameters.low_latency and stream.in_flight:
+            while now.parameters.low_latency and stream.in_flight:
                 yield from step()
     while stream.in_flight:
         yield from step()

@@ -1,10 +1,13 @@
 """What a show begins with: the state the last one ended in, the preset that was asked for, the size."""
 
 import logging
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daemon.state import StateFile
 from presets.errors import SettingsError
+from presets.files import REBUILD_KEYS
 from presets.library import Library
 from presets.live import PARAMETERS, Value
 
@@ -34,3 +37,27 @@ def opening_values(
                 )
             values[address] = taken
     return values
+
+
+def later_values(library: Library, opening: Mapping[str, Value], given: Sequence[str]) -> dict[float, dict[str, Value]]:
+    """Values by address, complete, by the second that they come at: each look on top of the one before it.
+
+    Model, size and accelerator stay those of the opening. `given` is ``SECONDS=LOOK`` each. Raises `SettingsError` for
+    anything else, `PresetError` for a look that can't be read.
+    """
+    looks: dict[float, str] = {}
+    for text in given:
+        seconds, _, look = text.partition("=")
+        try:
+            at = float(seconds)
+        except ValueError:
+            at = math.nan
+        if not (0 < at < math.inf and look):
+            raise SettingsError(f"{text!r} is no time and look: 4.5=fire takes the look fire from second 4.5 on")
+        looks[at] = look
+    values, found = dict(opening), dict[float, dict[str, Value]]()
+    for at in sorted(looks):
+        look_values = library.opening(looks[at])
+        values |= {address: value for address, value in look_values.items() if address[1:] not in REBUILD_KEYS}
+        found[at] = dict(values)
+    return found

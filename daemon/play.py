@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from daemon.link import Call, StageConnection, Stamps
 from daemon.words import Words
 from pipeline.still import Still
+from presets.moment import Moment, Wording
 from presets.parameters import Parameters
 
 IDLE_PATIENCE = 0.1
@@ -43,10 +44,9 @@ class Stream(Protocol):
     def free(self) -> int: ...
     @property
     def description(self) -> dict[str, str]: ...
-    def encode(self, parameters: Parameters) -> Any: ...
-    def admit(
-        self, pixels: NDArray[np.uint8] | None, parameters: Parameters, conditioning: Any, ticket: object
-    ) -> None: ...
+    def encode(self, wording: Wording) -> Any: ...
+    def recall(self, wording: Wording) -> Any: ...
+    def admit(self, pixels: NDArray[np.uint8] | None, moment: Moment, conditioning: Any, ticket: object) -> None: ...
     def step(self) -> Sequence[FinishedPicture]: ...
 
 
@@ -56,12 +56,14 @@ class Player:
     def __init__(self, connection: StageConnection, stream: Stream) -> None:
         self._connection = connection
         self._stream = stream
-        self._words = Words(stream.encode)
+        self._words = Words(stream.encode, stream.recall)
         self._still = Still(stream.width, stream.height)
         self._parameters = Parameters()
         self._pixels: NDArray[np.uint8] | None = None
         self._source_index = -1
         self._fresh = False
+        self._lively = False
+        """Whether a picture that is drawn once more comes out another: feedback, a morph, drift."""
         self._honoured = 0
         self._admitted = 0
         self._look: object = None
@@ -90,20 +92,20 @@ class Player:
 
     def _patience(self, taken: int) -> float:
         """Seconds that the next picture is worth waiting for."""
-        if self._parameters.feedback > 0 and not self._fresh:
+        if self._lively and not self._fresh:
             return 0.0  # the output moves by itself, and the source is still, or slower than this
         if taken:
             return IDLE_PATIENCE
         # With pictures in flight a short wait for a fresh one is worth it: a step with a slot empty costs nearly as
         # much as a full one. Past half a step it is not: those in flight would only grow old.
-        waits = self._stream.in_flight or self._parameters.feedback > 0
-        return min(self._seconds / 2, IDLE_PATIENCE) if waits else IDLE_PATIENCE
+        return min(self._seconds / 2, IDLE_PATIENCE) if self._stream.in_flight or self._lively else IDLE_PATIENCE
 
     def _take(self, patience: float) -> bool:
         """Asks once; whether there was a picture to draw."""
         answer = self._connection.ask(self._stream.width, self._stream.height, patience)
-        parameters = self._parameters = answer.parameters
-        self._words.want(parameters)
+        parameters = self._parameters = answer.moment.parameters
+        self._lively = parameters.feedback > 0 or answer.moving
+        self._words.want(answer.moment.wording)
         conditioning, current = self._words.newest()
         if current:
             self._honoured = answer.revision
@@ -111,13 +113,13 @@ class Player:
         if self._fresh:
             self._pixels, self._source_index = answer.pixels, answer.source_index
         pixels = None if parameters.mode == "text" else self._pixels
-        look = (answer.revision, current)
+        look = (answer.revision, answer.number, current)
         if not self._is_due(pixels, parameters, look):
             return False
         # A picture that is drawn once more is no measure of the delay, nor is one that is drawn from text alone.
         captured_at = answer.captured_at if self._fresh and pixels is not None else 0
         stamps = Stamps(-1 if pixels is None else self._source_index, captured_at, self._honoured, self._admitted + 1)
-        self._stream.admit(pixels, parameters, conditioning, stamps)
+        self._stream.admit(pixels, answer.moment, conditioning, stamps)
         self._admitted += 1
         self._still.admitted(pixels, look)
         self._look = look

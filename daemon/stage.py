@@ -3,7 +3,6 @@
 Started in order, stopped in reverse. Nothing here reaches torch: the stage is up while the network is still loading.
 """
 
-import json
 import logging
 import threading
 from functools import partial
@@ -16,6 +15,7 @@ from daemon.control_thread import ControlThread
 from daemon.exposition import exposition
 from daemon.mailbox import Latest
 from daemon.metrics import Rate
+from daemon.moments import Moments
 from daemon.output import OutputClock
 from daemon.process import tune
 from daemon.renderer_process import BuildSettings
@@ -36,7 +36,7 @@ from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
 from presets.errors import StreamflowError
 from presets.library import Library
-from presets.live import Value, flatten
+from presets.live import Value
 from presets.parameters import Parameters
 
 log = logging.getLogger("stage")
@@ -59,7 +59,7 @@ class Stage:
         self.clock = clock or SystemClock()
         self.store = ParameterStore(library, values, status=self.status)
         self.store.on_panic = self._panic
-        self._message: tuple[int, bytes] = (-1, b"")
+        self._moments = Moments(self.store, self.clock)
         self._size = (int(self._parameters().width), int(self._parameters().height))
         self.link = StageLink(self, self.clock, self._on_picture)
         self._incoming: Latest[Frame] = Latest(wake=self.link.ring)
@@ -145,12 +145,14 @@ class Stage:
 
     # What the link asks for.
 
-    def parameters_message(self) -> tuple[int, bytes]:
-        """The newest revision, and its plain values by address as JSON; made once a revision."""
-        revision, parameters = self.store.snapshot()
-        if self._message[0] != revision:
-            self._message = (revision, json.dumps(flatten(parameters)).encode())
-        return self._message
+    @property
+    def revision(self) -> int:
+        """The newest revision of the parameters."""
+        return self.store.wanted
+
+    def moment_message(self) -> tuple[int, bytes]:
+        """What the next picture is drawn with, and the revision that it honours."""
+        return self._moments.message()
 
     def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
         """The newest source picture at this size, with its serial number."""

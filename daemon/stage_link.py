@@ -28,8 +28,12 @@ _PHASES = frozenset({"starting", "loading", "building", "playing"})
 class Show(Protocol):
     """What the link needs of the stage."""
 
-    def parameters_message(self) -> tuple[int, bytes]:
-        """The newest revision, and its plain values by address as JSON."""
+    @property
+    def revision(self) -> int:
+        """The newest revision of the parameters."""
+
+    def moment_message(self) -> tuple[int, bytes]:
+        """The revision that a picture which begins now is drawn with, and its moment; called once a picture."""
 
     def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
         """The newest source picture at this size with its serial number; (None, 0) while there is none."""
@@ -76,7 +80,7 @@ OnPicture = Callable[[Peer, RenderedFrame, int, int], None]
 
 
 class StageLink:
-    """Answers each ask once, with the newest picture and the parameters of that moment."""
+    """Answers each ask once, with the newest picture and what the parameters come to at that moment."""
 
     def __init__(self, show: Show, clock: Clock, on_picture: OnPicture) -> None:
         self._show = show
@@ -222,11 +226,12 @@ class StageLink:
         for identity, ask in list(self._asks.items()):
             peer = self._by_identity[identity]
             frame, serial = self._show.picture_for(ask.width, ask.height)
-            revision, message = self._show.parameters_message()
             fresh = frame is not None and serial != peer._given_serial
-            if not (fresh or revision != peer._given_revision or now >= ask.until or self._show.draws_from_text()):
+            changed = self._show.revision != peer._given_revision
+            if not (fresh or changed or now >= ask.until or self._show.draws_from_text()):
                 continue
             del self._asks[identity]
+            revision, message = self._show.moment_message()
             self._answer(identity, revision, message, frame if fresh else None)
             peer._given_revision = revision
             if fresh:

@@ -7,7 +7,7 @@ read before it is taken, and callbacks run after it is free.
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.answers import action_text, first_line, no_such_address, only_value, what_was_taken
 from daemon.listeners import Listener, Listeners
@@ -22,6 +22,17 @@ from presets.parameters import ACTIONS, PROMPTS, Action, Parameters
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
 _SAFE: Mapping[str, Value] = MappingProxyType({"/freeze": False, "/blackout": False, "/brightness": 1.0})
 """What panic releases, whatever the look."""
+
+
+class Standing(NamedTuple):
+    """How the parameters stand."""
+
+    snapshot: tuple[int, Parameters]
+    """The newest revision and its parameters."""
+    look_revision: int
+    """The revision that the last loading of a look made; 0 if there was none."""
+    panic_revision: int
+    """Likewise the last panic."""
 
 
 class ParameterStore:
@@ -46,8 +57,9 @@ class ParameterStore:
         self._refusals = Refusals()
         self._values = {address: parameter.default for address, parameter in PARAMETERS.items()} | dict(values or {})
         self._revision = 1
+        self._look_revision = 0
         self._panic_revision = 0
-        self._snapshot: tuple[int, Parameters] = (0, Parameters())
+        self._standing = Standing((0, Parameters()), 0, 0)
         self._look = self._opening_look()
         self._acts: dict[str, Callable[[str, str], Answer]] = {
             "/panic": self._panic,
@@ -70,16 +82,21 @@ class ParameterStore:
         """The revision that the last panic made; 0 if there was none."""
         return self._panic_revision
 
-    def snapshot(self) -> tuple[int, Parameters]:
-        """The newest revision and its parameters, made once a revision."""
-        made = self._snapshot
-        if made[0] == self._revision:
+    def standing(self) -> Standing:
+        """The newest revision, its parameters and what brought them, made once a revision."""
+        made = self._standing
+        if made.snapshot[0] == self._revision:
             return made
         with self._lock:
             revision, values = self._revision, dict(self._values)
+            look, panic = self._look_revision, self._panic_revision
         # Two threads may both make one; an older one that is kept last is found out by its revision.
-        self._snapshot = made = (revision, snapshot(values))
+        self._standing = made = Standing((revision, snapshot(values)), look, panic)
         return made
+
+    def snapshot(self) -> tuple[int, Parameters]:
+        """The newest revision and its parameters."""
+        return self.standing().snapshot
 
     def watch_revision(self, changed: Callable[[], None]) -> None:
         """`changed` is called after every new revision, from the thread that made it; it must return at once."""
@@ -152,8 +169,12 @@ class ParameterStore:
         sent: str,
         look: Mapping[str, Value] | None = None,
         panic: bool = False,
+        loaded: bool = False,
     ) -> int:
-        """Take the values over as one revision, if anything changed (panic always makes one); returns the newest."""
+        """Take the values over as one revision, if anything changed (panic always makes one); returns the newest.
+
+        `look` is what panic goes back to from now on; `loaded` says that the values are those of another look.
+        """
         with self._lock:
             changes = {address: value for address, value in wanted.items() if self._values[address] != value}
             if look is not None:
@@ -165,6 +186,8 @@ class ParameterStore:
             revision = self._revision
             if panic:
                 self._panic_revision = revision
+            if loaded:
+                self._look_revision = revision
             sleepers = self._listeners.tell(changes, sender, sent)
             watchers = self._watchers
         if panic:
@@ -199,7 +222,7 @@ class ParameterStore:
 
     def _recall(self, address: str, name: str, sender: str) -> Answer:
         look = self._library.recall(name)
-        self._change(look, sender, address, look)
+        self._change(look, sender, address, look, loaded=True)
         note = "" if look["/preset"] == name else f"{look['/preset']} was loaded"
         return Answer(address, True, look["/preset"] if address == "/preset" else None, note)
 

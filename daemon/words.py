@@ -4,30 +4,32 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-from presets.parameters import Parameters
+from presets.moment import Wording
 
 C = TypeVar("C")
 
 
 class Words(Generic[C]):
-    """Encodes the newest wanted prompts in one thread beside the caller's; prompts that pile up meanwhile are skipped.
+    """The conditioning of the newest wanted words.
 
-    `want` and `newest` belong to the loop's thread.
+    Where every text of theirs was met before, they are mixed at once, so that a morph never lags. Where one was not,
+    they are encoded in one thread beside the caller's; words that pile up meanwhile are skipped. `want` and `newest`
+    belong to the loop's thread.
     """
 
-    def __init__(self, encode: Callable[[Parameters], C]) -> None:
+    def __init__(self, encode: Callable[[Wording], C], recall: Callable[[Wording], C | None]) -> None:
+        """`encode` may take its time; `recall` answers at once, from any thread, None where there is encoding to do."""
         self._encode = encode
+        self._recall = recall
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="words")
-        self._wanted: Parameters | None = None
-        self._wanted_key: object = None
-        self._running: tuple[object, Future[C]] | None = None
-        self._done: tuple[object, C] | None = None
+        self._wanted: Wording | None = None
+        self._running: tuple[Wording, Future[C]] | None = None
+        self._done: tuple[Wording, C] | None = None
 
-    def want(self, parameters: Parameters) -> None:
-        """Ask for these prompts; returns at once, and costs nothing where they are the ones already asked for."""
-        key = (parameters.prompt, parameters.negative_prompt)
-        if key != self._wanted_key:
-            self._wanted, self._wanted_key = parameters, key
+    def want(self, wording: Wording) -> None:
+        """Ask for these words; returns at once, and costs nothing where they are the ones already asked for."""
+        if wording != self._wanted:
+            self._wanted = wording
             self._advance()
 
     def newest(self) -> tuple[C, bool]:
@@ -40,11 +42,21 @@ class Words(Generic[C]):
         self._advance()
         if self._done is None:
             raise RuntimeError("no words were wanted yet")
-        return self._done[1], self._done[0] == self._wanted_key
+        return self._done[1], self._done[0] == self._wanted
 
     def _advance(self) -> None:
         if self._running is not None and self._running[1].done():
-            key, future = self._running
-            self._done, self._running = (key, future.result()), None
-        if self._running is None and self._wanted is not None and (not self._done or self._done[0] != self._wanted_key):
-            self._running = self._wanted_key, self._executor.submit(self._encode, self._wanted)
+            (wording, future), self._running = self._running, None
+            encoded = future.result()
+            if self._is_behind():
+                self._done = wording, encoded
+        if self._wanted is None or not self._is_behind():
+            return
+        known = self._recall(self._wanted)
+        if known is not None:
+            self._done = self._wanted, known
+        elif self._running is None:
+            self._running = self._wanted, self._executor.submit(self._encode, self._wanted)
+
+    def _is_behind(self) -> bool:
+        return self._done is None or self._done[0] != self._wanted

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 
-from presets.parameters import WeightedPrompt
+from pipeline.mixing import mean, turn
+from presets.moment import Wording
+from presets.parameters import PromptMix
 
 CACHED = 64
 """How many encoded texts are kept: a show's prompts, and the faders between them cost no encoding."""
@@ -53,7 +54,11 @@ class Conditioning:
 
 
 class TextConditioner:
-    """A CLIP tokenizer and text encoder with a cache. One thread at a time may call it, beside the stream's own."""
+    """A CLIP tokenizer and text encoder, and the texts that it has met.
+
+    `encode` and `text` belong to one thread at a time, which may be another than the stream's; `recall` may be called
+    beside it, from any.
+    """
 
     def __init__(self, tokenizer: Any, text_encoder: Any, device: torch.device, dtype: torch.dtype) -> None:
         self._tokenizer = tokenizer
@@ -62,30 +67,33 @@ class TextConditioner:
         self._dtype = dtype
         self._tokens = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
         self._width = int(text_encoder.config.hidden_size)
-        self.text = lru_cache(maxsize=CACHED)(self._encode)
+        self._known: dict[str, Text] = {}
 
     @property
     def shape(self) -> ConditioningShape:
         """Of every text."""
         return ConditioningShape((self._tokens, self._width))
 
-    def encode(self, prompts: Sequence[WeightedPrompt], negative: str = "") -> Conditioning:
-        """The prompts mixed linearly by their shares of the sum of weights; empty texts and zero weights are absent.
+    def encode(self, wording: Wording) -> Conditioning:
+        """The conditioning of these words; texts that were met before are not encoded again."""
+        return _conditioning(wording, [self.text(share.text) for share in (*wording.prompt, *wording.negative)])
 
-        With no prompt left it is the empty prompt's: the model draws what it likes.
-        """
-        heard = [prompt for prompt in prompts if prompt.text.strip() and prompt.weight > 0]
-        total = sum(prompt.weight for prompt in heard)
-        if len(heard) < 2:
-            embeds = self.text(heard[0].text if heard else "")
-        else:
-            embeds = torch.zeros(self.shape.embeds, dtype=self._dtype, device=self._device)
-            for prompt in heard:
-                embeds.add_(self.text(prompt.text), alpha=prompt.weight / total)
-        return Conditioning(Text(embeds), Text(self.text(negative if negative.strip() else "")))
+    def recall(self, wording: Wording) -> Conditioning | None:
+        """The same where no text has to be encoded for it, and None where one has: a few sums, and no waiting."""
+        found = [self._known.get(share.text) for share in (*wording.prompt, *wording.negative)]
+        known = [text for text in found if text is not None]
+        return _conditioning(wording, known) if len(known) == len(found) else None
+
+    def text(self, text: str) -> Text:
+        """One text, of the last `CACHED` that were encoded if it is among them."""
+        known = self._known.pop(text, None) or self._encode(text)
+        self._known[text] = known  # the newest last
+        if len(self._known) > CACHED:
+            del self._known[next(iter(self._known))]
+        return known
 
     @torch.inference_mode()
-    def _encode(self, text: str) -> torch.Tensor:
+    def _encode(self, text: str) -> Text:
         tokens = self._tokenizer(
             text, padding="max_length", truncation=True, max_length=self._tokens, return_tensors="pt"
         )
@@ -95,5 +103,31 @@ class TextConditioner:
             tokens.input_ids.to(self._device),
             attention_mask=tokens.attention_mask.to(self._device) if masked else None,
         ).last_hidden_state
-        embeds: torch.Tensor = state[0].to(self._dtype).clone()
-        return embeds
+        return Text(state[0].to(self._dtype).clone())
+
+
+def _conditioning(wording: Wording, texts: Sequence[Text]) -> Conditioning:
+    """`texts` are those of the prompt's shares and then those of the negative's."""
+    split = len(wording.prompt)
+    return Conditioning(
+        mixed(texts[:split], [share.weight for share in wording.prompt], wording.mix),
+        mixed(texts[split:], [share.weight for share in wording.negative], wording.mix),
+    )
+
+
+@torch.inference_mode()
+def mixed(texts: Sequence[Text], weights: Sequence[float], mix: PromptMix) -> Text:
+    """Texts of one shape as one, `weights` above 0 and of any sum: ``linear`` is `mean`, ``spherical`` is `turn`.
+
+    A token counts for the network if it does in one of the texts.
+    """
+    if len(texts) == 1:
+        return texts[0]
+    fold = mean if mix == "linear" else turn
+    masks = [text.mask for text in texts if text.mask is not None]
+    pooled = [text.pooled for text in texts if text.pooled is not None]
+    return Text(
+        fold([text.embeds for text in texts], weights),
+        torch.stack(masks).amax(0) if masks else None,
+        fold(pooled, weights) if pooled else None,
+    )

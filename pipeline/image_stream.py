@@ -17,8 +17,7 @@ from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
 from pipeline.stream import StreamPipeline
 from presets.errors import StreamError
-from presets.moment import NoiseShare
-from presets.parameters import Parameters
+from presets.moment import Moment, Wording
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class _Ticket(NamedTuple):
 
 
 class ImageStream:
-    """Pictures in flight. `encode` may run on another thread beside the rest; the rest belongs to one thread."""
+    """Pictures in flight. `encode` may run on another thread beside the rest, which belongs to one."""
 
     def __init__(self, build: Build, model: Model, chosen: Chosen, conditioner: TextConditioner) -> None:
         """Use `ImageStream.build`."""
@@ -134,14 +133,18 @@ class ImageStream:
         """How many pictures can be admitted now."""
         return self._stream.free
 
-    def encode(self, parameters: Parameters) -> Conditioning:
-        """The conditioning of the parameters' prompts; known texts come from the cache."""
-        return self._conditioner.encode(parameters.prompt, parameters.negative_prompt)
+    def encode(self, wording: Wording) -> Conditioning:
+        """The conditioning of these words; texts that were met before are not encoded again."""
+        return self._conditioner.encode(wording)
+
+    def recall(self, wording: Wording) -> Conditioning | None:
+        """The same where no text has to be encoded for it, and None where one has."""
+        return self._conditioner.recall(wording)
 
     def admit(
         self,
         pixels: NDArray[np.uint8] | None,
-        parameters: Parameters,
+        moment: Moment,
         conditioning: Conditioning,
         ticket: object = None,
     ) -> None:
@@ -153,14 +156,16 @@ class ImageStream:
 
         Args:
             pixels: RGB uint8 ``[H, W, 3]`` of the build's size, copied; or None.
-            parameters: Its mode, strength, steps, guidance, seed and feedback.
-            conditioning: What `encode` answered.
+            moment: Its noise, and its parameters: mode, strength, steps, guidance, feedback; and whether the words are
+                for all pictures in flight.
+            conditioning: What `encode` answered to the moment's wording.
             ticket: Given back with the finished picture.
 
         Raises:
             StreamError: no free slot, or pixels of another size or dtype.
             ScheduleError: steps or strength outside their range.
         """
+        parameters = moment.parameters
         source = None if parameters.mode == "text" else pixels
         if source is not None and (source.shape != self._pixels_np.shape[1:] or source.dtype != np.uint8):
             raise StreamError(
@@ -180,9 +185,11 @@ class ImageStream:
             self._model.schedule(parameters.steps, strength),
             conditioning,
             guidance=Guidance(parameters.guidance, parameters.guidance_kind),
-            noise=(NoiseShare(parameters.seed),),
+            noise=moment.noise,
             ticket=_Ticket(ticket, self._feedback.fed),
         )
+        if parameters.prompt_change == "all":
+            self._stream.recondition(conditioning)
 
     def step(self) -> list[Picture]:
         """One network call for all pictures in flight; those whose turn it is, in the order they went in."""

@@ -29,8 +29,11 @@ def unit_noise(seed: int, row: int, shape: tuple[int, ...], leg: int = 0) -> tor
 
 
 def unit_weights(shares: Sequence[NoiseShare]) -> list[float]:
-    """The weights scaled so that independent unit noises mixed by them have unit variance: squares that sum to 1."""
-    length = math.sqrt(math.fsum(share.weight * share.weight for share in shares))
+    """The weights scaled so that the noises mixed by them have unit variance; those of one seed and leg are one."""
+    together: dict[tuple[int, int], float] = {}
+    for seed, leg, weight in shares:
+        together[seed, leg] = together.get((seed, leg), 0.0) + weight
+    length = math.hypot(*together.values())
     return [share.weight / length for share in shares]
 
 

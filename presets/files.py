@@ -23,7 +23,10 @@ from presets.parameters import Effect, Parameters, WeightedPrompt
 from presets.yaml_text import MOST_BYTES, Document, Place, Problem
 
 REBUILD_KEYS = frozenset(parameter.key for parameter in PARAMETERS.values() if parameter.effect is Effect.REBUILD)
-"""Keys that a look leaves as they are when its file does not name them: a new model is never loaded by accident."""
+"""Keys of what makes another renderer: a new model is never loaded by accident."""
+
+KEPT_KEYS = REBUILD_KEYS | {parameter.key for parameter in PARAMETERS.values() if parameter.stays}
+"""Keys that a look leaves as they are when its file does not name them."""
 
 LOOK_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
 """Every parameter key that a preset may name, in the order of the declaration."""
@@ -53,13 +56,14 @@ class Preset:
         """The whole look as plain values by address.
 
         Keys that the file does not name have their default, so that a look is the same picture whatever was on air
-        before it; only the rebuild keys (model, size, accelerator) are left out unless the file names them.
+        before it; only the keys in `KEPT_KEYS` (model, size, accelerator; how long a morph takes) are left out unless
+        the file names them.
         """
         flat = flatten(Parameters.model_construct(**self.values))
         return {
             address: PARAMETERS[address].coerce(value)  # text on one line, without control characters
             for address, value in flat.items()
-            if (key := PARAMETERS[address].key) in LOOK_KEYS and (key not in REBUILD_KEYS or key in self.values)
+            if (key := PARAMETERS[address].key) in LOOK_KEYS and (key not in KEPT_KEYS or key in self.values)
         }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import platformdirs
 
 from presets.errors import PresetError
-from presets.files import LOOK_KEYS, REBUILD_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
+from presets.files import KEPT_KEYS, LOOK_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
 from presets.live import Value, snapshot
 
 MOST_LOOKS = 1000
@@ -83,8 +83,8 @@ class Library:
     def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
         """Save plain values by address as a look of the user's, over one of that name if there is one.
 
-        The rebuild keys (model, size, accelerator) are written only where `values` has them. Without a description,
-        the one of the look of that name stays.
+        The keys in `KEPT_KEYS` (model, size, accelerator, morph) are written only where `values` has them. Without a
+        description, the one of the look of that name stays.
         Raises `PresetError` for a name that can't be a look's, and where the file can't be written.
         """
         path = self.folder / f"{check_name(name)}.yaml"
@@ -182,7 +182,7 @@ def _is_path(text: str) -> bool:
 def _fields(values: Mapping[str, Value]) -> dict[str, Any]:
     """Field values of every key that belongs to a look, from plain values by address."""
     parameters = snapshot(values)
-    left_out = {key for key in REBUILD_KEYS if f"/{key}" not in values}
+    left_out = {key for key in KEPT_KEYS if f"/{key}" not in values}
     return {key: getattr(parameters, key) for key in LOOK_KEYS if key not in left_out}
 
 

@@ -37,6 +37,8 @@ class Parameter:
     description: str
     effect: Effect
     in_presets: bool
+    stays: bool
+    """True for what a look leaves as it is where its file does not name it."""
     coerce: Callable[[object], Value]
     """From whatever a surface sends to a value in range; raises `ParameterRefused` where none can be meant."""
 
@@ -121,6 +123,7 @@ def _parameter(address: str, key: str, field: FieldInfo, live: Live, default: Va
         description=field.description or "",
         effect=live.effect,
         in_presets=live.in_presets,
+        stays=live.stays,
         coerce=coerce,
     )
 

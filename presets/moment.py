@@ -3,10 +3,19 @@
 Time lives in the stage (or, offline, in the frame number): the pipeline is told weights and never looks at a clock.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from presets.parameters import Parameters, WeightedPrompt
+from presets.drift import Axis, Chain, stand
+from presets.parameters import Parameters, PromptMix, WeightedPrompt
+
+
+class TextShare(NamedTuple):
+    """So much of one text; an empty text is the empty prompt, with which a model draws what it likes."""
+
+    text: str
+    weight: float = 1.0
 
 
 class NoiseShare(NamedTuple):
@@ -18,30 +27,86 @@ class NoiseShare(NamedTuple):
     weight: float = 1.0
 
 
+class Wording(NamedTuple):
+    """All that a conditioning follows from."""
+
+    prompt: tuple[TextShare, ...]
+    """What to draw: never empty, every weight above 0, their sum 1. In a cross-fade the old come before the new."""
+    negative: tuple[TextShare, ...]
+    """What to steer away from; likewise."""
+    mix: PromptMix
+    """How the shares are mixed, of both."""
+
+
 class Moment(NamedTuple):
     """Everything that one picture needs to know."""
 
     parameters: Parameters
-    """The controls as they stand, faders in motion already where they are now."""
-    prompt: tuple[WeightedPrompt, ...]
-    """What to draw; in a cross-fade the old prompts come before the new ones, weighted by how far it is."""
-    negative: tuple[WeightedPrompt, ...]
-    """What to steer away from; likewise."""
+    """The controls as they stand, faders in motion already where they are now. Texts and seeds are those below."""
+    prompt: tuple[TextShare, ...]
+    """As in `Wording`."""
+    negative: tuple[TextShare, ...]
+    """As in `Wording`."""
     noise: tuple[NoiseShare, ...]
-    """Where the picture grows from."""
+    """Where the picture grows from: each seed and leg once, and the squares of the weights sum to 1."""
+
+    @property
+    def wording(self) -> Wording:
+        """What has to be encoded and mixed for it."""
+        return Wording(self.prompt, self.negative, self.parameters.prompt_mix)
 
 
 def at_rest(parameters: Parameters) -> Moment:
     """The moment of parameters that stand still."""
-    return Moment(parameters, parameters.prompt, negatives(parameters), (NoiseShare(parameters.seed),))
+    chains = seed_chains((parameters.seed, parameters.seed_to), parameters.seed_mix)
+    return Moment(parameters, prompt_shares(parameters), negative_shares(parameters), noise_shares(stand(chains, 0.0)))
 
 
-def negatives(parameters: Parameters) -> tuple[WeightedPrompt, ...]:
-    """The negative prompt as a mix of one, or of none."""
-    text = parameters.negative_prompt
-    return (WeightedPrompt(text=text),) if text.strip() else ()
+def prompt_shares(parameters: Parameters) -> tuple[TextShare, ...]:
+    """The weighted prompts as a mix: those of empty text or no weight are absent."""
+    return _text_shares(parameters.prompt)
 
 
-def heard(prompts: Sequence[WeightedPrompt]) -> list[WeightedPrompt]:
-    """Those that count: empty texts and zero weights are absent."""
-    return [prompt for prompt in prompts if prompt.text.strip() and prompt.weight > 0]
+def negative_shares(parameters: Parameters) -> tuple[TextShare, ...]:
+    """The negative prompt as a mix of one."""
+    return _text_shares((WeightedPrompt.model_construct(text=parameters.negative_prompt, weight=1.0),))
+
+
+def seed_chains(seeds: tuple[int, int], mix: float, began: tuple[float, float] = (0.0, 0.0)) -> tuple[Chain, ...]:
+    """The noises of two seeds, `mix` of a quarter turn from the first to the second; those of no weight are absent."""
+    angle = mix * math.pi / 2
+    weights = math.cos(angle), math.sin(angle)
+    if mix >= 1.0:  # the cosine of a quarter turn is not quite 0 in floating point
+        weights = 0.0, 1.0
+    chains = (Chain(*each) for each in zip(seeds, began, weights, strict=True))
+    return tuple(chain for chain in chains if chain.weight > 0)
+
+
+def noise_shares(place: Mapping[Axis, float]) -> tuple[NoiseShare, ...]:
+    """A place of `presets.drift` as a picture is told of it."""
+    return tuple(NoiseShare(*axis, weight) for axis, weight in place.items())
+
+
+def strongest_texts(shares: Iterable[TextShare], most: int) -> tuple[TextShare, ...]:
+    """The same mix of no more than `most` texts: where there are more, each text is once in it and the least are not.
+
+    Up to `most` it is left as it is: a spherical mix of a text that comes twice is another than of both at once.
+    """
+    given = tuple(shares)
+    if len(given) > most:
+        weights: dict[str, float] = {}
+        for text, weight in given:
+            weights[text] = weights.get(text, 0.0) + weight
+        kept = set(sorted(weights, key=lambda text: -weights[text])[:most])
+        given = tuple(TextShare(text, weight) for text, weight in weights.items() if text in kept)
+    return _whole(given)
+
+
+def _text_shares(prompts: Sequence[WeightedPrompt]) -> tuple[TextShare, ...]:
+    heard = (TextShare(prompt.text, prompt.weight) for prompt in prompts if prompt.text.strip() and prompt.weight > 0)
+    return _whole(tuple(heard) or (TextShare(""),))
+
+
+def _whole(shares: tuple[TextShare, ...]) -> tuple[TextShare, ...]:
+    total = math.fsum(share.weight for share in shares)
+    return tuple(TextShare(text, weight / total) for text, weight in shares)

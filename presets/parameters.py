@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 PROMPTS = 4
 """How many weighted prompts a look may mix."""
 
+PromptMix = Literal["linear", "spherical"]
+
 
 class Effect(StrEnum):
     """Where a change of a parameter takes effect."""
@@ -33,6 +35,8 @@ class Live(NamedTuple):
     unit: str = ""
     in_presets: bool = True
     """False for what belongs to the evening and not to a look: no preset may black out a show."""
+    stays: bool = False
+    """True for what a look leaves as it is where its file does not name it: a hand set it for all looks."""
 
 
 class WeightedPrompt(BaseModel):
@@ -59,6 +63,26 @@ class Parameters(BaseModel):
         Field(max_length=1000, description="what to steer away from; heard when guidance is above 1"),
         Live(Effect.CONDITIONING),
     ] = ""
+    prompt_mix: Annotated[
+        PromptMix,
+        Field(description="how prompts are mixed: linear averages them, spherical turns from each to the next"),
+        Live(Effect.CONDITIONING),
+    ] = "linear"
+    prompt_change: Annotated[
+        Literal["next", "all"],
+        Field(description="who hears new words: the next picture that begins, or all that are in flight too"),
+        Live(Effect.CONDITIONING),
+    ] = "next"
+    morph: Annotated[
+        float,
+        Field(ge=0, le=60, description="how long another prompt, seed or look takes to be there; 0 is a cut"),
+        Live(Effect.FRAME, unit="s", stays=True),
+    ] = 0.0
+    morph_pictures: Annotated[
+        int,
+        Field(ge=0, le=1000, description="the same as a number of pictures; above 0 it counts instead of the time"),
+        Live(Effect.FRAME, unit="pictures", stays=True),
+    ] = 0
     mode: Annotated[
         Literal["image", "text"],
         Field(description="image redraws the incoming picture; text draws from the prompt alone"),
@@ -87,6 +111,19 @@ class Parameters(BaseModel):
     seed: Annotated[
         int, Field(ge=0, le=2**31 - 1, description="which noise the picture grows from"), Live(Effect.FRAME)
     ] = 0
+    seed_to: Annotated[
+        int, Field(ge=0, le=2**31 - 1, description="the seed at the other end of seed_mix"), Live(Effect.FRAME)
+    ] = 1
+    seed_mix: Annotated[
+        float,
+        Field(ge=0, le=1, description="where between them the noise is: 0 is seed's own, 1 is seed_to's"),
+        Live(Effect.FRAME),
+    ] = 0.0
+    drift: Annotated[
+        float,
+        Field(ge=0, le=5, description="how fast the noise wanders, from a seed's own to ever other ones; 0 holds it"),
+        Live(Effect.FRAME, unit="noises/s"),
+    ] = 0.0
     feedback: Annotated[
         float,
         Field(ge=0, le=1, description="share of the last output in the next input; in text mode it is all of it"),

@@ -19,6 +19,7 @@ from pipeline.conditioning import TextConditioner
 from pipeline.denoiser import ConditioningRows
 from pipeline.image_stream import Build, ImageStream
 from pipeline.models import load_model
+from presets.moment import at_rest
 from presets.parameters import Parameters
 
 CARDS = 128
@@ -98,7 +99,7 @@ class Bare:
         engines = chosen.engines
         rows = torch.randn(BATCH, *latent, generator=torch.Generator().manual_seed(1)).to(engines.device)
         times = torch.tensor([row[0] for row in loaded.schedule(BATCH, 1.0).rows], device=engines.device)
-        text = conditioner.encode(Parameters().prompt).positive.embeds
+        text = conditioner.encode(at_rest(Parameters()).wording).positive.embeds
         words = text.expand(BATCH, *text.shape).contiguous().to(engines.device)
         one = [torch.empty_like(whole[:1]) for whole in (rows, times, words)]
 
@@ -131,11 +132,11 @@ class Bare:
     def _pictures(self, look: dict[str, Any], alone: bool = False) -> Iterator[list[NDArray[np.uint8]]]:
         """Each turn admits a picture and steps, or, `alone`, steps until that picture is out."""
         parameters = Parameters.model_validate(look)
-        conditioning = self._stream.encode(parameters)
+        conditioning = self._stream.encode(at_rest(parameters).wording)
         for number, card in enumerate(cycle(self._cards)):
             if parameters.mode == "text":
                 parameters = parameters.model_copy(update={"seed": number})
-            self._stream.admit(card, parameters, conditioning)
+            self._stream.admit(card, at_rest(parameters), conditioning)
             finished = self._stream.step()
             while alone and self._stream.in_flight:
                 finished += self._stream.step()

@@ -17,6 +17,7 @@ from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
 from pipeline.stream import StreamPipeline
+from presets.moment import at_rest
 from presets.parameters import Parameters
 
 SEED = 3
@@ -31,7 +32,7 @@ class Steps:
         conditioner = TextConditioner(
             self._model.tokenizer, self._model.text_encoder, torch.device("cpu"), torch.float32
         )
-        self._words: Conditioning = conditioner.encode(Parameters().prompt)
+        self._words: Conditioning = conditioner.encode(at_rest(Parameters()).wording)
         self._slots = slots
         self._shape = (self._model.latent_channels, latent, latent)
         side = latent * self._model.factor

@@ -18,13 +18,17 @@ def render(
     frames: Annotated[int | None, typer.Option(min=1, help="stop after this many")] = None,
     presets: Annotated[Path | None, typer.Option(help="folder of your presets")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="processor threads for the model")] = None,
+    then: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SECONDS=LOOK", help="another look from there on, by its own morph; several are fine"),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="replace OUTPUT if it is there")] = False,
 ) -> None:
     """Redraw every frame of INPUT into OUTPUT, in order, without a stage."""
     # Imported here: torch takes seconds, and --help must not.
     from itertools import islice
 
-    from daemon.opening import opening_values
+    from daemon.opening import later_values, opening_values
     from daemon.settings import parse_size
     from io_bridges.clip import ClipWriter, clip_info, decode_clip
     from io_bridges.pixels import fit
@@ -34,7 +38,8 @@ def render(
 
     if output.exists() and not overwrite:
         raise SettingsError(f"{output} is there already: give --overwrite to replace it")
-    values = opening_values(Library(presets), None, preset, parse_size(size) if size else None)
+    library = Library(presets)
+    values = opening_values(library, None, preset, parse_size(size) if size else None)
     asked: dict[str, Value | None] = {"/strength": strength, "/steps": steps, "/seed": seed}
     values |= {address: value for address, value in asked.items() if value is not None}
     if prompt is not None:
@@ -42,10 +47,12 @@ def render(
         values |= {f"/prompt/{place}/text": "" for place in range(2, 5)} | {"/prompt/1/text": prompt}
     parameters = snapshot(values)
     info = clip_info(source)
+    later = later_values(library, values, then or [])
+    looks = {round(seconds * info.fps): snapshot(each) for seconds, each in later.items()} | {0: parameters}
     total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
 
     from daemon.commands.loading import progress_bar, ready_stream
-    from daemon.offline import redraw
+    from daemon.offline import moments, redraw
 
     with (
         # Opened before the model is loaded: a name that can't be written is told at once.
@@ -55,5 +62,6 @@ def render(
         stream = ready_stream(parameters, threads, progress)
         drawing = progress.add_task(f"redrawing {source.name}", total=total)
         pictures = (fit(picture, stream.width, stream.height) for picture in islice(decode_clip(source), frames))
-        for picture in redraw(stream, pictures, parameters, lambda: progress.advance(drawing)):
+        told = moments(looks, float(info.fps))
+        for picture in redraw(stream, pictures, told, lambda: progress.advance(drawing)):
             writer.write(picture)

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from daemon.__main__ import app
-from presets.files import LOOK_KEYS, REBUILD_KEYS, read_preset
+from presets.files import KEPT_KEYS, LOOK_KEYS, read_preset
 from presets.library import Library
 
 runner = CliRunner()
@@ -44,7 +44,7 @@ def test_show_prints_a_whole_look_that_is_a_preset_itself(folder: Path) -> None:
     copy = folder / "copy.yaml"
     copy.write_text(result.stdout)
     shown = read_preset(copy)
-    assert set(shown.values) == {*LOOK_KEYS} - REBUILD_KEYS
+    assert set(shown.values) == {*LOOK_KEYS} - KEPT_KEYS
     assert shown.values["strength"] == 0.25
     library = Library(folder)
     assert library.recall("copy") == library.recall("mine") | {"/preset": "copy"}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from daemon.offline import redraw
+from daemon.offline import moments, redraw
 from pipeline.image_stream import Build, ImageStream
 from presets.parameters import Parameters
 
@@ -39,7 +39,7 @@ def picture(value: float) -> NDArray[np.uint8]:
 def drawn(stream: ImageStream, pictures: list[NDArray[np.uint8]], **values: object) -> list[NDArray[np.uint8]]:
     parameters = Parameters.model_validate({"strength": 0.8, "steps": 3} | values)
     counted: list[None] = []
-    out = list(redraw(stream, pictures, parameters, lambda: counted.append(None)))
+    out = list(redraw(stream, pictures, moments({0: parameters}, 25.0), lambda: counted.append(None)))
     assert len(out) == len(counted) == len(pictures)
     return out
 

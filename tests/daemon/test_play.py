@@ -1,6 +1,5 @@
 """The player on a real link with the shipped model, turned by hand: which pictures are drawn, when, and from what."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from daemon.clock import SystemClock
-from daemon.link import StageConnection
+from daemon.link import StageConnection, moment_message
 from daemon.play import Player
 from daemon.stage_link import Peer, StageLink
 from io_bridges.frames import Frame, RenderedFrame
 from pipeline.image_stream import Build, ImageStream
-from presets.live import flatten
+from presets.moment import at_rest
 from presets.parameters import Parameters
 
 SIDE, SLOTS = 64, 4
@@ -61,8 +60,8 @@ class Rig:
 
     # What the link asks for.
 
-    def parameters_message(self) -> tuple[int, bytes]:
-        return self.revision, json.dumps(flatten(Parameters.model_validate(self.look))).encode()
+    def moment_message(self) -> tuple[int, bytes]:
+        return self.revision, moment_message(at_rest(Parameters.model_validate(self.look)), False)
 
     def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
         if self.live:

@@ -13,12 +13,12 @@ import pytest
 
 from daemon.clock import NS, SystemClock
 from daemon.echo import arrival_stamp
-from daemon.link import StageConnection
+from daemon.link import StageConnection, moment_message
 from daemon.renderer_process import SILENCE, BuildSettings
 from daemon.stage_link import Peer, StageLink
 from daemon.supervisor import Supervisor
 from io_bridges.frames import Frame, RenderedFrame
-from presets.live import flatten
+from presets.moment import at_rest
 from presets.parameters import Parameters
 
 ECHO = BuildSettings("echo", 64, 32, "auto")
@@ -61,8 +61,8 @@ class Rig:
         self.frame = Frame(pixels, self.serial, self.clock.now())
         self.link.ring()
 
-    def parameters_message(self) -> tuple[int, bytes]:
-        return self.revision, json.dumps(flatten(self.parameters)).encode()
+    def moment_message(self) -> tuple[int, bytes]:
+        return self.revision, moment_message(at_rest(self.parameters), False)
 
     def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
         return self.frame, self.serial

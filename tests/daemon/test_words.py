@@ -4,73 +4,121 @@ import time
 import pytest
 
 from daemon.words import Words
-from presets.parameters import Parameters, WeightedPrompt
+from presets.moment import TextShare, Wording, at_rest
+from presets.parameters import Parameters
 
 
-def saying(text: str) -> Parameters:
-    return Parameters(prompt=(WeightedPrompt(text=text),))
+def saying(*texts: str) -> Wording:
+    return Wording(tuple(TextShare(text, 1 / len(texts)) for text in texts), (TextShare(""),), "linear")
 
 
-def test_prompts_that_pile_up_while_one_is_encoded_are_skipped_and_the_last_counts() -> None:
-    begun, go_on = threading.Event(), threading.Event()
-    encoded: list[str] = []
+class Texts:
+    """A slow encoder that remembers: words come out as what they were."""
 
-    def encode(parameters: Parameters) -> str:
-        begun.set()
-        go_on.wait(20)
-        encoded.append(parameters.prompt[0].text)
-        return parameters.prompt[0].text
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.begun = threading.Event()
+        self.known: set[str] = set()
+        self.encoded: list[Wording] = []
 
-    words = Words(encode)
-    words.want(saying("one"))
-    begun.wait(20)
-    for text in ("two", "three", "four"):
-        words.want(saying(text))
-    go_on.set()
+    def encode(self, wording: Wording) -> Wording:
+        self.begun.set()
+        assert self.go_on.wait(20)
+        self.encoded.append(wording)
+        self.known |= {share.text for share in wording.prompt}
+        return wording
+
+    def recall(self, wording: Wording) -> Wording | None:
+        return wording if {share.text for share in wording.prompt} <= self.known else None
+
+
+def until_newest(words: Words[Wording], wanted: Wording) -> None:
     deadline = time.monotonic() + 20
-    while words.newest() != ("four", True):
+    while words.newest() != (wanted, True):
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    assert encoded == ["one", "four"]
+
+
+def test_words_that_pile_up_while_some_are_encoded_are_skipped_and_the_last_count() -> None:
+    texts = Texts()
+    words = Words(texts.encode, texts.recall)
+    words.want(saying("one"))
+    texts.begun.wait(20)
+    for text in ("two", "three", "four"):
+        words.want(saying(text))
+    texts.go_on.set()
+    until_newest(words, saying("four"))
+    assert texts.encoded == [saying("one"), saying("four")]
 
 
 def test_the_last_finished_words_are_given_while_newer_ones_are_on_their_way() -> None:
-    gate = threading.Event()
-
-    def encode(parameters: Parameters) -> str:
-        text = parameters.prompt[0].text
-        if text == "slow":
-            gate.wait(20)
-        return text
-
-    words = Words(encode)
+    texts = Texts()
+    words = Words(texts.encode, texts.recall)
+    texts.go_on.set()
     words.want(saying("fast"))
-    assert words.newest() == ("fast", True)
+    assert words.newest() == (saying("fast"), True)
+    texts.go_on.clear()
     words.want(saying("slow"))
-    assert words.newest() == ("fast", False)
+    assert words.newest() == (saying("fast"), False)
     words.want(saying("slow"))
-    gate.set()
+    texts.go_on.set()
+    until_newest(words, saying("slow"))
+
+
+def test_words_of_known_texts_are_there_at_once_and_are_not_overtaken_by_older_ones() -> None:
+    texts = Texts()
+    texts.known = {"ice", "fire"}
+    words = Words(texts.encode, texts.recall)
+    for wording in (saying("ice"), saying("ice", "fire"), saying("fire")):
+        words.want(wording)
+        assert words.newest() == (wording, True)
+    assert not texts.encoded
+    words.want(saying("moss"))
+    texts.begun.wait(20)
+    assert words.newest() == (saying("fire"), False)
+    words.want(saying("ice"))
+    assert words.newest() == (saying("ice"), True), "known words don't wait for those that are being encoded"
+    texts.go_on.set()
     deadline = time.monotonic() + 20
-    while words.newest() != ("slow", True):
+    while words._running is not None:
+        assert words.newest() == (saying("ice"), True)
         assert time.monotonic() < deadline
-        time.sleep(0.005)
+    assert texts.encoded == [saying("moss")]
+    words.want(saying("moss", "ice"))
+    assert words.newest() == (saying("moss", "ice"), True), "and what they brought is known from now on"
+
+
+def test_a_mix_that_moves_on_while_its_text_is_encoded_is_mixed_as_it_is_by_then() -> None:
+    texts = Texts()
+    texts.known = {"ice"}
+    words = Words(texts.encode, texts.recall)
+    words.want(saying("ice"))
+    for share in (0.1, 0.2, 0.3):
+        wording = Wording((TextShare("ice", 1 - share), TextShare("moss", share)), (TextShare(""),), "linear")
+        words.want(wording)
+        assert words.newest() == (saying("ice"), False)
+    texts.go_on.set()
+    until_newest(words, wording)
+    assert len(texts.encoded) == 1
 
 
 def test_another_seed_is_no_other_words() -> None:
-    encoded: list[int] = []
-    words = Words(lambda parameters: encoded.append(parameters.seed) or "done")
-    words.want(Parameters(seed=1))
+    texts = Texts()
+    texts.go_on.set()
+    words = Words(texts.encode, texts.recall)
+    words.want(at_rest(Parameters(seed=1)).wording)
     words.newest()
-    words.want(Parameters(seed=2))
-    assert words.newest() == ("done", True)
-    assert encoded == [1]
+    texts.known.clear()
+    words.want(at_rest(Parameters(seed=2)).wording)
+    assert words.newest()[1]
+    assert len(texts.encoded) == 1
 
 
 def test_an_encoder_that_fails_fails_the_renderer() -> None:
-    def encode(parameters: Parameters) -> str:
+    def encode(wording: Wording) -> str:
         raise MemoryError("no room for words")
 
-    words = Words(encode)
+    words = Words(encode, lambda wording: None)
     words.want(saying("anything"))
     with pytest.raises(MemoryError, match="no room"):
         words.newest()

@@ -140,7 +140,7 @@ def test_hostile_packets_between_good_ones_cost_no_good_one(control: OscControl,
 def test_one_datagram_cannot_hold_thousands_of_patterns(control: OscControl, desk: RecordingDesk) -> None:
     bundle = OscBundleBuilder(0)
     for number in range(200):
-        bundle.add_content(build_msg(f"/see?{'*' * (number + 1)}", number))
+        bundle.add_content(build_msg(f"/strengt?{'*' * (number + 1)}", number))
     bundle.add_content(build_msg("/steps", 9))
     surface = Surface(control)
     surface.send_raw(bundle.build().dgram)

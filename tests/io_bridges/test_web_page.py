@@ -216,7 +216,7 @@ def test_number_menu_toggle_and_dice(page: Page, desk: WebDesk) -> None:
     expect(page.locator("#toasts")).to_contain_text("/steps: taken as 50")
     control_of(page, "/mode").get_by_role("button", name="text").click()
     reaches(page, desk, "/mode", "text")
-    page.get_by_role("button", name="Random seed").click()
+    page.get_by_role("button", name="Random seed", exact=True).click()
     expect(control_of(page, "/seed").locator("input")).not_to_have_value("0")
     reaches(page, desk, "/seed", int(control_of(page, "/seed").locator("input").input_value()))
 

@@ -17,7 +17,7 @@ from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from pipeline.stream import StreamPipeline
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
-from presets.moment import NoiseShare
+from presets.moment import NoiseShare, at_rest
 from presets.parameters import Parameters, WeightedPrompt
 
 LATENT, TOKENS = (4, 8, 8), (12, 16)
@@ -65,7 +65,8 @@ def look(text: str = "neon tunnel", **values: object) -> Parameters:
 
 
 def draw(stream: ImageStream, pixels: NDArray[np.uint8] | None, parameters: Parameters) -> NDArray[np.uint8]:
-    stream.admit(pixels, parameters, stream.encode(parameters), "it")
+    moment = at_rest(parameters)
+    stream.admit(pixels, moment, stream.encode(moment.wording), "it")
     finished: list[Picture] = []
     while stream.in_flight:
         finished += stream.step()
@@ -122,7 +123,7 @@ def test_four_together_are_four_alone(stream: ImageStream) -> None:
     looks = [look(text, seed=seed) for seed, text in enumerate(("neon", "blue rings", "fire", "green cells"))]
     alone = [draw(stream, photograph(index), each) for index, each in enumerate(looks)]
     for index, each in enumerate(looks):
-        stream.admit(photograph(index), each, stream.encode(each), index)
+        stream.admit(photograph(index), at_rest(each), stream.encode(at_rest(each).wording), index)
     together: list[Picture] = []
     while stream.in_flight:
         together += stream.step()
@@ -176,7 +177,7 @@ def test_no_strength_is_the_autoencoder_and_nothing_else(stream: ImageStream, mo
 def test_a_still_input_gives_a_still_output(stream: ImageStream) -> None:
     one = draw(stream, photograph(), look())
     for seed in range(3):  # other slots, other neighbours
-        stream.admit(photograph(1), look(seed=seed), stream.encode(look()), "other")
+        stream.admit(photograph(1), at_rest(look(seed=seed)), stream.encode(at_rest(look()).wording), "other")
         stream.step()
     stream.clear()
     assert (draw(stream, photograph(), look()) == one).all()
@@ -229,7 +230,7 @@ def test_what_is_fed_back_is_the_newest_that_is_finished_when_a_picture_is_admit
     fed = look(strength=0.7, feedback=0.5, feedback_rotate=10.0)
     outputs: list[NDArray[np.uint8]] = []
     for index in range(8):
-        shipped.admit(photograph(index), fed, shipped.encode(fed), index)
+        shipped.admit(photograph(index), at_rest(fed), shipped.encode(at_rest(fed).wording), index)
         outputs += [picture.pixels for picture in shipped.step()]
     in_flight = shipped.in_flight + 1
     while shipped.in_flight:
@@ -271,7 +272,7 @@ def test_openvino_plays_the_same_show(tiny_folder: Path, tmp_path: Path, stream:
 )
 def test_other_pixels_are_refused(stream: ImageStream, pixels: NDArray[np.uint8], says: str) -> None:
     with pytest.raises(StreamError, match=says):
-        stream.admit(pixels, look(), stream.encode(look()))
+        stream.admit(pixels, at_rest(look()), stream.encode(at_rest(look()).wording))
     assert stream.in_flight == 0
 
 

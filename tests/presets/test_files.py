@@ -8,7 +8,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from presets.errors import PresetError
-from presets.files import LOOK_KEYS, REBUILD_KEYS, Preset, parse_preset, preset_text, read_preset, write_preset
+from presets.files import (
+    KEPT_KEYS,
+    LOOK_KEYS,
+    REBUILD_KEYS,
+    Preset,
+    parse_preset,
+    preset_text,
+    read_preset,
+    write_preset,
+)
 from presets.live import PARAMETERS
 from presets.parameters import Parameters, WeightedPrompt
 
@@ -38,15 +47,17 @@ def test_one_text_is_a_prompt() -> None:
     assert [addresses[f"/prompt/{place}/text"] for place in (2, 3, 4)] == ["", "", ""]
 
 
-def test_a_look_is_complete_but_for_what_would_start_a_renderer() -> None:
+def test_a_look_is_complete_but_for_what_would_start_a_renderer_and_how_it_arrives() -> None:
     addresses = parse_preset(b"strength: 0.2\nwidth: 512", "x.yaml").addresses()
     assert addresses["/strength"] == 0.2
     assert addresses["/seed"] == PARAMETERS["/seed"].default
     assert addresses["/prompt/1/text"] == PARAMETERS["/prompt/1/text"].default
     assert addresses["/width"] == 512
     named = {PARAMETERS[address].key for address in addresses}
-    assert named == {*LOOK_KEYS} - REBUILD_KEYS | {"width"}
+    assert named == {*LOOK_KEYS} - KEPT_KEYS | {"width"}
     assert {"model", "width", "height", "accelerator"} == REBUILD_KEYS
+    assert {"morph", "morph_pictures"} == KEPT_KEYS - REBUILD_KEYS, "a fader for all looks that say nothing of it"
+    assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
 
 
 def test_an_empty_file_is_the_default_look() -> None:
@@ -193,6 +204,13 @@ FIELDS = {
     "skip_longest": st.integers(1, 1000),
     "low_latency": st.booleans(),
     "frame_buffer": st.integers(1, 4),
+    "prompt_mix": st.sampled_from(["linear", "spherical"]),
+    "prompt_change": st.sampled_from(["next", "all"]),
+    "morph": st.floats(0, 60),
+    "morph_pictures": st.integers(0, 1000),
+    "seed_to": st.integers(0, 2**31 - 1),
+    "seed_mix": st.floats(0, 1),
+    "drift": st.floats(0, 5),
     "model": TEXT,
     "width": st.integers(2, 64).map(lambda side: side * 32),
     "height": st.integers(2, 64).map(lambda side: side * 32),
