@@ -2,8 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,11 @@ from pipeline.guidance import KINDS, Guidance, Kind
 from pipeline.noise import ENTRY, unit_noise
 from pipeline.schedule import COLUMNS, FlowSchedule
 from pipeline.schedules.flow_matching import flow_matching_schedule
+from pipeline.schedules.instaflow import instaflow_schedule
+from pipeline.schedules.lcm import lcm_schedule
+from pipeline.schedules.meanflow import meanflow_schedule
+from pipeline.schedules.perflow import perflow_schedule
+from pipeline.schedules.trigflow import trigflow_schedule
 from pipeline.stream import Finished, StreamPipeline
 from presets.errors import StreamError
 from presets.moment import NoiseShare
@@ -64,8 +70,8 @@ class Order(NamedTuple):
     guidance: float
     seed: int
     text: int
-    stochastic: bool
-    """Whether its schedule adds fresh noise, scales the network's input and has a second time."""
+    family: str
+    """One of `FAMILIES`."""
     kind: Kind = "full"
     drift: float = 0.0
     """How much of the noise of another seed is mixed in."""
@@ -76,8 +82,8 @@ def noise_of(order: Order) -> tuple[NoiseShare, ...]:
     return (own, NoiseShare(order.seed, 1, order.drift)) if order.drift else (own,)
 
 
-def stochastic(steps: int, strength: float) -> FlowSchedule:
-    """A flow solver that renoises: a = 1 − σ', b = −σ(1 − σ'), c = σ', with an input scale to be honoured."""
+def everything(steps: int, strength: float) -> FlowSchedule:
+    """A flow solver made up to have all that a row can: noise anew, an input scale, a second time."""
     if strength <= 0.01:
         return FlowSchedule.passing_through()
     at = torch.linspace(strength, strength / steps, steps, dtype=torch.float64).numpy()
@@ -97,9 +103,22 @@ def stochastic(steps: int, strength: float) -> FlowSchedule:
     )
 
 
+FAMILIES: dict[str, Callable[[int, float], FlowSchedule]] = {
+    "euler": flow_matching_schedule,
+    "everything": everything,
+    "stochastic": partial(flow_matching_schedule, stochastic=True, shift=3.0),
+    "perflow ddim_eps": perflow_schedule,
+    "perflow diff_eps": partial(perflow_schedule, prediction_type="diff_eps"),
+    "perflow velocity": partial(perflow_schedule, prediction_type="velocity", num_time_windows=3),
+    "instaflow": instaflow_schedule,
+    "trigflow": trigflow_schedule,
+    "meanflow": meanflow_schedule,
+    "lcm": lcm_schedule,
+}
+
+
 def schedule_of(order: Order) -> FlowSchedule:
-    make = stochastic if order.stochastic else flow_matching_schedule
-    return make(order.steps, order.strength)
+    return FAMILIES[order.family](order.steps, order.strength)
 
 
 def picture(index: int) -> torch.Tensor:
@@ -123,17 +142,16 @@ def mixed_noise(order: Order, row: int, dtype: torch.dtype) -> torch.Tensor:
     return (own + order.drift * other) / math.sqrt(1 + order.drift**2)
 
 
-def alone(order: Order, index: int, dtype: torch.dtype, change: tuple[int, int] | None = None) -> torch.Tensor:
-    """The same picture drawn by itself, in the textbook's way; `change` is a row and the text it has from there on."""
+def alone(order: Order, index: int, dtype: torch.dtype, changes: Sequence[tuple[int, int]] = ()) -> torch.Tensor:
+    """The same picture drawn by itself, in the textbook's way; `changes` are rows and the text from there on."""
     schedule, source, scale = schedule_of(order), picture(index).to(dtype), float(np.float32(order.guidance))
     path = mixed_noise(order, ENTRY, dtype)
-    p, q = schedule.entry
-    z, anchor = p * source + q * path, source
+    enters = schedule.entry
+    z, anchor = enters[0] * source + enters[1] * path, source
     for row in range(len(schedule)):
-        text = words(change[1] if change and row >= change[0] else order.text)
+        text = words([order.text, *(text for first, text in changes if row >= first)][-1])
         t = torch.tensor([[float(schedule.timestep[row]), float(schedule.second[row])]], dtype=dtype)
-        sigma = float(schedule.rows[row, COLUMNS.index("q")])
-        clean = float(schedule.rows[row, COLUMNS.index("p")])
+        p, q, of_x, of_n = (float(schedule.rows[row, COLUMNS.index(name)]) for name in ("p", "q", "out_x", "out_n"))
 
         def answer(told: Text, z: torch.Tensor = z, t: torch.Tensor = t, row: int = row) -> torch.Tensor:
             told_rows = ConditioningRows(*(part.to(dtype)[None] for part in (told.embeds, told.mask, told.pooled)))
@@ -145,12 +163,12 @@ def alone(order: Order, index: int, dtype: torch.dtype, change: tuple[int, int] 
                 away = answer(text.negative)
             elif order.kind == "onetime_negative" and row == 0:
                 away = answer(text.negative)
-                # The clean picture x with z = clean·x + sigma·n and away = n − x.
-                anchor = (z - sigma * away) / (clean + sigma)
+                # The picture x with z = p·x + q·n and away = of_x·x + of_n·n.
+                anchor = (q * away - of_n * z) / (q * of_x - of_n * p)
             elif order.kind == "free":
-                away = path - source
+                away = of_x * source + of_n * path
             else:
-                away = (z - clean * anchor) / sigma - anchor
+                away = of_x * anchor + of_n * (z - p * anchor) / q
             out = away + scale * (out - away)
         fresh = mixed_noise(order, row + 1, dtype)
         z = float(schedule.a[row]) * z + float(schedule.b[row]) * out + float(schedule.c[row]) * fresh
@@ -166,6 +184,8 @@ class Run:
     tickets: list[object]
     latents: list[torch.Tensor]
     calls_a_step: list[int]
+    changes: dict[int, list[tuple[int, int]]]
+    """Of each picture, the rows at which it was given another text, and which."""
 
 
 def stream_of(denoiser: Network, slots: int = 4, dtype: torch.dtype = torch.float64) -> StreamPipeline:
@@ -176,9 +196,16 @@ def stream_of(denoiser: Network, slots: int = 4, dtype: torch.dtype = torch.floa
 
 
 def play(
-    orders: list[Order], admitted: list[int], denoiser: Network = network, dtype: torch.dtype = torch.float64
+    orders: list[Order],
+    admitted: list[int],
+    denoiser: Network = network,
+    dtype: torch.dtype = torch.float64,
+    texts: Sequence[int | None] = (),
 ) -> Run:
-    """Admits as many pictures before each step as `admitted` says and there is room for, and drains."""
+    """Admits as many pictures before each step as `admitted` says and there is room for, and drains.
+
+    Before the steps for which `texts` has one, it is given to all that is in flight.
+    """
     calls = 0
 
     def counted(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
@@ -186,7 +213,8 @@ def play(
         calls += 1
         return denoiser(latents, timesteps, conditioning)
 
-    stream, run, index, turn = stream_of(counted, dtype=dtype), Run([], [], []), 0, 0
+    stream, run, index, turn = stream_of(counted, dtype=dtype), Run([], [], [], {}), 0, 0
+    begun: dict[int, int] = {}
     while index < len(orders) or stream.in_flight:
         wanted = admitted[turn % len(admitted)]
         for _ in range(max(wanted, 0 if stream.in_flight else 1)):
@@ -201,7 +229,12 @@ def play(
                 noise=noise_of(order),
                 ticket=index,
             )
+            begun[index] = turn
             index += 1
+        if turn < len(texts) and (text := texts[turn]) is not None:
+            stream.recondition(words(text))
+            for picture_in_flight in set(begun) - set(run.tickets):
+                run.changes.setdefault(picture_in_flight, []).append((turn - begun[picture_in_flight], text))
         calls = 0
         finished = stream.step()
         run.calls_a_step.append(calls)
@@ -215,7 +248,7 @@ def error(run: Run, orders: list[Order], dtype: torch.dtype = torch.float64) -> 
     """The largest difference from the pictures drawn alone, relative to their size."""
     worst = 0.0
     for index, latent in enumerate(run.latents):
-        reference = alone(orders[index], index, dtype)
+        reference = alone(orders[index], index, dtype, run.changes.get(index, ()))
         worst = max(worst, float((latent - reference).abs().max() / reference.abs().max()))
     return worst
 
@@ -228,7 +261,7 @@ orders_strategy = st.lists(
         guidance=st.one_of(st.just(1.0), st.floats(1, 8, width=32)),
         seed=st.integers(0, 5),
         text=st.integers(0, 3),
-        stochastic=st.booleans(),
+        family=st.sampled_from(sorted(FAMILIES)),
         kind=st.sampled_from(KINDS),
         drift=st.one_of(st.just(0.0), st.floats(0.1, 4)),
     ),
@@ -237,17 +270,23 @@ orders_strategy = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
-@given(orders=orders_strategy, admitted=st.lists(st.integers(0, 3), min_size=1, max_size=6))
-def test_every_picture_is_the_one_it_would_be_alone(orders: list[Order], admitted: list[int]) -> None:
-    run = play(orders, admitted)
+admitted_strategy = st.lists(st.integers(0, 3), min_size=1, max_size=6)
+texts_strategy = st.lists(st.one_of(st.none(), st.none(), st.integers(4, 7)), max_size=12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(orders=orders_strategy, admitted=admitted_strategy, texts=texts_strategy)
+def test_every_picture_is_the_one_it_would_be_alone(
+    orders: list[Order], admitted: list[int], texts: list[int | None]
+) -> None:
+    run = play(orders, admitted, texts=texts)
     assert run.tickets == list(range(len(orders)))  # in order, each once
     assert error(run, orders) < 1e-10
     assert max(run.calls_a_step) <= 1
 
 
 @settings(max_examples=30, deadline=None)
-@given(orders=orders_strategy, admitted=st.lists(st.integers(0, 3), min_size=1, max_size=6))
+@given(orders=orders_strategy, admitted=admitted_strategy)
 def test_in_float32_within_one_in_ten_thousand(orders: list[Order], admitted: list[int]) -> None:
     run = play(orders, admitted, dtype=torch.float32)
     assert run.tickets == list(range(len(orders)))
@@ -255,13 +294,13 @@ def test_in_float32_within_one_in_ten_thousand(orders: list[Order], admitted: li
 
 
 MIXED = [
-    Order(4, 1.0, 1.0, 0, 0, False),
-    Order(6, 0.7, 3.0, 1, 1, False, drift=0.7),
-    Order(2, 1.0, 1.0, 2, 2, True),
-    Order(5, 0.4, 2.5, 3, 3, False, "self_negative"),
-    Order(8, 1.0, 2.0, 4, 0, True, "onetime_negative"),
-    Order(3, 0.8, 1.5, 2, 1, False, "free"),
-    Order(1, 0.0, 1.0, 5, 1, False),
+    Order(4, 1.0, 1.0, 0, 0, "euler"),
+    Order(6, 0.7, 3.0, 1, 1, "euler", drift=0.7),
+    Order(2, 1.0, 1.0, 2, 2, "everything"),
+    Order(5, 0.4, 2.5, 3, 3, "euler", "self_negative"),
+    Order(8, 1.0, 2.0, 4, 0, "everything", "onetime_negative"),
+    Order(3, 0.8, 1.5, 2, 1, "euler", "free"),
+    Order(1, 0.0, 1.0, 5, 1, "euler"),
 ]
 
 
@@ -279,14 +318,14 @@ def test_swapping_an_input_between_slots_is_seen(part: str) -> None:
     ],
 )
 def test_every_property_of_an_order_reaches_its_picture(changed: dict[str, Any]) -> None:
-    orders = [Order(4, 0.8, 2.0, 0, 0, False)]
+    orders = [Order(4, 0.8, 2.0, 0, 0, "euler")]
     assert error(play(orders, [1]), [orders[0]._replace(**changed)]) > 1e-3
 
 
 def test_one_call_a_step_and_none_for_pictures_that_pass_through() -> None:
-    run = play([Order(3, 1.0, 2.0, seed, 0, False) for seed in range(6)], [1])
+    run = play([Order(3, 1.0, 2.0, seed, 0, "euler") for seed in range(6)], [1])
     assert run.calls_a_step == [1] * 8
-    run = play([Order(3, 0.0, 1.0, 0, 0, False)] * 3, [1])
+    run = play([Order(3, 0.0, 1.0, 0, 0, "euler")] * 3, [1])
     assert run.calls_a_step == [0, 0, 0]
     assert torch.equal(run.latents[2], picture(2))
 
@@ -311,7 +350,7 @@ def test_a_picture_done_before_its_elder_waits_for_it() -> None:
 
 
 def test_a_sick_picture_does_not_touch_its_neighbours() -> None:
-    healthy = Order(4, 0.8, 1.0, 0, 0, False)
+    healthy = Order(4, 0.8, 1.0, 0, 0, "euler")
     stream, out = stream_of(network), dict[object, torch.Tensor]()
     stream.admit(picture(0), schedule_of(healthy), words(0), ticket=0)
     stream.step()
@@ -321,7 +360,7 @@ def test_a_sick_picture_does_not_touch_its_neighbours() -> None:
         out |= {ticket: latent.clone() for latent, ticket in stream.step()}
     assert out[1].isnan().all()
     torch.testing.assert_close(out[0], alone(healthy, 0, torch.float64), rtol=0, atol=1e-10)
-    torch.testing.assert_close(out[2], alone(Order(1, 0.5, 1.0, 0, 0, False), 2, torch.float64), rtol=0, atol=1e-10)
+    torch.testing.assert_close(out[2], alone(Order(1, 0.5, 1.0, 0, 0, "euler"), 2, torch.float64), rtol=0, atol=1e-10)
 
 
 def test_the_denoiser_sees_prepared_sizes_and_the_same_memory_every_time() -> None:
@@ -333,7 +372,7 @@ def test_the_denoiser_sees_prepared_sizes_and_the_same_memory_every_time() -> No
         seen.append((len(latents), latents.data_ptr()))
         return network(latents, timesteps, conditioning)
 
-    play([Order(4, 1.0, 1.0 + index % 2, index, 0, False) for index in range(20)], [1], watched)
+    play([Order(4, 1.0, 1.0 + index % 2, index, 0, "euler") for index in range(20)], [1], watched)
     assert {size for size, _ in seen} <= {1, 2, 3, 5, 8}
     assert len(set(seen)) == len({size for size, _ in seen})
 
@@ -350,17 +389,16 @@ def test_clear_drops_what_is_in_flight() -> None:
 
 @pytest.mark.parametrize("kinds", itertools.combinations(KINDS, 2))
 def test_kinds_of_guidance_mix_with_each_other_and_with_none(kinds: tuple[Kind, Kind]) -> None:
+    families = sorted(FAMILIES)
     orders = [
-        Order(
-            2 + index % 4, 0.5 + index % 3 / 4, (1.0, 3.0)[index % 3 > 0], index, index % 4, bool(index % 5 > 2), kind
-        )
-        for index, kind in zip(range(15), itertools.cycle((*kinds, "full")), strict=False)
+        Order(2 + index % 4, 0.5 + index % 3 / 4, 3.0 if index % 3 else 1.0, index, index % 4, family, kind)
+        for index, family, kind in zip(range(20), itertools.cycle(families), itertools.cycle((*kinds, "full")))
     ]
     assert error(play(orders, [1, 2]), orders) < 1e-10
 
 
 def test_a_new_text_can_reach_pictures_in_flight() -> None:
-    orders = [Order(4, 1.0, 2.0, index, 0, False) for index in range(3)]
+    orders = [Order(4, 1.0, 2.0, index, 0, "euler") for index in range(3)]
     stream, out = stream_of(network), dict[object, torch.Tensor]()
     for index, order in enumerate(orders):
         stream.admit(
@@ -373,7 +411,7 @@ def test_a_new_text_can_reach_pictures_in_flight() -> None:
     while stream.in_flight:
         out |= {ticket: latent.clone() for latent, ticket in stream.step()}
     for index, order in enumerate(orders):  # the eldest has three rows behind it, the youngest one
-        torch.testing.assert_close(out[index], alone(order, index, torch.float64, (3 - index, 7)), rtol=0, atol=1e-10)
+        torch.testing.assert_close(out[index], alone(order, index, torch.float64, [(3 - index, 7)]), rtol=0, atol=1e-10)
         assert (out[index] - alone(order, index, torch.float64)).abs().max() > 1e-3
 
 
@@ -417,7 +455,7 @@ def test_half_precision_keeps_its_coefficients_and_times_in_full() -> None:
 
 
 def test_warm_up_touches_no_picture_in_flight() -> None:
-    order = Order(3, 0.8, 2.0, 0, 0, False)
+    order = Order(3, 0.8, 2.0, 0, 0, "euler")
     stream, finished = stream_of(network), list[Finished]()
     stream.admit(picture(0), schedule_of(order), words(0), guidance=Guidance(2.0))
     while stream.in_flight:
