@@ -34,7 +34,7 @@ class FlowSchedule:
     rows: NDArray[np.float32]
     """float32 ``[N, 10]``, read-only: the columns of `COLUMNS`."""
     strength: float
-    """How far the picture leaves its source, 0 to 1."""
+    """How far the picture leaves its source, 0 to 1; 0 with no rows."""
     start: float = 1.0
     """At strength 1 a picture may come without a source; it enters as ``start·n``."""
 
@@ -86,7 +86,7 @@ class FlowSchedule:
         if not (np.isfinite(rows).all() and math.isfinite(start)):
             raise ScheduleError("A schedule must be made of finite numbers; one of its coefficients is not.")
         rows.setflags(write=False)
-        return cls(rows=rows, strength=strength, start=start)
+        return cls(rows=rows, strength=strength if count else 0.0, start=start)
 
     @classmethod
     def passing_through(cls) -> "FlowSchedule":

@@ -96,9 +96,9 @@ def _grid(windows: TimeWindows, steps: int) -> tuple[Numbers, Numbers]:
     total = windows.train_timesteps
     if steps < len(windows):
         times = np.linspace(windows.starts[0], windows.ends[-1], steps, endpoint=False)
+        timesteps = np.floor(times * total + HAIR)
     else:
-        times = windows.grid(steps)
-    timesteps = np.floor(times * total + HAIR) if steps < len(windows) else windows.timesteps(steps).astype(np.float64)
+        times, timesteps = windows.grid(steps), windows.timesteps(steps).astype(np.float64)
     on_boundary = np.abs(times[:, None] - windows.starts).min(axis=1) * total < HAIR
     stands = np.where(on_boundary, times, timesteps / total)
     # So many steps that a timestep repeats, or falls on the boundary below it, are fewer.

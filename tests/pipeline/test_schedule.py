@@ -30,6 +30,8 @@ def test_what_is_left_out_does_nothing() -> None:
 def test_no_rows_are_a_picture_that_passes_through() -> None:
     schedule = FlowSchedule.passing_through()
     assert (len(schedule), schedule.entry, schedule.rows.shape) == (0, (1.0, 0.0), (0, len(COLUMNS)))
+    # It says so, whatever was asked for.
+    assert FlowSchedule.from_columns(**{column: [] for column in GIVEN}, strength=0.0005).strength == 0.0
 
 
 def test_schedules_are_shared_and_can_not_be_written_to() -> None:

@@ -10,7 +10,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from diffusers.schedulers import scheduling_flow_match_euler_discrete
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking import bent, farthest, noise, walk
 
@@ -58,6 +58,7 @@ def test_full_strength_keeps_grid_points_however_close() -> None:
     assert len(flow_matching_schedule(100, 0.9999, shift=12.0)) < 100
 
 
+@settings(deadline=None)
 @given(steps=st.integers(1, 50), strength=st.floats(0, 1), shift=st.floats(0.2, 12))
 def test_every_schedule_walks_down_to_the_clean_picture(steps: int, strength: float, shift: float) -> None:
     schedule = flow_matching_schedule(steps, strength, shift=shift)

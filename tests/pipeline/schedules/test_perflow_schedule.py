@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking import Network, bent, farthest, noise, walk
 
@@ -151,6 +151,7 @@ def test_a_wider_window_of_diff_eps_is_no_longer_its_own_noise() -> None:
     assert farthest(drawn, math.sqrt(ALPHAS[0]) * picture + math.sqrt(1 - ALPHAS[0]) * path) < 1e-4
 
 
+@settings(deadline=None)
 @given(kind=KINDS, steps=st.integers(1, 1000), strength=st.floats(0.002, 1), windows=st.integers(1, 12))
 def test_with_as_many_steps_as_windows_every_boundary_below_the_entry_is_a_row(
     kind: Any, steps: int, strength: float, windows: int

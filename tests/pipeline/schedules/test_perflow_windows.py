@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from diffusers import DDIMScheduler
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.schedules.alphas import alphas_cumprod
@@ -46,6 +46,7 @@ def test_a_boundary_begins_the_next_window() -> None:
     np.testing.assert_array_equal(WINDOWS.look_up(times), [0, 0, 1, 1, 1, 2, 3, 3, 3])
 
 
+@settings(deadline=None)
 @given(windows=st.integers(1, 12), place=st.floats(0.0002, 1.0))
 def test_a_time_lies_in_one_window(windows: int, place: float) -> None:
     them = time_windows(ALPHAS, windows)
@@ -53,6 +54,7 @@ def test_a_time_lies_in_one_window(windows: int, place: float) -> None:
     assert them.ends[index] < place <= them.starts[index] + 1.01e-4
 
 
+@settings(deadline=None)
 @given(
     windows=st.integers(1, 12),
     place=st.floats(0.001, 1.0),
@@ -82,6 +84,7 @@ def test_a_step_from_inside_a_window_stays_on_its_chord(windows: int, place: flo
     np.testing.assert_allclose(stepped, chord(after), atol=1e-12)
 
 
+@settings(deadline=None)
 @given(
     place=st.floats(0.001, 1.0),
     kind=st.sampled_from(["ddim_eps", "diff_eps"]),
