@@ -12,6 +12,9 @@ from typing import NamedTuple
 MOST_CHAINS = 16
 """How many are mixed at the most, of two noises each while they wander."""
 
+LEAST = 1e-12
+"""A weight below it is as good as none, and is left out."""
+
 Axis = tuple[int, int]
 """Seed and leg: a noise of its own."""
 
@@ -63,7 +66,7 @@ def _mixed(chains: Iterable[Chain], walked: float) -> dict[Axis, float]:
         further, whole = math.modf(max(walked - began, 0.0))
         angle = further * math.pi / 2
         for axis, part in (((seed, int(whole)), math.cos(angle)), ((seed, int(whole) + 1), math.sin(angle))):
-            if part * weight > 0:
+            if part * weight > LEAST:
                 found[axis] = found.get(axis, 0.0) + part * weight
     return found
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 from presets.drift import Axis, Chain, stand
 from presets.parameters import Parameters, PromptMix, WeightedPrompt
 
+LEAST = 1e-9
+"""A share below it is as good as none, and is left out."""
+
 
 class TextShare(NamedTuple):
     """So much of one text; an empty text is the empty prompt, with which a model draws what it likes."""
@@ -109,4 +112,4 @@ def _text_shares(prompts: Sequence[WeightedPrompt]) -> tuple[TextShare, ...]:
 
 def _whole(shares: tuple[TextShare, ...]) -> tuple[TextShare, ...]:
     total = math.fsum(share.weight for share in shares)
-    return tuple(TextShare(text, weight / total) for text, weight in shares)
+    return tuple(TextShare(text, weight / total) for text, weight in shares if weight / total > LEAST)

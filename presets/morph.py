@@ -16,6 +16,7 @@ from typing import NamedTuple
 from presets.drift import MOST_CHAINS, Chain, between, stand, strongest
 from presets.live import PARAMETERS
 from presets.moment import (
+    LEAST,
     Moment,
     TextShare,
     negative_shares,
@@ -92,7 +93,7 @@ class Passage(NamedTuple):
             return self.origin
         old = ((text, weight * (1.0 - share)) for text, weight in self.origin)
         new = ((text, weight * share) for text, weight in wanted)
-        return wanted if share >= 1.0 else tuple(TextShare(*each) for each in (*old, *new))
+        return wanted if share >= 1.0 else tuple(TextShare(*each) for each in (*old, *new) if each[1] > LEAST)
 
 
 THERE = Passage()

@@ -82,3 +82,33 @@ def test_feedback_runs_on_and_is_the_same_every_time(stream: ImageStream) -> Non
     assert (out[2] == out[0]).all(), "of three in flight none was finished when the third began"
     assert difference(out[3], out[0]) > 5
     assert difference(out[7], out[3]) > 5, "a still source moves, and is not skipped"
+
+
+def frames_of(stream: ImageStream, looks: dict[int, dict[str, object]], count: int) -> list[NDArray[np.uint8]]:
+    """A still picture, redrawn in looks that come with a frame."""
+    common = {"strength": 0.9, "steps": 3}
+    told = {frame: Parameters.model_validate(common | values) for frame, values in looks.items()}
+    return list(redraw(stream, [picture(0.0)] * count, moments(told, 10.0), lambda: None))
+
+
+def test_a_look_that_comes_with_a_frame_goes_over_by_the_frame_number(stream: ImageStream) -> None:
+    one, other = {"prompt": "ice", "seed": 1}, {"prompt": "fire", "seed": 2, "strength": 0.7}
+    out = frames_of(stream, {0: one, 4: other | {"morph": 0.5}}, 12)
+    cut = frames_of(stream, {0: one, 4: other}, 12)
+    assert all(difference(out[frame], cut[0]) < 0.5 for frame in range(5)), "it begins at frame 4, from nothing"
+    steps = [difference(*pair) for pair in pairwise(out[4:10])]
+    assert all(0.5 < step < difference(cut[3], cut[4]) for step in steps), "five frames are half a second"
+    assert all(difference(out[frame], cut[-1]) < 0.5 for frame in range(9, 12))
+    counted = frames_of(stream, {0: one, 4: other | {"morph_pictures": 5}}, 12)
+    assert difference(counted[4], cut[0]) > 0.5, "counted, the first picture is a fifth of the way"
+    assert difference(counted[8], cut[-1]) < 0.5
+    assert difference(counted[7], cut[-1]) > 0.5
+
+
+def test_drift_moves_a_still_picture_and_is_the_same_every_time(stream: ImageStream) -> None:
+    out, again = (frames_of(stream, {0: {"drift": 2.0, "skip": 10.0}}, 8) for _ in range(2))
+    assert all((one == other).all() for one, other in zip(out, again, strict=True))
+    assert all(difference(*pair) > 0.5 for pair in pairwise(out)), "and nothing is skipped"
+    still = frames_of(stream, {0: {}}, 1)
+    assert difference(out[0], still[0]) < 0.5
+    assert difference(out[5], frames_of(stream, {0: {"drift": 1.0}}, 11)[10]) < 0.5, "one noise on, at either speed"

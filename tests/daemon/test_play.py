@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 
 from daemon.clock import SystemClock
 from daemon.link import StageConnection, moment_message
-from daemon.play import Player
+from daemon.play import IDLE_PATIENCE, Player
 from daemon.stage_link import Peer, StageLink
 from io_bridges.frames import Frame, RenderedFrame
 from pipeline.image_stream import Build, ImageStream
 from presets.moment import at_rest
+from presets.morph import Change, Course, Instant, begun, moves, turned
+from presets.morph import moment as moment_at
 from presets.parameters import Parameters
 
 SIDE, SLOTS = 64, 4
@@ -42,6 +45,9 @@ class Rig:
         self.stream = stream
         self.look: dict[str, object] = dict(PLAIN)
         self.revision = 1
+        self.course: Course | None = None
+        """The way to what the look has become, counted in pictures."""
+        self.asked = 0
         self.frame: Frame | None = None
         self.serial = 0
         self.live = False
@@ -61,7 +67,12 @@ class Rig:
     # What the link asks for.
 
     def moment_message(self) -> tuple[int, bytes]:
-        return self.revision, moment_message(at_rest(Parameters.model_validate(self.look)), False)
+        moment = at_rest(Parameters.model_validate(self.look))
+        if self.course is None:
+            return self.revision, moment_message(moment, False)
+        self.asked += 1
+        at = Instant(0.0, self.asked)
+        return self.revision, moment_message(moment_at(self.course, at), moves(self.course, at))
 
     def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
         if self.live:
@@ -88,6 +99,13 @@ class Rig:
         """Parameters change."""
         self.look |= values
         self.revision += 1
+
+    def morph(self, pictures: int, **values: object) -> None:
+        """Parameters change, by a morph."""
+        before = begun(Parameters.model_validate(self.look), Instant(0.0))
+        self.set(morph_pictures=pictures, **values)
+        wanted = Parameters.model_validate(self.look)
+        self.course = turned(before, wanted, Instant(0.0, self.asked + 1), Change.BY_HAND)
 
     def turn(self, pixels: NDArray[np.uint8] | None = None) -> int:
         """One turn, with a new source picture or without; how many pictures were admitted."""
@@ -221,3 +239,33 @@ def test_a_still_source_is_drawn_once_and_with_feedback_again_and_again(rig: Rig
     assert [bool(frame.captured_at) for frame in drawn] == [True] + [False] * 9, "drawn once more it is no measure"
     assert (drawn[-1].pixels == drawn[0].pixels).all()
     assert len({frame.pixels.tobytes() for frame in drawn[1:9]}) > 5
+
+
+def test_a_morph_draws_a_still_source_again_until_it_is_over_and_its_first_picture_honours_it(rig: Rig) -> None:
+    rig.set(prompt="ice", seed=1)
+    assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
+    before = rig.rest()
+    for text in ("ice", "fire"):
+        rig.stream.encode(at_rest(Parameters(prompt=text)).wording)  # known texts: nothing is waited for
+    rig.morph(4, prompt="fire", seed=2)
+    assert [rig.turn() for _ in range(7)] == [1, 1, 1, 1, 0, 0, 0]
+    drawn = rig.rest()
+    assert indices(drawn) == [0] * 4
+    assert {frame.revision for frame in drawn} == {rig.revision}
+    looks = [before[0].pixels, *(frame.pixels for frame in drawn)]
+    assert all(np.abs(one.astype(int) - other).mean() > 1 for one, other in pairwise(looks))
+    rig.course = None
+    rig.set(brightness=0.5)  # a new revision draws it once more, at rest
+    assert rig.turn() == 1
+    assert np.abs(rig.rest()[0].pixels.astype(int) - drawn[-1].pixels).max() <= 2, "up to a batch's own rounding"
+
+
+def test_in_a_morph_a_still_source_keeps_nobody_waiting_and_a_live_one_is_not_drawn_twice(rig: Rig) -> None:
+    rig.turn(card(0))
+    rig.rest()
+    rig.morph(100, seed=2)
+    assert rig.turn() == 1
+    assert rig.player._patience(0) == 0.0
+    assert rig.turn(card(1)) == 1
+    assert 0.0 < rig.player._patience(0) <= IDLE_PATIENCE, "another fresh picture may be on its way"
+    assert indices(rig.rest()) == [0, 1]

@@ -293,3 +293,42 @@ def test_a_build_that_can_not_be_is_refused(
 
     with pytest.raises(error, match=says):
         ImageStream.build(replace(build_of(tiny_folder), **change), lambda text, fraction: None)
+
+
+@pytest.mark.parametrize("who", ["next", "all"])
+def test_new_words_are_for_the_next_picture_or_for_all_in_flight(stream: ImageStream, who: str) -> None:
+    def drawn(*texts: str) -> list[NDArray[np.uint8]]:
+        """One picture each, begun a step after the one before."""
+        out: list[Picture] = []
+        for index, text in enumerate(texts):
+            moment = at_rest(look(text, steps=4, strength=1.0, seed=index, prompt_change=who))
+            stream.admit(photograph(), moment, stream.encode(moment.wording), index)
+            out += stream.step()
+        while stream.in_flight:
+            out += stream.step()
+        return [picture.pixels for picture in out]
+
+    neon, fire = drawn("neon", "neon"), drawn("fire", "fire")
+    assert (neon[0] != fire[0]).any()
+    first, second = drawn("neon", "fire")
+    assert (second == fire[1]).all()
+    if who == "next":
+        assert (first == neon[0]).all()
+    else:
+        assert (first != neon[0]).any(), "its last rows were drawn with the new words"
+        assert (first != fire[0]).any(), "and its first one with the old"
+
+
+def test_the_moment_s_noise_is_what_a_picture_grows_from(stream: ImageStream) -> None:
+    def drawn(**values: object) -> NDArray[np.uint8]:
+        return draw(stream, None, look(**values))
+
+    assert (drawn(seed=3, seed_to=4, seed_mix=1.0) == drawn(seed=4)).all()
+    between = drawn(seed=3, seed_to=4, seed_mix=0.5)
+    assert (between != drawn(seed=3)).any()
+    assert (between != drawn(seed=4)).any()
+    moment = at_rest(look(seed=3))
+    away = moment._replace(noise=(NoiseShare(3, 1),))
+    stream.admit(None, away, stream.encode(away.wording))
+    (wandered,) = [picture.pixels for _ in range(4) for picture in stream.step()]
+    assert (wandered != drawn(seed=3)).any()
