@@ -16,6 +16,7 @@ from show import Show, until
 
 import pipeline.shipped
 from presets.live import PARAMETERS, Parameter
+from presets.parameters import Effect
 
 SAME = 2.0
 """Mean difference in 8-bit levels below which two pictures are the same: batches of other sizes round otherwise."""
@@ -87,21 +88,20 @@ ANOTHER: dict[str, Callable[[Show], Any]] = {
     "/preset": lambda show: "ice-cells",
     "/blackout": lambda show: True,
     "/brightness": lambda show: 0.4,
-    "/width": lambda show: 128,
-    "/height": lambda show: 128,
-    "/model": lambda show: damaged_copy(show.folder),
 }
 """Another value for each; texts and weights of the further prompts follow from the first's."""
 
 CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
+    "/guidance_kind": {"guidance": 6.0},
     **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
 }
 """What must stand for a control to be heard."""
 
-APART = {"/freeze", "/fade", "/accelerator", "/skip", "/skip_longest", "/low_latency", "/frame_buffer"}
+REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
+APART = {"/freeze", "/fade", "/skip", "/skip_longest", "/low_latency", "/frame_buffer", *REBUILDS}
 """Turned in tests of their own below: what they change is not one still picture."""
 
 
@@ -174,17 +174,6 @@ def test_fade_is_how_long_blackout_takes(show: Show) -> None:
     assert 20 <= faded <= 40, "one second at 30 pictures a second"
 
 
-@pytest.mark.timeout(240)
-def test_another_accelerator_takes_over(show: Show) -> None:
-    before = settled(show)
-    now = show.status()["renderer"]["accelerator"]
-    show.set(accelerator="eager")
-    until(lambda: show.status()["renderer"]["accelerator"] == "eager")
-    after = settled(show)
-    assert now == "openvino"
-    assert difference(before, after) < 10, "the same picture, up to the accelerator's precision"
-
-
 def distances(show: Show, count: int) -> list[int]:
     """How many source pictures lie between one drawn picture and the next."""
     wanted = show.status()["revision"]
@@ -197,20 +186,49 @@ def distances(show: Show, count: int) -> list[int]:
     raise AssertionError
 
 
-def test_skip_leaves_out_what_hardly_differs_for_at_most_its_longest_run(tmp_path: Path) -> None:
-    with Show(tmp_path / "show", "--source", "card:?size=256x256") as show:
-        assert statistics.median(distances(show, 20)) <= 2
-        show.set(skip=10.0, skip_longest=12)  # a card differs from any other by less
-        assert statistics.median(distances(show, 3)) == pytest.approx(13, abs=1)
-        show.set(skip_longest=6)
-        assert statistics.median(distances(show, 5)) == pytest.approx(7, abs=1)
-        show.set(skip=2.5)
-        assert 3 <= statistics.median(distances(show, 8)) <= 6
-        show.set(skip=0.0)
-        assert statistics.median(distances(show, 20)) <= 2
+@pytest.mark.timeout(240)
+def test_what_rebuilds_takes_over_one_after_another_and_back_at_once(show: Show) -> None:
+    """Each is a renderer of its own, so they are turned on top of one another, and turned back together."""
+    before = settled(show)
+    values = show_values(show)
+    turned = {"width": 128, "height": 128, "model": damaged_copy(show.folder), "accelerator": "eager"}
+    assert {f"/{key}" for key in turned} == REBUILDS
+    last = before
+    for key in ("width", "height", "model"):
+        show.set(**{key: turned[key]})
+        show.picture(lambda meta, pixels, last=last: difference(pixels, last) > SAME)
+        last = settled(show)
+    assert show.status()["renderer"]["size"] == [128, 128]
+    show.set(accelerator="eager")
+    until(lambda: show.status()["renderer"]["accelerator"] == "eager")
+    assert difference(settled(show), last) < 10, "the same picture, up to the accelerator's precision"
+    show.set(**{key: values[f"/{key}"] for key in turned})
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
 
 
-def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
+    """A show whose source never stands still."""
+    folder = tmp_path_factory.mktemp("moving") / "show"
+    folder.mkdir()
+    (folder / "look.yaml").write_text("strength: 0.9\n")
+    with Show(folder, "--source", "card:?size=256x256&fps=60") as show:
+        show.picture(lambda meta, pixels: meta["index"] > 0)
+        yield show
+
+
+def test_skip_leaves_out_what_hardly_differs_for_at_most_its_longest_run(moving: Show) -> None:
+    show = moving
+    show.set(skip=10.0, skip_longest=24)  # a card differs from any other by less
+    # While it draws, the renderer sees none of the source's pictures: those do not count.
+    assert 25 <= statistics.median(distances(show, 3)) <= 40
+    show.set(skip_longest=10)
+    assert 11 <= statistics.median(distances(show, 5)) <= 24
+    show.set(skip=0.0)
+    assert statistics.median(distances(show, 20)) < 10
+
+
+def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(moving: Show) -> None:
     def in_flight(show: Show, pacing: str) -> int:
         wanted = show.status()["revision"]
         drawn: set[int] = set()
@@ -218,16 +236,13 @@ def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(tm
         assert show.status()["renderer"]["pacing"] == pacing
         return int(show.status()["renderer"]["in_flight"])
 
-    folder = tmp_path / "show"
-    folder.mkdir()
-    (folder / "look.yaml").write_text("strength: 0.9\n")
-    with Show(folder, "--source", "card:?size=256x256&fps=60") as show:
-        assert in_flight(show, "stream") == 4
-        show.set(low_latency=True)
-        assert in_flight(show, "low latency") == 1
-        show.set(frame_buffer=3)
-        assert in_flight(show, "low latency") == 3
-        show.set(low_latency=False)
-        assert in_flight(show, "stream") > 4
-        show.set(frame_buffer=1)
-        assert in_flight(show, "stream") == 4
+    show = moving
+    assert in_flight(show, "stream") == 4
+    show.set(low_latency=True)
+    assert in_flight(show, "low latency") == 1
+    show.set(frame_buffer=3)
+    assert in_flight(show, "low latency") == 3
+    show.set(low_latency=False)
+    assert in_flight(show, "stream") > 4
+    show.set(frame_buffer=1)
+    assert in_flight(show, "stream") == 4
