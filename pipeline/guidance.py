@@ -6,6 +6,7 @@ kinds follow StreamDiffusion's residual classifier-free guidance, carried over t
 """
 
 import math
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -20,6 +21,15 @@ free: the answer along the straight path from the source picture to the slot's o
 
 KINDS: tuple[str, ...] = get_args(Kind)
 
+REACH: Mapping[Kind, float] = {"full": 1.0, "onetime_negative": 0.2, "self_negative": 0.1, "free": 0.1}
+"""How far a kind is turned up where full guidance is turned up by 1: the residual kinds do more of it at once.
+
+Found with the shipped model (``benchmarks/guidance.py``), where the distance of a picture from full guidance's is
+least. onetime_negative comes to 0.7 of the distance that no guidance has, and nearer in all but a few pictures.
+self_negative and free come no nearer than none in image mode, where they push the picture away from its source: looks
+of their own, and no stand-in for full guidance. StreamDiffusion turns its residual noise down likewise (its delta).
+"""
+
 
 class Guidance(NamedTuple):
     """A picture's guidance."""
@@ -27,6 +37,11 @@ class Guidance(NamedTuple):
     scale: float = 1.0
     """Exactly 1 is none, whatever the kind."""
     kind: Kind = "full"
+
+    @classmethod
+    def at_fader(cls, scale: float, kind: Kind) -> "Guidance":
+        """The guidance that is about as strong as full guidance of `scale`."""
+        return cls(1.0 + REACH[kind] * (scale - 1.0), kind)
 
     def checked(self) -> "Guidance":
         """Itself, its scale as the float32 that the device will have. Raises `StreamError` where it can't be."""

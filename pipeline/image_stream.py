@@ -184,7 +184,7 @@ class ImageStream:
             latent,
             self._model.schedule(parameters.steps, strength),
             conditioning,
-            guidance=Guidance(parameters.guidance, parameters.guidance_kind),
+            guidance=Guidance.at_fader(parameters.guidance, parameters.guidance_kind),
             noise=moment.noise,
             ticket=_Ticket(ticket, self._feedback.fed),
         )

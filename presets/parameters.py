@@ -105,7 +105,9 @@ class Parameters(BaseModel):
     ] = 1.0
     guidance_kind: Annotated[
         Literal["full", "self_negative", "onetime_negative", "free"],
-        Field(description="what guidance leads away from: full asks the network, the others infer it and cost no more"),
+        Field(
+            description="full asks the network twice a step; onetime_negative comes near it, the others are looks of their own"
+        ),
         Live(Effect.FRAME),
     ] = "full"
     seed: Annotated[

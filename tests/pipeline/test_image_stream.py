@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, ConditioningShape, Text
-from pipeline.guidance import Guidance
+from pipeline.guidance import KINDS, Guidance, Kind
 from pipeline.image_stream import Build, ImageStream, Picture
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
@@ -244,6 +244,13 @@ def test_what_is_fed_back_is_the_newest_that_is_finished_when_a_picture_is_admit
             turns = min(index - in_flight + 1, in_flight)
             came_in = cv2.addWeighted(came_in, 0.5, warped(outputs[index - in_flight], turns * 10.0), 0.5, 0)
         assert np.abs(draw(shipped, came_in, plain).astype(int) - output).max() <= 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_guidance_of_one_is_none_whatever_the_kind(stream: ImageStream, kind: Kind) -> None:
+    assert (draw(stream, photograph(), look(guidance_kind=kind)) == draw(stream, photograph(), look())).all()
+    assert Guidance.at_fader(1.0, kind).scale == 1.0
+    assert 1.0 < Guidance.at_fader(3.0, kind).scale <= Guidance.at_fader(3.0, "full").scale == 3.0
 
 
 def test_openvino_plays_the_same_show(tiny_folder: Path, tmp_path: Path, stream: ImageStream) -> None:
