@@ -74,12 +74,15 @@ ANOTHER: dict[str, Callable[[Show], Any]] = {
     "/prompt/1/text": lambda show: "white ice",
     "/prompt/1/weight": lambda show: 0.1,
     "/negative_prompt": lambda show: "fire",
+    "/prompt_mix": lambda show: "spherical",
     "/mode": lambda show: "text",
     "/strength": lambda show: 0.4,
     "/steps": lambda show: 1,
     "/guidance": lambda show: 6.0,
     "/guidance_kind": lambda show: "self_negative",
     "/seed": lambda show: 12345,
+    "/seed_to": lambda show: 12345,
+    "/seed_mix": lambda show: 0.6,
     "/feedback": lambda show: 0.7,
     "/feedback_zoom": lambda show: 1.5,
     "/feedback_rotate": lambda show: 45.0,
@@ -95,13 +98,17 @@ CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
     "/guidance_kind": {"guidance": 6.0},
     **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
+    "/seed_to": {"seed_mix": 0.6},
+    "/prompt_mix": {"prompt/2/text": "white ice", "mode": "text"},
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
 }
 """What must stand for a control to be heard."""
 
 REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
-APART = {"/freeze", "/fade", "/skip", "/skip_longest", "/low_latency", "/frame_buffer", *REBUILDS}
+PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer"}
+WAYS = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
+APART = {"/freeze", "/fade", *PACE, *WAYS, *REBUILDS}
 """Turned in tests of their own below: what they change is not one still picture."""
 
 
@@ -132,6 +139,22 @@ def show_values(show: Show) -> dict[str, Any]:
     return values
 
 
+def on_the_way(show: Show, **values: Any) -> int:
+    """How many pictures are drawn that are neither the one before these values are set nor the one after."""
+    before = settled(show)
+    drawn: dict[int, Picture] = {}
+    show.set(**values)
+    wanted = show.status()["revision"]
+    steady = 0
+    for meta, pixels in show.frames():
+        steady = steady + 1 if meta["index"] in drawn or meta["revision"] < wanted else 0
+        drawn[meta["index"]] = pixels.copy()
+        if steady >= 45 or len(drawn) >= 80:  # in text mode it is drawn again and again
+            break
+    after = settled(show)
+    return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())
+
+
 def test_freeze_holds_against_another_seed(show: Show) -> None:
     before = settled(show)
     show.set(freeze=True)
@@ -151,6 +174,38 @@ def settled_frozen(show: Show) -> Picture:
     for _ in range(30):
         _, pixels = next(frames)
     return pixels
+
+
+def test_a_morph_is_pictures_on_the_way_for_so_long_or_so_many(show: Show) -> None:
+    assert on_the_way(show, seed=12345) == 0
+    show.set(morph=3.0)
+    assert on_the_way(show, seed=0) >= 6
+    show.set(morph_pictures=5)
+    assert 2 <= on_the_way(show, seed=12345) <= 4, "the fifth is there"
+    show.set(morph=0.0, morph_pictures=0)
+    assert on_the_way(show, seed=0) == 0
+
+
+def test_drift_moves_a_still_picture_until_it_is_held_and_another_seed_begins_anew(show: Show) -> None:
+    before = settled(show)
+    show.set(drift=1.0)
+    _, moved = show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    show.picture(lambda meta, pixels: difference(pixels, moved) > SAME)
+    show.set(drift=0.0)
+    assert difference(settled(show), before) > SAME
+    show.set(seed=12345)
+    settled(show)
+    show.set(seed=0)
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+
+
+def test_a_prompt_change_for_all_reaches_those_in_flight(show: Show) -> None:
+    show.set(mode="text", steps=8, **{"prompt/1/text": "white ice"})
+    settled(show)
+    assert on_the_way(show, **{"prompt/1/text": "fire"}) == 0
+    show.set(prompt_change="all")
+    assert on_the_way(show, **{"prompt/1/text": "white ice"}) >= 2
+    show.set(mode="image", steps=4, prompt_change="next", **{"prompt/1/text": "neon tunnel"})
 
 
 def test_fade_is_how_long_blackout_takes(show: Show) -> None:

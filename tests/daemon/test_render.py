@@ -46,6 +46,28 @@ def test_a_still_becomes_a_still_and_strength_nought_keeps_it(tmp_path: Path) ->
     assert difference < 30, "through the autoencoder alone it stays the picture it was"
 
 
+@pytest.mark.timeout(300)
+def test_another_look_comes_at_its_second_by_its_morph(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("prompt: neon tunnel\nstrength: 1.0\nguidance: 3.0\nmode: text\n")
+    (tmp_path / "other.yaml").write_text(
+        "prompt: white ice\nstrength: 1.0\nguidance: 3.0\nseed: 9\nmode: text\nmorph: 0.2\n"
+    )
+
+    def frames(*more: str) -> list[np.ndarray]:
+        out = tmp_path / "out.mp4"
+        common = ("--preset", "one", "--presets", str(tmp_path), "--size", "64x64", "--frames", "12", "-y")
+        done = render(CLIP, str(out), *common, *more)
+        assert done.returncode == 0, done.stderr
+        return [frame.astype(np.int16) for frame in decode_clip(out)]
+
+    alone, with_other = frames(), frames("--then", "0.16=other")
+    apart = [float(np.abs(one - other).mean()) for one, other in zip(alone, with_other, strict=True)]
+    assert clip_info(Path(CLIP)).fps == 25
+    assert max(apart[:4]) < 4, "nothing but what the clip's coding makes of later frames"
+    assert apart[9] > 15
+    assert apart[5] < apart[7] < apart[9], "from frame 4 to frame 9"
+
+
 def test_what_can_not_be_written_or_read_is_told_before_the_model_loads(tmp_path: Path) -> None:
     there = tmp_path / "there.mp4"
     there.write_bytes(b"precious")
@@ -58,6 +80,8 @@ def test_what_can_not_be_written_or_read_is_told_before_the_model_loads(tmp_path
         ((str(broken), str(tmp_path / "out.mp4")), "broken.mp4"),
         ((CLIP, str(tmp_path / "out.xyz")), "xyz"),
         ((CLIP, str(tmp_path / "out.mp4"), "--preset", "no-such-look"), "no-such-look"),
+        ((CLIP, str(tmp_path / "out.mp4"), "--then", "2=no-such-look"), "no-such-look"),
+        ((CLIP, str(tmp_path / "out.mp4"), "--then", "soon"), "soon"),
     ):
         done = render(*arguments)
         assert done.returncode == 2
