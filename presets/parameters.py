@@ -106,7 +106,7 @@ class Parameters(BaseModel):
     guidance_kind: Annotated[
         Literal["full", "self_negative", "onetime_negative", "free"],
         Field(
-            description="full asks the network twice a step; onetime_negative comes near it, the others are looks of their own"
+            description="full asks the network twice a step, onetime_negative once and comes near it; the others differ"
         ),
         Live(Effect.FRAME),
     ] = "full"
