@@ -47,16 +47,11 @@ class Words(Generic[C]):
     def _advance(self) -> None:
         if self._running is not None and self._running[1].done():
             (wording, future), self._running = self._running, None
-            encoded = future.result()
-            if self._is_behind():
-                self._done = wording, encoded
-        if self._wanted is None or not self._is_behind():
+            self._done = wording, future.result()  # perhaps others than are wanted by now: they are looked up below
+        if self._wanted is None or (self._done is not None and self._done[0] == self._wanted):
             return
         known = self._recall(self._wanted)
         if known is not None:
             self._done = self._wanted, known
         elif self._running is None:
             self._running = self._wanted, self._executor.submit(self._encode, self._wanted)
-
-    def _is_behind(self) -> bool:
-        return self._done is None or self._done[0] != self._wanted

@@ -154,12 +154,15 @@ def test_every_command_and_option_the_readme_names_is_there() -> None:
     ).stdout
     assert commands
     assert [command for command in commands if f" {command} " not in shown] == []
-    help_of_run = subprocess.run(
-        [sys.executable, "-m", "daemon", "run", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"COLUMNS": "200"},
-    ).stdout
-    options = set(re.findall(r"`(--[a-z-]+)", README)) - {"--preset"}
-    assert [option for option in options if option not in help_of_run] == []
+    helps = [
+        subprocess.run(
+            [sys.executable, "-m", "daemon", command, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"COLUMNS": "200"},
+        ).stdout
+        for command in ("run", "render")
+    ]
+    options = set(re.findall(r"`(--[a-z-]+)", README))
+    assert [option for option in options if f"{option} " not in "".join(helps)] == []

@@ -114,7 +114,8 @@ def test_panic_cuts_back_to_the_look(desk: Desk) -> None:
     desk.after(0)
     desk.after(9)
     desk.set(prompt="ash", strength=0.1)
-    desk.after(1)
+    desk.after(0)
+    assert texts(desk.after(3)[0]) == {"fire": 0.25, "ash": 0.75}
     assert desk.store.apply("/panic", [], HAND).accepted
     assert desk.after(0) == (at_rest(desk.store.snapshot()[1]), False)
     assert desk.after(0)[0].prompt == (TextShare("fire"),)

@@ -196,6 +196,9 @@ def test_drift_that_stops_holds_the_noise_where_it_is_until_another_seed_or_look
     assert moment(by_hand(held, 99, seed=2), at(99)).noise == (NoiseShare(2),)
     again = turned(held, START, at(99), Change.LOOK)
     assert moment(again, at(99)) == at_rest(START)
+    slowly = turned(held, START.model_copy(update={"morph": 2.0}), at(99), Change.LOOK)
+    assert angle(moment(slowly, at(99)), moment(held, at(99))) < 1e-6
+    assert moment(slowly, at(101)).noise == (NoiseShare(1),), "its own seed too begins anew"
 
 
 def test_in_a_morph_of_seeds_both_wander_on() -> None:
