@@ -2,8 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from itertools import count, cycle
+from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from daemon.bench.answering import answer_requests
+from daemon.bench.turns import finish, seconds_of, until
 from daemon.renderer import step_back
 from io_bridges.card import draw_card
 from pipeline.accelerators import choice
@@ -47,11 +48,11 @@ class Bare:
         """
         self._stream.clear()
         pictures = self._pictures(look)
-        for _ in _until(WARM_UP):
+        for _ in until(WARM_UP):
             next(pictures)
         distinct, last = 0, None
         began, spent = time.perf_counter(), time.process_time()
-        for _ in _until(seconds):
+        for _ in until(seconds):
             for picture in next(pictures):
                 distinct += last is None or not np.array_equal(picture, last)
                 last = picture
@@ -71,7 +72,7 @@ class Bare:
         self._stream.clear()
         streamed: list[float] = []
         alone: list[float] = []
-        for _ in _until(seconds + WARM_UP, at_least=2):
+        for _ in until(seconds + WARM_UP, at_least=2):
             self._stream.clear()
             pictures = self._pictures(look)
             while not next(pictures):  # fills the stream
@@ -105,7 +106,7 @@ class Bare:
 
         def batched() -> None:
             engines.denoiser(rows, times, ConditioningRows(words))
-            _finish(engines.device)
+            finish(engines.device)
 
         def single() -> None:
             for row in range(BATCH):
@@ -113,13 +114,13 @@ class Bare:
                 for held, whole in zip(one, (rows, times, words), strict=True):
                     held.copy_(whole[row : row + 1])
                 engines.denoiser(one[0], one[1], ConditioningRows(one[2]))
-                _finish(engines.device)
+                finish(engines.device)
 
         with torch.inference_mode():
-            for _ in _until(WARM_UP):
+            for _ in until(WARM_UP):
                 batched()
                 single()
-            rounds = [(_seconds_of(batched), _seconds_of(single)) for _ in _until(seconds)]
+            rounds = [(seconds_of(batched), seconds_of(single)) for _ in until(seconds)]
         return {
             "accelerator": chosen.name,
             "precision": engines.precision,
@@ -143,28 +144,8 @@ class Bare:
             yield [picture.pixels for picture in finished]
 
 
-def _until(seconds: float, at_least: int = 1) -> Iterator[int]:
-    """Counts from 0 until so much time has passed, and `at_least` so far."""
-    end = time.perf_counter() + seconds
-    for number in count():
-        if number >= at_least and time.perf_counter() >= end:
-            return
-        yield number
-
-
 def _seconds_for(pictures: Iterator[list[NDArray[np.uint8]]], turns: int) -> float:
-    return _seconds_of(lambda: [next(pictures) for _ in range(turns)])
-
-
-def _seconds_of(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    return seconds_of(lambda: [next(pictures) for _ in range(turns)])
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from daemon.bench.answering import answer_requests
+from daemon.bench.turns import finish, seconds_of, until
 from daemon.renderer import step_back
 from pipeline.accelerators import choice
 from pipeline.accelerators.engines import Preparation, Shapes
@@ -49,10 +49,10 @@ class Steps:
 
         def timed(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
             nonlocal inside
-            _finish(device)
+            finish(device)
             began = time.perf_counter()
             out = self._engines.denoiser(latents, timesteps, conditioning)
-            _finish(device)
+            finish(device)
             inside = time.perf_counter() - began
             return out
 
@@ -60,11 +60,11 @@ class Steps:
         schedule = self._model.schedule(steps, 1.0)
         whole: list[float] = []
         network: list[float] = []
-        for turn in _until(seconds, at_least=4 * steps):
+        for turn in until(seconds, at_least=4 * steps):
             began = time.perf_counter()
             stream.admit(None, schedule, self._words)
             stream.step()
-            _finish(device)
+            finish(device)
             if turn >= 2 * steps:  # full by then, and warm
                 whole.append(time.perf_counter() - began)
                 network.append(inside)
@@ -85,7 +85,7 @@ class Steps:
         order = [looks[place] for place in random.permutation(len(looks) * 8) % len(looks)]
         calls = statistics.mean(len(self._model.schedule(*look)) for look in order)
         ratios, changing_fps, constant_fps = [], [], []
-        for turn in _until(seconds, at_least=4):
+        for turn in until(seconds, at_least=4):
             changing, still = self._fps(order), self._fps([constant] * len(order))
             if turn:  # the first one warms up
                 ratios.append(changing / still)
@@ -110,14 +110,14 @@ class Steps:
                 stream.step()
             while stream.in_flight:
                 stream.step()
-            _finish(self._engines.device)
+            finish(self._engines.device)
             streamed = time.perf_counter() - began
             began = time.perf_counter()
             for _ in range(pictures):
                 stream.admit(None, schedule, self._words)
                 while stream.in_flight:
                     stream.step()
-            _finish(self._engines.device)
+            finish(self._engines.device)
             alone = time.perf_counter() - began
         return {
             "fps": pictures / streamed,
@@ -137,10 +137,10 @@ class Steps:
                 stream.admit(source, self._model.schedule(*next(endless)), self._words)
             before, finished = finished, finished + len(stream.step())
             if before < len(looks) <= finished:
-                _finish(self._engines.device)
+                finish(self._engines.device)
                 began, counted_from = time.perf_counter(), finished
             if finished >= 2 * len(looks):
-                _finish(self._engines.device)
+                finish(self._engines.device)
                 return (finished - counted_from) / (time.perf_counter() - began)
 
     def _stream(self, denoiser: Any = None) -> StreamPipeline:
@@ -187,9 +187,9 @@ def affine(samples: int, seconds: float) -> dict[str, Any]:
 
     difference = float((one_by_one() - together()).abs().max())
     loops, batches = [], []
-    for _ in _until(seconds, at_least=5):
-        loops.append(_seconds_of(one_by_one))
-        batches.append(_seconds_of(together))
+    for _ in until(seconds, at_least=5):
+        loops.append(seconds_of(one_by_one))
+        batches.append(seconds_of(together))
     return {
         "ratio": statistics.median(loop / batch for loop, batch in zip(loops, batches, strict=True)),
         "batched_ms": statistics.median(batches) * 1000,
@@ -197,25 +197,6 @@ def affine(samples: int, seconds: float) -> dict[str, Any]:
         "largest_difference": difference,
         "rounds": len(loops),
     }
-
-
-def _until(seconds: float, at_least: int = 1) -> Iterator[int]:
-    """Counts from 0 until so much time has passed, and `at_least` so far."""
-    end, number = time.perf_counter() + seconds, 0
-    while number < at_least or time.perf_counter() < end:
-        yield number
-        number += 1
-
-
-def _seconds_of(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def main() -> None:
