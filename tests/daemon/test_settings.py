@@ -66,4 +66,4 @@ def test_the_exposition_is_prometheus_text() -> None:
     assert "streamflow_ticks_total 12.0" in text
     assert "streamflow_renderer_restarts_total 2.0" in text
     assert "streamflow_renderer_playing 1.0" in text
-    assert "latency" not in text, "what is not known yet is left out"
+    assert "streamflow_latency" not in text, "what is not known yet is left out"
