@@ -1,4 +1,5 @@
 # make run    sets everything up and plays; make test sets everything up and runs the whole suite.
+# make run ARGS="fire --source file:clip.mp4"    gives the show its options.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +17,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 run: setup
-	$(BIN)/streamflow-live run --open
+	$(BIN)/streamflow-live run --open $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .

@@ -6,10 +6,11 @@ Started in order, stopped in reverse. Nothing here reaches torch: the stage is u
 import logging
 import threading
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 from daemon.bridge_row import BridgeRow
 from daemon.bridge_threads import SinkThread, SourceThread, fitted
+from daemon.claim import claim
 from daemon.clock import NS, Clock, SystemClock
 from daemon.control_thread import ControlThread
 from daemon.exposition import exposition
@@ -80,7 +81,8 @@ class Stage:
             self.bridges.outlets,
         )
         self._controls = self._make_controls()
-        self._state = StateFile(settings.state) if settings.state else None
+        self._state: StateFile | None = None
+        self._claimed: IO[bytes] | None = None
         self._stopping = threading.Event()
         beat = steadily("the output clock", self.output.run, self._stopping.is_set)
         self._output_thread = threading.Thread(target=beat, name="output-clock", daemon=True)
@@ -88,9 +90,14 @@ class Stage:
     def start(self) -> None:
         """Take the ports, put the slate on air, start the renderer.
 
-        Raises `BridgeError` for what can't be opened: a taken port, a clip that is not there. Nothing is left then.
+        Raises `BridgeError` for what can't be opened: a taken port, a clip that is not there; `SettingsError` where
+        another show keeps its state in the same file. Nothing is left then.
         """
         tune()
+        if self.settings.state is not None:
+            # Before anything that may fail: what fails saves the state, and must not save over another show's.
+            self._claimed = claim(self.settings.state)
+            self._state = StateFile(self.settings.state)
         try:
             for control in self._controls:
                 control.start()
@@ -142,6 +149,8 @@ class Stage:
         for bridge in (self.bridges.source, *self.bridges.sinks):
             if bridge.is_alive():
                 bridge.join(2.0)
+        if self._claimed is not None:
+            self._claimed.close()
 
     # What the link asks for.
 
@@ -177,7 +186,8 @@ class Stage:
             "output_interval_p999_ms": None if interval is None else round(interval * 1000, 2),
             "ticks": self.output.ticks,
             "missed_ticks": self.output.missed,
-            "latency_ms": None if delay is None else round(delay * 1000, 1),
+            # What is drawn from words alone, or once more, has no moment that it was captured.
+            "latency_ms": round(delay * 1000, 1) if delay is not None and on_air and on_air.captured_at else None,
             "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
             "renderer": self.supervisor.status(),
             "sources": [self.bridges.source.status()],

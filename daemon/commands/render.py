@@ -63,5 +63,10 @@ def render(
         drawing = progress.add_task(f"redrawing {source.name}", total=total)
         pictures = (fit(picture, stream.width, stream.height) for picture in islice(decode_clip(source), frames))
         told = moments(looks, float(info.fps))
+        drawn = 0
         for picture in redraw(stream, pictures, told, lambda: progress.advance(drawing)):
             writer.write(picture)
+            drawn += 1
+        if late := [seconds for seconds in later if round(seconds * info.fps) >= drawn]:
+            missed = ", ".join(f"{seconds:g}" for seconds in late)
+            progress.console.print(f"the clip ends at {drawn / float(info.fps):.2f} s: no look came at {missed} s")

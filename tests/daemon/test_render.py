@@ -58,9 +58,10 @@ def test_another_look_comes_at_its_second_by_its_morph(tmp_path: Path) -> None:
         common = ("--preset", "one", "--presets", str(tmp_path), "--size", "64x64", "--frames", "12", "-y")
         done = render(CLIP, str(out), *common, *more)
         assert done.returncode == 0, done.stderr
+        assert ("the clip ends at 0.48 s: no look came at 7 s" in " ".join(done.stderr.split())) == ("7=other" in more)
         return [frame.astype(np.int16) for frame in decode_clip(out)]
 
-    alone, with_other = frames(), frames("--then", "0.16=other")
+    alone, with_other = frames(), frames("--then", "0.16=other", "--then", "7=other")
     apart = [float(np.abs(one - other).mean()) for one, other in zip(alone, with_other, strict=True)]
     assert clip_info(Path(CLIP)).fps == 25
     assert max(apart[:4]) < 4, "nothing but what the clip's coding makes of later frames"
