@@ -88,25 +88,38 @@ def test_a_mark_goes_where_the_words_say() -> None:
     assert zoomed_y == pytest.approx(middle_y + 1.2 * (y - middle_y), abs=0.6)
 
 
-def test_an_output_is_warped_as_often_as_pictures_were_admitted_since() -> None:
-    """So what turns in the output turns by the same angle from each picture to the next, however many are in flight."""
-    values = {"feedback": 0.5, "feedback_zoom": 1.1, "feedback_rotate": -9.0, "feedback_x": 0.03, "feedback_y": -0.02}
-    parameters = Parameters.model_validate(values)
-    once = one_warp(1.1, -9.0, 0.03, -0.02)
-    feedback, last = Feedback(WIDTH, HEIGHT), picture(0)
-    out = np.zeros_like(last)
-    feedback.remember(last, feedback.fed)
-    whole = AffineTransform(matrix=np.eye(3))
-    for _ in range(4):  # four are admitted before the first of them comes out
+def test_what_is_fed_back_moves_from_picture_to_picture_however_many_are_in_flight() -> None:
+    """The newest output is warped once for each picture since, and counts for one in so many of a running mean."""
+    warped_by = (1.1, -9.0, 0.03, -0.02)
+    names = ("feedback_zoom", "feedback_rotate", "feedback_x", "feedback_y")
+    parameters = Parameters.model_validate({"feedback": 0.5} | dict(zip(names, warped_by, strict=True)))
+    once, feedback, outputs = one_warp(*warped_by), Feedback(WIDTH, HEIGHT), [picture(index) for index in range(8)]
+
+    def warped(pixels: NDArray[np.float64], times: int) -> NDArray[np.float64]:
+        whole = AffineTransform(matrix=np.eye(3))
+        for _ in range(times):
+            whole = whole + once
+        out: NDArray[np.float64] = warp(pixels, whole.inverse, order=1, mode="symmetric", preserve_range=True)
+        return out
+
+    out = np.zeros_like(outputs[0])
+    feedback.remember(outputs[0], feedback.fed)
+    mean = np.zeros(out.shape)
+    for number in range(1, 8):
         feedback.mix(None, parameters, out)
-        whole = whole + once
-        expected = warp(last, whole.inverse, order=1, mode="symmetric", preserve_range=True)
-        assert np.abs(out - expected).mean() < 0.5
-    feedback.remember(out, 2)
+        since = min(number, 3)  # three in flight: the first comes out once three were fed
+        newest = warped(outputs[max(0, number - 3)].astype(float), since)
+        mean = newest if number < 3 else warped(mean, 1) * (1 - 1 / since) + newest / since
+        assert np.abs(out - mean).mean() < 0.5
+        if number >= 3:
+            feedback.remember(outputs[number - 2], number - 2)
+    assert np.abs(newest - mean).mean() > 10
+    feedback.remember(outputs[6], 5)  # of a picture that nothing was fed back into
     feedback.mix(None, parameters, out)
-    assert feedback.fed == 5
-    kept, three = feedback._last, once + once + once
-    assert np.abs(out - warp(kept, three.inverse, order=1, mode="symmetric", preserve_range=True)).mean() < 0.5
+    assert np.abs(out - warped(outputs[6].astype(float), 3)).mean() < 0.5, "nothing is left of the time before"
+    feedback.remember(outputs[7], feedback.fed)
+    feedback.mix(None, parameters, out)
+    assert np.abs(out - warped(outputs[7].astype(float), 1)).mean() < 0.5, "one at a time it is the last output alone"
 
 
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.9, 1.0])
