@@ -35,14 +35,15 @@ BAND = 28
 
 def looks() -> None:
     """Input in the first column, then one look a column; one moment a row."""
-    frames = [fit(frame, SIZE, SIZE) for number, frame in enumerate(decode_clip(CLIP)) if number in MOMENTS]
+    frames = [fit(frame, SIZE, SIZE) for frame in islice(decode_clip(CLIP), max(MOMENTS) + 1)]
     stream = ImageStream.build(Build("shipped", SIZE, SIZE, "auto"), lambda text, fraction: None)
     library = Library(DOCS / "no-presets-of-ones-own")
-    columns = [labelled("input", frames)]
+    columns = [labelled("input", [frames[number] for number in MOMENTS])]
     for name in library.names():
-        told = list(islice(moments({0: snapshot(library.recall(name))}, FPS), max(MOMENTS) + 1))
-        drawn = redraw(stream, frames, [told[number] for number in MOMENTS], lambda: None)
-        columns.append(labelled(name, list(drawn)))
+        stream.clear()
+        # Every frame, because drift and feedback make of each what came before it.
+        drawn = list(redraw(stream, frames, moments({0: snapshot(library.recall(name))}, FPS), lambda: None))
+        columns.append(labelled(name, [drawn[number] for number in MOMENTS]))
     sheet = np.concatenate(columns, axis=1)
     cv2.imwrite(str(DOCS / "looks.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
