@@ -55,7 +55,7 @@ class OutputClock:
         self.ticks = 0
         self.missed = 0
         self.intervals = Intervals()
-        self.delays = Delays()
+        self.delays = Delays(keep=90)  # some seconds of pictures: another pace is seen soon
 
     def panic(self, revision: int) -> None:
         """Cut to the safe picture until one drawn with the parameters of `revision` or later comes; any thread."""
