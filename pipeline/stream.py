@@ -137,7 +137,7 @@ class StreamPipeline:
         """
         guidance = guidance.checked()
         self._check(latent, schedule, conditioning, guidance, noise)
-        number = self._vacant.pop()
+        number = self._vacant[-1]  # taken at the end: whatever can't be written leaves the slot free
         path, here, anchor = self._state.noise[2 * number], self._state.latents[number], self._state.anchors[number]
         self._write_noise(noise, ENTRY, path)
         if latent is None:
@@ -145,10 +145,11 @@ class StreamPipeline:
             anchor.zero_()
         else:
             p, q = schedule.entry
+            anchor.copy_(latent)  # first, for the latent may be a finished one, in this very slot
             torch.mul(path, q, out=here)
-            here.add_(latent, alpha=p)
-            anchor.copy_(latent)
+            here.add_(anchor, alpha=p)
         self._write_text(number, conditioning)
+        self._vacant.pop()
         self._in_use[number] = Slot(schedule, guidance, noise, ticket)
         self._order.append(number)
 
@@ -210,6 +211,7 @@ class StreamPipeline:
 
     def _write_text(self, number: int, conditioning: Conditioning) -> None:
         if self._held[number] is not conditioning:  # a look that stands still costs no copy
+            self._held[number] = None  # until all of it is written
             self._state.write_text(number, conditioning)
             self._held[number] = conditioning
 

@@ -521,3 +521,20 @@ def test_an_answer_of_the_wrong_shape_is_refused() -> None:
     stream.admit(None, flow_matching_schedule(2, 1.0), words(0))
     with pytest.raises(StreamError, match="The denoiser answered"):
         stream.step()
+
+
+def test_a_finished_latent_can_be_admitted_again() -> None:
+    stream = stream_of(network)
+    stream.admit(picture(0), flow_matching_schedule(1, 0.0), words(0))
+    (finished,) = stream.step()
+    stream.admit(finished.latent, flow_matching_schedule(1, 0.0), words(0))
+    torch.testing.assert_close(stream.step()[0].latent, picture(0))
+
+
+def test_a_picture_that_can_not_be_written_takes_no_slot() -> None:
+    stream = stream_of(network)
+    opposed = (NoiseShare(0, 0, 1.0), NoiseShare(0, 0, -1.0))
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError):
+            stream.admit(None, flow_matching_schedule(2, 1.0), words(0), noise=opposed)
+    assert (stream.in_flight, stream.free) == (0, 4)
