@@ -45,6 +45,11 @@ class Slot:
         """True once every row is behind."""
         return self.row == len(self.schedule)
 
+    @property
+    def adds_noise(self) -> bool:
+        """Whether the row that it stands on adds fresh noise."""
+        return bool(self.schedule.c[self.row])
+
 
 class Terms(NamedTuple):
     """Which terms of the affine step any picture of this step needs: the rest are left out of the device's work."""

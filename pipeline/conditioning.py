@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from pipeline.mixing import mean, turn
+from presets.errors import StreamError
 from presets.moment import Wording
 from presets.parameters import PromptMix
 
@@ -35,6 +36,14 @@ class Text:
     """``[L]``, 1 where a token counts; None where the network is not told."""
     pooled: torch.Tensor | None = None
     """``[P]``, or None where the network takes none."""
+
+    def __post_init__(self) -> None:
+        """Raises `StreamError` where its parts can't be of one text."""
+        whole = self.embeds.ndim == 2 and (self.pooled is None or self.pooled.ndim == 1)
+        if not whole or (self.mask is not None and self.mask.shape != self.embeds.shape[:1]):
+            parts = {"embeds": self.embeds, "mask": self.mask, "pooled": self.pooled}
+            told = ", ".join(f"{name} {tuple(part.shape)}" for name, part in parts.items() if part is not None)
+            raise StreamError(f"A text has {told}; it must be embeds [L, D], mask [L] and pooled [P].")
 
     @property
     def shape(self) -> ConditioningShape:

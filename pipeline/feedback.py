@@ -20,6 +20,10 @@ from presets.parameters import Parameters
 
 Pixels = NDArray[np.uint8]
 
+SMALLEST = 1 / 4
+"""How small a picture may get by warps that pile up: the output's pixels are folded back into it as often as it is
+small, and below this nobody tells one fold from another."""
+
 
 class Feedback:
     """The newest output, and room to warp it in. One thread only; nothing is allocated a picture."""
@@ -88,6 +92,8 @@ class Feedback:
         shift = complex(parameters.feedback_x * width, parameters.feedback_y * height)
         turned, moved = 1 + 0j, 0j
         for _ in range(times):
+            if abs(turned) <= SMALLEST:
+                break
             turned, moved = warp * turned, warp * moved + shift
         along, across = turned.real, turned.imag
         x, y = (width - 1) / 2, (height - 1) / 2

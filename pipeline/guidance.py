@@ -5,7 +5,7 @@ prompt: asked for at every row (classifier-free guidance), or taken from the pat
 kinds follow StreamDiffusion's residual classifier-free guidance, carried over to the affine table of any flow.
 """
 
-import math
+import numbers
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
@@ -21,6 +21,9 @@ free: the answer along the straight path from the source picture to the slot's o
 
 KINDS: tuple[str, ...] = get_args(Kind)
 
+NOISELESS = 1e-5
+"""Less noise than this on a path can't be told from float32's rounding of the picture."""
+
 REACH: Mapping[Kind, float] = {"full": 1.0, "onetime_negative": 0.2, "self_negative": 0.1, "free": 0.1}
 """How far a kind is turned up where full guidance is turned up by 1: the residual kinds do more of it at once.
 
@@ -29,6 +32,10 @@ least. onetime_negative comes to 0.7 of the distance that no guidance has, and n
 self_negative and free come no nearer than none in image mode, where they push the picture away from its source: looks
 of their own, and no stand-in for full guidance. StreamDiffusion turns its residual noise down likewise (its delta).
 """
+
+
+LARGEST = 1e6
+"""Of a guidance scale, either way: far past any use, and far from where float32 ends."""
 
 
 class Guidance(NamedTuple):
@@ -45,8 +52,8 @@ class Guidance(NamedTuple):
 
     def checked(self) -> "Guidance":
         """Itself, its scale as the float32 that the device will have. Raises `StreamError` where it can't be."""
-        if not math.isfinite(self.scale):
-            raise StreamError(f"guidance is {self.scale}; it must be a finite number, 1 for none.")
+        if not isinstance(self.scale, numbers.Real) or not abs(self.scale) <= LARGEST:  # NaN is refused here too
+            raise StreamError(f"guidance is {self.scale!r}; it must be a number up to {LARGEST:g}, 1 for none.")
         if self.kind not in KINDS:
             raise StreamError(f"guidance kind is {self.kind!r}; it is one of {', '.join(KINDS)}.")
         return Guidance(float(np.float32(self.scale)), self.kind)
@@ -85,8 +92,11 @@ def coefficients(row: NDArray[np.float32], guidance: Guidance, number: int) -> C
 def residual(p: float, q: float, out_x: float, out_n: float) -> tuple[float, float]:
     """``(r_z, r_x)``: at z on the path from x to some noise, the network would answer ``r_z·z + r_x·x``.
 
-    From z = p·x + q·n the noise is n = (z − p·x)/q, and the answer out_x·x + out_n·n.
+    From z = p·x + q·n the noise is n = (z − p·x)/q, and the answer out_x·x + out_n·n. Where q is next to nothing z says
+    nothing of the noise; the answer's own mean over all noise, out_x·x, is what is left then.
     """
+    if abs(q) < NOISELESS:
+        return 0.0, out_x
     from_z = out_n / q
     return from_z, out_x - p * from_z
 
@@ -99,6 +109,6 @@ def seen_from(row: NDArray[np.float32]) -> tuple[float, float]:
     """
     _, _, _, _, _, _, p, q, out_x, out_n = row.tolist()
     from_z, from_x = residual(p, q, out_x, out_n)
-    if from_x == 0.0:
+    if abs(from_x) < NOISELESS:
         raise StreamError("guidance kind onetime_negative: this schedule's first row sees noise only; take another.")
     return -from_z / from_x, 1.0 / from_x

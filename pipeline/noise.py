@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from presets.errors import StreamError
 from presets.moment import NoiseShare
 
 ENTRY = 0
@@ -14,6 +15,9 @@ ENTRY = 0
 
 CACHED = 64
 """How many noises are kept on the device; a seed fader sweeps through thousands."""
+
+FAINTEST = 1e-6
+"""The least length of a mix's weights that is scaled up to unit variance, and the inverse of the greatest."""
 
 NoiseBank = Callable[[Sequence[NoiseShare], int, torch.Tensor], None]
 """``bank(shares, row, out)`` writes that mix into `out` and allocates nothing for noises that it has met."""
@@ -29,11 +33,17 @@ def unit_noise(seed: int, row: int, shape: tuple[int, ...], leg: int = 0) -> tor
 
 
 def unit_weights(shares: Sequence[NoiseShare]) -> list[float]:
-    """The weights scaled so that the noises mixed by them have unit variance; those of one seed and leg are one."""
+    """The weights scaled so that the noises mixed by them have unit variance; those of one seed and leg are one.
+
+    Raises:
+        StreamError: no share, or weights that are not finite or leave nothing.
+    """
     together: dict[tuple[int, int], float] = {}
     for seed, leg, weight in shares:
         together[seed, leg] = together.get((seed, leg), 0.0) + weight
     length = math.hypot(*together.values())
+    if not FAINTEST <= length <= 1.0 / FAINTEST:  # NaN is refused here too
+        raise StreamError(f"The noise is {tuple(shares)}; its weights must be finite, and not cancel each other.")
     return [share.weight / length for share in shares]
 
 

@@ -6,6 +6,7 @@ the timestep, the next one and the model family, never on the data. So a solver 
 """
 
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -132,14 +133,16 @@ class FlowSchedule:
         return self.rows[:, 5]
 
 
-def check_settings(*, steps: float, strength: float = 1.0, train_timesteps: float = 1) -> None:
+def check_settings(*, steps: int, strength: float = 1.0, train_timesteps: int = 1) -> None:
     """What every family asks of its settings.
 
     Raises:
         ScheduleError: naming the parameter, what came and what is allowed.
     """
     for name, value in (("steps", steps), ("train_timesteps", train_timesteps)):
-        if not value >= 1 or value % 1:
-            raise ScheduleError(f"{name} is {value}; it must be a whole number of 1 or more.")
-    if not 0 <= strength <= 1:  # NaN is refused here too
-        raise ScheduleError(f"strength is {strength}; it must be a number from 0 (keep the picture) to 1 (forget it).")
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ScheduleError(f"{name} is {value!r}; it must be a whole number of 1 or more.")
+    if not isinstance(strength, numbers.Real) or not 0 <= strength <= 1:  # NaN is refused here too
+        raise ScheduleError(
+            f"strength is {strength!r}; it must be a number from 0 (keep the picture) to 1 (forget it)."
+        )

@@ -15,7 +15,7 @@ from pipeline.block import Slot, lay_out, repeat_first_row
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import Denoiser
 from pipeline.guidance import Guidance, seen_from
-from pipeline.noise import ENTRY, noise_bank
+from pipeline.noise import ENTRY, noise_bank, unit_weights
 from pipeline.schedule import FlowSchedule
 from pipeline.state import StreamState
 from presets.errors import StreamError
@@ -180,7 +180,9 @@ class StreamPipeline:
                 self._freshen(stepping)
             self._state.send()
             self._state.advance(size, terms)
+            # Only now, so that a step whose network call failed can be taken again.
             for _, slot in stepping:
+                slot.fresh_place ^= slot.adds_noise
                 slot.row += 1
         finished: list[Finished] = []
         while self._order and (slot := self._in_use[self._order[0]]) is not None and slot.done:
@@ -205,9 +207,8 @@ class StreamPipeline:
     def _freshen(self, stepping: list[tuple[int, Slot]]) -> None:
         """Lays out the noise that stochastic rows add. From the next row on it is the noise on the picture's path."""
         for number, slot in stepping:
-            if slot.schedule.c[slot.row]:
+            if slot.adds_noise:
                 self._write_noise(slot.noise, slot.row + 1, self._state.noise[2 * number + slot.fresh_place])
-                slot.fresh_place = 1 - slot.fresh_place
 
     def _write_text(self, number: int, conditioning: Conditioning) -> None:
         if self._held[number] is not conditioning:  # a look that stands still costs no copy
@@ -239,8 +240,7 @@ class StreamPipeline:
         self._check_text(conditioning)
         if guidance.kind == "onetime_negative" and guidance.scale != 1.0 and len(schedule):
             seen_from(schedule.rows[0])
-        if not noise or not all(share.weight == share.weight for share in noise) or not any(s.weight for s in noise):
-            raise StreamError(f"The noise is {noise}; it needs one share or more, of a weight other than 0.")
+        unit_weights(noise)
         for share in noise:
             if not 0 <= share.seed < 2**31:
                 raise StreamError(f"seed is {share.seed}; it must be from 0 to {2**31 - 1}.")

@@ -5,6 +5,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.utils.torch_utils import randn_tensor
 
+from pipeline.schedule import check_settings
 from pipeline.schedulers.batch import StepTable
 from presets.errors import ScheduleError
 
@@ -26,7 +27,9 @@ class FlowMatchEulerScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[
         mu: float | None = None,
         timesteps: list[float] | None = None,
     ) -> None:
-        """As diffusers', argument for argument: pipelines look at their names."""
+        """As diffusers', argument for argument: pipelines look at their names. Raises `ScheduleError` for no steps."""
+        if num_inference_steps is not None:
+            check_settings(steps=num_inference_steps)
         super().set_timesteps(num_inference_steps, device=device, sigmas=sigmas, mu=mu, timesteps=timesteps)
         grid = self.sigmas.cpu().double().numpy()
         at, after = grid[:-1], grid[1:]

@@ -8,7 +8,15 @@ import numpy as np
 from pipeline.schedule import FlowSchedule, check_settings
 from pipeline.schedules.alphas import BetaSchedule, alphas_cumprod
 from pipeline.schedules.strength import SHORTEST_STEP
-from pipeline.schedules.windows import HAIR, Numbers, PredictionType, TimeWindows, check_prediction_type, time_windows
+from pipeline.schedules.windows import (
+    HAIR,
+    TOLERANCE,
+    Numbers,
+    PredictionType,
+    TimeWindows,
+    check_prediction_type,
+    time_windows,
+)
 from presets.errors import ScheduleError
 
 Rule = Literal["continuous", "diffusers"]
@@ -115,6 +123,8 @@ def _entered(windows: TimeWindows, times: Numbers, timesteps: Numbers, strength:
         return times[:0], timesteps[:0]
     total, end = windows.train_timesteps, windows.ends[-1]
     entry = end + strength * (windows.starts[0] - end)
+    if (entry - end) * total <= TOLERANCE + HAIR:  # so near the last end that no window holds it, as T under 100 has it
+        return times[:0], timesteps[:0]
     stops = np.append(times, windows.starts)
     above = (entry - stops) * total
     near = np.flatnonzero((above > -HAIR) & (above <= 1))

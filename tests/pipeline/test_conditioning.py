@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.conditioning import CACHED, Text, TextConditioner, mixed
 from pipeline.models import load_model
+from presets.errors import StreamError
 from presets.moment import TextShare, Wording, at_rest
 from presets.parameters import Parameters, PromptMix
 from presets.parameters import WeightedPrompt as Prompt
@@ -199,3 +200,17 @@ def test_known_words_are_recalled_and_others_are_not_encoded_for_it(conditioner:
 
 def test_a_text_longer_than_the_model_hears_is_cut(conditioner: TextConditioner) -> None:
     assert positive(conditioner, Prompt(text="neon tunnel " * 80)).shape == conditioner.shape.embeds
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"embeds": torch.zeros(1, 4, 3)}, r"embeds \(1, 4, 3\)"),
+        ({"mask": torch.ones(5)}, r"embeds \(4, 3\), mask \(5,\); it must be embeds \[L, D\], mask \[L\]"),
+        ({"pooled": torch.zeros(1, 2)}, r"pooled \(1, 2\); it must be .* pooled \[P\]"),
+    ],
+)
+def test_parts_that_are_not_of_one_text_are_refused(parts: dict[str, torch.Tensor], says: str) -> None:
+    Text(torch.zeros(4, 3), torch.ones(4), torch.zeros(2))
+    with pytest.raises(StreamError, match=says):
+        Text(**({"embeds": torch.zeros(4, 3)} | parts))

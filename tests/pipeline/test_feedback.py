@@ -166,3 +166,15 @@ def test_no_picture_is_allocated() -> None:
     finally:
         tracemalloc.stop()
     assert peak < source.nbytes / 2
+
+
+def test_warps_that_pile_up_shrink_a_picture_so_far_and_no_further() -> None:
+    """Below that, nothing but the time that folding takes would grow."""
+    last, out = picture(5), [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in range(2)]
+    for times, place in ((2, 0), (9, 1)):
+        feedback = Feedback(WIDTH, HEIGHT)
+        feedback.remember(last, 0)
+        feedback.fed = times - 1
+        feedback.mix(None, Parameters(feedback=1.0, feedback_zoom=0.5), out[place])
+    np.testing.assert_array_equal(*out)
+    assert np.abs(out[0].astype(int) - last).mean() > 2

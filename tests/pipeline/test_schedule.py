@@ -56,6 +56,10 @@ def test_a_table_with_holes_is_refused() -> None:
     [
         ({"steps": 0}, "steps is 0; it must be a whole number of 1 or more"),
         ({"steps": 1.5}, "steps is 1.5"),
+        ({"steps": 4.0}, "steps is 4.0; it must be a whole number"),
+        ({"steps": None}, "steps is None"),
+        ({"steps": "4"}, "steps is '4'"),
+        ({"steps": 1, "strength": "half"}, "strength is 'half'; it must be a number from 0"),
         ({"steps": float("nan")}, "steps is nan"),
         ({"steps": float("inf")}, "steps is inf"),
         ({"steps": 1, "train_timesteps": 0}, "train_timesteps is 0; it must be a whole number of 1 or more"),

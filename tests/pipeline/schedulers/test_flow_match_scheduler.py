@@ -161,3 +161,8 @@ def test_timesteps_that_repeat_are_refused_where_a_sample_would_be_lost() -> Non
 def test_step_batch_before_set_timesteps_is_refused() -> None:
     with pytest.raises(ScheduleError, match="set_timesteps first"):
         FlowMatchEulerScheduler().step_batch(torch.zeros(1, 2), torch.tensor([500.0]), torch.zeros(1, 2))
+
+
+def test_no_steps_are_refused() -> None:
+    with pytest.raises(ScheduleError, match="steps is 0; it must be a whole number of 1 or more"):
+        FlowMatchEulerScheduler().set_timesteps(0)

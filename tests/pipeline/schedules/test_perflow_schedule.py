@@ -191,3 +191,11 @@ def test_the_end_may_be_elsewhere() -> None:
 def test_what_can_not_be_is_refused_by_name(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ScheduleError, match=says):
         perflow_schedule(**({"steps": 4, "strength": 0.5} | settings))
+
+
+@pytest.mark.parametrize("total", [8, 50, 1000])
+def test_every_strength_is_taken_whatever_the_training_timesteps(total: int) -> None:
+    for strength in np.concatenate([np.geomspace(1e-6, 1.0, 60), [0.0, 0.1 / total, 0.1001 / total]]):
+        schedule = perflow_schedule(4, min(float(strength), 1.0), num_train_timesteps=total)
+        assert len(schedule) <= 4
+        assert len(schedule) or strength <= max(1e-3, 0.11 / total)
