@@ -1,15 +1,18 @@
 """The three networks as graphs from tensors to tensors: what every accelerator runs or compiles, eager included.
 
-`fold` gives the same functions at less work (`pipeline.fold`); eager does without, since the rest is held against it.
+`precise` gives one in another precision; timesteps and guidance go in as float32 whatever it is. `fold` gives the same
+functions at less work (`pipeline.fold`); eager does without, since the rest is held against it.
 Conversion to and from uint8 and the latents' normalisation are inside, so that a compiler fuses them and every
 accelerator means the same by a pixel.
 """
 
-from typing import Any
+import copy
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+from pipeline.denoiser import ConditioningRows
 from pipeline.fold import folded_autoencoder, folded_unet
 
 REVISION = 2
@@ -48,8 +51,50 @@ class DenoiserGraph(nn.Module):
         return out
 
 
+class StepGraph(nn.Module):
+    """`DenoiserGraph` with its `TimestepGraph`: latents ``[B, C, h, w]``, float32 timesteps ``[B]`` and embeds
+    ``[B, L, D]`` to ``[B, C, h, w]`` in the dtype of the latents, which may be another than the network's."""
+
+    def __init__(self, unet: Any, fold: bool = False) -> None:
+        super().__init__()
+        self.project = TimestepGraph(unet)
+        self.denoiser = DenoiserGraph(unet, fold)
+
+    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+        dtype = _dtype(self.denoiser)
+        out: torch.Tensor = self.denoiser(latents.to(dtype), self.project(timesteps), embeds.to(dtype))
+        return out.to(latents.dtype)
+
+
+class FamilyGraph(nn.Module):
+    """An adapter of `pipeline.families` as a function of tensors in a row: those of `names`, in that order.
+
+    What comes out is in the dtype of the latents, which may be another than the network's.
+    """
+
+    def __init__(self, adapter: Any, tokens: int) -> None:
+        """`tokens` is the length of a text; it only serves to ask the adapter what it reads of one."""
+        super().__init__()
+        self.adapter = adapter
+        shape = adapter.conditioning(tokens)
+        parts = {"embeds": True, "mask": shape.masked, "pooled": shape.pooled is not None}
+        self.names = ("latents", "timesteps", *(name for name, has in parts.items() if has))
+        """Latents, timesteps and embeds, and of mask, pooled and guidance those that the family has."""
+        if adapter.embedded_guidance:
+            self.names += ("guidance",)
+
+    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, *conditioning: torch.Tensor) -> torch.Tensor:
+        dtype = _dtype(self.adapter)
+        rows = {
+            name: part if name == "guidance" else part.to(dtype)
+            for name, part in zip(self.names[2:], conditioning, strict=True)
+        }
+        out: torch.Tensor = self.adapter(latents.to(dtype), timesteps, ConditioningRows(**rows))
+        return out.to(latents.dtype)
+
+
 class EncoderGraph(nn.Module):
-    """Pixels uint8 ``[1, H, W, 3]`` to a clean latent ``[1, C, h, w]`` as the denoiser was trained on it."""
+    """Pixels uint8 ``[B, H, W, 3]`` to clean latents float32 ``[B, C, h, w]`` as the denoiser was trained on them."""
 
     shift: torch.Tensor
     scale: torch.Tensor
@@ -63,12 +108,12 @@ class EncoderGraph(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         picture = pixels.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1.0
-        latent: torch.Tensor = (self.encoder(picture) - self.shift) * self.scale
+        latent: torch.Tensor = (self.encoder(picture.to(_dtype(self.encoder))) - self.shift) * self.scale
         return latent
 
 
 class DecoderGraph(nn.Module):
-    """A latent ``[1, C, h, w]`` to pixels uint8 ``[1, H, W, 3]``, rounded to the nearest."""
+    """Latents float32 ``[B, C, h, w]`` to pixels uint8 ``[B, H, W, 3]``, rounded to the nearest."""
 
     shift: torch.Tensor
     scale: torch.Tensor
@@ -81,10 +126,32 @@ class DecoderGraph(nn.Module):
         self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, latent: torch.Tensor) -> torch.Tensor:
-        picture = self.decoder(latent / self.scale + self.shift)
+        picture = self.decoder((latent / self.scale + self.shift).to(_dtype(self.decoder))).to(torch.float32)
         levels = ((picture + 1.0) * 127.5).round().clamp(0.0, 255.0)
         pixels: torch.Tensor = levels.permute(0, 2, 3, 1).to(torch.uint8)
         return pixels
+
+
+Graph = TypeVar("Graph", bound=nn.Module)
+
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""What the networks may be computed in."""
+
+
+def precise(graph: Graph, precision: str) -> Graph:
+    """A copy of one of these graphs whose network has its weights in `precision`, a name of `PRECISIONS`.
+
+    The latents' normalisation stays in float32.
+    """
+    graph = copy.deepcopy(graph)
+    for network in graph.children():
+        network.to(PRECISIONS[precision])
+    return graph.eval().requires_grad_(False)
+
+
+def _dtype(network: nn.Module) -> torch.dtype:
+    """Of its weights."""
+    return next(network.parameters()).dtype
 
 
 def _normalisation(autoencoder: Any) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,68 @@
+"""ONNX export: the same pixels as torch at any batch, strongly typed, and large weights beside the file."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from pipeline.accelerators import onnx_export
+from pipeline.accelerators.onnx_export import OUTPUT, export
+from pipeline.graphs import DecoderGraph, EncoderGraph, precise
+from pipeline.models import Model, load_model
+from presets.errors import ModelError
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_folder: Path) -> Model:
+    return load_model(tiny_folder)
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def test_the_folded_autoencoder_at_any_batch(tiny: Model, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    encoder, decoder = EncoderGraph(tiny.autoencoder, fold=True), DecoderGraph(tiny.autoencoder, fold=True)
+    export(encoder, (torch.zeros(2, 64, 64, 3, dtype=torch.uint8),), ("pixels",), tmp_path / "encoder.onnx", True)
+    export(decoder, (torch.zeros(2, 4, 8, 8),), ("latents",), tmp_path / "decoder.onnx", True)
+    assert capfd.readouterr() == ("", "")
+    generator = torch.Generator().manual_seed(0)
+    for rows in (1, 3):
+        pixels = torch.randint(0, 256, (rows, 64, 64, 3), dtype=torch.uint8, generator=generator)
+        expected = EncoderGraph(tiny.autoencoder)(pixels)
+        (latents,) = session(tmp_path / "encoder.onnx").run(None, {"pixels": pixels.numpy()})
+        np.testing.assert_allclose(latents, expected, rtol=0, atol=1e-4)
+        drawn = DecoderGraph(tiny.autoencoder)(expected)
+        (again,) = session(tmp_path / "decoder.onnx").run([OUTPUT], {"latents": expected.numpy()})
+        assert again.dtype == np.uint8
+        assert np.abs(again.astype(int) - drawn.numpy()).max() <= 1
+        assert drawn.float().std() > 1
+
+
+def test_a_half_network_has_half_weights_alone_and_large_ones_lie_beside(
+    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_export, "INLINE_BYTES", 0)
+    decoder, path = DecoderGraph(tiny.autoencoder), tmp_path / "decoder.onnx"
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    export(precise(decoder, "float16"), (latents,), ("latents",), path, False)
+    assert path.with_name("decoder.onnx.data").stat().st_size > path.stat().st_size / 10
+    large = [tensor.data_type for tensor in onnx.load(path).graph.initializer if np.prod(tensor.dims) > 8]
+    assert set(large) == {onnx.TensorProto.FLOAT16}
+    assert next(decoder.parameters()).dtype == torch.float32  # the model's own is left as it was
+    (drawn,) = session(path).run(None, {"latents": latents.numpy()})
+    assert np.abs(drawn.astype(int) - decoder(latents).numpy()).max() <= 2
+    assert session(path).get_inputs()[0].shape == [1, 4, 8, 8]
+
+
+def test_what_can_not_be_said_in_onnx_is_an_error_with_its_reason(tmp_path: Path) -> None:
+    class Reads(torch.nn.Module):
+        def forward(self, latents: torch.Tensor) -> torch.Tensor:
+            return latents if latents.sum().item() > 0 else -latents
+
+    with pytest.raises(ModelError, match="can't be written as ONNX: "):
+        export(Reads(), (torch.ones(2, 2),), ("latents",), tmp_path / "no.onnx", True)
+    assert not list(tmp_path.iterdir())
