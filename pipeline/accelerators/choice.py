@@ -1,14 +1,34 @@
-"""The choice of an accelerator: `auto` picks and says why, a named one works or says why it can't."""
+"""The choice of an accelerator: a table of them; `auto` picks and says why, a named one works or says why it can't."""
 
 import importlib
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
 
-NAMES = ("auto", "openvino", "eager")
+
+class Accelerator(NamedTuple):
+    """A row of `ACCELERATORS`."""
+
+    name: str
+    """As presets have it."""
+    title: str
+    """As its makers have it."""
+    missing: Callable[[], str]
+    """Answers why it can't be used here, or nothing if it can. Asked anew for every choice."""
+    remedy: str
+    """What would mend that: a sentence, whole."""
+    module: str
+    """Imported when it is chosen, for its ``build(model, shapes, preparation) -> Engines``."""
+
+    def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
+        """Makes the model ready on this one."""
+        module: Any = importlib.import_module(self.module)
+        engines: Engines = module.build(model, shapes, preparation)
+        return engines
 
 
 class Chosen(NamedTuple):
@@ -19,26 +39,47 @@ class Chosen(NamedTuple):
     why: str
 
 
+def _openvino_missing() -> str:
+    try:
+        openvino = importlib.import_module("openvino")
+    except (ImportError, OSError) as error:
+        return f"it can't be imported ({error})"
+    devices = openvino.Core().available_devices
+    return "" if "CPU" in devices else f"it finds no processor it knows, only {devices or 'nothing'}"
+
+
+ACCELERATORS = {
+    row.name: row
+    for row in (
+        Accelerator(
+            "openvino",
+            "OpenVINO",
+            _openvino_missing,
+            "Install it with: pip install openvino",
+            "pipeline.accelerators.openvino",
+        ),
+        Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager"),
+    )
+}
+"""Every accelerator by its name. Another one is a row here, and its name in `presets.parameters.Parameters`."""
+
+NAMES = ("auto", *ACCELERATORS)
+
+
 def choose(name: str) -> tuple[str, str]:
     """The accelerator that `name` means here, and why.
 
     Raises:
         AcceleratorUnavailable: an unknown name, or one that can't work here. Never another in its place.
     """
-    if name not in NAMES:
+    if name == "auto":
+        return _automatic()
+    row = ACCELERATORS.get(name)
+    if row is None:
         raise AcceleratorUnavailable(f"There is no accelerator '{name}'; it is one of {', '.join(NAMES)}.")
-    if name == "eager":
-        return "eager", "asked for"
-    missing = _openvino_missing()
-    if name == "openvino":
-        if missing:
-            raise AcceleratorUnavailable(f"OpenVINO can't be used: {missing}. Install it with: pip install openvino")
-        return "openvino", "asked for"
-    if eager.available_device().type == "cuda":
-        return "eager", "torch sees a GPU, and OpenVINO is for processors"
-    if missing:
-        return "eager", f"OpenVINO, which is faster here, can't be used: {missing}"
-    return "openvino", "the fastest on a processor"
+    if missing := row.missing():
+        raise AcceleratorUnavailable(f"{row.title} can't be used: {missing}. {row.remedy}".rstrip())
+    return name, "asked for"
 
 
 def build(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> Chosen:
@@ -49,18 +90,12 @@ def build(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> 
         ModelError: a network of the model can't be loaded.
     """
     name, why = choose(name)
-    if name == "eager":
-        return Chosen(name, eager.build(model, shapes, preparation), why)
-    from pipeline.accelerators import openvino
-
-    return Chosen(name, openvino.build(model, shapes, preparation), why)
+    return Chosen(name, ACCELERATORS[name].build(model, shapes, preparation), why)
 
 
-def _openvino_missing() -> str:
-    """Why OpenVINO can't be used here, or nothing if it can."""
-    try:
-        openvino = importlib.import_module("openvino")
-    except (ImportError, OSError) as error:
-        return f"it can't be imported ({error})"
-    devices = openvino.Core().available_devices
-    return "" if "CPU" in devices else f"it finds no processor it knows, only {devices or 'nothing'}"
+def _automatic() -> tuple[str, str]:
+    if eager.available_device().type == "cuda":
+        return "eager", "torch sees a GPU, and OpenVINO is for processors"
+    if missing := ACCELERATORS["openvino"].missing():
+        return "eager", f"OpenVINO, which is faster here, can't be used: {missing}"
+    return "openvino", "the fastest on a processor"

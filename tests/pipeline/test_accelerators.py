@@ -1,9 +1,10 @@
 """Accelerators: OpenVINO means the same as eager torch, its cache is verified, and the choice is never silent."""
 
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import openvino
 import pytest
@@ -16,6 +17,7 @@ from pipeline.accelerators.openvino import compile_engines
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import SHIPPED, Model, load_model
 from presets.errors import AcceleratorUnavailable, ModelError
+from presets.parameters import Parameters
 
 TINY = Shapes(64, 64, (4, 8, 8), (12, 16), 10)
 SMALL = Shapes(64, 64, (4, 8, 8), (12, 16), 2)
@@ -192,3 +194,11 @@ def test_without_openvino_auto_says_so_and_a_request_is_refused(monkeypatch: pyt
 def test_an_unknown_accelerator_is_refused() -> None:
     with pytest.raises(AcceleratorUnavailable, match="no accelerator 'warp'; it is one of auto, openvino, eager"):
         choice.choose("warp")
+
+
+def test_the_table_and_the_control_name_the_same_accelerators() -> None:
+    names = get_args(Parameters.model_fields["accelerator"].annotation)
+    assert names == choice.NAMES
+    for row in choice.ACCELERATORS.values():
+        assert importlib.util.find_spec(row.module) is not None
+        assert row.missing() == "" or row.remedy
