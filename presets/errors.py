@@ -8,6 +8,7 @@
     │   └── BridgeUnavailable   it can't run here: why, and what to install or start
     ├── ModelError              a model folder that is missing, incomplete or of an unknown kind
     ├── AcceleratorUnavailable  a requested accelerator can't work here: why, and what would mend it
+    ├── CacheError              what was built can't be kept on disk; it plays all the same
     ├── ScheduleError           steps, strength or timesteps outside what the schedule can take
     ├── StreamError             a latent, slot or conditioning that does not fit the stream
     └── RendererError           the renderer process could not be started, or gave up
@@ -46,6 +47,10 @@ class ModelError(StreamflowError):
 
 class AcceleratorUnavailable(StreamflowError):
     """A requested accelerator that can't work here."""
+
+
+class CacheError(StreamflowError):
+    """What was built can't be kept on disk."""
 
 
 class ScheduleError(StreamflowError):

@@ -1,86 +1,62 @@
 """OpenVINO's form of a model's graphs, converted from torch once and kept on disk, verified whenever it is read."""
 
-import hashlib
-import json
-import shutil
-import tempfile
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import openvino
-import platformdirs
 import torch
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
+from pipeline.accelerators import cache
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.graphs import REVISION, DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
 from pipeline.models import Model
+from presets.errors import CacheError
 
 NAMES = ("timesteps", "denoiser", "encoder", "decoder")
-DIGESTS = "digests.json"
 
 Graphs = dict[str, Any]
 """An ``openvino.Model`` for each of `NAMES`; batch dimensions of the first two are dynamic."""
 
 
-def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, cache: Path | None) -> Graphs:
+def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root: Path | None) -> Graphs:
     """The four graphs, from the cache where they are whole there, else converted and put there.
 
     A cache that can't be written costs the next start its speed, and is said through `progress`; nothing else.
     """
-    cache = cache or Path(platformdirs.user_cache_dir("streamflow-live")) / "openvino"
-    entry = cache / _key(model, shapes)
-    if entry.is_dir():
-        if _whole(entry):
-            progress("reading the converted network", 0.3)
-            return {name: core.read_model(entry / f"{name}.xml") for name in NAMES}
-        progress(f"{entry} is damaged; converting the network again", 0.0)
+    root = cache.root_folder(root)
+    key = cache.EngineKey(
+        accelerator="openvino",
+        version=cache.versions("openvino", "torch", "diffusers"),
+        part="graphs",
+        weights=model.fingerprint,
+        revision=REVISION,
+        shapes=repr(shapes),
+        precision="float32",
+    )
+    entry, reason = cache.lookup(root, key)
+    if entry is not None:
+        progress("reading the converted network", 0.3)
+        return {name: core.read_model(entry / f"{name}.xml") for name in NAMES}
+    if reason:
+        progress(f"{root / key.folder} is damaged; converting the network again: {reason}", 0.0)
     graphs = _convert(model, shapes, progress)
     try:
-        _keep(graphs, entry)
-    except OSError as error:
-        progress(f"the converted network can't be kept in {cache} ({error}); the next start converts again", 0.4)
+        cache.keep(root, key, lambda folder: _write(graphs, folder), f"{model.name} {shapes.width}x{shapes.height}")
+    except CacheError as error:
+        progress(f"{error} The next start converts again.", 0.4)
     return graphs
 
 
-def _key(model: Model, shapes: Shapes) -> str:
-    parts = [model.fingerprint, repr(shapes), REVISION, *map(version, ("openvino", "torch", "diffusers"))]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _whole(entry: Path) -> bool:
-    """Whether every file is there as it was written. OpenVINO itself reads a changed weights file without a word."""
-    try:
-        digests = json.loads((entry / DIGESTS).read_text())
-        names = {f"{name}{suffix}" for name in NAMES for suffix in (".xml", ".bin")}
-        return isinstance(digests, dict) and set(digests) == names and all(
-            _digest(entry / name) == digest for name, digest in digests.items()
-        )  # fmt: skip
-    except (OSError, ValueError):
-        return False
-
-
-def _keep(graphs: Graphs, entry: Path) -> None:
-    """Writes beside the entry and renames, so that a start that is cut short leaves nothing to be read."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix="new-", dir=entry.parent))
-    try:
-        for name, graph in graphs.items():
-            openvino.save_model(graph, aside / f"{name}.xml", compress_to_fp16=False)
-        (aside / DIGESTS).write_text(json.dumps({path.name: _digest(path) for path in sorted(aside.iterdir())}))
-        shutil.rmtree(entry, ignore_errors=True)
-        aside.rename(entry)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+def _write(graphs: Graphs, folder: Path) -> None:
+    for name, graph in graphs.items():
+        try:
+            openvino.save_model(graph, folder / f"{name}.xml", compress_to_fp16=False)
+        except RuntimeError as error:  # it has no other for a full disk
+            raise OSError(f"OpenVINO could not write {name}.xml ({error})") from error
 
 
 def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:

@@ -145,7 +145,7 @@ def test_a_second_start_reads_the_conversion(tiny_folder: Path, kept: Path) -> N
     assert len(list(kept.iterdir())) == 1  # one entry, and nothing half-written beside it
 
 
-@pytest.mark.parametrize("harm", ["truncated", "changed", "missing", "no digests"])
+@pytest.mark.parametrize("harm", ["truncated", "changed", "missing", "no manifest"])
 def test_a_damaged_conversion_is_named_and_made_again(tiny: Model, kept: Path, tmp_path: Path, harm: str) -> None:
     cache = Path(shutil.copytree(kept, tmp_path / "cache"))
     weights = next(cache.glob("*/denoiser.bin"))
@@ -157,7 +157,7 @@ def test_a_damaged_conversion_is_named_and_made_again(tiny: Model, kept: Path, t
     elif harm == "missing":
         weights.unlink()
     else:
-        (weights.parent / "digests.json").write_text("[]")
+        (weights.parent / "entry.json").write_text("[]")
     for expected in ("is damaged; converting the network again", "reading the converted network"):
         said: list[str] = []
         converted(openvino.Core(), tiny, SMALL, lambda text, fraction, said=said: said.append(text), cache)

@@ -1,0 +1,208 @@
+"""The engine cache: whole or not at all, and nothing of another key, version or writer is ever read."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.accelerators import cache
+from pipeline.accelerators.cache import EngineKey
+from presets.errors import CacheError
+
+KEY = EngineKey("tensorrt", "tensorrt 10.8", "denoiser", "ab" * 32, 2, "64x64, rows 1 to 4", "float16", "8.9", "560.1")
+FILES = {"engine.plan": b"x" * 5000, "notes.json": b"{}"}
+
+
+def write(folder: Path) -> None:
+    for name, data in FILES.items():
+        (folder / name).write_bytes(data)
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Path:
+    return cache.keep(tmp_path, KEY, write, "shipped 64x64")
+
+
+def test_what_is_kept_is_found_whole(entry: Path) -> None:
+    assert cache.lookup(entry.parent, KEY) == (entry, "")
+    assert {path.name: path.read_bytes() for path in entry.iterdir() if path.name != cache.MANIFEST} == FILES
+    assert [path.name for path in entry.parent.iterdir()] == [KEY.folder]  # nothing is left beside it
+    (listed,) = cache.entries(entry.parent)
+    assert (listed.path, listed.key, listed.made_for) == (entry, KEY, "shipped 64x64")
+    assert abs(time.time() - listed.made_at) < 600
+    assert listed.size == sum(path.stat().st_size for path in entry.iterdir())
+
+
+@pytest.mark.parametrize("part", [field.name for field in dataclasses.fields(EngineKey)])
+def test_every_part_of_the_key_makes_another_entry(entry: Path, part: str) -> None:
+    was = getattr(KEY, part)
+    other = dataclasses.replace(
+        KEY, **{part: was + 1 if isinstance(was, int) else (*was, "lora 1.0") if isinstance(was, tuple) else f"{was}0"}
+    )
+    assert other.digest != KEY.digest
+    assert cache.lookup(entry.parent, other) == (None, "")
+    # Even under the other's name it is told from its manifest, and by which part.
+    moved = entry.rename(entry.with_name(other.folder))
+    found, reason = cache.lookup(entry.parent, other)
+    assert found is None
+    assert f"made for something else: {part} " in reason
+    assert cache.whole(moved) == "its manifest is another entry's"
+
+
+def test_parts_that_flow_into_each_other_are_told_apart() -> None:
+    one = dataclasses.replace(KEY, device="8.9", driver="560")
+    assert one.digest != dataclasses.replace(KEY, device="8.95", driver="60").digest
+
+
+@pytest.mark.parametrize("name", [*FILES, cache.MANIFEST])
+@pytest.mark.parametrize("harm", ["a bit", "truncated", "missing", "emptied"])
+def test_damage_to_any_file_is_named(entry: Path, name: str, harm: str) -> None:
+    path = entry / name
+    data = bytearray(path.read_bytes())
+    if harm == "a bit":
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    elif harm == "truncated":
+        path.write_bytes(data[:-1])
+    elif harm == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"")
+    found, reason = cache.lookup(entry.parent, KEY)
+    assert found is None
+    assert "manifest" in reason or "made for something else" in reason if name == cache.MANIFEST else name in reason
+    # Made again, it is whole again.
+    assert cache.keep(entry.parent, KEY, write) == entry
+    assert cache.lookup(entry.parent, KEY) == (entry, "")
+    assert [path.name for path in entry.parent.iterdir()] == [KEY.folder]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", '"x"', '{"format": 1}', '{"format": 99}', '{"format": 1, "key": "x"}', "\x00"]
+)
+def test_a_foreign_manifest_is_never_believed(entry: Path, text: str) -> None:
+    (entry / cache.MANIFEST).write_text(text)
+    assert "manifest" in cache.whole(entry)
+    (listed,) = cache.entries(entry.parent)
+    assert listed.key is None
+
+
+def test_a_manifest_with_other_parts_is_foreign(entry: Path) -> None:
+    manifest = json.loads((entry / cache.MANIFEST).read_text())
+    manifest["key"]["colour"] = "blue"
+    (entry / cache.MANIFEST).write_text(json.dumps(manifest))
+    assert "colour" in cache.whole(entry)
+
+
+def test_a_file_that_was_put_in_is_told(entry: Path) -> None:
+    (entry / "engine.bin").write_bytes(b"?")
+    assert cache.whole(entry) == "engine.bin does not belong to it"
+
+
+def test_sizes_alone_are_a_quick_look(entry: Path) -> None:
+    (entry / "engine.plan").write_bytes(b"y" * 5000)
+    assert cache.whole(entry, thorough=False) == ""
+    assert cache.whole(entry) == "engine.plan has changed since it was written"
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    def half(folder: Path) -> None:
+        (folder / "engine.plan").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.keep(tmp_path, KEY, half)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_that_make_the_same_the_first_stays(tmp_path: Path) -> None:
+    def late(folder: Path) -> None:
+        cache.keep(tmp_path, KEY, write, "the first")
+        write(folder)
+
+    cache.keep(tmp_path, KEY, late, "the second")
+    (listed,) = cache.entries(tmp_path)
+    assert listed.made_for == "the first"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.accelerators import cache
+from tests_key import KEY
+def write(folder):
+    (folder / "engine.plan").write_bytes(b"half an engine")
+    os.kill(os.getpid(), signal.SIGKILL)
+cache.keep(Path(sys.argv[1]), KEY, write)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_writer_that_is_killed_leaves_nothing_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "tests_key.py").write_text(f"from pipeline.accelerators.cache import EngineKey\nKEY = {KEY!r}\n")
+    root = tmp_path / "engines"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(root)], env=environment, check=False, timeout=60)
+    assert killed.returncode == -9
+    (left,) = root.iterdir()
+    assert left.name.startswith(cache.ASIDE)
+    assert (left / "engine.plan").is_file()
+    assert cache.lookup(root, KEY) == (None, "")
+    assert cache.entries(root) == []
+    cache.keep(root, KEY, write)  # the next one that writes cleans up
+    assert [path.name for path in root.iterdir()] == [KEY.folder]
+
+
+def test_what_is_being_written_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+    ours = tmp_path / f"{cache.ASIDE}{cache._writer()}-{os.getpid()}-00"
+    elsewhere = tmp_path / f"{cache.ASIDE}ffffffff-1-00"
+    for folder in (ours, elsewhere):
+        folder.mkdir()
+        (folder / "engine.plan").write_bytes(b"x" * 100)
+    assert cache.remove_leftovers(tmp_path) == 0
+    then = time.time() - 2 * cache.ABANDONED
+    os.utime(ours, (then, then))
+    os.utime(elsewhere, (then, then))
+    assert cache.remove_leftovers(tmp_path) == 0  # a file in it was just written
+    os.utime(elsewhere / "engine.plan", (then, then))
+    assert cache.remove_leftovers(tmp_path) == 100
+    assert ours.is_dir()
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from pipeline.accelerators import cache
+from presets.errors import CacheError
+from tests_key import KEY
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    cache.keep(Path(sys.argv[1]), KEY, lambda folder: (folder / "engine.plan").write_bytes(b"x" * 5000))
+except CacheError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "tests_key.py").write_text(f"from pipeline.accelerators.cache import EngineKey\nKEY = {KEY!r}\n")
+    root = tmp_path / "engines"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(root)], env=environment, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout == f"What was built can't be kept in {root}: File too large.\n"
+    assert list(root.iterdir()) == []
+
+
+def test_a_folder_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CacheError, match="can't be kept in"):
+        cache.keep(tmp_path / "file", KEY, write)
+    assert cache.entries(tmp_path / "file") == []
+    assert cache.lookup(tmp_path / "file", KEY) == (None, "")
