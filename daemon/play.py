@@ -64,7 +64,6 @@ class Player:
         self._fresh = False
         self._lively = False
         """Whether a picture that is drawn once more comes out another: feedback, a morph, drift."""
-        self._honoured = 0
         self._admitted = 0
         self._look: object = None
         self._seconds = 0.0
@@ -105,10 +104,9 @@ class Player:
         answer = self._connection.ask(self._stream.width, self._stream.height, patience)
         parameters = self._parameters = answer.moment.parameters
         self._lively = parameters.feedback > 0 or answer.moving
-        self._words.want(answer.moment.wording)
-        conditioning, current = self._words.newest()
-        if current:
-            self._honoured = answer.revision
+        self._words.want(answer.moment.wording, answer.revision)
+        # What came before the words that are done has been honoured, however many newer words are on their way.
+        conditioning, honoured, current = self._words.newest()
         self._fresh = answer.pixels is not None
         if self._fresh:
             self._pixels, self._source_index = answer.pixels, answer.source_index
@@ -118,7 +116,7 @@ class Player:
             return False
         # A picture that is drawn once more is no measure of the delay, nor is one that is drawn from text alone.
         captured_at = answer.captured_at if self._fresh and pixels is not None else 0
-        stamps = Stamps(-1 if pixels is None else self._source_index, captured_at, self._honoured, self._admitted + 1)
+        stamps = Stamps(-1 if pixels is None else self._source_index, captured_at, honoured, self._admitted + 1)
         self._stream.admit(pixels, answer.moment, conditioning, stamps)
         self._admitted += 1
         self._still.admitted(pixels, look)

@@ -2,11 +2,29 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from presets.moment import Wording
 
 C = TypeVar("C")
+
+
+@dataclass(slots=True)
+class _Wish:
+    wording: Wording
+    revision: int
+    """The newest at which these were the words."""
+
+
+class Finished(NamedTuple, Generic[C]):
+    """The last words whose encoding is done."""
+
+    conditioning: C
+    revision: int
+    """The newest revision of the parameters that had these words."""
+    current: bool
+    """Whether they are the words wanted now."""
 
 
 class Words(Generic[C]):
@@ -22,18 +40,23 @@ class Words(Generic[C]):
         self._encode = encode
         self._recall = recall
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="words")
-        self._wanted: Wording | None = None
-        self._running: tuple[Wording, Future[C]] | None = None
-        self._done: tuple[Wording, C] | None = None
+        self._wanted: _Wish | None = None
+        self._running: tuple[_Wish, Future[C]] | None = None
+        self._done: tuple[_Wish, C] | None = None
 
-    def want(self, wording: Wording) -> None:
-        """Ask for these words; returns at once, and costs nothing where they are the ones already asked for."""
-        if wording != self._wanted:
-            self._wanted = wording
+    def want(self, wording: Wording, revision: int) -> None:
+        """Ask for the words of a revision; returns at once, and costs nothing where they are those already asked for.
+
+        `revision` counts up from call to call, or stays.
+        """
+        if self._wanted is not None and wording == self._wanted.wording:
+            self._wanted.revision = revision
+        else:
+            self._wanted = _Wish(wording, revision)
             self._advance()
 
-    def newest(self) -> tuple[C, bool]:
-        """The last finished conditioning, and whether it is the one wanted last. Waits for the first one only.
+    def newest(self) -> Finished[C]:
+        """What is finished, of the words wanted last or of some before. Waits for the first ones only.
 
         Raises what the encoder raised: a text encoder that fails is a renderer that fails.
         """
@@ -42,16 +65,20 @@ class Words(Generic[C]):
         self._advance()
         if self._done is None:
             raise RuntimeError("no words were wanted yet")
-        return self._done[1], self._done[0] == self._wanted
+        wish, conditioning = self._done
+        return Finished(conditioning, wish.revision, wish is self._wanted)
 
     def _advance(self) -> None:
         if self._running is not None and self._running[1].done():
-            (wording, future), self._running = self._running, None
-            self._done = wording, future.result()  # perhaps others than are wanted by now: they are looked up below
-        if self._wanted is None or (self._done is not None and self._done[0] == self._wanted):
+            (wish, future), self._running = self._running, None
+            self._done = wish, future.result()  # perhaps others than are wanted by now: they are looked up below
+        if self._wanted is None:
             return
-        known = self._recall(self._wanted)
+        if self._done is not None and self._done[0].wording == self._wanted.wording:
+            self._done = self._wanted, self._done[1]
+            return
+        known = self._recall(self._wanted.wording)
         if known is not None:
             self._done = self._wanted, known
         elif self._running is None:
-            self._running = self._wanted, self._executor.submit(self._encode, self._wanted)
+            self._running = self._wanted, self._executor.submit(self._encode, self._wanted.wording)

@@ -237,8 +237,28 @@ def test_a_still_source_is_drawn_once_and_with_feedback_again_and_again(rig: Rig
     drawn = rig.rest()
     assert indices(drawn) == [0] * 10
     assert [bool(frame.captured_at) for frame in drawn] == [True] + [False] * 9, "drawn once more it is no measure"
-    assert (drawn[-1].pixels == drawn[0].pixels).all()
+    again = np.abs(drawn[-1].pixels.astype(int) - drawn[0].pixels).max()
+    assert again <= 2, "up to the rounding of another batch, which is none on some processors"
     assert len({frame.pixels.tobytes() for frame in drawn[1:9]}) > 5
+
+
+def test_while_words_never_stop_coming_what_was_set_with_the_words_that_are_drawn_is_honoured(rig: Rig) -> None:
+    """What panic waits for: with each picture's words newer ones are wanted, and all of them have to be encoded."""
+    rig.set(prompt="words at 0")
+    rig.turn(card(0))
+    rig.rest()
+    panicked = rig.revision + 1
+    rig.set(seed=9, prompt="words at 1")
+    for number in range(2, 12):
+        rig.turn(card(number))
+        running = rig.player._words._running
+        rig.set(prompt=f"words at {number}")
+        if running is not None:
+            running[1].result(20)
+    words = rig.player._words
+    assert words._done is not None
+    assert words._done[0] is not words._wanted, "newer ones are still on their way"
+    assert any(frame.revision >= panicked for frame in rig.rest())
 
 
 def test_a_morph_draws_a_still_source_again_until_it_is_over_and_its_first_picture_honours_it(rig: Rig) -> None:

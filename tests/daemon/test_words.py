@@ -34,7 +34,7 @@ class Texts:
 
 def until_newest(words: Words[Wording], wanted: Wording) -> None:
     deadline = time.monotonic() + 20
-    while words.newest() != (wanted, True):
+    while words.newest()[::2] != (wanted, True):
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -42,10 +42,10 @@ def until_newest(words: Words[Wording], wanted: Wording) -> None:
 def test_words_that_pile_up_while_some_are_encoded_are_skipped_and_the_last_count() -> None:
     texts = Texts()
     words = Words(texts.encode, texts.recall)
-    words.want(saying("one"))
+    words.want(saying("one"), 1)
     texts.begun.wait(20)
     for text in ("two", "three", "four"):
-        words.want(saying(text))
+        words.want(saying(text), 1)
     texts.go_on.set()
     until_newest(words, saying("four"))
     assert texts.encoded == [saying("one"), saying("four")]
@@ -55,12 +55,12 @@ def test_the_last_finished_words_are_given_while_newer_ones_are_on_their_way() -
     texts = Texts()
     words = Words(texts.encode, texts.recall)
     texts.go_on.set()
-    words.want(saying("fast"))
-    assert words.newest() == (saying("fast"), True)
+    words.want(saying("fast"), 1)
+    assert words.newest()[::2] == (saying("fast"), True)
     texts.go_on.clear()
-    words.want(saying("slow"))
-    assert words.newest() == (saying("fast"), False)
-    words.want(saying("slow"))
+    words.want(saying("slow"), 1)
+    assert words.newest()[::2] == (saying("fast"), False)
+    words.want(saying("slow"), 1)
     texts.go_on.set()
     until_newest(words, saying("slow"))
 
@@ -70,33 +70,33 @@ def test_words_of_known_texts_are_there_at_once_and_are_not_overtaken_by_older_o
     texts.known = {"ice", "fire"}
     words = Words(texts.encode, texts.recall)
     for wording in (saying("ice"), saying("ice", "fire"), saying("fire")):
-        words.want(wording)
-        assert words.newest() == (wording, True)
+        words.want(wording, 1)
+        assert words.newest()[::2] == (wording, True)
     assert not texts.encoded
-    words.want(saying("moss"))
+    words.want(saying("moss"), 1)
     texts.begun.wait(20)
-    assert words.newest() == (saying("fire"), False)
-    words.want(saying("ice"))
-    assert words.newest() == (saying("ice"), True), "known words don't wait for those that are being encoded"
+    assert words.newest()[::2] == (saying("fire"), False)
+    words.want(saying("ice"), 1)
+    assert words.newest()[::2] == (saying("ice"), True), "known words don't wait for those that are being encoded"
     texts.go_on.set()
     deadline = time.monotonic() + 20
     while words._running is not None:
-        assert words.newest() == (saying("ice"), True)
+        assert words.newest()[::2] == (saying("ice"), True)
         assert time.monotonic() < deadline
     assert texts.encoded == [saying("moss")]
-    words.want(saying("moss", "ice"))
-    assert words.newest() == (saying("moss", "ice"), True), "and what they brought is known from now on"
+    words.want(saying("moss", "ice"), 1)
+    assert words.newest()[::2] == (saying("moss", "ice"), True), "and what they brought is known from now on"
 
 
 def test_a_mix_that_moves_on_while_its_text_is_encoded_is_mixed_as_it_is_by_then() -> None:
     texts = Texts()
     texts.known = {"ice"}
     words = Words(texts.encode, texts.recall)
-    words.want(saying("ice"))
+    words.want(saying("ice"), 1)
     for share in (0.1, 0.2, 0.3):
         wording = Wording((TextShare("ice", 1 - share), TextShare("moss", share)), (TextShare(""),), "linear")
-        words.want(wording)
-        assert words.newest() == (saying("ice"), False)
+        words.want(wording, 1)
+        assert words.newest()[::2] == (saying("ice"), False)
     texts.go_on.set()
     until_newest(words, wording)
     assert len(texts.encoded) == 1
@@ -106,12 +106,50 @@ def test_another_seed_is_no_other_words() -> None:
     texts = Texts()
     texts.go_on.set()
     words = Words(texts.encode, texts.recall)
-    words.want(at_rest(Parameters(seed=1)).wording)
+    words.want(at_rest(Parameters(seed=1)).wording, 1)
     words.newest()
     texts.known.clear()
-    words.want(at_rest(Parameters(seed=2)).wording)
-    assert words.newest()[1]
+    words.want(at_rest(Parameters(seed=2)).wording, 1)
+    assert words.newest().current
     assert len(texts.encoded) == 1
+
+
+def test_words_that_never_stop_coming_leave_none_behind_that_was_encoded() -> None:
+    texts = Texts()
+    words = Words(texts.encode, texts.recall)
+    texts.go_on.set()
+    words.want(saying("first"), 1)
+    words.want(saying("first"), 2)
+    assert words.newest() == (saying("first"), 2, True)
+    texts.go_on.clear()
+    for revision in range(3, 10):
+        texts.begun.clear()
+        words.want(saying(f"at {revision}"), revision)
+        words.want(saying(f"before {revision}"), revision)
+        honoured = words.newest().revision
+        assert honoured <= revision
+        texts.go_on.set()
+        running = words._running
+        assert running is not None
+        running[1].result(20)
+        texts.go_on.clear()
+        words.want(saying(f"after {revision}"), revision + 1)
+        conditioning, honoured, current = words.newest()
+        assert honoured == running[0].revision
+        assert conditioning == running[0].wording
+        assert not current
+    assert honoured >= 8, "of the revision that the words were wanted at, one round back at the most"
+    texts.go_on.set()
+
+
+def test_words_that_stay_are_those_of_every_revision_that_had_them() -> None:
+    texts = Texts()
+    words = Words(texts.encode, texts.recall)
+    for revision in (1, 2, 3):
+        words.want(saying("slow"), revision)
+    words.want(saying("newer"), 4)
+    texts.go_on.set()
+    assert words.newest().revision == 3
 
 
 def test_an_encoder_that_fails_fails_the_renderer() -> None:
@@ -119,6 +157,6 @@ def test_an_encoder_that_fails_fails_the_renderer() -> None:
         raise MemoryError("no room for words")
 
     words = Words(encode, lambda wording: None)
-    words.want(saying("anything"))
+    words.want(saying("anything"), 1)
     with pytest.raises(MemoryError, match="no room"):
         words.newest()
