@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from daemon.state import StateFile
@@ -54,6 +55,8 @@ def later_values(library: Library, opening: Mapping[str, Value], given: Sequence
             at = math.nan
         if not (0 < at < math.inf and look):
             raise SettingsError(f"{text!r} is no time and look: 4.5=fire takes the look fire from second 4.5 on")
+        if at in looks:
+            raise SettingsError(f"two looks, {looks[at]} and {look}, are to come at second {at:g}: one of them can")
         looks[at] = look
     values, found = dict(opening), dict[float, dict[str, Value]]()
     for at in sorted(looks):
@@ -61,3 +64,25 @@ def later_values(library: Library, opening: Mapping[str, Value], given: Sequence
         values |= {address: value for address, value in look_values.items() if address[1:] not in REBUILD_KEYS}
         found[at] = dict(values)
     return found
+
+
+def frames_of(seconds: Iterable[float], fps: Fraction) -> dict[int, float]:
+    """Those seconds by the number of the frame that each comes with, at so many frames a second.
+
+    Raises `SettingsError` for one that would come with the first frame, or with the frame of another.
+    """
+    frames: dict[int, float] = {}
+    for at in seconds:
+        frame = round(at * fps)
+        if frame == 0:
+            raise SettingsError(
+                f"a look at second {at:g} would come with the first frame, {1 / float(fps):.3g} s long:"
+                " what the clip begins with is given by --preset"
+            )
+        if frame in frames:
+            raise SettingsError(
+                f"the looks at seconds {frames[frame]:g} and {at:g} would come with one frame:"
+                f" {1 / float(fps):.3g} s is the least between two"
+            )
+        frames[frame] = at
+    return frames

@@ -28,7 +28,7 @@ def render(
     # Imported here: torch takes seconds, and --help must not.
     from itertools import islice
 
-    from daemon.opening import later_values, opening_values
+    from daemon.opening import frames_of, later_values, opening_values
     from daemon.settings import parse_size
     from io_bridges.clip import ClipWriter, clip_info, decode_clip
     from io_bridges.pixels import fit
@@ -48,7 +48,7 @@ def render(
     parameters = snapshot(values)
     info = clip_info(source)
     later = later_values(library, values, then or [])
-    looks = {round(seconds * info.fps): snapshot(each) for seconds, each in later.items()} | {0: parameters}
+    looks = {frame: snapshot(later[at]) for frame, at in frames_of(later, info.fps).items()} | {0: parameters}
     total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
 
     from daemon.commands.loading import progress_bar, ready_stream

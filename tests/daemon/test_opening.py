@@ -1,10 +1,11 @@
 """Looks that come later, as they are typed for `render`."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from daemon.opening import later_values, opening_values
+from daemon.opening import frames_of, later_values, opening_values
 from presets.errors import PresetError, SettingsError
 from presets.library import Library
 
@@ -34,3 +35,16 @@ def test_what_is_no_time_and_look_is_refused(library: Library, text: str) -> Non
         later_values(library, opening_values(library, None, None, None), [text])
     with pytest.raises(PresetError, match="no-such"):
         later_values(library, opening_values(library, None, None, None), ["2=no-such"])
+
+
+def test_two_looks_at_one_second_are_refused(library: Library) -> None:
+    with pytest.raises(SettingsError, match=r"plain and slow, are to come at second 2\.5"):
+        later_values(library, opening_values(library, None, None, None), ["2.5=plain", "2.50=slow"])
+
+
+def test_each_look_has_a_frame_of_its_own_and_none_the_first() -> None:
+    assert frames_of([0.04, 1.0, 0.5], Fraction(25)) == {1: 0.04, 25: 1.0, 12: 0.5}
+    with pytest.raises(SettingsError, match=r"0\.01 would come with the first frame.*--preset"):
+        frames_of([1.0, 0.01], Fraction(25))
+    with pytest.raises(SettingsError, match=r"2 and 2\.01 would come with one frame: 0\.04 s"):
+        frames_of([2.0, 2.01], Fraction(25))

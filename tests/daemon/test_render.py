@@ -83,6 +83,7 @@ def test_what_can_not_be_written_or_read_is_told_before_the_model_loads(tmp_path
         ((CLIP, str(tmp_path / "out.mp4"), "--preset", "no-such-look"), "no-such-look"),
         ((CLIP, str(tmp_path / "out.mp4"), "--then", "2=no-such-look"), "no-such-look"),
         ((CLIP, str(tmp_path / "out.mp4"), "--then", "soon"), "soon"),
+        ((CLIP, str(tmp_path / "out.mp4"), "--then", "0.01=fire"), "--preset"),
     ):
         done = render(*arguments)
         assert done.returncode == 2
