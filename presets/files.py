@@ -72,6 +72,16 @@ def read_preset(path: Path) -> Preset:
     return parse_preset(read_bytes(path), str(path))
 
 
+def place_of(path: Path, key: str) -> str:
+    """``path:line:column`` of a key's value in a preset file, for what only others can tell of it.
+
+    Raises `PresetError` where the file can't be read; where it names no such key, this is its path.
+    """
+    document = yaml_text.parse(read_bytes(path))
+    standing = document.values.get((key,))
+    return f"{path}:{standing.line}:{standing.column}" if standing else str(path)
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a regular file, one more than is allowed at most. Raises `PresetError`."""
     try:

@@ -59,21 +59,36 @@ def show(name: Annotated[str, typer.Argument(help="a look's name, or a .yaml fil
 
 @app.command()
 def check(files: Annotated[list[Path], typer.Argument(help="preset files")]) -> None:
-    """Read preset files and print every problem as path:line:column; status 1 if there is one."""
-    from presets.errors import PresetError
-    from presets.files import read_preset
+    """Read preset files, and look at the models they name; every problem as path:line:column, status 1 if any."""
+    from presets.errors import ModelError, PresetError
+    from presets.files import place_of, read_preset
 
     broken = 0
     for path in files:
         try:
-            read_preset(path)
+            _check_model(read_preset(path).values.get("model"))
         except PresetError as error:
             broken += 1
             _tell(str(error))
+        except ModelError as error:
+            broken += 1
+            _tell(f"{place_of(path, 'model')}: {error}")
         else:
             print(f"{path}: good")
     if broken:
         raise typer.Exit(1)
+
+
+def _check_model(name: str | None) -> None:
+    """Raises `ModelError` for a model that can't be played; None is that of whatever look was before."""
+    from daemon.echo import ECHO_MODEL
+
+    if name in (None, ECHO_MODEL):
+        return
+    # Imported here: torch takes seconds, and few looks name a model.
+    from pipeline.models import load_model
+
+    load_model(name)
 
 
 def _tell(problems: str) -> None:

@@ -79,6 +79,17 @@ def test_check_prints_every_problem_of_every_file_and_exits_1(folder: Path) -> N
     assert result.stdout == f"{files[1]}: good\n"
 
 
+def test_check_looks_whether_the_model_that_a_file_names_can_be_played(folder: Path, tmp_path: Path) -> None:
+    gone, shipped = folder / "gone-model.yaml", folder / "shipped.yaml"
+    gone.write_text(f"prompt: ice\nmodel: {tmp_path / 'no-such-model'}\n")
+    shipped.write_text("model: shipped\n")
+    result = runner.invoke(app, ["presets", "check", str(gone), str(shipped)])
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{gone}:2:8: There is no model folder {tmp_path / 'no-such-model'}")
+    assert result.stdout == f"{shipped}: good\n"
+
+
 def test_doctor_prints_remedies_whole_also_in_a_narrow_terminal(folder: Path) -> None:
     result = runner.invoke(app, ["doctor", "--presets", str(folder)], env={"COLUMNS": "60"})
     assert result.exit_code in (0, 1)
