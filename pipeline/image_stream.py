@@ -1,5 +1,6 @@
 """Pixels in, pixels out: a model, an accelerator and a stream as one thing, for the renderer and for offline work."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +32,7 @@ class Build:
     height: int
     """px, likewise."""
     accelerator: str
-    """auto, openvino or eager."""
+    """One of `pipeline.accelerators.choice.NAMES`."""
     slots: int = 8
     """The most pictures in flight."""
     threads: int | None = None
@@ -74,7 +75,10 @@ class ImageStream:
             conditioning=conditioner.shape,
             sizes=chosen.engines.sizes,
             device=chosen.engines.device,
+            recorder=chosen.engines.recorder,
         )
+        self._begun: list[tuple[Callable[[], torch.Tensor], object]] = []
+        """Pictures whose decoding goes on beside the network's next call, with their tickets."""
         self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
         self._pixels_np = self._pixels.numpy()
         self._feedback = Feedback(build.width, build.height)
@@ -126,7 +130,7 @@ class ImageStream:
     @property
     def in_flight(self) -> int:
         """How many pictures were admitted and have not come out."""
-        return self._stream.in_flight
+        return self._stream.in_flight + len(self._begun)
 
     @property
     def free(self) -> int:
@@ -192,18 +196,37 @@ class ImageStream:
             self._stream.recondition(conditioning)
 
     def step(self) -> list[Picture]:
-        """One network call for all pictures in flight; those whose turn it is, in the order they went in."""
-        pictures: list[Picture] = []
-        for latent, ticket in self._stream.step():
-            pixels = self._engines.decode(latent.unsqueeze(0))[0].numpy().copy()
-            if isinstance(ticket, _Ticket):
-                self._feedback.remember(pixels, ticket.fed)
-                pictures.append(Picture(pixels, ticket.given))
+        """One network call for all pictures in flight; those whose turn it is, in the order they went in.
+
+        Where decoding can go on beside the network, a picture comes out one call after its last row: that call is begun
+        first, and then its pixels are waited for. With no further picture in flight it comes out at once.
+        """
+        finished = self._stream.step()
+        begin = self._engines.begin_decode
+        if begin is None:
+            return [self._out(self._engines.decode(latent.unsqueeze(0)), ticket) for latent, ticket in finished]
+        pictures = self._collect()
+        self._begun += [(begin(latent.unsqueeze(0)), ticket) for latent, ticket in finished]
+        return pictures if self._stream.in_flight else pictures + self._collect()
+
+    def _collect(self) -> list[Picture]:
+        """The pictures whose decoding was begun, waited for."""
+        pictures = [self._out(wait(), ticket) for wait, ticket in self._begun]
+        self._begun.clear()
         return pictures
+
+    def _out(self, decoded: torch.Tensor, ticket: object) -> Picture:
+        pixels = decoded[0].numpy().copy()
+        given = ticket
+        if isinstance(ticket, _Ticket):
+            self._feedback.remember(pixels, ticket.fed)
+            given = ticket.given
+        return Picture(pixels, given)
 
     def clear(self) -> None:
         """Drops every picture in flight, and forgets the last output."""
         self._stream.clear()
+        self._begun.clear()
         self._feedback.forget()
 
     def warm_up(self) -> None:

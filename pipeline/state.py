@@ -10,13 +10,14 @@ from typing import NamedTuple
 import torch
 
 from pipeline import block as at
-from pipeline.block import Block, Terms
+from pipeline.block import Block, Terms, lay_out
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.ring import Ring
 from presets.errors import StreamError
 
 RING = 4
-"""Pinned blocks that go round, so that the host never writes one that a GPU is still fetching."""
+"""How many steps the host may run ahead of a GPU."""
 
 
 class Batch(NamedTuple):
@@ -70,21 +71,25 @@ class StreamState:
             for size in sizes
         }
         width = max(*sizes, slots)
-        pinned = device.type == "cuda"
-        self._ring = [torch.zeros(at.COLUMNS, width, dtype=precise, pin_memory=pinned) for _ in range(RING)]
-        self._ring_np: list[Block] = [block.numpy() for block in self._ring]
-        self._turn = 0
+        self._ring = Ring(RING, (at.COLUMNS, width), precise, device)
+        self._ring_np: list[Block] = [block.numpy() for block in self._ring.tensors]
         self._block = zeros(at.COLUMNS, width, dtype=precise)
         self._index = zeros(at.INDICES, width, dtype=torch.int64)
 
     def next_block(self) -> Block:
         """The block that the host may write now, ``[COLUMNS, width]``."""
-        self._turn = (self._turn + 1) % RING
-        return self._ring_np[self._turn]
+        self._ring.take()
+        return self._ring_np[self._ring.turn]
 
     def send(self) -> None:
         """Sends up the block that was written last."""
-        self._block.copy_(self._ring[self._turn], non_blocking=True)
+        self._block.copy_(self._ring.tensors[self._ring.turn], non_blocking=True)
+        self._ring.copying()
+
+    def rest(self) -> None:
+        """Sends up the block of a step without any picture: `advance` then reads and writes the spare slot alone."""
+        lay_out(self.next_block(), [], self._slots, False)
+        self.send()
 
     def write_text(self, number: int, conditioning: Conditioning) -> None:
         """Copies what slot `number` is drawn from, and away from."""

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.block import Slot, lay_out, repeat_first_row
+from pipeline.block import Slot, Terms, lay_out, repeat_first_row
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import Denoiser
 from pipeline.guidance import Guidance, seen_from
 from pipeline.noise import ENTRY, noise_bank, unit_weights
+from pipeline.recorded import Recorded, Recorder
 from pipeline.schedule import FlowSchedule
 from pipeline.state import StreamState
 from presets.errors import StreamError
@@ -50,6 +51,7 @@ class StreamPipeline:
         embedded_guidance: bool = False,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        recorder: Recorder | None = None,
     ) -> None:
         """
         Args:
@@ -63,6 +65,7 @@ class StreamPipeline:
             embedded_guidance: The network takes the guidance scale as an input; no picture has a second row then.
             device: Where latents live.
             dtype: float32, float64 or a half type; coefficients and timesteps stay float32 or float64.
+            recorder: Records whole steps, to be replayed (`pipeline.recorded`); None runs them as they are.
 
         Raises:
             StreamError: no slot, or prepared sizes that can't hold all slots with guidance.
@@ -99,6 +102,8 @@ class StreamPipeline:
             device=torch.device(device),
             dtype=dtype,
         )
+        self._recorded = None if recorder is None else Recorded(self._state, recorder)
+        self._advance = self._state.advance if self._recorded is None else self._recorded.advance
 
     @property
     def in_flight(self) -> int:
@@ -179,7 +184,7 @@ class StreamPipeline:
             if terms.fresh:
                 self._freshen(stepping)
             self._state.send()
-            self._state.advance(size, terms)
+            self._advance(size, terms)
             # Only now, so that a step whose network call failed can be taken again.
             for _, slot in stepping:
                 slot.fresh_place ^= slot.adds_noise
@@ -200,9 +205,18 @@ class StreamPipeline:
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """Calls the denoiser once at every prepared batch size; pictures in flight are not touched."""
+        """Calls the denoiser once at every prepared batch size; pictures in flight are not touched.
+
+        With a recorder the steps of all sizes are recorded, without guidance and with it; other kinds when they come.
+        """
         for batch in self._state.batches.values():
             self._denoiser(*batch)
+        if self._recorded is not None:
+            terms = [
+                Terms(guided, False, False, False)
+                for guided in ((False,) if self._embedded_guidance else (False, True))
+            ]
+            self._recorded.prepare(self._sizes, terms)
 
     def _freshen(self, stepping: list[tuple[int, Slot]]) -> None:
         """Lays out the noise that stochastic rows add. From the next row on it is the noise on the picture's path."""

@@ -48,6 +48,13 @@ def _openvino_missing() -> str:
     return "" if "CPU" in devices else f"it finds no processor it knows, only {devices or 'nothing'}"
 
 
+def _compile_missing() -> str:
+    # Imported here: the compiler takes a second that no other accelerator has to wait for.
+    from pipeline.accelerators import compiled
+
+    return compiled.missing()
+
+
 ACCELERATORS = {
     row.name: row
     for row in (
@@ -59,6 +66,20 @@ ACCELERATORS = {
             "pipeline.accelerators.openvino",
         ),
         Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager"),
+        Accelerator(
+            "compile",
+            "torch.compile",
+            _compile_missing,
+            "On a processor install g++ or clang++; on a GPU: pip install triton",
+            "pipeline.accelerators.compiled",
+        ),
+        Accelerator(
+            "cuda_graphs",
+            "CUDA graphs",
+            lambda: "" if eager.available_device().type == "cuda" else "torch sees no NVIDIA GPU",
+            "`streamflow-live doctor` tells what torch and the driver lack",
+            "pipeline.accelerators.cuda_graphs",
+        ),
     )
 }
 """Every accelerator by its name. Another one is a row here, and its name in `presets.parameters.Parameters`."""
@@ -95,7 +116,7 @@ def build(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> 
 
 def _automatic() -> tuple[str, str]:
     if eager.available_device().type == "cuda":
-        return "eager", "torch sees a GPU, and OpenVINO is for processors"
+        return "eager", "torch sees a GPU; cuda_graphs and compile are faster there, and wait to be tried on hardware"
     if missing := ACCELERATORS["openvino"].missing():
         return "eager", f"OpenVINO, which is faster here, can't be used: {missing}"
     return "openvino", "the fastest on a processor"

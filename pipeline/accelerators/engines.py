@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from pipeline.denoiser import Denoiser
+from pipeline.recorded import Recorder
 
 Progress = Callable[[str, float], None]
 """Told what is being done and the fraction of it that is behind, 0 to 1."""
@@ -30,6 +31,8 @@ class Preparation:
     """Of the network at play; None takes one a physical core."""
     cache: Path | None = None
     """Where converted networks are kept; None takes the user's cache folder."""
+    precision: str = ""
+    """float32, float16 or bfloat16, where one is asked for; empty leaves the choice to the accelerator."""
     together: Together = one_after_another
     """Does the work that can be done at once."""
     meanwhile: Callable[[], None] = lambda: None
@@ -50,6 +53,11 @@ class Engines:
     device: torch.device
     precision: str
     """What the networks are computed in; the stream itself is float32."""
+    begin_decode: Callable[[torch.Tensor], Callable[[], torch.Tensor]] | None = None
+    """Begins `decode` of a latent, which may be written over at once, and answers what waits for its pixels: where the
+    network's next call goes on meanwhile. As many may be begun and not waited for as the denoiser has rows."""
+    recorder: Recorder | None = None
+    """Records whole steps around the denoiser, network and all (`pipeline.recorded`)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""What torch itself runs, made into engines: by the accelerators that change how, and not what, its modules compute."""
+
+from typing import TypeVar
+
+import torch
+
+from pipeline.accelerators.engines import Engines, Shapes
+from pipeline.accelerators.precision import InPrecision
+from pipeline.accelerators.transfer import Decoding, Upload
+from pipeline.denoiser import ConditioningRows
+from pipeline.graphs import DecoderGraph, EncoderGraph
+from pipeline.models import Model
+from pipeline.recorded import cuda_recorder
+
+M = TypeVar("M", bound=torch.nn.Module)
+
+EVERY_SIZE = 6
+"""Up to so many rows every batch size is prepared, past them the even ones: the largest are guided, two a picture."""
+
+
+def prepared_sizes(rows: int) -> tuple[int, ...]:
+    """The batch sizes for up to `rows` rows."""
+    return tuple(size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
+
+
+def torch_engines(
+    unet: InPrecision, encoder: EncoderGraph, decoder: DecoderGraph, shapes: Shapes, precision: str
+) -> Engines:
+    """Engines of modules that are on their device already; on a GPU with steps recorded and transfers beside them.
+
+    Args:
+        unet: Latents, timesteps and embeds to the network's answer.
+        encoder: From pixels.
+        decoder: To pixels.
+        precision: What they are computed in.
+    """
+    device = next(unet.parameters()).device
+    pixels = (shapes.height, shapes.width, 3)
+    upload = Upload((1, *pixels), torch.uint8, device)
+
+    @torch.inference_mode()
+    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
+        return out
+
+    @torch.inference_mode()
+    def encode(source: torch.Tensor) -> torch.Tensor:
+        latent: torch.Tensor = encoder(upload(source))
+        return latent
+
+    decode = Decoding(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.rows)
+    return Engines(
+        denoise,
+        encode,
+        decode,
+        prepared_sizes(shapes.rows),
+        device,
+        precision,
+        begin_decode=decode.begin,
+        recorder=cuda_recorder() if device.type == "cuda" else None,
+    )
+
+
+def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -> tuple[EncoderGraph, DecoderGraph]:
+    """The model's autoencoder on `device`, its networks in `dtype` and the normalisation around them in float32."""
+    encoder, decoder = EncoderGraph(model.autoencoder, fold=True), DecoderGraph(model.autoencoder, fold=True)
+    encoder.encoder, decoder.decoder = InPrecision(encoder.encoder, dtype), InPrecision(decoder.decoder, dtype)
+    return on_device(encoder, device), on_device(decoder, device)
+
+
+def on_device(network: M, device: torch.device) -> M:
+    """The network moved there; on a GPU the convolutions' weights lie where tensor cores read them best."""
+    network.to(device).eval().requires_grad_(False)
+    if device.type == "cuda":
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave it out
+    return network

@@ -1,0 +1,77 @@
+"""Pixels up to a GPU and down again, neither of which the network waits for.
+
+Uploads go through pinned memory. Decoding and the download run on a stream of their own, so that the next step's
+network call begins meanwhile; the host waits for one thing only, the pixels that it delivers. Not run on hardware yet.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from pipeline.ring import Ring
+
+DEPTH = 4
+"""Uploads that may be on their way at once."""
+
+
+class Upload:
+    """Host tensors of one shape to the device, on torch's current stream."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
+        self._ring = Ring(DEPTH, shape, dtype, device)
+        self._there = torch.empty(shape, dtype=dtype, device=device)
+
+    def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
+        """`tensor` on the device, valid until the next call; the caller may write over its own at once."""
+        self._there.copy_(self._ring.take().copy_(tensor), non_blocking=True)
+        self._ring.copying()
+        return self._there
+
+
+class Decoding:
+    """A decoder beside the network: latents ``[1, C, h, w]`` in, pixels uint8 ``[1, H, W, 3]`` out."""
+
+    def __init__(
+        self,
+        decode: Callable[[torch.Tensor], torch.Tensor],
+        latent: tuple[int, ...],
+        pixels: tuple[int, ...],
+        device: torch.device,
+        depth: int,
+    ) -> None:
+        """`decode` takes float32 and answers on the device; the shapes are without the leading 1.
+
+        `depth` pictures may be on their way at once.
+        """
+        self._decode = decode
+        self._latents = [torch.empty(1, *latent, device=device) for _ in range(depth)]
+        self._ring = Ring(depth, (1, *pixels), torch.uint8, device)
+        self._stream = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def begin(self, latent: torch.Tensor) -> Callable[[], torch.Tensor]:
+        """Begins with `latent`, which may be written over at once, and answers what waits for its pixels.
+
+        They are on the host, and valid until as many further ones have begun as may be on their way.
+        """
+        pixels = self._ring.take()
+        turn = self._ring.turn
+        own = self._latents[turn].copy_(latent)
+        if self._stream is None:
+            pixels.copy_(self._decode(own))
+        else:
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
+                pixels.copy_(self._decode(own), non_blocking=True)
+                self._ring.copying()
+
+        def wait() -> torch.Tensor:
+            self._ring.wait(turn)
+            return pixels
+
+        return wait
+
+    def __call__(self, latent: torch.Tensor) -> torch.Tensor:
+        """The pixels of `latent` at once."""
+        return self.begin(latent)()

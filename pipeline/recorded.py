@@ -1,0 +1,82 @@
+"""A stream's step as CUDA graphs: gathering, the network, guidance and the affine step, launched by the host as one.
+
+Recorded once for each batch size and set of terms, with `pipeline.state`'s static memory, and replayed from then on: a
+network of a thousand small kernels costs the host one call. Written after PyTorch's own rules for `torch.cuda.graph`
+(a side stream, warmed up first); not run on hardware yet.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+
+from pipeline.block import Terms
+from presets.errors import AcceleratorUnavailable
+
+WARM_UPS = 3
+"""Calls before a recording: libraries choose their kernels and take their memory in the first ones."""
+
+Recorder = Callable[[Callable[[], None]], Callable[[], Any]]
+"""Records what a function launches, without running it, and answers what replays it."""
+
+
+class Steps(Protocol):
+    """What it needs of `pipeline.state.StreamState`."""
+
+    def rest(self) -> None: ...
+    def advance(self, size: int, terms: Terms) -> None: ...
+
+
+class Recorded:
+    """`advance` of a `StreamState`, replayed where it was recorded."""
+
+    def __init__(self, state: Steps, record: Recorder) -> None:
+        self._state = state
+        self._record = record
+        self._replays: dict[tuple[int, Terms], Callable[[], Any]] = {}
+
+    def prepare(self, sizes: Iterable[int], terms: Iterable[Terms]) -> None:
+        """Records every one of `sizes` with every one of `terms`, the largest first, so that its memory serves all.
+
+        No picture is touched: what runs to warm up is a step without any.
+
+        Raises:
+            AcceleratorUnavailable: something in the step can't be recorded, or there is no memory for it.
+        """
+        every = list(terms)
+        for size in sorted(sizes, reverse=True):
+            for one in every:
+                self._state.rest()
+                self._add(size, one)
+
+    def advance(self, size: int, terms: Terms) -> None:
+        """As `StreamState.advance`. A set of terms that was not prepared runs plainly, and is recorded after it."""
+        replay = self._replays.get((size, terms))
+        if replay is not None:
+            replay()
+            return
+        self._state.advance(size, terms)
+        self._replays[size, terms] = self._record(lambda: self._state.advance(size, terms))
+
+    def _add(self, size: int, terms: Terms) -> None:
+        try:
+            for _ in range(WARM_UPS):
+                self._state.advance(size, terms)
+            self._replays[size, terms] = self._record(lambda: self._state.advance(size, terms))
+        except RuntimeError as error:  # torch's own for all that a capture may meet, out of memory included
+            raise AcceleratorUnavailable(
+                f"A step of {size} rows can't be recorded as a CUDA graph: {error}. Take accelerator eager or compile."
+            ) from error
+
+
+def cuda_recorder() -> Recorder:
+    """Records on the current GPU; all recordings share one pool of memory."""
+    pool = torch.cuda.graph_pool_handle()
+
+    def record(work: Callable[[], None]) -> Callable[[], Any]:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=pool):
+            work()
+        return graph.replay
+
+    return record

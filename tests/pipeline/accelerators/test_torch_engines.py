@@ -1,0 +1,138 @@
+"""torch's own engines: transfers beside the network change no picture, and torch.compile means the same as eager."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.accelerators import compiled, eager
+from pipeline.accelerators.choice import Chosen
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.precision import InPrecision
+from pipeline.accelerators.torch_engines import autoencoder_graphs, prepared_sizes, torch_engines
+from pipeline.accelerators.transfer import Decoding
+from pipeline.conditioning import TextConditioner
+from pipeline.denoiser import ConditioningRows
+from pipeline.image_stream import Build, ImageStream, Picture
+from pipeline.models import Model, load_model
+from presets.moment import at_rest
+from presets.parameters import Parameters
+
+CPU = torch.device("cpu")
+SHAPES = Shapes(64, 64, (4, 8, 8), (12, 16), 8)
+PREPARATION = Preparation(lambda text, fraction: None, threads=1)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder: Path) -> Model:
+    return load_model(tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def reference(model: Model) -> Engines:
+    return eager.build(model, SHAPES, PREPARATION)
+
+
+@pytest.fixture(scope="module")
+def beside(tiny_folder: Path) -> Engines:
+    model = load_model(tiny_folder)
+    unet = InPrecision(model.unet, torch.float32)
+    return torch_engines(unet, *autoencoder_graphs(model, torch.float32, CPU), SHAPES, "float32")
+
+
+def stream_of(engines: Engines, model: Model) -> ImageStream:
+    conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
+    build = Build(str(model.folder), 64, 64, "eager", slots=4, threads=1)
+    return ImageStream(build, model, Chosen("eager", engines, "asked for"), conditioner)
+
+
+def drawn(stream: ImageStream, pictures: int) -> tuple[list[Picture], list[int]]:
+    """Pictures that differ in steps and strength, and how many came out at each call."""
+    out: list[Picture] = []
+    counts = []
+    for number in range(pictures):
+        source = np.full((64, 64, 3), 20 * number, np.uint8)
+        moment = at_rest(Parameters(steps=1 + number % 4, strength=0.9, seed=number))
+        stream.admit(source, moment, stream.encode(moment.wording), number)
+        finished = stream.step()
+        out += finished
+        counts.append(len(finished))
+    while stream.in_flight:
+        out += stream.step()
+    return out, counts
+
+
+def test_decoding_beside_the_network_brings_the_same_pictures_one_call_later(
+    model: Model, reference: Engines, beside: Engines
+) -> None:
+    expected, at_once = drawn(stream_of(reference, model), 9)
+    got, later = drawn(stream_of(beside, model), 9)
+    assert [picture.ticket for picture in got] == list(range(9)) == [picture.ticket for picture in expected]
+    for one, other in zip(got, expected, strict=True):
+        # The autoencoder is folded there: the same but for rounding.
+        assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 1
+    assert np.abs(got[0].pixels.astype(int) - got[5].pixels).mean() > 2
+    assert later != at_once
+
+
+def test_one_picture_alone_comes_out_with_its_last_call(model: Model, beside: Engines) -> None:
+    stream = stream_of(beside, model)
+    moment = at_rest(Parameters(steps=2, strength=1.0))
+    stream.admit(None, moment, stream.encode(moment.wording), "it")
+    assert [len(stream.step()), len(stream.step()), stream.in_flight] == [0, 1, 0]
+
+
+def test_pictures_that_were_dropped_while_they_were_decoded_do_not_come_out(model: Model, beside: Engines) -> None:
+    stream = stream_of(beside, model)
+    moment = at_rest(Parameters(steps=1, strength=1.0))
+    for _ in range(2):
+        stream.admit(None, moment, stream.encode(moment.wording), "dropped")
+    moment = at_rest(Parameters(steps=3, strength=1.0))
+    stream.admit(None, moment, stream.encode(moment.wording), "dropped")
+    stream.step()
+    assert stream.in_flight == 3
+    stream.clear()
+    assert (stream.in_flight, stream.step()) == (0, [])
+
+
+def test_a_latent_may_be_written_over_once_its_decoding_has_begun() -> None:
+    decoding = Decoding(lambda latent: latent.to(torch.uint8).permute(0, 2, 3, 1), (3, 2, 2), (2, 2, 3), CPU, 3)
+    latent = torch.empty(1, 3, 2, 2)
+    waiting = [decoding.begin(latent.fill_(number)) for number in range(3)]
+    assert [int(wait()[0, 0, 0, 0]) for wait in waiting] == [0, 1, 2]
+
+
+def test_half_precision_is_near_and_its_edges_are_float32(tiny_folder: Path, reference: Engines) -> None:
+    model = load_model(tiny_folder)
+    unet = InPrecision(model.unet, torch.bfloat16)
+    engines = torch_engines(unet, *autoencoder_graphs(model, torch.bfloat16, CPU), SHAPES, "bfloat16")
+    rows = (torch.randn(3, 4, 8, 8), torch.tensor([999.0, 750.0, 2.0]), ConditioningRows(torch.randn(3, 12, 16)))
+    out, expected = engines.denoiser(*rows), reference.denoiser(*rows)
+    assert out.dtype == torch.float32
+    assert 0 < (out - expected).norm() / expected.norm() < 0.1
+    assert engines.encode(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).dtype == torch.float32
+
+
+def test_prepared_sizes_hold_every_row() -> None:
+    assert prepared_sizes(16) == (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16)
+    assert prepared_sizes(7) == (1, 2, 3, 4, 5, 6, 7)
+    assert prepared_sizes(2) == (1, 2)
+
+
+@pytest.mark.timeout(300)
+def test_compiled_blocks_are_eager_at_mixed_timesteps(
+    tiny_folder: Path, reference: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "ALSO_REPEATED", ())  # one kind of block is compiled in a fraction of the time
+    if reason := compiled.missing():
+        pytest.skip(f"torch.compile can't be used here: {reason}")
+    engines = compiled.build(load_model(tiny_folder), SHAPES, PREPARATION)
+    for size in (1, 5):
+        generator = torch.Generator().manual_seed(size)
+        rows = (torch.randn(size, 4, 8, 8, generator=generator), torch.linspace(1000, 3, size))
+        text = torch.randn(size, 12, 16, generator=generator)
+        expected = reference.denoiser(*rows, ConditioningRows(text)).clone()
+        moved = reference.denoiser(*rows, ConditioningRows(text.flip(-1))) - expected
+        assert moved.abs().max() > 100 * 1e-4
+        torch.testing.assert_close(engines.denoiser(*rows, ConditioningRows(text)), expected, rtol=0, atol=1e-4)

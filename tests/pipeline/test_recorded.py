@@ -1,0 +1,90 @@
+"""Steps that are recorded and replayed: the same pictures, none touched by the preparation, each step recorded once.
+
+A CUDA graph can't be made without a GPU. What stands in for its recorder keeps the rules of one: it does not run what
+it records, and what it answers runs just that, with the arguments of then.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from test_stream import FITS, MIXED, SHAPE, Order, alone, network, noise_of, picture, schedule_of, words
+
+from pipeline.guidance import Guidance
+from pipeline.recorded import Recorded
+from pipeline.stream import StreamPipeline
+from presets.errors import AcceleratorUnavailable
+
+SIZES = (1, 2, 3, 4, 6, 8)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.recorded = self.replayed = 0
+
+    def __call__(self, work: Callable[[], None]) -> Callable[[], Any]:
+        self.recorded += 1
+
+        def replay() -> None:
+            self.replayed += 1
+            work()
+
+        return replay
+
+
+def stream_with(recorder: Recorder, denoiser: Any = network) -> StreamPipeline:
+    return StreamPipeline(
+        denoiser, slots=4, latent_shape=SHAPE, conditioning=FITS, sizes=SIZES, second_time=True, dtype=torch.float64,
+        recorder=recorder,
+    )  # fmt: skip
+
+
+def admit(stream: StreamPipeline, index: int, order: Order) -> None:
+    source = None if order.strength == 1 else picture(index)
+    guidance = Guidance(order.guidance, order.kind)
+    stream.admit(source, schedule_of(order), words(order.text), guidance=guidance, noise=noise_of(order), ticket=index)
+
+
+def test_replayed_steps_draw_every_picture_as_it_is_alone_and_warming_up_in_flight_touches_none() -> None:
+    recorder = Recorder()
+    stream = stream_with(recorder)
+    orders, out = MIXED * 3, dict[object, torch.Tensor]()
+    for index, order in enumerate(orders):
+        while not stream.free:
+            out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+        admit(stream, index, order)
+        if index == 2:
+            stream.warm_up()
+            assert recorder.recorded >= 2 * len(SIZES)
+            assert recorder.replayed == 0
+        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    while stream.in_flight:
+        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    assert list(out) == list(range(len(orders)))
+    for index, order in enumerate(orders):
+        torch.testing.assert_close(out[index], alone(order, index, torch.float64), rtol=0, atol=1e-10)
+    assert recorder.replayed > 5
+
+
+def test_terms_that_were_not_prepared_run_plainly_once_and_are_recorded_then() -> None:
+    recorder = Recorder()
+    stream = stream_with(recorder)
+    stream.warm_up()
+    before = recorder.recorded
+    order = Order(4, 0.9, 2.0, 0, 0, "euler", "self_negative")
+    admit(stream, 0, order)
+    finished = [each for _ in range(4) for each in stream.step()]
+    assert (recorder.recorded, recorder.replayed) == (before + 1, 3)
+    torch.testing.assert_close(finished[0].latent, alone(order, 0, torch.float64), rtol=0, atol=1e-10)
+
+
+def test_what_can_not_be_recorded_is_an_accelerator_that_can_not_be_used() -> None:
+    class State:
+        def rest(self) -> None: ...
+
+        def advance(self, size: int, terms: Any) -> None:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+    with pytest.raises(AcceleratorUnavailable, match=r"A step of 3 rows can't be recorded .* not permitted"):
+        Recorded(State(), Recorder()).prepare([1, 3], ["plain"])
