@@ -39,6 +39,8 @@ class Build:
     """Threads of the network; None takes one a physical core."""
     cache: Path | None = None
     """Where converted networks are kept; None takes the user's cache folder."""
+    precision: str = ""
+    """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
 
 
 class Picture(NamedTuple):
@@ -67,7 +69,7 @@ class ImageStream:
         self._model = model
         self._engines = chosen.engines
         self._conditioner = conditioner
-        self._shapes = _shapes(build, model)
+        self._shapes = shapes_of(build, model)
         self._stream = StreamPipeline(
             chosen.engines.denoiser,
             slots=build.slots,
@@ -117,10 +119,11 @@ class ImageStream:
             progress=lambda text, fraction: progress(text, 0.95 * fraction),
             threads=build.threads,
             cache=build.cache,
+            precision=build.precision,
             together=together,
             meanwhile=load_words,
         )
-        chosen = choice.build(build.accelerator, model, _shapes(build, model), preparation)
+        chosen = choice.build(build.accelerator, model, shapes_of(build, model), preparation)
         stream = cls(build, model, chosen, conditioner[0])
         progress("warming up", 0.95)
         stream.warm_up()
@@ -237,7 +240,8 @@ class ImageStream:
         self._stream.warm_up()
 
 
-def _shapes(build: Build, model: Model) -> Shapes:
+def shapes_of(build: Build, model: Model) -> Shapes:
+    """What the engines of such a stream are made for."""
     latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
     return Shapes(build.width, build.height, latent, model.conditioning.embeds, 2 * build.slots)
 

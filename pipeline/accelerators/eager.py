@@ -3,6 +3,7 @@
 import torch
 
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.precision import TYPES, InPrecision, type_of
 from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
@@ -14,7 +15,9 @@ def available_device() -> torch.device:
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """The model's own modules in float32; every batch size up to ``shapes.rows`` is at hand.
+    """The model's own modules; every batch size up to ``shapes.rows`` is at hand.
+
+    In float32, unless another precision is asked for: that is what the rest is held against.
 
     Threads are torch's on the CPU; None leaves them as they are. Torch has one such setting a process.
     """
@@ -22,15 +25,18 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     if preparation.threads is not None:
         torch.set_num_threads(preparation.threads)
     device = available_device()
+    precision = preparation.precision or "float32"
+    dtype = type_of(precision, tuple(TYPES), "eager torch")
     progress("loading the network", 0.1)
-    unet = model.unet.to(device)
+    unet = InPrecision(model.unet.to(device), dtype)
     progress("loading the autoencoder", 0.6)
     encoder = EncoderGraph(model.autoencoder).to(device)
     decoder = DecoderGraph(model.autoencoder).to(device)
+    encoder.encoder, decoder.decoder = (InPrecision(each, dtype) for each in (encoder.encoder, decoder.decoder))
 
     @torch.inference_mode()
     def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds, return_dict=False)[0]
+        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
         return out
 
     @torch.inference_mode()
@@ -45,4 +51,4 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
 
     preparation.meanwhile()
     progress("ready", 1.0)
-    return Engines(denoise, encode, decode, tuple(range(1, shapes.rows + 1)), device, "float32")
+    return Engines(denoise, encode, decode, tuple(range(1, shapes.rows + 1)), device, precision)

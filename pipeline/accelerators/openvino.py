@@ -9,6 +9,7 @@ import torch
 
 from pipeline.accelerators.converted import converted
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.precision import type_of
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import Model
 
@@ -25,7 +26,9 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     thread.
     """
     core = openvino.Core()
-    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    known = ("float32", "bfloat16") if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("float32",)
+    type_of(preparation.precision or known[-1], known, "OpenVINO")
+    precision = "bf16" if (preparation.precision or known[-1]) == "bfloat16" else "f32"
     return compile_engines(core, model, shapes, precision, preparation)
 
 

@@ -1,0 +1,49 @@
+"""A precision that is asked for: eager computes in it, timesteps stay whole, and what can't be is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.accelerators import choice, eager, openvino
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.denoiser import ConditioningRows
+from pipeline.models import load_model
+from presets.errors import AcceleratorUnavailable
+
+SHAPES = Shapes(64, 64, (4, 8, 8), (12, 16), 2)
+
+
+def built(folder: Path, precision: str) -> Engines:
+    # A model of its own each time: networks are turned into another type where they are.
+    return eager.build(load_model(folder), SHAPES, Preparation(lambda text, fraction: None, precision=precision))
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_eager_computes_in_the_precision_that_is_asked_for(tiny_folder: Path, precision: str) -> None:
+    plain, half = built(tiny_folder, ""), built(tiny_folder, precision)
+    assert (plain.precision, half.precision) == ("float32", precision)
+    generator = torch.Generator().manual_seed(2)
+    latents, timesteps = torch.randn(1, 4, 8, 8, generator=generator), torch.tensor([750.0, 753.0])
+    text = ConditioningRows(torch.randn(1, 12, 16, generator=generator).repeat(2, 1, 1))
+    expected, found = (
+        engines.denoiser(latents.repeat(2, 1, 1, 1), timesteps, text).clone() for engines in (plain, half)
+    )
+    assert found.dtype == torch.float32
+    difference = (found - expected).norm() / expected.norm()
+    assert 1e-6 < difference < 3e-2, "it is another precision, and no other network"
+    assert not torch.equal(found[0], found[1]), "timesteps that are one number in half precision are still two"
+    pixels = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=generator)
+    latent = plain.encode(pixels).clone()
+    assert (half.encode(pixels) - latent).norm() < 3e-2 * latent.norm()
+    assert (half.decode(latent).int() - plain.decode(latent).int()).abs().float().mean() < 2
+
+
+def test_a_precision_that_can_not_be_is_refused_with_those_that_can(tiny_folder: Path) -> None:
+    preparation = Preparation(lambda text, fraction: None, precision="float16")
+    with pytest.raises(AcceleratorUnavailable, match=r"OpenVINO can't compute in float16 here; it can in float32"):
+        openvino.build(load_model(tiny_folder), SHAPES, preparation)
+    with pytest.raises(AcceleratorUnavailable, match="float12"):
+        choice.build(
+            "eager", load_model(tiny_folder), SHAPES, Preparation(lambda text, fraction: None, precision="float12")
+        )
