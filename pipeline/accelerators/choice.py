@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pipeline.accelerators import eager
+from pipeline.accelerators import eager, onnx_export
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
@@ -55,6 +55,14 @@ def _compile_missing() -> str:
     return compiled.missing()
 
 
+def _onnxruntime_missing() -> str:
+    try:
+        importlib.import_module("onnxruntime")
+    except (ImportError, OSError) as error:
+        return f"it can't be imported ({error})"
+    return onnx_export.missing()
+
+
 ACCELERATORS = {
     row.name: row
     for row in (
@@ -64,6 +72,13 @@ ACCELERATORS = {
             _openvino_missing,
             "Install it with: pip install openvino",
             "pipeline.accelerators.openvino",
+        ),
+        Accelerator(
+            "onnxruntime",
+            "ONNX Runtime",
+            _onnxruntime_missing,
+            "Install it with: pip install 'streamflow-live[onnx]'",
+            "pipeline.accelerators.onnxruntime",
         ),
         Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager"),
         Accelerator(

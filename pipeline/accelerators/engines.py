@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from pipeline.denoiser import Denoiser
+from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.recorded import Recorder
+from presets.errors import StreamError
 
 Progress = Callable[[str, float], None]
 """Told what is being done and the fraction of it that is behind, 0 to 1."""
@@ -33,6 +34,8 @@ class Preparation:
     """Where converted networks are kept; None takes the user's cache folder."""
     precision: str = ""
     """float32, float16 or bfloat16, where one is asked for; empty leaves the choice to the accelerator."""
+    engine: Path | None = None
+    """A network that others compiled, to be played in the place of the model's own, which is then left out."""
     together: Together = one_after_another
     """Does the work that can be done at once."""
     meanwhile: Callable[[], None] = lambda: None
@@ -58,6 +61,13 @@ class Engines:
     network's next call goes on meanwhile. As many may be begun and not waited for as the denoiser has rows."""
     recorder: Recorder | None = None
     """Records whole steps around the denoiser, network and all (`pipeline.recorded`)."""
+    forward: str = "one call a step"
+    """How the denoiser is called; a network that takes one timestep for all rows can't do it in one."""
+
+
+def left_out(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+    """The denoiser of engines that were made without one."""
+    raise StreamError("These engines were made without a denoiser; another network was to take its place.")
 
 
 @dataclass(frozen=True)

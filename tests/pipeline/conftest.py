@@ -87,3 +87,15 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny") / "model"
     write_tiny_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def onnx_cache(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the tiny model's ONNX files, which take seconds to export. Not to be changed: copy it."""
+    from pipeline.accelerators.engines import Shapes
+    from pipeline.accelerators.onnx_parts import exported
+    from pipeline.models import load_model
+
+    root = tmp_path_factory.mktemp("onnx-cache")
+    with exported(load_model(tiny_folder), Shapes(64, 64, (4, 8, 8), (12, 16), 10), lambda text, fraction: None, root):
+        return root

@@ -1,0 +1,122 @@
+"""An ONNX file as a network over torch tensors: ONNX Runtime reads and writes their own memory."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import psutil
+import torch
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+from pipeline.accelerators.network import Port
+from presets.errors import AcceleratorUnavailable, ModelError
+
+TYPES = {
+    "tensor(float)": (torch.float32, np.float32),
+    "tensor(float16)": (torch.float16, np.float16),
+    "tensor(double)": (torch.float64, np.float64),
+    "tensor(int64)": (torch.int64, np.int64),
+    "tensor(int32)": (torch.int32, np.int32),
+    "tensor(uint8)": (torch.uint8, np.uint8),
+    "tensor(bool)": (torch.bool, np.bool_),
+}
+"""ONNX Runtime's word for a type, torch's and numpy's."""
+
+CUDA = "CUDAExecutionProvider"
+
+ERRORS = (
+    runtime.EPFail,
+    runtime.Fail,
+    runtime.InvalidArgument,
+    runtime.InvalidGraph,
+    runtime.InvalidProtobuf,
+    runtime.NoModel,
+    runtime.NoSuchFile,
+    runtime.NotImplemented,
+    runtime.RuntimeException,
+)
+"""ONNX Runtime's own, which have nothing in common but `Exception`."""
+
+
+class OnnxNetwork:
+    """As `pipeline.accelerators.network.Network`. On the CPU one call is one run; nothing waits, nothing is copied.
+
+    On a GPU, which no test has had yet, the call waits for what torch has begun, and until the network is done: ONNX
+    Runtime computes on a stream of its own.
+    """
+
+    def __init__(self, path: Path, device: torch.device, threads: int | None = None) -> None:
+        """
+        Args:
+            path: The ONNX file.
+            device: Where the tensors will be: the CPU, or a CUDA device.
+            threads: On the CPU; None takes one a physical core.
+
+        Raises:
+            ModelError: a file that is missing, damaged, or says what ONNX Runtime can't do.
+            AcceleratorUnavailable: this ONNX Runtime can't compute on that device.
+        """
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads or psutil.cpu_count(logical=False) or 1
+        options.inter_op_num_threads = 1
+        # Threads that spin between two calls take the processor from whatever runs there.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._device = device
+        provider: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
+        if device.type == "cuda":
+            provider = (CUDA, {"device_id": str(device.index or 0)})
+            if CUDA not in onnxruntime.get_available_providers():
+                raise AcceleratorUnavailable(
+                    "This ONNX Runtime is built for processors, and torch keeps the pictures on a GPU."
+                    " Install the other with: pip install --force-reinstall onnxruntime-gpu"
+                )
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=[provider])
+        except ERRORS as error:
+            raise ModelError(f"{path} can't be read as ONNX: {_said(error)}") from error
+        if device.type == "cuda" and CUDA not in self._session.get_providers():  # it goes on without, with a warning
+            raise AcceleratorUnavailable(
+                "ONNX Runtime finds the CUDA or cuDNN libraries missing that it was built for."
+                " Install them with: pip install 'onnxruntime-gpu[cuda,cudnn]'"
+            )
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        self.inputs = tuple(_port(path, described) for described in inputs)
+        self.outputs = tuple(_port(path, described) for described in outputs)
+        self._numpy = {described.name: TYPES[described.type][1] for described in (*inputs, *outputs)}
+        self._binding = self._session.io_binding()
+        self._bound: dict[str, tuple[int, torch.Size]] = {}
+        self._held: dict[str, torch.Tensor] = {}
+
+    def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
+        """As `pipeline.accelerators.network.Network`. Raises ModelError where the network can't compute it."""
+        for name, tensor in inputs.items():
+            self._bind(self._binding.bind_input, name, tensor)
+        self._bind(self._binding.bind_output, self.outputs[0].name, out)
+        if self._device.type == "cuda":
+            torch.cuda.current_stream(self._device).synchronize()
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except (*ERRORS, RuntimeError) as error:
+            raise ModelError(f"ONNX Runtime can't run the network: {_said(error)}") from error
+
+    def _bind(self, bind: Callable[..., None], name: str, tensor: torch.Tensor) -> None:
+        where = tensor.data_ptr(), tensor.shape
+        if self._bound.get(name) != where:
+            bind(name, self._device.type, self._device.index or 0, self._numpy[name], tuple(tensor.shape), where[0])
+            self._bound[name] = where
+            self._held[name] = tensor  # alive for as long as it is bound
+
+
+def _port(path: Path, described: Any) -> Port:
+    if described.type not in TYPES:
+        raise ModelError(f"{path}: its {described.name} is {described.type}, which torch's memory can't be bound to.")
+    shape = tuple(side if isinstance(side, int) else None for side in described.shape)
+    return Port(described.name, shape, TYPES[described.type][0])
+
+
+def _said(error: Exception) -> str:
+    """Its message in one line, without the number in front."""
+    return " ".join(str(error).split()).removeprefix("[ONNXRuntimeError] : ")

@@ -1,0 +1,92 @@
+"""The ONNX files of a model's graphs: exported once and kept, each by itself, so that what was cut short goes on."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pipeline.accelerators import cache
+from pipeline.accelerators.engines import Progress, Shapes
+from pipeline.accelerators.onnx_export import OPSET, export
+from pipeline.graphs import REVISION, DecoderGraph, EncoderGraph, StepGraph, precise
+from pipeline.models import Model
+from presets.errors import CacheError
+
+PARTS = ("encoder", "decoder", "denoiser")
+FILE = "graph.onnx"
+"""The name of the file in its entry; large weights lie beside it."""
+
+NAMES = {"denoiser": ("latents", "timesteps", "embeds"), "encoder": ("pixels",), "decoder": ("latents",)}
+"""What the inputs of a part are called. Latents and embeds are float32 whatever the network computes in."""
+
+
+@contextlib.contextmanager
+def exported(
+    model: Model,
+    shapes: Shapes,
+    progress: Progress,
+    root: Path | None = None,
+    precision: str = "float32",
+    parts: Sequence[str] = PARTS,
+) -> Iterator[dict[str, Path]]:
+    """The ONNX file of every part, from the cache or put there. They can be read for as long as the context lasts.
+
+    A cache that can't be written costs the next start its speed, and is said through `progress`; nothing else.
+
+    Raises:
+        ModelError: a network that can't be loaded or exported.
+    """
+    root = cache.root_folder(root)
+    with contextlib.ExitStack() as stack:
+        files = {}
+        for place, part in enumerate(parts):
+            fraction = place / len(parts)
+            key = _key(model, shapes, precision, part)
+            entry, reason = cache.lookup(root, key)
+            if entry is None:
+                if reason:
+                    progress(f"{root / key.folder} is damaged; exporting the {part} again: {reason}", fraction)
+                progress(f"exporting the {part}", fraction)
+                write = _writer(model, shapes, precision, part)
+                try:
+                    entry = cache.keep(root, key, write, f"{model.name} {shapes.width}x{shapes.height}")
+                except CacheError as error:
+                    progress(f"{error} The next start exports again.", fraction)
+                    entry = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamflow-live-")))
+                    write(entry)
+            files[part] = entry / FILE
+        yield files
+
+
+def _key(model: Model, shapes: Shapes, precision: str, part: str) -> cache.EngineKey:
+    latent = f"latent {'x'.join(map(str, shapes.latent))}"
+    return cache.EngineKey(
+        accelerator="onnx",
+        version=f"opset {OPSET}, {cache.versions('torch', 'onnxscript', 'diffusers')}",
+        part=part,
+        weights=model.fingerprint,
+        revision=REVISION,
+        shapes=f"{latent}, embeds {'x'.join(map(str, shapes.embeds))}, any batch" if part == "denoiser" else latent,
+        precision=precision,
+    )
+
+
+def _writer(model: Model, shapes: Shapes, precision: str, part: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        graph, example = _graph(model, shapes, part)
+        export(precise(graph, precision), example, NAMES[part], folder / FILE, part == "denoiser")
+
+    return write
+
+
+def _graph(model: Model, shapes: Shapes, part: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    latents = torch.zeros(2, *shapes.latent)
+    if part == "encoder":
+        pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
+        return EncoderGraph(model.autoencoder, fold=True), (pixels,)
+    if part == "decoder":
+        return DecoderGraph(model.autoencoder, fold=True), (latents[:1],)
+    return StepGraph(model.unet, fold=True), (latents, torch.tensor([1000.0, 500.0]), torch.zeros(2, *shapes.embeds))

@@ -1,0 +1,80 @@
+"""ONNX Runtime: the graphs as ONNX files, on the processor, or on a GPU where both it and torch are built for one."""
+
+import onnxruntime
+import torch
+
+from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
+from pipeline.accelerators.onnx_network import CUDA, OnnxNetwork
+from pipeline.accelerators.onnx_parts import NAMES, PARTS, exported
+from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.models import Model
+
+
+def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
+    """Exports (or finds the files in the cache) and opens them; every batch size up to ``shapes.rows`` is at hand.
+
+    In float32 on the CPU; on a GPU, where this has not been tried, the networks compute in float16. Torch is left with
+    one thread.
+    """
+    cuda = CUDA in onnxruntime.get_available_providers() and torch.cuda.is_available()
+    device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
+    precision = "float16" if cuda else "float32"
+    progress = preparation.progress
+    parts = PARTS if preparation.engine is None else PARTS[:2]
+
+    def exporting(text: str, fraction: float) -> None:
+        progress(text, 0.8 * fraction)
+
+    with exported(model, shapes, exporting, preparation.cache, precision, parts) as files:
+        # Torch only moves a few small tensors from here; its threads would spin on the cores of the others.
+        torch.set_num_threads(1)
+        opening = [lambda part=part: OnnxNetwork(files[part], device, preparation.threads) for part in parts]
+        answers = preparation.together(opening)
+        preparation.meanwhile()
+        networks: dict[str, OnnxNetwork] = {}
+        for part, network in zip(parts, answers, strict=True):
+            progress(f"opening the {part}", 0.8 + 0.2 * len(networks) / len(parts))
+            networks[part] = network
+    pixels = torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8, device=device)
+    encode = _Function(networks["encoder"], NAMES["encoder"], torch.empty(1, *shapes.latent, device=device))
+    decode = _Function(networks["decoder"], NAMES["decoder"], pixels)
+    sizes = tuple(range(1, shapes.rows + 1))
+    denoiser: Denoiser = left_out
+    if "denoiser" in networks:
+        denoiser = _Denoiser(networks["denoiser"], sizes, shapes.latent, device)
+    progress("ready", 1.0)
+    return Engines(
+        denoiser,
+        lambda picture: encode(picture.to(device)),
+        lambda latent: decode(latent).cpu(),
+        sizes,
+        device,
+        precision,
+    )
+
+
+class _Function:
+    """A network with an output of its own that every call writes anew."""
+
+    def __init__(self, network: OnnxNetwork, names: tuple[str, ...], out: torch.Tensor) -> None:
+        self._network = network
+        self._names = names
+        self._out = out
+
+    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
+        held = {name: tensor.contiguous() for name, tensor in zip(self._names, inputs, strict=True)}
+        self._network(held, self._out)
+        return self._out
+
+
+class _Denoiser:
+    """One network of any batch size, with an output a size."""
+
+    def __init__(
+        self, network: OnnxNetwork, sizes: tuple[int, ...], latent: tuple[int, int, int], device: torch.device
+    ) -> None:
+        out = torch.empty(sizes[-1], *latent, device=device)
+        self._functions = {size: _Function(network, NAMES["denoiser"], out[:size]) for size in sizes}
+
+    def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        return self._functions[len(latents)](latents, timesteps, conditioning.embeds)

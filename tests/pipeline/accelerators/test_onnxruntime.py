@@ -1,0 +1,131 @@
+"""ONNX Runtime means the same as eager torch, on torch's own memory, and its files are kept a part each."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.accelerators import choice, eager
+from pipeline.accelerators import onnxruntime as accelerator
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.onnx_network import OnnxNetwork
+from pipeline.denoiser import ConditioningRows
+from pipeline.models import Model, load_model
+from presets.errors import AcceleratorUnavailable, ModelError, StreamError
+
+TINY = Shapes(64, 64, (4, 8, 8), (12, 16), 10)
+
+
+def quiet(text: str, fraction: float) -> None:
+    assert text
+    assert 0 <= fraction <= 1
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_folder: Path) -> Model:
+    return load_model(tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def reference(tiny: Model) -> Engines:
+    return eager.build(tiny, TINY, Preparation(quiet))
+
+
+@pytest.fixture(scope="module")
+def engines(tiny_folder: Path, onnx_cache: Path) -> Engines:
+    model = load_model(tiny_folder)
+    engines = accelerator.build(model, TINY, Preparation(quiet, 1, onnx_cache))
+    assert not {"unet", "autoencoder"} & vars(model).keys()  # all of it came from the cache
+    return engines
+
+
+def inputs(rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
+    generator = torch.Generator().manual_seed(rows)
+    return (
+        torch.randn(rows, *TINY.latent, generator=generator),
+        torch.linspace(1000, 37.3, rows),
+        ConditioningRows(torch.randn(rows, *TINY.embeds, generator=generator)),
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 3, 10])
+def test_it_is_eager_in_float32(reference: Engines, engines: Engines, rows: int) -> None:
+    latents, timesteps, text = inputs(rows)
+    expected = reference.denoiser(latents, timesteps, text)
+    moved = reference.denoiser(latents, timesteps, ConditioningRows(text.embeds.flip(-1))) - expected
+    assert moved.abs().max() > 100 * 1e-4
+    torch.testing.assert_close(engines.denoiser(latents, timesteps, text), expected, rtol=0, atol=1e-4)
+    assert rows in engines.sizes
+
+
+def test_what_is_written_into_the_same_memory_is_read_and_nothing_else_is_held(engines: Engines) -> None:
+    latents, timesteps, text = inputs(2)
+    first = engines.denoiser(latents, timesteps, text).clone()
+    latents.mul_(-1)
+    second = engines.denoiser(latents, timesteps, text).clone()
+    assert (first - second).abs().max() > 1e-2
+    for _ in range(20):  # memory that is freed and handed out again
+        engines.denoiser(*inputs(3))
+    torch.testing.assert_close(engines.denoiser(latents, timesteps, text), second, rtol=0, atol=1e-5)
+
+
+def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engines) -> None:
+    pixels = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    latent = reference.encode(pixels)
+    torch.testing.assert_close(engines.encode(pixels), latent, rtol=0, atol=1e-4)
+    one, other = reference.decode(latent), engines.decode(latent)
+    assert one.dtype == other.dtype == torch.uint8
+    assert (one.int() - other.int()).abs().max() <= 1
+    assert one.float().std() > 1
+
+
+def test_a_damaged_part_is_named_and_it_alone_is_made_again(
+    tiny_folder: Path, onnx_cache: Path, tmp_path: Path
+) -> None:
+    cache = Path(shutil.copytree(onnx_cache, tmp_path / "cache"))
+    (harmed,) = cache.glob("onnx-decoder-*/graph.onnx")
+    harmed.write_bytes(harmed.read_bytes()[:-100])
+    said: list[str] = []
+    accelerator.build(load_model(tiny_folder), TINY, Preparation(lambda text, fraction: said.append(text), 1, cache))
+    assert any(f"{harmed.parent} is damaged; exporting the decoder again: " in text for text in said)
+    assert [text for text in said if text.startswith("exporting")] == ["exporting the decoder"]
+
+
+def test_without_a_denoiser_and_without_a_cache(tiny_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    said: list[str] = []
+    preparation = Preparation(
+        lambda text, fraction: said.append(text), 1, tmp_path / "file", engine=tmp_path / "another.onnx"
+    )
+    engines = accelerator.build(load_model(tiny_folder), TINY, preparation)
+    assert any("The next start exports again." in text for text in said)
+    assert engines.decode(torch.zeros(1, *TINY.latent)).shape == (1, 64, 64, 3)
+    assert "exporting the denoiser" not in said
+    with pytest.raises(StreamError, match="without a denoiser"):
+        engines.denoiser(*inputs(1))
+
+
+def test_what_is_missing_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choice.choose("onnxruntime") == ("onnxruntime", "asked for")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # makes its import fail
+    with pytest.raises(AcceleratorUnavailable, match=r"ONNX Runtime can't be used.*pip install 'streamflow-live\[onnx"):
+        choice.choose("onnxruntime")
+
+
+def test_a_file_that_is_no_onnx_and_a_processor_s_runtime_on_a_gpu(tmp_path: Path, onnx_cache: Path) -> None:
+    (tmp_path / "no.onnx").write_bytes(b"hello")
+    with pytest.raises(ModelError, match=r"no\.onnx can't be read as ONNX"):
+        OnnxNetwork(tmp_path / "no.onnx", torch.device("cpu"))
+    (path,) = onnx_cache.glob("onnx-decoder-*/graph.onnx")
+    with pytest.raises(AcceleratorUnavailable, match="pip install"):
+        OnnxNetwork(path, torch.device("cuda", 0))
+
+
+def test_it_refuses_what_does_not_fit_in_a_sentence(onnx_cache: Path) -> None:
+    (path,) = onnx_cache.glob("onnx-decoder-*/graph.onnx")
+    network: Any = OnnxNetwork(path, torch.device("cpu"), 1)
+    with pytest.raises(ModelError, match=r"can't run the network: .*invalid dimensions"):
+        network({"latents": torch.zeros(1, 3, 8, 8)}, torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
