@@ -15,7 +15,7 @@ from torch import nn
 from pipeline.denoiser import ConditioningRows
 from pipeline.fold import folded_autoencoder, folded_unet
 
-REVISION = 2
+REVISION = 3
 """Part of the key of everything compiled from these graphs: raise it when one of them changes."""
 
 
@@ -107,7 +107,8 @@ class EncoderGraph(nn.Module):
         self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        picture = pixels.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1.0
+        # To float first: TensorRT turns no axes of bytes.
+        picture = pixels.to(torch.float32).permute(0, 3, 1, 2) / 127.5 - 1.0
         latent: torch.Tensor = (self.encoder(picture.to(_dtype(self.encoder))) - self.shift) * self.scale
         return latent
 

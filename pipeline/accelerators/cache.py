@@ -7,30 +7,20 @@ written aside and renamed, so that a build that is killed leaves nothing that co
 import hashlib
 import json
 import os
-import platform
-import secrets
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import platformdirs
-import psutil
 
-from presets.errors import CacheError
+from pipeline.accelerators.cache_aside import aside, remove, unwritable
 
 MANIFEST = "entry.json"
 FORMAT = 1
 """Of the manifest: raised when what is written there means something else."""
-
-ASIDE = "new-"
-"""What the folders begin with that are being written."""
-
-ABANDONED = 3600.0
-"""Seconds without a write after which such a folder is nobody's, wherever its writer ran. Writing takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +56,10 @@ class EngineKey:
         return f"{self.accelerator}-{self.part}-{self.digest[:32]}"
 
 
-class Entry(NamedTuple):
-    """What is kept, as far as it can be told."""
-
-    path: Path
-    key: EngineKey | None
-    """None where the manifest can't be read."""
-    made_for: str
-    """A model's name and a size, for people; no part of the key."""
-    made_at: float
-    """Unix time."""
-    size: int
-    """bytes"""
-
-
 def versions(*packages: str) -> str:
     """Installed packages with their versions, for `EngineKey.version`: ``openvino 2026.4.1, torch 2.13.0``."""
-    return ", ".join(f"{name} {installed(name) or 'absent'}" for name in packages)
+    # Without torch's "+cpu" and "+cu130": what is converted by one of them is what the other would make.
+    return ", ".join(f"{name} {installed(name).partition('+')[0] or 'absent'}" for name in packages)
 
 
 def installed(package: str) -> str:
@@ -119,7 +96,7 @@ def whole(path: Path, key: EngineKey | None = None, thorough: bool = True) -> st
         manifest = json.loads((path / MANIFEST).read_bytes())
         if manifest["format"] != FORMAT:
             return f"its manifest has format {manifest['format']}, this version reads {FORMAT}"
-        made, files = _key(manifest), dict(manifest["files"])
+        made, files = key_of(manifest), dict(manifest["files"])
         expected = {str(name): (int(said["bytes"]), str(said["sha256"])) for name, said in files.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its manifest can't be read ({type(error).__name__}: {error})"
@@ -150,89 +127,34 @@ def keep(root: Path, key: EngineKey, write: Callable[[Path], None], made_for: st
         CacheError: the disk is full or the folder can't be written; nothing is left of it.
     """
     entry = root / key.folder
-    aside = root / f"{ASIDE}{_writer()}-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(root)
-        aside.mkdir()
-        write(aside)
-        files = {path.name: {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in sorted(aside.iterdir())}
-        manifest = {"format": FORMAT, "key": asdict(key), "made_for": made_for, "made_at": time.time(), "files": files}
-        (aside / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        if os.path.lexists(entry) and whole(entry, key):
-            # Renamed away first: a process that is reading it must not find half of each.
-            old = aside.with_name(f"{aside.name}-old")
-            entry.rename(old)
-            remove(old)
-        if not os.path.lexists(entry):
-            aside.rename(entry)
-    except OSError as error:
-        raise CacheError(f"What was built can't be kept in {root}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with aside(root) as folder:
+        try:
+            write(folder)
+            files = {file.name: _described(file) for file in sorted(folder.iterdir())}
+            manifest = {"format": FORMAT, "key": asdict(key), "made_for": made_for, "made_at": time.time()}
+            (folder / MANIFEST).write_text(json.dumps(manifest | {"files": files}, indent=1), encoding="utf-8")
+            if os.path.lexists(entry) and whole(entry, key):
+                remove(entry)
+            if not os.path.lexists(entry):
+                folder.rename(entry)
+        except OSError as error:
+            raise unwritable(root, error) from error
     return entry
 
 
-def entries(root: Path) -> list[Entry]:
-    """All that is kept, the newest first; whole or not."""
-    found = []
-    for path in root.iterdir() if root.is_dir() else ():
-        if path.name.startswith(ASIDE) or path.is_symlink() or not path.is_dir():
-            continue
-        made_for, made_at, key = "", path.stat().st_mtime, None
-        try:
-            manifest = json.loads((path / MANIFEST).read_bytes())
-            key = _key(manifest)
-            made_for, made_at = str(manifest["made_for"]), float(manifest["made_at"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # `whole` says what is the matter with it
-        found.append(Entry(path, key, made_for, made_at, _size(path)))
-    return sorted(found, key=lambda entry: -entry.made_at)
-
-
-def remove(path: Path) -> None:
-    """Takes an entry off the disk; its manifest first, so that what is left of it when that is cut short is not read.
-
-    Raises `OSError`.
-    """
-    (path / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(path)
-
-
-def remove_leftovers(root: Path) -> int:
-    """Removes what builds that are gone were writing, and answers its bytes.
-
-    A writer is gone when this machine has no process of its number; one of another machine or container, which share
-    no numbers, when nothing was written for an hour.
-    """
-    freed = 0
-    for path in root.glob(f"{ASIDE}*"):
-        writer, _, process = path.name.removeprefix(ASIDE).partition("-")
-        number = process.partition("-")[0]
-        try:
-            here = writer == _writer() and number.isdecimal()
-            silent = time.time() - max(file.stat().st_mtime for file in (path, *path.iterdir()))
-            if silent > ABANDONED or (here and not psutil.pid_exists(int(number))):
-                size = _size(path)
-                shutil.rmtree(path)
-                freed += size
-        except OSError:
-            continue  # another process removes it too, or it is not ours to remove
-    return freed
-
-
-def _writer() -> str:
-    """The room in which process numbers mean something: this machine, and in it this container."""
+def forget(root: Path, key: EngineKey) -> None:
+    """Removes the entry of this key, if there is one. Raises `CacheError`."""
     try:
-        room = Path("/proc/self/ns/pid").stat().st_ino
-    except OSError:
-        room = 0
-    return hashlib.sha256(f"{platform.node()} {room}".encode()).hexdigest()[:8]
+        if os.path.lexists(root / key.folder):
+            remove(root / key.folder)
+    except OSError as error:
+        raise unwritable(root, error) from error
 
 
-def _key(manifest: dict[str, dict[str, str]]) -> EngineKey:
+def key_of(manifest: Any) -> EngineKey:
+    """The key that a manifest tells. Raises `ValueError`, `KeyError` or `TypeError` where it tells none."""
     parts = dict(manifest["key"])
-    return EngineKey(**{**parts, "adapters": tuple(parts["adapters"])})  # type: ignore[arg-type]
+    return EngineKey(**{**parts, "adapters": tuple(parts["adapters"])})
 
 
 def _difference(made: EngineKey, wanted: EngineKey) -> str:
@@ -240,10 +162,10 @@ def _difference(made: EngineKey, wanted: EngineKey) -> str:
     return "; ".join(f"{name} {one!r} instead of {other!r}" for name, one, other in pairs if one != other)
 
 
+def _described(file: Path) -> dict[str, object]:
+    return {"bytes": file.stat().st_size, "sha256": _digest(file)}
+
+
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.accelerators import cache
+from pipeline.accelerators import cache, cache_aside, cache_shelf
 from pipeline.accelerators.cache import EngineKey
 from presets.errors import CacheError
 
@@ -32,7 +32,7 @@ def test_what_is_kept_is_found_whole(entry: Path) -> None:
     assert cache.lookup(entry.parent, KEY) == (entry, "")
     assert {path.name: path.read_bytes() for path in entry.iterdir() if path.name != cache.MANIFEST} == FILES
     assert [path.name for path in entry.parent.iterdir()] == [KEY.folder]  # nothing is left beside it
-    (listed,) = cache.entries(entry.parent)
+    (listed,) = cache_shelf.entries(entry.parent)
     assert (listed.path, listed.key, listed.made_for) == (entry, KEY, "shipped 64x64")
     assert abs(time.time() - listed.made_at) < 600
     assert listed.size == sum(path.stat().st_size for path in entry.iterdir())
@@ -91,7 +91,7 @@ def test_damage_to_any_file_is_named(entry: Path, name: str, harm: str) -> None:
 def test_a_foreign_manifest_is_never_believed(entry: Path, text: str) -> None:
     (entry / cache.MANIFEST).write_text(text)
     assert "manifest" in cache.whole(entry)
-    (listed,) = cache.entries(entry.parent)
+    (listed,) = cache_shelf.entries(entry.parent)
     assert listed.key is None
 
 
@@ -129,14 +129,14 @@ def test_of_two_that_make_the_same_the_first_stays(tmp_path: Path) -> None:
         write(folder)
 
     cache.keep(tmp_path, KEY, late, "the second")
-    (listed,) = cache.entries(tmp_path)
+    (listed,) = cache_shelf.entries(tmp_path)
     assert listed.made_for == "the first"
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.accelerators import cache
+from pipeline.accelerators import cache, cache_aside, cache_shelf
 from tests_key import KEY
 def write(folder):
     (folder / "engine.plan").write_bytes(b"half an engine")
@@ -153,34 +153,34 @@ def test_a_writer_that_is_killed_leaves_nothing_that_is_read(tmp_path: Path) -> 
     killed = subprocess.run([sys.executable, "-c", KILLED, str(root)], env=environment, check=False, timeout=60)
     assert killed.returncode == -9
     (left,) = root.iterdir()
-    assert left.name.startswith(cache.ASIDE)
+    assert left.name.startswith(cache_aside.ASIDE)
     assert (left / "engine.plan").is_file()
     assert cache.lookup(root, KEY) == (None, "")
-    assert cache.entries(root) == []
+    assert cache_shelf.entries(root) == []
     cache.keep(root, KEY, write)  # the next one that writes cleans up
     assert [path.name for path in root.iterdir()] == [KEY.folder]
 
 
 def test_what_is_being_written_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
-    ours = tmp_path / f"{cache.ASIDE}{cache._writer()}-{os.getpid()}-00"
-    elsewhere = tmp_path / f"{cache.ASIDE}ffffffff-1-00"
+    ours = tmp_path / f"{cache_aside.ASIDE}{cache_aside._writer()}-{os.getpid()}-00"
+    elsewhere = tmp_path / f"{cache_aside.ASIDE}ffffffff-1-00"
     for folder in (ours, elsewhere):
         folder.mkdir()
         (folder / "engine.plan").write_bytes(b"x" * 100)
-    assert cache.remove_leftovers(tmp_path) == 0
-    then = time.time() - 2 * cache.ABANDONED
+    assert cache_aside.remove_leftovers(tmp_path) == 0
+    then = time.time() - 2 * cache_aside.ABANDONED
     os.utime(ours, (then, then))
     os.utime(elsewhere, (then, then))
-    assert cache.remove_leftovers(tmp_path) == 0  # a file in it was just written
+    assert cache_aside.remove_leftovers(tmp_path) == 0  # a file in it was just written
     os.utime(elsewhere / "engine.plan", (then, then))
-    assert cache.remove_leftovers(tmp_path) == 100
+    assert cache_aside.remove_leftovers(tmp_path) == 100
     assert ours.is_dir()
 
 
 FULL = """
 import resource, sys
 from pathlib import Path
-from pipeline.accelerators import cache
+from pipeline.accelerators import cache, cache_aside, cache_shelf
 from presets.errors import CacheError
 from tests_key import KEY
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
@@ -207,5 +207,5 @@ def test_a_folder_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CacheError, match="can't be kept in"):
         cache.keep(tmp_path / "file", KEY, write)
-    assert cache.entries(tmp_path / "file") == []
+    assert cache_shelf.entries(tmp_path / "file") == []
     assert cache.lookup(tmp_path / "file", KEY) == (None, "")

@@ -1,0 +1,66 @@
+"""What the engine cache holds, whole or not, and what of it is of no more use here."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.accelerators.cache import MANIFEST, EngineKey, installed, key_of, whole
+from pipeline.accelerators.cache_aside import ASIDE, size_of
+
+
+class Entry(NamedTuple):
+    """What is kept, as far as it can be told."""
+
+    path: Path
+    key: EngineKey | None
+    """None where the manifest can't be read."""
+    made_for: str
+    """A model's name and a size, for people; no part of the key."""
+    made_at: float
+    """Unix time."""
+    size: int
+    """bytes"""
+
+
+def entries(root: Path) -> list[Entry]:
+    """All that is kept, the newest first; whole or not."""
+    found = []
+    for path in root.iterdir() if root.is_dir() else ():
+        if path.name.startswith(ASIDE) or path.is_symlink() or not path.is_dir():
+            continue
+        made_for, made_at, key = "", path.stat().st_mtime, None
+        try:
+            manifest = json.loads((path / MANIFEST).read_bytes())
+            key = key_of(manifest)
+            made_for, made_at = str(manifest["made_for"]), float(manifest["made_at"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # `whole` says what is the matter with it
+        found.append(Entry(path, key, made_for, made_at, size_of(path)))
+    return sorted(found, key=lambda entry: -entry.made_at)
+
+
+def useless(entry: Entry, revision: int, cards: Collection[str]) -> str:
+    """Why an entry is of no more use on this machine, in words; empty if it may be.
+
+    Args:
+        entry: One of `entries`.
+        revision: `pipeline.graphs.REVISION`, which takes torch's seconds to import.
+        cards: Compute capabilities of the cards that are here. Where there is none, engines are built for elsewhere,
+            and none is useless for its card.
+    """
+    if damage := whole(entry.path):
+        return f"it is damaged: {damage}"
+    key = entry.key
+    if key is None:
+        return ""
+    if key.revision not in (0, revision):
+        return "it was made by another version of streamflow-live"
+    for made_by in filter(None, key.version.split(", ")):
+        name, _, was = made_by.rpartition(" ")
+        now = installed(name).partition("+")[0] or "absent"
+        if now not in (was, "absent"):
+            return f"it was made by {made_by}, and {now} is installed"
+    if cards and key.device != "any" and key.device not in cards:
+        return f"it is for a card of compute capability {key.device}, and here is {' and '.join(sorted(cards))}"
+    return ""

@@ -1,0 +1,229 @@
+"""The engines of a model, one a network: each from the cache if it is whole there, else built and kept.
+
+They are kept one by one, so that a build that was cut short goes on where it was.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.accelerators import cache, cache_aside, onnx_export, tensorrt_library
+from pipeline.accelerators.cache import EngineKey
+from pipeline.accelerators.engines import Progress, Shapes
+from pipeline.accelerators.tensorrt_build import Rows, build_plan
+from pipeline.accelerators.tensorrt_library import Flavour
+from pipeline.graphs import PRECISIONS, REVISION, DecoderGraph, EncoderGraph, StepGraph, precise
+from pipeline.models import Model
+from presets.errors import AcceleratorUnavailable, CacheError
+
+PLAN = "engine.plan"
+TIMINGS = "timings.cache"
+DEFAULT_PRECISION = "float16"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network that an engine is built of."""
+
+    name: str
+    graph: Callable[[], nn.Module]
+    """Makes it, in the precision; called where it must be built."""
+    example: tuple[torch.Tensor, ...]
+    """An input each, two rows where `rows` is given."""
+    inputs: tuple[str, ...]
+    """Their names."""
+    rows: Rows | None
+    """Of the batch; None where it is as in the example."""
+    share: float
+    """Of the time that all take, 0 to 1."""
+
+    @property
+    def shapes(self) -> str:
+        """In words, for the key."""
+        named = (f"{name} {[*tensor.shape[1:]]}" for name, tensor in zip(self.inputs, self.example, strict=True))
+        rows = f"rows {self.rows[0]} to {self.rows[2]}, best {self.rows[1]}" if self.rows else "one row"
+        return f"{', '.join(named)}, {rows}"
+
+
+@dataclass(frozen=True)
+class Maker:
+    """With what, of what and for what engines are built."""
+
+    flavour: Flavour
+    capability: str
+    """What `tensorrt_build.target` answered."""
+    precision: str
+    weights: str
+    """`Model.fingerprint`."""
+    made_for: str
+    """A model's name and a size, for people."""
+    root: Path
+
+    def key(self, part: Part) -> EngineKey:
+        """Everything that makes this part's engine another one.
+
+        TensorRT-RTX leaves what the driver matters for to the card it loads on; classic TensorRT's engines are of the
+        driver they were measured with.
+        """
+        return EngineKey(
+            accelerator=self.flavour.name,
+            version=cache.versions(self.flavour.distribution, "torch", "diffusers"),
+            part=part.name,
+            weights=self.weights,
+            revision=REVISION,
+            shapes=part.shapes,
+            precision=self.precision,
+            device=self.capability,
+            driver="any" if self.flavour.ahead else tensorrt_library.driver(),
+        )
+
+
+def maker(flavour: Flavour, capability: str, precision: str, model: Model, shapes: Shapes, root: Path | None) -> Maker:
+    """The maker of a model's engines. Raises `AcceleratorUnavailable` for a precision that it can't build in."""
+    precision = precision or DEFAULT_PRECISION
+    if precision not in PRECISIONS:
+        raise AcceleratorUnavailable(f"{flavour.title} can't build in {precision}; it can in {', '.join(PRECISIONS)}.")
+    made_for = f"{model.name} {shapes.width}x{shapes.height}"
+    return Maker(flavour, capability, precision, model.fingerprint, made_for, cache.root_folder(root))
+
+
+def parts(model: Model, shapes: Shapes, precision: str) -> tuple[Part, Part, Part]:
+    """Denoiser, encoder and decoder of a model."""
+    precision = precision or DEFAULT_PRECISION
+    latents, embeds = torch.zeros(2, *shapes.latent), torch.zeros(2, *shapes.embeds)
+    pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
+    rows = (1, max(1, shapes.rows // 2), shapes.rows)
+    return (
+        Part(
+            "denoiser",
+            lambda: precise(StepGraph(model.unet, fold=True), precision),
+            (latents, torch.tensor([1000.0, 500.0]), embeds),
+            ("latents", "timesteps", "embeds"),
+            rows,
+            0.8,
+        ),
+        Part(
+            "encoder",
+            lambda: precise(EncoderGraph(model.autoencoder, fold=True), precision),
+            (pixels,),
+            ("pixels",),
+            None,
+            0.1,
+        ),
+        Part(
+            "decoder",
+            lambda: precise(DecoderGraph(model.autoencoder, fold=True), precision),
+            (latents[:1],),
+            ("latents",),
+            None,
+            0.1,
+        ),
+    )
+
+
+def plans(maker: Maker, wanted: Sequence[Part], progress: Progress) -> Iterator[Any]:
+    """A serialized engine for each part, a buffer of bytes; each is kept before the next is begun.
+
+    Raises:
+        AcceleratorUnavailable: one can't be built, for a reason that is said.
+        ModelError: a network can't be loaded or written as ONNX.
+    """
+    behind = 0.0
+    for part in wanted:
+
+        def told(text: str, fraction: float, part: Part = part, behind: float = behind) -> None:
+            progress(f"{part.name}: {text}", behind + part.share * fraction)
+
+        yield _plan(maker, part, told)
+        behind += part.share
+
+
+def kept(maker: Maker, wanted: Sequence[Part]) -> bool:
+    """Whether all of them are in the cache, by a quick look."""
+    places = [maker.root / maker.key(part).folder for part in wanted]
+    return all(not cache.whole(place, thorough=False) for place in places)
+
+
+def _plan(maker: Maker, part: Part, progress: Progress) -> Any:
+    key = maker.key(part)
+    entry, reason = cache.lookup(maker.root, key)
+    if entry is not None:
+        progress("is kept already", 1.0)
+        return (entry / PLAN).read_bytes()
+    if reason:
+        progress(f"{maker.root / key.folder} is damaged; building it again: {reason}", 0.0)
+    if missing := onnx_export.missing():
+        raise AcceleratorUnavailable(f"Engines can't be built: {missing}. Install it with: pip install onnx onnxscript")
+    progress("writing it as ONNX", 0.0)
+    with _scratch(maker.root) as folder:
+        onnx = folder / f"{part.name}.onnx"
+        try:
+            onnx_export.export(part.graph(), part.example, part.inputs, onnx, part.rows is not None)
+        except OSError as error:
+            raise AcceleratorUnavailable(
+                f"{maker.flavour.title} can't build the {part.name}: its ONNX file can't be written to {folder.parent}:"
+                f" {error.strerror or error}."
+            ) from error
+        plan, timings = build_plan(
+            maker.flavour,
+            onnx,
+            part.rows,
+            maker.capability,
+            lambda text, fraction: progress(f"building ({text.lower()})", 0.1 + 0.9 * fraction),
+            _timings(maker),
+        )
+    try:
+        cache.keep(maker.root, key, lambda folder: _write(folder / PLAN, plan), maker.made_for)
+        _keep_timings(maker, timings)
+    except CacheError as error:
+        progress(f"{error} The next start builds it again.", 1.0)
+    return plan
+
+
+def _timings_key(maker: Maker) -> EngineKey:
+    """Of what classic TensorRT measured on this card; engines of any model and size begin with it."""
+    return EngineKey(
+        accelerator=maker.flavour.name,
+        version=cache.versions(maker.flavour.distribution),
+        part="timings",
+        weights="",
+        revision=0,
+        shapes="",
+        precision="",
+        device=maker.capability,
+        driver=tensorrt_library.driver(),
+    )
+
+
+def _timings(maker: Maker) -> bytes:
+    entry = None if maker.flavour.ahead else cache.lookup(maker.root, _timings_key(maker))[0]
+    return (entry / TIMINGS).read_bytes() if entry else b""
+
+
+def _keep_timings(maker: Maker, timings: bytes) -> None:
+    if timings:
+        key = _timings_key(maker)
+        cache.forget(maker.root, key)
+        cache.keep(maker.root, key, lambda folder: _write(folder / TIMINGS, timings), "any model on this card")
+
+
+def _write(path: Path, data: Any) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+
+
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    """Where the ONNX file lies while it is read: in the cache, which has the room, else in the system's own place."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(cache_aside.aside(root))
+        except CacheError:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield folder
