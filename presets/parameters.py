@@ -206,7 +206,7 @@ class Parameters(BaseModel):
         Live(Effect.REBUILD, unit="px"),
     ] = 256
     accelerator: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "eager", "compile", "cuda_graphs"],
+        Literal["auto", "openvino", "onnxruntime", "tensorrt", "tensorrt_rtx", "eager", "compile", "cuda_graphs"],
         Field(description="what runs the network; auto takes the fastest that works here and says why"),
         Live(Effect.REBUILD),
     ] = "auto"

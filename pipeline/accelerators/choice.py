@@ -23,12 +23,20 @@ class Accelerator(NamedTuple):
     """What would mend that: a sentence, whole."""
     module: str
     """Imported when it is chosen, for its ``build(model, shapes, preparation) -> Engines``."""
+    ahead: bool = False
+    """Whether making it ready takes minutes, ahead of the show: `auto` takes it where all it needs is kept already,
+    which the module's ``is_kept(model, shapes, preparation)`` answers."""
 
     def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         """Makes the model ready on this one."""
         module: Any = importlib.import_module(self.module)
         engines: Engines = module.build(model, shapes, preparation)
         return engines
+
+    def is_kept(self, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
+        """Whether it was made ready ahead of the show."""
+        module: Any = importlib.import_module(self.module)
+        return not self.missing() and bool(module.is_kept(model, shapes, preparation))
 
 
 class Chosen(NamedTuple):
@@ -63,6 +71,12 @@ def _onnxruntime_missing() -> str:
     return onnx_export.missing()
 
 
+def _tensorrt_missing(name: str) -> str:
+    from pipeline.accelerators import tensorrt_library
+
+    return tensorrt_library.missing(tensorrt_library.FLAVOURS[name])
+
+
 ACCELERATORS = {
     row.name: row
     for row in (
@@ -79,6 +93,22 @@ ACCELERATORS = {
             _onnxruntime_missing,
             "Install it with: pip install 'streamflow-live[onnx]'",
             "pipeline.accelerators.onnxruntime",
+        ),
+        Accelerator(
+            "tensorrt",
+            "TensorRT",
+            lambda: _tensorrt_missing("tensorrt"),
+            "",
+            "pipeline.accelerators.tensorrt",
+            ahead=True,
+        ),
+        Accelerator(
+            "tensorrt_rtx",
+            "TensorRT-RTX",
+            lambda: _tensorrt_missing("tensorrt_rtx"),
+            "",
+            "pipeline.accelerators.tensorrt_rtx",
+            ahead=True,
         ),
         Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager"),
         Accelerator(
@@ -125,8 +155,12 @@ def build(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> 
         AcceleratorUnavailable: as in `choose`.
         ModelError: a network of the model can't be loaded.
     """
-    name, why = choose(name)
-    return Chosen(name, ACCELERATORS[name].build(model, shapes, preparation), why)
+    chosen, why = choose(name)
+    if name == "auto":
+        built = (row.name for row in ACCELERATORS.values() if row.ahead and row.is_kept(model, shapes, preparation))
+        if fastest := next(built, ""):
+            chosen, why = fastest, "the fastest on this GPU, and its engines are built"
+    return Chosen(chosen, ACCELERATORS[chosen].build(model, shapes, preparation), why)
 
 
 def _automatic() -> tuple[str, str]:

@@ -76,17 +76,18 @@ def _key(model: Model, shapes: Shapes, precision: str, part: str) -> cache.Engin
 
 def _writer(model: Model, shapes: Shapes, precision: str, part: str) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        graph, example = _graph(model, shapes, part)
+        # Folded upsampling is a transposed convolution, which TensorRT-RTX has in no bfloat16.
+        graph, example = _graph(model, shapes, part, precision != "bfloat16")
         export(precise(graph, precision), example, NAMES[part], folder / FILE, part == "denoiser")
 
     return write
 
 
-def _graph(model: Model, shapes: Shapes, part: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+def _graph(model: Model, shapes: Shapes, part: str, fold: bool) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
     latents = torch.zeros(2, *shapes.latent)
     if part == "encoder":
         pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
-        return EncoderGraph(model.autoencoder, fold=True), (pixels,)
+        return EncoderGraph(model.autoencoder, fold=fold), (pixels,)
     if part == "decoder":
-        return DecoderGraph(model.autoencoder, fold=True), (latents[:1],)
-    return StepGraph(model.unet, fold=True), (latents, torch.tensor([1000.0, 500.0]), torch.zeros(2, *shapes.embeds))
+        return DecoderGraph(model.autoencoder, fold=fold), (latents[:1],)
+    return StepGraph(model.unet, fold=fold), (latents, torch.tensor([1000.0, 500.0]), torch.zeros(2, *shapes.embeds))

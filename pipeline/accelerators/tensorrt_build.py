@@ -13,6 +13,9 @@ from pipeline.accelerators.engines import Progress
 from pipeline.accelerators.tensorrt_library import Flavour
 from presets.errors import AcceleratorUnavailable, StreamflowError
 
+SMALLEST_STEP = 0.01
+"""Of a build, that is told."""
+
 Rows = tuple[int, int, int]
 """The fewest rows of a batch, those it is made best for, and the most."""
 
@@ -31,7 +34,7 @@ def target(flavour: Flavour, asked: str = "") -> str:
             f"{flavour.title} builds for the card it runs on; only tensorrt_rtx builds for {asked} from elsewhere."
         )
     if not asked and not here:
-        which = f", or say for which card: {', '.join(known)}" if known else ""
+        which = f", or say for which card with --for: {', '.join(known)}" if known else ""
         raise AcceleratorUnavailable(
             f"{flavour.title} finds no NVIDIA GPU here to build for; build on the machine that plays{which}."
         )
@@ -43,12 +46,19 @@ def target(flavour: Flavour, asked: str = "") -> str:
 
 
 def build_plan(
-    flavour: Flavour, onnx: Path, rows: Rows | None, capability: str, progress: Progress, timings: bytes = b""
+    flavour: Flavour,
+    name: str,
+    onnx: Path,
+    rows: Rows | None,
+    capability: str,
+    progress: Progress,
+    timings: bytes = b"",
 ) -> tuple[Any, bytes]:
     """Compiles `onnx`, and answers the serialized engine, a buffer of bytes, with what was measured on the way.
 
     Args:
         flavour: Which TensorRT.
+        name: What is built, for an error.
         onnx: The file; weights that lie beside it are found.
         rows: Of inputs whose first dimension is open; None where none is.
         capability: What to build for: what `target` answered.
@@ -59,12 +69,12 @@ def build_plan(
         AcceleratorUnavailable: network, card, driver or memory do not allow it; with TensorRT's words.
     """
     trt = tensorrt_library.library(flavour)
-    log = _log(trt)
+    log = logger(trt)
     builder = trt.Builder(log)
     network = builder.create_network(_strongly_typed(trt))
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx)):
-        raise AcceleratorUnavailable(f"{flavour.title} can't read {onnx.stem}: {_parser_error(parser)}")
+        raise AcceleratorUnavailable(f"{flavour.title} can't read the {name}: {_parser_error(parser)}")
     config = builder.create_builder_config()
     if rows is not None:
         config.add_optimization_profile(_profile(builder, network, rows))
@@ -81,7 +91,7 @@ def build_plan(
         if monitor.cancelled is not None:
             raise monitor.cancelled
         if plan is None:
-            raise AcceleratorUnavailable(f"{flavour.title} can't build {onnx.stem}: {reason(log.errors)}")
+            raise AcceleratorUnavailable(f"{flavour.title} can't build the {name}: {reason(log.errors)}")
         return plan, b"" if flavour.ahead else bytes(config.get_timing_cache().serialize())
     finally:
         # TensorRT's objects must go in this order, before the log that they write into.
@@ -107,7 +117,9 @@ _MENDED = (
 )
 
 
-def _log(trt: Any) -> Any:
+def logger(trt: Any) -> Any:
+    """A log for TensorRT's objects, whose ``errors`` are the lines of it that are errors, the first one first."""
+
     class Log(trt.ILogger):  # type: ignore[misc]
         """Keeps the errors; what it warns of, of types and layouts, is nobody's to mend."""
 
@@ -131,7 +143,7 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             self.cancelled: BaseException | None = None
             self._phases: list[tuple[str, int, int]] = []
             """Name, steps and steps done, the outermost first."""
-            self._told = 0.0
+            self._told = ("", 0.0)
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
             self._phases.append((phase, max(1, steps), 0))
@@ -150,9 +162,12 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             inner = 0.0
             for _, steps, done in reversed(self._phases):
                 inner = min(1.0, (done + inner) / steps)
-            self._told = max(self._told, inner)
+            phase = self._phases[-1][0] if self._phases else ""
+            if phase == self._told[0] and inner < self._told[1] + SMALLEST_STEP:
+                return  # thousands of steps are told
+            self._told = phase, max(self._told[1], inner)
             try:
-                progress(self._phases[-1][0] if self._phases else "", self._told)
+                progress(*self._told)
             except (StreamflowError, OSError, KeyboardInterrupt) as error:
                 # No exception may pass through TensorRT's own code; it is raised again behind it.
                 self.cancelled = error

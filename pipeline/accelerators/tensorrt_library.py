@@ -66,7 +66,7 @@ def library(flavour: Flavour) -> Any:
 def missing(flavour: Flavour) -> str:
     """Why its engines can't run here, or nothing if they can."""
     if importlib.util.find_spec(flavour.name) is None:
-        return "it is not installed"
+        return f"it is not installed. {flavour.remedy}"
     card = capability()
     if not card:
         built = "" if torch.version.cuda else ", and this torch is not built for CUDA"

@@ -3,28 +3,26 @@
 They are kept one by one, so that a build that was cut short goes on where it was.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from pipeline.accelerators import cache, cache_aside, onnx_export, tensorrt_library
+from pipeline.accelerators import cache, onnx_export, onnx_parts, tensorrt_library
 from pipeline.accelerators.cache import EngineKey
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.tensorrt_build import Rows, build_plan
 from pipeline.accelerators.tensorrt_library import Flavour
-from pipeline.graphs import PRECISIONS, REVISION, DecoderGraph, EncoderGraph, StepGraph, precise
+from pipeline.graphs import PRECISIONS, REVISION
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable, CacheError
 
 PLAN = "engine.plan"
 TIMINGS = "timings.cache"
 DEFAULT_PRECISION = "float16"
+SHARES = {"denoiser": 0.8, "encoder": 0.1, "decoder": 0.1}
+"""Of the time that all parts take, in the order in which they are made."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +30,14 @@ class Part:
     """One network that an engine is built of."""
 
     name: str
-    graph: Callable[[], nn.Module]
-    """Makes it, in the precision; called where it must be built."""
-    example: tuple[torch.Tensor, ...]
-    """An input each, two rows where `rows` is given."""
-    inputs: tuple[str, ...]
-    """Their names."""
+    onnx: Callable[[Progress], AbstractContextManager[Path]]
+    """Its ONNX file, made where there is none; it can be read for as long as the context lasts."""
+    shapes: str
+    """Of its inputs, in words, for the key."""
     rows: Rows | None
-    """Of the batch; None where it is as in the example."""
+    """Of the batch; None where the file has it fixed."""
     share: float
     """Of the time that all take, 0 to 1."""
-
-    @property
-    def shapes(self) -> str:
-        """In words, for the key."""
-        named = (f"{name} {[*tensor.shape[1:]]}" for name, tensor in zip(self.inputs, self.example, strict=True))
-        rows = f"rows {self.rows[0]} to {self.rows[2]}, best {self.rows[1]}" if self.rows else "one row"
-        return f"{', '.join(named)}, {rows}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,7 @@ class Maker:
         """
         return EngineKey(
             accelerator=self.flavour.name,
-            version=cache.versions(self.flavour.distribution, "torch", "diffusers"),
+            version=cache.versions(self.flavour.distribution, "torch", "onnxscript", "diffusers"),
             part=part.name,
             weights=self.weights,
             revision=REVISION,
@@ -93,38 +82,31 @@ def maker(flavour: Flavour, capability: str, precision: str, model: Model, shape
     return Maker(flavour, capability, precision, model.fingerprint, made_for, cache.root_folder(root))
 
 
-def parts(model: Model, shapes: Shapes, precision: str) -> tuple[Part, Part, Part]:
-    """Denoiser, encoder and decoder of a model."""
-    precision = precision or DEFAULT_PRECISION
-    latents, embeds = torch.zeros(2, *shapes.latent), torch.zeros(2, *shapes.embeds)
-    pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
+def parts(maker: Maker, model: Model, shapes: Shapes, names: Sequence[str] = tuple(SHARES)) -> list[Part]:
+    """Denoiser, encoder and decoder of a model, or those of them that are named."""
     rows = (1, max(1, shapes.rows // 2), shapes.rows)
-    return (
+    latent, embeds = ("x".join(map(str, shape)) for shape in (shapes.latent, shapes.embeds))
+    batch = f"latent {latent}, embeds {embeds}, rows {rows[0]} to {rows[2]}, best {rows[1]}"
+
+    def source(name: str) -> Callable[[Progress], AbstractContextManager[Path]]:
+        @contextmanager
+        def opened(progress: Progress) -> Iterator[Path]:
+            with onnx_parts.exported(model, shapes, progress, maker.root, maker.precision, (name,)) as files:
+                yield files[name]
+
+        return opened
+
+    total = sum(SHARES[name] for name in names)
+    return [
         Part(
-            "denoiser",
-            lambda: precise(StepGraph(model.unet, fold=True), precision),
-            (latents, torch.tensor([1000.0, 500.0]), embeds),
-            ("latents", "timesteps", "embeds"),
-            rows,
-            0.8,
-        ),
-        Part(
-            "encoder",
-            lambda: precise(EncoderGraph(model.autoencoder, fold=True), precision),
-            (pixels,),
-            ("pixels",),
-            None,
-            0.1,
-        ),
-        Part(
-            "decoder",
-            lambda: precise(DecoderGraph(model.autoencoder, fold=True), precision),
-            (latents[:1],),
-            ("latents",),
-            None,
-            0.1,
-        ),
-    )
+            name,
+            source(name),
+            batch if name == "denoiser" else f"latent {latent}, picture {shapes.width}x{shapes.height}",
+            rows if name == "denoiser" else None,
+            SHARES[name] / total,
+        )
+        for name in names
+    ]
 
 
 def plans(maker: Maker, wanted: Sequence[Part], progress: Progress) -> Iterator[Any]:
@@ -159,25 +141,23 @@ def _plan(maker: Maker, part: Part, progress: Progress) -> Any:
     if reason:
         progress(f"{maker.root / key.folder} is damaged; building it again: {reason}", 0.0)
     if missing := onnx_export.missing():
-        raise AcceleratorUnavailable(f"Engines can't be built: {missing}. Install it with: pip install onnx onnxscript")
-    progress("writing it as ONNX", 0.0)
-    with _scratch(maker.root) as folder:
-        onnx = folder / f"{part.name}.onnx"
-        try:
-            onnx_export.export(part.graph(), part.example, part.inputs, onnx, part.rows is not None)
-        except OSError as error:
-            raise AcceleratorUnavailable(
-                f"{maker.flavour.title} can't build the {part.name}: its ONNX file can't be written to {folder.parent}:"
-                f" {error.strerror or error}."
-            ) from error
-        plan, timings = build_plan(
-            maker.flavour,
-            onnx,
-            part.rows,
-            maker.capability,
-            lambda text, fraction: progress(f"building ({text.lower()})", 0.1 + 0.9 * fraction),
-            _timings(maker),
-        )
+        raise AcceleratorUnavailable(f"Engines can't be built: {missing}. {maker.flavour.remedy}")
+    try:
+        with part.onnx(lambda text, fraction: progress(text, 0.1 * fraction)) as onnx:
+            plan, timings = build_plan(
+                maker.flavour,
+                part.name,
+                onnx,
+                part.rows,
+                maker.capability,
+                lambda text, fraction: progress(f"building ({text.lower()})", 0.1 + 0.9 * fraction),
+                _timings(maker),
+            )
+    except OSError as error:
+        raise AcceleratorUnavailable(
+            f"{maker.flavour.title} can't build the {part.name}: its ONNX file can't be written:"
+            f" {error.strerror or error}."
+        ) from error
     try:
         cache.keep(maker.root, key, lambda folder: _write(folder / PLAN, plan), maker.made_for)
         _keep_timings(maker, timings)
@@ -216,14 +196,3 @@ def _keep_timings(maker: Maker, timings: bytes) -> None:
 def _write(path: Path, data: Any) -> None:
     with path.open("wb") as file:
         file.write(data)
-
-
-@contextmanager
-def _scratch(root: Path) -> Iterator[Path]:
-    """Where the ONNX file lies while it is read: in the cache, which has the room, else in the system's own place."""
-    with ExitStack() as stack:
-        try:
-            folder = stack.enter_context(cache_aside.aside(root))
-        except CacheError:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yield folder

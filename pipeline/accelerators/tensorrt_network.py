@@ -1,0 +1,154 @@
+"""A TensorRT engine as a network over torch tensors: it reads and writes their own memory, on torch's stream.
+
+Written for hardware and not yet run on any: what needs no GPU is tested, which is the refusals.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from pipeline.accelerators import tensorrt_library
+from pipeline.accelerators.network import Port
+from pipeline.accelerators.tensorrt_build import logger, reason
+from pipeline.accelerators.tensorrt_library import Flavour
+from presets.errors import AcceleratorUnavailable, ModelError, StreamError
+
+ALIGNMENT = 256
+"""Bytes: TensorRT takes no address between two multiples of it."""
+
+TYPES = {
+    "FLOAT": torch.float32,
+    "HALF": torch.float16,
+    "BF16": torch.bfloat16,
+    "INT64": torch.int64,
+    "INT32": torch.int32,
+    "UINT8": torch.uint8,
+    "INT8": torch.int8,
+    "BOOL": torch.bool,
+}
+"""TensorRT's word for a type, and torch's."""
+
+
+class TensorRTNetwork:
+    """As `pipeline.accelerators.network.Network`; its inputs' first dimension may be any that the profile has.
+
+    One execution context a batch size, made when it is first called, so that a shape is set once and a CUDA graph can
+    be captured of it. They take turns in one piece of scratch memory, which is torch's. Nothing waits for the device.
+    """
+
+    def __init__(self, flavour: Flavour, plan: Any, name: str, device: torch.device) -> None:
+        """
+        Args:
+            flavour: Which TensorRT built it.
+            plan: The serialized engine, a buffer of bytes.
+            name: What it is called in an error.
+            device: The GPU that the tensors will be on.
+
+        Raises:
+            AcceleratorUnavailable: it was built for another card or version, or the card or the driver does not do.
+            ModelError: inputs or outputs of a type that torch does not have.
+        """
+        if missing := tensorrt_library.missing(flavour):
+            raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {missing}.")
+        trt = tensorrt_library.library(flavour)
+        self._title, self._name, self._device = flavour.title, name, device
+        self._log = logger(trt)
+        with torch.cuda.device(device):
+            runtime = trt.Runtime(self._log)
+            engine = runtime.deserialize_cuda_engine(plan) if runtime is not None else None
+        if engine is None:
+            raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {reason(self._log.errors)}")
+        self._runtime, self._engine = runtime, engine  # the runtime must outlive its engine
+        ports = [self._port(trt, engine.get_tensor_name(place)) for place in range(engine.num_io_tensors)]
+        is_input = [engine.get_tensor_mode(port.name) == trt.TensorIOMode.INPUT for port in ports]
+        self.inputs = tuple(port for port, is_one in zip(ports, is_input, strict=True) if is_one)
+        self.outputs = tuple(port for port, is_one in zip(ports, is_input, strict=True) if not is_one)
+        self._user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        self._scratch = torch.empty(max(1, engine.device_memory_size_v2), dtype=torch.uint8, device=device)
+        self._contexts: dict[tuple[torch.Size, ...], _Context] = {}
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
+        """As `pipeline.accelerators.network.Network`.
+
+        Raises:
+            StreamError: a size that the engine was not built for.
+            ModelError: TensorRT can't run it, with its words.
+        """
+        shapes = tuple(inputs[port.name].shape for port in self.inputs)
+        context = self._contexts.get(shapes)
+        if context is None:
+            context = self._contexts[shapes] = self._prepared(shapes)
+        for name, tensor in inputs.items():
+            context.bind(name, tensor, is_input=True)
+        context.bind(self.outputs[0].name, out, is_input=False)
+        current = torch.cuda.current_stream(self._device)
+        # On the default stream TensorRT would make the host wait; so there it has one of its own, behind and before it.
+        own = self._stream if current == torch.cuda.default_stream(self._device) else current
+        if own is not current:
+            own.wait_stream(current)
+        if not context.execute(own.cuda_stream):
+            raise ModelError(f"{self._title} can't run the {self._name}: {reason(self._log.errors)}")
+        if own is not current:
+            current.wait_stream(own)
+        context.deliver(self.outputs[0].name, out)
+
+    def _prepared(self, shapes: tuple[torch.Size, ...]) -> "_Context":
+        made = self._engine.create_execution_context(self._user_managed)
+        if made is None:
+            raise ModelError(f"{self._title} can't prepare the {self._name}: {reason(self._log.errors)}")
+        made.set_device_memory(self._scratch.data_ptr(), self._scratch.numel())
+        for port, shape in zip(self.inputs, shapes, strict=True):
+            if not made.set_input_shape(port.name, tuple(shape)):
+                fewest, _, most = self._engine.get_tensor_profile_shape(port.name, 0)
+                raise StreamError(
+                    f"The {self._name}'s engine takes {port.name} of {_sides(fewest)} to {_sides(most)},"
+                    f" not {_sides(shape)}: build it for that size."
+                )
+        return _Context(made)
+
+    def _port(self, trt: Any, name: str) -> Port:
+        kind = self._engine.get_tensor_dtype(name).name
+        if kind not in TYPES:
+            raise ModelError(f"The {self._name}'s {name} is {kind}, which torch's memory can't be bound to.")
+        shape = tuple(None if side < 0 else int(side) for side in self._engine.get_tensor_shape(name))
+        return Port(name, shape, TYPES[kind])
+
+
+class _Context:
+    """An execution context with what is bound to it."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._held: dict[str, torch.Tensor] = {}
+        """Alive for as long as it is bound."""
+        self._staged: dict[str, torch.Tensor] = {}
+        """In the place of tensors that lie between two multiples of `ALIGNMENT`."""
+
+    def bind(self, name: str, tensor: torch.Tensor, is_input: bool) -> None:
+        if tensor.data_ptr() % ALIGNMENT:
+            staged = self._staged.get(name)
+            if staged is None:
+                staged = self._staged[name] = torch.empty_like(tensor)
+            if is_input:
+                staged.copy_(tensor)
+            tensor = staged
+        else:
+            self._staged.pop(name, None)
+        held = self._held.get(name)
+        if held is None or held.data_ptr() != tensor.data_ptr():
+            self._context.set_tensor_address(name, tensor.data_ptr())
+            self._held[name] = tensor
+
+    def execute(self, stream: int) -> bool:
+        return bool(self._context.execute_async_v3(stream))
+
+    def deliver(self, name: str, out: torch.Tensor) -> None:
+        """Copies an output that lay aside to where it was wanted."""
+        if name in self._staged:
+            out.copy_(self._staged[name])
+
+
+def _sides(shape: Any) -> str:
+    return "×".join(str(side) for side in shape)
