@@ -21,6 +21,9 @@ from presets.parameters import Parameters
 
 Phase = Literal["starting", "loading", "building", "playing"]
 
+FailureKind = Literal["accelerator", "look", "memory", "other"]
+"""What would mend a failure: another accelerator; another look (its model or size can't be played by any); memory."""
+
 TOKEN_VARIABLE = "STREAMFLOW_LINK_TOKEN"
 """The environment variable that carries the token: a command line can be read by every user of a machine."""
 
@@ -123,9 +126,13 @@ class StageConnection:
         """Tell which model, accelerator and device play."""
         self._send({"type": "description", "description": description})
 
-    def failed(self, sentence: str) -> None:
-        """Tell why this renderer can't go on, in words for a person."""
-        self._send({"type": "failed", "text": sentence})
+    def takes_long(self, accelerator: str, stand_in: str) -> None:
+        """Tell that making this accelerator ready takes long, and which one can play until then."""
+        self._send({"type": "takes-long", "accelerator": accelerator, "stand_in": stand_in})
+
+    def failed(self, sentence: str, kind: FailureKind = "other") -> None:
+        """Tell why this renderer can't go on, in words for a person, and what would mend it."""
+        self._send({"type": "failed", "text": sentence, "kind": kind})
 
     def ask(self, width: int, height: int, patience: float) -> Answer:
         """The newest picture and the moment; the stage may hold the answer for `patience` seconds for a new one."""

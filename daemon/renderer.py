@@ -19,10 +19,17 @@ from typing import Any
 import psutil
 
 from daemon.echo import ECHO_MODEL, EchoStream
-from daemon.link import TOKEN_VARIABLE, StageConnection
+from daemon.link import TOKEN_VARIABLE, FailureKind, StageConnection
 from daemon.play import Player, Stream
 from daemon.together import at_once
-from presets.errors import StreamflowError
+from presets.errors import (
+    AcceleratorUnavailable,
+    MemoryShort,
+    ModelError,
+    ScheduleError,
+    StreamError,
+    StreamflowError,
+)
 
 log = logging.getLogger("renderer")
 
@@ -39,6 +46,7 @@ def build_stream(build: dict[str, Any], connection: StageConnection) -> Stream:
         Build(**build, cache=Path(cache) if cache else None),
         lambda text, fraction: connection.progress("building", text, fraction),
         at_once,
+        connection.takes_long,
     )
 
 
@@ -60,12 +68,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         connection.progress("playing", "", 1.0)
         Player(connection, stream).run()
     except StreamflowError as error:
-        connection.failed(str(error))
-    except MemoryError:
-        connection.failed("the renderer ran out of memory: a smaller size or model would fit")
+        connection.failed(str(error), _kind(error))
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        connection.failed("the renderer ran out of memory: a smaller size or model would fit", "memory")
     finally:
         connection.close()
     return 1
+
+
+def _kind(error: StreamflowError) -> FailureKind:
+    if isinstance(error, AcceleratorUnavailable):
+        return "accelerator"
+    if isinstance(error, MemoryShort):
+        return "memory"
+    return "look" if isinstance(error, ModelError | StreamError | ScheduleError) else "other"
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether it is memory that was too short: torch has a class of its own for a GPU's, and for a processor's none."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
 
 
 def _end_with_the_stage() -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import IO
 
 from daemon.clock import NS, Clock
@@ -38,11 +38,19 @@ class BuildSettings:
     height: int
     accelerator: str
     threads: int | None = None
+    fallback: bool = field(default=False, compare=False)
+    """Whether another accelerator may play where this one can't. What plays is no other renderer for it."""
 
     @classmethod
     def of(cls, parameters: Parameters, threads: int | None = None) -> "BuildSettings":
         """What these parameters ask for."""
-        return cls(parameters.model, parameters.width, parameters.height, parameters.accelerator, threads)
+        return cls(
+            parameters.model, parameters.width, parameters.height, parameters.accelerator, threads, parameters.fallback
+        )
+
+    def message(self) -> str:
+        """JSON of what the renderer has to know."""
+        return json.dumps({key: value for key, value in asdict(self).items() if key != "fallback"})
 
     def __str__(self) -> str:
         return f"{self.model} at {self.width}x{self.height} with {self.accelerator}"
@@ -63,7 +71,7 @@ class RendererProcess:
         self.started_at = clock.now()
         self.last_words: deque[str] = deque(maxlen=20)
         command = [sys.executable, "-m", "daemon.renderer"]
-        command += ["--endpoint", link.endpoint, "--build", json.dumps(asdict(build))]
+        command += ["--endpoint", link.endpoint, "--build", build.message()]
         try:
             self._process = subprocess.Popen(
                 command,

@@ -1,10 +1,14 @@
 """The two pictures that are there before any renderer: the loading slate, and the safe picture that panic cuts to."""
 
+import textwrap
 from pathlib import Path
 
 from daemon.mailbox import Latest
 from io_bridges.frames import Pixels, RenderedFrame
 from io_bridges.slate import draw_slate, load_slate
+
+LINES = 4
+"""That a slate has below the name."""
 
 SLATE_INDEX = -1
 """`RenderedFrame.index` of a picture that no renderer drew."""
@@ -33,7 +37,13 @@ class Slates:
         if self._own or said == self._said:
             return
         self._said = said
-        self.loading.put(_as_rendered(draw_slate(*self._size, [text], fraction)))
+        self.loading.put(_as_rendered(draw_slate(*self._size, _lines(text), fraction)))
+
+
+def _lines(text: str) -> list[str]:
+    """A sentence over as many of the slate's lines as it needs to be read from afar."""
+    short = max(len(text) / LINES + 6, 28)  # words end where they end: six characters a line are lost to that
+    return textwrap.wrap(text, round(short), max_lines=LINES, placeholder=" …")
 
 
 def _as_rendered(pixels: Pixels) -> RenderedFrame:

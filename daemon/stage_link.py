@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import zmq
 
 from daemon.clock import NS, Clock
-from daemon.link import Phase, image_header, read_pixels
+from daemon.link import FailureKind, Phase, image_header, read_pixels
 from daemon.link_place import bind
 from daemon.refusals import Refusals
 from daemon.steady import steadily
@@ -22,7 +22,8 @@ from io_bridges.opencv import LONGEST_SIDE
 from io_bridges.wake import Wake
 from presets.errors import RendererError
 
-_PHASES = frozenset({"starting", "loading", "building", "playing"})
+_PHASES = frozenset(get_args(Phase))
+_KINDS = frozenset(get_args(FailureKind))
 
 
 class Show(Protocol):
@@ -53,6 +54,13 @@ class Peer:
     text: str = ""
     fraction: float = 0.0
     failure: str = ""
+    failure_kind: FailureKind = "other"
+    slow: str = ""
+    """The accelerator that it makes ready, once it said that this takes long."""
+    slow_since: int = 0
+    """When it said so: nanoseconds."""
+    stand_in: str = ""
+    """The accelerator that can play until then."""
     description: dict[str, str] = field(default_factory=dict)
     delivered: int = 0
     misplaced: int = 0
@@ -204,8 +212,14 @@ class StageLink:
             peer.phase, peer.text, peer.fraction = header["phase"], str(header["text"]), float(header["fraction"])
         elif kind == "description":
             peer.description = {str(key): str(value) for key, value in _mapping(header["description"]).items()}
-        elif kind == "failed":
-            peer.failure = str(header["text"])
+        elif kind == "takes-long":
+            peer.slow, peer.stand_in, peer.slow_since = (
+                str(header["accelerator"]),
+                str(header["stand_in"]),
+                peer.seen_at,
+            )
+        elif kind == "failed" and header["kind"] in _KINDS:
+            peer.failure_kind, peer.failure = header["kind"], str(header["text"])
         else:
             raise RendererError(f"a message of type {kind!r} is not known")
 

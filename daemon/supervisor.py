@@ -1,12 +1,14 @@
 """`Supervisor`: keeps a renderer playing. Start, restart, model swap and accelerator swap are one mechanism.
 
 A wanted build that is not on air is started as a second renderer; once it delivers a picture, the stage switches to it
-and ends the old one. A renderer that dies or falls silent is replaced by another of the same build.
+and ends the old one. A renderer that dies or falls silent is replaced by another of the same build. Where nothing is on
+air and the wanted build says that it takes long, the accelerator that it names plays meanwhile.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from daemon.clock import NS, Clock
@@ -14,15 +16,20 @@ from daemon.link import Phase
 from daemon.renderer_process import SILENCE, BuildSettings, RendererProcess
 from daemon.stage_link import Peer, StageLink
 from daemon.steady import steadily
+from daemon.supervised import described, meanwhile
+from daemon.tries import HOPELESS, Tries
 from presets.errors import RendererError
 
 log = logging.getLogger("stage.supervisor")
 
 LONGEST_BACK_OFF = 10.0
-PATIENCE_WITH_A_BUILD = 2
-"""Deaths before a first picture after which the last build that delivered is taken again."""
+NEXT_HOPE = 60.0
+"""Seconds until what was given up is tried again where nothing else may play: a disk or a cable may come back."""
 SETTLE = 0.3
 """Seconds a wanted build must stand before it is started: two numbers of a size are two messages."""
+STAND_IN_AFTER = 10.0
+"""Seconds that a build which says it takes long has to itself: a stand-in would only slow one down that is nearly
+there."""
 
 
 class Supervisor:
@@ -36,6 +43,7 @@ class Supervisor:
         go_back: Callable[[BuildSettings, str], None],
         tell: Callable[[str, float], None],
         silence: Mapping[Phase, float] = SILENCE,
+        stand_in_after: float = STAND_IN_AFTER,
     ) -> None:
         """`go_back` puts a build back into the parameters, with the reason; `tell` shows progress on the slate.
 
@@ -47,13 +55,19 @@ class Supervisor:
         self._go_back = go_back
         self._tell = tell
         self._silence = silence
+        self._stand_in_after = round(stand_in_after * NS)
         self._on_air: RendererProcess | None = None
         self._candidate: RendererProcess | None = None
+        self._stand_in: RendererProcess | None = None
+        """On its way to be on air until the candidate is."""
+        self._alone: BuildSettings | None = None
+        """What is built with no renderer beside it: for two the memory is too short, or the stand-in failed."""
         self._delivered: BuildSettings | None = None
+        self._tries = Tries()
+        self._target: BuildSettings | None = None
         self._deaths = 0
-        self._misses = 0
         self._next_start = 0
-        self._wanted_since: tuple[BuildSettings, int] | None = None
+        self._wanted_since = 0
         self._stopping = threading.Event()
         watch = steadily("the supervisor", self._run, self._stopping.is_set)
         self._thread = threading.Thread(target=watch, name="supervisor", daemon=True)
@@ -69,32 +83,31 @@ class Supervisor:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(5.0)
-        for renderer in (self._candidate, self._on_air):
+        for renderer in (self._candidate, self._stand_in, self._on_air):
             if renderer is not None:
                 renderer.end(grace=0.5)
 
     def airs(self, peer: Peer) -> bool:
         """Whether a picture of this renderer belongs on air. The first one of a candidate is what switches to it."""
-        candidate, on_air = self._candidate, self._on_air
-        return (candidate is not None and peer is candidate.peer) or (
-            on_air is not None and peer is on_air.peer and not (candidate is not None and candidate.delivers)
-        )
+        candidate, playing = self._candidate, self._on_air or self._stand_in
+        if candidate is not None and (peer is candidate.peer or candidate.delivers):
+            return peer is candidate.peer
+        return playing is not None and peer is playing.peer
 
     def status(self) -> dict[str, Any]:
         """Of the renderer on air, or else of the one on its way."""
-        shown = self._on_air or self._candidate
-        coming = self._candidate if self._on_air is not None else None
+        candidate, on_air = self._candidate, self._on_air
         status: dict[str, Any] = {"restarts": self.restarts, "failure": self.last_failure}
+        shown = on_air or candidate
         if shown is None:
-            return status | {"phase": "down", "text": "", "fraction": 0.0, "pid": 0}
-        peer = shown.peer
-        status |= {"phase": peer.phase, "text": peer.text, "fraction": peer.fraction, "pid": shown.pid}
-        status |= {"step_ms": round(peer.seconds * 1000, 2), "in_flight": peer.in_flight, "pacing": peer.pacing}
-        status |= {"delivered": peer.delivered, "misplaced": peer.misplaced}
-        status |= {"size": [shown.build.width, shown.build.height]}
-        status |= peer.description
-        if coming is not None:
-            status["next"] = {"build": str(coming.build), "phase": coming.peer.phase, "fraction": coming.peer.fraction}
+            return status | {"phase": "down", "text": self._tries.reason, "fraction": 0.0, "pid": 0}
+        status |= described(shown)
+        if on_air is not None:
+            status["why"] = self._tries.in_place_of(on_air.build) or status.get("why", "")
+        if on_air is not None and candidate is not None:
+            coming = candidate.peer
+            status["next"] = {"build": str(candidate.build), "phase": coming.phase, "fraction": coming.fraction}
+            status["meanwhile"] = meanwhile(on_air, candidate)
         return status
 
     def _run(self) -> None:
@@ -103,7 +116,7 @@ class Supervisor:
             now = self._clock.now()
             if now - looked > NS:
                 # It was this process that stood still (Ctrl-Z and fg, a closed lid): it has not listened either.
-                for renderer in (self._candidate, self._on_air):
+                for renderer in (self._candidate, self._stand_in, self._on_air):
                     if renderer is not None:
                         renderer.peer.seen_at = now
             looked = now
@@ -114,8 +127,11 @@ class Supervisor:
         self._watch_on_air()
         self._watch_candidate()
         self._start_what_is_wanted()
+        self._watch_stand_in()
+        self._start_a_stand_in()
         if self._on_air is None and self._candidate is not None:
-            self._tell(self._candidate.peer.text or "starting", self._candidate.peer.fraction)
+            # A reason stands until a picture comes: another try that begins does not take it away.
+            self._tell(self._tries.reason or self._candidate.peer.text or "starting", self._candidate.peer.fraction)
 
     def _watch_on_air(self) -> None:
         if self._on_air is None:
@@ -125,6 +141,9 @@ class Supervisor:
             log.error("the renderer is lost: %s; the picture on air is held, another one starts", verdict)
             self.last_failure = verdict
             self.restarts += 1
+            if self._candidate is not None and self._on_air.peer.failure_kind == "memory":
+                self._alone = self._candidate.build
+                log.error("memory is too short for two renderers: %s has it to itself", self._candidate.build)
             self._on_air.end()
             lived = self._clock.now() - self._on_air.started_at
             self._on_air = None
@@ -140,52 +159,112 @@ class Supervisor:
             old, self._on_air, self._candidate = self._on_air, candidate, None
             self._delivered = candidate.build
             self._deaths = 0 if old is not None else self._deaths
-            self._misses = 0
-            log.info("on air: %s (%s)", candidate.build, candidate.peer.description.get("why", ""))
+            self._tries.succeeded(candidate.build)
+            why = self._tries.in_place_of(candidate.build) or candidate.peer.description.get("why", "")
+            log.info("on air: %s (%s)", candidate.build, why)
             if old is not None:
                 old.end(grace=0.2)
             return
         verdict = candidate.verdict()
         if verdict:
-            log.error("the renderer for %s gave no picture: %s", candidate.build, verdict)
-            self.last_failure = verdict
-            self._deaths += 1
-            self._misses += 1
             candidate.end()
             self._candidate = None
+            self.last_failure = verdict
+            if candidate.peer.failure_kind == "memory" and self._makes_room(candidate.build):
+                return
+            log.error("the renderer for %s gave no picture: %s", candidate.build, verdict)
+            self._deaths += 1
+            given_up = self._tries.failed(candidate.build, verdict, candidate.peer.failure_kind)
             if self._on_air is None:
                 self._tell(verdict, 0.0)
-            last = self._delivered
-            if last is not None and last != candidate.build and self._misses >= PATIENCE_WITH_A_BUILD:
+            if not given_up or not self._tries.hopeless:
+                self._wait_before_next()
+                if given_up:
+                    log.error("in place of %s, as the look allows, comes %s", candidate.build, self._tries.target)
+            elif self._delivered is not None and self._delivered != self._tries.wanted:
                 self._deaths = 0
-                self._go_back(last, verdict)
+                self._go_back(self._delivered, verdict)
             else:
                 self._wait_before_next()
+                if candidate.peer.failure_kind in HOPELESS:
+                    self._next_start = self._clock.now() + round(NEXT_HOPE * NS)
+                    log.error("nothing else may play in its place; it is tried again in %.0f s", NEXT_HOPE)
+
+    def _makes_room(self, build: BuildSettings) -> bool:
+        """Ends what plays beside a build that the memory did not suffice for; False where nothing did."""
+        others = [renderer for renderer in (self._on_air, self._stand_in) if renderer is not None]
+        if not others:
+            return False
+        self._on_air = self._stand_in = None
+        self._alone = build
+        for renderer in others:
+            log.error("memory is too short for %s beside %s, which yields; the picture is held", build, renderer.build)
+            renderer.end(grace=0.2)
+        return True
 
     def _start_what_is_wanted(self) -> None:
         now = self._clock.now()
-        wanted = self._wanted()
-        if self._wanted_since is None or self._wanted_since[0] != wanted:
-            first = self._wanted_since is None
-            self._wanted_since = (wanted, now - (NS if first else 0))
-            self._misses = 0
-        if now - self._wanted_since[1] < SETTLE * NS:
+        first = self._tries.wanted is None
+        if self._tries.want(self._wanted()):
+            self._wanted_since = now - (NS if first else 0)
+        target = self._tries.target
+        if target is None or now - self._wanted_since < SETTLE * NS:
             return
-        if self._candidate is not None and self._candidate.build != wanted:
+        if target != self._target:
+            self._target, self._next_start = target, now
+        if self._candidate is not None and self._candidate.build != target:
             self._candidate.end()
             self._candidate = None
+            if self._stand_in is not None and self._stand_in.build == target:
+                self._candidate, self._stand_in = self._stand_in, None
         there = self._candidate or self._on_air
-        if (there is None or there.build != wanted) and now >= self._next_start:
-            try:
-                self._candidate = RendererProcess(wanted, self._link, self._clock, self._silence)
-            except RendererError as error:
-                log.error("%s", error)
-                self.last_failure = str(error)
-                self._deaths += 1
-                self._wait_before_next()
-            else:
-                log.info("starting a renderer (process %d): %s", self._candidate.pid, wanted)
+        if (there is None or there.build != target) and now >= self._next_start:
+            self._candidate = self._started(target)
+
+    def _watch_stand_in(self) -> None:
+        stand_in, candidate = self._stand_in, self._candidate
+        if stand_in is None:
+            return
+        if candidate is None or self._on_air is not None or stand_in.build != _stands_in_for(candidate):
+            stand_in.end()
+            self._stand_in = None
+        elif stand_in.delivers:
+            self._on_air, self._stand_in = stand_in, None
+            self._delivered = stand_in.build
+            log.info("on air: %s, which %s", stand_in.build, meanwhile(stand_in, candidate))
+        elif verdict := stand_in.verdict():
+            log.error("%s can't play while %s is built: %s", stand_in.build, candidate.build, verdict)
+            stand_in.end()
+            self._stand_in = None
+            self._alone = candidate.build
+
+    def _start_a_stand_in(self) -> None:
+        candidate = self._candidate
+        if candidate is None or self._on_air is not None or self._stand_in is not None:
+            return
+        build, now = _stands_in_for(candidate), self._clock.now()
+        since = max(candidate.peer.slow_since + self._stand_in_after, self._next_start)
+        if build is not None and build != candidate.build and candidate.build != self._alone and now >= since:
+            self._stand_in = self._started(build)
+
+    def _started(self, build: BuildSettings) -> RendererProcess | None:
+        try:
+            renderer = RendererProcess(build, self._link, self._clock, self._silence)
+        except RendererError as error:
+            log.error("%s", error)
+            self.last_failure = str(error)
+            self._deaths += 1
+            self._wait_before_next()
+            return None
+        log.info("starting a renderer (process %d): %s", renderer.pid, build)
+        return renderer
 
     def _wait_before_next(self) -> None:
         back_off = 0.0 if self._deaths == 0 else min(0.25 * 2 ** (self._deaths - 1), LONGEST_BACK_OFF)
         self._next_start = self._clock.now() + round(back_off * NS)
+
+
+def _stands_in_for(candidate: RendererProcess) -> BuildSettings | None:
+    """What may play until the candidate does; None while it does not say that it takes long."""
+    name = candidate.peer.stand_in
+    return replace(candidate.build, accelerator=name) if name else None

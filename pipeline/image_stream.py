@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.accelerators import choice
 from pipeline.accelerators.choice import Chosen
 from pipeline.accelerators.engines import Preparation, Progress, Shapes, Together, one_after_another
+from pipeline.accelerators.stand_in import stand_in
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
@@ -94,10 +95,17 @@ class ImageStream:
         """What plays here, for the page and the log: model, accelerator, precision, device, why."""
 
     @classmethod
-    def build(cls, build: Build, progress: Progress, together: Together = one_after_another) -> "ImageStream":
+    def build(
+        cls,
+        build: Build,
+        progress: Progress,
+        together: Together = one_after_another,
+        takes_long: Callable[[str, str], None] = lambda accelerator, stand_in: None,
+    ) -> "ImageStream":
         """Loads the model and makes it ready, telling `progress` what is done and the fraction behind, 0 to 1.
 
-        `together` does the work that can be done at once; this module starts no thread.
+        `together` does the work that can be done at once; this module starts no thread. `takes_long` is told of an
+        accelerator that has to be made ready for this model first, and of the one that can play until then.
 
         Raises:
             ModelError: the model folder is missing, damaged or of an unknown kind.
@@ -105,7 +113,7 @@ class ImageStream:
             StreamError: a size or a number of slots that can't be.
         """
         progress("reading the model", 0.0)
-        choice.choose(build.accelerator)
+        accelerator, _ = choice.choose(build.accelerator)
         model = load_model(build.model)
         _check_size(build, model)
         conditioner: list[TextConditioner] = []
@@ -123,7 +131,10 @@ class ImageStream:
             together=together,
             meanwhile=load_words,
         )
-        chosen = choice.build(build.accelerator, model, shapes_of(build, model), preparation)
+        shapes = shapes_of(build, model)
+        if other := stand_in(accelerator, model, shapes, preparation):
+            takes_long(accelerator, other)
+        chosen = choice.build(build.accelerator, model, shapes, preparation)
         stream = cls(build, model, chosen, conditioner[0])
         progress("warming up", 0.95)
         stream.warm_up()

@@ -9,6 +9,7 @@
     ├── ModelError              a model folder that is missing, incomplete or of an unknown kind
     ├── AcceleratorUnavailable  a requested accelerator can't work here: why, and what would mend it
     ├── CacheError              what was built can't be kept on disk; it plays all the same
+    ├── MemoryShort             the memory of the device or of the machine does not suffice
     ├── ScheduleError           steps, strength or timesteps outside what the schedule can take
     ├── StreamError             a latent, slot or conditioning that does not fit the stream
     └── RendererError           the renderer process could not be started, or gave up
@@ -51,6 +52,10 @@ class AcceleratorUnavailable(StreamflowError):
 
 class CacheError(StreamflowError):
     """What was built can't be kept on disk."""
+
+
+class MemoryShort(StreamflowError):
+    """The memory of the device or of the machine does not suffice; a smaller size or model may fit."""
 
 
 class ScheduleError(StreamflowError):

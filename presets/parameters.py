@@ -210,6 +210,13 @@ class Parameters(BaseModel):
         Field(description="what runs the network; auto takes the fastest that works here and says why"),
         Live(Effect.REBUILD),
     ] = "auto"
+    fallback: Annotated[
+        bool,
+        Field(
+            description="another accelerator may play where the one asked for can't; off, the reason is all there is"
+        ),
+        Live(Effect.REBUILD),
+    ] = False
 
     @field_validator("prompt", mode="before")
     @classmethod

@@ -27,16 +27,7 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
 
     A cache that can't be written costs the next start its speed, and is said through `progress`; nothing else.
     """
-    root = cache.root_folder(root)
-    key = cache.EngineKey(
-        accelerator="openvino",
-        version=cache.versions("openvino", "torch", "diffusers"),
-        part="graphs",
-        weights=model.fingerprint,
-        revision=REVISION,
-        shapes=repr(shapes),
-        precision="float32",
-    )
+    root, key = cache.root_folder(root), _key(model, shapes)
     entry, reason = cache.lookup(root, key)
     if entry is not None:
         progress("reading the converted network", 0.3)
@@ -49,6 +40,23 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
     except CacheError as error:
         progress(f"{error} The next start converts again.", 0.4)
     return graphs
+
+
+def is_kept(model: Model, shapes: Shapes, root: Path | None) -> bool:
+    """Whether the conversion is in the cache; whether it is whole there is seen when it is read."""
+    return (cache.root_folder(root) / _key(model, shapes).folder).is_dir()
+
+
+def _key(model: Model, shapes: Shapes) -> cache.EngineKey:
+    return cache.EngineKey(
+        accelerator="openvino",
+        version=cache.versions("openvino", "torch", "diffusers"),
+        part="graphs",
+        weights=model.fingerprint,
+        revision=REVISION,
+        shapes=repr(shapes),
+        precision="float32",
+    )
 
 
 def _write(graphs: Graphs, folder: Path) -> None:

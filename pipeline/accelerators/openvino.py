@@ -8,6 +8,7 @@ import psutil
 import torch
 
 from pipeline.accelerators.converted import converted
+from pipeline.accelerators.converted import is_kept as converted_is_kept
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import type_of
 from pipeline.denoiser import ConditioningRows
@@ -30,6 +31,11 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     type_of(preparation.precision or known[-1], known, "OpenVINO")
     precision = "bf16" if (preparation.precision or known[-1]) == "bfloat16" else "f32"
     return compile_engines(core, model, shapes, precision, preparation)
+
+
+def is_kept(model: Model, shapes: Shapes, preparation: Preparation) -> bool:
+    """Whether `build` finds the conversion in the cache."""
+    return converted_is_kept(model, shapes, preparation.cache)
 
 
 def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, preparation: Preparation) -> Engines:

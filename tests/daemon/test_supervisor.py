@@ -5,92 +5,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import numpy as np
 import psutil
 import pytest
+from rig import ECHO, Rig, until
 
 from daemon.clock import NS, SystemClock
 from daemon.echo import arrival_stamp
-from daemon.link import StageConnection, moment_message
-from daemon.renderer_process import SILENCE, BuildSettings
-from daemon.stage_link import Peer, StageLink
-from daemon.supervisor import Supervisor
-from io_bridges.frames import Frame, RenderedFrame
-from presets.moment import at_rest
+from daemon.link import StageConnection
+from daemon.renderer_process import BuildSettings
 from presets.parameters import Parameters
-
-ECHO = BuildSettings("echo", 64, 32, "auto")
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.01)
-
-
-class Rig:
-    """What the stage is to the link and the supervisor, with everything in reach."""
-
-    def __init__(self) -> None:
-        self.clock = SystemClock()
-        self.parameters = Parameters(seed=7)
-        self.revision = 1
-        self.frame: Frame | None = None
-        self.serial = 0
-        self.wanted = ECHO
-        self.aired: list[RenderedFrame] = []
-        self.told: list[str] = []
-        self.went_back: list[tuple[BuildSettings, str]] = []
-        self.link = StageLink(self, self.clock, self._on_picture)
-        self.supervisor = Supervisor(
-            self.link,
-            self.clock,
-            lambda: self.wanted,
-            self._go_back,
-            lambda text, fraction: self.told.append(text),
-            silence=SILENCE | {"playing": 1.0},
-        )
-
-    def show(self, value: int) -> None:
-        pixels = np.full((32, 64, 3), value, dtype=np.uint8)
-        pixels.flags.writeable = False
-        self.serial += 1
-        self.frame = Frame(pixels, self.serial, self.clock.now())
-        self.link.ring()
-
-    def moment_message(self) -> tuple[int, bytes]:
-        return self.revision, moment_message(at_rest(self.parameters), False)
-
-    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
-        return self.frame, self.serial
-
-    def draws_from_text(self) -> bool:
-        return self.serial == 0
-
-    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
-        if self.supervisor.airs(peer):
-            self.aired.append(frame)
-
-    def _go_back(self, build: BuildSettings, reason: str) -> None:
-        self.went_back.append((build, reason))
-        self.wanted = build
-
-    @property
-    def pid(self) -> int:
-        return int(self.supervisor.status()["pid"])
 
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    rig = Rig()
-    rig.link.start()
-    rig.supervisor.start()
-    yield rig
-    rig.supervisor.stop()
-    rig.link.close()
+    with Rig() as rig:
+        yield rig
 
 
 def test_a_picture_goes_through_with_its_stamps_and_the_newest_parameters(rig: Rig) -> None:
@@ -177,27 +108,57 @@ def test_a_build_that_never_delivers_is_given_up_for_the_one_that_did(rig: Rig) 
 def test_a_build_has_its_two_tries_whatever_became_of_the_one_before(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    until(lambda: rig.supervisor.status()["phase"] == "playing" and rig.aired)
+    until(lambda: rig.supervisor._on_air)
+    first = rig.pid
+    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    os.kill(first, signal.SIGKILL)
+    killed: set[int] = set()
+    while not rig.went_back:
+        candidate = rig.supervisor._candidate
+        if candidate is not None and candidate.pid not in killed:
+            assert candidate.build == rig.wanted
+            os.kill(candidate.pid, signal.SIGKILL)
+            killed.add(candidate.pid)
+        time.sleep(0.005)
+    assert caplog.text.count("gave no picture") == len(killed) == 2
+    until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == ECHO)
+
+
+def test_what_says_itself_that_it_can_not_be_had_is_started_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     until(lambda: rig.supervisor._on_air)
     rig.wanted = BuildSettings("/nowhere/at/all", 64, 64, "auto")
-    os.kill(rig.pid, signal.SIGKILL)
-    until(lambda: rig.went_back, seconds=60)
-    assert caplog.text.count("gave no picture") == 2
+    until(lambda: rig.went_back)
+    assert caplog.text.count("gave no picture") == 1
+
+
+def test_at_the_start_a_hopeless_build_tells_why_and_is_left_until_another_is_wanted() -> None:
+    with Rig(BuildSettings("/nowhere/at/all", 64, 64, "auto")) as rig:
+        until(lambda: rig.supervisor.status()["phase"] == "down" and rig.supervisor.last_failure)
+        wait = (rig.supervisor._next_start - rig.clock.now()) / NS
+        assert wait > 30
+        assert "/nowhere/at/all" in rig.told[-1], "the slate says why"
+        assert "/nowhere/at/all" in rig.supervisor.status()["text"]
+        rig.wanted = ECHO
+        until(lambda: rig.aired)
+
+
+def test_two_numbers_of_a_size_start_one_renderer(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    until(lambda: rig.supervisor._on_air)
+    caplog.set_level("INFO")
+    rig.wanted = BuildSettings("echo", 128, 32, "auto")
+    time.sleep(0.15)
+    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    until(lambda: rig.aired[-1].pixels.shape == (96, 128, 3))
+    assert caplog.text.count("starting a renderer") == 1
 
 
 def test_a_renderer_that_the_system_can_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    rig = Rig()
-    rig.link.start()
-    rig.supervisor.start()
-    try:
+    with Rig() as rig:
         until(lambda: "can't be started" in rig.supervisor.last_failure)
         monkeypatch.undo()
         until(lambda: rig.aired)
         assert len(rig.link._peers) == 1, "those that never began are not expected any more"
-    finally:
-        rig.supervisor.stop()
-        rig.link.close()
 
 
 def test_a_renderer_is_not_blamed_for_the_time_in_which_the_stage_itself_stood_still(rig: Rig) -> None:

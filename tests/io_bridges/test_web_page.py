@@ -305,6 +305,10 @@ def test_the_status_is_shown_as_far_as_it_is_known(page: Page, desk: WebDesk) ->
     desk.state = {"fps": 24, "renderer": {"phase": "playing", "failure": "killed by signal 9", "next": coming}}
     expect(page.locator("#renderer")).to_have_text("playing  ·  next loading 25 %")
     expect(page.locator("#renderer")).to_have_attribute("title", "killed by signal 9")
+    built = "plays on eager while tensorrt is built (43 %)"
+    desk.state = {"fps": 24, "renderer": {"phase": "playing", "next": coming, "meanwhile": built, "why": "asked for"}}
+    expect(page.locator("#renderer")).to_have_text(f"playing  ·  {built}")
+    expect(page.locator("#renderer")).to_have_attribute("title", "asked for")
 
 
 def test_hostile_text_stays_text(page: Page, desk: WebDesk) -> None:

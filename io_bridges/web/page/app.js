@@ -271,9 +271,10 @@ function showRenderer(renderer, status) {
   const coming = next?.phase ? `next ${next.phase}${next.fraction > 0 ? ` ${Math.round(100 * next.fraction)} %` : ""}` : "";
   $("renderer").dataset.phase = renderer.phase;
   $("renderer").classList.toggle("behind", playing && behind);
-  $("renderer").textContent = [renderer.phase, playing && renderer.model, playing && renderer.accelerator, coming]
+  $("renderer").textContent = [renderer.phase, playing && renderer.model, playing && renderer.accelerator,
+    renderer.meanwhile || coming]
     .filter(Boolean).join("  ·  ");
-  $("renderer").title = [renderer.text, renderer.restarts ? `started again ${renderer.restarts} times` : "",
+  $("renderer").title = [renderer.text, renderer.why, renderer.restarts ? `started again ${renderer.restarts} times` : "",
     renderer.failure,
     behind ? "a change is on its way to the picture" : ""].filter(Boolean).join("\n");
   $("progress").hidden = playing;

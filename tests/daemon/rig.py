@@ -1,0 +1,89 @@
+"""What the stage is to the renderer link and the supervisor, with everything in reach of a test."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from daemon.clock import SystemClock
+from daemon.link import moment_message
+from daemon.renderer_process import SILENCE, BuildSettings
+from daemon.stage_link import Peer, StageLink
+from daemon.supervisor import Supervisor
+from io_bridges.frames import Frame, RenderedFrame
+from presets.moment import at_rest
+from presets.parameters import Parameters
+
+ECHO = BuildSettings("echo", 64, 32, "auto")
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.01)
+
+
+class Rig:
+    """What the stage is to the link and the supervisor, with everything in reach."""
+
+    def __init__(self, wanted: BuildSettings = ECHO, stand_in_after: float = 0.0, silence: float = 1.0) -> None:
+        self.clock = SystemClock()
+        self.parameters = Parameters(seed=7)
+        self.revision = 1
+        self.frame: Frame | None = None
+        self.serial = 0
+        self.wanted = wanted
+        self.aired: list[RenderedFrame] = []
+        self.by: list[Peer] = []
+        """Whose pictures these are."""
+        self.told: list[str] = []
+        self.went_back: list[tuple[BuildSettings, str]] = []
+        self.link = StageLink(self, self.clock, self._on_picture)
+        self.supervisor = Supervisor(
+            self.link,
+            self.clock,
+            lambda: self.wanted,
+            self._go_back,
+            lambda text, fraction: self.told.append(text),
+            silence=SILENCE | {"playing": silence},
+            stand_in_after=stand_in_after,
+        )
+
+    def __enter__(self) -> "Rig":
+        self.link.start()
+        self.supervisor.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.supervisor.stop()
+        self.link.close()
+
+    def show(self, value: int) -> None:
+        pixels = np.full((32, 64, 3), value, dtype=np.uint8)
+        pixels.flags.writeable = False
+        self.serial += 1
+        self.frame = Frame(pixels, self.serial, self.clock.now())
+        self.link.ring()
+
+    def moment_message(self) -> tuple[int, bytes]:
+        return self.revision, moment_message(at_rest(self.parameters), False)
+
+    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+        return self.frame, self.serial
+
+    def draws_from_text(self) -> bool:
+        return self.serial == 0
+
+    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
+        if self.supervisor.airs(peer):
+            self.aired.append(frame)
+            self.by.append(peer)
+
+    def _go_back(self, build: BuildSettings, reason: str) -> None:
+        self.went_back.append((build, reason))
+        self.wanted = build
+
+    @property
+    def pid(self) -> int:
+        return int(self.supervisor.status()["pid"])
