@@ -38,6 +38,7 @@ class BuildSettings:
     height: int
     accelerator: str
     threads: int | None = None
+    attention: str = "sdpa"
     fallback: bool = field(default=False, compare=False)
     """Whether another accelerator may play where this one can't. What plays is no other renderer for it."""
 
@@ -45,7 +46,13 @@ class BuildSettings:
     def of(cls, parameters: Parameters, threads: int | None = None) -> "BuildSettings":
         """What these parameters ask for."""
         return cls(
-            parameters.model, parameters.width, parameters.height, parameters.accelerator, threads, parameters.fallback
+            parameters.model,
+            parameters.width,
+            parameters.height,
+            parameters.accelerator,
+            threads,
+            attention=parameters.attention,
+            fallback=parameters.fallback,
         )
 
     def message(self) -> str:

@@ -40,6 +40,8 @@ class Build:
     """Threads of the network; None takes one a physical core."""
     cache: Path | None = None
     """Where converted networks are kept; None takes the user's cache folder."""
+    attention: str = "sdpa"
+    """sdpa, flash or xformers, where torch runs the network."""
     precision: str = ""
     """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
 
@@ -89,6 +91,7 @@ class ImageStream:
             "model": model.name,
             "accelerator": chosen.name,
             "precision": chosen.engines.precision,
+            "attention": build.attention if choice.ACCELERATORS[chosen.name].attends else "its own",
             "device": str(chosen.engines.device),
             "why": chosen.why,
         }
@@ -127,6 +130,7 @@ class ImageStream:
             progress=lambda text, fraction: progress(text, 0.95 * fraction),
             threads=build.threads,
             cache=build.cache,
+            attention=build.attention,
             precision=build.precision,
             together=together,
             meanwhile=load_words,

@@ -210,6 +210,13 @@ class Parameters(BaseModel):
         Field(description="what runs the network; auto takes the fastest that works here and says why"),
         Live(Effect.REBUILD),
     ] = "auto"
+    attention: Annotated[
+        Literal["sdpa", "flash", "xformers"],
+        Field(
+            description="what computes attention where torch runs the network: torch's own choice, or that one alone"
+        ),
+        Live(Effect.REBUILD),
+    ] = "sdpa"
     fallback: Annotated[
         bool,
         Field(

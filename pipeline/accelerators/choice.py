@@ -27,8 +27,16 @@ class Accelerator(NamedTuple):
     """Whether making it ready takes minutes, ahead of the show: `auto` takes it where all it needs is kept already,
     which the module's ``is_kept(model, shapes, preparation)`` answers."""
 
+    attends: bool = False
+    """Whether it heeds `Preparation.attention`; the others have an attention of their own."""
+
     def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-        """Makes the model ready on this one."""
+        """Makes the model ready on this one. Raises `AcceleratorUnavailable` for an attention that it can't have."""
+        if preparation.attention != "sdpa" and not self.attends:
+            heeding = ", ".join(row.name for row in ACCELERATORS.values() if row.attends)
+            raise AcceleratorUnavailable(
+                f"{self.title} has an attention of its own; attention {preparation.attention} is for {heeding}."
+            )
         module: Any = importlib.import_module(self.module)
         engines: Engines = module.build(model, shapes, preparation)
         return engines
@@ -110,13 +118,14 @@ ACCELERATORS = {
             "pipeline.accelerators.tensorrt_rtx",
             ahead=True,
         ),
-        Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager"),
+        Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager", attends=True),
         Accelerator(
             "compile",
             "torch.compile",
             _compile_missing,
             "On a processor install g++ or clang++; on a GPU: pip install triton",
             "pipeline.accelerators.compiled",
+            attends=True,
         ),
         Accelerator(
             "cuda_graphs",
@@ -124,6 +133,7 @@ ACCELERATORS = {
             lambda: "" if eager.available_device().type == "cuda" else "torch sees no NVIDIA GPU",
             "`streamflow-live doctor` tells what torch and the driver lack",
             "pipeline.accelerators.cuda_graphs",
+            attends=True,
         ),
     )
 }

@@ -12,6 +12,7 @@ import torch
 from torch._dynamo.exc import BackendCompilerFailed
 from torch._inductor.exc import InductorError
 
+from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.eager import available_device
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import TYPES, InPrecision, type_of
@@ -50,9 +51,10 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     dtype = type_of(precision, tuple(TYPES), "torch.compile")
     progress("loading the network", 0.0)
     unet = on_device(InPrecision(model.unet, dtype), device)
+    unet = with_attention(unet, preparation.attention, dtype, device)
     encoder, decoder = autoencoder_graphs(model, dtype, device)
     preparation.meanwhile()
-    repeated = {*(getattr(unet.network, "_repeated_blocks", None) or ()), *ALSO_REPEATED}
+    repeated = {*(getattr(model.unet, "_repeated_blocks", None) or ()), *ALSO_REPEATED}
     for block in unet.modules():
         if type(block).__name__ in repeated:
             block.compile(dynamic=True)

@@ -5,6 +5,7 @@ Nothing is compiled, so it plays at once. Not run on hardware yet.
 
 import torch
 
+from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import TYPES, InPrecision, type_of
 from pipeline.accelerators.torch_engines import autoencoder_graphs, on_device, torch_engines
@@ -18,6 +19,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     dtype = type_of(precision, tuple(TYPES), "CUDA")
     progress("loading the network", 0.1)
     unet = on_device(InPrecision(model.unet, dtype), device)
+    unet = with_attention(unet, preparation.attention, dtype, device)
     progress("loading the autoencoder", 0.6)
     encoder, decoder = autoencoder_graphs(model, dtype, device)
     preparation.meanwhile()

@@ -2,6 +2,7 @@
 
 import torch
 
+from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import TYPES, InPrecision, type_of
 from pipeline.denoiser import ConditioningRows
@@ -28,7 +29,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     precision = preparation.precision or "float32"
     dtype = type_of(precision, tuple(TYPES), "eager torch")
     progress("loading the network", 0.1)
-    unet = InPrecision(model.unet.to(device), dtype)
+    unet = with_attention(InPrecision(model.unet.to(device), dtype), preparation.attention, dtype, device)
     progress("loading the autoencoder", 0.6)
     encoder = EncoderGraph(model.autoencoder).to(device)
     decoder = DecoderGraph(model.autoencoder).to(device)

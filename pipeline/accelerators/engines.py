@@ -32,6 +32,8 @@ class Preparation:
     """Of the network at play; None takes one a physical core."""
     cache: Path | None = None
     """Where converted networks are kept; None takes the user's cache folder."""
+    attention: str = "sdpa"
+    """What computes attention, one of `pipeline.accelerators.attention.NAMES`, where torch runs the network."""
     precision: str = ""
     """float32, float16 or bfloat16, where one is asked for; empty leaves the choice to the accelerator."""
     engine: Path | None = None

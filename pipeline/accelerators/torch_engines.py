@@ -24,7 +24,7 @@ def prepared_sizes(rows: int) -> tuple[int, ...]:
 
 
 def torch_engines(
-    unet: InPrecision, encoder: EncoderGraph, decoder: DecoderGraph, shapes: Shapes, precision: str
+    unet: torch.nn.Module, encoder: EncoderGraph, decoder: DecoderGraph, shapes: Shapes, precision: str
 ) -> Engines:
     """Engines of modules that are on their device already; on a GPU with steps recorded and transfers beside them.
 

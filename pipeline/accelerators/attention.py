@@ -1,0 +1,57 @@
+"""Which kernel computes attention, where torch runs the network: its own choice, flash attention alone, xformers."""
+
+import importlib.util
+from typing import Any, Literal, get_args
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+
+from presets.errors import AcceleratorUnavailable
+
+Attention = Literal["sdpa", "flash", "xformers"]
+NAMES: tuple[str, ...] = get_args(Attention)
+
+
+class _Flash(nn.Module):
+    """A network whose attention is flash attention (arXiv:2307.08691) or nothing: no other kernel in silence."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+            out: torch.Tensor = self.network(*inputs)
+        return out
+
+
+def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.device) -> Any:
+    """`network`, a module around one of diffusers', with that attention; itself for ``sdpa``.
+
+    Raises:
+        AcceleratorUnavailable: an unknown name, or one that can't compute in `dtype` on `device`.
+    """
+    if name not in NAMES:
+        raise AcceleratorUnavailable(f"There is no attention '{name}'; it is one of {', '.join(NAMES)}.")
+    if name == "flash":
+        some = torch.zeros(1, 1, 16, 16, dtype=dtype, device=device)
+        try:
+            with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+                scaled_dot_product_attention(some, some, some)
+        except RuntimeError as error:
+            raise AcceleratorUnavailable(
+                f"Flash attention can't compute in {dtype} on {device} ({error}). Use attention sdpa."
+            ) from error
+        return _Flash(network)
+    if name == "xformers":
+        if importlib.util.find_spec("xformers") is None:
+            raise AcceleratorUnavailable("xformers is not installed: pip install xformers, or use attention sdpa.")
+        try:
+            for module in network.modules():
+                if hasattr(module, "enable_xformers_memory_efficient_attention"):
+                    module.enable_xformers_memory_efficient_attention()
+        except (ValueError, ModuleNotFoundError) as error:  # diffusers' own, without a GPU
+            raise AcceleratorUnavailable(f"xformers can't be used: {error} Use attention sdpa.") from error
+    return network

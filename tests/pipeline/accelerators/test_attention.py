@@ -1,0 +1,60 @@
+"""Attention: another kernel is the same function, and one that can't be had says why."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from pipeline.accelerators import choice
+from pipeline.accelerators.attention import NAMES, with_attention
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.denoiser import ConditioningRows
+from pipeline.models import load_model
+from presets.errors import AcceleratorUnavailable
+from presets.parameters import Parameters
+
+SHAPES = Shapes(64, 64, (4, 8, 8), (12, 16), 4)
+
+
+def engines(folder: Path, attention: str, accelerator: str = "eager") -> Engines:
+    preparation = Preparation(lambda text, fraction: None, threads=1, attention=attention)
+    return choice.build(accelerator, load_model(folder), SHAPES, preparation).engines
+
+
+def test_flash_attention_draws_what_torch_s_own_choice_draws(tiny_folder: Path) -> None:
+    rows = torch.randn(3, 4, 8, 8), torch.tensor([999.0, 500.0, 3.0])
+    text = torch.randn(3, 12, 16)
+    own = engines(tiny_folder, "sdpa").denoiser
+    expected = own(*rows, ConditioningRows(text))
+    assert (own(*rows, ConditioningRows(text.flip(-1))) - expected).abs().max() > 100 * 1e-4
+    flash = engines(tiny_folder, "flash").denoiser
+    torch.testing.assert_close(flash(*rows, ConditioningRows(text)), expected, rtol=0, atol=1e-4)
+
+
+def test_flash_is_flash_or_nothing() -> None:
+    class Watching(torch.nn.Module):
+        def forward(self, some: torch.Tensor) -> torch.Tensor:
+            assert torch.backends.cuda.flash_sdp_enabled()
+            assert not torch.backends.cuda.math_sdp_enabled()
+            return some
+
+    device = torch.device("cpu")
+    with_attention(Watching(), "flash", torch.float32, device)(torch.zeros(1))
+    with sdpa_kernel(SDPBackend.MATH), pytest.raises(AcceleratorUnavailable, match="can't compute in torch"):
+        with_attention(Watching(), "flash", torch.int64, device)
+
+
+def test_what_can_not_be_had_is_said(tiny_folder: Path) -> None:
+    with pytest.raises(AcceleratorUnavailable, match=r"xformers .*use attention sdpa"):
+        engines(tiny_folder, "xformers")
+    with pytest.raises(AcceleratorUnavailable, match="no attention 'more'; it is one of sdpa, flash, xformers"):
+        engines(tiny_folder, "more")
+    with pytest.raises(
+        AcceleratorUnavailable, match=r"OpenVINO has an attention of its own; .* eager, compile, cuda_g"
+    ):
+        engines(tiny_folder, "flash", "openvino")
+
+
+def test_the_control_has_every_attention() -> None:
+    assert set(Parameters.model_json_schema()["properties"]["attention"]["enum"]) == set(NAMES)
