@@ -8,6 +8,7 @@ from rich.console import Console
 from daemon.commands.bench import bench
 from daemon.commands.build import build
 from daemon.commands.doctor import doctor
+from daemon.commands.engines import app as engines_app
 from daemon.commands.presets import app as presets_app
 from daemon.commands.render import render
 from daemon.commands.run import run
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(render)
 app.command()(build)
+app.add_typer(engines_app, name="engines")
 app.add_typer(presets_app, name="presets")
 app.command()(doctor)
 app.command()(bench)

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # The stage decides when the show ends: Ctrl-C in a terminal reaches the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_stage, name="end-with-the-stage", daemon=True).start()
+    threading.Thread(target=end_with_the_stage, name="end-with-the-stage", daemon=True).start()
     step_back()
     connection = StageConnection(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
     try:
@@ -93,7 +93,7 @@ def _out_of_memory(error: Exception) -> bool:
     return any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
 
 
-def _end_with_the_stage() -> None:
+def end_with_the_stage() -> None:
     """The end of standard input ends this process, so that no orphan outlives a stage that was killed."""
     with contextlib.suppress(OSError):
         while os.read(sys.stdin.fileno(), 4096):

@@ -8,6 +8,7 @@
     │   └── BridgeUnavailable   it can't run here: why, and what to install or start
     ├── ModelError              a model folder that is missing, incomplete or of an unknown kind
     ├── AcceleratorUnavailable  a requested accelerator can't work here: why, and what would mend it
+    ├── BuildError              what a look needs could not be made ready ahead of the show
     ├── CacheError              what was built can't be kept on disk; it plays all the same
     ├── MemoryShort             the memory of the device or of the machine does not suffice
     ├── ScheduleError           steps, strength or timesteps outside what the schedule can take
@@ -48,6 +49,10 @@ class ModelError(StreamflowError):
 
 class AcceleratorUnavailable(StreamflowError):
     """A requested accelerator that can't work here."""
+
+
+class BuildError(StreamflowError):
+    """What a look needs could not be made ready ahead of the show."""
 
 
 class CacheError(StreamflowError):

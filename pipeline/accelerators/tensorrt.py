@@ -13,6 +13,7 @@ from pipeline.accelerators.tensorrt_network import TensorRTNetwork
 from pipeline.accelerators.tensorrt_parts import SHARES, Maker, kept, maker, parts, plans
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.models import Model
+from presets.errors import CacheError
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
@@ -43,10 +44,14 @@ def prepare(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prepara
 
     Raises:
         AcceleratorUnavailable: as in `build`.
+        CacheError: what was built could not be kept; why, progress was told.
     """
     made = _maker(flavour, model, shapes, preparation, capability)
-    for _ in plans(made, parts(made, model, shapes), preparation.progress):
+    wanted = parts(made, model, shapes)
+    for _ in plans(made, wanted, preparation.progress):
         pass
+    if not kept(made, wanted):
+        raise CacheError(f"The engines were built, but they could not all be kept in {made.root}.")
     preparation.progress("ready", 1.0)
 
 

@@ -136,7 +136,7 @@ def _plan(maker: Maker, part: Part, progress: Progress) -> Any:
     key = maker.key(part)
     entry, reason = cache.lookup(maker.root, key)
     if entry is not None:
-        progress("is kept already", 1.0)
+        progress(f"is kept already, in {entry}", 1.0)
         return (entry / PLAN).read_bytes()
     if reason:
         progress(f"{maker.root / key.folder} is damaged; building it again: {reason}", 0.0)

@@ -1,0 +1,91 @@
+"""The engines that are kept, as a person wants them told: for what, how large, how old, whole or why not."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pynvml
+
+from pipeline.accelerators.cache import whole
+from pipeline.accelerators.cache_shelf import Entry, entries, useless
+
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One entry, and what is wrong with it, or why it would go."""
+
+    entry: Entry
+    reason: str
+
+    def as_json(self) -> dict[str, object]:
+        """JSON-able."""
+        key = asdict(self.entry.key) if self.entry.key else None
+        told = {"path": str(self.entry.path), "made_for": self.entry.made_for, "made_at": self.entry.made_at}
+        return told | {"bytes": self.entry.size, "key": key, "reason": self.reason}
+
+
+def looked_at(root: Path, thorough: bool) -> list[Kept]:
+    """Every entry with what is wrong with it; `thorough` reads every byte."""
+    return [Kept(entry, whole(entry.path, thorough=thorough)) for entry in entries(root)]
+
+
+def to_prune(root: Path, everything: bool, older_than: float | None) -> list[Kept]:
+    """What would go, each with its reason: what is of no more use here, and with an age (days) all that is older.
+
+    `everything` needs no reason.
+    """
+    if everything:
+        return [Kept(entry, "all of it goes") for entry in entries(root)]
+    from pipeline.graphs import REVISION
+
+    here, now = capabilities(), time.time()
+    going = []
+    for entry in entries(root):
+        reason = useless(entry, REVISION, here)
+        if not reason and older_than is not None and now - entry.made_at > older_than * DAY:
+            reason = f"it is {age(entry.made_at)} old"
+        if reason:
+            going.append(Kept(entry, reason))
+    return going
+
+
+def capabilities() -> set[str]:
+    """Compute capabilities of the NVIDIA cards that are here."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return set()
+    try:
+        cards = range(pynvml.nvmlDeviceGetCount())
+        pairs = (pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(card)) for card in cards)
+        return {f"{major}.{minor}" for major, minor in pairs}
+    except pynvml.NVMLError:
+        return set()
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def age(made_at: float) -> str:
+    """``3 days``, ``5 hours``."""
+    seconds = max(0.0, time.time() - made_at)
+    for unit, length in (("day", DAY), ("hour", 3600.0), ("minute", 60.0)):
+        if (count := int(seconds // length)) > 0:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "a moment"
+
+
+def amount(size: float) -> str:
+    """``5.9 MB``."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def total(kept: Iterable[Kept]) -> int:
+    """Bytes of all of them."""
+    return sum(each.entry.size for each in kept)
