@@ -10,13 +10,17 @@ import torch
 from pipeline.accelerators.converted import converted
 from pipeline.accelerators.converted import is_kept as converted_is_kept
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
 from pipeline.accelerators.precision import type_of
-from pipeline.denoiser import ConditioningRows
 from pipeline.models import Model
 
-STATIC_SIZES = (1, 2, 3, 4, 5, 6, 8)
-"""Batch sizes with a compiled network of their own, about 15 % faster than the one of any size that runs the
-rest. Past them even sizes only: the largest batches are guided, two rows a picture."""
+SHARED_FROM = 4
+"""From so many rows on a batch is shared out between two halves of the threads: each computes its rows from the first
+layer to the last, and waits for the other at the end of them and not of every layer."""
+
+EVERY_SIZE = 8
+"""Up to so many rows every size is prepared, each with networks compiled for it alone, about 15 % faster than the one
+of any size; past them the even ones: the largest batches are guided, two rows a picture."""
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
@@ -40,30 +44,38 @@ def is_kept(model: Model, shapes: Shapes, preparation: Preparation) -> bool:
 
 def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, preparation: Preparation) -> Engines:
     """`build` in a given precision, ``f32`` or ``bf16``."""
-    options = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": preparation.threads or psutil.cpu_count(logical=False) or 1,
-    }
+    threads = preparation.threads or psutil.cpu_count(logical=False) or 1
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
     progress = preparation.progress
     graphs = converted(core, model, shapes, progress, preparation.cache)
     # Torch only moves a few small tensors here; threads of its own would spin on the cores that OpenVINO computes on.
     torch.set_num_threads(1)
-    static = [size for size in STATIC_SIZES if size <= shapes.rows]
-    larger = [*range(static[-1] + 2, shapes.rows, 2), shapes.rows] if static[-1] < shapes.rows else []
+    sizes = [size for size in range(1, shapes.rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == shapes.rows]
+    parts = {size: parts_of(size, threads) for size in sizes}
+    largest_static = max(max(shared) for size, shared in parts.items() if size <= EVERY_SIZE)
+
+    def static(rows: int) -> int:
+        """The size of the compiled network that takes so many rows; 0 is the one of any size."""
+        return rows if rows <= largest_static else 0
+
     width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
 
-    def compiling(graph: Any, precision: str = precision) -> Callable[[], Any]:
-        return lambda: core.compile_model(graph, "CPU", options | {"INFERENCE_PRECISION_HINT": precision})
+    def compiling(graph: Any, precision: str = precision, **more: Any) -> Callable[[], Any]:
+        return lambda: core.compile_model(graph, "CPU", options | {"INFERENCE_PRECISION_HINT": precision} | more)
 
-    def of_size(size: int) -> Any:
-        network = graphs["denoiser"].clone()
-        network.reshape({0: [size, *shapes.latent], 1: [size, width], 2: [size, *shapes.embeds]})
-        return network
+    def network(rows: int, side_by_side: int) -> Callable[[], Any]:
+        graph = graphs["denoiser"].clone()
+        if rows:
+            graph.reshape({0: [rows, *shapes.latent], 1: [rows, width], 2: [rows, *shapes.embeds]})
+        if side_by_side == 1:
+            return compiling(graph)
+        # Not pinned: the parts of an odd batch are networks of their own, which would be pinned to the same cores.
+        return compiling(graph, PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=side_by_side, ENABLE_CPU_PINNING=False)
 
     # The timesteps always in float32: bfloat16 has 750 and 753 in one.
     work = [compiling(graphs["timesteps"], "f32"), compiling(graphs["encoder"]), compiling(graphs["decoder"])]
-    work += [compiling(of_size(size)) for size in static]
-    work += [compiling(graphs["denoiser"])] if larger else []
+    kinds = sorted({(static(rows), len(shared)) for shared in parts.values() for rows in shared})
+    work += [network(*kind) for kind in kinds]
     answers = preparation.together(work)
     preparation.meanwhile()
     compiled = []
@@ -71,45 +83,17 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
         progress("compiling the network for batches of many sizes", 0.4 + 0.6 * place / len(work))
         compiled.append(answer)
     timesteps, encoder, decoder, *networks = compiled
-    sizes = dict(zip(static, networks, strict=False)) | dict.fromkeys(larger, networks[-1])
-    denoiser = _Denoiser(sizes, timesteps, width, shapes.latent)
+    of_kind = dict(zip(kinds, networks, strict=True))
+    shares = {size: [(rows, of_kind[static(rows), len(shared)]) for rows in shared] for size, shared in parts.items()}
+    denoiser = OpenVinoDenoiser(shares, timesteps, width, shapes.latent)
     pixels = (1, shapes.height, shapes.width, 3)
-    encode = _Request(encoder, torch.empty(1, *shapes.latent))
-    decode = _Request(decoder, torch.empty(pixels, dtype=torch.uint8))
+    encode = Request(encoder, torch.empty(1, *shapes.latent))
+    decode = Request(decoder, torch.empty(pixels, dtype=torch.uint8))
     progress("ready", 1.0)
     name = "bfloat16" if precision == "bf16" else "float32"
     return Engines(denoiser, encode, decode, denoiser.sizes, torch.device("cpu"), name)
 
 
-class _Request:
-    """One inference request whose inputs and output are torch tensors' own memory: nothing is copied."""
-
-    def __init__(self, compiled: Any, out: torch.Tensor) -> None:
-        self._request = compiled.create_infer_request()
-        self._out = out
-        self._request.set_output_tensor(0, openvino.Tensor(out.numpy(), shared_memory=True))
-        self._bound: list[torch.Tensor | None] = [None] * len(compiled.inputs)
-        self._pointers = [0] * len(compiled.inputs)
-
-    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
-        for place, tensor in enumerate(inputs):
-            if tensor.data_ptr() != self._pointers[place]:
-                held = tensor.contiguous()
-                self._request.set_input_tensor(place, openvino.Tensor(held.numpy(), shared_memory=True))
-                self._bound[place] = held  # kept alive as long as the request reads it
-                self._pointers[place] = held.data_ptr()
-        self._request.infer()
-        return self._out
-
-
-class _Denoiser:
-    """One compiled network a static batch size, and one of any size for larger batches."""
-
-    def __init__(self, networks: dict[int, Any], timesteps: Any, width: int, latent: tuple[int, int, int]) -> None:
-        self.sizes = tuple(networks)
-        self._requests = {size: _Request(network, torch.empty(size, *latent)) for size, network in networks.items()}
-        self._projections = {size: _Request(timesteps, torch.empty(size, width)) for size in networks}
-
-    def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        size = len(latents)
-        return self._requests[size](latents, self._projections[size](timesteps), conditioning.embeds)
+def parts_of(size: int, threads: int) -> tuple[int, ...]:
+    """The rows of a batch in parts that are computed side by side."""
+    return (size,) if threads < 2 or size < SHARED_FROM else (size - size // 2, size // 2)

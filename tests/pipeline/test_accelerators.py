@@ -13,7 +13,7 @@ import torch
 from pipeline.accelerators import choice, eager
 from pipeline.accelerators.converted import converted
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.openvino import compile_engines
+from pipeline.accelerators.openvino import compile_engines, parts_of
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import SHIPPED, Model, load_model
 from presets.errors import AcceleratorUnavailable, ModelError
@@ -29,8 +29,10 @@ def quiet(text: str, fraction: float) -> None:
     assert 0 <= fraction <= 1
 
 
-def compiled(model: Model, shapes: Shapes, cache: Path, precision: str = "f32", progress: Any = quiet) -> Engines:
-    return compile_engines(openvino.Core(), model, shapes, precision, Preparation(progress, 1, cache))
+def compiled(
+    model: Model, shapes: Shapes, cache: Path, precision: str = "f32", progress: Any = quiet, threads: int = 1
+) -> Engines:
+    return compile_engines(openvino.Core(), model, shapes, precision, Preparation(progress, threads, cache))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,8 @@ def reference(tiny: Model) -> Engines:
 
 @pytest.fixture(scope="module")
 def engines(tiny: Model, cache: Path) -> Engines:
-    return compiled(tiny, TINY, cache)
+    """With two threads, so that larger batches are shared out between them."""
+    return compiled(tiny, TINY, cache, threads=2)
 
 
 def inputs(shapes: Shapes, rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
@@ -72,7 +75,7 @@ def test_openvino_is_eager_in_float32(reference: Engines, engines: Engines, rows
 
 
 def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
-    assert engines.sizes == (1, 2, 3, 4, 5, 6, 8, 10)
+    assert engines.sizes == (1, 2, 3, 4, 5, 6, 7, 8, 10)
     latents, timesteps, text = inputs(TINY, TINY.rows)
 
     def rows(start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
@@ -83,6 +86,11 @@ def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
     for size in engines.sizes:
         together = engines.denoiser(*rows(0, size))
         torch.testing.assert_close(together, alone[:size], rtol=0, atol=1e-4)
+
+
+def test_a_batch_is_shared_out_where_there_are_threads_for_it() -> None:
+    assert [parts_of(size, 1) for size in (1, 5, 8)] == [(1,), (5,), (8,)]
+    assert [parts_of(size, 2) for size in (1, 2, 3, 4, 5, 8)] == [(1,), (2,), (3,), (2, 2), (3, 2), (4, 4)]
 
 
 def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engines) -> None:
@@ -204,4 +212,3 @@ def test_the_table_and_the_control_name_the_same_accelerators() -> None:
     assert names == choice.NAMES
     for row in choice.ACCELERATORS.values():
         assert importlib.util.find_spec(row.module) is not None
-        assert row.missing() == "" or row.remedy
