@@ -2,7 +2,7 @@
 
 Pacing: as a stream, a picture is admitted before each network call, and comes out as many calls later as it has rows.
 With `low_latency` nothing begins before all that is in flight has come out. With a `frame_buffer` of m, m pictures
-begin together.
+begin together. Where the device is shared, or pictures are capped, the player rests before it asks: see `Pace`.
 """
 
 import time
@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.clock import Clock, SystemClock
 from daemon.link import Call, StageConnection, Stamps
+from daemon.pace import Pace
 from daemon.words import Words
 from pipeline.still import Still
 from presets.moment import Moment, Wording
@@ -53,7 +55,11 @@ class Stream(Protocol):
 class Player:
     """One stream, played to one stage."""
 
-    def __init__(self, connection: StageConnection, stream: Stream) -> None:
+    def __init__(
+        self, connection: StageConnection, stream: Stream, share: float = 1.0, clock: Clock | None = None
+    ) -> None:
+        """`share` is how much of the time the device may be busy, above 0."""
+        self._pace = Pace(clock or SystemClock(), share)
         self._connection = connection
         self._stream = stream
         self._words = Words(stream.encode, stream.recall)
@@ -76,12 +82,17 @@ class Player:
     def turn(self) -> None:
         """Takes the pictures that are due, then makes one network call for all that are in flight."""
         taken = 0
-        if not self._has_room(taken):
-            self._connection.progress("playing", "", 1.0)
+        if self._has_room(taken):
+            self._pace.rest(self._parameters.max_rate > 0, self._say_that_it_lives)
+        else:
+            self._say_that_it_lives()
         while self._has_room(taken) and self._take(self._patience(taken)):
             taken += 1
         if self._stream.in_flight:
             self._step()
+
+    def _say_that_it_lives(self) -> None:
+        self._connection.progress("playing", "", 1.0)
 
     def _has_room(self, taken: int) -> bool:
         """Whether another picture may be taken in this turn, as the parameters of the last answer have it."""
@@ -117,7 +128,10 @@ class Player:
         # A picture that is drawn once more is no measure of the delay, nor is one that is drawn from text alone.
         captured_at = answer.captured_at if self._fresh and pixels is not None else 0
         stamps = Stamps(-1 if pixels is None else self._source_index, captured_at, honoured, self._admitted + 1)
+        self._pace.begins(parameters.max_rate)
+        self._pace.busy()  # a picture is encoded
         self._stream.admit(pixels, answer.moment, conditioning, stamps)
+        self._pace.idle()
         self._admitted += 1
         self._still.admitted(pixels, look)
         self._look = look
@@ -132,7 +146,9 @@ class Player:
     def _step(self) -> None:
         in_flight = self._stream.in_flight
         began = time.perf_counter()
+        self._pace.busy()
         finished = self._stream.step()
+        self._pace.idle()
         self._seconds = time.perf_counter() - began
         pacing = "low latency" if self._parameters.low_latency else "stream"
         call = Call(self._seconds, in_flight, len(finished), pacing)

@@ -35,7 +35,7 @@ log = logging.getLogger("renderer")
 
 
 def build_stream(build: dict[str, Any], connection: StageConnection) -> Stream:
-    """Load and compile what `build` names: model, width, height, accelerator, threads."""
+    """Load and compile what `build` names: model, width, height, accelerator, threads, gpu_share."""
     if build["model"] == ECHO_MODEL:
         return EchoStream(build["width"], build["height"])
     connection.progress("loading", "loading the network's library", 0.0)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream = build_stream(options.build, connection)
         connection.describe(stream.description)
         connection.progress("playing", "", 1.0)
-        Player(connection, stream).run()
+        Player(connection, stream, options.build.get("gpu_share") or 1.0).run()
     except StreamflowError as error:
         connection.failed(str(error), _kind(error))
     except (MemoryError, RuntimeError) as error:

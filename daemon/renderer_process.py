@@ -39,12 +39,14 @@ class BuildSettings:
     accelerator: str
     threads: int | None = None
     attention: str = "sdpa"
+    gpu_share: float | None = None
+    """Of the device's memory and time, above 0; None is all of it."""
     fallback: bool = field(default=False, compare=False)
     """Whether another accelerator may play where this one can't. What plays is no other renderer for it."""
 
     @classmethod
-    def of(cls, parameters: Parameters, threads: int | None = None) -> "BuildSettings":
-        """What these parameters ask for."""
+    def of(cls, parameters: Parameters, threads: int | None = None, gpu_share: float | None = None) -> "BuildSettings":
+        """What these parameters ask for, on this share of the machine."""
         return cls(
             parameters.model,
             parameters.width,
@@ -52,6 +54,7 @@ class BuildSettings:
             parameters.accelerator,
             threads,
             attention=parameters.attention,
+            gpu_share=gpu_share,
             fallback=parameters.fallback,
         )
 

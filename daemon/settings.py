@@ -35,6 +35,8 @@ class Settings:
     safe_picture: Path | None = None
     threads: int | None = None
     """Of the renderer's on a CPU; None leaves it to the accelerator."""
+    gpu_share: float | None = None
+    """How much of the device's memory and time the renderer may take, above 0; None is all of it."""
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -203,7 +203,7 @@ class Stage:
         return self.store.snapshot()[1]
 
     def _wanted_build(self) -> BuildSettings:
-        return BuildSettings.of(self._parameters(), self.settings.threads)
+        return BuildSettings.of(self._parameters(), self.settings.threads, self.settings.gpu_share)
 
     def _go_back(self, build: BuildSettings, reason: str) -> None:
         log.error("going back to %s: %s", build, reason)

@@ -106,6 +106,8 @@ class Supervisor:
             status["why"] = self._tries.in_place_of(on_air.build) or status.get("why", "")
         if on_air is not None and candidate is not None:
             coming = candidate.peer
+            if on_air.build == _stands_in_for(candidate):
+                status["why"] = f"until {coming.slow} is built"
             status["next"] = {"build": str(candidate.build), "phase": coming.phase, "fraction": coming.fraction}
             status["meanwhile"] = meanwhile(on_air, candidate)
         return status

@@ -17,6 +17,7 @@ from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
+from pipeline.share import keep_to_a_share
 from pipeline.stream import StreamPipeline
 from presets.errors import StreamError
 from presets.moment import Moment, Wording
@@ -44,6 +45,8 @@ class Build:
     """sdpa, flash or xformers, where torch runs the network."""
     precision: str = ""
     """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
+    gpu_share: float | None = None
+    """Of a GPU's memory that may be taken, above 0, at the least priority; None is all of it. See `pipeline.share`."""
 
 
 class Picture(NamedTuple):
@@ -116,6 +119,8 @@ class ImageStream:
             StreamError: a size or a number of slots that can't be.
         """
         progress("reading the model", 0.0)
+        if build.gpu_share is not None:
+            keep_to_a_share(build.gpu_share)
         accelerator, _ = choice.choose(build.accelerator)
         model = load_model(build.model)
         _check_size(build, model)

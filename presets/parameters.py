@@ -173,6 +173,11 @@ class Parameters(BaseModel):
         ),
         Live(Effect.FRAME, unit="pictures"),
     ] = 1
+    max_rate: Annotated[
+        int,
+        Field(ge=0, le=240, description="the most pictures that are drawn a second; 0 is as many as can be"),
+        Live(Effect.FRAME, unit="pictures/s", stays=True),
+    ] = 0
     preset: Annotated[
         str,
         Field(max_length=100, description="the look on air; setting it loads that look"),

@@ -49,6 +49,10 @@ def run(
     threads: Annotated[
         int | None, typer.Option(min=1, help="processor threads for the model (default: one a core)")
     ] = None,
+    gpu_share: Annotated[
+        float | None,
+        typer.Option(min=0.05, max=1, help="the share of the device's memory and time to take, where others draw too"),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more, the renderer's own words too")] = False,
 ) -> None:
     """Play: pictures in, redrawn pictures out at a constant rate, until Ctrl-C."""
@@ -77,6 +81,7 @@ def run(
         state=state_path,
         safe_picture=safe_picture,
         threads=threads,
+        gpu_share=gpu_share,
     )
     stop = threading.Event()
 

@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 100.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -110,7 +111,7 @@ class Show:
         assert answer is not None
         return answer
 
-    def frames(self, seconds: float = 60.0) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8]]]:
+    def frames(self, seconds: float = 100.0) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8]]]:
         """Pictures as a reader gets them, for at most so long."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -125,3 +126,31 @@ class Show:
     ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
         """The first picture that is wanted."""
         return next((meta, pixels) for meta, pixels in self.frames() if wanted(meta, pixels))
+
+    @contextlib.contextmanager
+    def every_tick(self) -> Iterator[list[tuple[int, int, bool]]]:
+        """Number, index and whether there is light, of every picture that comes to a reader of its own meanwhile."""
+        ticks: list[tuple[int, int, bool]] = []
+        over = threading.Event()
+
+        def read() -> None:
+            with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+                socket.linger, socket.rcvtimeo = 0, 200
+                socket.connect(f"tcp://127.0.0.1:{self.out_port}")
+                socket.subscribe(b"")
+                while not over.is_set():
+                    try:
+                        header, pixels = socket.recv_multipart()
+                    except zmq.Again:
+                        continue
+                    meta = json.loads(header)
+                    ticks.append((meta["tick"], meta["index"], any(pixels)))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        try:
+            until(lambda: ticks)
+            yield ticks
+        finally:
+            over.set()
+            thread.join()

@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from feed import Feed
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from show import Show, until
@@ -21,35 +21,43 @@ from presets.parameters import Effect
 SAME = 2.0
 """Mean difference in 8-bit levels below which two pictures are the same: batches of other sizes round otherwise."""
 
+SIDE = 128
+SIZE = f"width: {SIDE}\nheight: {SIDE}\n"
+"""A quarter of the pixels that the model knows best: it obeys, and a picture takes a quarter of the time."""
+
 Picture = NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
-    folder = tmp_path_factory.mktemp("controls")
-    still = folder / "still.png"
-    picture = np.zeros((256, 256, 3), dtype=np.uint8)
-    cv2.circle(picture, (80, 100), 50, (40, 200, 250), -1)
-    cv2.rectangle(picture, (150, 20), (240, 230), (200, 60, 30), -1)
-    cv2.imwrite(str(still), picture)
-    (folder / "show").mkdir()
+def feed() -> Iterator[Feed]:
+    feed = Feed(SIDE)
+    yield feed
+    feed.close()
+
+
+@pytest.fixture(scope="module")
+def show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
+    folder = tmp_path_factory.mktemp("controls") / "show"
+    folder.mkdir()
     # Far from the source and well guided: words are heard then.
-    (folder / "show" / "look.yaml").write_text("prompt: neon tunnel\nstrength: 0.9\nguidance: 2.5\n")
-    with Show(folder / "show", "--source", f"file:{still}") as show:
-        show.picture(lambda meta, pixels: meta["index"] > 0)
+    (folder / "look.yaml").write_text(f"prompt: neon tunnel\nstrength: 0.9\nguidance: 2.5\n{SIZE}")
+    with Show(folder, "--source", f"zmq:{feed.address}") as show:
+        while not show.status()["sources"][0]["pictures"]:  # it is not heard before the source has opened
+            feed.push(feed.still)
+        show.picture(lambda meta, pixels: meta["index"] > 0 and meta["source_index"] >= 0)
         yield show
 
 
-def settled(show: Show) -> Picture:
-    """The picture that stands once nothing changes any more."""
+def settled(show: Show, drawn: int = 1) -> Picture:
+    """The picture that stands once nothing changes any more, when so many were drawn that are the same."""
     wanted = show.status()["revision"]
     last: Picture | None = None
-    steady = 0
+    steady: list[int] = []
     for meta, pixels in show.frames():
         same = last is not None and difference(last, pixels) < 0.5
-        steady = steady + 1 if same and meta["revision"] >= wanted else 0
+        steady = [*steady, meta["index"]] if same and meta["revision"] >= wanted else []
         last = pixels
-        if steady >= 15:
+        if len(steady) >= 15 and len(set(steady)) >= drawn:
             return pixels.copy()
     raise AssertionError
 
@@ -106,7 +114,7 @@ CONTEXT: dict[str, dict[str, Any]] = {
 """What must stand for a control to be heard."""
 
 REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
-PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer"}
+PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
 WAYS = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
 APART = {"/freeze", "/fade", *PACE, *WAYS, *REBUILDS}
 """Turned in tests of their own below: what they change is not one still picture."""
@@ -121,7 +129,8 @@ def test_turning_it_changes_the_picture_and_turning_it_back_brings_the_picture_b
 ) -> None:
     context = CONTEXT.get(parameter.address, {})
     show.set(**context)
-    before = settled(show)
+    # With feedback it is drawn again and again, on the way to a picture that stands.
+    before = settled(show, drawn=10 if "feedback" in context else 1)
     values = show_values(show)
     inner = parameter.address.rsplit("/", 1)[-1]
     value = ANOTHER.get(parameter.address) or ANOTHER[f"/prompt/1/{inner}"]
@@ -242,62 +251,86 @@ def distances(show: Show, count: int) -> list[int]:
 
 
 @pytest.mark.timeout(240)
-def test_what_rebuilds_takes_over_one_after_another_and_back_at_once(show: Show) -> None:
-    """Each is a renderer of its own, so they are turned on top of one another, and turned back together."""
+def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two_pictures(show: Show) -> None:
+    """Each is a renderer of its own, so they are turned on top of one another, and turned back together.
+
+    On the way nothing but drawn pictures goes out, every tick of them: from OpenVINO to torch and back.
+    """
     before = settled(show)
     values = show_values(show)
-    turned = {"width": 128, "height": 128, "model": damaged_copy(show.folder), "accelerator": "eager"}
-    assert {f"/{key}" for key in turned} == REBUILDS
-    last = before
-    for key in ("width", "height", "model"):
-        show.set(**{key: turned[key]})
-        show.picture(lambda meta, pixels, last=last: difference(pixels, last) > SAME)
+    turned = {"accelerator": "eager", "width": 64, "height": 64, "model": damaged_copy(show.folder)}
+    assert {f"/{key}" for key in turned} | {"/fallback"} == REBUILDS
+    began = show.status()
+    with show.every_tick() as ticks:
+        show.set(accelerator="eager")
+        until(lambda: show.status()["renderer"]["accelerator"] == "eager")
         last = settled(show)
-    assert show.status()["renderer"]["size"] == [128, 128]
-    show.set(accelerator="eager")
-    until(lambda: show.status()["renderer"]["accelerator"] == "eager")
-    assert difference(settled(show), last) < 10, "the same picture, up to the accelerator's precision"
-    show.set(**{key: values[f"/{key}"] for key in turned})
-    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+        assert difference(last, before) < 10, "the same picture, up to the accelerator's precision"
+        for key in ("width", "height", "model"):
+            show.set(**{key: turned[key]})
+            show.picture(lambda meta, pixels, last=last: difference(pixels, last) > SAME)
+            last = settled(show)
+        assert show.status()["renderer"]["size"] == [64, 64]
+        show.set(**{key: values[f"/{key}"] for key in turned})
+        show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+        until(lambda: show.status()["renderer"]["accelerator"] == began["renderer"]["accelerator"])
+    assert show.status()["renderer"]["restarts"] == 0
+    assert all(after - tick in (1, 2) for (tick, _, _), (after, _, _) in pairwise(ticks)), "no gap over two periods"
+    assert all(index > 0 for _, index, _ in ticks), "no slate"
+    assert all(lit for _, _, lit in ticks), "no black"
+    indices = [index for _, index, _ in ticks]
+    assert indices == sorted(indices)
+    switches = 5
+    assert show.status()["missed_ticks"] - began["missed_ticks"] <= switches, "a switch costs one period at the most"
 
 
-@pytest.fixture(scope="module")
-def moving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
-    """A show whose source never stands still."""
-    folder = tmp_path_factory.mktemp("moving") / "show"
-    folder.mkdir()
-    (folder / "look.yaml").write_text("strength: 0.9\n")
-    with Show(folder, "--source", "card:?size=256x256&fps=60") as show:
-        show.picture(lambda meta, pixels: meta["index"] > 0)
-        yield show
+def test_skip_leaves_out_what_hardly_differs_for_at_most_its_longest_run(show: Show, feed: Feed) -> None:
+    with feed.moving():
+        show.set(skip=10.0, skip_longest=24)  # one step of the still differs by less
+        # While it draws, the renderer sees none of the source's pictures: those come on top.
+        far = statistics.median(distances(show, 5))
+        show.set(skip_longest=10)
+        near = statistics.median(distances(show, 5))
+        show.set(skip=0.0, skip_longest=30)
+        least = statistics.median(distances(show, 10))
+    assert far >= 25
+    assert 11 <= near <= far - 5
+    assert least <= near - 4
 
 
-def test_skip_leaves_out_what_hardly_differs_for_at_most_its_longest_run(moving: Show) -> None:
-    show = moving
-    show.set(skip=10.0, skip_longest=24)  # a card differs from any other by less
-    # While it draws, the renderer sees none of the source's pictures: those do not count.
-    assert 25 <= statistics.median(distances(show, 3)) <= 40
-    show.set(skip_longest=10)
-    assert 11 <= statistics.median(distances(show, 5)) <= 24
-    show.set(skip=0.0)
-    assert statistics.median(distances(show, 20)) < 10
-
-
-def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(moving: Show) -> None:
-    def in_flight(show: Show, pacing: str) -> int:
+def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(show: Show, feed: Feed) -> None:
+    def in_flight(pacing: str) -> int:
         wanted = show.status()["revision"]
         drawn: set[int] = set()
         show.picture(lambda meta, _: meta["revision"] >= wanted and (drawn.add(meta["index"]) or len(drawn) > 6))
         assert show.status()["renderer"]["pacing"] == pacing
         return int(show.status()["renderer"]["in_flight"])
 
-    show = moving
-    assert in_flight(show, "stream") == 4
-    show.set(low_latency=True)
-    assert in_flight(show, "low latency") == 1
-    show.set(frame_buffer=3)
-    assert in_flight(show, "low latency") == 3
-    show.set(low_latency=False)
-    assert in_flight(show, "stream") > 4
-    show.set(frame_buffer=1)
-    assert in_flight(show, "stream") == 4
+    with feed.moving():
+        assert in_flight("stream") == 4
+        show.set(low_latency=True)
+        assert in_flight("low latency") == 1
+        show.set(frame_buffer=3)
+        assert in_flight("low latency") == 3
+        show.set(low_latency=False)
+        assert in_flight("stream") > 4
+        show.set(frame_buffer=1)
+        assert in_flight("stream") == 4
+
+
+def test_max_rate_is_how_long_a_picture_stands_at_the_least(show: Show, feed: Feed) -> None:
+    def ticks_a_picture(pictures: int) -> float:
+        wanted = show.status()["revision"]
+        first: dict[int, int] = {}
+        for meta, _ in show.frames():
+            if meta["revision"] >= wanted:
+                first.setdefault(meta["index"], meta["tick"])
+            if len(first) > pictures:
+                return statistics.median(after - before for before, after in pairwise(first.values()))
+        raise AssertionError
+
+    with feed.moving():
+        show.set(max_rate=3)
+        assert 9 <= ticks_a_picture(8) <= 15, "of thirty a second"
+        show.set(max_rate=0)
+        assert ticks_a_picture(20) < 9

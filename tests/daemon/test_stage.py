@@ -96,6 +96,13 @@ def test_a_model_that_is_not_there_leaves_the_look_on_air_and_says_so(show: Show
     show.picture(lambda meta, pixels: meta["index"] > index)
 
 
+def test_a_share_of_the_device_reaches_the_renderer(tmp_path: Path) -> None:
+    with Show(tmp_path / "show", "--gpu-share", "0.6") as show:
+        show.picture(drawn)
+        (renderer,) = psutil.Process(show.process.pid).children()
+        assert '"gpu_share": 0.6' in renderer.cmdline()[-1]
+
+
 def test_a_port_that_the_system_chose_is_told(tmp_path: Path) -> None:
     with Show(tmp_path / "show", "--sink", "zmq:tcp://127.0.0.1:0") as show:
         address = until(lambda: show.status()["sinks"][1]["address"])
@@ -157,6 +164,7 @@ def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path) -> N
         (["--osc", "99999999"], ["99999999"]),
         (["no-such-look"], ["no-such-look"]),
         (["--fps", "0"], ["fps"]),
+        (["--gpu-share", "1.5"], ["gpu-share"]),
     ],
 )
 def test_what_can_not_be_meant_is_one_sentence(tmp_path: Path, arguments: list[str], words: list[str]) -> None:

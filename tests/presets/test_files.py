@@ -56,7 +56,9 @@ def test_a_look_is_complete_but_for_what_would_start_a_renderer_and_how_it_arriv
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*LOOK_KEYS} - KEPT_KEYS | {"width"}
     assert {"model", "width", "height", "accelerator", "attention", "fallback"} == REBUILD_KEYS
-    assert {"morph", "morph_pictures"} == KEPT_KEYS - REBUILD_KEYS, "a fader for all looks that say nothing of it"
+    assert {"morph", "morph_pictures", "max_rate"} == KEPT_KEYS - REBUILD_KEYS, (
+        "a fader for all looks that say nothing of it"
+    )
     assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
 
 
@@ -217,6 +219,7 @@ FIELDS = {
     "accelerator": st.sampled_from(["auto", "openvino", "eager"]),
     "attention": st.sampled_from(["sdpa", "flash", "xformers"]),
     "fallback": st.booleans(),
+    "max_rate": st.integers(0, 240),
 }
 
 

@@ -1,0 +1,56 @@
+"""The source of a show in a test's hands."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import cv2
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+from show import free_port
+
+Picture = NDArray[np.uint8]
+
+
+class Feed:
+    """A sender of pictures over ZeroMQ: a still that stands, until a test lets it move."""
+
+    def __init__(self, side: int) -> None:
+        self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.still: Picture = np.zeros((side, side, 3), dtype=np.uint8)
+        cv2.circle(self.still, (40, 50), 25, (250, 200, 40), -1)
+        cv2.rectangle(self.still, (75, 10), (120, 115), (30, 60, 200), -1)
+        self._socket = zmq.Context.instance().socket(zmq.PUB)
+        self._socket.linger = 0
+        self._socket.connect(self.address)
+        self._numbers = count()
+
+    def push(self, pixels: Picture) -> None:
+        header = {"dtype": "uint8", "shape": pixels.shape, "index": next(self._numbers)}
+        self._socket.send_json(header, zmq.SNDMORE)
+        self._socket.send(pixels.tobytes())
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Another picture sixty times a second, of little difference, and the still again at the end."""
+        over = threading.Event()
+
+        def move() -> None:
+            for number in count():
+                if over.wait(1 / 60):
+                    return
+                self.push(np.roll(self.still, number % 3, axis=1))
+
+        thread = threading.Thread(target=move)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.push(self.still)
+
+    def close(self) -> None:
+        self._socket.close()
