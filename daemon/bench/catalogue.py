@@ -9,6 +9,7 @@ from daemon.bench.measure_pipeline import measure_denoiser, measure_stream
 from daemon.bench.measure_show import measure_interval, measure_recovery, measure_start
 from daemon.bench.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
 from daemon.bench.measure_sweep import measure_sweep
+from daemon.bench.measure_switch import measure_switch
 from daemon.bench.results import Measure
 from presets.errors import SettingsError
 
@@ -37,6 +38,7 @@ MEASUREMENTS = (
     Measurement("start", "from `run` to the slate and to the first picture", measure_start),
     Measurement("interval", "how evenly the output ticks, beside a bare metronome", measure_interval),
     Measurement("recovery", "kill -9 of the renderer: gap and time to recover", measure_recovery),
+    Measurement("switch", "another accelerator on a running show: the longest gap of the output", measure_switch),
     Measurement("sweep", "ten minutes of faders at random: nothing lost, memory flat", measure_sweep, asked_for=True),
 )
 

@@ -16,6 +16,7 @@ import pytest
 from daemon.bench import catalogue, machine, tables
 from daemon.bench.arrivals import Arrival, distinct_fps, firsts, intervals_ms, quantile, spread
 from daemon.bench.child import Child
+from daemon.bench.measure_switch import _longest_hold
 from daemon.bench.pusher import Pusher
 from daemon.bench.reader import Reader
 from daemon.bench.results import Finding, NotMeasured, Plan, Results, Target, Tell
@@ -53,6 +54,12 @@ def test_intervals_and_quantiles() -> None:
     assert quantile(values, 0.5) == 501
     assert spread(values)["p999_ms"] == 1000
     assert spread([5.0])["longest_ms"] == 5.0
+
+
+def test_the_longest_hold_is_between_pictures_that_changed() -> None:
+    shown = [arrival(place / 10, index) for place, index in enumerate([1, 1, 2, 2, 2, 2, 3, 3])]
+    assert _longest_hold(shown) == pytest.approx(400)
+    assert _longest_hold(shown[:2]) == 0
 
 
 def test_a_target_is_met_at_its_very_figure_from_either_side() -> None:

@@ -56,6 +56,7 @@ def test_with_nothing_on_air_another_accelerator_plays_until_the_engine_is_there
         until(lambda: rig.supervisor._on_air)
         status = rig.supervisor.status()
         assert status["meanwhile"] == "plays on none while tensorrt is built (43 %)", "an echo has no accelerator"
+        assert status["why"] == "until tensorrt is built"
         stand_in = rig.supervisor._on_air
         assert stand_in is not None
         assert stand_in.build == replace(SLOW, accelerator="eager")
@@ -135,6 +136,28 @@ def test_where_memory_is_too_short_for_both_the_stand_in_yields(caplog: pytest.L
         assert rig.supervisor._stand_in is None, "it has the memory to itself"
         os.kill(again.pid, signal.SIGCONT)
         until(lambda: rig.supervisor._on_air is again)
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_where_the_engine_can_not_be_built_what_stands_in_stays_on_air(fallback: bool) -> None:
+    with Rig(replace(SLOW, fallback=fallback)) as rig:
+        candidate = building(rig)
+        until(lambda: rig.supervisor._on_air)
+        stand_in = rig.supervisor._on_air
+        assert stand_in is not None
+        with speaking_for(rig, candidate) as renderer:
+            renderer.failed("this card is too old", "accelerator")
+        if fallback:
+            until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == replace(SLOW, accelerator="auto"))
+            assert rig.supervisor.status()["why"] == "in place of openvino, as the look allows: this card is too old"
+            assert not rig.went_back
+        else:
+            until(lambda: rig.went_back)
+            assert rig.went_back == [(replace(SLOW, accelerator="eager"), "this card is too old")]
+            count = len(rig.aired)
+            until(lambda: len(rig.aired) > count + 3)
+            assert rig.supervisor._on_air is stand_in
+        assert all(pixels.index > 0 for pixels in rig.aired)
 
 
 def test_a_stand_in_without_memory_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
