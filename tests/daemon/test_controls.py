@@ -258,14 +258,21 @@ def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two
     """
     before = settled(show)
     values = show_values(show)
-    turned = {"accelerator": "eager", "width": 64, "height": 64, "model": damaged_copy(show.folder)}
+    turned = {
+        "accelerator": "eager",
+        "attention": "flash",
+        "width": 64,
+        "height": 64,
+        "model": damaged_copy(show.folder),
+    }
     assert {f"/{key}" for key in turned} | {"/fallback"} == REBUILDS
     began = show.status()
     with show.every_tick() as ticks:
-        show.set(accelerator="eager")
-        until(lambda: show.status()["renderer"]["accelerator"] == "eager")
-        last = settled(show)
-        assert difference(last, before) < 10, "the same picture, up to the accelerator's precision"
+        for key in ("accelerator", "attention"):
+            show.set(**{key: turned[key]})
+            until(lambda key=key: show.status()["renderer"][key] == turned[key])
+            last = settled(show)
+            assert difference(last, before) < 10, "the same picture, up to the accelerator's precision"
         for key in ("width", "height", "model"):
             show.set(**{key: turned[key]})
             show.picture(lambda meta, pixels, last=last: difference(pixels, last) > SAME)
@@ -280,7 +287,7 @@ def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two
     assert all(lit for _, _, lit in ticks), "no black"
     indices = [index for _, index, _ in ticks]
     assert indices == sorted(indices)
-    switches = 5
+    switches = 6
     assert show.status()["missed_ticks"] - began["missed_ticks"] <= switches, "a switch costs one period at the most"
 
 
