@@ -1,6 +1,7 @@
 """What the stream asks of a network: one call over a batch of latents, each at its own timestep."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 
@@ -31,4 +32,16 @@ class Denoiser(Protocol):
                 stream; never half precision, where 750 becomes 752.
             conditioning: Of each row.
         """
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A denoiser that has to know on the host what it is called with, because it groups its rows by their timesteps.
+
+    Reading them back from a GPU would make the host wait for it; the host side of the stream knows them anyway.
+    """
+
+    def foresee(self, timesteps: Sequence[float]) -> None:
+        """The timesteps of the rows of the next call, of which it may be told once, right before."""
         ...

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.block import Slot, Terms, lay_out, repeat_first_row
+from pipeline.block import TIMESTEP, Slot, Terms, lay_out, repeat_first_row
 from pipeline.conditioning import Conditioning, ConditioningShape
-from pipeline.denoiser import Denoiser
+from pipeline.denoiser import Denoiser, Foreseeing
 from pipeline.guidance import Guidance, seen_from
 from pipeline.noise import ENTRY, noise_bank, unit_weights
 from pipeline.recorded import Recorded, Recorder
@@ -184,6 +184,8 @@ class StreamPipeline:
             if terms.fresh:
                 self._freshen(stepping)
             self._state.send()
+            if isinstance(self._denoiser, Foreseeing):
+                self._denoiser.foresee(block[TIMESTEP, :size].tolist())
             self._advance(size, terms)
             # Only now, so that a step whose network call failed can be taken again.
             for _, slot in stepping:
