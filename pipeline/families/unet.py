@@ -59,7 +59,7 @@ class UNetDenoiser(nn.Module):
         """As `pipeline.denoiser.Denoiser`; timesteps ``[B]`` are those of training, 0 to 1000."""
         added = None
         if self.sizes is not None:
-            added = {"text_embeds": conditioning.pooled, "time_ids": self.sizes.expand(len(latents), -1)}
+            added = {"text_embeds": conditioning.pooled, "time_ids": self.sizes.expand(latents.shape[0], -1)}
         guided = None
         if self.octaves is not None and conditioning.guidance is not None:
             guided = _sinusoids(conditioning.guidance, self.octaves).to(latents.dtype)
