@@ -35,6 +35,7 @@ class EchoStream:
         "device": "cpu",
         "precision": "uint8",
         "why": "asked for",
+        "forward": "no call",
     }
 
     def __init__(self, width: int, height: int) -> None:

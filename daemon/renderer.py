@@ -35,7 +35,7 @@ log = logging.getLogger("renderer")
 
 
 def build_stream(build: dict[str, Any], connection: StageConnection) -> Stream:
-    """Load and compile what `build` names: model, width, height, accelerator, threads, gpu_share."""
+    """Load and compile what `build` names: the fields of `pipeline.image_stream.Build`."""
     if build["model"] == ECHO_MODEL:
         return EchoStream(build["width"], build["height"])
     connection.progress("loading", "loading the network's library", 0.0)

@@ -39,6 +39,7 @@ class BuildSettings:
     accelerator: str
     threads: int | None = None
     attention: str = "sdpa"
+    engine: str = ""
     gpu_share: float | None = None
     """Of the device's memory and time, above 0; None is all of it."""
     fallback: bool = field(default=False, compare=False)
@@ -54,6 +55,7 @@ class BuildSettings:
             parameters.accelerator,
             threads,
             attention=parameters.attention,
+            engine=parameters.engine,
             gpu_share=gpu_share,
             fallback=parameters.fallback,
         )
@@ -63,7 +65,8 @@ class BuildSettings:
         return json.dumps({key: value for key, value in asdict(self).items() if key != "fallback"})
 
     def __str__(self) -> str:
-        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}"
+        plugged = f" and {self.engine} for its network" if self.engine else ""
+        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{plugged}"
 
 
 class RendererProcess:

@@ -207,7 +207,7 @@ class Stage:
 
     def _go_back(self, build: BuildSettings, reason: str) -> None:
         log.error("going back to %s: %s", build, reason)
-        for key in ("model", "width", "height", "accelerator", "attention"):
+        for key in ("model", "width", "height", "accelerator", "attention", "engine"):
             self.store.apply(f"/{key}", [getattr(build, key)], "supervisor")
 
     def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:

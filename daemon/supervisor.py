@@ -162,8 +162,9 @@ class Supervisor:
             self._delivered = candidate.build
             self._deaths = 0 if old is not None else self._deaths
             self._tries.succeeded(candidate.build)
-            why = self._tries.in_place_of(candidate.build) or candidate.peer.description.get("why", "")
-            log.info("on air: %s (%s)", candidate.build, why)
+            said = candidate.peer.description
+            why = self._tries.in_place_of(candidate.build) or said.get("why", "")
+            log.info("on air: %s (%s; %s)", candidate.build, why, said.get("forward", ""))
             if old is not None:
                 old.end(grace=0.2)
             return

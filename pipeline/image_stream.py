@@ -43,6 +43,8 @@ class Build:
     """Where converted networks are kept; None takes the user's cache folder."""
     attention: str = "sdpa"
     """sdpa, flash or xformers, where torch runs the network."""
+    engine: str = ""
+    """A compiled network that plays in the place of the model's own, as a path; empty is none."""
     precision: str = ""
     """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
     gpu_share: float | None = None
@@ -97,8 +99,10 @@ class ImageStream:
             "attention": build.attention if choice.ACCELERATORS[chosen.name].attends else "its own",
             "device": str(chosen.engines.device),
             "why": chosen.why,
+            "forward": chosen.engines.forward,
+            "engine": build.engine,
         }
-        """What plays here, for the page and the log: model, accelerator, precision, device, why."""
+        """What plays here, for the page and the log."""
 
     @classmethod
     def build(
@@ -136,6 +140,7 @@ class ImageStream:
             threads=build.threads,
             cache=build.cache,
             attention=build.attention,
+            engine=Path(build.engine).expanduser() if build.engine else None,
             precision=build.precision,
             together=together,
             meanwhile=load_words,

@@ -229,6 +229,11 @@ class Parameters(BaseModel):
         ),
         Live(Effect.REBUILD),
     ] = False
+    engine: Annotated[
+        str,
+        Field(max_length=1000, description="a compiled network to play in the model's place, an ONNX file; '' is none"),
+        Live(Effect.REBUILD),
+    ] = ""
 
     @field_validator("prompt", mode="before")
     @classmethod

@@ -18,7 +18,14 @@ def ready_stream(parameters: Parameters, threads: int | None, progress: Progress
     """The stream that these parameters ask for. Raises what `ImageStream.build` raises."""
     loading = progress.add_task("loading the model", total=100)
     stream = ImageStream.build(
-        Build(parameters.model, parameters.width, parameters.height, parameters.accelerator, threads=threads),
+        Build(
+            parameters.model,
+            parameters.width,
+            parameters.height,
+            parameters.accelerator,
+            threads=threads,
+            engine=parameters.engine,
+        ),
         lambda text, fraction: progress.update(loading, description=text, completed=round(fraction * 100)),
         at_once,
     )

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pipeline.accelerators import eager, onnx_export
+from pipeline.accelerators import eager, foreign, onnx_export
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
@@ -159,18 +159,24 @@ def choose(name: str) -> tuple[str, str]:
 
 
 def build(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> Chosen:
-    """Makes the model ready on the accelerator that `name` means here.
+    """Makes the model ready on the accelerator that `name` means here; its denoiser is the foreign engine, if any.
 
     Raises:
         AcceleratorUnavailable: as in `choose`.
-        ModelError: a network of the model can't be loaded.
+        ModelError: a network of the model can't be loaded, or the engine can't be its denoiser.
     """
     chosen, why = choose(name)
     if name == "auto":
         built = (row.name for row in ACCELERATORS.values() if row.ahead and row.is_kept(model, shapes, preparation))
         if fastest := next(built, ""):
             chosen, why = fastest, "the fastest on this GPU, and its engines are built"
-    return Chosen(chosen, ACCELERATORS[chosen].build(model, shapes, preparation), why)
+    engine = preparation.engine
+    if engine is not None:
+        foreign.reader(engine)  # what can be refused at once is not built for first
+    engines = ACCELERATORS[chosen].build(model, shapes, preparation)
+    if engine is not None:
+        engines = foreign.plug(engine, engines, shapes, preparation.threads)
+    return Chosen(chosen, engines, why)
 
 
 def _automatic() -> tuple[str, str]:

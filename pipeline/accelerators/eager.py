@@ -1,11 +1,13 @@
 """Eager torch, on an NVIDIA GPU if torch sees one, else on the CPU: the reference that every other is held against."""
 
+from typing import Any
+
 import torch
 
 from pipeline.accelerators.attention import with_attention
-from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.precision import TYPES, InPrecision, type_of
-from pipeline.denoiser import ConditioningRows
+from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
 
@@ -28,17 +30,15 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     device = available_device()
     precision = preparation.precision or "float32"
     dtype = type_of(precision, tuple(TYPES), "eager torch")
-    progress("loading the network", 0.1)
-    unet = with_attention(InPrecision(model.unet.to(device), dtype), preparation.attention, dtype, device)
+    denoiser: Denoiser = left_out
+    if preparation.engine is None:
+        progress("loading the network", 0.1)
+        unet = InPrecision(model.unet.to(device), dtype)
+        denoiser = _denoiser(with_attention(unet, preparation.attention, dtype, device))
     progress("loading the autoencoder", 0.6)
     encoder = EncoderGraph(model.autoencoder).to(device)
     decoder = DecoderGraph(model.autoencoder).to(device)
     encoder.encoder, decoder.decoder = (InPrecision(each, dtype) for each in (encoder.encoder, decoder.decoder))
-
-    @torch.inference_mode()
-    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
-        return out
 
     @torch.inference_mode()
     def encode(pixels: torch.Tensor) -> torch.Tensor:
@@ -52,4 +52,13 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
 
     preparation.meanwhile()
     progress("ready", 1.0)
-    return Engines(denoise, encode, decode, tuple(range(1, shapes.rows + 1)), device, precision)
+    return Engines(denoiser, encode, decode, tuple(range(1, shapes.rows + 1)), device, precision)
+
+
+def _denoiser(unet: Any) -> Denoiser:
+    @torch.inference_mode()
+    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
+        return out
+
+    return denoise

@@ -9,9 +9,10 @@ import torch
 
 from pipeline.accelerators.converted import converted
 from pipeline.accelerators.converted import is_kept as converted_is_kept
-from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
 from pipeline.accelerators.precision import type_of
+from pipeline.denoiser import Denoiser
 from pipeline.models import Model
 
 SHARED_FROM = 4
@@ -50,9 +51,10 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     graphs = converted(core, model, shapes, progress, preparation.cache)
     # Torch only moves a few small tensors here; threads of its own would spin on the cores that OpenVINO computes on.
     torch.set_num_threads(1)
-    sizes = [size for size in range(1, shapes.rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == shapes.rows]
+    rows = shapes.rows if preparation.engine is None else 0
+    sizes = [size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows]
     parts = {size: parts_of(size, threads) for size in sizes}
-    largest_static = max(max(shared) for size, shared in parts.items() if size <= EVERY_SIZE)
+    largest_static = max((max(shared) for size, shared in parts.items() if size <= EVERY_SIZE), default=0)
 
     def static(rows: int) -> int:
         """The size of the compiled network that takes so many rows; 0 is the one of any size."""
@@ -85,13 +87,13 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     timesteps, encoder, decoder, *networks = compiled
     of_kind = dict(zip(kinds, networks, strict=True))
     shares = {size: [(rows, of_kind[static(rows), len(shared)]) for rows in shared] for size, shared in parts.items()}
-    denoiser = OpenVinoDenoiser(shares, timesteps, width, shapes.latent)
+    denoiser: Denoiser = OpenVinoDenoiser(shares, timesteps, width, shapes.latent) if sizes else left_out
     pixels = (1, shapes.height, shapes.width, 3)
     encode = Request(encoder, torch.empty(1, *shapes.latent))
     decode = Request(decoder, torch.empty(pixels, dtype=torch.uint8))
     progress("ready", 1.0)
     name = "bfloat16" if precision == "bf16" else "float32"
-    return Engines(denoiser, encode, decode, denoiser.sizes, torch.device("cpu"), name)
+    return Engines(denoiser, encode, decode, tuple(sizes), torch.device("cpu"), name)
 
 
 def parts_of(size: int, threads: int) -> tuple[int, ...]:

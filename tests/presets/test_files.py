@@ -55,7 +55,7 @@ def test_a_look_is_complete_but_for_what_would_start_a_renderer_and_how_it_arriv
     assert addresses["/width"] == 512
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*LOOK_KEYS} - KEPT_KEYS | {"width"}
-    assert {"model", "width", "height", "accelerator", "attention", "fallback"} == REBUILD_KEYS
+    assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} == REBUILD_KEYS
     assert {"morph", "morph_pictures", "max_rate"} == KEPT_KEYS - REBUILD_KEYS, (
         "a fader for all looks that say nothing of it"
     )
@@ -216,8 +216,9 @@ FIELDS = {
     "model": TEXT,
     "width": st.integers(2, 64).map(lambda side: side * 32),
     "height": st.integers(2, 64).map(lambda side: side * 32),
-    "accelerator": st.sampled_from(["auto", "openvino", "eager"]),
+    "accelerator": st.sampled_from(["auto", "openvino", "onnxruntime", "eager"]),
     "attention": st.sampled_from(["sdpa", "flash", "xformers"]),
+    "engine": TEXT,
     "fallback": st.booleans(),
     "max_rate": st.integers(0, 240),
 }

@@ -271,7 +271,9 @@ function showRenderer(renderer, status) {
   const coming = next?.phase ? `next ${next.phase}${next.fraction > 0 ? ` ${Math.round(100 * next.fraction)} %` : ""}` : "";
   $("renderer").dataset.phase = renderer.phase;
   $("renderer").classList.toggle("behind", playing && behind);
-  $("renderer").textContent = [renderer.phase, playing && renderer.model, playing && renderer.accelerator,
+  // Said where it costs: an engine that takes one timestep is called once for each.
+  const calls = playing && renderer.forward !== "one call a step" && renderer.forward;
+  $("renderer").textContent = [renderer.phase, playing && renderer.model, playing && renderer.accelerator, calls,
     renderer.meanwhile || coming]
     .filter(Boolean).join("  ·  ");
   $("renderer").title = [renderer.text, renderer.why, renderer.restarts ? `started again ${renderer.restarts} times` : "",
