@@ -1,7 +1,7 @@
 """What could run the network on this machine, found out without importing torch into this process.
 
-The torch build is read from its ``version.py``, the NVIDIA cards from NVML, and OpenVINO is asked in a child, because a
-native library that crashes must not take the report with it.
+The torch build is read from its ``version.py``, the NVIDIA cards from NVML; OpenVINO and ONNX Runtime are asked in a
+child each, because a native library that crashes must not take the report with it.
 """
 
 import ast
@@ -12,12 +12,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pynvml
 
 from daemon.findings import Finding, Verdict
 
-OPENVINO_SECONDS = 60.0
+LIBRARY_SECONDS = 60.0
 TORCH_RANGE = "torch>=2.6,<2.14"
 
 _ASK_OPENVINO = """
@@ -28,6 +29,8 @@ print(json.dumps({
     for device in core.available_devices
 }))
 """
+
+_ASK_ONNXRUNTIME = "import json, onnxruntime; print(json.dumps(onnxruntime.get_available_providers()))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,23 +133,12 @@ def torch_findings(build: TorchBuild | None, cards: Cards) -> list[Finding]:
 
 def openvino_finding() -> Finding:
     """OpenVINO's devices, and whether its CPU computes in bfloat16, which nearly doubles the rate."""
-    try:
-        version = importlib.metadata.version("openvino")
-    except importlib.metadata.PackageNotFoundError:
+    version = _version("openvino")
+    if not version:
         detail = "the package openvino is not installed; the CPU plays several times slower without"
         return Finding("accelerator", "openvino", Verdict.ABSENT, detail, _pip("openvino"))
-    reinstall = _pip("--force-reinstall openvino")
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-c", _ASK_OPENVINO], capture_output=True, timeout=OPENVINO_SECONDS, check=True
-        )
-        devices: dict[str, tuple[str, list[str]]] = json.loads(answer.stdout)
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"it died ({error.returncode})"]
-        return Finding("accelerator", "openvino", Verdict.TROUBLE, f"{version} does not start: {said[0]}", reinstall)
-    except (subprocess.TimeoutExpired, ValueError):
-        return Finding("accelerator", "openvino", Verdict.TROUBLE, f"{version} gives no answer", reinstall)
-    return openvino_devices(version, devices)
+    answer = _asked("openvino", version, _ASK_OPENVINO, _pip("--force-reinstall openvino"))
+    return answer if isinstance(answer, Finding) else openvino_devices(version, answer)
 
 
 def openvino_devices(version: str, devices: dict[str, tuple[str, list[str]]]) -> Finding:
@@ -157,6 +149,55 @@ def openvino_devices(version: str, devices: dict[str, tuple[str, list[str]]]) ->
     number = "bfloat16" if "BF16" in formats else "float32; this processor has no bfloat16"
     others = "".join(f"; {device}: {full.strip()}" for device, (full, _) in devices.items() if device != "CPU")
     return Finding("accelerator", "openvino", Verdict.WORKS, f"{version} on {name.strip()} in {number}{others}")
+
+
+def onnxruntime_finding() -> Finding:
+    """ONNX Runtime, what it computes on, and whether what it plays can be exported here."""
+    versions = {name: _version(name) for name in ("onnxruntime", "onnxruntime-gpu", "onnx", "onnxscript")}
+    version = versions["onnxruntime"] or versions["onnxruntime-gpu"]
+    remedy = _pip('"streamflow-live[onnx]"')
+    if not version:
+        detail = "the package onnxruntime is not installed; it plays ONNX files, yours too"
+        return Finding("accelerator", "onnxruntime", Verdict.ABSENT, detail, remedy)
+    package = "onnxruntime" if versions["onnxruntime"] else "onnxruntime-gpu"
+    providers = _asked("onnxruntime", version, _ASK_ONNXRUNTIME, _pip(f"--force-reinstall {package}"))
+    if isinstance(providers, Finding):
+        return providers
+    lacking = [name for name in ("onnx", "onnxscript") if not versions[name]]
+    return onnxruntime_providers(version, providers, lacking)
+
+
+def onnxruntime_providers(version: str, providers: list[str], lacking: list[str]) -> Finding:
+    """The finding for ONNX Runtime's answer, and the packages it needs that are not installed."""
+    names = [name.removesuffix("ExecutionProvider") for name in providers]
+    if lacking:
+        detail = f"{version} plays engines of others; to export a model's own it lacks {' and '.join(lacking)}"
+        return Finding("accelerator", "onnxruntime", Verdict.TROUBLE, detail, _pip(" ".join(lacking)))
+    # Azure's calls a service elsewhere; it is in every build.
+    here = [name for name in names if name != "Azure"]
+    return Finding("accelerator", "onnxruntime", Verdict.WORKS, f"{version} on {' and '.join(here) or 'nothing'}")
+
+
+def _version(package: str) -> str:
+    """Of an installed package; nothing where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _asked(name: str, version: str, program: str, reinstall: str) -> Any:
+    """What the library says in a child, or the finding that it can't."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, timeout=LIBRARY_SECONDS, check=True
+        )
+        return json.loads(answer.stdout)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"it died ({error.returncode})"]
+        return Finding("accelerator", name, Verdict.TROUBLE, f"{version} does not start: {said[0]}", reinstall)
+    except (subprocess.TimeoutExpired, ValueError):
+        return Finding("accelerator", name, Verdict.TROUBLE, f"{version} gives no answer", reinstall)
 
 
 def _wheels(cards: Cards) -> str:

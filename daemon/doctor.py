@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import psutil
 
-from daemon.accelerators_here import nvidia_cards, openvino_finding, torch_build, torch_findings
+from daemon.accelerators_here import nvidia_cards, onnxruntime_finding, openvino_finding, torch_build, torch_findings
 from daemon.findings import Finding, Verdict
 from io_bridges.schemes import SCHEMES
 from presets.library import Library
@@ -45,6 +45,7 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
         model_finding(),
         *torch_findings(torch_build(), nvidia_cards()),
         openvino_finding(),
+        onnxruntime_finding(),
         *(port_finding(port) for port in ports),
         *preset_findings(library),
     ]

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from daemon.accelerators_here import Cards, TorchBuild, openvino_devices, read_torch_build, torch_build, torch_findings
+from daemon.accelerators_here import (
+    Cards,
+    TorchBuild,
+    onnxruntime_finding,
+    onnxruntime_providers,
+    openvino_devices,
+    read_torch_build,
+    torch_build,
+    torch_findings,
+)
 from daemon.doctor import (
     DEFAULT_PORTS,
     DefaultPort,
@@ -47,13 +56,13 @@ def test_the_whole_report_as_json(tmp_path: Path) -> None:
         assert finding["detail"]
         by_area.setdefault(finding["area"], {})[finding["name"]] = finding
     assert by_area.keys() == {"python", "source", "sink", "model", "accelerator", "port", "preset"}
-    assert by_area["accelerator"].keys() == {"torch", "nvidia", "openvino"}
+    assert by_area["accelerator"].keys() == {"torch", "nvidia", "openvino", "onnxruntime"}
     torch = by_area["accelerator"]["torch"]
     assert torch["detail"].startswith(importlib.metadata.version("torch"))
     assert importlib.metadata.version("openvino") in by_area["accelerator"]["openvino"]["detail"]
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines() if line.startswith("import time:")}
     assert "daemon.doctor" in imported
-    assert not {"torch", "openvino", "pipeline"} & imported
+    assert not {"torch", "openvino", "onnxruntime", "pipeline"} & imported
 
 
 def test_openvino_speaks_of_the_processor_that_is_here() -> None:
@@ -131,6 +140,27 @@ def test_openvinos_answer_is_told() -> None:
     assert "GPU: Arc" in plain.detail
     assert "in bfloat16" in openvino_devices("2026.1", {"CPU": ("A CPU", ["FP32", "BF16"])}).detail
     assert openvino_devices("2026.1", {}).verdict is Verdict.TROUBLE
+
+
+def test_onnx_runtime_is_told_with_its_providers_and_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = onnxruntime_finding()
+    assert here.verdict is Verdict.WORKS
+    assert here.detail == f"{importlib.metadata.version('onnxruntime')} on CPU"
+    both = onnxruntime_providers(
+        "1.32", ["CUDAExecutionProvider", "AzureExecutionProvider", "CPUExecutionProvider"], []
+    )
+    assert both.detail == "1.32 on CUDA and CPU"
+    lame = onnxruntime_providers("1.32", ["CPUExecutionProvider"], ["onnxscript"])
+    assert lame.verdict is Verdict.TROUBLE
+    assert "onnxscript" in lame.remedy
+
+    def absent(package: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    gone = onnxruntime_finding()
+    assert gone.verdict is Verdict.ABSENT
+    assert "streamflow-live[onnx]" in gone.remedy
 
 
 def test_every_scheme_is_in_the_report_with_what_it_lacks() -> None:
