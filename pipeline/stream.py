@@ -80,6 +80,7 @@ class StreamPipeline:
             )
         self.slots = slots
         self._denoiser = denoiser
+        self._foresee = denoiser.foresee if isinstance(denoiser, Foreseeing) else None
         self._latent_shape = latent_shape
         self._conditioning = conditioning
         self._embedded_guidance = embedded_guidance
@@ -184,8 +185,8 @@ class StreamPipeline:
             if terms.fresh:
                 self._freshen(stepping)
             self._state.send()
-            if isinstance(self._denoiser, Foreseeing):
-                self._denoiser.foresee(block[TIMESTEP, :size].tolist())
+            if self._foresee is not None:
+                self._foresee(block[TIMESTEP, :size].tolist())
             self._advance(size, terms)
             # Only now, so that a step whose network call failed can be taken again.
             for _, slot in stepping:

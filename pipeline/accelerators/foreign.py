@@ -63,10 +63,12 @@ class Fit(NamedTuple):
 
     def forward(self, rows: int) -> str:
         """In words: how many calls a step takes."""
-        few = "" if self.batch is None or self.batch >= rows else f" of {self.batch} rows"
+        parts = self.batch is not None and self.batch < rows
+        if parts and self.batch == 1:
+            return "one call for each row"
         if self.scalar:
-            return DECOMPOSED + (few and f", and of at most{few.removeprefix(' of')}")
-        return f"a call for every {self.batch} rows" if few else ONE_CALL
+            return DECOMPOSED + (f", of at most {self.batch} rows" if parts else "")
+        return f"one call for every {self.batch} rows" if parts else ONE_CALL
 
 
 def reader(path: Path) -> Callable[[Path, torch.device, int | None], Network]:

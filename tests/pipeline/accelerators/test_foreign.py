@@ -103,13 +103,13 @@ KINDS: dict[str, tuple[dict[str, Any], str, float]] = {
     "vector of whole numbers": ({"told": torch.int64}, "one call a step", 1e-5),
     "vector, half": ({"dtype": torch.float16}, "one call a step", 1e-2),
     "vector, other names": ({"names": ("hidden_states", "t", "context")}, "one call a step", 1e-5),
-    "vector of two rows": ({"batch": 2}, "a call for every 2 rows", 1e-5),
+    "vector of two rows": ({"batch": 2}, "one call for every 2 rows", 1e-5),
     "scalar": ({"timestep": ()}, "one call for each distinct timestep", 1e-5),
     "one beside any batch": ({"timestep": (1,), "told": torch.int64}, "one call for each distinct timestep", 1e-5),
     "scalar of two rows": (
-        {"timestep": (), "batch": 2}, "one call for each distinct timestep, and of at most 2 rows", 1e-5,
+        {"timestep": (), "batch": 2}, "one call for each distinct timestep, of at most 2 rows", 1e-5,
     ),
-    "one row": ({"batch": 1}, "a call for every 1 rows", 1e-5),
+    "one row": ({"batch": 1}, "one call for each row", 1e-5),
 }  # fmt: skip
 
 
