@@ -82,6 +82,9 @@ class _Positional(nn.Module):
         self.network = network
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        for other in inputs[1:]:
+            # The exporter gives each input a batch of its own, whatever their dimensions are called.
+            torch._check(other.shape[0] == inputs[0].shape[0])  # type: ignore[no-untyped-call]
         out: torch.Tensor = self.network(*inputs)
         return out
 

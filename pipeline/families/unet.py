@@ -58,8 +58,10 @@ class UNetDenoiser(nn.Module):
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         """As `pipeline.denoiser.Denoiser`; timesteps ``[B]`` are those of training, 0 to 1000."""
         added = None
-        if self.sizes is not None:
-            added = {"text_embeds": conditioning.pooled, "time_ids": self.sizes.expand(latents.shape[0], -1)}
+        if self.sizes is not None and conditioning.pooled is not None:
+            # Joined to the sizes' float32 there, which torch does by itself and ONNX does not.
+            pooled = conditioning.pooled.to(torch.promote_types(conditioning.pooled.dtype, torch.float32))
+            added = {"text_embeds": pooled, "time_ids": self.sizes.expand(latents.shape[0], -1)}
         guided = None
         if self.octaves is not None and conditioning.guidance is not None:
             guided = _sinusoids(conditioning.guidance, self.octaves).to(latents.dtype)
