@@ -1,18 +1,32 @@
 """What a figure means nothing without: the machine, how busy it was, the versions."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-_PACKAGES = ("streamflow-live", "torch", "openvino", "numpy", "pyzmq", "diffusers")
+_PACKAGES = (
+    "streamflow-live",
+    "torch",
+    "openvino",
+    "numpy",
+    "pyzmq",
+    "diffusers",
+    "transformers",
+    "onnxruntime",
+    "tensorrt",
+    "tensorrt-rtx-cu13",
+    "streamdiffusion",
+)
 
 
 def facts() -> dict[str, Any]:
@@ -20,12 +34,15 @@ def facts() -> dict[str, Any]:
     return {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "device": processor(),
+        "gpu": gpu(),
         "cores": cores(),
         "physical_cores": psutil.cpu_count(logical=False),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(),
         "load_before": [round(load, 2) for load in psutil.getloadavg()],
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in _PACKAGES}
+        | {"driver": driver(), "pipeline": source("pipeline")},
         "command": shlex.join(["streamflow-live", *sys.argv[1:]]),
     }
 
@@ -38,6 +55,35 @@ def processor() -> str:
         if found:
             return found[1].strip()
     return platform.processor() or platform.machine()
+
+
+def gpu() -> str | None:
+    """The first NVIDIA GPU's name, if there is one."""
+    return _asked_of_nvml(lambda nvml: nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0)))
+
+
+def driver() -> str | None:
+    """NVIDIA's, if there is one."""
+    return _asked_of_nvml(lambda nvml: nvml.nvmlSystemGetDriverVersion())
+
+
+def _asked_of_nvml(ask: Callable[[Any], Any]) -> str | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return str(ask(pynvml))
+    except pynvml.NVMLError:
+        return None
+
+
+def source(folder: str) -> str:
+    """A digest of this program's own modules there: a version number says little of a checkout."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for path in sorted((root / folder).rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def cores() -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from daemon.bench.subject import Subject
 from presets.atomic import write_atomically
 from presets.errors import SettingsError, StreamflowError
 
@@ -53,6 +54,13 @@ class Plan:
     pairs: int = 5
     """Interleaved turns of two that are compared."""
     kills: int = 3
+    quick: bool = False
+    """Whether a few rows have to do."""
+    subject: Subject = field(default_factory=Subject)
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What one measurement has found out and the next need not ask again."""
+    known: frozenset[str] = frozenset()
+    """Configurations that an earlier bench has measured already: a measurement that goes row by row leaves them out."""
 
 
 Measure = Callable[[Plan, Tell], Iterator[Finding]]
@@ -68,13 +76,23 @@ class Results:
     rows: list[Row] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
+    complete: list[str] = field(default_factory=list)
+    """Measurements that were taken to their end."""
+    left_out: list[dict[str, str]] = field(default_factory=list)
 
     def add(self, measurement: str, finding: Finding) -> None:
-        """Keep it, on the disk too."""
+        """Keep it, on the disk too; in the place of one of the same name."""
         if isinstance(finding, Target):
-            self.targets.append(finding)
+            self.targets = [each for each in self.targets if each.name != finding.name] + [finding]
         else:
-            self.rows.append({"measurement": measurement} | {key: rounded(value) for key, value in finding.items()})
+            row = {"measurement": measurement} | {key: rounded(value) for key, value in finding.items()}
+            same = (measurement, row["configuration"])
+            self.rows = [each for each in self.rows if (each["measurement"], each["configuration"]) != same] + [row]
+        self.save()
+
+    def finish(self, measurement: str) -> None:
+        """Keep that there is no more to come of it."""
+        self.complete.append(measurement)
         self.save()
 
     def fail(self, measurement: str, sentence: str) -> None:
@@ -82,10 +100,16 @@ class Results:
         self.failures.append({"measurement": measurement, "reason": sentence})
         self.save()
 
+    def leave_out(self, measurement: str, sentence: str) -> None:
+        """Keep that it was not taken, or not to its end, by intent."""
+        self.left_out.append({"measurement": measurement, "reason": sentence})
+        self.save()
+
     def document(self) -> dict[str, Any]:
         """JSON-able."""
         targets = [target.as_json() for target in self.targets]
-        return self.facts | {"rows": self.rows, "targets": targets, "failures": self.failures}
+        found = {"rows": self.rows, "targets": targets, "failures": self.failures, "complete": self.complete}
+        return self.facts | found | ({"left_out": self.left_out} if self.left_out else {})
 
     def save(self) -> None:
         """Write the document whole wherever it is wanted. Raises `SettingsError` where it can't be."""

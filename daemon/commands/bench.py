@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,37 +10,99 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+PAPER = "The paper's measurements"
+
 
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="two or three minutes in all; figures scatter more")] = False,
-    only: Annotated[str | None, typer.Option(metavar="NAME,...", help="only these measurements")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="a few, within three minutes; figures scatter more")] = False,
+    only: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="only these measurements; 'paper' is all of the paper's")
+    ] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0.5, max=600, help="of each turn that is counted (default: 5; quick: 2)")
+        float | None, typer.Option(min=0.05, max=600, help="of each turn that is counted (default: 5; quick: 1)")
     ] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="write the document to this file, row by row")] = None,
     results: Annotated[
-        Path | None, typer.Option(help="folder for DATE-PROCESSOR.json and .md, as in benchmarks/results")
+        Path | None, typer.Option(help="folder for DATE-DEVICE.json, .md and plots, as in benchmarks/results")
     ] = None,
+    go_on: Annotated[
+        bool, typer.Option("--resume", help="leave out what the document there has, of this machine and versions")
+    ] = False,
     list_them: Annotated[bool, typer.Option("--list", help="say what can be measured, and stop")] = False,
+    model: Annotated[
+        str, typer.Option(help="'shipped', or a folder in diffusers format", rich_help_panel=PAPER)
+    ] = "shipped",
+    architecture: Annotated[
+        str | None, typer.Option(help="a true network with random weights, as sd15-perflow", rich_help_panel=PAPER)
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=64, max=2048, help="px a side", rich_help_panel=PAPER, show_default="the model's")
+    ] = None,
+    steps: Annotated[str, typer.Option(help="the step counts", rich_help_panel=PAPER)] = "1,4,8",
+    precision: Annotated[
+        str, typer.Option(help="float32, float16 or bfloat16, of every row", rich_help_panel=PAPER)
+    ] = "",
+    accelerators: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="only these", rich_help_panel=PAPER)
+    ] = None,
+    full_autoencoder: Annotated[
+        bool, typer.Option("--full-autoencoder", help="begin with Stable Diffusion's own", rich_help_panel=PAPER)
+    ] = False,
+    largest: Annotated[int | None, typer.Option(help="px a side of `sizes`", rich_help_panel=PAPER)] = None,
+    pictures: Annotated[int, typer.Option(min=3, help="that `quality` compares", rich_help_panel=PAPER)] = 24,
+    footage: Annotated[
+        Path | None, typer.Option(help="the clip that `quality` redraws (default: the card)", rich_help_panel=PAPER)
+    ] = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="a CLIP model's folder, for the CLIP score", rich_help_panel=PAPER)
+    ] = None,
+    inception: Annotated[
+        Path | None, typer.Option(help="a TorchScript Inception, for the Fréchet distance", rich_help_panel=PAPER)
+    ] = None,
 ) -> None:
     """Measure this machine. Status 0 even where a target is missed; 1 where something could not be measured."""
     # Imported here so that --help of every command answers at once.
     import tempfile
+    from dataclasses import replace
 
-    from daemon.bench import catalogue, machine, tables
+    from daemon.bench import catalogue, machine, options, plots, resume, runner, tables
     from daemon.bench.results import Plan, Results, write_text
+    from daemon.bench.subject import Subject
     from presets.errors import StreamflowError
 
     if list_them:
         for measurement in catalogue.MEASUREMENTS:
-            print(f"{measurement.name:<10} {measurement.description}")
+            print(f"{measurement.name:<11} {measurement.description}")
         return
-    chosen = catalogue.chosen(only)
-    facts = machine.facts() | {"quick": quick}
-    stem = f"{facts['date'][:10]}-{machine.slug(facts['device'])}"
-    found = Results(facts, tuple(path for path in (as_json, results and results / f"{stem}.json") if path))
-    found.save()  # a place that can't be written is said before anything is measured
+    chosen = catalogue.chosen(only, quick)
+    given: dict[str, Any] = {
+        "size": size or (options.architecture_size(architecture) if architecture else 256),
+        "precision": options.known_precision(precision),
+        "steps": options.whole_numbers(steps, "--steps"),
+        "accelerators": options.accelerators(accelerators),
+        "largest": largest,
+        "pictures": pictures,
+        "footage": footage,
+        "clip": clip,
+        "inception": inception,
+    }
+    about = {"model": architecture or model, "full_autoencoder": full_autoencoder}
+    plain = {key: value if isinstance(value, int | None) else str(value) for key, value in (about | given).items()}
+    facts = machine.facts() | {"quick": quick, "subject": plain}
+    slug = machine.slug(facts["gpu"] or facts["device"]) + (f"-{architecture}" if architecture else "")
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    found = Results(facts)
+    stem = f"{facts['date'][:10]}-{slug}"
+    if go_on and (path := resume.earlier(as_json, results, slug)):
+        document = resume.read_document(path)
+        if reason := resume.other(document, facts):
+            err.print(f"[yellow]{escape(f'{path} is of another bench ({reason}): all is measured anew')}[/yellow]")
+        else:
+            resume.take_over(found, document)
+            stem = path.stem if path.parent == results else stem
+            err.print(escape(f"going on from {path}: {len(found.rows)} rows"), soft_wrap=True)
+    found.paths = tuple(path for path in (as_json, results and results / f"{stem}.json") if path)
+    found.save()  # a place that can't be written is said before anything is measured
     if warning := machine.busy():
         err.print(f"[yellow]{warning}[/yellow]", soft_wrap=True)
     # SIGTERM ends a bench as Ctrl-C does: by way of every block that ends a child.
@@ -51,28 +113,29 @@ def bench(
         Progress(*columns, console=err) as progress,
     ):
         bar = progress.add_task("", total=len(chosen))
-        for measurement in chosen:
 
-            def tell(text: str, name: str = measurement.name) -> None:
-                progress.update(bar, description=escape(f"{name}: {text}"))
+        def watch(name: str, text: str) -> None:
+            done = len(set(found.complete) & {measurement.name for measurement in chosen})
+            progress.update(bar, completed=done, description=escape(f"{name}: {text}"))
 
-            tell(measurement.description)
-            # A folder each: one show must not find what another left.
-            place = Path(folder) / measurement.name
-            place.mkdir()
-            plan = Plan(place, seconds or (2.0 if quick else 5.0), kills=1 if quick else 3)
-            try:
-                for finding in measurement.measure(plan, tell):
-                    found.add(measurement.name, finding)
-                    if isinstance(finding, dict):
-                        err.print(Text(tables.line(finding)), soft_wrap=True)
-            except StreamflowError as error:
-                found.fail(measurement.name, str(error))
-                err.print(f"[red]{measurement.name}:[/red] {escape(str(error))}", soft_wrap=True)
-            progress.advance(bar)
+        def tell(name: str, finding: Any) -> None:
+            if isinstance(finding, StreamflowError):
+                err.print(f"[red]{name}:[/red] {escape(str(finding))}", soft_wrap=True)
+            elif isinstance(finding, dict):
+                err.print(Text(tables.line(finding)), soft_wrap=True)
+
+        subject = Subject(model=model, name="shipped model" if model == "shipped" else Path(model).name)
+        if architecture and not {measurement.name for measurement in chosen} <= set(found.complete):
+            watch(architecture, "writing its weights")
+            subject = options.write_architecture(architecture, Path(folder))
+        subject = replace(subject, **given, full_autoencoder=full_autoencoder or subject.full_autoencoder)
+        pairs, kills = (2, 1) if quick else (5, 3)
+        plan = Plan(Path(folder), seconds or (1.0 if quick else 5.0), pairs, kills, quick, subject)
+        runner.run(chosen, plan, found, watch, tell)
     tables.print_tables(found.document(), out)
     if results is not None:
         write_text(results / f"{stem}.md", tables.markdown(found.document()))
+        out.print(plots.written(found.document(), results, stem), soft_wrap=True)
     if missed := sum(not target.met for target in found.targets):
         out.print(f"\n{missed} of {len(found.targets)} targets are missed here.")
     if found.failures:
