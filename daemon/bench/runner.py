@@ -1,7 +1,13 @@
 """Takes measurements one after another: each finding is kept at once, and a bench that must be quick ends in time."""
 
+import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from _thread import interrupt_main
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +15,9 @@ from daemon.bench.catalogue import Measurement
 from daemon.bench.results import Finding, Plan, Results
 from presets.errors import StreamflowError
 
-QUICK = 150.0
-"""Seconds after which a quick bench begins nothing more; what it has begun may take the rest of the three minutes."""
+QUICK, LAST = 150.0, 170.0
+"""Seconds after which a quick bench begins nothing more, and after which it ends whatever it is at."""
+OVER = "the time of --quick was over"
 
 Watch = Callable[[str, str], None]
 """Told a measurement's name and what it does now."""
@@ -21,34 +28,72 @@ Found = Callable[[str, Finding | StreamflowError], None]
 def run(chosen: Sequence[Measurement], plan: Plan, found: Results, watch: Watch, tell: Found) -> None:
     """Takes all of them that `found` does not have as complete; what lasts too long is noted there as left out."""
     began = time.monotonic()
+    wanted = [measurement for measurement in chosen if measurement.name not in found.complete]
 
     def late() -> bool:
         return plan.quick and time.monotonic() - began > QUICK
 
-    for measurement in chosen:
-        name = measurement.name
-        if name in found.complete:
-            continue
-        if late():
-            found.leave_out(name, "the time of --quick was over")
-            continue
-        place: Path = plan.folder / name  # a folder each: one show must not find what another left
-        place.mkdir()
-        had = {row["configuration"] for row in found.rows if row["measurement"] == name}
-        its_own = replace(plan, folder=place, known=frozenset(had if measurement.by_row else ()))
-        watch(name, measurement.description)
-        findings = measurement.measure(its_own, lambda text, who=name: watch(who, text))  # type: ignore[misc]
-        try:
-            for finding in findings:
-                found.add(name, finding)
-                tell(name, finding)
+    with _alarm(LAST if plan.quick else None) as rung:
+        while wanted:
+            measurement = wanted[0]
+            try:
                 if late():
-                    if isinstance(findings, Generator):
-                        findings.close()  # ends its children
-                    found.leave_out(name, "the time of --quick was over; it was cut short")
                     break
-            else:
-                found.finish(name)
-        except StreamflowError as error:
-            found.fail(name, str(error))
-            tell(name, error)
+                _take(measurement, plan, found, watch, tell, late)
+            except KeyboardInterrupt:
+                if not rung.is_set():
+                    raise
+                break
+            wanted.pop(0)
+    for measurement in wanted:
+        found.leave_out(measurement.name, OVER)
+
+
+def _take(
+    measurement: Measurement, plan: Plan, found: Results, watch: Watch, tell: Found, late: Callable[[], bool]
+) -> None:
+    name = measurement.name
+    place: Path = plan.folder / name  # a folder each: one show must not find what another left
+    place.mkdir()
+    had = {row["configuration"] for row in found.rows if row["measurement"] == name}
+    its_own = replace(plan, folder=place, known=frozenset(had if measurement.by_row else ()))
+    watch(name, measurement.description)
+    findings = measurement.measure(its_own, lambda text: watch(name, text))
+    try:
+        for finding in findings:
+            found.add(name, finding)
+            tell(name, finding)
+            if late():
+                if isinstance(findings, Generator):
+                    findings.close()  # ends its children
+                found.leave_out(name, f"{OVER}; it was cut short")
+                return
+    except StreamflowError as error:
+        found.fail(name, str(error))
+        tell(name, error)
+        return
+    found.finish(name)
+
+
+@contextmanager
+def _alarm(seconds: float | None) -> Iterator[threading.Event]:
+    """Ctrl-C after so long, which every block that ends a child knows; the event tells it from a hand's."""
+    rung = threading.Event()
+
+    def ring() -> None:
+        rung.set()
+        if sys.platform == "win32":
+            interrupt_main()
+        else:
+            os.kill(os.getpid(), signal.SIGINT)  # a wait for an answer hears nothing else
+
+    if seconds is None:
+        yield rung
+        return
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield rung
+    finally:
+        timer.cancel()

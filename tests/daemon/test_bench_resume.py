@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -152,6 +153,29 @@ def test_a_quick_bench_ends_in_time_and_says_what_it_left_out(
     assert "rows: the time of --quick was over" in tables.markdown(document)
     assert bench(path).exit_code == 0
     assert by_row.taken == ["one", "two", "three"], "without --quick nothing is left out"
+
+
+def test_a_quick_bench_does_not_wait_for_what_does_not_end(
+    tmp_path: Path, by_row: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    def hangs(plan: Plan, tell: Tell) -> Iterator[Finding]:
+        yield {"configuration": "before", "fps": 1.0}
+        try:
+            queue.Queue[None]().get(timeout=100)  # as the answer of a child is waited for
+        finally:
+            ended.append("its children")
+
+    both = (catalogue.Measurement("hangs", "", hangs, quick=True), *catalogue.MEASUREMENTS)
+    monkeypatch.setattr(catalogue, "MEASUREMENTS", both)
+    monkeypatch.setattr(runner, "LAST", 0.5)
+    path = tmp_path / "results.json"
+    assert bench(path, "--quick").exit_code == 0
+    document = json.loads(path.read_text())
+    assert ended == ["its children"]
+    assert [row["configuration"] for row in document["rows"]] == ["before"]
+    assert [left["measurement"] for left in document["left_out"]] == ["hangs", "rows", "whole"]
 
 
 def test_groups_and_all_name_several() -> None:
