@@ -62,6 +62,8 @@ class Peer:
     stand_in: str = ""
     """The accelerator that can play until then."""
     description: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] = (0, 0)
+    """Width and height of its last picture, px."""
     delivered: int = 0
     misplaced: int = 0
     """Pictures that did not come right after the one admitted before them: lost, or out of order. There are none."""
@@ -203,6 +205,7 @@ class StageLink:
                 raise RendererError(f"a picture is said to be number {place} of {of}, counted from 0")
             peer.seconds, peer.in_flight = float(header["seconds"]), int(header["in_flight"])
             peer.pacing = str(header["pacing"])
+            peer.size = int(header["shape"][1]), int(header["shape"][0])
             peer.delivered += 1
             peer.misplaced += int(header["number"]) != peer._last_number + 1
             peer._last_number = int(header["number"])

@@ -18,7 +18,7 @@ def described(renderer: RendererProcess) -> dict[str, Any]:
         "pacing": peer.pacing,
         "delivered": peer.delivered,
         "misplaced": peer.misplaced,
-        "size": [renderer.build.width, renderer.build.height],
+        "size": list(peer.size),
         **peer.description,
     }
 
