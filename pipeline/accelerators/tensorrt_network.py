@@ -4,6 +4,7 @@ Written for hardware and not yet run on any: what needs no GPU is tested, which 
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +12,11 @@ import torch
 from pipeline.accelerators import tensorrt_library
 from pipeline.accelerators.network import Port
 from pipeline.accelerators.tensorrt_build import logger, reason
-from pipeline.accelerators.tensorrt_library import Flavour
+from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
+
+RTX_MARK = b"vtrt"
+"""What engines of TensorRT-RTX begin with; those of TensorRT have had several marks, and TensorRT looks at them itself."""
 
 ALIGNMENT = 256
 """Bytes: TensorRT takes no address between two multiples of it."""
@@ -28,6 +32,23 @@ TYPES = {
     "BOOL": torch.bool,
 }
 """TensorRT's word for a type, and torch's."""
+
+
+def open_engine(path: Path, device: torch.device, threads: int | None = None) -> "TensorRTNetwork":
+    """An engine file that others built, ``.engine`` or ``.plan``, of whichever flavour; `threads` count for nothing.
+
+    Raises:
+        ModelError: it can't be read.
+        AcceleratorUnavailable: what it would run on is not here, or it is no engine, or one for something else.
+    """
+    try:
+        plan = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror or error}.") from error
+    if not plan:
+        raise ModelError(f"{path} is empty.")
+    flavour = TENSORRT_RTX if plan.startswith(RTX_MARK) else TENSORRT
+    return TensorRTNetwork(flavour, plan, f"engine {path.name}", device)
 
 
 class TensorRTNetwork:

@@ -16,14 +16,14 @@ from pipeline.accelerators import cache, cache_shelf, choice, tensorrt, tensorrt
 from pipeline.accelerators.engines import Preparation, Progress, Shapes
 from pipeline.accelerators.onnx_export import export
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
-from pipeline.accelerators.tensorrt_network import TensorRTNetwork
+from pipeline.accelerators.tensorrt_network import TensorRTNetwork, open_engine
 from pipeline.accelerators.tensorrt_parts import PLAN, Maker, Part, kept, parts, plans
 from pipeline.families.flux import FluxDenoiser
 from pipeline.families.sana import SanaDenoiser
 from pipeline.families.sd3 import SD3Denoiser
 from pipeline.graphs import FamilyGraph, precise
 from pipeline.models import Model, load_model
-from presets.errors import AcceleratorUnavailable, CacheError, StreamflowError
+from presets.errors import AcceleratorUnavailable, CacheError, ModelError, StreamflowError
 from tests.pipeline.families.tiny_networks import flux_network, sana_network, sd3_network
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX has wheels for x86-64 Linux and Windows alone")
@@ -254,6 +254,22 @@ def test_without_a_gpu_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch)
         choice.choose("tensorrt_rtx")
     with pytest.raises(AcceleratorUnavailable, match="can't load the denoiser: there is no NVIDIA GPU"):
         TensorRTNetwork(TENSORRT_RTX, b"", "denoiser", torch.device("cuda"))
+
+
+def test_a_foreign_engine_is_told_by_its_mark(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cuda, other = torch.device("cuda"), tmp_path / "other.engine"
+    plan = next(built.glob("tensorrt_rtx-denoiser-*")) / PLAN
+    with pytest.raises(AcceleratorUnavailable, match=r"TensorRT-RTX can't load the engine engine\.plan: there is no"):
+        open_engine(plan, cuda)
+    other.write_bytes(b"ftrt" + bytes(60))
+    with pytest.raises(AcceleratorUnavailable, match=r"^TensorRT can't load the engine other\.engine: "):
+        open_engine(other, cuda)
+    other.write_bytes(b"")
+    with pytest.raises(ModelError, match="is empty"):
+        open_engine(other, cuda)
+    with pytest.raises(ModelError, match="can't be read: No such file"):
+        open_engine(tmp_path / "none.engine", cuda)
 
 
 def test_a_precision_it_does_not_build_in_is_refused(tiny: Model, tmp_path: Path) -> None:
