@@ -16,7 +16,6 @@ from daemon.bench.catalogue import MEASUREMENTS
 from daemon.bench.paper import comparison, contender, duel, field, measure_pictures, rival
 from daemon.bench.paper.architectures import ARCHITECTURES
 from daemon.bench.paper.contender import handlers
-from daemon.bench.paper.decomposed import decomposed
 from daemon.bench.paper.drawer import Drawer, Pixels, Subject
 from daemon.bench.paper.duel import Look
 from daemon.bench.paper.loops import DiffusersPipeline, VanillaLoop
@@ -26,7 +25,6 @@ from daemon.bench.paper.streamed import Stream
 from daemon.bench.results import NotMeasured, Plan, Results, Target
 from daemon.bench.subject import Subject as About
 from io_bridges.card import draw_card
-from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
 from presets.errors import StreamflowError
 from presets.parameters import Parameters
@@ -122,27 +120,31 @@ def test_the_vanilla_loop_diffusers_and_the_stream_draw_the_same(model: str, fol
                 assert np.abs(one.astype(int) - picture).max() <= 1, "but for the rounding to 8 bits"
 
 
+@pytest.mark.parametrize(("one_call", "sizes"), [(True, [2]), (False, [1, 1])])
+def test_one_call_or_one_for_each_timestep_is_what_the_network_gets(one_call: bool, sizes: list[int]) -> None:
+    stream = Stream(Subject("shipped", SIDE, SIDE, "float32", 2), "eager", one_call=one_call)
+    stream.begin(Parameters(mode="text", steps=2))
+    card = draw_card(0, SIDE, SIDE).copy()
+    stream.draw(card, 0)
+    called: list[int] = []
+    whole = torch.nn.Module.__call__
+
+    def watched(module: torch.nn.Module, *given: Any, **settings: Any) -> Any:
+        if type(module).__name__ == "UNet2DConditionModel":
+            called.append(len(given[0]))
+        return whole(module, *given, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.Module, "__call__", watched)
+        stream.draw(card, 1)  # one picture at its second step, one at its first
+    assert called == sizes
+
+
 def test_pictures_that_begin_together_come_out_together() -> None:
     stream = Stream(Subject("shipped", SIDE, SIDE, "float32", 2), "eager", buffer=2)
     stream.begin(Parameters(mode="text", steps=2))
     card = draw_card(0, SIDE, SIDE).copy()
     assert [len(stream.draw(card, seed)) for seed in range(8)] == [0, 0, 0, 2, 0, 2, 0, 2]
-
-
-def test_decomposed_calls_once_for_each_distinct_timestep_and_answers_the_same() -> None:
-    called: list[list[float]] = []
-
-    def denoiser(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        called.append(timesteps.tolist())
-        return latents * timesteps.view(-1, 1, 1, 1) + conditioning.embeds.sum((1, 2)).view(-1, 1, 1, 1)
-
-    latents, embeds = torch.randn(4, 1, 2, 2), torch.randn(4, 3, 2)
-    mixed, same = torch.tensor([9.0, 4.0, 9.0, 1.0]), torch.full((4,), 5.0)
-    for timesteps, calls in ((mixed, [[1.0], [4.0], [9.0, 9.0]]), (same, [[5.0] * 4])):
-        expected = denoiser(latents, timesteps, ConditioningRows(embeds))
-        called.clear()
-        assert torch.equal(decomposed(denoiser)(latents, timesteps, ConditioningRows(embeds)), expected)
-        assert called == calls
 
 
 def test_table_1_holds_every_gain_against_the_vanilla_loop(plan: Plan) -> None:

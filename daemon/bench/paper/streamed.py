@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from daemon.bench.paper.decomposed import decomposed
 from daemon.bench.paper.drawer import Pixels, Subject
 from daemon.bench.paper.torch_model import full_autoencoder
 from pipeline.accelerators import choice
+from pipeline.accelerators.adaptive import AdaptiveDenoiser
 from pipeline.accelerators.choice import Chosen
 from pipeline.accelerators.engines import Engines, Preparation
 from pipeline.accelerators.precision import TYPES
@@ -60,7 +60,7 @@ class Stream:
         chosen = choice.build(accelerator, model, shapes_of(build, model), preparation)
         engines = chosen.engines
         if not one_call:
-            engines = replace(engines, denoiser=decomposed(engines.denoiser))
+            engines = replace(engines, denoiser=AdaptiveDenoiser(engines.denoiser))
         if subject.full_autoencoder:
             engines = _with_full_autoencoder(engines, full_autoencoder(model), TYPES[engines.precision])
         self._stream = ImageStream(build, model, Chosen(chosen.name, engines, chosen.why), conditioner)
