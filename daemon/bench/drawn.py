@@ -57,7 +57,7 @@ def bars(panels_of: Mapping[str, Sequence[Bar]], label: str, title: str) -> Figu
             place.set_visible(False)
         if len(groups) > 1:
             handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower right", ncols=len(groups))
+            figure.legend(handles, labels, loc="outside upper right", ncols=len(groups))
         figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
 
@@ -82,7 +82,7 @@ def panels(found: Mapping[tuple[str, str], Mapping[str, Sequence[tuple[float, fl
     """Lines over sizes, in two rows of two: the first two panels above, the others below."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
-    from matplotlib.ticker import NullLocator, StrMethodFormatter
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     names = list(dict.fromkeys(name for lines in found.values() for name in lines))
     with rc_context(STYLE):
@@ -94,18 +94,21 @@ def panels(found: Mapping[tuple[str, str], Mapping[str, Sequence[tuple[float, fl
                 colour = COLOURS[names.index(name) % len(COLOURS)]
                 place.plot(*zip(*line, strict=True), marker="o", markersize=4.5, color=colour, label=name)
             place.set_xscale("log", base=2)
-            place.set_yscale("log")
+            if upwards.startswith("×"):
+                place.set_ylim(bottom=0)
+            else:
+                place.set_yscale("log")
+                place.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                place.yaxis.set_minor_locator(NullLocator())
+                place.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             place.set_xticks(sizes, [f"{size:g}" for size in sizes])
             place.xaxis.set_minor_locator(NullLocator())
-            for which in (place.yaxis.set_major_formatter, place.yaxis.set_minor_formatter):
-                which(StrMethodFormatter("{x:g}"))
-            place.tick_params(axis="y", which="minor", labelsize=7)
             place.set_xlabel(label)
             place.set_ylabel(upwards)
             place.set_title(f"{head}: {upwards}")
-            place.grid(which="both")
+            place.grid()
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+        figure.legend(handles, labels, loc="outside upper right", ncols=min(4, len(labels)))
         figure.suptitle("Sizes", fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
 
@@ -116,7 +119,7 @@ def points(found: Sequence[tuple[str, float, float, float]], across: str, upward
     from matplotlib.figure import Figure as Canvas
 
     with rc_context(STYLE):
-        figure = Canvas(figsize=(8.4, 5.2), layout="constrained")
+        figure = Canvas(figsize=(10.8, 5.4), layout="constrained")
         place = figure.subplots()
         for number, (name, rate, median, last) in enumerate(found):
             colour = COLOURS[number % len(COLOURS)]
@@ -129,14 +132,14 @@ def points(found: Sequence[tuple[str, float, float, float]], across: str, upward
         place.set_ylabel(upwards)
         place.grid()
         handles, labels = place.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8)
         figure.suptitle("Latency beside throughput", fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
 
 
 def save(figure: Figure, path: Path, about: str) -> None:
     """As a PNG, whole or not at all, with where and when it was measured. Raises `SettingsError`."""
-    figure.text(0.01, -0.012, about, fontsize=7.5, color="#5b636d", ha="left", va="top")
+    figure.supxlabel(about, x=0.01, ha="left", fontsize=7.5, color="#5b636d")
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=150, bbox_inches="tight", pad_inches=0.15)
     try:

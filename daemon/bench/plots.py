@@ -33,8 +33,7 @@ def table(rows: Sequence[Row]) -> Figure:
         mode = "image" if image else "text"
         some = [row for row in rows if (row["axes"]["mode"], row["axes"]["guidance"]) == (mode, guidance)]
         found[f"{mode}-to-image, guidance {_guidance(guidance)}"] = [
-            (row["axes"]["contender"], f"{row['axes']['steps']} steps", row["fps"], f"{row['ratio']:.2f}×")
-            for row in some
+            (row["axes"]["contender"], _steps(row), row["fps"], f"{row['ratio']:.2f}×") for row in some
         ]
     return bars(found, "pictures a second", f"Every gain a row; × over the {rows[0]['axes']['base']}")
 
@@ -83,7 +82,7 @@ def forward(rows: Sequence[Row]) -> Figure:
     """Bars: one call against one for each distinct timestep."""
     found = {
         f"guidance {_guidance(scale)}": [
-            (row["axes"]["contender"], f"{row['axes']['steps']} steps", row["fps"], f"{row['ratio']:.2f}×")
+            (row["axes"]["contender"], _steps(row), row["fps"], f"{row['ratio']:.2f}×")
             for row in rows
             if row["axes"]["guidance"] == scale
         ]
@@ -104,6 +103,11 @@ PLOTS: dict[str, Callable[[Sequence[Row]], Figure]] = {
 
 def _rows(document: dict[str, Any], name: str) -> list[Row]:
     return [row for row in document["rows"] if row["measurement"] == name and "missing" not in row]
+
+
+def _steps(row: Row) -> str:
+    steps = row["axes"]["steps"]
+    return f"{steps} step" + ("s" if steps > 1 else "")
 
 
 def _guidance(scale: float) -> str:

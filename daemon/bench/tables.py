@@ -64,10 +64,9 @@ def markdown(document: dict[str, Any]) -> str:
         "",
         f"{document['cores']} cores, {document['memory_gib']} GiB, {document['system']}; {versions}.",
         f"`{document['command']}`, load before it {document['load_before'][0]}.",
-        "",
-        "| target | figure | | |",
-        "|---|---|---|---|",
     ]
+    if document["targets"]:
+        lines += ["", "| target | figure | | |", "|---|---|---|---|"]
     for target in document["targets"]:
         verdict = "met" if target["met"] else "**missed**"
         lines.append(
@@ -85,7 +84,8 @@ def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
     columns = [key for key in COLUMNS if any(row.get(key) is not None for row in rows)]
     yield "| configuration |" + "".join(f" {COLUMNS[key]} |" for key in columns) + " figures |"
     yield "|---|" + "---|" * len(columns) + "---|"
-    for row in rows:
+    # What was held against each other stands together: all that is before the contender's name.
+    for row in sorted(rows, key=lambda row: row["configuration"].rpartition(": ")[0] if "axes" in row else ""):
         cells = "".join(f" {_shown(row[key]) if row.get(key) is not None else ''} |" for key in columns)
         said = f"not measured: {row['missing']}" if "missing" in row else figures(row, columns)
         yield f"| {row['configuration']} |{cells} {said} |"
