@@ -46,6 +46,7 @@ def show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]
         while not show.status()["sources"][0]["pictures"]:  # it is not heard before the source has opened
             feed.push(feed.still)
         show.picture(lambda meta, pixels: meta["index"] > 0 and meta["source_index"] >= 0)
+        until(lambda: "next" not in show.status()["renderer"])  # no stand-in that another takes over from
         yield show
 
 
