@@ -283,9 +283,9 @@ def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two
         "accelerator": "eager",
         "attention": "flash",
         "width": 64,
-        "height": 96,
+        "height": 64,
         "model": damaged_copy(show.folder),
-        "engine": shipped_network(show.folder, 12, 8),
+        "engine": shipped_network(show.folder, 8, 8),
     }
     assert {f"/{key}" for key in turned} | {"/fallback"} == REBUILDS
     began = show.status()
@@ -303,7 +303,7 @@ def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two
             show.picture(lambda meta, pixels: difference(pixels, drawn[-1]) > SAME)
             switched.append(len(ticks))
             drawn.append(settled(show))
-            assert show.status()["renderer"]["size"] == [64, 96], "each of them is that of the pictures that come"
+            assert show.status()["renderer"]["size"] == [64, 64], "each of them is that of the pictures that come"
         assert difference(drawn[3], drawn[1]) < 2 * SAME, "the engine is the network that the model was before"
         assert show.status()["renderer"]["engine"] == turned["engine"]
         show.set(**{key: values[f"/{key}"] for key in turned})
