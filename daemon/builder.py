@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import IO, Any
 
-from daemon.renderer import end_with_the_stage, step_back
+from daemon.renderer import end_with_the_stage
 from presets.errors import StreamflowError
 
 
@@ -23,7 +23,6 @@ def main() -> int:
     # Ctrl-C in a terminal reaches the whole process group; the command decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_the_stage, name="end-with-the-command", daemon=True).start()
-    step_back()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as lines:
         # What libraries print must not come between the lines.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

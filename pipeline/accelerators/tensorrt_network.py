@@ -16,7 +16,7 @@ from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavo
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
 
 RTX_MARK = b"vtrt"
-"""What engines of TensorRT-RTX begin with; those of TensorRT have had several marks, and TensorRT looks at them itself."""
+"""What engines of TensorRT-RTX begin with; those of TensorRT had several marks, and it looks at them itself."""
 
 ALIGNMENT = 256
 """Bytes: TensorRT takes no address between two multiples of it."""
