@@ -168,7 +168,8 @@ def test_table_1_holds_every_gain_against_the_vanilla_loop(plan: Plan) -> None:
     assert len({row["configuration"] for row in rows}) == len(rows)
     # What is known is not measured again, and nobody is built for it.
     known = {row["configuration"] for row in rows if "missing" not in row}
-    assert ["missing" in row for row in measured("table1", replace(plan, known=frozenset(known))).rows] == [True]
+    again = measured("table1", replace(plan, known=frozenset(known))).rows
+    assert [row["axes"]["contender"] for row in again] == ([field.RIVAL] if rival.missing() else [])
     but_one = frozenset(name for name in known if "diffusers" not in name)
     again = [row for row in measured("table1", replace(plan, known=but_one)).rows if "missing" not in row]
     assert {row["axes"]["contender"] for row in again} == {"diffusers pipeline"}
@@ -245,6 +246,8 @@ def test_a_precision_that_an_accelerator_does_not_compute_in_is_not_compared(pla
     rows = [*comparison.compared(plan, here, question, lambda text: None)]
     assert isinstance(rows[1], dict)
     assert "by itself it takes float32" in rows[1]["missing"]
+    assert comparison._other_device("cuda:0", "cuda") == ""
+    assert "on cpu here, and the others on cuda" in comparison._other_device("cpu", "cuda")
 
 
 def test_streamdiffusion_is_fed_the_same_network_steps_and_batch() -> None:

@@ -78,7 +78,8 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
                 against = ready()
                 say("building")
                 with entered(plan, contender, comparison.size, most_steps, here.precision) as one:
-                    if reason := _other_precision(contender, one.description["precision"], here.precision):
+                    reason = _other_precision(contender, one.description["precision"], here.precision)
+                    if reason or (reason := _other_device(one.description["device"], against.description["device"])):
                         yield row(contender, wanted[0], {"missing": reason})
                         continue
                     for look in wanted:
@@ -89,6 +90,12 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
                 if contender is base:
                     raise  # without it there is nothing to compare
                 yield row(contender, wanted[0], {"missing": str(error)})
+
+
+def _other_device(device: str, others: str) -> str:
+    """Likewise."""
+    same = device.partition(":")[0] == others.partition(":")[0]
+    return "" if same else f"it computes on {device} here, and the others on {others}"
 
 
 def _other_precision(contender: Contender, computed: str, asked: str) -> str:

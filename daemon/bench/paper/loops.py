@@ -61,8 +61,8 @@ class DiffusersPipeline:
         self._torch = held = TorchModel(subject)
         self.device, self.description = held.device, held.description
         self._scheduler = scheduler_of(held.model)
-        words = held.model.text_encoder, held.model.tokenizer
-        parts = (held.autoencoder, *words, held.unet, self._scheduler, None, None)
+        # Without a text encoder, which stays in main memory: the pipeline would take its device for its own.
+        parts = (held.autoencoder, None, None, held.unet, self._scheduler, None, None)
         self._pipes: dict[str, Any] = {}
         for mode, kind in (("text", StableDiffusionPipeline), ("image", StableDiffusionImg2ImgPipeline)):
             self._pipes[mode] = kind(*parts, requires_safety_checker=False)

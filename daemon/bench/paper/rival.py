@@ -41,6 +41,8 @@ class StreamDiffusionRival:
         if self.device.type != "cuda":
             _stand_in_for_cuda_events()
             self.description["note"] = "CUDA's events and synchronize, by which it times itself, are stand-ins here"
+        # It encodes texts by itself, on the pipeline's device and in its type.
+        held.model.text_encoder.to(held.device, held.dtype)
         scheduler = _scheduler(held)
         parts = (held.autoencoder, held.model.text_encoder, held.model.tokenizer, held.unet, scheduler, None, None)
         self._pipe = StableDiffusionPipeline(*parts, requires_safety_checker=False)
@@ -56,8 +58,6 @@ class StreamDiffusionRival:
         self._stream: Any = StreamDiffusion(
             self._pipe, indices, torch_dtype=self._torch.dtype, cfg_type=kind, **self._size
         )
-        # Its own call encodes the texts with the pipeline, on the pipeline's device and in its type.
-        self._pipe.text_encoder.to(self.device, self._torch.dtype)
         self._stream.prepare(look.prompt[0].text, num_inference_steps=GRID, guidance_scale=look.guidance)
         self._begun = 0
 
