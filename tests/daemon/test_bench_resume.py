@@ -178,6 +178,14 @@ def test_a_quick_bench_does_not_wait_for_what_does_not_end(
     assert [left["measurement"] for left in document["left_out"]] == ["hangs", "rows", "whole"]
 
 
+def test_the_bench_itself_never_imports_torch() -> None:
+    modules = "catalogue, runner, plots, options, resume"
+    code = (
+        f"import sys; from daemon.bench import {modules}; sys.exit(bool({{'torch', 'matplotlib'}} & {{*sys.modules}}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
 def test_groups_and_all_name_several() -> None:
     paper = [each.name for each in catalogue.chosen("paper")]
     assert paper[0] == "table1"
