@@ -7,7 +7,7 @@ import threading
 import time
 from _thread import interrupt_main
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,23 +77,31 @@ def _take(
 
 @contextmanager
 def _alarm(seconds: float | None) -> Iterator[threading.Event]:
-    """Ctrl-C after so long, which every block that ends a child knows; the event tells it from a hand's."""
+    """As Ctrl-C after so long, which every block that ends a child knows; the event tells it from a hand's."""
     rung = threading.Event()
-
-    def ring() -> None:
-        rung.set()
-        if sys.platform == "win32":
-            interrupt_main()
-        else:
-            os.kill(os.getpid(), signal.SIGINT)  # a wait for an answer hears nothing else
-
     if seconds is None:
         yield rung
         return
+    windows = sys.platform == "win32"
+    if not windows:
+        # A wait for a child's answer hears nothing but a signal, and a shell may have made this process deaf to SIGINT.
+        before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+
+    def ring() -> None:
+        rung.set()
+        if windows:
+            interrupt_main()
+        else:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
     timer.start()
     try:
         yield rung
     finally:
-        timer.cancel()
+        with suppress(KeyboardInterrupt):  # rung at the very end
+            timer.cancel()
+            timer.join()
+        if not windows:
+            signal.signal(signal.SIGUSR1, before)

@@ -39,7 +39,7 @@ class Measured:
 
 
 @pytest.fixture
-def by_row(monkeypatch: pytest.MonkeyPatch) -> Measured:
+def by_row(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measured]:
     """The one that goes row by row; beside it stands one that does not."""
     mine, whole = Measured(), Measured()
     both = (
@@ -48,9 +48,10 @@ def by_row(monkeypatch: pytest.MonkeyPatch) -> Measured:
     )
     monkeypatch.setattr(catalogue, "MEASUREMENTS", both)
     monkeypatch.setattr("daemon.bench.resume.MEASUREMENTS", both)
-    monkeypatch.setattr(signal, "signal", lambda number, handler: None)  # the test's own process keeps its handlers
     monkeypatch.setattr(Measured, "whole", whole, raising=False)
-    return mine
+    before = signal.getsignal(signal.SIGTERM)
+    yield mine
+    signal.signal(signal.SIGTERM, before)  # the command has its own
 
 
 def bench(path: Path, *arguments: str) -> Result:
