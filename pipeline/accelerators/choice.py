@@ -4,8 +4,9 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pipeline.accelerators import eager, foreign, onnx_export
+from pipeline.accelerators import eager, foreign, onnx_export, tensorrt_library
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
 
@@ -79,12 +80,6 @@ def _onnxruntime_missing() -> str:
     return onnx_export.missing()
 
 
-def _tensorrt_missing(name: str) -> str:
-    from pipeline.accelerators import tensorrt_library
-
-    return tensorrt_library.missing(tensorrt_library.FLAVOURS[name])
-
-
 ACCELERATORS = {
     row.name: row
     for row in (
@@ -104,17 +99,17 @@ ACCELERATORS = {
         ),
         Accelerator(
             "tensorrt",
-            "TensorRT",
-            lambda: _tensorrt_missing("tensorrt"),
-            "",
+            TENSORRT.title,
+            lambda: tensorrt_library.missing(TENSORRT),
+            TENSORRT.remedy,
             "pipeline.accelerators.tensorrt",
             ahead=True,
         ),
         Accelerator(
             "tensorrt_rtx",
-            "TensorRT-RTX",
-            lambda: _tensorrt_missing("tensorrt_rtx"),
-            "",
+            TENSORRT_RTX.title,
+            lambda: tensorrt_library.missing(TENSORRT_RTX),
+            TENSORRT_RTX.remedy,
             "pipeline.accelerators.tensorrt_rtx",
             ahead=True,
         ),
