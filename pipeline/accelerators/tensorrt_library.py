@@ -40,14 +40,14 @@ TENSORRT = Flavour(
     "TensorRT",
     ("tensorrt", "tensorrt_cu13", "tensorrt_cu12"),
     False,
-    "Install it with: pip install 'streamflow-live[tensorrt]'",
+    "It wants an NVIDIA GPU with its driver, and: pip install 'streamflow-live[tensorrt]'",
 )
 TENSORRT_RTX = Flavour(
     "tensorrt_rtx",
     "TensorRT-RTX",
     ("tensorrt_rtx", "tensorrt_rtx_cu13", "tensorrt_rtx_cu12"),
     True,
-    "Install it with: pip install 'streamflow-live[tensorrt-rtx]'",
+    "It wants an RTX card with its driver, and: pip install 'streamflow-live[tensorrt-rtx]'",
 )
 FLAVOURS = {flavour.name: flavour for flavour in (TENSORRT, TENSORRT_RTX)}
 
@@ -66,7 +66,7 @@ def library(flavour: Flavour) -> Any:
 def missing(flavour: Flavour) -> str:
     """Why its engines can't run here, or nothing if they can."""
     if importlib.util.find_spec(flavour.name) is None:
-        return f"it is not installed. {flavour.remedy}"
+        return "it is not installed"
     card = capability()
     if not card:
         built = "" if torch.version.cuda else ", and this torch is not built for CUDA"

@@ -71,7 +71,7 @@ class TensorRTNetwork:
             ModelError: inputs or outputs of a type that torch does not have.
         """
         if missing := tensorrt_library.missing(flavour):
-            raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {missing}.")
+            raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {missing}. {flavour.remedy}")
         trt = tensorrt_library.library(flavour)
         self._title, self._name, self._device = flavour.title, name, device
         self._log = logger(trt)
