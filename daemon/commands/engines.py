@@ -1,14 +1,15 @@
 """``streamflow-live engines``: what was built and is kept: list it, verify it, remove what is of no more use."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from daemon.kept_engines import Kept
+if TYPE_CHECKING:  # so that --help of every command answers at once
+    from daemon.kept_engines import Kept
 
 app = typer.Typer(help="The engines that are kept.", no_args_is_help=True)
 
@@ -69,7 +70,7 @@ def prune(
         raise typer.Exit(1)
 
 
-def _print(kept: list[Kept], as_json: bool) -> None:
+def _print(kept: "list[Kept]", as_json: bool) -> None:
     from daemon.kept_engines import age, amount, total
     from pipeline.accelerators.cache import root_folder
 
