@@ -42,7 +42,7 @@ MEASUREMENTS = (
     Measurement("stream", "the bare stream: distinct pictures a second", measure_stream, quick=True),
     Measurement("daemon", "the daemon against the bare pipeline, interleaved pairs", measure_daemon),
     Measurement("denoiser", "one batched call against single calls; whole pictures beside it", measure_denoiser),
-    Measurement("overhead", "a step of the stream beyond its network call", measure_overhead, quick=True),
+    Measurement("overhead", "a step of the stream beyond its network call", measure_overhead),
     Measurement("affine", "a solver's step for many samples, against diffusers' scheduler one by one", measure_affine),
     Measurement("mixed", "steps and strength another every picture, against constant ones", measure_mixed),
     Measurement("pipelining", "what streaming saves, for 1 to 8 steps", measure_pipelining),
