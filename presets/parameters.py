@@ -231,7 +231,10 @@ class Parameters(BaseModel):
     ] = False
     engine: Annotated[
         str,
-        Field(max_length=1000, description="a compiled network to play in the model's place, an ONNX file; '' is none"),
+        Field(
+            max_length=1000,
+            description="a compiled network to play in the model's place, an ONNX or TensorRT file; empty is none",
+        ),
         Live(Effect.REBUILD),
     ] = ""
 

@@ -41,7 +41,17 @@ def _open_onnx(path: Path, device: torch.device, threads: int | None) -> Network
     return OnnxNetwork(path, device, threads)
 
 
-READERS: Mapping[str, Callable[[Path, torch.device, int | None], Network]] = {".onnx": _open_onnx}
+def _open_tensorrt(path: Path, device: torch.device, threads: int | None) -> Network:
+    from pipeline.accelerators.tensorrt_network import open_engine
+
+    return open_engine(path, device, threads)
+
+
+READERS: Mapping[str, Callable[[Path, torch.device, int | None], Network]] = {
+    ".onnx": _open_onnx,
+    ".engine": _open_tensorrt,
+    ".plan": _open_tensorrt,
+}
 """By the file's suffix, what opens it for a device, with so many threads on a processor."""
 
 

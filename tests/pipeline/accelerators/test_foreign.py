@@ -189,7 +189,7 @@ def test_files_that_are_no_engine_are_refused_before_anything_is_built(tiny_fold
     (tmp_path / "words.txt").write_text("hello")
     (tmp_path / "damaged.onnx").write_bytes(b"hello")
     assert "There is no engine file" in refused("nowhere.onnx")
-    assert "words.txt is a '.txt' file; an engine is one of .onnx" in refused("words.txt")
+    assert "words.txt is a '.txt' file; an engine is one of .onnx, .engine, .plan" in refused("words.txt")
     assert said == ["reading the model"] * 2
     assert "damaged.onnx can't be read as ONNX" in refused("damaged.onnx")
 
