@@ -16,12 +16,18 @@ from pipeline.denoiser import Denoiser
 from pipeline.models import Model
 
 SHARED_FROM = 4
-"""From so many rows on a batch is shared out between two halves of the threads: each computes its rows from the first
-layer to the last, and waits for the other at the end of them and not of every layer."""
+"""From so many rows on an even batch is shared out between two halves of the threads: each computes its rows from the
+first layer to the last, and waits for the other at the end of them and not of every layer. That is some 6 % faster on
+two idle cores, and a quarter where other programs compute beside it. An odd batch would wait for its larger half."""
 
-EVERY_SIZE = 8
-"""Up to so many rows every size is prepared, each with networks compiled for it alone, about 15 % faster than the one
-of any size; past them the even ones: the largest batches are guided, two rows a picture."""
+EVERY_SIZE = 6
+"""Up to so many rows every size is prepared, past them the even ones: the largest are guided, two rows a picture."""
+
+LARGEST_STATIC = 8
+"""Up to so many rows a batch has a network compiled for it alone, about 15 % faster than the one of any size."""
+
+ANY = 0
+"""The rows of the network that takes any number."""
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
@@ -54,12 +60,7 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     rows = shapes.rows if preparation.engine is None else 0
     sizes = [size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows]
     parts = {size: parts_of(size, threads) for size in sizes}
-    largest_static = max((max(shared) for size, shared in parts.items() if size <= EVERY_SIZE), default=0)
-
-    def static(rows: int) -> int:
-        """The size of the compiled network that takes so many rows; 0 is the one of any size."""
-        return rows if rows <= largest_static else 0
-
+    kind_of = {size: (shared[0] if size <= LARGEST_STATIC else ANY, len(shared)) for size, shared in parts.items()}
     width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
 
     def compiling(graph: Any, precision: str = precision, **more: Any) -> Callable[[], Any]:
@@ -67,16 +68,15 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
 
     def network(rows: int, side_by_side: int) -> Callable[[], Any]:
         graph = graphs["denoiser"].clone()
-        if rows:
+        if rows != ANY:
             graph.reshape({0: [rows, *shapes.latent], 1: [rows, width], 2: [rows, *shapes.embeds]})
         if side_by_side == 1:
             return compiling(graph)
-        # Not pinned: the parts of an odd batch are networks of their own, which would be pinned to the same cores.
-        return compiling(graph, PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=side_by_side, ENABLE_CPU_PINNING=False)
+        return compiling(graph, PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=side_by_side)
 
     # The timesteps always in float32: bfloat16 has 750 and 753 in one.
     work = [compiling(graphs["timesteps"], "f32"), compiling(graphs["encoder"]), compiling(graphs["decoder"])]
-    kinds = sorted({(static(rows), len(shared)) for shared in parts.values() for rows in shared})
+    kinds = sorted(set(kind_of.values()))
     work += [network(*kind) for kind in kinds]
     answers = preparation.together(work)
     preparation.meanwhile()
@@ -86,7 +86,7 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
         compiled.append(answer)
     timesteps, encoder, decoder, *networks = compiled
     of_kind = dict(zip(kinds, networks, strict=True))
-    shares = {size: [(rows, of_kind[static(rows), len(shared)]) for rows in shared] for size, shared in parts.items()}
+    shares = {size: [(rows, of_kind[kind_of[size]]) for rows in shared] for size, shared in parts.items()}
     denoiser: Denoiser = OpenVinoDenoiser(shares, timesteps, width, shapes.latent) if sizes else left_out
     pixels = (1, shapes.height, shapes.width, 3)
     encode = Request(encoder, torch.empty(1, *shapes.latent))
@@ -98,4 +98,4 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
 
 def parts_of(size: int, threads: int) -> tuple[int, ...]:
     """The rows of a batch in parts that are computed side by side."""
-    return (size,) if threads < 2 or size < SHARED_FROM else (size - size // 2, size // 2)
+    return (size,) if threads < 2 or size < SHARED_FROM or size % 2 else (size // 2, size // 2)

@@ -75,7 +75,7 @@ def test_openvino_is_eager_in_float32(reference: Engines, engines: Engines, rows
 
 
 def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
-    assert engines.sizes == (1, 2, 3, 4, 5, 6, 7, 8, 10)
+    assert engines.sizes == (1, 2, 3, 4, 5, 6, 8, 10)
     latents, timesteps, text = inputs(TINY, TINY.rows)
 
     def rows(start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
@@ -90,7 +90,7 @@ def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
 
 def test_a_batch_is_shared_out_where_there_are_threads_for_it() -> None:
     assert [parts_of(size, 1) for size in (1, 5, 8)] == [(1,), (5,), (8,)]
-    assert [parts_of(size, 2) for size in (1, 2, 3, 4, 5, 8)] == [(1,), (2,), (3,), (2, 2), (3, 2), (4, 4)]
+    assert [parts_of(size, 2) for size in (1, 2, 3, 4, 5, 8)] == [(1,), (2,), (3,), (2, 2), (5,), (4, 4)]
 
 
 def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engines) -> None:
