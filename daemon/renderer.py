@@ -78,6 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+"""As torch says it of a processor's memory, CUDA and its libraries of a GPU's."""
+
+
 def _kind(error: StreamflowError) -> FailureKind:
     if isinstance(error, AcceleratorUnavailable):
         return "accelerator"
@@ -90,7 +94,7 @@ def _out_of_memory(error: Exception) -> bool:
     """Whether it is memory that was too short: torch has a class of its own for a GPU's, and for a processor's none."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
+    return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
 def end_with_the_stage() -> None:

@@ -87,6 +87,9 @@ class ImageStream:
             device=chosen.engines.device,
             recorder=chosen.engines.recorder,
         )
+        # A share of the device's time is kept by the time that a step takes: nothing may go on after it then.
+        shared = build.gpu_share is not None and build.gpu_share < 1
+        self._begin_decode = None if shared else chosen.engines.begin_decode
         self._begun: list[tuple[Callable[[], torch.Tensor], object]] = []
         """Pictures whose decoding goes on beside the network's next call, with their tickets."""
         self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
@@ -230,7 +233,7 @@ class ImageStream:
         first, and then its pixels are waited for. With no further picture in flight it comes out at once.
         """
         finished = self._stream.step()
-        begin = self._engines.begin_decode
+        begin = self._begin_decode
         if begin is None:
             return [self._out(self._engines.decode(latent.unsqueeze(0)), ticket) for latent, ticket in finished]
         pictures = self._collect()
@@ -262,7 +265,7 @@ class ImageStream:
         self._pixels.zero_()
         latent = self._engines.encode(self._pixels)
         self._engines.decode(latent)
-        self._stream.warm_up()
+        self._stream.warm_up(fresh=bool(self._model.schedule(4, 1.0).c.any()))
 
 
 def shapes_of(build: Build, model: Model) -> Shapes:

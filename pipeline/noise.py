@@ -52,7 +52,8 @@ def noise_bank(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype)
 
     @lru_cache(maxsize=CACHED)
     def kept(seed: int, row: int, leg: int) -> torch.Tensor:
-        return unit_noise(seed, row, shape, leg).to(device=device, dtype=dtype)
+        noise = unit_noise(seed, row, shape, leg).to(dtype)
+        return noise.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else noise.to(device)
 
     def bank(shares: Sequence[NoiseShare], row: int, out: torch.Tensor) -> None:
         if len(shares) == 1:

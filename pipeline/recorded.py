@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from pipeline.block import Terms
-from presets.errors import AcceleratorUnavailable
+from presets.errors import AcceleratorUnavailable, MemoryShort
 
 WARM_UPS = 3
 """Calls before a recording: libraries choose their kernels and take their memory in the first ones."""
@@ -41,7 +41,8 @@ class Recorded:
         No picture is touched: what runs to warm up is a step without any.
 
         Raises:
-            AcceleratorUnavailable: something in the step can't be recorded, or there is no memory for it.
+            AcceleratorUnavailable: something in the step can't be recorded.
+            MemoryShort: there is no memory for it.
         """
         every = list(terms)
         for size in sorted(sizes, reverse=True):
@@ -50,20 +51,21 @@ class Recorded:
                 self._add(size, one)
 
     def advance(self, size: int, terms: Terms) -> None:
-        """As `StreamState.advance`. A set of terms that was not prepared runs plainly, and is recorded after it."""
+        """As `StreamState.advance`. Terms that were not prepared run plainly: a recording would hold the show up."""
         replay = self._replays.get((size, terms))
-        if replay is not None:
+        if replay is None:
+            self._state.advance(size, terms)
+        else:
             replay()
-            return
-        self._state.advance(size, terms)
-        self._replays[size, terms] = self._record(lambda: self._state.advance(size, terms))
 
     def _add(self, size: int, terms: Terms) -> None:
         try:
             for _ in range(WARM_UPS):
                 self._state.advance(size, terms)
             self._replays[size, terms] = self._record(lambda: self._state.advance(size, terms))
-        except RuntimeError as error:  # torch's own for all that a capture may meet, out of memory included
+        except torch.OutOfMemoryError as error:
+            raise MemoryShort(f"There is too little memory to record a step of {size} rows.") from error
+        except RuntimeError as error:  # torch's own for all else that a capture may meet
             raise AcceleratorUnavailable(
                 f"A step of {size} rows can't be recorded as a CUDA graph: {error}. Take accelerator eager or compile."
             ) from error

@@ -96,7 +96,9 @@ class StreamState:
         for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):
             for rows, one in zip(self._texts, (text.embeds, text.mask, text.pooled, None), strict=True):
                 if rows is not None and one is not None:
-                    rows[place].copy_(one)
+                    # Texts are never changed once made; from pinned memory a GPU fetches them when it gets there.
+                    pinned = rows.is_cuda and not one.is_cuda
+                    rows[place].copy_(one.pin_memory() if pinned else one, non_blocking=True)
 
     def advance(self, size: int, terms: Terms) -> None:
         """The whole step at one batch size, as the block that was sent last describes it."""

@@ -207,18 +207,22 @@ class StreamPipeline:
         self._vacant = list(range(self.slots - 1, -1, -1))
 
     @torch.inference_mode()
-    def warm_up(self) -> None:
+    def warm_up(self, fresh: bool = False) -> None:
         """Calls the denoiser once at every prepared batch size; pictures in flight are not touched.
 
-        With a recorder the steps of all sizes are recorded, without guidance and with it; other kinds when they come.
+        With a recorder the steps of all sizes are recorded, for every kind of guidance and for none. Pictures of
+        several kinds in one step run plainly.
+
+        Args:
+            fresh: Whether the pictures' schedules add noise.
         """
         for batch in self._state.batches.values():
             self._denoiser(*batch)
         if self._recorded is not None:
-            terms = [
-                Terms(guided, False, False, False)
-                for guided in ((False,) if self._embedded_guidance else (False, True))
-            ]
+            # None, full, a residual kind, and onetime_negative with pictures on all their rows.
+            kinds = [(False, False, False), (True, False, False), (False, True, False), (True, True, True)]
+            wanted = kinds[:1] if self._embedded_guidance else kinds
+            terms = [Terms(uncond, residual, fresh, anchoring) for uncond, residual, anchoring in wanted]
             self._recorded.prepare(self._sizes, terms)
 
     def _freshen(self, stepping: list[tuple[int, Slot]]) -> None:

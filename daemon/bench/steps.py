@@ -151,6 +151,7 @@ class Steps:
             conditioning=self._conditioning,
             sizes=self._engines.sizes,
             device=self._engines.device,
+            recorder=None if denoiser else self._engines.recorder,
         )
 
 

@@ -9,12 +9,11 @@ import importlib.util
 from typing import Any
 
 import torch
-from torch._dynamo.exc import BackendCompilerFailed
-from torch._inductor.exc import InductorError
+from torch._dynamo.exc import ShortenTraceback
 
 from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.eager import available_device
-from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes
 from pipeline.accelerators.precision import TYPES, InPrecision, type_of
 from pipeline.accelerators.torch_engines import autoencoder_graphs, on_device, torch_engines
 from pipeline.models import Model
@@ -22,6 +21,10 @@ from presets.errors import AcceleratorUnavailable
 
 ALSO_REPEATED = ("ResnetBlock2D",)
 """Blocks of a UNet that diffusers' own list leaves out: most of a small network's time is in its convolutions."""
+
+VARIANTS = 64
+"""How often one kind of block may be compiled: for each pair of channels, and for a batch of 1 apart. At torch's own
+limit of 8 the rest of a UNet would go on uncompiled, with no more than a warning."""
 
 
 def missing() -> str:
@@ -50,26 +53,34 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     precision = preparation.precision or ("float16" if device.type == "cuda" else "float32")
     dtype = type_of(precision, tuple(TYPES), "torch.compile")
     progress("loading the network", 0.0)
-    unet = on_device(InPrecision(model.unet, dtype), device)
-    unet = with_attention(unet, preparation.attention, dtype, device)
     encoder, decoder = autoencoder_graphs(model, dtype, device)
     preparation.meanwhile()
-    repeated = {*(getattr(model.unet, "_repeated_blocks", None) or ()), *ALSO_REPEATED}
-    for block in unet.modules():
-        if type(block).__name__ in repeated:
-            block.compile(dynamic=True)
-    engines = torch_engines(unet, encoder, decoder, shapes, precision)
-    # In the order that torch specialises: a batch of 1 is compiled apart from all others.
+    unet: torch.nn.Module | None = None
+    if preparation.engine is None:
+        unet = on_device(InPrecision(model.unet, dtype), device)
+        unet = with_attention(unet, preparation.attention, dtype, device)
+        _compile(unet, {*(getattr(model.unet, "_repeated_blocks", None) or ()), *ALSO_REPEATED})
+        _call(unet, shapes, device, progress)
+    progress("ready", 1.0)
+    return torch_engines(unet, encoder, decoder, shapes, precision, device)
+
+
+def _compile(network: torch.nn.Module, kinds: set[str]) -> None:
+    for block in network.modules():
+        if type(block).__name__ in kinds:
+            block.compile(dynamic=True, recompile_limit=VARIANTS)
+
+
+def _call(unet: torch.nn.Module, shapes: Shapes, device: torch.device, progress: Progress) -> None:
+    """The first calls, in which torch compiles: a batch of 1 apart from all others, and after them."""
     for place, size in enumerate((2, 1)):
         progress("compiling the network's blocks", 0.1 + 0.45 * place)
         rows = (torch.zeros(size, *shapes.latent), torch.full((size,), 500.0), torch.zeros(size, *shapes.embeds))
         try:
             with torch.inference_mode():
                 unet(*(each.to(device) for each in rows))
-        except (BackendCompilerFailed, InductorError) as error:
+        except ShortenTraceback as error:  # the base of what torch's compilers give up with
             raise AcceleratorUnavailable(f"torch.compile gives up: {_first_line(error)}") from error
-    progress("ready", 1.0)
-    return engines
 
 
 def _first_line(error: Any) -> str:

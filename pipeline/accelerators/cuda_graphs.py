@@ -17,11 +17,13 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     progress, device = preparation.progress, torch.device("cuda")
     precision = preparation.precision or "float16"
     dtype = type_of(precision, tuple(TYPES), "CUDA")
-    progress("loading the network", 0.1)
-    unet = on_device(InPrecision(model.unet, dtype), device)
-    unet = with_attention(unet, preparation.attention, dtype, device)
+    unet = None
+    if preparation.engine is None:
+        progress("loading the network", 0.1)
+        unet = on_device(InPrecision(model.unet, dtype), device)
+        unet = with_attention(unet, preparation.attention, dtype, device)
     progress("loading the autoencoder", 0.6)
     encoder, decoder = autoencoder_graphs(model, dtype, device)
     preparation.meanwhile()
     progress("ready", 1.0)
-    return torch_engines(unet, encoder, decoder, shapes, precision)
+    return torch_engines(unet, encoder, decoder, shapes, precision, device)

@@ -11,7 +11,7 @@ import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from pipeline.accelerators.network import Port
-from presets.errors import AcceleratorUnavailable, ModelError
+from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError
 
 TYPES = {
     "tensor(float)": (torch.float32, np.float32),
@@ -100,6 +100,8 @@ class OnnxNetwork:
         try:
             self._session.run_with_iobinding(self._binding)
         except (*ERRORS, RuntimeError) as error:
+            if "Failed to allocate memory" in str(error):
+                raise MemoryShort(f"ONNX Runtime can't run the network: {_said(error)}") from error
             raise ModelError(f"ONNX Runtime can't run the network: {_said(error)}") from error
 
     def _bind(self, bind: Callable[..., None], name: str, tensor: torch.Tensor) -> None:

@@ -6,6 +6,7 @@ import torch
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.onnx_network import CUDA, OnnxNetwork
 from pipeline.accelerators.onnx_parts import NAMES, PARTS, exported
+from pipeline.accelerators.precision import type_of
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.models import Model
 
@@ -13,12 +14,14 @@ from pipeline.models import Model
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     """Exports (or finds the files in the cache) and opens them; every batch size up to ``shapes.rows`` is at hand.
 
-    In float32 on the CPU; on a GPU, where this has not been tried, the networks compute in float16. Torch is left with
-    one thread.
+    In float32 on the CPU; on a GPU, where this has not been tried, in float16 unless float32 is asked for. Torch is
+    left with one thread.
     """
     cuda = CUDA in onnxruntime.get_available_providers() and torch.cuda.is_available()
     device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
-    precision = "float16" if cuda else "float32"
+    known = ("float16", "float32") if cuda else ("float32",)
+    precision = preparation.precision or known[0]
+    type_of(precision, known, "ONNX Runtime")
     progress = preparation.progress
     parts = PARTS if preparation.engine is None else PARTS[:2]
 

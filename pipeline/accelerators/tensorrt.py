@@ -11,6 +11,7 @@ from pipeline.accelerators.tensorrt_build import target
 from pipeline.accelerators.tensorrt_library import TENSORRT, Flavour
 from pipeline.accelerators.tensorrt_network import TensorRTNetwork
 from pipeline.accelerators.tensorrt_parts import SHARES, Maker, kept, maker, parts, plans
+from pipeline.accelerators.transfer import Decoding, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.models import Model
 from presets.errors import CacheError
@@ -72,8 +73,9 @@ def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prep
     preparation.meanwhile()
     pixels = (1, shapes.height, shapes.width, 3)
     encode = _Function(networks["encoder"], torch.empty(1, *shapes.latent, device=device))
-    decode = _Function(networks["decoder"], torch.empty(pixels, dtype=torch.uint8, device=device))
-    arriving = torch.empty(pixels, dtype=torch.uint8, device=device)
+    decoder = _Function(networks["decoder"], torch.empty(pixels, dtype=torch.uint8, device=device))
+    decode = Decoding(decoder, shapes.latent, pixels[1:], device, depth=shapes.rows)
+    upload = Upload(pixels, torch.uint8, device)
     prepared = sizes(shapes.rows)
     denoiser: Denoiser = left_out
     if "denoiser" in networks:
@@ -81,11 +83,12 @@ def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prep
     progress("ready", 1.0)
     return Engines(
         denoiser,
-        lambda picture: encode(arriving.copy_(picture, non_blocking=True)),
-        lambda latent: decode(latent.contiguous()).cpu(),
+        lambda picture: encode(upload(picture)),
+        decode,
         prepared,
         device,
         made.precision,
+        begin_decode=decode.begin,
     )
 
 

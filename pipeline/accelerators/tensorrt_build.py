@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.accelerators import tensorrt_library
 from pipeline.accelerators.engines import Progress
 from pipeline.accelerators.tensorrt_library import Flavour
-from presets.errors import AcceleratorUnavailable, StreamflowError
+from presets.errors import AcceleratorUnavailable, MemoryShort, StreamflowError
 
 SMALLEST_STEP = 0.01
 """Of a build, that is told."""
@@ -91,12 +91,19 @@ def build_plan(
         if monitor.cancelled is not None:
             raise monitor.cancelled
         if plan is None:
-            raise AcceleratorUnavailable(f"{flavour.title} can't build the {name}: {reason(log.errors)}")
+            raised = MemoryShort if is_memory(log.errors) else AcceleratorUnavailable
+            raise raised(f"{flavour.title} can't build the {name}: {reason(log.errors)}")
         return plan, b"" if flavour.ahead else bytes(config.get_timing_cache().serialize())
     finally:
         # TensorRT's objects must go in this order, before the log that they write into.
         del config, parser, network, builder
         gc.collect()
+
+
+def is_memory(errors: list[str]) -> bool:
+    """Whether what TensorRT says is that memory was too short."""
+    words, _ = _MENDED[0]
+    return any(word in error for error in errors for word in words)
 
 
 def reason(errors: list[str]) -> str:

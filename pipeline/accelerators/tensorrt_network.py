@@ -11,9 +11,9 @@ import torch
 
 from pipeline.accelerators import tensorrt_library
 from pipeline.accelerators.network import Port
-from pipeline.accelerators.tensorrt_build import logger, reason
+from pipeline.accelerators.tensorrt_build import is_memory, logger, reason
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
-from presets.errors import AcceleratorUnavailable, ModelError, StreamError
+from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError, StreamError, StreamflowError
 
 RTX_MARK = b"vtrt"
 """What engines of TensorRT-RTX begin with; those of TensorRT had several marks, and it looks at them itself."""
@@ -41,6 +41,11 @@ def open_engine(path: Path, device: torch.device, threads: int | None = None) ->
         ModelError: it can't be read.
         AcceleratorUnavailable: what it would run on is not here, or it is no engine, or one for something else.
     """
+    if device.type != "cuda":
+        raise AcceleratorUnavailable(
+            f"{path} is an engine for an NVIDIA GPU, and a {device.type} plays the rest here. Take accelerator eager or"
+            " cuda_graphs on a machine with one."
+        )
     try:
         plan = path.read_bytes()
     except OSError as error:
@@ -79,13 +84,21 @@ class TensorRTNetwork:
             runtime = trt.Runtime(self._log)
             engine = runtime.deserialize_cuda_engine(plan) if runtime is not None else None
         if engine is None:
-            raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {reason(self._log.errors)}")
+            raise self._failed("load", AcceleratorUnavailable)
         self._runtime, self._engine = runtime, engine  # the runtime must outlive its engine
         ports = [self._port(trt, engine.get_tensor_name(place)) for place in range(engine.num_io_tensors)]
         is_input = [engine.get_tensor_mode(port.name) == trt.TensorIOMode.INPUT for port in ports]
         self.inputs = tuple(port for port, is_one in zip(ports, is_input, strict=True) if is_one)
         self.outputs = tuple(port for port, is_one in zip(ports, is_input, strict=True) if not is_one)
-        self._user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        self._configured: Any = trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        if flavour.ahead:
+            # TensorRT-RTX compiles on the card for each shape. In the background it would do so during the show, on
+            # slower kernels until it is done; so it is waited for while a size is prepared.
+            configured = engine.create_runtime_config()
+            configured.set_execution_context_allocation_strategy(self._configured)
+            strategies = trt.DynamicShapesKernelSpecializationStrategy
+            configured.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+            self._configured = configured
         self._scratch = torch.empty(max(1, engine.device_memory_size_v2), dtype=torch.uint8, device=device)
         self._contexts: dict[tuple[torch.Size, ...], _Context] = {}
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -110,15 +123,15 @@ class TensorRTNetwork:
         if own is not current:
             own.wait_stream(current)
         if not context.execute(own.cuda_stream):
-            raise ModelError(f"{self._title} can't run the {self._name}: {reason(self._log.errors)}")
+            raise self._failed("run", ModelError)
         if own is not current:
             current.wait_stream(own)
         context.deliver(self.outputs[0].name, out)
 
     def _prepared(self, shapes: tuple[torch.Size, ...]) -> "_Context":
-        made = self._engine.create_execution_context(self._user_managed)
+        made = self._engine.create_execution_context(self._configured)
         if made is None:
-            raise ModelError(f"{self._title} can't prepare the {self._name}: {reason(self._log.errors)}")
+            raise self._failed("prepare", ModelError)
         made.set_device_memory(self._scratch.data_ptr(), self._scratch.numel())
         for port, shape in zip(self.inputs, shapes, strict=True):
             if not made.set_input_shape(port.name, tuple(shape)):
@@ -128,6 +141,12 @@ class TensorRTNetwork:
                     f" not {_sides(shape)}: build it for that size."
                 )
         return _Context(made)
+
+    def _failed(self, what: str, kind: type[StreamflowError]) -> StreamflowError:
+        """The error for something that TensorRT could not do: of memory, whatever it was, where that is the reason."""
+        errors = self._log.errors
+        raised = MemoryShort if is_memory(errors) else kind
+        return raised(f"{self._title} can't {what} the {self._name}: {reason(errors)}")
 
     def _port(self, trt: Any, name: str) -> Port:
         kind = self._engine.get_tensor_dtype(name).name

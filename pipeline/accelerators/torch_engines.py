@@ -4,10 +4,10 @@ from typing import TypeVar
 
 import torch
 
-from pipeline.accelerators.engines import Engines, Shapes
+from pipeline.accelerators.engines import Engines, Shapes, left_out
 from pipeline.accelerators.precision import InPrecision
 from pipeline.accelerators.transfer import Decoding, Upload
-from pipeline.denoiser import ConditioningRows
+from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
 from pipeline.recorded import cuda_recorder
@@ -24,24 +24,24 @@ def prepared_sizes(rows: int) -> tuple[int, ...]:
 
 
 def torch_engines(
-    unet: torch.nn.Module, encoder: EncoderGraph, decoder: DecoderGraph, shapes: Shapes, precision: str
+    unet: torch.nn.Module | None,
+    encoder: EncoderGraph,
+    decoder: DecoderGraph,
+    shapes: Shapes,
+    precision: str,
+    device: torch.device,
 ) -> Engines:
     """Engines of modules that are on their device already; on a GPU with steps recorded and transfers beside them.
 
     Args:
-        unet: Latents, timesteps and embeds to the network's answer.
+        unet: Latents, timesteps and embeds to the network's answer; None leaves the denoiser out.
         encoder: From pixels.
         decoder: To pixels.
         precision: What they are computed in.
+        device: Where they are.
     """
-    device = next(unet.parameters()).device
     pixels = (shapes.height, shapes.width, 3)
     upload = Upload((1, *pixels), torch.uint8, device)
-
-    @torch.inference_mode()
-    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
-        return out
 
     @torch.inference_mode()
     def encode(source: torch.Tensor) -> torch.Tensor:
@@ -50,7 +50,7 @@ def torch_engines(
 
     decode = Decoding(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.rows)
     return Engines(
-        denoise,
+        left_out if unet is None else _denoiser(unet),
         encode,
         decode,
         prepared_sizes(shapes.rows),
@@ -59,6 +59,15 @@ def torch_engines(
         begin_decode=decode.begin,
         recorder=cuda_recorder() if device.type == "cuda" else None,
     )
+
+
+def _denoiser(unet: torch.nn.Module) -> Denoiser:
+    @torch.inference_mode()
+    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
+        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
+        return out
+
+    return denoise
 
 
 def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -> tuple[EncoderGraph, DecoderGraph]:

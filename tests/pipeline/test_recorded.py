@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_stream import FITS, MIXED, SHAPE, Order, alone, network, noise_of, picture, schedule_of, words
 
-from pipeline.guidance import Guidance
+from pipeline.guidance import Guidance, Kind
 from pipeline.recorded import Recorded
 from pipeline.stream import StreamPipeline
 from presets.errors import AcceleratorUnavailable
@@ -56,7 +56,7 @@ def test_replayed_steps_draw_every_picture_as_it_is_alone_and_warming_up_in_flig
         admit(stream, index, order)
         if index == 2:
             stream.warm_up()
-            assert recorder.recorded >= 2 * len(SIZES)
+            assert recorder.recorded == 4 * len(SIZES)
             assert recorder.replayed == 0
         out |= {ticket: latent.clone() for latent, ticket in stream.step()}
     while stream.in_flight:
@@ -64,18 +64,31 @@ def test_replayed_steps_draw_every_picture_as_it_is_alone_and_warming_up_in_flig
     assert list(out) == list(range(len(orders)))
     for index, order in enumerate(orders):
         torch.testing.assert_close(out[index], alone(order, index, torch.float64), rtol=0, atol=1e-10)
-    assert recorder.replayed > 5
+    assert recorder.replayed >= 5
 
 
-def test_terms_that_were_not_prepared_run_plainly_once_and_are_recorded_then() -> None:
+@pytest.mark.parametrize(
+    ("family", "kind", "fresh", "replayed"),
+    [
+        ("euler", "full", False, 4),
+        ("euler", "self_negative", False, 4),
+        ("euler", "onetime_negative", False, 3),  # its first row stands alone here
+        ("everything", "full", True, 3),  # its last row adds no noise
+        ("everything", "full", False, 1),
+    ],
+)
+def test_each_kind_of_guidance_is_replayed_and_what_was_not_prepared_runs_plainly(
+    family: str, kind: Kind, fresh: bool, replayed: int
+) -> None:
     recorder = Recorder()
     stream = stream_with(recorder)
-    stream.warm_up()
+    stream.warm_up(fresh)
     before = recorder.recorded
-    order = Order(4, 0.9, 2.0, 0, 0, "euler", "self_negative")
+    order = Order(4, 0.9, 2.0, 0, 0, family, kind)
     admit(stream, 0, order)
     finished = [each for _ in range(4) for each in stream.step()]
-    assert (recorder.recorded, recorder.replayed) == (before + 1, 3)
+    assert recorder.recorded == before, "nothing is recorded during the show"
+    assert recorder.replayed == replayed
     torch.testing.assert_close(finished[0].latent, alone(order, 0, torch.float64), rtol=0, atol=1e-10)
 
 

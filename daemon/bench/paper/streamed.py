@@ -60,7 +60,8 @@ class Stream:
         chosen = choice.build(accelerator, model, shapes_of(build, model), preparation)
         engines = chosen.engines
         if not one_call:
-            engines = replace(engines, denoiser=AdaptiveDenoiser(engines.denoiser))
+            # It asks on the host which timesteps there are: no step of it can be recorded.
+            engines = replace(engines, denoiser=AdaptiveDenoiser(engines.denoiser), recorder=None)
         if subject.full_autoencoder:
             engines = _with_full_autoencoder(engines, full_autoencoder(model), TYPES[engines.precision])
         self._stream = ImageStream(build, model, Chosen(chosen.name, engines, chosen.why), conditioner)

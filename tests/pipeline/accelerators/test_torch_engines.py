@@ -38,7 +38,7 @@ def reference(model: Model) -> Engines:
 def beside(tiny_folder: Path) -> Engines:
     model = load_model(tiny_folder)
     unet = InPrecision(model.unet, torch.float32)
-    return torch_engines(unet, *autoencoder_graphs(model, torch.float32, CPU), SHAPES, "float32")
+    return torch_engines(unet, *autoencoder_graphs(model, torch.float32, CPU), SHAPES, "float32", CPU)
 
 
 def stream_of(engines: Engines, model: Model) -> ImageStream:
@@ -106,12 +106,22 @@ def test_a_latent_may_be_written_over_once_its_decoding_has_begun() -> None:
 def test_half_precision_is_near_and_its_edges_are_float32(tiny_folder: Path, reference: Engines) -> None:
     model = load_model(tiny_folder)
     unet = InPrecision(model.unet, torch.bfloat16)
-    engines = torch_engines(unet, *autoencoder_graphs(model, torch.bfloat16, CPU), SHAPES, "bfloat16")
+    engines = torch_engines(unet, *autoencoder_graphs(model, torch.bfloat16, CPU), SHAPES, "bfloat16", CPU)
     rows = (torch.randn(3, 4, 8, 8), torch.tensor([999.0, 750.0, 2.0]), ConditioningRows(torch.randn(3, 12, 16)))
     out, expected = engines.denoiser(*rows), reference.denoiser(*rows)
     assert out.dtype == torch.float32
     assert 0 < (out - expected).norm() / expected.norm() < 0.1
     assert engines.encode(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).dtype == torch.float32
+
+
+def test_a_share_of_the_device_is_kept_by_steps_that_leave_nothing_behind(model: Model, beside: Engines) -> None:
+    conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
+    build = Build(str(model.folder), 64, 64, "eager", slots=4, threads=1, gpu_share=0.5)
+    stream = ImageStream(build, model, Chosen("eager", beside, "asked for"), conditioner)
+    _, counts = drawn(stream, 9)
+    _, beside_it = drawn(stream_of(beside, model), 9)
+    assert counts != beside_it
+    assert sum(counts) > sum(beside_it), "none is left for the next call"
 
 
 def test_prepared_sizes_hold_every_row() -> None:
