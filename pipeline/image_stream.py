@@ -143,7 +143,7 @@ class ImageStream:
             threads=build.threads,
             cache=build.cache,
             attention=build.attention,
-            engine=Path(build.engine).expanduser() if build.engine else None,
+            engine=Path(build.engine) if build.engine else None,
             precision=build.precision,
             together=together,
             meanwhile=load_words,

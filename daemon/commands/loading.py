@@ -24,6 +24,7 @@ def ready_stream(parameters: Parameters, threads: int | None, progress: Progress
             parameters.height,
             parameters.accelerator,
             threads=threads,
+            attention=parameters.attention,
             engine=parameters.engine,
         ),
         lambda text, fraction: progress.update(loading, description=text, completed=round(fraction * 100)),

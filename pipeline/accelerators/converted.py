@@ -31,7 +31,13 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
     entry, reason = cache.lookup(root, key)
     if entry is not None:
         progress("reading the converted network", 0.3)
-        return {name: core.read_model(entry / f"{name}.xml") for name in NAMES}
+        try:
+            return {name: core.read_model(entry / f"{name}.xml") for name in NAMES}
+        except RuntimeError as error:  # removed since it was looked at; OpenVINO has no other for a missing file
+            if whole := cache.whole(entry, key, thorough=False):
+                reason = f"{whole} ({str(error).strip().splitlines()[-1]})"
+            else:
+                raise
     if reason:
         progress(f"{root / key.folder} is damaged; converting the network again: {reason}", 0.0)
     graphs = _convert(model, shapes, progress)

@@ -6,6 +6,7 @@ What it is is told from its inputs: their names, ranks and types. A scalar times
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ NAMES = {
     "embeds": r"encoder_hidden_states|(prompt_)?embeds|context",
 }
 """What exporters call the three inputs that a network must have."""
+
+LARGEST_BATCH = 64
+"""Rows of a fixed batch that a stream of fewer still fills up; a larger one would only burn time and memory."""
 
 ONE_CALL = "one call a step"
 DECOMPOSED = "one call for each distinct timestep"
@@ -81,13 +85,22 @@ class Fit(NamedTuple):
         return f"one call for every {self.batch} rows" if parts else ONE_CALL
 
 
-def reader(path: Path) -> Callable[[Path, torch.device, int | None], Network]:
-    """What opens this file. Raises ModelError where it is missing or of another kind."""
-    if not path.is_file():
-        raise ModelError(f"There is no engine file {path}. Name an {' or '.join(READERS)} file, or none.")
-    if path.suffix.lower() not in READERS:
-        raise ModelError(f"{path} is a '{path.suffix}' file; an engine is one of {', '.join(READERS)}.")
-    return READERS[path.suffix.lower()]
+def reader(path: Path) -> Callable[[torch.device, int | None], Network]:
+    """What opens this file, ``~`` being the home folder. Raises ModelError where it is missing or of another kind."""
+    try:
+        str(path).encode()  # a name that is no text can't be told anywhere, nor opened by everyone
+        file = path.expanduser()
+        there = file.is_file()
+    except UnicodeError as error:
+        raise ModelError(f"The name of the engine file {str(path)!a} is no text. Rename it.") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{path} can't be looked for: {told or error}.") from error
+    if not there:
+        raise ModelError(f"There is no engine file {file}. Name an {' or '.join(READERS)} file, or none.")
+    if file.suffix.lower() not in READERS:
+        raise ModelError(f"{file} is a '{file.suffix}' file; an engine is one of {', '.join(READERS)}.")
+    return partial(READERS[file.suffix.lower()], file)
 
 
 def plug(path: Path, engines: Engines, shapes: Shapes, threads: int | None) -> Engines:
@@ -95,14 +108,15 @@ def plug(path: Path, engines: Engines, shapes: Shapes, threads: int | None) -> E
 
     Raises:
         ModelError: a file that can't be read, or a network that can't be this model's: which input, what it is and
-            what it would have to be.
+            what it would have to be; or one that answers with NaN or infinity.
         AcceleratorUnavailable: what it would run on is not here.
     """
-    network = reader(path)(path, engines.device, threads)
+    network = reader(path)(engines.device, threads)
     fit = fitted(path, network, shapes)
     denoiser: Denoiser = PluggedDenoiser(network, fit)
     if fit.scalar or fit.batch is not None:
         denoiser = AdaptiveDenoiser(denoiser, fit.scalar, fit.batch)
+    _try(path, denoiser, fit.sizes(shapes.rows)[0], shapes, engines.device)
     precision = str(fit.ports["latents"].dtype).removeprefix("torch.")
     return replace(
         engines,
@@ -112,6 +126,19 @@ def plug(path: Path, engines: Engines, shapes: Shapes, threads: int | None) -> E
         forward=fit.forward(shapes.rows),
         recorder=None,  # nobody knows what a foreign network does in a call
     )
+
+
+def _try(path: Path, denoiser: Denoiser, rows: int, shapes: Shapes, device: torch.device) -> None:
+    """One call with ordinary inputs: a stream of NaN would be black pictures, and no error. Raises ModelError."""
+    chance = torch.Generator().manual_seed(0)
+    latents = torch.randn(rows, *shapes.latent, generator=chance).to(device)
+    text = ConditioningRows(torch.randn(rows, *shapes.embeds, generator=chance).to(device))
+    out = denoiser(latents, torch.full((rows,), 500.0, device=device), text)
+    if not bool(out.isfinite().all()):
+        raise ModelError(
+            f"{path} answers ordinary inputs with what is no number (NaN or infinity): it is damaged, or was made in a"
+            " precision that this network does not bear. Build it anew, in float32 or bfloat16."
+        )
 
 
 def fitted(path: Path, network: Network, shapes: Shapes) -> Fit:
@@ -145,12 +172,17 @@ def fitted(path: Path, network: Network, shapes: Shapes) -> Fit:
     hold(network.outputs[0], "what comes out must be", (batch, *shapes.latent))
     timesteps = ports["timesteps"]
     scalar = timesteps.shape == () or (timesteps.shape == (1,) and batch != 1)
-    if not scalar:
-        kinds = (*FLOATS, torch.int64, torch.int32)
+    kinds = (*FLOATS, torch.int64, torch.int32)
+    if scalar:
+        hold(timesteps, "one timestep for all rows is", timesteps.shape, kinds)
+    else:
         hold(timesteps, "timesteps, one a row, are", (batch,), kinds)
         if batch is None and timesteps.shape[0] is not None:
             raise ModelError(f"{path}: its {timesteps.name} is {timesteps}, beside any number of latents.")
     static = next((port.shape[0] for port in (ports["latents"], ports["embeds"]) if port.shape[0] is not None), None)
+    most = max(shapes.rows, LARGEST_BATCH)
+    if static is not None and not 1 <= static <= most:
+        raise ModelError(f"{path} takes {static} rows a call; this stream has 1 to {shapes.rows}, filled up to {most}.")
     return Fit(ports, scalar, static)
 
 

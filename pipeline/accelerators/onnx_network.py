@@ -1,5 +1,6 @@
 """An ONNX file as a network over torch tensors: ONNX Runtime reads and writes their own memory."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,17 @@ TYPES = {
 
 CUDA = "CUDAExecutionProvider"
 
-ERRORS = (
-    runtime.EPFail,
-    runtime.Fail,
-    runtime.InvalidArgument,
-    runtime.InvalidGraph,
-    runtime.InvalidProtobuf,
-    runtime.NoModel,
-    runtime.NoSuchFile,
-    runtime.NotImplemented,
-    runtime.RuntimeException,
+ERRORS: tuple[type[Exception], ...] = (
+    *(each for each in vars(runtime).values() if isinstance(each, type) and issubclass(each, Exception)),
+    OSError,
+    RuntimeError,
 )
-"""ONNX Runtime's own, which have nothing in common but `Exception`."""
+"""ONNX Runtime's own, which have nothing in common but `Exception` and differ by its version; and its binding's."""
+
+PLACE = re.compile(r"\S+\.(?:cc|cpp|cu|cuh|h|hpp):\d+ (?:[^()]*::[^()]*\([^()]*\) (?:const )?)?")
+"""Of a message: where in ONNX Runtime's own source it was written, and in which function."""
+
+NODE = re.compile(r"Non-zero status code returned while running (\S+) node\. Name:('.*?') Status Message: ")
 
 
 class OnnxNetwork:
@@ -59,7 +59,7 @@ class OnnxNetwork:
             AcceleratorUnavailable: this ONNX Runtime can't compute on that device.
         """
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # errors are raised as well; that is enough to be told of them
         options.intra_op_num_threads = threads or psutil.cpu_count(logical=False) or 1
         options.inter_op_num_threads = 1
         # Threads that spin between two calls take the processor from whatever runs there.
@@ -76,7 +76,9 @@ class OnnxNetwork:
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=[provider])
         except ERRORS as error:
-            raise ModelError(f"{path} can't be read as ONNX: {_said(error)}") from error
+            raise ModelError(f"{path} can't be read as ONNX: {_said(error, path)}") from error
+        except (TypeError, UnicodeError) as error:  # a name that its own binding can't take
+            raise ModelError(f"{str(path)!a} can't be read as ONNX: its name is no text. Rename it.") from error
         if device.type == "cuda" and CUDA not in self._session.get_providers():  # it goes on without, with a warning
             raise AcceleratorUnavailable(
                 "ONNX Runtime finds the CUDA or cuDNN libraries missing that it was built for."
@@ -99,7 +101,7 @@ class OnnxNetwork:
             torch.cuda.current_stream(self._device).synchronize()
         try:
             self._session.run_with_iobinding(self._binding)
-        except (*ERRORS, RuntimeError) as error:
+        except ERRORS as error:
             if "Failed to allocate memory" in str(error):
                 raise MemoryShort(f"ONNX Runtime can't run the network: {_said(error)}") from error
             raise ModelError(f"ONNX Runtime can't run the network: {_said(error)}") from error
@@ -119,6 +121,10 @@ def _port(path: Path, described: Any) -> Port:
     return Port(described.name, shape, TYPES[described.type][0])
 
 
-def _said(error: Exception) -> str:
-    """Its message in one line, without the number in front."""
-    return " ".join(str(error).split()).removeprefix("[ONNXRuntimeError] : ")
+def _said(error: Exception, path: Path | None = None) -> str:
+    """Its message in one line: which node and what, without its number, the file again, and ONNX Runtime's source."""
+    told = re.sub(
+        r"^(?:Error in execution: )?(?:\[ONNXRuntimeError\] : \d+ : \w+ : )?", "", " ".join(str(error).split())
+    )
+    told = told.replace(f"Load model from {path} failed:", "").replace(f"Load model {path} failed. ", "")
+    return NODE.sub(r"\1 \2: ", PLACE.sub("", told))

@@ -41,8 +41,11 @@ def exported(
     """
     root = cache.root_folder(root)
     with contextlib.ExitStack() as stack:
-        files = {}
-        for place, part in enumerate(parts):
+        files: dict[str, Path] = {}
+        # Again where one was removed from the cache while the others were exported.
+        while lacking := [part for part in parts if part not in files or not files[part].is_file()]:
+            part = lacking[0]
+            place = parts.index(part)
             fraction = place / len(parts)
             key = _key(model, shapes, precision, part)
             entry, reason = cache.lookup(root, key)

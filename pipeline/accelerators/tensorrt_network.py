@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from pipeline.accelerators import tensorrt_library
@@ -46,14 +47,34 @@ def open_engine(path: Path, device: torch.device, threads: int | None = None) ->
             f"{path} is an engine for an NVIDIA GPU, and a {device.type} plays the rest here. Take accelerator eager or"
             " cuda_graphs on a machine with one."
         )
+    name = f"engine {path.name}"
     try:
-        plan = path.read_bytes()
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            mark = file.read(len(RTX_MARK))
+            if not mark:
+                raise ModelError(f"{path} is empty.")
+            flavour = TENSORRT_RTX if mark == RTX_MARK else TENSORRT
+            _check(flavour, name)  # before gigabytes are read for nothing
+            if length > psutil.virtual_memory().total:
+                raise _too_long(path, length)
+            file.seek(0)
+            plan = file.read()
     except OSError as error:
         raise ModelError(f"{path} can't be read: {error.strerror or error}.") from error
-    if not plan:
-        raise ModelError(f"{path} is empty.")
-    flavour = TENSORRT_RTX if plan.startswith(RTX_MARK) else TENSORRT
-    return TensorRTNetwork(flavour, plan, f"engine {path.name}", device)
+    except MemoryError as error:
+        raise _too_long(path, length) from error
+    return TensorRTNetwork(flavour, plan, name, device)
+
+
+def _check(flavour: Flavour, name: str) -> None:
+    """Raises `AcceleratorUnavailable` where this flavour's engines can't run here."""
+    if missing := tensorrt_library.missing(flavour):
+        raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {missing}. {flavour.remedy}")
+
+
+def _too_long(path: Path, length: int) -> ModelError:
+    return ModelError(f"{path} is {length / 1e9:.1f} GB long, more than this machine's memory takes in.")
 
 
 class TensorRTNetwork:
@@ -75,8 +96,7 @@ class TensorRTNetwork:
             AcceleratorUnavailable: it was built for another card or version, or the card or the driver does not do.
             ModelError: inputs or outputs of a type that torch does not have.
         """
-        if missing := tensorrt_library.missing(flavour):
-            raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {missing}. {flavour.remedy}")
+        _check(flavour, name)
         trt = tensorrt_library.library(flavour)
         self._title, self._name, self._device = flavour.title, name, device
         self._log = logger(trt)

@@ -136,8 +136,13 @@ def _plan(maker: Maker, part: Part, progress: Progress) -> Any:
     key = maker.key(part)
     entry, reason = cache.lookup(maker.root, key)
     if entry is not None:
-        progress(f"is kept already, in {entry}", 1.0)
-        return (entry / PLAN).read_bytes()
+        try:
+            plan = (entry / PLAN).read_bytes()
+        except OSError as error:  # removed since it was looked at
+            reason = error.strerror or str(error)
+        else:
+            progress(f"is kept already, in {entry}", 1.0)
+            return plan
     if reason:
         progress(f"{maker.root / key.folder} is damaged; building it again: {reason}", 0.0)
     if missing := onnx_export.missing():
@@ -183,7 +188,10 @@ def _timings_key(maker: Maker) -> EngineKey:
 
 def _timings(maker: Maker) -> bytes:
     entry = None if maker.flavour.ahead else cache.lookup(maker.root, _timings_key(maker))[0]
-    return (entry / TIMINGS).read_bytes() if entry else b""
+    try:
+        return (entry / TIMINGS).read_bytes() if entry else b""
+    except OSError:  # removed since it was looked at; then it is measured again
+        return b""
 
 
 def _keep_timings(maker: Maker, timings: bytes) -> None:

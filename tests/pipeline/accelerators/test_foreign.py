@@ -161,6 +161,11 @@ WORDS = Port("encoder_hidden_states", (None, 12, 16), torch.float16)
         (Described(SAMPLE, TIMESTEP._replace(shape=(3,)), WORDS), r"timestep is int64 \[3\], beside any number"),
         (Described(SAMPLE, TIMESTEP._replace(shape=(None, 2)), WORDS), r"timestep is int64 \[any × 2\]; timesteps"),
         (Described(SAMPLE, TIMESTEP._replace(dtype=torch.bool), WORDS), "timestep is bool"),
+        (Described(SAMPLE, Port("timestep", (), torch.bool), WORDS), r"timestep is bool \[\]; one timestep for all"),
+        (Described(SAMPLE, Port("timestep", (1,), torch.uint8), WORDS), r"timestep is uint8 \[1\]; one timestep"),
+        *((Described(SAMPLE._replace(shape=(rows, 4, 8, 8)), Port("timestep", (), torch.float32),
+                     WORDS._replace(shape=(rows, 12, 16)), out=Port("out", (rows, 4, 8, 8), torch.float32)),
+           f"takes {rows} rows a call; this stream has 1 to 8") for rows in (0, -1, 65, 10**9, 2**62)),
         (Described(SAMPLE, TIMESTEP), "no input for the embeds"),
         (Described(SAMPLE, TIMESTEP, WORDS, Port("time_ids", (None, 6), torch.float32)),
          r"wants an input 'time_ids', float32 \[any × 6\]; a stream has latents, timesteps and a text"),
@@ -192,6 +197,45 @@ def test_files_that_are_no_engine_are_refused_before_anything_is_built(tiny_fold
     assert "words.txt is a '.txt' file; an engine is one of .onnx, .engine, .plan" in refused("words.txt")
     assert said == ["reading the model"] * 2
     assert "damaged.onnx can't be read as ONNX" in refused("damaged.onnx")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("~nosuchuser/x.onnx", "~nosuchuser/x.onnx can't be looked for: "),
+        ("x" * 300 + ".onnx", "can't be looked for: File name too long"),
+        ("\udcff.onnx", r"'\\udcff.onnx' is no text"),
+        ("\0.onnx", "There is no engine file|can't be looked for"),
+    ],
+    ids=("another's home", "long", "bytes", "nought"),
+)
+def test_names_that_can_not_be_files_are_refused_in_a_sentence(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sentence: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if name.startswith("\udcff"):
+        Path(name).write_bytes(b"hello")
+    with pytest.raises(ModelError, match=sentence) as raised:
+        ImageStream.build(Build(str(tiny_folder), 64, 64, "eager", slots=1, engine=name), lambda text, fraction: None)
+    str(raised.value).encode()
+
+
+def test_the_home_folder_s_engines_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    toy(tmp_path / "toy.onnx")
+    assert foreign.plug(Path("~/toy.onnx"), bare(), SHAPES, 1).forward == "one call a step"
+
+
+def test_an_engine_that_answers_with_no_numbers_never_plays(tmp_path: Path) -> None:
+    network = Toy()
+    with torch.no_grad():
+        network.conv.weight[0, 0, 0, 0] = torch.nan
+    latents, timesteps, text = inputs([500.0, 250.0])
+    names = ("sample", "timestep", "encoder_hidden_states")
+    path = write_onnx(network, tmp_path / "black.onnx", names, (latents, timesteps, text.embeds), [True] * 3)
+    with pytest.raises(ModelError, match=r"black\.onnx answers ordinary inputs with what is no number"):
+        foreign.plug(path, bare(), SHAPES, 1)
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from pipeline.accelerators import choice, eager
 from pipeline.accelerators import onnxruntime as accelerator
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.onnx_network import OnnxNetwork
+from pipeline.accelerators.onnx_network import ERRORS, OnnxNetwork
+from pipeline.accelerators.onnx_parts import exported
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import Model, load_model
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
@@ -94,6 +98,57 @@ def test_a_damaged_part_is_named_and_it_alone_is_made_again(
     assert [text for text in said if text.startswith("exporting")] == ["exporting the decoder"]
 
 
+def test_a_part_that_is_pruned_while_another_is_exported_is_made_again(
+    tiny_folder: Path, onnx_cache: Path, tmp_path: Path
+) -> None:
+    cache = Path(shutil.copytree(onnx_cache, tmp_path / "cache"))
+    (encoder,), (decoder,) = cache.glob("onnx-encoder-*"), cache.glob("onnx-decoder-*")
+    shutil.rmtree(decoder)
+    said: list[str] = []
+
+    def progress(text: str, fraction: float) -> None:
+        if text == "exporting the decoder":
+            shutil.rmtree(encoder)
+        said.append(text)
+
+    with exported(load_model(tiny_folder), TINY, progress, cache, parts=("encoder", "decoder")) as files:
+        assert all(file.is_file() for file in files.values())
+    assert said == ["exporting the decoder", "exporting the encoder"]
+
+
+def test_errors_are_one_sentence_without_onnx_runtime_s_own_source(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "graph.onnx"
+    ports = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)]
+        for name, sides in (("a", ["N", 3]), ("b", None))
+    ]
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [7, 2])
+    graph = helper.make_graph([helper.make_node("Reshape", ["a", "shape"], ["b"], "turn")], "graph", *ports, [shape])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    network = OnnxNetwork(path, torch.device("cpu"), 1)
+    with pytest.raises(ModelError) as raised:
+        network({"a": torch.zeros(1, 3)}, torch.zeros(7, 2))
+    assert "can't run the network: Reshape 'turn': " in str(raised.value)
+    assert str(raised.value).endswith("Input shape:{1,3}, requested shape:{7,2}")
+    model.ir_version = 99
+    onnx.save(model, path)
+    with pytest.raises(ModelError) as unread:
+        OnnxNetwork(path, torch.device("cpu"), 1)
+    assert str(unread.value).startswith(f"{path} can't be read as ONNX: Unsupported model IR version: 99")
+    for sentence in (str(raised.value), str(unread.value)):
+        assert "onnxruntime" not in sentence
+        assert "\n" not in sentence
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_error_of_onnx_runtime_is_known() -> None:
+    assert {runtime.InvalidProtobuf, runtime.NotFound, runtime.EngineError, runtime.ModelLoadCanceled} < {*ERRORS}
+    assert Exception not in ERRORS
+
+
 def test_without_a_denoiser_and_without_a_cache(tiny_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said: list[str] = []
@@ -119,6 +174,8 @@ def test_a_file_that_is_no_onnx_and_a_processor_s_runtime_on_a_gpu(tmp_path: Pat
     (tmp_path / "no.onnx").write_bytes(b"hello")
     with pytest.raises(ModelError, match=r"no\.onnx can't be read as ONNX"):
         OnnxNetwork(tmp_path / "no.onnx", torch.device("cpu"))
+    with pytest.raises(ModelError, match=r"udcff\.onnx' can't be read as ONNX: its name is no text"):
+        OnnxNetwork(tmp_path / "\udcff.onnx", torch.device("cpu"))
     (path,) = onnx_cache.glob("onnx-decoder-*/graph.onnx")
     with pytest.raises(AcceleratorUnavailable, match="pip install"):
         OnnxNetwork(path, torch.device("cuda", 0))

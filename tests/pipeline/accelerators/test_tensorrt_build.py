@@ -12,7 +12,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from pipeline.accelerators import cache, cache_shelf, choice, tensorrt, tensorrt_build, tensorrt_library
+from pipeline.accelerators import cache, cache_shelf, choice, tensorrt, tensorrt_build, tensorrt_library, tensorrt_parts
 from pipeline.accelerators.engines import Preparation, Progress, Shapes
 from pipeline.accelerators.onnx_export import export
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
@@ -268,6 +268,62 @@ def test_a_foreign_engine_is_told_by_its_mark(built: Path, tmp_path: Path, monke
         open_engine(other, cuda)
     with pytest.raises(ModelError, match="can't be read: No such file"):
         open_engine(tmp_path / "none.engine", cuda)
+
+
+def test_a_file_of_any_length_is_not_read_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    sparse = tmp_path / "sparse.engine"
+    with sparse.open("wb") as file:
+        file.write(b"vtrt")
+        file.truncate(1 << 40)
+    with pytest.raises(AcceleratorUnavailable, match=r"can't load the engine sparse\.engine: there is no NVIDIA GPU"):
+        open_engine(sparse, torch.device("cuda"))
+    monkeypatch.setattr(tensorrt_library, "missing", lambda flavour: "")
+    with pytest.raises(ModelError, match=r"sparse\.engine is 1099\.5 GB long"):
+        open_engine(sparse, torch.device("cuda"))
+
+
+@pytest.fixture
+def pruned_once_found(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What else is at the cache removes each entry right after it was found whole."""
+    look, found = cache.lookup, []
+
+    def looked(root: Path, key: cache.EngineKey) -> tuple[Path | None, str]:
+        entry, reason = look(root, key)
+        if entry is not None:
+            shutil.rmtree(entry)
+            found.append(entry)
+        return entry, reason
+
+    monkeypatch.setattr(cache, "lookup", looked)
+    return found
+
+
+def test_an_engine_that_is_pruned_while_it_is_looked_at_is_built_again(
+    tiny: Model, tmp_path: Path, pruned_once_found: list[Path]
+) -> None:
+    _reversed_bytes(tmp_path / "graph.onnx")
+
+    @contextmanager
+    def source(progress: Progress) -> Iterator[Path]:
+        yield tmp_path / "graph.onnx"
+
+    maker = made(tiny, tmp_path / "engines")
+    part = Part("encoder", source, "none", None, 1.0)
+    key = maker.key(part)
+    cache.keep(maker.root, key, lambda folder: (folder / PLAN).write_bytes(b"plan") and None)
+    with pytest.raises(AcceleratorUnavailable, match="can't read the encoder: Transpose"):  # so it was to be built
+        list(plans(maker, [part], unheard))
+    assert pruned_once_found == [maker.root / key.folder]
+
+
+def test_measurements_that_are_pruned_while_they_are_looked_at_are_none(
+    tiny: Model, tmp_path: Path, pruned_once_found: list[Path]
+) -> None:
+    maker = dataclasses.replace(made(tiny, tmp_path), flavour=TENSORRT)
+    tensorrt_parts._keep_timings(maker, b"measured")
+    assert tensorrt_parts._timings(maker) == b""
+    assert len(pruned_once_found) == 1
 
 
 def test_a_precision_it_does_not_build_in_is_refused(tiny: Model, tmp_path: Path) -> None:
