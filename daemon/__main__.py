@@ -2,17 +2,24 @@
 
 import sys
 
-import typer
-from rich.console import Console
+CANCELLED = 130
+"""The exit status that Ctrl-C gives."""
 
-from daemon.commands.bench import bench
-from daemon.commands.build import build
-from daemon.commands.doctor import doctor
-from daemon.commands.engines import app as engines_app
-from daemon.commands.presets import app as presets_app
-from daemon.commands.render import render
-from daemon.commands.run import run
-from presets.errors import StreamflowError
+try:
+    import typer
+    from rich.console import Console
+    from rich.text import Text
+
+    from daemon.commands.bench import bench
+    from daemon.commands.build import build
+    from daemon.commands.doctor import doctor
+    from daemon.commands.engines import app as engines_app
+    from daemon.commands.presets import app as presets_app
+    from daemon.commands.render import render
+    from daemon.commands.run import run
+    from presets.errors import StreamflowError
+except KeyboardInterrupt:  # this takes half a second, in which nothing is lost
+    sys.exit(CANCELLED)
 
 app = typer.Typer(
     name="streamflow-live",
@@ -35,7 +42,8 @@ def main() -> None:
     try:
         app()
     except StreamflowError as error:
-        Console(stderr=True, highlight=False).print(f"[red]streamflow-live:[/red] {error}", soft_wrap=True)
+        said = Text.assemble(("streamflow-live:", "red"), f" {error}")  # as it stands: brackets are no markup
+        Console(stderr=True, highlight=False).print(said, soft_wrap=True)
         sys.exit(2)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pynvml
 
 from pipeline.accelerators.cache import whole
-from pipeline.accelerators.cache_shelf import Entry, entries, useless
+from pipeline.accelerators.cache_shelf import Entry, entries, entry_at, useless
 
 DAY = 86400.0
 
@@ -32,38 +32,49 @@ def looked_at(root: Path, thorough: bool) -> list[Kept]:
     return [Kept(entry, whole(entry.path, thorough=thorough)) for entry in entries(root)]
 
 
-def to_prune(root: Path, everything: bool, older_than: float | None) -> list[Kept]:
-    """What would go, each with its reason: what is of no more use here, and with an age (days) all that is older.
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What goes: what is of no more use here, and with an age (days) all that is older.
 
-    `everything` needs no reason.
+    `everything` needs no other reason than the age, and none where no age is given.
     """
-    if everything:
-        return [Kept(entry, "all of it goes") for entry in entries(root)]
-    from pipeline.graphs import REVISION
 
-    here, now = capabilities(), time.time()
-    going = []
-    for entry in entries(root):
-        reason = useless(entry, REVISION, here)
-        if not reason and older_than is not None and now - entry.made_at > older_than * DAY:
-            reason = f"it is {age(entry.made_at)} old"
-        if reason:
-            going.append(Kept(entry, reason))
-    return going
+    everything: bool = False
+    older_than: float | None = None
+    cards: frozenset[str] = frozenset()
+    """`capabilities`."""
+
+    def going(self, root: Path) -> list[Kept]:
+        """All that would go, each with its reason."""
+        return [Kept(entry, reason) for entry in entries(root) if (reason := self._reason(entry))]
+
+    def still(self, kept: Kept) -> bool:
+        """Whether it is there yet and has a reason to go: while a question waits for its answer, much may be built."""
+        entry = entry_at(kept.entry.path)
+        return entry is not None and bool(self._reason(entry))
+
+    def _reason(self, entry: Entry) -> str:
+        if self.older_than is not None and time.time() - entry.made_at > self.older_than * DAY:
+            return f"it is {age(entry.made_at)} old"
+        if self.everything:
+            return "all of it goes" if self.older_than is None else ""
+        from pipeline.graphs import REVISION
+
+        return useless(entry, REVISION, self.cards)
 
 
-def capabilities() -> set[str]:
+def capabilities() -> frozenset[str]:
     """Compute capabilities of the NVIDIA cards that are here."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return set()
+        return frozenset()
     try:
         cards = range(pynvml.nvmlDeviceGetCount())
         pairs = (pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(card)) for card in cards)
-        return {f"{major}.{minor}" for major, minor in pairs}
+        return frozenset(f"{major}.{minor}" for major, minor in pairs)
     except pynvml.NVMLError:
-        return set()
+        return frozenset()
     finally:
         pynvml.nvmlShutdown()
 

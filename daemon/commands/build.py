@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import TaskID
 
 from daemon.build_process import BuildJob
@@ -54,7 +53,7 @@ def build(
             task = bar.add_task("starting", total=100)
 
             def told(text: str, fraction: float, lasting: bool, task: TaskID = task) -> None:
-                bar.update(task, description=escape(text), completed=round(100 * fraction))
+                bar.update(task, description=text, completed=round(100 * fraction))
                 if lasting:
                     say(text, "dim")
 
@@ -89,7 +88,7 @@ def _jobs(
     if precision not in (None, *PRECISIONS):
         raise SettingsError(f"a precision is one of {', '.join(PRECISIONS)}; {precision!r} stands there")
     for card in for_card or ():
-        if not re.fullmatch(r"\d{1,2}\.\d", card):
+        if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", card):
             raise SettingsError(f"--for takes a compute capability such as 8.9; {card!r} stands there")
     if for_card and accelerator not in (None, AHEAD):
         raise SettingsError(f"--for builds for a card that is not here, which {AHEAD} can; {accelerator} can't")

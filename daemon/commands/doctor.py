@@ -35,7 +35,7 @@ def doctor(
         for finding in findings:
             word, colour = _SIGNS[finding.verdict]
             shown = finding.area if finding.area != area else ""
-            table.add_row(shown, finding.name, Text(word, style=colour), Text(finding.detail))
+            table.add_row(Text(shown), Text(finding.name), Text(word, style=colour), Text(finding.detail))
             area = finding.area
         console.print(table)
         for finding in findings:

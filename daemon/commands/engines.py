@@ -39,20 +39,23 @@ def verify(as_json: AsJson = False) -> None:
 
 @app.command()
 def prune(
-    everything: Annotated[bool, typer.Option("--all", help="all that is kept")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="all that is kept; with an age, all that is older, and nothing else")
+    ] = False,
     older_than: Annotated[
         float | None, typer.Option(min=0, help="days: also what is older, though it may be of use")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing")] = False,
 ) -> None:
     """Remove what is damaged, or made by other versions or for other cards than are here, and say what that freed."""
-    from daemon.kept_engines import amount, to_prune, total
+    from daemon.kept_engines import Pruning, amount, capabilities, total
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.cache_aside import remove, remove_leftovers
 
     root, console = root_folder(), Console(highlight=False)
     freed = remove_leftovers(root)
-    going = to_prune(root, everything, older_than)
+    pruning = Pruning(everything, older_than, capabilities())
+    going = pruning.going(root)
     for each in going:
         console.print(Text(f"{each.entry.path.name} ({amount(each.entry.size)}): {each.reason}"), soft_wrap=True)
     if going and not yes:
@@ -60,12 +63,15 @@ def prune(
     stays = 0
     for each in going:
         try:
-            remove(each.entry.path)
-            freed += each.entry.size
+            if pruning.still(each):
+                remove(each.entry.path)
+                freed += each.entry.size
+        except FileNotFoundError:
+            pass  # another process was first
         except OSError as error:
             stays += 1
             Console(stderr=True).print(f"{each.entry.path} stays: {error.strerror or error}", style="red", markup=False)
-    console.print(f"{amount(freed)} freed in {root}.", soft_wrap=True)
+    console.print(f"{amount(freed)} freed in {root}.", soft_wrap=True, markup=False)
     if stays:
         raise typer.Exit(1)
 
@@ -90,4 +96,5 @@ def _print(kept: "list[Kept]", as_json: bool) -> None:
             named = (key.accelerator, key.part, each.entry.made_for, key.precision, key.device)
             table.add_row(*map(Text, named), amount(each.entry.size), age(each.entry.made_at), said)
     console.print(table)
-    console.print(f"{len(kept)} kept, {amount(total(kept))}, in {root_folder()}", style="dim", soft_wrap=True)
+    kept_where = f"{len(kept)} kept, {amount(total(kept))}, in {root_folder()}"
+    console.print(kept_where, style="dim", soft_wrap=True, markup=False)

@@ -42,7 +42,7 @@ def list_looks(
             said = Text(entry.preset.description) if entry.preset else Text(entry.error, style="red")
             table.add_row(Text(entry.name, style="bold"), "shipped" if entry.shipped else "yours", said)
         Console().print(table)
-        Console().print(f"Yours are in {library.folder}", style="dim", soft_wrap=True, highlight=False)
+        Console().print(f"Yours are in {library.folder}", style="dim", soft_wrap=True, highlight=False, markup=False)
     if library.trouble:
         _tell(library.trouble)
 

@@ -6,11 +6,12 @@ Their names say who writes them, so that what was left over is told from what is
 import hashlib
 import os
 import platform
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,9 @@ from presets.errors import CacheError
 
 ASIDE = "new-"
 """What the folders begin with that are being written."""
+
+NAME = re.compile(rf"{ASIDE}(?P<writer>[0-9a-f]{{8}})-(?P<process>[0-9]{{1,10}})-[0-9a-f]+")
+"""Theirs alone: a cache may lie among other things, of which nothing is removed."""
 
 ABANDONED = 6 * 3600.0
 """Seconds without a write after which such a folder is nobody's, wherever its writer ran: writing takes seconds, and
@@ -52,7 +56,8 @@ def remove(path: Path) -> None:
     """
     doomed = path.with_name(_name())
     path.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)  # what is open on Windows goes with the next build
+    with suppress(OSError):  # what is open on Windows goes with the next build
+        _erase(doomed)
 
 
 def remove_leftovers(root: Path) -> int:
@@ -63,17 +68,17 @@ def remove_leftovers(root: Path) -> int:
     """
     freed = 0
     for path in root.glob(f"{ASIDE}*"):
-        writer, _, process = path.name.removeprefix(ASIDE).partition("-")
-        number = process.partition("-")[0]
+        if (name := NAME.fullmatch(path.name)) is None:
+            continue
         try:
-            here = writer == _writer() and number.isdecimal()
-            silent = time.time() - max(file.stat().st_mtime for file in (path, *path.iterdir()))
-            if silent > ABANDONED or (here and not psutil.pid_exists(int(number))):
+            there = (path, *path.iterdir()) if _is_folder(path) else (path,)
+            silent = time.time() - max(file.lstat().st_mtime for file in there)
+            if silent > ABANDONED or (name["writer"] == _writer() and not psutil.pid_exists(int(name["process"]))):
                 size = size_of(path)
-                shutil.rmtree(path)
+                _erase(path)
                 freed += size
-        except OSError:
-            continue  # another process removes it too, or it is not ours to remove
+        except (OSError, OverflowError):
+            continue  # another process removes it too, or it is not ours to remove, or no process has such a number
     return freed
 
 
@@ -85,6 +90,18 @@ def unwritable(root: Path, error: OSError) -> CacheError:
 def size_of(path: Path) -> int:
     """Bytes of all the files in a folder."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _erase(path: Path) -> None:
+    """A folder with all that is in it; of a link only itself."""
+    if _is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _name() -> str:

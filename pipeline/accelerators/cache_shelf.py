@@ -1,12 +1,16 @@
 """What the engine cache holds, whole or not, and what of it is of no more use here."""
 
-import json
+import re
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.accelerators.cache import MANIFEST, EngineKey, installed, key_of, whole
-from pipeline.accelerators.cache_aside import ASIDE, size_of
+from pipeline.accelerators.cache import EngineKey, installed, read_manifest, whole
+from pipeline.accelerators.cache_aside import size_of
+
+NAME = re.compile(r"[!-~ ]+-[0-9a-f]{32}")
+"""As `EngineKey.folder` has it. What is called otherwise is not ours: a cache may lie among other things."""
 
 
 class Entry(NamedTuple):
@@ -25,19 +29,21 @@ class Entry(NamedTuple):
 
 def entries(root: Path) -> list[Entry]:
     """All that is kept, the newest first; whole or not."""
-    found = []
-    for path in root.iterdir() if root.is_dir() else ():
-        if path.name.startswith(ASIDE) or path.is_symlink() or not path.is_dir():
-            continue
+    paths = list(root.iterdir()) if root.is_dir() else []
+    return sorted(filter(None, map(entry_at, paths)), key=lambda entry: -entry.made_at)
+
+
+def entry_at(path: Path) -> Entry | None:
+    """What is kept in a folder; None where that is no entry, or is gone by now."""
+    if not NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return None
+    try:
         made_for, made_at, key = "", path.stat().st_mtime, None
-        try:
-            manifest = json.loads((path / MANIFEST).read_bytes())
-            key = key_of(manifest)
-            made_for, made_at = str(manifest["made_for"]), float(manifest["made_at"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # `whole` says what is the matter with it
-        found.append(Entry(path, key, made_for, made_at, size_of(path)))
-    return sorted(found, key=lambda entry: -entry.made_at)
+        with suppress(OSError, ValueError):  # `whole` says what is the matter with it
+            key, made_for, made_at, _ = read_manifest(path)
+        return Entry(path, key, made_for, made_at, size_of(path))
+    except FileNotFoundError:  # another process removes it
+        return None
 
 
 def useless(entry: Entry, revision: int, cards: Collection[str]) -> str:

@@ -176,6 +176,7 @@ def test_a_builder_does_not_outlive_the_command(look: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--for", "٨.٩"], "--for takes a compute capability such as 8.9"),
         (["--for", "9"], "--for takes a compute capability such as 8.9; '9' stands there"),
         (["--for", "8.9", "--accelerator", "openvino"], "which tensorrt_rtx can; openvino can't"),
         (["--accelerator", "warp"], "'warp' came"),

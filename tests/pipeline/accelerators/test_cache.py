@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,137 @@ def test_a_manifest_with_other_parts_is_foreign(entry: Path) -> None:
     assert "colour" in cache.whole(entry)
 
 
+def rewritten(entry: Path, **parts: Any) -> None:
+    """Other parts in its manifest; what is a dict goes into what is there."""
+    manifest = json.loads((entry / cache.MANIFEST).read_text())
+    for name, value in parts.items():
+        manifest[name] = manifest[name] | value if isinstance(value, dict) else value
+    (entry / cache.MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"key": {"version": 5}},
+        {"key": {"part": {}}},
+        {"key": {"device": ["8.9"]}},
+        {"key": {"revision": True}},
+        {"key": {"adapters": "lora"}},
+        {"key": []},
+        {"made_for": "\ud800"},
+        {"made_for": 3},
+        {"made_at": 10**400},
+        {"made_at": float("nan")},
+        {"made_at": -1e308},
+        {"made_at": "today"},
+        {"files": {"engine.plan": {"bytes": float("inf"), "sha256": "x"}}},
+        {"files": {"engine.plan": {"bytes": True, "sha256": "x"}}},
+        {"files": {"engine.plan": {"bytes": -1, "sha256": "x"}}},
+        {"files": {"engine.plan": {"bytes": 5000, "sha256": 5}}},
+        {"files": {"engine.plan": None}},
+        {"files": []},
+    ],
+    ids=repr,
+)
+def test_a_manifest_with_something_else_in_it_is_damage_that_heals(entry: Path, parts: dict[str, Any]) -> None:
+    rewritten(entry, **parts)
+    damaged_and_healed(entry, "manifest can't be read: ")
+
+
+def damaged_and_healed(entry: Path, said: str) -> None:
+    """Told by whoever looks, of use to nobody, and as new after the next build."""
+    (listed,) = cache_shelf.entries(entry.parent)
+    reason = cache_shelf.useless(listed, KEY.revision, set())
+    assert said in reason
+    assert f"{listed} {reason}".encode()
+    assert cache.lookup(entry.parent, KEY)[0] is None
+    cache.keep(entry.parent, KEY, write)
+    assert cache.lookup(entry.parent, KEY) == (entry, "")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, " " * cache.LARGEST + "{}", '{"format": 1e999}'])
+def test_a_manifest_that_is_no_such_thing_is_damage_that_heals(entry: Path, text: str) -> None:
+    (entry / cache.MANIFEST).write_text(text)
+    damaged_and_healed(entry, "manifest can't be read: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
+@pytest.mark.parametrize("name", [*FILES, cache.MANIFEST])
+def test_a_pipe_in_a_files_place_is_not_waited_for(entry: Path, name: str) -> None:
+    (entry / name).unlink()
+    os.mkfifo(entry / name)
+    if name != cache.MANIFEST:
+        rewritten(entry, files={name: {"bytes": 0, "sha256": ""}})
+    damaged_and_healed(entry, "is no ordinary file")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
+def test_a_name_that_is_no_text_can_be_told(entry: Path) -> None:
+    (entry / os.fsdecode(b"\xff")).write_bytes(b"")
+    damaged_and_healed(entry, "? does not belong to it")
+
+
+def test_a_version_without_a_name_is_no_packages(tmp_path: Path) -> None:
+    cache.keep(tmp_path, dataclasses.replace(KEY, version="nightly"), write)
+    (listed,) = cache_shelf.entries(tmp_path)
+    assert cache_shelf.useless(listed, KEY.revision, set()) == ""
+
+
+def test_what_is_no_engine_is_neither_listed_nor_removed(entry: Path) -> None:
+    root, then = entry.parent, time.time() - 2 * cache_aside.ABANDONED
+    for name in ("photos", "new-photos", "new-york-2019", f"{KEY.folder}-old", KEY.folder[:-1]):
+        (root / name).mkdir()
+        (root / name / "picture.png").write_bytes(b"x")
+        os.utime(root / name / "picture.png", (then, then))
+        os.utime(root / name, (then, then))
+    assert [listed.path for listed in cache_shelf.entries(root)] == [entry]
+    assert cache_aside.remove_leftovers(root) == 0
+    assert len(list(root.iterdir())) == 6
+
+
+def test_a_number_that_no_process_has_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+    folder = tmp_path / f"{cache_aside.ASIDE}{cache_aside._writer()}-9999999999-00"
+    folder.mkdir()
+    assert cache_aside.remove_leftovers(tmp_path) == 0
+    then = time.time() - 2 * cache_aside.ABANDONED
+    os.utime(folder, (then, then))
+    cache_aside.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_no_folder_is_removed_itself_alone(entry: Path, kind: str) -> None:
+    elsewhere = entry.rename(entry.with_name("elsewhere"))
+    try:
+        if kind == "link":
+            entry.symlink_to(elsewhere)
+        else:
+            entry.write_bytes(b"x")
+    except OSError:
+        pytest.skip("links are not for everybody on Windows")
+    cache_aside.remove(entry)
+    assert list(entry.parent.iterdir()) == [elsewhere]
+    assert (elsewhere / "engine.plan").exists()
+
+
+def test_an_entry_that_another_process_removes_meanwhile_is_not_listed(
+    entry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.keep(entry.parent, dataclasses.replace(KEY, part="encoder"), write)
+    size_of = cache_shelf.size_of
+
+    def removed(path: Path) -> int:
+        if path == entry:
+            cache_aside.remove(path)
+            path.stat()
+        return size_of(path)
+
+    monkeypatch.setattr(cache_shelf, "size_of", removed)
+    assert [listed.path.name for listed in cache_shelf.entries(entry.parent)] == [
+        dataclasses.replace(KEY, part="encoder").folder
+    ]
+
+
 def test_a_file_that_was_put_in_is_told(entry: Path) -> None:
     (entry / "engine.bin").write_bytes(b"?")
     assert cache.whole(entry) == "engine.bin does not belong to it"
@@ -131,6 +263,14 @@ def test_of_two_that_make_the_same_the_first_stays(tmp_path: Path) -> None:
     cache.keep(tmp_path, KEY, late, "the second")
     (listed,) = cache_shelf.entries(tmp_path)
     assert listed.made_for == "the first"
+
+
+def test_of_two_that_end_at_once_the_first_stays(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)  # as it was a moment ago
+    assert cache.keep(entry.parent, KEY, write, "the second") == entry
+    (listed,) = cache_shelf.entries(entry.parent)
+    assert listed.made_for == "shipped 64x64"
+    assert [path.name for path in entry.parent.iterdir()] == [KEY.folder]
 
 
 KILLED = """
