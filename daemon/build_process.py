@@ -1,12 +1,18 @@
 """A build in a process of its own: watched, cancelled by its death, and cleaned up behind."""
 
+import getpass
 import json
+import os
+import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO
 
 from presets.errors import BuildError
@@ -42,9 +48,15 @@ def run_build(job: BuildJob, told: Told) -> str:
     Raises:
         BuildError: it can't be built, or the builder was killed; in a sentence.
     """
+    with _surroundings() as environment:
+        return _run(job, told, environment)
+
+
+def _run(job: BuildJob, told: Told, environment: dict[str, str]) -> str:
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "daemon.builder", json.dumps(asdict(job))],
+            env=environment,
             stdin=subprocess.PIPE,  # its end is the end of the builder, whatever becomes of this process
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -70,6 +82,31 @@ def run_build(job: BuildJob, told: Told) -> str:
     if failed or process.returncode:
         raise BuildError(failed or _death(job, process.returncode, last_words))
     return done
+
+
+@contextmanager
+def _surroundings() -> Iterator[dict[str, str]]:
+    """A builder's environment, with a folder for temporary files that is gone afterwards: a killed one leaves its own.
+
+    Raises `BuildError`.
+    """
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix="streamflow-live-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise BuildError(f"A builder has no room for temporary files: {error.strerror or error}.") from error
+    with scratch as folder:
+        # What torch compiles is to stay where the show looks for it, which is among the temporary files too.
+        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(compiled_folder())}
+        yield compiled | os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), folder)
+
+
+def compiled_folder() -> Path:
+    """Where torch keeps what it compiles, as long as TORCHINDUCTOR_CACHE_DIR says nothing else."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, ModuleNotFoundError, OSError):
+        user = f"uid_{os.getuid()}" if sys.platform != "win32" else "unknown_user"
+    return Path(tempfile.gettempdir()) / ("torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user))
 
 
 def _follow(lines: IO[str] | None, told: Told) -> tuple[str, str]:
