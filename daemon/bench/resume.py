@@ -1,11 +1,13 @@
 """A bench that goes on where another ended: what that had found is kept, where machine and versions are the same."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from daemon.bench.catalogue import MEASUREMENTS
 from daemon.bench.results import Results, Target
+from daemon.bench.tables import COLUMNS
 from presets.errors import SettingsError
 
 SAME = ("device", "gpu", "cores", "memory_gib", "quick", "subject")
@@ -23,12 +25,48 @@ def earlier(as_json: Path | None, results: Path | None, slug: str) -> Path | Non
 def read_document(path: Path) -> dict[str, Any]:
     """A bench's document. Raises `SettingsError` where that is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair can be read, and not be written
+    except RecursionError as error:
+        raise SettingsError(f"{path} is no document of a bench: it is nested too deeply.") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} can't be read: {error}") from error
-    if not isinstance(document, dict) or not {"rows", "targets", "versions"} <= document.keys():
-        raise SettingsError(f"{path} is no document of a bench.")
+    if trouble := _trouble(document):
+        raise SettingsError(f"{path} is no document of a bench: {trouble}.")
     return document
+
+
+def _trouble(document: object) -> str:
+    """What a bench would not have written so; empty if all that is gone on with has its shape."""
+    if not isinstance(document, dict):
+        return "it is no JSON object"
+    for key, kind in (("date", str), ("versions", dict), ("rows", list), ("targets", list)):
+        if not isinstance(document.get(key), kind):
+            return f"its {key} are missing, or something else"
+    for key in ("complete", "went_on"):
+        names = document.get(key, [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return f"its {key} is no list of names"
+    for place, row in enumerate(document["rows"], 1):
+        if not isinstance(row, dict) or not _texts(row, "measurement", "configuration"):
+            return f"row {place} has no measurement and configuration"
+        if not isinstance(row.get("axes", {}), dict) or not all(_is_figure(row.get(key, 0.0)) for key in COLUMNS):
+            return f"row {place}, {row['configuration']!r}, has something else where figures are"
+    for place, target in enumerate(document["targets"], 1):
+        if not isinstance(target, dict) or not _texts(target, "name", "is"):
+            return f"target {place} has no name"
+        if not all(target.get(key) is not None and _is_figure(target[key]) for key in ("figure", "target")):
+            return f"target {place}, {target['name']!r}, has no figures"
+    return ""
+
+
+def _texts(said: dict[str, Any], *keys: str) -> bool:
+    return all(isinstance(said.get(key), str) for key in keys)
+
+
+def _is_figure(value: Any) -> bool:
+    """Whether it is a number, and one that a float can hold; or None, where there is a column and no figure."""
+    return value is None or isinstance(value, float) or (type(value) is int and abs(value) <= sys.float_info.max)
 
 
 def other(document: dict[str, Any], facts: dict[str, Any]) -> str:

@@ -48,7 +48,7 @@ def print_tables(document: dict[str, Any], console: Console) -> None:
     targets = Table("target", "figure", "", "", box=None, pad_edge=False)
     for target in document["targets"]:
         verdict = Text("met", "green") if target["met"] else Text("missed", "red")
-        targets.add_row(target["name"], _shown(target["figure"]), f"{target['is']} {target['target']:g}", verdict)
+        targets.add_row(Text(target["name"]), _shown(target["figure"]), f"{target['is']} {target['target']:g}", verdict)
     console.print(targets)
     for left in document.get("left_out", []):
         console.print(Text(f"{left['measurement']}: {left['reason']}", "yellow"))

@@ -68,7 +68,7 @@ def bench(
     from daemon.bench import catalogue, machine, options, plots, resume, runner, tables
     from daemon.bench.results import Plan, Results, write_text
     from daemon.bench.subject import Subject
-    from presets.errors import StreamflowError
+    from presets.errors import SettingsError, StreamflowError
 
     if list_them:
         for measurement in catalogue.MEASUREMENTS:
@@ -96,18 +96,23 @@ def bench(
     if go_on and (path := resume.earlier(as_json, results, slug)):
         document = resume.read_document(path)
         if reason := resume.other(document, facts):
-            err.print(f"[yellow]{escape(f'{path} is of another bench ({reason}): all is measured anew')}[/yellow]")
+            if path in (as_json, results and results / f"{stem}.json"):  # where this one would be written
+                raise SettingsError(
+                    f"{path} is of another bench ({reason}): name another place, or leave --resume out to write over it"
+                )
+            err.print(f"{path} is of another bench ({reason}): all is measured anew", style="yellow", markup=False)
         else:
             resume.take_over(found, document)
             stem = path.stem if path.parent == results else stem
-            err.print(escape(f"going on from {path}: {len(found.rows)} rows"), soft_wrap=True)
+            err.print(f"going on from {path}: {len(found.rows)} rows", soft_wrap=True, markup=False)
     found.paths = tuple(path for path in (as_json, results and results / f"{stem}.json") if path)
     found.save()  # a place that can't be written is said before anything is measured
     if warning := machine.busy():
-        err.print(f"[yellow]{warning}[/yellow]", soft_wrap=True)
+        err.print(warning, style="yellow", soft_wrap=True, markup=False)
     # SIGTERM ends a bench as Ctrl-C does: by way of every block that ends a child.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    said = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), said, MofNCompleteColumn(), TimeElapsedColumn())
     with (
         tempfile.TemporaryDirectory(prefix="streamflow-bench-", ignore_cleanup_errors=True) as folder,
         Progress(*columns, console=err) as progress,
@@ -116,7 +121,7 @@ def bench(
 
         def watch(name: str, text: str) -> None:
             done = len(set(found.complete) & {measurement.name for measurement in chosen})
-            progress.update(bar, completed=done, description=escape(f"{name}: {text}"))
+            progress.update(bar, completed=done, description=f"{name}: {text}")
 
         def tell(name: str, finding: Any) -> None:
             if isinstance(finding, StreamflowError):
@@ -135,7 +140,7 @@ def bench(
     tables.print_tables(found.document(), out)
     if results is not None:
         write_text(results / f"{stem}.md", tables.markdown(found.document()))
-        out.print(plots.written(found.document(), results, stem), soft_wrap=True)
+        out.print(plots.written(found.document(), results, stem), soft_wrap=True, markup=False)
     if missed := sum(not target.met for target in found.targets):
         out.print(f"\n{missed} of {len(found.targets)} targets are missed here.")
     if found.failures:

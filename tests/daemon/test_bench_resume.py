@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
-from daemon.bench import catalogue, machine, plots, runner, tables
+from daemon.bench import catalogue, machine, plots, resume, runner, tables
 from daemon.bench.results import Finding, NotMeasured, Plan, Target, Tell
 from presets.errors import SettingsError
 
@@ -94,17 +94,25 @@ def test_what_is_known_is_left_out_row_by_row(tmp_path: Path, by_row: Measured) 
         ({"quick": True}, "quick was True"),
     ],
 )
-def test_other_versions_machines_and_questions_are_measured_anew(
+def test_other_versions_machines_and_questions_are_measured_anew_elsewhere(
     tmp_path: Path, by_row: Measured, change: dict[str, Any], said: str
 ) -> None:
-    path = tmp_path / "results.json"
-    bench(path)
-    document = json.loads(path.read_text())
-    path.write_text(json.dumps(document | change))
-    done = bench(path, "--resume")
+    place = ["bench", "--results", str(tmp_path)]
+    CliRunner().invoke(app, place)
+    (path,) = tmp_path.glob("*.json")
+    text = json.dumps(json.loads(path.read_text()) | change)
+    path.write_text(text)
+    for command in ([*place, "--resume"], ["bench", "--json", str(path), "--resume"]):
+        done = CliRunner().invoke(app, command)
+        assert isinstance(done.exception, SettingsError), "it would be written over"
+        assert said in str(done.exception)
+        assert path.read_text() == text
+    older = path.rename(path.with_name(f"2026-01-02-{path.stem[11:]}.json"))
+    done = CliRunner().invoke(app, [*place, "--resume"])
     assert done.exit_code == 0, done.output
     assert said in done.output.replace("\n", " ")
     assert by_row.taken == ["one", "two", "three"] * 2
+    assert older.read_text() == text
 
 
 def test_a_row_that_lacked_something_is_tried_again(tmp_path: Path, by_row: Measured) -> None:
@@ -126,6 +134,47 @@ def test_what_is_no_document_is_refused_in_a_sentence(tmp_path: Path, by_row: Me
     assert isinstance(done.exception, SettingsError)
     assert str(path) in str(done.exception)
     assert path.read_text() == content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"versions": []},
+        {"versions": None},
+        {"rows": "abc"},
+        {"rows": 3},
+        {"rows": [{"configuration": "x"}]},
+        {"rows": [{"measurement": "rows"}]},
+        {"rows": [{"measurement": "rows", "configuration": "x", "fps": "[/x]"}]},
+        {"rows": [{"measurement": "rows", "configuration": "x", "axes": 3}]},
+        {"rows": [{"measurement": "rows", "configuration": "\ud800"}]},
+        {"complete": 3},
+        {"complete": [[1]]},
+        {"went_on": 3},
+        {"targets": [{}]},
+        {"targets": [{"name": "x", "is": "at least", "figure": "1", "target": 1}]},
+        {"targets": [{"name": "x", "is": "at least", "figure": 10**400, "target": 1}]},
+        {"targets": [{"name": "x", "is": "at least", "figure": None, "target": 1}]},
+        {"date": None},
+        {"deep": "deep"},
+    ],
+    ids=repr,
+)
+def test_a_document_of_another_shape_is_refused_in_a_sentence(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "results.json"
+    document = {"date": "2026-11-25", "versions": {}, "rows": [], "targets": [], "complete": []}
+    path.write_text(json.dumps(document))
+    assert resume.read_document(path) == document
+    path.write_text(json.dumps(document | change).replace('"deep"}', "[" * 100_000 + "]" * 100_000 + "}"))
+    with pytest.raises(SettingsError, match=r"results\.json (is no document of a bench: .+\.|can't be read: .+)"):
+        resume.read_document(path)
+
+
+def test_every_document_that_a_bench_has_written_is_read() -> None:
+    paths = list((Path(__file__).parents[2] / "benchmarks" / "results").glob("*.json"))
+    assert paths
+    for path in paths:
+        assert resume.read_document(path)["rows"]
 
 
 def test_the_newest_document_of_this_machine_is_gone_on_with(tmp_path: Path, by_row: Measured) -> None:
