@@ -25,10 +25,14 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Tests that only compute go side by side; those of processes and sockets keep time, and have the machine for themselves.
+BESIDE := tests/pipeline tests/presets
+
 # The bench's rival: its class alone, without the old packages that it names.
 test: check
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps streamdiffusion
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile $(BESIDE)
+	$(BIN)/pytest $(BESIDE:%=--ignore=%)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

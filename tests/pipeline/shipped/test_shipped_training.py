@@ -29,7 +29,7 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "COLUMNS": "160"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=True,
     )
 
@@ -40,6 +40,7 @@ def test_help_names_every_option() -> None:
         assert option in shown
 
 
+@pytest.mark.timeout(300)
 def test_the_quick_run_goes_end_to_end_and_learns(tmp_path: Path) -> None:
     run_command("--quick", "--output", str(tmp_path / "model"), "--work", str(tmp_path / "work"))
     losses = json.loads((tmp_path / "work" / "losses.json").read_text())
