@@ -69,10 +69,10 @@ def _panel(place: Any, head: str, found: Sequence[Bar], groups: Sequence[str], n
         some = [bar for bar in found if bar[1] == group]
         at = [present.index(bar[0]) + (number - (len(groups) - 1) / 2) * thick for bar in some]
         drawn = place.barh(at, [bar[2] for bar in some], 0.92 * thick, color=COLOURS[number], label=group)
-        place.bar_label(drawn, [f"{bar[2]:.3g}  {bar[3]}" for bar in some], padding=3, fontsize=7.5)
+        place.bar_label(drawn, [f"{bar[2]:.3g}{bar[3]}" for bar in some], padding=3, fontsize=7.5)
     place.set_yticks(range(len(present)), present)
     place.invert_yaxis()
-    place.margins(x=0.24)
+    place.margins(x=0.4)
     place.grid(axis="x")
     place.tick_params(length=0)
     place.set_title(head)

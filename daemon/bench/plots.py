@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from daemon.bench.drawn import Figure, bars, panels, points, save
+from daemon.bench.drawn import Bar, Figure, bars, panels, points, save
 
 Row = dict[str, Any]
 
@@ -33,22 +33,21 @@ def table(rows: Sequence[Row]) -> Figure:
         mode = "image" if image else "text"
         some = [row for row in rows if (row["axes"]["mode"], row["axes"]["guidance"]) == (mode, guidance)]
         found[f"{mode}-to-image, guidance {_guidance(guidance)}"] = [
-            (row["axes"]["contender"], _steps(row), row["fps"], f"{row['ratio']:.2f}×") for row in some
+            _bar(row, row["axes"]["contender"], _steps(row)) for row in some
         ]
-    return bars(found, "pictures a second", f"Every gain a row; × over the {rows[0]['axes']['base']}")
+    base = rows[0]["axes"]["base"]
+    return bars(found, f"× the {base}, by turns", f"Every gain a row, against the {base}")
 
 
 def ablation(rows: Sequence[Row]) -> Figure:
     """Bars: the whole, and it without one part each; the kinds of guidance beside it."""
     parts = [row for row in rows if row["axes"]["panel"] == "parts"]
     guided = [row for row in rows if row["axes"]["panel"] == "guidance"]
-    found = {
-        "one part taken out": [(row["axes"]["contender"], "", row["fps"], f"{row['ratio']:.2f}×") for row in parts]
-    }
+    found = {"one part taken out": [_bar(row, row["axes"]["contender"]) for row in parts]}
     if guided:
-        kinds = [(f"guidance {row['axes']['guidance_kind']}", "", row["fps"], "") for row in guided]
-        found["guidance put in"] = [(row["axes"]["contender"], "", row["fps"], "") for row in parts[:1]] + kinds
-    return bars(found, "pictures a second", "What each part brings; × over the whole")
+        kinds = [_bar(row, f"guidance {row['axes']['guidance_kind']}") for row in guided]
+        found["guidance put in"] = [_bar(row, row["axes"]["contender"]) for row in parts[:1]] + kinds
+    return bars(found, "× the whole, by turns", "What each part brings")
 
 
 def sizes(rows: Sequence[Row]) -> Figure:
@@ -82,13 +81,11 @@ def forward(rows: Sequence[Row]) -> Figure:
     """Bars: one call against one for each distinct timestep."""
     found = {
         f"guidance {_guidance(scale)}": [
-            (row["axes"]["contender"], _steps(row), row["fps"], f"{row['ratio']:.2f}×")
-            for row in rows
-            if row["axes"]["guidance"] == scale
+            _bar(row, row["axes"]["contender"], _steps(row)) for row in rows if row["axes"]["guidance"] == scale
         ]
         for scale in sorted({row["axes"]["guidance"] for row in rows})
     }
-    return bars(found, "pictures a second", "One call a step; × over one for each distinct timestep")
+    return bars(found, "× one for each distinct timestep, by turns", "One call a step")
 
 
 PLOTS: dict[str, Callable[[Sequence[Row]], Figure]] = {
@@ -103,6 +100,11 @@ PLOTS: dict[str, Callable[[Sequence[Row]], Figure]] = {
 
 def _rows(document: dict[str, Any], name: str) -> list[Row]:
     return [row for row in document["rows"] if row["measurement"] == name and "missing" not in row]
+
+
+def _bar(row: Row, name: str, group: str = "") -> Bar:
+    """As long as its ratio, which was taken by turns: the pictures a second beside it are of another minute each."""
+    return name, group, row["ratio"], f"×  ({row['fps']:.3g} a second)"
 
 
 def _steps(row: Row) -> str:
