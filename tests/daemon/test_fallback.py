@@ -26,7 +26,7 @@ def test_fallback_lets_another_accelerator_play_where_the_one_asked_for_can_not(
         show.set(fallback=True)
         show.picture(lambda meta, pixels: meta["index"] > 0)
         until(lambda: show.status()["renderer"].get("accelerator") == "eager")
-        assert show.status()["renderer"]["why"].startswith("in place of openvino, as the look allows")
+        until(lambda: show.status()["renderer"]["why"].startswith("in place of openvino, as the look allows"))
         assert show.ask({"do": "get", "address": "/accelerator"})["values"] == {"/accelerator": "openvino"}, (
             "what is wanted stays wanted"
         )
