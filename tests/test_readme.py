@@ -162,7 +162,7 @@ def test_every_command_and_option_the_readme_names_is_there() -> None:
             check=True,
             env=os.environ | {"COLUMNS": "200"},
         ).stdout
-        for command in ("run", "render")
+        for command in ("run", "render", "build", "bench")
     ]
     options = set(re.findall(r"`(--[a-z-]+)", README))
     assert [option for option in options if f"{option} " not in "".join(helps)] == []
