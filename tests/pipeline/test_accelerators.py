@@ -230,3 +230,4 @@ def test_the_table_and_the_control_name_the_same_accelerators() -> None:
     assert names == choice.NAMES
     for row in choice.ACCELERATORS.values():
         assert importlib.util.find_spec(row.module) is not None
+        assert row.missing() == "" or row.remedy
