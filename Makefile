@@ -25,13 +25,15 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests that only compute go side by side; those of processes and sockets keep time, and have the machine for themselves.
-BESIDE := tests/pipeline tests/presets
+# Tests that only compute go side by side, one thread each; those of shows and sockets keep time, and have the machine
+# for themselves.
+BESIDE := tests/pipeline tests/presets $(patsubst %,tests/daemon/test_%.py,\
+	bench_likeness bench_paper bench_resume build build_engines kept_engines moments render store)
 
 # The bench's rival: its class alone, without the old packages that it names.
 test: check
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps streamdiffusion
-	$(BIN)/pytest -n 2 --dist loadfile $(BESIDE)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(BESIDE)
 	$(BIN)/pytest $(BESIDE:%=--ignore=%)
 
 clean:

@@ -124,17 +124,17 @@ class TrainingPlan:
     seed: int = 7
 
     def quick(self) -> "TrainingPlan":
-        """A run of about a minute that walks through every stage; its pictures are worth nothing."""
+        """A run of about half a minute that walks through every stage; its pictures are worth nothing."""
         return TrainingPlan(
-            pictures=48,
+            pictures=32,
             probes=16,
             autoencoder_minutes=2.0,
-            autoencoder_batch=4,
+            autoencoder_batch=2,
             flow_minutes=2.0,
-            flow_batch=4,
+            flow_batch=2,
             distil_minutes=2.0,
             polish_minutes=2.0,
-            steps=24,
+            steps=20,
         )
 
 

@@ -20,7 +20,7 @@ def train(
     output: Annotated[Path, typer.Option(help="Folder the model is written to.")] = MODEL_FOLDER,
     work: Annotated[Path, typer.Option(help="Folder for checkpoints and cached pictures.")] = Path(".training"),
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoints in the work folder.")] = False,
-    quick: Annotated[bool, typer.Option(help="Walk through every stage in about a minute; for tests.")] = False,
+    quick: Annotated[bool, typer.Option(help="Walk through every stage in half a minute; for tests.")] = False,
     autoencoder_minutes: Annotated[float | None, typer.Option(help="Minutes for the autoencoder.")] = None,
     flow_minutes: Annotated[float | None, typer.Option(help="Minutes for the flow.")] = None,
     distil_minutes: Annotated[float | None, typer.Option(help="Minutes for distillation; 0 leaves it out.")] = None,

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.pipeline.conftest import write_tiny_model
+
 
 def build(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "daemon", "build", *arguments]
@@ -12,7 +14,8 @@ def build(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
 
 def test_what_is_converted_is_kept_for_the_show(tmp_path: Path) -> None:
     look = tmp_path / "look.yaml"
-    look.write_text("accelerator: openvino\nwidth: 64\nheight: 64\n")
+    write_tiny_model(tmp_path / "model")
+    look.write_text(f"model: {tmp_path / 'model'}\naccelerator: openvino\nwidth: 64\nheight: 64\n")
     done = build(str(look), cache=tmp_path)
     assert done.returncode == 0, done.stderr
     (kept,) = tmp_path.rglob("denoiser.xml")
