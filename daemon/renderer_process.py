@@ -60,6 +60,10 @@ class BuildSettings:
             fallback=parameters.fallback,
         )
 
+    def draws_as(self, other: "BuildSettings") -> bool:
+        """Whether both are one model at one size: two ways to the same pictures."""
+        return (self.model, self.width, self.height) == (other.model, other.width, other.height)
+
     def message(self) -> str:
         """JSON of what the renderer has to know."""
         return json.dumps({key: value for key, value in asdict(self).items() if key != "fallback"})

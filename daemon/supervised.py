@@ -30,3 +30,9 @@ def meanwhile(on_air: RendererProcess, coming: RendererProcess) -> str:
     what = str(coming.build) if awaited in (plays, "auto") else awaited
     how_far = f" ({coming.peer.fraction:.0%})".replace("%", " %") if coming.peer.fraction > 0 else ""
     return f"plays on {plays} while {what} is built{how_far}"
+
+
+def too_short_for_both(on_air: RendererProcess, coming: RendererProcess, verdict: str) -> str:
+    """Why what was coming is given up, where the memory did not suffice for it beside what draws the same."""
+    ahead = "; streamflow-live build makes it ready ahead of a show" if coming.peer.slow else ""
+    return f"the memory is too short for it beside {on_air.build}, which is on air{ahead}: {verdict}"

@@ -16,7 +16,7 @@ from daemon.link import Phase
 from daemon.renderer_process import SILENCE, BuildSettings, RendererProcess
 from daemon.stage_link import Peer, StageLink
 from daemon.steady import steadily
-from daemon.supervised import described, meanwhile
+from daemon.supervised import described, meanwhile, too_short_for_both
 from daemon.tries import HOPELESS, Tries
 from presets.errors import RendererError
 
@@ -143,15 +143,21 @@ class Supervisor:
             log.error("the renderer is lost: %s; the picture on air is held, another one starts", verdict)
             self.last_failure = verdict
             self.restarts += 1
-            if self._candidate is not None and self._on_air.peer.failure_kind == "memory":
-                self._alone = self._candidate.build
-                log.error("memory is too short for two renderers: %s has it to itself", self._candidate.build)
-            self._on_air.end()
-            lived = self._clock.now() - self._on_air.started_at
+            lost, candidate = self._on_air, self._candidate
+            lost.end()
             self._on_air = None
             # At once after a good life; a renderer that dies young and often is started ever more slowly.
-            self._deaths = 0 if lived > 30 * NS else self._deaths + 1
+            self._deaths = 0 if self._clock.now() - lost.started_at > 30 * NS else self._deaths + 1
             self._wait_before_next()
+            if candidate is None or lost.peer.failure_kind != "memory":
+                return
+            if lost.build.draws_as(candidate.build):
+                candidate.end()
+                self._candidate = None
+                self._failed(candidate, too_short_for_both(lost, candidate, verdict), disturbs=True)
+            else:
+                self._alone = candidate.build
+                log.error("memory is too short for two renderers: %s has it to itself", candidate.build)
 
     def _watch_candidate(self) -> None:
         candidate = self._candidate
@@ -172,29 +178,38 @@ class Supervisor:
         if verdict:
             candidate.end()
             self._candidate = None
-            self.last_failure = verdict
-            if candidate.peer.failure_kind == "memory" and self._makes_room(candidate.build):
-                return
-            log.error("the renderer for %s gave no picture: %s", candidate.build, verdict)
-            self._deaths += 1
-            given_up = self._tries.failed(candidate.build, verdict, candidate.peer.failure_kind)
-            if self._on_air is None:
-                self._tell(verdict, 0.0)
-            if not given_up or not self._tries.hopeless:
-                self._wait_before_next()
-                if given_up:
-                    log.error("in place of %s, as the look allows, comes %s", candidate.build, self._tries.target)
-            elif self._delivered is not None and self._delivered != self._tries.wanted:
-                self._deaths = 0
-                self._go_back(self._delivered, verdict)
-            else:
-                self._wait_before_next()
-                if candidate.peer.failure_kind in HOPELESS:
-                    self._next_start = self._clock.now() + round(NEXT_HOPE * NS)
-                    log.error("nothing else may play in its place; it is tried again in %.0f s", NEXT_HOPE)
+            short, on_air = candidate.peer.failure_kind == "memory", self._on_air
+            if short and on_air is not None and on_air.build.draws_as(candidate.build):
+                self._failed(candidate, too_short_for_both(on_air, candidate, verdict), disturbs=True)
+            elif not short or not self._makes_room(candidate.build):
+                self._failed(candidate, verdict)
+
+    def _failed(self, candidate: RendererProcess, reason: str, disturbs: bool = False) -> None:
+        """Acts on a candidate that gave no picture: another try, another in its place, or what played before."""
+        log.error("the renderer for %s gave no picture: %s", candidate.build, reason)
+        self.last_failure = reason
+        self._deaths += 1
+        given_up = self._tries.failed(candidate.build, reason, candidate.peer.failure_kind, disturbs)
+        if self._on_air is None:
+            self._tell(reason, 0.0)
+        if not given_up or not self._tries.hopeless:
+            self._wait_before_next()
+            if given_up:
+                log.error("in place of %s, as the look allows, comes %s", candidate.build, self._tries.target)
+        elif self._delivered is not None and self._delivered != self._tries.wanted:
+            self._deaths = 0
+            self._go_back(self._delivered, reason)
+        else:
+            self._wait_before_next()
+            if candidate.peer.failure_kind in HOPELESS:
+                self._next_start = self._clock.now() + round(NEXT_HOPE * NS)
+                log.error("nothing else may play in its place; it is tried again in %.0f s", NEXT_HOPE)
 
     def _makes_room(self, build: BuildSettings) -> bool:
-        """Ends what plays beside a build that the memory did not suffice for; False where nothing did."""
+        """Ends what plays beside a build that the memory did not suffice for; False where nothing did.
+
+        On air that is another picture, of another model or size: what was asked for can come in no other way.
+        """
         others = [renderer for renderer in (self._on_air, self._stand_in) if renderer is not None]
         if not others:
             return False

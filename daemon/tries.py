@@ -45,11 +45,11 @@ class Tries:
             self._given_up = {}
             self._beyond_accelerators = ""
 
-    def failed(self, build: BuildSettings, reason: str, kind: FailureKind) -> bool:
-        """`build` gave no picture; whether it is now given up."""
+    def failed(self, build: BuildSettings, reason: str, kind: FailureKind, disturbs: bool = False) -> bool:
+        """`build` gave no picture; whether it is now given up: at once where trying again `disturbs` what is on air."""
         self._failures += 1
         self.reason = reason
-        if self._failures < PATIENCE and kind not in HOPELESS:
+        if self._failures < PATIENCE and kind not in HOPELESS and not disturbs:
             return False
         self._failures = 0
         self._given_up[build.accelerator] = reason

@@ -120,22 +120,96 @@ def test_another_choice_ends_the_building_and_takes_over_from_the_stand_in() -> 
         assert rig.supervisor._stand_in is None
 
 
-def test_where_memory_is_too_short_for_both_the_stand_in_yields(caplog: pytest.LogCaptureFixture) -> None:
-    with Rig(SLOW) as rig:
-        candidate = building(rig)
+@pytest.mark.parametrize(
+    "wanted",
+    [SLOW, replace(ECHO, engine="unet.onnx"), replace(ECHO, attention="flash")],
+    ids=["accelerator", "engine", "attention"],
+)
+def test_where_memory_is_too_short_what_is_on_air_does_not_yield_to_what_would_draw_the_same(
+    wanted: BuildSettings,
+) -> None:
+    with Rig(ECHO) as rig:
         until(lambda: rig.supervisor._on_air)
-        stand_in = rig.pid
+        playing = rig.supervisor._on_air
+        rig.wanted = wanted
+        candidate = building(rig)
         with speaking_for(rig, candidate) as renderer:
             renderer.failed("the renderer ran out of memory", "memory")
-        until(lambda: not psutil.pid_exists(stand_in))
+        until(lambda: rig.went_back)
+        ((build, reason),) = rig.went_back
+        assert build == ECHO
+        assert f"too short for it beside {ECHO}, which is on air" in reason
+        assert reason.endswith("the renderer ran out of memory")
+        assert rig.supervisor.status()["failure"] == reason
+        until(lambda: not psutil.pid_exists(candidate.pid))
+        count = len(rig.aired)
+        until(lambda: len(rig.aired) > count + 3)
+        assert rig.supervisor._on_air is playing
+        assert rig.supervisor._candidate is None, "it is not tried again beside what plays"
+        assert rig.supervisor.restarts == 0
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_where_memory_is_too_short_for_the_engine_beside_it_the_stand_in_stays_on_air(fallback: bool) -> None:
+    with Rig(replace(SLOW, fallback=fallback)) as rig:
+        candidate = building(rig)
+        until(lambda: rig.supervisor._on_air)
+        stand_in = rig.supervisor._on_air
+        assert stand_in is not None
+        with speaking_for(rig, candidate) as renderer:
+            renderer.failed("the renderer ran out of memory", "memory")
+        if fallback:
+            until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == replace(SLOW, accelerator="auto"))
+            assert "too short for it beside" in rig.supervisor.status()["why"]
+        else:
+            until(lambda: rig.went_back)
+            assert rig.went_back[0][0] == replace(SLOW, accelerator="eager")
+            assert "streamflow-live build makes it ready ahead" in rig.went_back[0][1]
+            count = len(rig.aired)
+            until(lambda: len(rig.aired) > count + 3)
+            assert rig.supervisor._on_air is stand_in
+        assert rig.supervisor.restarts == 0, "nothing on air was ended but by what took over"
+
+
+def test_what_runs_out_of_memory_on_air_beside_a_build_of_the_same_is_what_comes_back() -> None:
+    with Rig(ECHO) as rig:
+        until(lambda: rig.supervisor._on_air)
+        playing = rig.supervisor._on_air
+        assert playing is not None
+        rig.wanted = SLOW
+        candidate = building(rig)
+        with speaking_for(rig, playing) as renderer:
+            renderer.failed("the renderer ran out of memory", "memory")
+        until(lambda: rig.went_back)
+        assert rig.went_back[0][0] == ECHO
+        until(lambda: not psutil.pid_exists(candidate.pid))
+        count = len(rig.aired)
+        until(lambda: rig.supervisor._on_air and len(rig.aired) > count)
+        assert rig.supervisor._on_air is not None
+        assert rig.supervisor._on_air.build == ECHO
+        assert rig.supervisor.restarts == 1
+
+
+def test_another_size_that_has_no_room_beside_what_plays_has_the_memory_to_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Rig(ECHO) as rig:
+        until(lambda: rig.supervisor._on_air)
+        playing = rig.pid
+        rig.wanted = replace(ECHO, width=128)
+        candidate = building(rig)
+        with speaking_for(rig, candidate) as renderer:
+            renderer.failed("the renderer ran out of memory", "memory")
+        until(lambda: not psutil.pid_exists(playing))
         again = building(rig)
         assert again.pid != candidate.pid
-        assert again.build == SLOW
+        assert again.build == rig.wanted
         assert "which yields; the picture is held" in caplog.text
         rig.supervisor.look()
         assert rig.supervisor._stand_in is None, "it has the memory to itself"
         os.kill(again.pid, signal.SIGCONT)
         until(lambda: rig.supervisor._on_air is again)
+        until(lambda: rig.aired[-1].pixels.shape == (32, 128, 3))
 
 
 @pytest.mark.parametrize("fallback", [False, True])

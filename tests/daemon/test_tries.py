@@ -27,6 +27,13 @@ def test_a_build_that_fails_for_no_reason_of_its_own_is_given_up_at_the_second_t
     assert tries.target == WANTED, "without leave nothing else plays"
 
 
+def test_what_would_disturb_is_not_tried_again() -> None:
+    tries = Tries()
+    tries.want(WANTED)
+    assert tries.failed(WANTED, "no memory", "memory", disturbs=True)
+    assert tries.hopeless
+
+
 def test_a_picture_between_two_failures_forgives_the_first() -> None:
     tries = Tries()
     tries.want(WANTED)
