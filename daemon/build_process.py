@@ -9,12 +9,13 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from daemon.scratch import scratch
 from presets.errors import BuildError
 
 Told = Callable[[str, float, bool], None]
@@ -48,8 +49,14 @@ def run_build(job: BuildJob, told: Told) -> str:
     Raises:
         BuildError: it can't be built, or the builder was killed; in a sentence.
     """
-    with _surroundings() as environment:
-        return _run(job, told, environment)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch())
+        except OSError as error:
+            raise BuildError(f"A builder has no room for temporary files: {error.strerror or error}.") from error
+        # What torch compiles is to stay where the show looks for it, which is among the temporary files too.
+        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(compiled_folder())}
+        return _run(job, told, compiled | os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
 
 
 def _run(job: BuildJob, told: Told, environment: dict[str, str]) -> str:
@@ -82,22 +89,6 @@ def _run(job: BuildJob, told: Told, environment: dict[str, str]) -> str:
     if failed or process.returncode:
         raise BuildError(failed or _death(job, process.returncode, last_words))
     return done
-
-
-@contextmanager
-def _surroundings() -> Iterator[dict[str, str]]:
-    """A builder's environment, with a folder for temporary files that is gone afterwards: a killed one leaves its own.
-
-    Raises `BuildError`.
-    """
-    try:
-        scratch = tempfile.TemporaryDirectory(prefix="streamflow-live-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise BuildError(f"A builder has no room for temporary files: {error.strerror or error}.") from error
-    with scratch as folder:
-        # What torch compiles is to stay where the show looks for it, which is among the temporary files too.
-        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(compiled_folder())}
-        yield compiled | os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), folder)
 
 
 def compiled_folder() -> Path:

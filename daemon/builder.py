@@ -9,11 +9,18 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
+import time
+from pathlib import Path
 from typing import IO, Any
 
 from daemon.renderer import end_with_the_stage
+from daemon.scratch import OWNER, remove_left
 from presets.errors import StreamflowError
+
+LONGEST_DYING = 5.0
+"""Seconds that a killed command has to be gone."""
 
 
 def main() -> int:
@@ -22,7 +29,7 @@ def main() -> int:
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     # Ctrl-C in a terminal reaches the whole process group; the command decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_the_stage, name="end-with-the-command", daemon=True).start()
+    threading.Thread(target=end_with_the_stage, args=(_clean_up,), name="end-with-the-command", daemon=True).start()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as lines:
         # What libraries print must not come between the lines.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -64,6 +71,13 @@ def _make(job: dict[str, Any], lines: IO[str]) -> str:
     shapes = shapes_of(build, model)
     tensorrt.prepare(flavour, model, shapes, Preparation(progress, cache=root, precision=build.precision), capability)
     return f"{build.accelerator} is ready for a card of compute capability {capability}"
+
+
+def _clean_up() -> None:
+    """Removes the folder for temporary files that a killed command can't: a moment after its end it is nobody's."""
+    folder, until = Path(tempfile.gettempdir()), time.monotonic() + LONGEST_DYING
+    while not remove_left(folder) and (folder / OWNER).exists() and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def _tell(lines: IO[str], **message: object) -> None:

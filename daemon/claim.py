@@ -24,7 +24,7 @@ def claim(path: Path) -> IO[bytes] | None:
         log.warning("%s: can't be locked (%s); see that no other show keeps its state there", path, error.strerror)
         return None
     try:
-        _lock(held)
+        lock(held)
     except OSError as error:
         held.close()
         raise SettingsError(
@@ -36,12 +36,14 @@ def claim(path: Path) -> IO[bytes] | None:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(held: IO[bytes]) -> None:
+    def lock(held: IO[bytes]) -> None:
+        """Locks an open file until it is closed or its process is gone. Raises `OSError` where another has it."""
         held.seek(0)
         msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _lock(held: IO[bytes]) -> None:
+    def lock(held: IO[bytes]) -> None:
+        """Locks an open file until it is closed or its process is gone. Raises `OSError` where another has it."""
         fcntl.flock(held.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

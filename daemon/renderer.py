@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +97,15 @@ def _out_of_memory(error: Exception) -> bool:
     return any(words in str(error) for words in OUT_OF_MEMORY)
 
 
-def end_with_the_stage() -> None:
-    """The end of standard input ends this process, so that no orphan outlives a stage that was killed."""
+def end_with_the_stage(last: Callable[[], None] = lambda: None) -> None:
+    """The end of standard input ends this process, so that no orphan outlives a stage that was killed.
+
+    `last` is done before.
+    """
     with contextlib.suppress(OSError):
         while os.read(sys.stdin.fileno(), 4096):
             pass
+    last()
     os._exit(0)
 
 

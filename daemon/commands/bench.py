@@ -62,12 +62,12 @@ def bench(
 ) -> None:
     """Measure this machine. Status 0 even where a target is missed; 1 where something could not be measured."""
     # Imported here so that --help of every command answers at once.
-    import tempfile
     from dataclasses import replace
 
     from daemon.bench import catalogue, machine, options, plots, resume, runner, tables
     from daemon.bench.results import Plan, Results, write_text
     from daemon.bench.subject import Subject
+    from daemon.scratch import scratch
     from presets.errors import SettingsError, StreamflowError
 
     if list_them:
@@ -114,7 +114,7 @@ def bench(
     said = TextColumn("{task.description}", markup=False)
     columns = (SpinnerColumn(), said, MofNCompleteColumn(), TimeElapsedColumn())
     with (
-        tempfile.TemporaryDirectory(prefix="streamflow-bench-", ignore_cleanup_errors=True) as folder,
+        scratch() as folder,
         Progress(*columns, console=err) as progress,
     ):
         bar = progress.add_task("", total=len(chosen))
@@ -132,10 +132,10 @@ def bench(
         subject = Subject(model=model, name="shipped model" if model == "shipped" else Path(model).name)
         if architecture and not {measurement.name for measurement in chosen} <= set(found.complete):
             watch(architecture, "writing its weights")
-            subject = options.write_architecture(architecture, Path(folder))
+            subject = options.write_architecture(architecture, folder)
         subject = replace(subject, **given, full_autoencoder=full_autoencoder or subject.full_autoencoder)
         pairs, kills = (2, 1) if quick else (5, 3)
-        plan = Plan(Path(folder), seconds or (1.0 if quick else 5.0), pairs, kills, quick, subject)
+        plan = Plan(folder, seconds or (1.0 if quick else 5.0), pairs, kills, quick, subject)
         runner.run(chosen, plan, found, watch, tell)
     tables.print_tables(found.document(), out)
     if results is not None:
