@@ -7,7 +7,6 @@ CANCELLED = 130
 
 try:
     import typer
-    from rich.console import Console
     from rich.text import Text
 
     from daemon.commands.bench import bench
@@ -17,6 +16,7 @@ try:
     from daemon.commands.presets import app as presets_app
     from daemon.commands.render import render
     from daemon.commands.run import run
+    from daemon.terminal import Terminal
     from presets.errors import StreamflowError
 except KeyboardInterrupt:  # this takes half a second, in which nothing is lost
     sys.exit(CANCELLED)
@@ -43,7 +43,7 @@ def main() -> None:
         app()
     except StreamflowError as error:
         said = Text.assemble(("streamflow-live:", "red"), f" {error}")  # as it stands: brackets are no markup
-        Console(stderr=True, highlight=False).print(said, soft_wrap=True)
+        Terminal(stderr=True, highlight=False).print(said, soft_wrap=True)
         sys.exit(2)
 
 

@@ -12,8 +12,9 @@ import queue
 import time
 from logging.handlers import QueueHandler, QueueListener
 
-from rich.console import Console
 from rich.logging import RichHandler
+
+from daemon.terminal import Terminal
 
 MOST_WAITING = 1000
 """Lines; what comes on top while the terminal is held is dropped."""
@@ -40,7 +41,7 @@ class _Handler(QueueHandler):
 def log_to_terminal(verbose: bool) -> None:
     """Log to standard error from now on, what `verbose` adds too."""
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(MOST_WAITING)
-    terminal = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=False)
+    terminal = RichHandler(console=Terminal(stderr=True), show_path=False, rich_tracebacks=False)
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", handlers=[_Handler(waiting)])
     QueueListener(waiting, terminal).start()  # its thread is a daemon: a held terminal does not keep the program

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
+
+from daemon.terminal import Terminal
 
 PAPER = "The paper's measurements"
 
@@ -90,7 +91,7 @@ def bench(
     plain = {key: value if isinstance(value, int | None) else str(value) for key, value in (about | given).items()}
     facts = machine.facts() | {"quick": quick, "subject": plain}
     slug = machine.slug(facts["gpu"] or facts["device"]) + (f"-{architecture}" if architecture else "")
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    out, err = Terminal(highlight=False), Terminal(stderr=True, highlight=False)
     found = Results(facts)
     stem = f"{facts['date'][:10]}-{slug}"
     if go_on and (path := resume.earlier(as_json, results, slug)):

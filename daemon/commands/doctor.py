@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from daemon.terminal import Terminal
 
 _SIGNS = {"works": ("works", "green"), "absent": ("absent", "yellow"), "trouble": ("trouble", "red")}
 
@@ -26,7 +27,7 @@ def doctor(
     if as_json:
         print(json.dumps({"can_play": plays, "findings": [finding.as_json() for finding in findings]}, indent=2))
     else:
-        console = Console(highlight=False)
+        console = Terminal(highlight=False)
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for column in ("area", "name", "verdict"):
             table.add_column(column, no_wrap=True)

@@ -4,9 +4,10 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from daemon.terminal import Terminal
 
 if TYPE_CHECKING:  # so that --help of every command answers at once
     from daemon.kept_engines import Kept
@@ -52,7 +53,7 @@ def prune(
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.cache_aside import remove, remove_leftovers
 
-    root, console = root_folder(), Console(highlight=False)
+    root, console = root_folder(), Terminal(highlight=False)
     freed = remove_leftovers(root)
     pruning = Pruning(everything, older_than, capabilities())
     going = pruning.going(root)
@@ -70,7 +71,9 @@ def prune(
             pass  # another process was first
         except OSError as error:
             stays += 1
-            Console(stderr=True).print(f"{each.entry.path} stays: {error.strerror or error}", style="red", markup=False)
+            Terminal(stderr=True).print(
+                f"{each.entry.path} stays: {error.strerror or error}", style="red", markup=False
+            )
     console.print(f"{amount(freed)} freed in {root}.", soft_wrap=True, markup=False)
     if stays:
         raise typer.Exit(1)
@@ -83,7 +86,7 @@ def _print(kept: "list[Kept]", as_json: bool) -> None:
     if as_json:
         print(json.dumps([each.as_json() for each in kept], indent=2))
         return
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("accelerator", "part", "for", "precision", "card", "size", "age", ""):
         table.add_column(column, overflow="fold")

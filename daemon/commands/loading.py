@@ -1,8 +1,8 @@
 """A model made ready in this process, with a progress bar: what `render` and `build` begin with."""
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from daemon.terminal import Terminal
 from daemon.together import at_once
 from pipeline.image_stream import Build, ImageStream
 from presets.parameters import Parameters
@@ -11,7 +11,7 @@ from presets.parameters import Parameters
 def progress_bar() -> Progress:
     """On standard error, so that standard output can be piped."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    return Progress(*columns, console=Terminal(stderr=True))
 
 
 def ready_stream(parameters: Parameters, threads: int | None, progress: Progress) -> ImageStream:

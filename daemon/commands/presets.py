@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from daemon.terminal import Terminal
 
 app = typer.Typer(help="The looks that can be loaded.", no_args_is_help=True)
 
@@ -41,8 +42,8 @@ def list_looks(
         for entry in entries:
             said = Text(entry.preset.description) if entry.preset else Text(entry.error, style="red")
             table.add_row(Text(entry.name, style="bold"), "shipped" if entry.shipped else "yours", said)
-        Console().print(table)
-        Console().print(f"Yours are in {library.folder}", style="dim", soft_wrap=True, highlight=False, markup=False)
+        Terminal().print(table)
+        Terminal().print(f"Yours are in {library.folder}", style="dim", soft_wrap=True, highlight=False, markup=False)
     if library.trouble:
         _tell(library.trouble)
 
@@ -74,7 +75,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="preset files")]) -> 
             broken += 1
             _tell(f"{place_of(path, 'model')}: {error}")
         else:
-            print(f"{path}: good")
+            Terminal().print(f"{path}: good", soft_wrap=True, highlight=False, markup=False)
     if broken:
         raise typer.Exit(1)
 
@@ -92,4 +93,4 @@ def _check_model(name: str | None) -> None:
 
 
 def _tell(problems: str) -> None:
-    Console(stderr=True).print(problems, style="red", soft_wrap=True, highlight=False, markup=False)
+    Terminal(stderr=True).print(problems, style="red", soft_wrap=True, highlight=False, markup=False)
