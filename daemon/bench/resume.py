@@ -22,6 +22,25 @@ def earlier(as_json: Path | None, results: Path | None, slug: str) -> Path | Non
     return found[-1] if found else None
 
 
+def stem_of(path: Path, document: dict[str, Any], results: Path | None, slug: str, stem: str) -> str:
+    """What the documents in the results folder are called when `path` is gone on with; `stem` for a new one.
+
+    A bench that writes to a file and to a folder goes on in both. Raises `SettingsError` where going on with the file
+    would write over another bench in the folder.
+    """
+    newest = earlier(None, results, slug)
+    if results is None or newest is None:
+        return stem
+    if path == newest or read_document(newest)["date"] == document["date"]:
+        return newest.stem
+    if (there := results / f"{stem}.json").exists():
+        raise SettingsError(
+            f"{path} and {there} are two benches, and the one that goes on with the first would write over the second:"
+            " give --json or --results alone, or name another place"
+        )
+    return stem
+
+
 def read_document(path: Path) -> dict[str, Any]:
     """A bench's document. Raises `SettingsError` where that is none."""
     try:

@@ -27,7 +27,10 @@ def bench(
         Path | None, typer.Option(help="folder for DATE-DEVICE.json, .md and plots, as in benchmarks/results")
     ] = None,
     go_on: Annotated[
-        bool, typer.Option("--resume", help="leave out what the document there has, of this machine and versions")
+        bool,
+        typer.Option(
+            "--resume", help="leave out what the document there has (--json's first), of this machine and versions"
+        ),
     ] = False,
     list_them: Annotated[bool, typer.Option("--list", help="say what can be measured, and stop")] = False,
     model: Annotated[
@@ -103,8 +106,8 @@ def bench(
                 )
             err.print(f"{path} is of another bench ({reason}): all is measured anew", style="yellow", markup=False)
         else:
+            stem = resume.stem_of(path, document, results, slug, stem)
             resume.take_over(found, document)
-            stem = path.stem if path.parent == results else stem
             err.print(f"going on from {path}: {len(found.rows)} rows", soft_wrap=True, markup=False)
     found.paths = tuple(path for path in (as_json, results and results / f"{stem}.json") if path)
     found.save()  # a place that can't be written is said before anything is measured

@@ -191,6 +191,40 @@ def test_the_newest_document_of_this_machine_is_gone_on_with(tmp_path: Path, by_
     )
 
 
+def test_a_bench_with_a_file_and_a_folder_goes_on_in_both(tmp_path: Path, by_row: Measured) -> None:
+    path, folder = tmp_path / "results.json", tmp_path / "results"
+    by_row.ends_after = 1
+    assert bench(path, "--results", str(folder)).exit_code == 1
+    (made,) = folder.glob("*.json")
+    older = made.rename(made.with_name(f"2026-01-02-{made.stem[11:]}.json"))
+    older.write_text(path.read_text().replace('"one"', '"lost"'))  # cut short between the two
+    by_row.ends_after = None
+    assert bench(path, "--results", str(folder), "--resume").exit_code == 0
+    assert by_row.taken == ["one", "two", "three"]
+    assert [*folder.glob("*.json")] == [older], "it is one bench, whatever the day"
+    assert older.read_text() == path.read_text()
+    path.unlink()
+    assert bench(path, "--results", str(folder), "--resume").exit_code == 0
+    assert by_row.taken == ["one", "two", "three"], "the folder has it all"
+    assert older.read_text() == path.read_text()
+
+
+def test_going_on_with_a_file_writes_over_no_other_bench_in_the_folder(tmp_path: Path, by_row: Measured) -> None:
+    path, folder = tmp_path / "results.json", tmp_path / "results"
+    bench(path, "--results", str(folder))
+    (there,) = folder.glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"date": "2026-01-02T00:00:00"}))
+    before = path.read_text(), there.read_text()
+    done = bench(path, "--results", str(folder), "--resume")
+    assert isinstance(done.exception, SettingsError)
+    assert f"{path} and {there} are two benches" in str(done.exception)
+    assert (path.read_text(), there.read_text()) == before
+    older = there.rename(there.with_name(f"2026-01-01-{there.stem[11:]}.json"))
+    assert bench(path, "--results", str(folder), "--resume").exit_code == 0
+    assert older.read_text() == before[1]
+    assert len([*folder.glob("*.json")]) == 2, "nothing is there to be written over"
+
+
 def test_a_quick_bench_ends_in_time_and_says_what_it_left_out(
     tmp_path: Path, by_row: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
