@@ -57,13 +57,14 @@ class Preset:
 
         Keys that the file does not name have their default, so that a look is the same picture whatever was on air
         before it; only the keys in `KEPT_KEYS` (model, size, accelerator; how long a morph takes) are left out unless
-        the file names them.
+        the file names them. A file that names a model names its engine with it, or that there is none.
         """
+        named = self.values.keys() | ({"engine"} if "model" in self.values else set())
         flat = flatten(Parameters.model_construct(**self.values))
         return {
             address: PARAMETERS[address].coerce(value)  # text on one line, without control characters
             for address, value in flat.items()
-            if (key := PARAMETERS[address].key) in LOOK_KEYS and (key not in KEPT_KEYS or key in self.values)
+            if (key := PARAMETERS[address].key) in LOOK_KEYS and (key not in KEPT_KEYS or key in named)
         }
 
 

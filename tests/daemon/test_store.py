@@ -231,6 +231,25 @@ def test_save_keeps_what_the_looks_file_named_of_model_and_size(store: Parameter
     assert "model" not in library.load("wider").values
 
 
+def test_the_engine_of_one_model_does_not_go_into_the_next(store: ParameterStore, library: Library) -> None:
+    put(library, "plugged", "model: /models/one\nengine: one.onnx\n")
+    put(library, "other", "model: /models/two\n")
+    put(library, "words", "prompt: ice\n")
+    accepted(store.apply("/preset", ["plugged"], OSC))
+    accepted(store.apply("/preset", ["words"], OSC))
+    assert store.values()["/engine"] == "one.onnx"
+    accepted(store.apply("/preset", ["other"], OSC))
+    assert store.values()["/model"] == "/models/two"
+    assert store.values()["/engine"] == ""
+    accepted(store.apply("/engine", ["two.onnx"], OSC))
+    accepted(store.apply("/panic", [], OSC))
+    assert store.values()["/engine"] == "two.onnx", "a panic starts no renderer"
+    accepted(store.apply("/save", ["mine"], OSC))
+    accepted(store.apply("/preset", ["plugged"], OSC))
+    accepted(store.apply("/preset", ["mine"], OSC))
+    assert (store.values()["/model"], store.values()["/engine"]) == ("/models/two", "two.onnx"), "it is saved with it"
+
+
 def test_save_refuses_what_is_no_name(store: ParameterStore, library: Library) -> None:
     for name in ("../x", "", "a/b", "x" * 65, "con"):
         assert "can't be a look's name" in refused(store.apply("/save", [name], OSC))

@@ -62,6 +62,13 @@ def test_a_look_is_complete_but_for_what_would_start_a_renderer_and_how_it_arriv
     assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
 
 
+def test_a_look_that_names_a_model_has_no_engine_but_the_one_it_names() -> None:
+    assert parse_preset(b"model: /models/other", "x.yaml").addresses()["/engine"] == ""
+    assert parse_preset(b"model: /m\nengine: unet.onnx", "x.yaml").addresses()["/engine"] == "unet.onnx"
+    assert "/engine" not in parse_preset(b"width: 512", "x.yaml").addresses(), "where the model stays, so does it"
+    assert "/model" not in parse_preset(b"engine: unet.onnx", "x.yaml").addresses()
+
+
 def test_an_empty_file_is_the_default_look() -> None:
     assert parse_preset(b"# nothing yet\n", "x.yaml").values == {}
 
