@@ -33,6 +33,8 @@ class BuildJob:
     width: int
     height: int
     accelerator: str
+    engine: str = ""
+    """A compiled network that plays in the place of the model's own, which is left out then; empty is none."""
     precision: str = ""
     """float32, float16 or bfloat16; empty leaves it to the accelerator."""
     capability: str = ""
@@ -40,7 +42,8 @@ class BuildJob:
 
     def __str__(self) -> str:
         aimed = f" for {self.capability}" if self.capability else ""
-        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{aimed}"
+        plugged = f" and {self.engine} for its network" if self.engine else ""
+        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{plugged}{aimed}"
 
 
 def run_build(job: BuildJob, told: Told) -> str:

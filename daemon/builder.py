@@ -47,7 +47,7 @@ def main() -> int:
 def _make(job: dict[str, Any], lines: IO[str]) -> str:
     """What was made ready, in words."""
     from daemon.together import at_once
-    from pipeline.accelerators import tensorrt, tensorrt_build
+    from pipeline.accelerators import foreign, tensorrt, tensorrt_build
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.engines import Preparation
     from pipeline.accelerators.tensorrt_library import FLAVOURS
@@ -60,16 +60,27 @@ def _make(job: dict[str, Any], lines: IO[str]) -> str:
         # What names a place in the cache is for the record: found there, damaged there, not to be kept there.
         _tell(lines, text=text, fraction=round(fraction, 3), lasting=str(root) in text)
 
-    build = Build(job["model"], job["width"], job["height"], job["accelerator"], cache=root, precision=job["precision"])
+    build = Build(
+        job["model"],
+        job["width"],
+        job["height"],
+        job["accelerator"],
+        cache=root,
+        engine=job["engine"],
+        precision=job["precision"],
+    )
     flavour = FLAVOURS.get(build.accelerator)
     if flavour is None:
         stream = ImageStream.build(build, progress, at_once)
         return f"{stream.description['accelerator']} is ready"
     capability = tensorrt_build.target(flavour, job["capability"])
+    engine = Path(build.engine) if build.engine else None
+    if engine is not None and not job["capability"]:  # for a card that is elsewhere, it may be there
+        foreign.reader(engine)
     progress("reading the model", 0.0)
     model = load_model(build.model)
-    shapes = shapes_of(build, model)
-    tensorrt.prepare(flavour, model, shapes, Preparation(progress, cache=root, precision=build.precision), capability)
+    preparation = Preparation(progress, cache=root, precision=build.precision, engine=engine)
+    tensorrt.prepare(flavour, model, shapes_of(build, model), preparation, capability)
     return f"{build.accelerator} is ready for a card of compute capability {capability}"
 
 

@@ -102,7 +102,13 @@ def _jobs(
         look_is = snapshot(values)
         for card in for_card or [""]:
             job = BuildJob(
-                look_is.model, look_is.width, look_is.height, look_is.accelerator, precision or "", capability=card
+                look_is.model,
+                look_is.width,
+                look_is.height,
+                look_is.accelerator,
+                engine=look_is.engine,
+                precision=precision or "",
+                capability=card,
             )
             if job not in jobs:
                 jobs.append(job)

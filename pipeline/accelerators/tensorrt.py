@@ -40,7 +40,7 @@ def prepare(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prepara
         flavour: Which TensorRT.
         model: Of which.
         shapes: For what.
-        preparation: Its precision, cache and progress count.
+        preparation: Its precision, cache and progress count, and whether there is an engine for the denoiser.
         capability: Of the card to build for, as ``8.9``; empty is the one that is here.
 
     Raises:
@@ -48,7 +48,7 @@ def prepare(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prepara
         CacheError: what was built could not be kept; why, progress was told.
     """
     made = _maker(flavour, model, shapes, preparation, capability)
-    wanted = parts(made, model, shapes)
+    wanted = parts(made, model, shapes, _names(preparation))
     for _ in plans(made, wanted, preparation.progress):
         pass
     if not kept(made, wanted):
@@ -60,7 +60,7 @@ def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prep
     """`build`, with either flavour."""
     made = _maker(flavour, model, shapes, preparation)
     progress = preparation.progress
-    names = [name for name in SHARES if name != "denoiser" or preparation.engine is None]
+    names = _names(preparation)
     device = torch.device("cuda", torch.cuda.current_device())
     networks = {}
     for name, plan in zip(
@@ -97,13 +97,17 @@ def engines_are_kept(flavour: Flavour, model: Model, shapes: Shapes, preparation
     if tensorrt_library.missing(flavour):
         return False
     made = _maker(flavour, model, shapes, preparation)
-    names = [name for name in SHARES if name != "denoiser" or preparation.engine is None]
-    return kept(made, parts(made, model, shapes, names))
+    return kept(made, parts(made, model, shapes, _names(preparation)))
 
 
 def sizes(rows: int) -> tuple[int, ...]:
     """The batch sizes that are prepared: small ones all, then even ones, since guided pictures have two rows."""
     return tuple(size for size in range(1, rows + 1) if size <= 4 or size % 2 == 0 or size == rows)
+
+
+def _names(preparation: Preparation) -> list[str]:
+    """Of the parts that engines are built for: a foreign engine is the denoiser."""
+    return [name for name in SHARES if name != "denoiser" or preparation.engine is None]
 
 
 def _maker(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation, capability: str = "") -> Maker:

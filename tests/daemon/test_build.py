@@ -25,6 +25,14 @@ def test_what_is_converted_is_kept_for_the_show(tmp_path: Path) -> None:
     assert kept.stat().st_mtime_ns == made, "it is read, not made again"
 
 
+def test_the_engine_of_a_look_is_tried_as_the_show_would(tmp_path: Path) -> None:
+    look = tmp_path / "look.yaml"
+    look.write_text(f"accelerator: eager\nwidth: 64\nheight: 64\nengine: {tmp_path / 'unet.onnx'}\n")
+    done = build(str(look), cache=tmp_path)
+    assert done.returncode == 1
+    assert "There is no engine file" in done.stderr
+
+
 def test_a_look_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
     done = build("no-such-look", cache=tmp_path)
     assert done.returncode == 2

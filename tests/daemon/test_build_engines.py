@@ -153,6 +153,15 @@ def test_what_is_kept_is_listed_verified_and_pruned(killed_and_resumed: tuple[Pa
     assert cache_shelf.entries(root(folder)) == []
 
 
+def test_where_a_look_has_an_engine_the_denoiser_is_left_out(look: Path, tmp_path: Path) -> None:
+    plugged = tmp_path / "plugged.yaml"
+    plugged.write_text(f"{look.read_text()}engine: {tmp_path / 'unet.onnx'}\n")
+    status, said = ended(begin("build", str(plugged), "--for", "8.9", cache=tmp_path))
+    assert status == 0, said
+    assert {"tensorrt_rtx-encoder", "tensorrt_rtx-decoder"} <= names(tmp_path)
+    assert not {name for name in names(tmp_path) if "denoiser" in name}
+
+
 def test_ctrl_c_leaves_no_builder_and_nothing_half_written(look: Path, tmp_path: Path) -> None:
     process = begin("build", str(look), "--for", "8.9", cache=tmp_path)
     builder = builder_of(process)
