@@ -52,7 +52,10 @@ class Slot:
 
 
 class Terms(NamedTuple):
-    """Which terms of the affine step any picture of this step needs: the rest are left out of the device's work."""
+    """Which terms of the affine step any picture of this step needs: the rest may be left out of the device's work.
+
+    Left in they change nothing: their weights in the block are 0, and `KEEP` 1.
+    """
 
     uncond: bool
     residual: bool

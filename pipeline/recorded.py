@@ -51,12 +51,25 @@ class Recorded:
                 self._add(size, one)
 
     def advance(self, size: int, terms: Terms) -> None:
-        """As `StreamState.advance`. Terms that were not prepared run plainly: a recording would hold the show up."""
+        """As `StreamState.advance`. Terms that no recording has are played by the one with the fewest beside them.
+
+        The block gives the terms that no picture has the weight 0, so that they change nothing: pictures of several
+        kinds of guidance go in one recorded step. Terms that are in no recording run plainly: to record them now would
+        hold the show up.
+        """
         replay = self._replays.get((size, terms))
+        if replay is None and (wider := self._wider(size, terms)) is not None:
+            replay = self._replays[size, terms] = self._replays[size, wider]
         if replay is None:
             self._state.advance(size, terms)
         else:
             replay()
+
+    def _wider(self, size: int, terms: Terms) -> Terms | None:
+        """The recorded terms of this size that hold all of `terms` and the fewest others; None where none do."""
+        recorded = (one for prepared, one in self._replays if prepared == size)
+        holding = (one for one in recorded if all(has >= wants for has, wants in zip(one, terms, strict=True)))
+        return min(holding, key=sum, default=None)
 
     def _add(self, size: int, terms: Terms) -> None:
         try:

@@ -210,8 +210,8 @@ class StreamPipeline:
     def warm_up(self, fresh: bool = False) -> None:
         """Calls the denoiser once at every prepared batch size; pictures in flight are not touched.
 
-        With a recorder the steps of all sizes are recorded, for every kind of guidance and for none. Pictures of
-        several kinds in one step run plainly.
+        With a recorder the steps of all sizes are recorded, for none and for every kind of guidance, the last with all
+        that any kind needs, so that pictures of several kinds go in one recorded step too.
 
         Args:
             fresh: Whether the pictures' schedules add noise.

@@ -11,6 +11,7 @@ import pytest
 import torch
 from test_stream import FITS, MIXED, SHAPE, Order, alone, network, noise_of, picture, schedule_of, words
 
+from pipeline.block import Terms
 from pipeline.guidance import Guidance, Kind
 from pipeline.recorded import Recorded
 from pipeline.stream import StreamPipeline
@@ -72,8 +73,8 @@ def test_replayed_steps_draw_every_picture_as_it_is_alone_and_warming_up_in_flig
     [
         ("euler", "full", False, 4),
         ("euler", "self_negative", False, 4),
-        ("euler", "onetime_negative", False, 3),  # its first row stands alone here
-        ("everything", "full", True, 3),  # its last row adds no noise
+        ("euler", "onetime_negative", False, 4),  # its first row finds its anchor, where no picture has one yet
+        ("everything", "full", True, 4),  # its last row adds no noise
         ("everything", "full", False, 1),
     ],
 )
@@ -90,6 +91,45 @@ def test_each_kind_of_guidance_is_replayed_and_what_was_not_prepared_runs_plainl
     assert recorder.recorded == before, "nothing is recorded during the show"
     assert recorder.replayed == replayed
     torch.testing.assert_close(finished[0].latent, alone(order, 0, torch.float64), rtol=0, atol=1e-10)
+
+
+def test_pictures_of_every_kind_of_guidance_go_in_one_recorded_step() -> None:
+    recorder = Recorder()
+    stream = stream_with(recorder)
+    stream.warm_up()
+    kinds: tuple[tuple[Kind, float], ...] = (("full", 2.0), ("free", 1.5), ("onetime_negative", 1.8), ("full", 1.0))
+    orders = [Order(4, 0.9, scale, index, index % 2, "euler", kind) for index, (kind, scale) in enumerate(kinds)]
+    for index, order in enumerate(orders):
+        admit(stream, index, order)
+    out = {ticket: latent.clone() for _ in range(4) for latent, ticket in stream.step()}
+    assert recorder.replayed == 4
+    for index, order in enumerate(orders):
+        torch.testing.assert_close(out[index], alone(order, index, torch.float64), rtol=0, atol=1e-10)
+
+
+def test_the_recording_with_the_fewest_terms_beside_those_wanted_is_replayed() -> None:
+    ran: list[tuple[int, Terms]] = []
+
+    class State:
+        def rest(self) -> None: ...
+
+        def advance(self, size: int, terms: Terms) -> None:
+            ran.append((size, terms))
+
+    def terms(letters: str) -> Terms:
+        return Terms(*(letter in letters for letter in "urfa"))
+
+    recorded = Recorded(State(), Recorder())
+    recorded.prepare([2, 4], map(terms, ("", "u", "r", "ura")))
+    for wanted, replayed in (("", ""), ("u", "u"), ("r", "r"), ("a", "ura"), ("ur", "ura"), ("ua", "ura")):
+        for _ in range(2):  # found once, and known from then on
+            ran.clear()
+            recorded.advance(2, terms(wanted))
+            assert ran == [(2, terms(replayed))]
+    ran.clear()
+    recorded.advance(2, terms("f"))
+    recorded.advance(3, terms("u"))
+    assert ran == [(2, terms("f")), (3, terms("u"))], "what is in no recording runs as it is"
 
 
 def test_what_can_not_be_recorded_is_an_accelerator_that_can_not_be_used() -> None:
