@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pynvml
 
-from pipeline.accelerators.cache import whole
+from pipeline.accelerators.cache import card, whole
 from pipeline.accelerators.cache_shelf import Entry, entries, entry_at, useless
 
 DAY = 86400.0
@@ -42,7 +42,7 @@ class Pruning:
     everything: bool = False
     older_than: float | None = None
     cards: frozenset[str] = frozenset()
-    """`capabilities`."""
+    """`cards_here`."""
 
     def going(self, root: Path) -> list[Kept]:
         """All that would go, each with its reason."""
@@ -63,16 +63,19 @@ class Pruning:
         return useless(entry, REVISION, self.cards)
 
 
-def capabilities() -> frozenset[str]:
-    """Compute capabilities of the NVIDIA cards that are here."""
+def cards_here() -> frozenset[str]:
+    """The NVIDIA cards that are here, each as `pipeline.accelerators.cache.card` has it."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return frozenset()
     try:
-        cards = range(pynvml.nvmlDeviceGetCount())
-        pairs = (pynvml.nvmlDeviceGetCudaComputeCapability(pynvml.nvmlDeviceGetHandleByIndex(card)) for card in cards)
-        return frozenset(f"{major}.{minor}" for major, minor in pairs)
+        found = set()
+        for place in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(place)
+            major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+            found.add(card(f"{major}.{minor}", pynvml.nvmlDeviceGetName(handle)))
+        return frozenset(found)
     except pynvml.NVMLError:
         return frozenset()
     finally:

@@ -49,13 +49,13 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing")] = False,
 ) -> None:
     """Remove what is damaged, or made by other versions or for other cards than are here, and say what that freed."""
-    from daemon.kept_engines import Pruning, amount, capabilities, total
+    from daemon.kept_engines import Pruning, amount, cards_here, total
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.cache_aside import remove, remove_leftovers
 
     root, console = root_folder(), Terminal(highlight=False)
     freed = remove_leftovers(root)
-    pruning = Pruning(everything, older_than, capabilities())
+    pruning = Pruning(everything, older_than, cards_here())
     going = pruning.going(root)
     for each in going:
         console.print(Text(f"{each.entry.path.name} ({amount(each.entry.size)}): {each.reason}"), soft_wrap=True)

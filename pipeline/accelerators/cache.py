@@ -47,7 +47,7 @@ class EngineKey:
     """Sizes, rows and profiles, in words."""
     precision: str
     device: str = "any"
-    """The compute capability, or several, that it runs on."""
+    """The compute capability that it runs on; a whole `card` where it is for no other."""
     driver: str = "any"
     adapters: tuple[str, ...] = ()
     """Digests of the adapters in the weights, with their strengths."""
@@ -73,6 +73,11 @@ class Manifest(NamedTuple):
     """Unix time."""
     files: dict[str, tuple[int, str]]
     """The bytes and the SHA-256 of each, by name."""
+
+
+def card(capability: str, name: str) -> str:
+    """One make of card, for `EngineKey.device`: ``8.9 NVIDIA GeForce RTX 4090``."""
+    return f"{capability} {name}".strip()
 
 
 def versions(*packages: str) -> str:

@@ -52,8 +52,8 @@ def useless(entry: Entry, revision: int, cards: Collection[str]) -> str:
     Args:
         entry: One of `entries`.
         revision: `pipeline.graphs.REVISION`, which takes torch's seconds to import.
-        cards: Compute capabilities of the cards that are here. Where there is none, engines are built for elsewhere,
-            and none is useless for its card.
+        cards: The cards that are here, each as `cache.card` has it. Where there is none, engines are built for
+            elsewhere, and none is useless for its card.
     """
     if damage := whole(entry.path):
         return f"it is damaged: {damage}"
@@ -67,6 +67,11 @@ def useless(entry: Entry, revision: int, cards: Collection[str]) -> str:
         now = installed(name).partition("+")[0] or "absent"
         if now not in (was, "absent"):
             return f"it was made by {made_by}, and {now} is installed"
-    if cards and key.device != "any" and key.device not in cards:
+    if cards and key.device != "any" and not any(_runs(key.device, card) for card in cards):
         return f"it is for a card of compute capability {key.device}, and here is {' and '.join(sorted(cards))}"
     return ""
+
+
+def _runs(device: str, card: str) -> bool:
+    """Whether an engine for `device` may run on `card`: of its capability, or for a slice of it, which is named so."""
+    return device == card.partition(" ")[0] or device.startswith(card)

@@ -12,6 +12,7 @@ from typing import Any
 import pynvml
 import torch
 
+from pipeline.accelerators import cache
 from pipeline.accelerators.cache import installed
 from presets.errors import AcceleratorUnavailable
 
@@ -89,6 +90,11 @@ def capability() -> str:
         return ""
     major, minor = torch.cuda.get_device_capability()
     return f"{major}.{minor}"
+
+
+def card() -> str:
+    """The GPU that torch plays on, as `cache.card` has it; empty without one."""
+    return cache.card(capability(), torch.cuda.get_device_name()) if torch.cuda.is_available() else ""
 
 
 def capabilities(trt: Any) -> tuple[str, ...]:

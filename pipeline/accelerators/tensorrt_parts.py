@@ -57,8 +57,9 @@ class Maker:
     def key(self, part: Part) -> EngineKey:
         """Everything that makes this part's engine another one.
 
-        TensorRT-RTX leaves what the driver matters for to the card it loads on; classic TensorRT's engines are of the
-        driver they were measured with.
+        TensorRT-RTX leaves what the card and the driver matter for to the card it loads on; classic TensorRT's engines
+        are of the card and the driver they were measured with: another card of the same capability has other fastest
+        kernels, and may lack the memory for these.
         """
         return EngineKey(
             accelerator=self.flavour.name,
@@ -68,7 +69,7 @@ class Maker:
             revision=REVISION,
             shapes=part.shapes,
             precision=self.precision,
-            device=self.capability,
+            device=self.capability if self.flavour.ahead else tensorrt_library.card(),
             driver="any" if self.flavour.ahead else tensorrt_library.driver(),
         )
 
@@ -181,7 +182,7 @@ def _timings_key(maker: Maker) -> EngineKey:
         revision=0,
         shapes="",
         precision="",
-        device=maker.capability,
+        device=tensorrt_library.card(),
         driver=tensorrt_library.driver(),
     )
 

@@ -179,6 +179,30 @@ def test_a_version_without_a_name_is_no_packages(tmp_path: Path) -> None:
     assert cache_shelf.useless(listed, KEY.revision, set()) == ""
 
 
+HERE = "8.9 NVIDIA GeForce RTX 4070"
+
+
+@pytest.mark.parametrize(
+    ("device", "of_use"),
+    [
+        ("any", True),
+        ("8.9", True),
+        (HERE, True),
+        ("8.9 NVIDIA GeForce RTX 4070 MIG 1g.5gb", True),
+        ("12.0", False),
+        ("8.9 NVIDIA GeForce RTX 4090", False),
+        ("8.6 NVIDIA GeForce RTX 3090", False),
+    ],
+)
+def test_engines_for_other_cards_than_are_here_are_of_no_use(tmp_path: Path, device: str, of_use: bool) -> None:
+    cache.keep(tmp_path, dataclasses.replace(KEY, version="nightly", device=device), write)
+    (listed,) = cache_shelf.entries(tmp_path)
+    assert cache_shelf.useless(listed, KEY.revision, set()) == "", "with no card here they are for elsewhere"
+    reason = cache_shelf.useless(listed, KEY.revision, {HERE, "7.5 NVIDIA GeForce RTX 2080"})
+    assert bool(reason) is not of_use
+    assert of_use or (device in reason and HERE in reason)
+
+
 def test_what_is_no_engine_is_neither_listed_nor_removed(entry: Path) -> None:
     root, then = entry.parent, time.time() - 2 * cache_aside.ABANDONED
     for name in ("photos", "new-photos", "new-york-2019", f"{KEY.folder}-old", KEY.folder[:-1]):

@@ -158,6 +158,29 @@ def test_nothing_is_taken_that_was_built_for_something_else(tiny: Model, built: 
     assert not kept(maker, parts(maker, tiny, other, ["denoiser"])), "other batch sizes are another denoiser"
 
 
+def test_classic_engines_and_their_measurements_are_for_one_card_and_driver(
+    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classic = dataclasses.replace(made(tiny, tmp_path), flavour=TENSORRT)
+    (part,) = parts(classic, tiny, SHAPES, ["decoder"])
+    ahead = made(tiny, tmp_path).key(part)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    keys = []
+    for name, capability, driver in (
+        ("NVIDIA GeForce RTX 4090", (8, 9), "580.95"),
+        ("NVIDIA GeForce RTX 4070", (8, 9), "580.95"),
+        ("NVIDIA GeForce RTX 4090", (8, 9), "590.10"),
+        ("NVIDIA GeForce RTX 4090", (9, 0), "580.95"),
+    ):
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda name=name: name)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda capability=capability: capability)
+        monkeypatch.setattr(tensorrt_library, "driver", lambda driver=driver: driver)
+        keys += [classic.key(part), tensorrt_parts._timings_key(classic)]
+        assert made(tiny, tmp_path).key(part) == ahead, "TensorRT-RTX's is the same for every card of a capability"
+    assert len({key.digest for key in keys}) == len(keys)
+    assert (keys[0].device, keys[0].driver) == ("8.9 NVIDIA GeForce RTX 4090", "580.95")
+
+
 def test_another_version_of_any_package_is_another_engine(
     tiny: Model, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
