@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.models import SHIPPED, load_model
+from pipeline.models import SHIPPED, keep_float32_whole, load_model
 from presets.errors import ModelError
 
 
@@ -34,6 +34,35 @@ def test_half_precision_weights_and_variants_load_as_float32(folder: Path) -> No
     save_file(halves, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
     weight = next(load_model(folder).unet.parameters())
     assert weight.dtype == torch.float32
+
+
+def test_float32_is_whole_from_the_first_network_on(folder: Path) -> None:
+    was = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        model = load_model(folder)
+        assert torch.backends.cudnn.allow_tf32, "a folder that is only checked changes nothing"
+        assert model.autoencoder
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert not torch.backends.cudnn.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(was[0])
+        torch.backends.cudnn.allow_tf32 = was[1]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_convolutions_and_products_on_a_gpu_are_float32() -> None:
+    keep_float32_whole()
+    generator = torch.Generator().manual_seed(0)
+    pictures, weights = torch.randn(1, 64, 32, 32, generator=generator), torch.randn(64, 64, 3, 3, generator=generator)
+    matrix = torch.randn(512, 512, generator=generator)
+    exact = torch.nn.functional.conv2d(pictures.double(), weights.double()), matrix.double() @ matrix.double()
+    found = torch.nn.functional.conv2d(pictures.cuda(), weights.cuda()), matrix.cuda() @ matrix.cuda()
+    for one, other in zip(exact, found, strict=True):  # in TF32 they would be 1e-4 of their size apart or more
+        assert (one - other.double().cpu()).norm() / one.norm() < 2e-5
 
 
 def test_the_schedule_is_the_model_s_own(folder: Path) -> None:
