@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from daemon.__main__ import app
+from daemon.kept_engines import cards_here
 from pipeline.accelerators import cache, cache_aside, cache_shelf
 from presets.errors import StreamflowError
 from tests.pipeline.conftest import write_tiny_model
@@ -146,7 +147,9 @@ def test_what_is_kept_is_listed_verified_and_pruned(killed_and_resumed: tuple[Pa
     assert "it is damaged: engine.plan has changed since it was written" in said
     assert "kB freed in" in said or "MB freed in" in said
     assert not decoder.exists()
-    assert len(list(root(folder).iterdir())) == 5, "the rest is of use"
+    cards = cards_here()  # as the driver tells them: they can't be hidden from it
+    of_use = 5 if not cards or any(card.startswith("8.9") for card in cards) else 3
+    assert len(list(root(folder).iterdir())) == of_use, "the rest is of use"
     status, said = ended(begin("engines", "prune", "--all", "--yes", cache=folder))
     assert status == 0
     assert list(root(folder).iterdir()) == []

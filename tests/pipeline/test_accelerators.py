@@ -1,7 +1,9 @@
 """Accelerators: OpenVINO means the same as eager torch, its cache is verified, and the choice is never silent."""
 
 import importlib.util
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -54,6 +56,14 @@ def reference(tiny: Model) -> Engines:
 def engines(tiny: Model, cache: Path) -> Engines:
     """With two threads, so that larger batches are shared out between them."""
     return compiled(tiny, TINY, cache, threads=2)
+
+
+def test_the_reference_runs_on_the_processor_here_whatever_is_in_the_machine(reference: Engines) -> None:
+    assert eager.available_device().type == reference.device.type == "cpu"
+    program = "import torch; print(torch.cuda.device_count())"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["0"], "nor do processes that tests start see another"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
 
 
 def inputs(shapes: Shapes, rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:

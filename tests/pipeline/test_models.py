@@ -53,7 +53,6 @@ def test_float32_is_whole_from_the_first_network_on(folder: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_convolutions_and_products_on_a_gpu_are_float32() -> None:
     keep_float32_whole()
     generator = torch.Generator().manual_seed(0)

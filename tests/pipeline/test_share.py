@@ -6,14 +6,12 @@ import torch
 from pipeline.share import keep_to_a_share
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_without_a_gpu_nothing_is_done() -> None:
     keep_to_a_share(0.5)
     assert not torch.cuda.is_initialized()
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_torch_takes_no_more_than_its_share_of_the_memory() -> None:
     before = torch.cuda.current_stream()
     try:

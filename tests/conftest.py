@@ -1,0 +1,28 @@
+"""Tests run on the processor, whatever is in the machine; those that are about a GPU with ``pytest -m gpu``.
+
+What computes here holds one accelerator against another in tensors of main memory, and eager torch, the oracle of
+nearly all, would move to a GPU where it sees one.
+"""
+
+import os
+
+import pytest
+
+ABOUT_A_GPU = "gpu"
+"""The marker, and what is given to ``-m``: a process has a GPU from its first look at one on, or none."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hides GPUs from this process and, through the environment, from all that it starts."""
+    if config.option.markexpr != ABOUT_A_GPU:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing at all would unset it on Windows
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what is about a GPU where none is seen."""
+    if item.get_closest_marker(ABOUT_A_GPU) is None:
+        return
+    import torch  # it takes seconds, and most tests of the stage do without
+
+    if not torch.cuda.is_available():
+        pytest.skip("it wants a GPU that torch sees, and pytest -m gpu")
