@@ -3,14 +3,17 @@
 Written for hardware and not yet run on any (`pipeline.accelerators.tensorrt_network`).
 """
 
+from collections.abc import Mapping
+
 import torch
 
 from pipeline.accelerators import onnx_parts, tensorrt_library
-from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
+from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes, left_out
 from pipeline.accelerators.tensorrt_build import target
+from pipeline.accelerators.tensorrt_kernels import Kernels
 from pipeline.accelerators.tensorrt_library import TENSORRT, Flavour
 from pipeline.accelerators.tensorrt_network import TensorRTNetwork
-from pipeline.accelerators.tensorrt_parts import SHARES, Maker, kept, maker, parts, plans
+from pipeline.accelerators.tensorrt_parts import SHARES, Maker, Part, kept, maker, parts, plans
 from pipeline.accelerators.transfer import Decoding, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.models import Model
@@ -62,24 +65,35 @@ def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prep
     progress = preparation.progress
     names = _names(preparation)
     device = torch.device("cuda", torch.cuda.current_device())
-    networks = {}
-    for name, plan in zip(
-        names,
-        plans(made, parts(made, model, shapes, names), lambda text, fraction: progress(text, 0.9 * fraction)),
-        strict=True,
+    networks, kernels = {}, {}
+    wanted = parts(made, model, shapes, names)
+    for part, plan in zip(
+        wanted, plans(made, wanted, lambda text, fraction: progress(text, 0.9 * fraction)), strict=True
     ):
-        progress(f"{name}: loading it onto the card", 0.9)
-        networks[name] = TensorRTNetwork(flavour, plan, name, device)
+        progress(f"{part.name}: loading it onto the card", 0.9)
+        if flavour.ahead:
+            kernels[part.name] = _kernels(made, part, progress)
+        networks[part.name] = TensorRTNetwork(flavour, plan, part.name, device, kernels.get(part.name))
     preparation.meanwhile()
     pixels = (1, shapes.height, shapes.width, 3)
-    encode = _Function(networks["encoder"], torch.empty(1, *shapes.latent, device=device))
-    decoder = _Function(networks["decoder"], torch.empty(pixels, dtype=torch.uint8, device=device))
+    prepared = sizes(shapes.rows)
+    answers = torch.empty(prepared[-1], *shapes.latent, device=device)
+    outs = {
+        "denoiser": {size: answers[:size] for size in prepared},
+        "encoder": {1: torch.empty(1, *shapes.latent, device=device)},
+        "decoder": {1: torch.empty(pixels, dtype=torch.uint8, device=device)},
+    }
+    encode, decoder = (_Function(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
     decode = Decoding(decoder, shapes.latent, pixels[1:], device, depth=shapes.rows)
     upload = Upload(pixels, torch.uint8, device)
-    prepared = sizes(shapes.rows)
     denoiser: Denoiser = left_out
     if "denoiser" in networks:
-        denoiser = _Denoiser(networks["denoiser"], prepared, shapes.latent, device)
+        denoiser = _Denoiser(networks["denoiser"], outs["denoiser"])
+    for name, compiled in kernels.items():
+        progress(f"{name}: compiling those of its kernels that are not kept", 0.95)
+        for size, out in outs[name].items():
+            networks[name].call_once(size, out)
+        compiled.keep()
     progress("ready", 1.0)
     return Engines(
         denoiser,
@@ -115,6 +129,13 @@ def _maker(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparat
     return maker(flavour, aimed, preparation.precision, model, shapes, preparation.cache)
 
 
+def _kernels(made: Maker, part: Part, progress: Progress) -> Kernels:
+    def tell(text: str) -> None:
+        progress(f"{part.name}: {text}", 0.9)
+
+    return Kernels(made.root, made.key(part), tensorrt_library.card(), made.made_for, tell)
+
+
 class _Function:
     """A network of one input, with an output of its own that every call writes anew."""
 
@@ -129,14 +150,11 @@ class _Function:
 
 
 class _Denoiser:
-    """One engine of any batch size, with one output that all sizes begin."""
+    """One engine of any batch size, with the output that each size writes."""
 
-    def __init__(
-        self, network: TensorRTNetwork, prepared: tuple[int, ...], latent: tuple[int, int, int], device: torch.device
-    ) -> None:
+    def __init__(self, network: TensorRTNetwork, outs: Mapping[int, torch.Tensor]) -> None:
         self._network = network
-        out = torch.empty(prepared[-1], *latent, device=device)
-        self._outs = {size: out[:size] for size in prepared}
+        self._outs = outs
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         out = self._outs[len(latents)]

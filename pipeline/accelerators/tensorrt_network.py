@@ -13,6 +13,7 @@ import torch
 from pipeline.accelerators import tensorrt_library
 from pipeline.accelerators.network import Port
 from pipeline.accelerators.tensorrt_build import is_memory, logger, reason
+from pipeline.accelerators.tensorrt_kernels import Kernels
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
 from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError, StreamError, StreamflowError
 
@@ -84,13 +85,16 @@ class TensorRTNetwork:
     be captured of it. They take turns in one piece of scratch memory, which is torch's. Nothing waits for the device.
     """
 
-    def __init__(self, flavour: Flavour, plan: Any, name: str, device: torch.device) -> None:
+    def __init__(
+        self, flavour: Flavour, plan: Any, name: str, device: torch.device, kernels: Kernels | None = None
+    ) -> None:
         """
         Args:
             flavour: Which TensorRT built it.
             plan: The serialized engine, a buffer of bytes.
             name: What it is called in an error.
             device: The GPU that the tensors will be on.
+            kernels: Where TensorRT-RTX finds and leaves what it compiles; None has it compile at every start.
 
         Raises:
             AcceleratorUnavailable: it was built for another card or version, or the card or the driver does not do.
@@ -119,6 +123,8 @@ class TensorRTNetwork:
             strategies = trt.DynamicShapesKernelSpecializationStrategy
             configured.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
             self._configured = configured
+        self._compiled = None if kernels is None else kernels.attach(self._configured)
+        self._log.errors.clear()  # of kernels that were refused; they are no reason for what may fail later
         self._scratch = torch.empty(max(1, engine.device_memory_size_v2), dtype=torch.uint8, device=device)
         self._contexts: dict[tuple[torch.Size, ...], _Context] = {}
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -160,7 +166,19 @@ class TensorRTNetwork:
                     f"The {self._name}'s engine takes {port.name} of {_sides(fewest)} to {_sides(most)},"
                     f" not {_sides(shape)}: build it for that size."
                 )
-        return _Context(made)
+        return _Context(made, self._compiled)
+
+    def call_once(self, rows: int, out: torch.Tensor) -> None:
+        """Makes a batch of so many rows ready, of nothing but zeros: TensorRT-RTX compiles now what it needs for it.
+
+        Raises as a call.
+        """
+
+        def zeros(port: Port) -> torch.Tensor:
+            shape = [rows if side is None else side for side in port.shape]
+            return torch.zeros(shape, dtype=port.dtype, device=self._device)
+
+        self({port.name: zeros(port) for port in self.inputs}, out)
 
     def _failed(self, what: str, kind: type[StreamflowError]) -> StreamflowError:
         """The error for something that TensorRT could not do: of memory, whatever it was, where that is the reason."""
@@ -179,8 +197,9 @@ class TensorRTNetwork:
 class _Context:
     """An execution context with what is bound to it."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, compiled: Any) -> None:
         self._context = context
+        self._compiled = compiled  # must outlive the context, and TensorRT-RTX does not see to it
         self._held: dict[str, torch.Tensor] = {}
         """Alive for as long as it is bound."""
         self._staged: dict[str, torch.Tensor] = {}
