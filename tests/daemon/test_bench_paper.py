@@ -1,52 +1,25 @@
 """The paper's evaluation: every measurement run for real at a tiny size, and its contenders held against each other."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
 from daemon.bench import tables
 from daemon.bench.catalogue import MEASUREMENTS
 from daemon.bench.paper import comparison, contender, duel, field, measure_pictures, rival
-from daemon.bench.paper.architectures import ARCHITECTURES
 from daemon.bench.paper.contender import handlers
-from daemon.bench.paper.drawer import Drawer, Pixels, Subject
 from daemon.bench.paper.duel import Look
-from daemon.bench.paper.loops import DiffusersPipeline, VanillaLoop
-from daemon.bench.paper.random_model import write_random_model
-from daemon.bench.paper.rival import StreamDiffusionRival
-from daemon.bench.paper.streamed import Stream
 from daemon.bench.results import NotMeasured, Plan, Results, Target
 from daemon.bench.subject import Subject as About
-from io_bridges.card import draw_card
-from pipeline.models import load_model
 from presets.errors import StreamflowError
-from presets.parameters import Parameters
 
 SIDE = 64
 CASES = [*product(("text", "image"), (1.0, 2.0))]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PeRFlow network of nothing, as ``--architecture`` writes it."""
-    made = tmp_path_factory.mktemp("architecture") / "model"
-    write_random_model(ARCHITECTURES["tiny-perflow"], made)
-    return made
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Inside:
@@ -74,12 +47,12 @@ class Inside:
 
 
 @pytest.fixture
-def plan(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+def plan(perflow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     for module in (duel, field, measure_pictures):
         monkeypatch.setattr(module, "Child", Inside)
     monkeypatch.setattr(contender, "CARDS", 8)
     about = About(
-        model=str(folder), name="tiny", size=SIDE, steps=(2,), accelerators=("eager",), largest=SIDE, pictures=3
+        model=str(perflow_folder), name="tiny", size=SIDE, steps=(2,), accelerators=("eager",), largest=SIDE, pictures=3
     )
     return Plan(tmp_path, seconds=0.01, pairs=2, subject=about)
 
@@ -91,60 +64,6 @@ def measured(name: str, plan: Plan) -> Results:
     for finding in measure(plan, lambda text: None):
         results.add(name, finding)
     return results
-
-
-def pictures(drawer: Drawer, look: Parameters, seeds: range) -> list[Pixels]:
-    """One of each seed, whenever they come out."""
-    drawer.begin(look)
-    drawn: list[Pixels] = []
-    for seed in seeds:
-        drawn += drawer.draw(draw_card(11 * seed, SIDE, SIDE).copy(), seed)
-    return drawn
-
-
-@pytest.mark.parametrize("model", ["shipped", "perflow"])
-def test_the_vanilla_loop_diffusers_and_the_stream_draw_the_same(model: str, folder: Path) -> None:
-    subject = Subject("shipped" if model == "shipped" else str(folder), SIDE, SIDE, "float32", 2)
-    vanilla, diffusers = VanillaLoop(subject), DiffusersPipeline(subject)
-    streams = [Stream(subject, "eager", **settings) for settings in ({}, {"alone": True}, {"one_call": False})]
-    for mode, guidance in CASES:
-        look = Parameters(mode=mode, strength=0.95, steps=2, guidance=guidance, prompt="fire")
-        expected = pictures(vanilla, look, range(2))
-        other = pictures(vanilla, look.model_copy(update={"guidance": 3.0}), range(2))
-        assert np.abs(expected[0].astype(int) - expected[1]).max() > 10, "sources and seeds are seen"
-        if model == "shipped":  # random weights hardly hear their words
-            assert np.abs(expected[0].astype(int) - other[0]).max() > 10, "guidance is heard"
-        found = [pictures(diffusers, look, range(2)), *(pictures(stream, look, range(3))[:2] for stream in streams)]
-        for drawn in found:
-            for one, picture in zip(expected, drawn, strict=True):
-                assert np.abs(one.astype(int) - picture).max() <= 1, "but for the rounding to 8 bits"
-
-
-@pytest.mark.parametrize(("one_call", "sizes"), [(True, [2]), (False, [1, 1])])
-def test_one_call_or_one_for_each_timestep_is_what_the_network_gets(one_call: bool, sizes: list[int]) -> None:
-    stream = Stream(Subject("shipped", SIDE, SIDE, "float32", 2), "eager", one_call=one_call)
-    stream.begin(Parameters(mode="text", steps=2))
-    card = draw_card(0, SIDE, SIDE).copy()
-    stream.draw(card, 0)
-    called: list[int] = []
-    whole = torch.nn.Module.__call__
-
-    def watched(module: torch.nn.Module, *given: Any, **settings: Any) -> Any:
-        if type(module).__name__ == "UNet2DConditionModel":
-            called.append(len(given[0]))
-        return whole(module, *given, **settings)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.nn.Module, "__call__", watched)
-        stream.draw(card, 1)  # one picture at its second step, one at its first
-    assert called == sizes
-
-
-def test_pictures_that_begin_together_come_out_together() -> None:
-    stream = Stream(Subject("shipped", SIDE, SIDE, "float32", 2), "eager", buffer=2)
-    stream.begin(Parameters(mode="text", steps=2))
-    card = draw_card(0, SIDE, SIDE).copy()
-    assert [len(stream.draw(card, seed)) for seed in range(8)] == [0, 0, 0, 2, 0, 2, 0, 2]
 
 
 def test_table_1_holds_every_gain_against_the_vanilla_loop(plan: Plan) -> None:
@@ -187,6 +106,8 @@ def test_the_ablation_takes_one_part_at_a_time_out_of_the_whole(plan: Plan) -> N
     rows = {row["axes"]["contender"]: row for row in results.rows if row["axes"]["panel"] == "parts"}
     assert rows["without the accelerator (eager)"]["accelerator"] == "eager"
     assert rows["without the tiny autoencoder"]["autoencoder"] == "AutoencoderKL"
+    overlap = rows["without the overlap (encode, denoise, decode one after another)"]
+    assert "the whole is without it too" in overlap["missing"], "on a processor there is none"
     assert {"without the stream batch", "without one call for all timesteps"} < rows.keys()
     guided = [row["axes"]["guidance_kind"] for row in results.rows if row["axes"]["panel"] == "guidance"]
     assert guided == ["full", "onetime_negative", "self_negative", "free"]
@@ -248,41 +169,6 @@ def test_a_precision_that_an_accelerator_does_not_compute_in_is_not_compared(pla
     assert "by itself it takes float32" in rows[1]["missing"]
     assert comparison._other_device("cuda:0", "cuda") == ""
     assert "on cpu here, and the others on cuda" in comparison._other_device("cpu", "cuda")
-
-
-def test_streamdiffusion_is_fed_the_same_network_steps_and_batch() -> None:
-    pytest.importorskip("streamdiffusion", reason=rival.INSTALL)
-    drawer = StreamDiffusionRival(Subject("shipped", SIDE, SIDE, "float32", 2))
-    for mode, guidance in CASES:
-        called: list[int] = []
-        network = drawer._torch.unet
-        hook = network.register_forward_pre_hook(lambda module, given, called=called: called.append(len(given[0])))
-        drawn = pictures(drawer, Parameters(mode=mode, steps=2, guidance=guidance), range(4))
-        hook.remove()
-        assert len(drawn) == 3
-        assert called == [2 if guidance == 1.0 else 4] * 4
-        assert all(picture.shape == (SIDE, SIDE, 3) for picture in drawn)
-
-
-def test_the_true_architecture_is_as_large_as_the_published_one(folder: Path) -> None:
-    import diffusers
-    import transformers
-
-    told = ARCHITECTURES["sd15-perflow"]
-    with torch.device("meta"):
-        networks: dict[int, Any] = {
-            859_520_964: diffusers.UNet2DConditionModel(**told.unet),
-            83_653_863: diffusers.AutoencoderKL(**told.full_autoencoder),
-            2_445_063: diffusers.AutoencoderTiny(**told.autoencoder),
-            123_060_480: transformers.CLIPTextModel(transformers.CLIPTextConfig(**told.text_encoder)),
-        }
-    for weights, network in networks.items():
-        assert sum(each.numel() for each in network.parameters()) == weights
-    # A small one takes the ordinary way of every model, PeRFlow's solver included, and is the same every time.
-    model = load_model(folder)
-    assert model.classes["scheduler"] == "PeRFlowScheduler"
-    assert model.schedule(4, 1.0).timestep.tolist() == [1000, 750, 500, 250]
-    assert model.conditioning.embeds == (12, 16)
 
 
 def document(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ ACCELERATOR_OVER_EAGER = 2.0
 """Promised of OpenVINO on a processor."""
 ONE_CALL_OVER_MANY = 2.0
 """Promised of a GPU."""
+NO_OVERLAP = "on a processor every part has all the cores to itself, one after another: the whole is without it too"
 
 
 def measure_ablation(plan: Plan, tell: Tell) -> Iterator[Finding]:
@@ -20,10 +21,16 @@ def measure_ablation(plan: Plan, tell: Tell) -> Iterator[Finding]:
     look = Look(min(4, max(plan.subject.steps)))
     whole = here.stream(here.best, "the whole", own_precision=True)
     without_accelerator = here.stream("eager", "without the accelerator (eager)", own_precision=False)
+    overlapping = here.stream(
+        here.best, "without the overlap (encode, denoise, decode one after another)", own_precision=True, overlap=False
+    )
+    if here.device == "cpu" and not overlapping.missing:
+        overlapping = replace(overlapping, missing=NO_OVERLAP)
     parts = [
         here.stream(here.best, "without its own precision"),
         here.stream(here.best, "without the stream batch", own_precision=True, alone=True),
         here.stream(here.best, "without one call for all timesteps", own_precision=True, one_call=False),
+        overlapping,
         without_accelerator,
         replace(whole, name="without the tiny autoencoder", full_autoencoder=True),
         replace(VANILLA, name="without all of it (vanilla loop)"),

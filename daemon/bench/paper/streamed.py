@@ -13,11 +13,13 @@ from daemon.bench.paper.torch_model import full_autoencoder
 from pipeline.accelerators import choice
 from pipeline.accelerators.adaptive import AdaptiveDenoiser
 from pipeline.accelerators.choice import Chosen
-from pipeline.accelerators.engines import Engines, Preparation
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import TYPES
+from pipeline.accelerators.transfer import Decoding
 from pipeline.conditioning import TextConditioner
 from pipeline.image_stream import Build, ImageStream, shapes_of
 from pipeline.models import load_model
+from presets.errors import AcceleratorUnavailable
 from presets.moment import at_rest
 from presets.parameters import Parameters
 
@@ -32,6 +34,7 @@ class Stream:
         alone: bool = False,
         buffer: int = 1,
         one_call: bool = True,
+        overlap: bool = True,
         own_precision: bool = False,
     ) -> None:
         """
@@ -42,10 +45,11 @@ class Stream:
             buffer: Pictures that begin together.
             one_call: Without it, a network call for each distinct timestep, as a compiled engine with a scalar
                 timestep has it.
+            overlap: Without it, each picture is decoded and waited for before the next step begins.
             own_precision: In what the accelerator takes for this device, whatever the subject's precision is.
 
         Raises:
-            AcceleratorUnavailable: it can't work here, or not in this precision.
+            AcceleratorUnavailable: it can't work here, or not in this precision, or has no overlap to be without.
         """
         self._alone, self._buffer = alone, buffer
         slots = 1 if alone else subject.most_steps * buffer
@@ -57,13 +61,19 @@ class Stream:
             cache=Path(subject.cache) if subject.cache else None,
             precision="" if own_precision else subject.precision,
         )
-        chosen = choice.build(accelerator, model, shapes_of(build, model), preparation)
+        shapes = shapes_of(build, model)
+        chosen = choice.build(accelerator, model, shapes, preparation)
         engines = chosen.engines
         if not one_call:
             # It asks on the host which timesteps there are: no step of it can be recorded.
             engines = replace(engines, denoiser=AdaptiveDenoiser(engines.denoiser), recorder=None)
         if subject.full_autoencoder:
-            engines = _with_full_autoencoder(engines, full_autoencoder(model), TYPES[engines.precision])
+            network = full_autoencoder(model)
+            engines = _with_full_autoencoder(engines, network, TYPES[engines.precision], shapes)
+        if not overlap:
+            if engines.begin_decode is None:
+                raise AcceleratorUnavailable(f"{chosen.name} decodes before the next step anyway.")
+            engines = replace(engines, begin_decode=None)
         self._stream = ImageStream(build, model, Chosen(chosen.name, engines, chosen.why), conditioner)
         self._stream.warm_up()
         self.device = engines.device
@@ -108,8 +118,8 @@ class Stream:
         return drawn
 
 
-def _with_full_autoencoder(engines: Engines, network: Any, dtype: torch.dtype) -> Engines:
-    """The denoiser with Stable Diffusion's own autoencoder in eager torch beside it."""
+def _with_full_autoencoder(engines: Engines, network: Any, dtype: torch.dtype, shapes: Shapes) -> Engines:
+    """The denoiser with Stable Diffusion's own autoencoder in eager torch, beside the next step if its own was."""
     network.to(engines.device, dtype)
     scale = float(network.config.scaling_factor)
 
@@ -123,6 +133,10 @@ def _with_full_autoencoder(engines: Engines, network: Any, dtype: torch.dtype) -
     def decode(latent: torch.Tensor) -> torch.Tensor:
         picture = network.decode(latent.to(dtype) / scale, return_dict=False)[0].float()
         levels: torch.Tensor = ((picture + 1.0) * 127.5).round().clamp(0.0, 255.0)
-        return levels.permute(0, 2, 3, 1).to(torch.uint8).cpu()
+        return levels.permute(0, 2, 3, 1).to(torch.uint8)
 
-    return replace(engines, encode=encode, decode=decode)
+    if engines.begin_decode is None:
+        return replace(engines, encode=encode, decode=lambda latent: decode(latent).cpu())
+    pixels = (shapes.height, shapes.width, 3)
+    decoding = Decoding(decode, shapes.latent, pixels, engines.device, depth=shapes.rows)
+    return replace(engines, encode=encode, decode=decoding, begin_decode=decoding.begin)
