@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from daemon.bench.paper import rival
+from daemon.bench.paper import contender, rival
 from daemon.bench.paper.architectures import ARCHITECTURES
 from daemon.bench.paper.drawer import Drawer, Pixels, Subject
 from daemon.bench.paper.loops import DiffusersPipeline, VanillaLoop
@@ -17,6 +17,7 @@ from daemon.bench.paper.streamed import Stream
 from io_bridges.card import draw_card
 from pipeline.accelerators import choice, compiled
 from pipeline.accelerators.transfer import Decoding
+from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
 from presets.errors import AcceleratorUnavailable
 from presets.parameters import Parameters
@@ -129,6 +130,29 @@ def test_pictures_that_begin_together_come_out_together() -> None:
     stream.begin(Parameters(mode="text", steps=2))
     card = draw_card(0, SIDE, SIDE).copy()
     assert [len(stream.draw(card, seed)) for seed in range(8)] == [0, 0, 0, 2, 0, 2, 0, 2]
+
+
+def test_a_turn_of_the_same_look_goes_on_with_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contender, "CARDS", 8)
+    one = contender.Contender()
+    one.build("stream", Subject("shipped", SIDE, SIDE, "float32", 4)._asdict(), accelerator="eager")
+    steps: list[int] = []
+    step = ImageStream.step
+
+    def counted(stream: ImageStream) -> Any:
+        steps.append(stream.in_flight)
+        return step(stream)
+
+    monkeypatch.setattr(ImageStream, "step", counted)
+    look = {"mode": "text", "steps": 4}
+    for turn in range(3):
+        assert one.turn(look, 0.0)["pictures"] == 2
+        assert steps == ([1, 2, 3] if turn == 0 else []) + [4] * 3, (
+            "filled once; then one to warm up and two that count"
+        )
+        steps.clear()
+    one.turn(look | {"steps": 2}, 0.0)
+    assert steps == [1, 2, 2, 2], "another look begins anew"
 
 
 def test_streamdiffusion_is_fed_the_same_network_steps_and_batch() -> None:

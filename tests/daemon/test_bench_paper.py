@@ -66,6 +66,11 @@ def measured(name: str, plan: Plan) -> Results:
     return results
 
 
+def found(plan: Plan, here: field.Here, question: comparison.Comparison) -> list[dict[str, Any]]:
+    """The rows of a comparison."""
+    return [row for row in comparison.compared(plan, here, question, lambda text: None) if not isinstance(row, Target)]
+
+
 def test_table_1_holds_every_gain_against_the_vanilla_loop(plan: Plan) -> None:
     plan = replace(plan, subject=replace(plan.subject, full_autoencoder=True))
     rows = measured("table1", plan).rows
@@ -107,6 +112,7 @@ def test_the_ablation_takes_one_part_at_a_time_out_of_the_whole(plan: Plan) -> N
     assert rows["without the accelerator (eager)"]["accelerator"] == "eager"
     assert rows["without the tiny autoencoder"]["autoencoder"] == "AutoencoderKL"
     overlap = rows["without the overlap (encode, denoise, decode one after another)"]
+    assert "nothing to be without" in rows["without its own precision"]["missing"]
     assert "the whole is without it too" in overlap["missing"], "on a processor there is none"
     assert {"without the stream batch", "without one call for all timesteps"} < rows.keys()
     guided = [row["axes"]["guidance_kind"] for row in results.rows if row["axes"]["panel"] == "guidance"]
@@ -116,13 +122,15 @@ def test_the_ablation_takes_one_part_at_a_time_out_of_the_whole(plan: Plan) -> N
 
 def test_the_other_measurements_have_a_row_for_each_of_their_axes(plan: Plan) -> None:
     rows = {name: measured(name, plan).rows for name in ("sizes", "latency", "forward", "decode", "rivals")}
-    assert [(row["axes"]["size"], row["axes"]["mode"]) for row in rows["sizes"]] == [(64, "text"), (64, "image")] * 2
+    sized = [(row["axes"]["size"], row["axes"]["mode"], row["axes"]["contender"]) for row in rows["sizes"]]
+    assert sized == [(64, *each) for each in product(("text", "image"), ("vanilla loop", "stream, eager"))]
     assert len(rows["latency"]) == 3
     for row in rows["latency"]:
         assert 0 < row["latency_p50_ms"] <= row["latency_p99_ms"]
         assert row["fps"] > 0
-    assert [row["ratio"] for row in rows["forward"]][:2] == [1.0, 1.0]
-    assert rows["forward"][0]["axes"]["contender"] == "eager, one call for each distinct timestep"
+    many = [row for row in rows["forward"] if row["axes"]["contender"] == "eager, one call for each distinct timestep"]
+    assert [row["ratio"] for row in many] == [1.0, 1.0]
+    assert len(rows["forward"]) == 4
     assert [row["axes"]["pictures"] for row in rows["decode"]] == [1, 2, 4, 8]
     assert any(row["axes"].get("base") == "diffusers pipeline" for row in rows["rivals"] if "axes" in row)
     for name in rows:
@@ -150,23 +158,42 @@ def test_a_contender_that_can_not_be_built_is_a_row_and_the_next_is_measured(pla
     broken = duel.Contender("broken", "stream", {"accelerator": "no such"})
     other = here.stream("eager", "works")
     question = comparison.Comparison(field.VANILLA, [broken, other], [Look(1, "text")], SIDE)
-    rows = [row for row in comparison.compared(plan, here, question, lambda text: None) if not isinstance(row, Target)]
-    assert [row["axes"]["contender"] for row in rows] == ["vanilla loop", "broken", "works"]
-    assert "no such" in rows[1]["missing"]
+    rows = found(plan, here, question)
+    assert [row["axes"]["contender"] for row in rows] == ["broken", "vanilla loop", "works"]
+    assert "no such" in rows[0]["missing"]
     assert rows[2]["fps"] > 0
-    assert "not measured: There is no accelerator" in tables.line(rows[1])
+    assert "not measured: There is no accelerator" in tables.line(rows[0])
     page = tables.markdown(document([{"measurement": "table1"} | row for row in rows]))
     assert "## table1" in page
     assert "| configuration | fps | ratio | MiB | figures |" in page
 
 
-def test_a_precision_that_an_accelerator_does_not_compute_in_is_not_compared(plan: Plan) -> None:
+def test_what_takes_the_asked_precision_by_itself_is_built_and_measured_once(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here = field.look_around(plan)
-    twice = here.in_its_own_precision("eager", "twice")
-    question = comparison.Comparison(field.VANILLA, [twice], [Look(1, "text")], SIDE)
-    rows = [*comparison.compared(plan, here, question, lambda text: None)]
-    assert isinstance(rows[1], dict)
-    assert "by itself it takes float32" in rows[1]["missing"]
+    built: list[dict[str, Any]] = []
+    build = contender.Contender.build
+
+    def watched(one: contender.Contender, kind: str, subject: dict[str, Any], **settings: Any) -> dict[str, Any]:
+        built.append(settings | {"precision": subject["precision"]})
+        return build(one, kind, subject, **settings)
+
+    monkeypatch.setattr(contender.Contender, "build", watched)
+    both = here.in_both_precisions("eager", "stream")
+    question = comparison.Comparison(field.VANILLA, [both], [Look(1, "text")], SIDE)
+    rows = found(plan, here, question)
+    assert [row["axes"]["contender"] for row in rows] == ["stream in its own precision", "vanilla loop", "stream"]
+    assert "by itself it takes float32 here too" in rows[0]["missing"]
+    assert rows[2]["fps"] > 0
+    own = {"accelerator": "eager", "own_precision": True, "precision": "float32"}
+    assert built == [{"precision": "float32"}, own]
+    # Where it takes another than the comparison's, both are measured.
+    built.clear()
+    rows = found(plan, replace(here, precision="bfloat16"), question)
+    assert [row["axes"]["contender"] for row in rows] == ["vanilla loop", "stream in its own precision", "stream"]
+    assert [row["precision"] for row in rows] == ["bfloat16", "float32", "bfloat16"]
+    assert len(built) == 3
     assert comparison._other_device("cuda:0", "cuda") == ""
     assert "on cpu here, and the others on cuda" in comparison._other_device("cpu", "cuda")
 

@@ -1,5 +1,6 @@
 """A comparison: contenders held against one of them, look by look, leaving out what is known already."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -37,7 +38,11 @@ class Comparison:
 
 
 def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iterator[Finding]:
-    """Its rows. A contender that can't be measured is a row that says why, and the next is taken."""
+    """Its rows. A contender that can't be measured is a row that says why, and the next is taken.
+
+    Raises:
+        NotMeasured: the base can't be: without it there is nothing to compare.
+    """
     most_steps = max(look.steps for look in comparison.looks)
     base = comparison.base
 
@@ -45,6 +50,16 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
         axes = look.axes | {"size": comparison.size, "contender": contender.name, "base": base.name} | comparison.axes
         return {"configuration": comparison.configuration(plan, here, contender, look), "axes": axes} | figures
 
+    def wanted(contender: Contender) -> list[Look]:
+        """Looks that are not known."""
+        every = comparison.looks
+        return [look for look in every if comparison.configuration(plan, here, contender, look) not in plan.known]
+
+    of_base = wanted(base)
+    """Looks whose row of the base is still to come."""
+    if base.missing and of_base:
+        yield row(base, of_base.pop(0), {"missing": base.missing})
+        of_base.clear()
     with ExitStack() as stack:
         held: list[Entered] = []
 
@@ -55,41 +70,53 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
                 held.append(stack.enter_context(entered(plan, base, comparison.size, most_steps, here.precision)))
             return held[0]
 
-        for contender in (base, *comparison.contenders):
-            wanted = [
-                look
-                for look in comparison.looks
-                if comparison.configuration(plan, here, contender, look) not in plan.known
-            ]
-            if not wanted:
+        waiting = deque(comparison.contenders)
+        while waiting:
+            contender = waiting.popleft()
+            asked = contender.in_asked_precision
+            if asked is not None:
+                waiting.appendleft(asked)
+            looks = wanted(contender)
+            if not looks:
                 continue
             if contender.missing:
-                yield row(contender, wanted[0], {"missing": contender.missing})
+                yield row(contender, looks[0], {"missing": contender.missing})
+                continue
+            against = ready()
+            if contender.less_precision and against.description["precision"] == here.precision:
+                reason = f"{base.name} takes {here.precision} by itself here: there is nothing to be without"
+                yield row(contender, looks[0], {"missing": reason})
                 continue
 
             def say(text: str, name: str = contender.name) -> None:
                 tell(f"{name}: {text}")
 
+            say("building")
+            look = looks[0]
             try:
-                if contender is base:
-                    for look in wanted:
-                        yield row(base, look, solo(ready(), look, plan, say) | ready().description)
-                    continue
-                against = ready()
-                say("building")
                 with entered(plan, contender, comparison.size, most_steps, here.precision) as one:
-                    reason = _other_precision(contender, one.description["precision"], here.precision)
+                    computed = one.description["precision"]
+                    if asked is not None and computed == here.precision:
+                        reason = f"by itself it takes {computed} here too: the row of {asked.name} is its own"
+                        yield row(contender, look, {"missing": reason})
+                        waiting.popleft()
+                        contender, looks = asked, wanted(asked)
+                    reason = _other_precision(contender, computed, here.precision)
                     if reason or (reason := _other_device(one.description["device"], against.description["device"])):
-                        yield row(contender, wanted[0], {"missing": reason})
+                        yield row(contender, look, {"missing": reason})
                         continue
-                    for look in wanted:
-                        figures = duel(one, against, look, plan, say)
-                        yield from comparison.targets(contender, look, figures)
-                        yield row(contender, look, figures | one.description)
+                    for look in looks:
+                        met = duel(one, against, look, plan, say)
+                        if look in of_base:  # its turns against the first contender are as many as it needs
+                            of_base.remove(look)
+                            yield row(base, look, met.base | {"ratio": 1.0} | against.description)
+                        yield from comparison.targets(contender, look, met.one)
+                        yield row(contender, look, met.one | one.description)
             except NotMeasured as error:
-                if contender is base:
-                    raise  # without it there is nothing to compare
-                yield row(contender, wanted[0], {"missing": str(error)})
+                yield row(contender, look, {"missing": str(error)})
+        for look in of_base:
+            tell(f"{base.name}: {look.words}")
+            yield row(base, look, solo(ready(), look, plan) | {"ratio": 1.0} | ready().description)
 
 
 def _other_device(device: str, others: str) -> str:
@@ -100,10 +127,6 @@ def _other_device(device: str, others: str) -> str:
 
 def _other_precision(contender: Contender, computed: str, asked: str) -> str:
     """Why what was built is not to be compared here, or nothing."""
-    if contender.if_other_precision and computed == asked:
-        return f"by itself it takes {asked} here too: the row above is its own"
-    return (
-        ""
-        if computed == asked or contender.settings.get("own_precision")
-        else f"it computes in {computed} here, whatever is asked for"
-    )
+    if computed == asked or contender.settings.get("own_precision"):
+        return ""
+    return f"it computes in {computed} here, whatever is asked for"

@@ -77,22 +77,29 @@ class Contender:
         self._drawer: Drawer = KINDS[kind](asked, **settings)
         self._cards = [draw_card(index, asked.width, asked.height).copy() for index in range(CARDS)]
         self._cuda = self._drawer.device.type == "cuda"
+        self._numbers = count()
+        self._playing: dict[str, Any] | None = None
+        """The look of what is in flight."""
         self._meter = meter(self._cuda)
         of = {"energy_of": self._meter.of if self._meter else None}
         return {**self._drawer.description, **of}
 
     def turn(self, look: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Pictures for so long, from one that is done to one that is done; one like the one before does not count."""
+        """Pictures for so long, from one that is done to one that is done; one like the one before does not count.
+
+        A turn of the look that the last one had goes on with what is in flight: filling a stream is counted in none.
+        """
         memory.forget_peak(self._cuda)
-        numbers = self._begin(look)
-        while not self._draw(next(numbers)):  # fills what is to be filled, and warms up
+        if look != self._playing:
+            self._begin(look)
+        while not self._draw():  # fills what is to be filled, and warms up
             pass
         finish(self._drawer.device)
         pictures, last = 0, None
         joules = self._meter.read() if self._meter else 0.0
         began = ended = time.perf_counter()
         while ended - began < seconds or pictures < LEAST:
-            drawn = self._draw(next(numbers))
+            drawn = self._draw()
             if drawn:
                 ended = time.perf_counter()
             for picture in drawn:
@@ -103,13 +110,13 @@ class Contender:
 
     def latency(self, look: dict[str, Any], seconds: float) -> dict[str, Any]:
         """From a picture's admission to its pixels, for every one; and the pictures a second beside it."""
-        numbers = self._begin(look)
+        self._begin(look)
         waiting: deque[float] = deque()
         took: list[float] = []
         began = counted = 0.0
         for turn in until(seconds + 0.3, at_least=8 * LEAST):
             waiting.append(time.perf_counter())
-            drawn = self._draw(next(numbers))
+            drawn = self._draw()
             now = time.perf_counter()
             for _ in drawn:
                 took.append(now - waiting.popleft())
@@ -125,13 +132,14 @@ class Contender:
             "pictures": len(took),
         }
 
-    def _begin(self, look: dict[str, Any]) -> Any:
+    def _begin(self, look: dict[str, Any]) -> None:
+        self._playing = look
         self._look = Parameters.model_validate(look)
         self._drawer.begin(self._look)
-        return count()
 
-    def _draw(self, number: int) -> list[Any]:
+    def _draw(self) -> list[Any]:
         """In text mode another seed each; in image mode the card walks, and the seed stays."""
+        number = next(self._numbers)
         seed = number if self._look.mode == "text" else self._look.seed
         return self._drawer.draw(self._cards[number % CARDS], seed)
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from daemon.bench.child import Child
 from daemon.bench.results import NotMeasured, Plan, Row, Tell
@@ -26,8 +26,11 @@ class Contender:
     full_autoencoder: bool = False
     missing: str = ""
     """Why it can't be measured here."""
-    if_other_precision: bool = False
-    """Whether it is measured only where its precision is not the comparison's, since a row before it is that."""
+    in_asked_precision: "Contender | None" = None
+    """The same in the comparison's precision. Where this one, in its own, comes to that too, it is measured as that one
+    and built once; else that one is measured after it."""
+    less_precision: bool = False
+    """Whether it is the base but for its own precision: nothing else than the base where that takes the asked one."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,15 @@ class Entered:
         return self.child.ask({"do": "latency", "look": look.parameters, "seconds": seconds}, TURN_TIMEOUT)
 
 
-def duel(one: Entered, base: Entered, look: Look, plan: Plan, tell: Tell) -> Row:
-    """What `one` comes to, and its rate over that of `base`: the median of pairs of turns."""
+class Met(NamedTuple):
+    """What a duel tells of both."""
+
+    one: Row
+    base: Row
+
+
+def duel(one: Entered, base: Entered, look: Look, plan: Plan, tell: Tell) -> Met:
+    """What both come to, and the rate of `one` over that of `base`: the median of pairs of turns."""
     turns: dict[str, list[Row]] = {"one": [], "base": []}
     for pair in range(plan.pairs):
         tell(f"{look.words}, pair {pair + 1} of {plan.pairs}")
@@ -106,17 +116,17 @@ def duel(one: Entered, base: Entered, look: Look, plan: Plan, tell: Tell) -> Row
         for name, who in order:
             turns[name].append(who.turn(look, plan.seconds))
     ratios = [_fps(mine) / _fps(other) for mine, other in zip(turns["one"], turns["base"], strict=True)]
-    return alone_figures(turns["one"]) | {
+    against = {
         "ratio": statistics.median(ratios),
         "base_fps": statistics.median(map(_fps, turns["base"])),
         "pairs": len(ratios),
     }
+    return Met(alone_figures(turns["one"]) | against, alone_figures(turns["base"]))
 
 
-def solo(one: Entered, look: Look, plan: Plan, tell: Tell) -> Row:
-    """The figures of the one that the others are held against."""
-    tell(look.words)
-    return alone_figures([one.turn(look, plan.seconds) for _ in range(plan.pairs)]) | {"ratio": 1.0}
+def solo(one: Entered, look: Look, plan: Plan) -> Row:
+    """The figures of one that the others are held against, where no duel has told them."""
+    return alone_figures([one.turn(look, plan.seconds) for _ in range(plan.pairs)])
 
 
 def alone_figures(turns: list[Row]) -> Row:

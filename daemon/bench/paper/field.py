@@ -37,10 +37,10 @@ class Here:
         missing = self.missing.get(accelerator, "")
         return Contender(name, "stream", {"accelerator": accelerator, **settings}, missing=missing)
 
-    def in_its_own_precision(self, accelerator: str, name: str) -> Contender:
-        """The stream once more, in what the accelerator takes by itself: what precision gains is a row of its own."""
-        stream = self.stream(accelerator, f"{name} in its own precision", own_precision=True)
-        return replace(stream, if_other_precision=True)
+    def in_both_precisions(self, accelerator: str, name: str) -> Contender:
+        """The stream in what the accelerator takes by itself, and in the comparison's: what that gains is a row."""
+        own = self.stream(accelerator, f"{name} in its own precision", own_precision=True)
+        return replace(own, in_asked_precision=self.stream(accelerator, name))
 
 
 def look_around(plan: Plan) -> Here:

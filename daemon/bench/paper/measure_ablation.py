@@ -27,7 +27,7 @@ def measure_ablation(plan: Plan, tell: Tell) -> Iterator[Finding]:
     if here.device == "cpu" and not overlapping.missing:
         overlapping = replace(overlapping, missing=NO_OVERLAP)
     parts = [
-        here.stream(here.best, "without its own precision"),
+        replace(here.stream(here.best, "without its own precision"), less_precision=True),
         here.stream(here.best, "without the stream batch", own_precision=True, alone=True),
         here.stream(here.best, "without one call for all timesteps", own_precision=True, one_call=False),
         overlapping,
@@ -52,7 +52,11 @@ def measure_ablation(plan: Plan, tell: Tell) -> Iterator[Finding]:
 def measure_forward(plan: Plan, tell: Tell) -> Iterator[Finding]:
     """One call for a batch of mixed timesteps, against the paper's adaptive forward: one for each distinct timestep."""
     here = look_around(plan)
-    looks = [Look(steps, "text", guidance) for steps in plan.subject.steps for guidance in (1.0, 2.0)]
+    several = [steps for steps in plan.subject.steps if steps > 1]
+    if not several:
+        yield {"configuration": plan.subject.name, "missing": "at one step all pictures stand at the same timestep"}
+        return
+    looks = [Look(steps, "text", guidance) for steps in several for guidance in (1.0, 2.0)]
     for name in here.accelerators:
         one = here.stream(name, f"{name}, one call a step", own_precision=True)
         many = here.stream(name, f"{name}, one call for each distinct timestep", own_precision=True, one_call=False)

@@ -38,9 +38,10 @@ def ladder(here: Here, full_autoencoder: bool, quick: bool = False) -> list[Cont
         tiny = replace(tiny, missing="the autoencoder of every row is the model's own, which is tiny already")
     listed = [replace(DIFFUSERS, full_autoencoder=full_autoencoder), here.rival(full_autoencoder), tiny]
     for name in here.accelerators:
-        listed.append(here.stream(name, f"+ stream batch ({name})" if name == "eager" else f"+ {name}"))
-        if name != "eager" and not quick:
-            listed.append(here.in_its_own_precision(name, f"+ {name}"))
+        if name == "eager" or quick:
+            listed.append(here.stream(name, f"+ stream batch ({name})" if name == "eager" else f"+ {name}"))
+        else:
+            listed.append(here.in_both_precisions(name, f"+ {name}"))
     return listed
 
 
@@ -48,13 +49,10 @@ def measure_rivals(plan: Plan, tell: Tell) -> Iterator[Finding]:
     """The stream on the fastest accelerator, held directly against each rival, with guidance and without."""
     here = look_around(plan)
     looks = [Look(min(4, max(plan.subject.steps)), *each) for each in product(("text", "image"), (1.0, 2.0))]
-    streams = [
-        here.stream(here.best, f"stream, {here.best}"),
-        here.in_its_own_precision(here.best, f"stream, {here.best}"),
-    ]
+    stream = here.in_both_precisions(here.best, f"stream, {here.best}")
 
     def targets(contender: Contender, look: Look, figures: Row) -> Iterator[Target]:
-        if here.device == "cuda" and look == PROMISED and contender == streams[0]:
+        if here.device == "cuda" and look == PROMISED and contender == stream.in_asked_precision:
             yield Target("the stream over StreamDiffusion's pipeline", figures["ratio"], FASTER_THAN_RIVAL)
 
     for rival in (here.rival(), DIFFUSERS):
@@ -64,7 +62,7 @@ def measure_rivals(plan: Plan, tell: Tell) -> Iterator[Finding]:
             continue
         pair = Comparison(
             rival,
-            streams,
+            [stream],
             looks,
             plan.subject.size,
             about=about,

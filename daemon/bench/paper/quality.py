@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from daemon.bench.paper.drawer import Pixels, Subject
 from daemon.bench.paper.likeness import clip_score, frechet, inception_features, psnr, ssim
@@ -39,7 +40,9 @@ class Quality:
 
     def __init__(self) -> None:
         self._drawers: dict[Subject, DiffusersPipeline] = {}
-        self._streams: dict[str, Stream] = {}
+        self._streams: dict[str, tuple[Stream, int]] = {}
+        """Each with the threads that torch has beside it."""
+        self._threads = torch.get_num_threads()
 
     def reference(
         self,
@@ -57,6 +60,7 @@ class Quality:
             Case(source, Parameters.model_validate(look | {"prompt": prompt, "seed": seed}))
             for seed, (source, prompt) in enumerate(islice(product(sources, PROMPTS), pictures))
         ]
+        torch.set_num_threads(self._threads)  # an accelerator may have left it with one
         drawer = self._drawers.get(self._subject) or DiffusersPipeline(self._subject)
         self._drawers[self._subject] = drawer
         self._score = clip_score(Path(clip)) if clip else None
@@ -72,8 +76,12 @@ class Quality:
     def compare(self, accelerator: str, **settings: Any) -> dict[str, Any]:
         """The same cases through the stream, each beside the others in flight."""
         key = repr((self._subject, accelerator, settings))
-        stream = self._streams.get(key) or Stream(self._subject, accelerator, **settings)
-        self._streams[key] = stream
+        if key not in self._streams:
+            torch.set_num_threads(self._threads)
+            stream = Stream(self._subject, accelerator, **settings)
+            self._streams[key] = stream, torch.get_num_threads()
+        stream, threads = self._streams[key]
+        torch.set_num_threads(threads)
         drawn = stream.draw_all([(case.source, case.look) for case in self._cases])
         noise = [*map(psnr, drawn, self._reference)]
         structure = [*map(ssim, drawn, self._reference)]

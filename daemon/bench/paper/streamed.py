@@ -75,7 +75,10 @@ class Stream:
                 raise AcceleratorUnavailable(f"{chosen.name} decodes before the next step anyway.")
             engines = replace(engines, begin_decode=None)
         self._stream = ImageStream(build, model, Chosen(chosen.name, engines, chosen.why), conditioner)
-        self._stream.warm_up()
+        if engines.device.type == "cuda":
+            # Elsewhere nothing is recorded, and the first pictures of a turn, which are not counted, warm up the batch
+            # sizes that it has: all of them together take up to a minute.
+            self._stream.warm_up()
         self.device = engines.device
         self.description: dict[str, Any] = {
             "accelerator": chosen.name,
