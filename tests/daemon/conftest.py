@@ -1,9 +1,12 @@
-"""What several tests of the bench want: a network of nothing, and torch with one thread."""
+"""What several modules want: a parameter store; for the bench a network of nothing, and torch with one thread."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from daemon.store import ParameterStore
+from presets.library import Library
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library(tmp_path / "presets")
+
+
+@pytest.fixture
+def store(library: Library) -> ParameterStore:
+    return ParameterStore(library)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_stream import FITS, MIXED, SHAPE, Order, alone, network, noise_of, picture, schedule_of, words
+from stream_orders import FITS, MIXED, SHAPE, Order, alone, network, noise_of, picture, schedule_of, words
 
 from pipeline.block import Terms
 from pipeline.guidance import Guidance, Kind
