@@ -3,10 +3,14 @@
 import json
 import string
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from pipeline.accelerators.engines import Engines
+    from pipeline.models import Model
 
 ALPHABET = [*string.ascii_lowercase, *string.digits]
 
@@ -99,3 +103,20 @@ def onnx_cache(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     root = tmp_path_factory.mktemp("onnx-cache")
     with exported(load_model(tiny_folder), Shapes(64, 64, (4, 8, 8), (12, 16), 10), lambda text, fraction: None, root):
         return root
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_folder: Path) -> "Model":
+    """The tiny model, loaded anew for each module."""
+    from pipeline.models import load_model
+
+    return load_model(tiny_folder)
+
+
+@pytest.fixture(scope="module")
+def reference(tiny: "Model") -> "Engines":
+    """The tiny model in eager torch: what accelerators are held against."""
+    from pipeline.accelerators import eager
+    from pipeline.accelerators.engines import Preparation, Shapes
+
+    return eager.build(tiny, Shapes(64, 64, (4, 8, 8), (12, 16), 10), Preparation(lambda text, fraction: None))

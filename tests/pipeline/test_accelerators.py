@@ -43,16 +43,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tiny(tiny_folder: Path) -> Model:
-    return load_model(tiny_folder)
-
-
-@pytest.fixture(scope="module")
-def reference(tiny: Model) -> Engines:
-    return eager.build(tiny, TINY, Preparation(quiet))
-
-
-@pytest.fixture(scope="module")
 def engines(tiny: Model, cache: Path) -> Engines:
     """With two threads, so that larger batches are shared out between them."""
     return compiled(tiny, TINY, cache, threads=2)

@@ -11,13 +11,13 @@ import torch
 from onnx import TensorProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-from pipeline.accelerators import choice, eager
+from pipeline.accelerators import choice
 from pipeline.accelerators import onnxruntime as accelerator
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.onnx_network import ERRORS, OnnxNetwork
 from pipeline.accelerators.onnx_parts import exported
 from pipeline.denoiser import ConditioningRows
-from pipeline.models import Model, load_model
+from pipeline.models import load_model
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
 
 TINY = Shapes(64, 64, (4, 8, 8), (12, 16), 10)
@@ -26,16 +26,6 @@ TINY = Shapes(64, 64, (4, 8, 8), (12, 16), 10)
 def quiet(text: str, fraction: float) -> None:
     assert text
     assert 0 <= fraction <= 1
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_folder: Path) -> Model:
-    return load_model(tiny_folder)
-
-
-@pytest.fixture(scope="module")
-def reference(tiny: Model) -> Engines:
-    return eager.build(tiny, TINY, Preparation(quiet))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from pipeline.families.flux import FluxDenoiser
 from pipeline.families.sana import SanaDenoiser
 from pipeline.families.sd3 import SD3Denoiser
 from pipeline.graphs import FamilyGraph, precise
-from pipeline.models import Model, load_model
+from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable, CacheError, ModelError, StreamflowError
 from tests.pipeline.families.tiny_networks import flux_network, sana_network, sd3_network
 
@@ -35,11 +35,6 @@ CARD = "8.9"
 def unheard(text: str, fraction: float) -> None:
     assert text
     assert 0 <= fraction <= 1
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_folder: Path) -> Model:
-    return load_model(tiny_folder)
 
 
 @pytest.fixture(scope="module")
