@@ -28,7 +28,7 @@ check: setup
 # Tests that only compute go side by side, one thread each; those of shows and sockets keep time, and have the machine
 # for themselves.
 BESIDE := tests/pipeline tests/presets $(patsubst %,tests/daemon/test_%.py,\
-	bench_likeness bench_paper bench_resume build build_engines kept_engines moments render store)
+	bench_contenders bench_likeness bench_paper bench_resume build build_engines kept_engines moments render store store_looks)
 
 # The bench's rival: its class alone, without the old packages that it names.
 test: check
