@@ -25,16 +25,16 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests that only compute go side by side, one thread each; those of shows and sockets keep time, and have the machine
-# for themselves.
+# Tests that only compute go side by side; those of shows and sockets keep time, and have the machine for themselves.
+# Torch has one thread in each process: several that wait for each other crawl where other processes have the cores.
 BESIDE := tests/pipeline tests/presets $(patsubst %,tests/daemon/test_%.py,\
-	bench_contenders bench_likeness bench_paper bench_resume build build_engines kept_engines moments render store store_looks)
+	bench_contenders bench_likeness bench_paper bench_resume build build_engines kept_engines moments offline play render store store_looks)
 
 # The bench's rival: its class alone, without the old packages that it names.
 test: check
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps streamdiffusion
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(BESIDE)
-	$(BIN)/pytest $(BESIDE:%=--ignore=%)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(BESIDE:%=--ignore=%)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

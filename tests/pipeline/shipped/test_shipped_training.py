@@ -1,48 +1,39 @@
 """The training command walks end to end, its loss falls, and its parts do what the mathematics says."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from pipeline.shipped.configuration import PLAN
 from pipeline.shipped.course import Course
 from pipeline.shipped.distil import next_grid_point, student_sigmas
 from pipeline.shipped.networks import load_networks, sample
 from pipeline.shipped.scenes import Scene
+from pipeline.shipped.train import app
 from pipeline.shipped.train_autoencoder import anchor_loss, anchor_weight, moment_penalty, reconstruction_loss
 from pipeline.shipped.train_flow import half_crops, noised, training_sigmas
 from pipeline.shipped.train_words import scene_labels
 
-ROOT = Path(__file__).resolve().parents[3]
 
-
-def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.shipped.train", *arguments],
-        cwd=ROOT,
-        # Threads that wait for each other crawl where other tests have the cores.
-        env={**os.environ, "COLUMNS": "160", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=True,
-    )
+def trained(*arguments: str) -> str:
+    """The command in this process, and what it says."""
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def test_help_names_every_option() -> None:
-    shown = run_command("--help").stdout
+    shown = trained("--help")
     for option in ("--output", "--work", "--resume", "--quick", "--flow-minutes", "--distil-minutes"):
         assert option in shown
 
 
 def test_the_quick_run_goes_end_to_end_and_learns(tmp_path: Path) -> None:
-    run_command("--quick", "--output", str(tmp_path / "model"), "--work", str(tmp_path / "work"))
+    trained("--quick", "--output", str(tmp_path / "model"), "--work", str(tmp_path / "work"))
     losses = json.loads((tmp_path / "work" / "losses.json").read_text())
     for stage in ("autoencoder", "words", "flow"):
         first, last = losses[stage][:5], losses[stage][-5:]
