@@ -5,6 +5,7 @@ nearly all, would move to a GPU where it sees one.
 """
 
 import os
+import signal
 
 import pytest
 
@@ -13,7 +14,9 @@ ABOUT_A_GPU = "gpu"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hides GPUs from this process and, through the environment, from all that it starts."""
+    """Hides GPUs from this process and, through the environment, from all that it starts; has both hear Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so a shell starts what it runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.markexpr != ABOUT_A_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing at all would unset it on Windows
 
