@@ -245,6 +245,8 @@ def test_panic_and_the_keys(page: Page, desk: WebDesk) -> None:
     page.keyboard.press("3")
     reaches(page, desk, "/preset", "embers")
     page.keyboard.press("/")  # selects what is there
+    desk.apply("/prompt/1/text", ("words from elsewhere",), "osc:1")
+    expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value("words from elsewhere")
     page.keyboard.type("bf3")  # letters in a text are letters
     page.keyboard.press("Enter")
     reaches(page, desk, "/prompt/1/text", "bf3")

@@ -192,7 +192,11 @@ function text(parameter, set, staged) {
     },
   });
   const show = (value) => {
-    if (!dirty && field.value.trim() !== value) field.value = value;
+    if (dirty || field.value.trim() === value) return;
+    // What was selected whole is to be typed over, and so is what comes in its place before the first letter.
+    const whole = document.activeElement === field && field.selectionEnd - field.selectionStart === field.value.length;
+    field.value = value;
+    if (whole) field.select();
   };
   return { element: named(parameter, field), show, retry: send }; // what was typed without a connection goes out late
 }
