@@ -27,8 +27,11 @@ check: setup
 
 # Tests that only compute go side by side; those of shows and sockets keep time, and have the machine for themselves.
 # Torch has one thread in each process: several that wait for each other crawl where other processes have the cores.
-BESIDE := tests/pipeline tests/presets $(patsubst %,tests/daemon/test_%.py,\
-	bench_contenders bench_likeness bench_paper bench_resume build build_engines kept_engines moments offline play render store store_looks)
+BESIDE := tests/pipeline tests/presets tests/daemon/prebuild tests/daemon/commands/test_build.py \
+	tests/daemon/commands/test_offline_render.py tests/daemon/commands/test_render.py \
+	tests/daemon/renderer/test_player.py tests/daemon/stage/test_morph_clock.py tests/daemon/stage/test_store.py \
+	tests/daemon/stage/test_store_looks.py \
+	$(patsubst %,tests/benchmarks/test_bench_%.py,contenders likeness paper resume)
 
 # The bench's rival: its class alone, without the old packages that it names.
 test: check

@@ -23,17 +23,17 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from daemon.bench import machine, tables
-from daemon.bench.results import Finding, Results, Target, write_text
+from benchmarks import machine, tables
+from benchmarks.results import Finding, Results, SpeedTarget, write_text
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
-from pipeline.accelerators import choice
+from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.guidance import REACH, Guidance, Kind
 from pipeline.models import load_model
 from pipeline.stream import StreamPipeline
-from presets.moment import NoiseShare, at_rest
+from presets.frame_parameters import NoiseWeight, without_morph
 from presets.parameters import Parameters, WeightedPrompt
 
 SIDE, STEPS, SLOTS = 256, 4, 4
@@ -52,7 +52,7 @@ PICTURES_A_TURN = 8
 Pixels = NDArray[np.float32]
 
 
-class Case(NamedTuple):
+class GuidanceCase(NamedTuple):
     """One picture to draw, but for its guidance."""
 
     latent: torch.Tensor | None
@@ -71,7 +71,7 @@ class Bench:
         )
         latent = (self._model.latent_channels, SIDE // self._model.factor, SIDE // self._model.factor)
         shapes = Shapes(SIDE, SIDE, latent, self._conditioner.shape.embeds, 2 * SLOTS)
-        chosen = choice.build(accelerator, self._model, shapes, Preparation(lambda text, fraction: None, threads))
+        chosen = registry.build(accelerator, self._model, shapes, Preparation(lambda text, fraction: None, threads))
         self._engines = chosen.engines
         self.description = {"accelerator": chosen.name, "precision": chosen.engines.precision}
         self._stream = StreamPipeline(
@@ -88,16 +88,16 @@ class Bench:
         self._sources = [self._encoded(fit(frame, SIDE, SIDE)) for frame in moments]
         self._words = [self._worded(prompt) for prompt in PROMPTS]
 
-    def cases(self, strength: float | None) -> list[Case]:
+    def cases(self, strength: float | None) -> list[GuidanceCase]:
         """Every prompt with every source at a strength, or for None, text mode, with as many seeds."""
         if strength is None:
-            return [Case(None, 1.0, words, seed) for seed, words in product(range(len(MOMENTS)), self._words)]
+            return [GuidanceCase(None, 1.0, words, seed) for seed, words in product(range(len(MOMENTS)), self._words)]
         return [
-            Case(source, strength, words, seed)
+            GuidanceCase(source, strength, words, seed)
             for seed, (source, words) in enumerate(product(self._sources, self._words))
         ]
 
-    def draw(self, cases: list[Case], guidance: Guidance) -> list[Pixels]:
+    def draw(self, cases: list[GuidanceCase], guidance: Guidance) -> list[Pixels]:
         """Their pixels, levels 0 to 255 as float32."""
         drawn: list[Pixels] = []
         for case in cases:
@@ -122,9 +122,9 @@ class Bench:
         self._stream.clear()
         return seconds / PICTURES_A_TURN
 
-    def _admit(self, case: Case, guidance: Guidance) -> None:
+    def _admit(self, case: GuidanceCase, guidance: Guidance) -> None:
         schedule = self._model.schedule(STEPS, case.strength)
-        noise = (NoiseShare(case.seed),)
+        noise = (NoiseWeight(case.seed),)
         self._stream.admit(case.latent, schedule, case.words, guidance=guidance, noise=noise)
 
     def _step(self) -> list[Pixels]:
@@ -136,7 +136,7 @@ class Bench:
 
     def _worded(self, prompt: str) -> Conditioning:
         look = Parameters(prompt=(WeightedPrompt(text=prompt),))
-        return self._conditioner.encode(at_rest(look).wording)
+        return self._conditioner.encode(without_morph(look).wording)
 
 
 def measure_distances(bench: Bench) -> Iterator[Finding]:
@@ -173,7 +173,7 @@ def measure_distances(bench: Bench) -> Iterator[Finding]:
         }
     for kind in RESIDUAL:
         name = f"{kind}: distance from full guidance over that of none, median of all with a source"
-        yield Target(name, statistics.median(with_source[kind, REACH[kind]]), 1.0, at_least=False)
+        yield SpeedTarget(name, statistics.median(with_source[kind, REACH[kind]]), 1.0, at_least=False)
 
 
 def _less(kind: Kind, scale: float, share: float) -> Guidance:
@@ -197,7 +197,8 @@ def measure_time(bench: Bench) -> Iterator[Finding]:
 
 def _ratios(one: list[Pixels], none: list[Pixels], full: list[Pixels]) -> list[float]:
     return [
-        float(np.linalg.norm(a - c) / max(np.linalg.norm(b - c), 1e-6)) for a, b, c in zip(one, none, full, strict=True)
+        float(np.linalg.norm(a - c)) / max(float(np.linalg.norm(b - c)), 1e-6)
+        for a, b, c in zip(one, none, full, strict=True)
     ]
 
 

@@ -8,7 +8,7 @@ import argparse
 import json
 import statistics
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from daemon.bench import machine
-from daemon.bench.turns import finish
+from benchmarks import machine
+from benchmarks.waiting import finish
 from io_bridges.card import draw_card
-from pipeline.accelerators import choice
+from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation
 from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
 from pipeline.image_stream import Build, ImageStream, shapes_of
 from pipeline.models import Model, load_model
-from presets.moment import at_rest
+from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
 STEPS = 4
@@ -86,7 +86,7 @@ def openvino_layers(model: Model, build: Build) -> dict[str, dict[str, float]]:
     """Milliseconds of each kind of layer on one thread, the least of many calls: nothing waits for another thread."""
     import openvino
 
-    from pipeline.accelerators.converted import converted
+    from pipeline.accelerators.openvino_convert import converted
 
     core, shapes = openvino.Core(), shapes_of(build, model)
     graphs = converted(core, model, shapes, quiet, None)
@@ -103,10 +103,11 @@ def openvino_layers(model: Model, build: Build) -> dict[str, dict[str, float]]:
                 spent = layer.real_time.total_seconds() * 1000
                 key = (layer.node_name, layer.node_type)
                 least[key] = min(least.get(key, spent), spent)
-        kinds: Counter[str] = Counter()
+        kinds: dict[str, float] = defaultdict(float)
         for (_, kind), spent in least.items():
             kinds[kind] += spent
-        found[name] = {kind: spent for kind, spent in kinds.most_common() if spent >= 0.01}
+        longest_first = sorted(kinds.items(), key=lambda kind: -kind[1])
+        found[name] = {kind: spent for kind, spent in longest_first if spent >= 0.01}
     return found
 
 
@@ -128,14 +129,14 @@ def measure(build: Build, seconds: float) -> dict[str, Any]:
     model = load_model(build.model)
     shapes = shapes_of(build, model)
     preparation = Preparation(quiet, threads=build.threads)
-    chosen = choice.build(build.accelerator, model, shapes, preparation)
+    chosen = registry.build(build.accelerator, model, shapes, preparation)
     engines = chosen.engines
     latents = torch.randn(STEPS, *shapes.latent, device=engines.device)
     times = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
     text = ConditioningRows(torch.randn(STEPS, *shapes.embeds, device=engines.device))
     pixels = torch.from_numpy(draw_card(1, build.width, build.height).copy())[None]
     stream = ImageStream.build(build, quiet)
-    look = at_rest(Parameters(steps=STEPS, strength=0.9))
+    look = without_morph(Parameters(steps=STEPS, strength=0.9))
     words = stream.encode(look.wording)
     cards = [draw_card(index, build.width, build.height) for index in range(64)]
     numbers = iter(range(10**9))
@@ -175,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="shipped", help="shipped, or a folder in diffusers format")
     parser.add_argument("--size", type=int, default=256, help="side of the picture in pixels")
-    parser.add_argument("--accelerator", default="auto", help=", ".join(choice.NAMES))
+    parser.add_argument("--accelerator", default="auto", help=", ".join(registry.NAMES))
     parser.add_argument("--seconds", type=float, default=20.0, help="of the turns that are compared")
     parser.add_argument("--results", type=Path, help="folder for DATE-PROCESSOR-where.json")
     options = parser.parse_args()

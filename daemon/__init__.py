@@ -1,1 +1,1 @@
-"""Processes, threads, supervision, the output clock, metrics, the command line."""
+"""Run the show: processes, threads, supervision, the output clock and the command line."""

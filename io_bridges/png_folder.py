@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from io_bridges.frames import RenderedFrame, Tick
-from io_bridges.stills import write_still
+from io_bridges.image_files import write_still
 from presets.errors import BridgeUnavailable
 
 _COMPRESSION = 1  # quick: a sink's thread has one tick

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from io_bridges.frames import Pixels
-from io_bridges.opencv import opencv
+from io_bridges.image_files import read_still
+from io_bridges.opencv_import import opencv
 from io_bridges.pixels import fit, sealed
-from io_bridges.stills import read_still
 
 NAME = "streamflow-live"
 

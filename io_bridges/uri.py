@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from io_bridges.bridges import Sink, Source
-from io_bridges.opencv import LONGEST_SIDE
+from io_bridges.opencv_import import LONGEST_SIDE
 from io_bridges.schemes import Kind, Scheme, schemes
 from presets.errors import BridgeUnavailable, SettingsError
 

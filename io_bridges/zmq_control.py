@@ -7,9 +7,9 @@ import time
 
 import zmq
 
-from io_bridges.desk import Desk, Subscription
-from io_bridges.wake import Wake
-from io_bridges.zmq_requests import Peer, Reply, Request, Requests, encode
+from io_bridges.show_control import ShowControl, Subscription
+from io_bridges.wakeup_socket import WakeupSocket
+from io_bridges.zmq_requests import JsonReply, Request, Requests, ZmqClient, encode
 from presets.errors import BridgeError, BridgeUnavailable
 
 LARGEST_RECEIVED = 1 << 20
@@ -28,7 +28,7 @@ class ZmqControl:
         """`address` is a ZeroMQ endpoint to bind; port ``*`` or 0 takes any free one."""
         self._wanted = address
         self._bound: str | None = None
-        self._wake: Wake | None = None
+        self._wake: WakeupSocket | None = None
         self._stopping = False
         self._watchers: dict[bytes, Subscription] = {}
         self._counts = dict.fromkeys(("requests", "errors", "pushed", "unsent", "watchers_dropped"), 0)
@@ -40,7 +40,7 @@ class ZmqControl:
             raise BridgeError("ZeroMQ control is not open yet, so it has no address")
         return self._bound
 
-    def open(self, desk: Desk) -> None:
+    def open(self, desk: ShowControl) -> None:
         """Bind. Raises `BridgeUnavailable` for an address that is taken or can't be."""
         context = zmq.Context()
         router = context.socket(zmq.ROUTER)
@@ -66,7 +66,7 @@ class ZmqControl:
         self._desk = desk
         self._requests = Requests(desk, {"watch": self._watch, "unwatch": self._unwatch})
         self._stopping = False
-        self._wake = Wake()
+        self._wake = WakeupSocket()
 
     def serve(self) -> None:
         """Answer requests and push changes until `stop`."""
@@ -118,7 +118,7 @@ class ZmqControl:
                 return
             self._counts["requests"] += 1
             identity, *envelope, body = parts
-            peer = Peer(identity, envelope == [b""])
+            peer = ZmqClient(identity, envelope == [b""])
             if envelope and not peer.enveloped:
                 answer = self._requests.refusal("a request is one part, or REQ's empty part and one", peer)
             else:
@@ -137,7 +137,7 @@ class ZmqControl:
                 parts.append(part)
         return parts if len(parts) > 1 else [*parts, b""]
 
-    def _watch(self, request: Request, peer: Peer) -> Reply:
+    def _watch(self, request: Request, peer: ZmqClient) -> JsonReply:
         if peer.enveloped:
             # A push would reach a REQ socket in the place of its next answer.
             raise BridgeError("changes are pushed at any time: watch with a DEALER socket, requests of one part")
@@ -149,7 +149,7 @@ class ZmqControl:
             self._watchers[peer.identity] = self._desk.subscribe(peer.surface, self._wake.call)
         return {"values": self._desk.values()}
 
-    def _unwatch(self, request: Request, peer: Peer) -> Reply:
+    def _unwatch(self, request: Request, peer: ZmqClient) -> JsonReply:
         self._forget(peer.identity)
         return {}
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
-from io_bridges.desk import Answer, Desk
+from io_bridges.show_control import ControlReply, ShowControl
 from presets.errors import BridgeError
 
 LARGEST_REQUEST = 64 << 10
@@ -16,10 +16,10 @@ LARGEST_REQUEST = 64 << 10
 LONGEST_ID = 256
 
 Request = Mapping[str, object]
-Reply = dict[str, object]
+JsonReply = dict[str, object]
 
 
-class Peer(NamedTuple):
+class ZmqClient(NamedTuple):
     """Who asks."""
 
     identity: bytes
@@ -33,13 +33,13 @@ class Peer(NamedTuple):
         return f"zmq:[{self.identity.hex()}]"
 
 
-Deed = Callable[[Request, Peer], Reply]
+Deed = Callable[[Request, ZmqClient], JsonReply]
 
 
 class Requests:
     """What each ``do`` does on a desk."""
 
-    def __init__(self, desk: Desk, more: Mapping[str, Deed]) -> None:
+    def __init__(self, desk: ShowControl, more: Mapping[str, Deed]) -> None:
         """`more` are the deeds that need the socket."""
         self._desk = desk
         self._deeds: dict[str, Deed] = {
@@ -54,7 +54,7 @@ class Requests:
             **more,
         }
 
-    def answer(self, body: bytes, peer: Peer) -> Reply:
+    def answer(self, body: bytes, peer: ZmqClient) -> JsonReply:
         """The answer to one request; never raises for what came."""
         request: Request = {}
         try:
@@ -71,12 +71,12 @@ class Requests:
             answer["id"] = request["id"]
         return answer
 
-    def refusal(self, reason: str, peer: Peer) -> Reply:
+    def refusal(self, reason: str, peer: ZmqClient) -> JsonReply:
         """The answer to what is no request; the desk counts it."""
         self._desk.refused(peer.surface, reason)
         return {"ok": False, "error": reason}
 
-    def _get(self, request: Request, peer: Peer) -> Reply:
+    def _get(self, request: Request, peer: ZmqClient) -> JsonReply:
         values = self._desk.values()
         if "address" in request:
             wanted = [_address(request["address"])]
@@ -92,7 +92,7 @@ class Requests:
                 raise BridgeError(f"no parameter is called {_shown(address)}; ask for the list")
         return {"values": {address: values[address] for address in wanted}}
 
-    def _set(self, request: Request, peer: Peer) -> Reply:
+    def _set(self, request: Request, peer: ZmqClient) -> JsonReply:
         values = request.get("values")
         if values is None and "address" in request and "value" in request:
             values = {_address(request["address"]): request["value"]}
@@ -104,7 +104,7 @@ class Requests:
         refused = [f"{answer.address}: {answer.note}" for answer in answers if not answer.accepted]
         return {"answers": told} if not refused else {"ok": False, "error": "; ".join(refused[:3]), "answers": told}
 
-    def _act(self, request: Request, peer: Peer) -> Reply:
+    def _act(self, request: Request, peer: ZmqClient) -> JsonReply:
         address = _address(request.get("address"))
         arguments = request.get("arguments", [])
         if address not in self._desk.actions:
@@ -113,13 +113,13 @@ class Requests:
             raise BridgeError("'arguments' is a list")
         return _alone(self._desk.apply(address, arguments, peer.surface))
 
-    def _named(self, address: str, request: Request, peer: Peer) -> Reply:
+    def _named(self, address: str, request: Request, peer: ZmqClient) -> JsonReply:
         name = request.get("name")
         if not isinstance(name, str):
             raise BridgeError(f"'name' is the name of a look; {_shown(name)} came")
         return _alone(self._desk.apply(address, [name], peer.surface))
 
-    def _list(self, request: Request, peer: Peer) -> Reply:
+    def _list(self, request: Request, peer: ZmqClient) -> JsonReply:
         parameters = [
             {
                 "address": parameter.address,
@@ -177,12 +177,12 @@ def _address(value: object) -> str:
     return value if value.startswith("/") else f"/{value}"
 
 
-def _told(answer: Answer) -> Reply:
+def _told(answer: ControlReply) -> JsonReply:
     return {"accepted": answer.accepted, "value": answer.value, "note": answer.note}
 
 
-def _alone(answer: Answer) -> Reply:
-    told: Reply = {"ok": answer.accepted, "note": answer.note}
+def _alone(answer: ControlReply) -> JsonReply:
+    told: JsonReply = {"ok": answer.accepted, "note": answer.note}
     return told if answer.accepted else {**told, "error": answer.note}
 
 

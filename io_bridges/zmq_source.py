@@ -12,7 +12,7 @@ import zmq
 
 from io_bridges.array_message import LONGEST_HEADER, ArrayMessage, MessageRefused, decode
 from io_bridges.frames import Frame
-from io_bridges.opencv import LONGEST_SIDE
+from io_bridges.opencv_import import LONGEST_SIDE
 from io_bridges.zmq_endpoint import Endpoint, Way, endpoint
 from presets.errors import BridgeError
 

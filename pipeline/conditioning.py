@@ -8,7 +8,7 @@ import torch
 
 from pipeline.mixing import mean, turn
 from presets.errors import StreamError
-from presets.moment import Wording
+from presets.frame_parameters import PromptMixture
 from presets.parameters import PromptMix
 
 CACHED = 64
@@ -27,7 +27,7 @@ class ConditioningShape(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class EncodedText:
     """One text, or a mix of several, as the network reads it."""
 
     embeds: torch.Tensor
@@ -57,8 +57,8 @@ class Text:
 class Conditioning:
     """What one picture is drawn from, and away from. Never changed once made, so pictures may share it."""
 
-    positive: Text
-    negative: Text
+    positive: EncodedText
+    negative: EncodedText
     """Of the negative prompt; of the empty prompt if there is none. Read under guidance."""
 
 
@@ -76,24 +76,24 @@ class TextConditioner:
         self._dtype = dtype
         self._tokens = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
         self._width = int(text_encoder.config.hidden_size)
-        self._known: dict[str, Text] = {}
+        self._known: dict[str, EncodedText] = {}
 
     @property
     def shape(self) -> ConditioningShape:
         """Of every text."""
         return ConditioningShape((self._tokens, self._width))
 
-    def encode(self, wording: Wording) -> Conditioning:
+    def encode(self, wording: PromptMixture) -> Conditioning:
         """The conditioning of these words; texts that were met before are not encoded again."""
         return _conditioning(wording, [self.text(share.text) for share in (*wording.prompt, *wording.negative)])
 
-    def recall(self, wording: Wording) -> Conditioning | None:
+    def recall(self, wording: PromptMixture) -> Conditioning | None:
         """The same where no text has to be encoded for it, and None where one has: a few sums, and no waiting."""
         found = [self._known.get(share.text) for share in (*wording.prompt, *wording.negative)]
         known = [text for text in found if text is not None]
         return _conditioning(wording, known) if len(known) == len(found) else None
 
-    def text(self, text: str) -> Text:
+    def text(self, text: str) -> EncodedText:
         """One text, of the last `CACHED` that were encoded if it is among them."""
         known = self._known.pop(text, None) or self._encode(text)
         self._known[text] = known  # the newest last
@@ -102,7 +102,7 @@ class TextConditioner:
         return known
 
     @torch.inference_mode()
-    def _encode(self, text: str) -> Text:
+    def _encode(self, text: str) -> EncodedText:
         tokens = self._tokenizer(
             text, padding="max_length", truncation=True, max_length=self._tokens, return_tensors="pt"
         )
@@ -112,10 +112,10 @@ class TextConditioner:
             tokens.input_ids.to(self._device),
             attention_mask=tokens.attention_mask.to(self._device) if masked else None,
         ).last_hidden_state
-        return Text(state[0].to(self._dtype).clone())
+        return EncodedText(state[0].to(self._dtype).clone())
 
 
-def _conditioning(wording: Wording, texts: Sequence[Text]) -> Conditioning:
+def _conditioning(wording: PromptMixture, texts: Sequence[EncodedText]) -> Conditioning:
     """`texts` are those of the prompt's shares and then those of the negative's."""
     split = len(wording.prompt)
     return Conditioning(
@@ -125,7 +125,7 @@ def _conditioning(wording: Wording, texts: Sequence[Text]) -> Conditioning:
 
 
 @torch.inference_mode()
-def mixed(texts: Sequence[Text], weights: Sequence[float], mix: PromptMix) -> Text:
+def mixed(texts: Sequence[EncodedText], weights: Sequence[float], mix: PromptMix) -> EncodedText:
     """Texts of one shape as one, `weights` above 0 and of any sum: ``linear`` is `mean`, ``spherical`` is `turn`.
 
     A token counts for the network if it does in one of the texts.
@@ -135,7 +135,7 @@ def mixed(texts: Sequence[Text], weights: Sequence[float], mix: PromptMix) -> Te
     fold = mean if mix == "linear" else turn
     masks = [text.mask for text in texts if text.mask is not None]
     pooled = [text.pooled for text in texts if text.pooled is not None]
-    return Text(
+    return EncodedText(
         fold([text.embeds for text in texts], weights),
         torch.stack(masks).amax(0) if masks else None,
         fold(pooled, weights) if pooled else None,

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.accelerators import choice
-from pipeline.accelerators.choice import Chosen
+from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation, Progress, Shapes, Together, one_after_another
-from pipeline.accelerators.stand_in import stand_in
+from pipeline.accelerators.fallback_accelerator import fallback_accelerator
+from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
+from pipeline.gpu_share import keep_to_a_share
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
-from pipeline.share import keep_to_a_share
 from pipeline.stream import StreamPipeline
 from presets.errors import StreamError
-from presets.moment import Moment, Wording
+from presets.frame_parameters import FrameParameters, PromptMixture
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Build:
     height: int
     """px, likewise."""
     accelerator: str
-    """One of `pipeline.accelerators.choice.NAMES`."""
+    """One of `pipeline.accelerators.registry.NAMES`."""
     slots: int = 8
     """The most pictures in flight."""
     threads: int | None = None
@@ -48,10 +48,11 @@ class Build:
     precision: str = ""
     """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
     gpu_share: float | None = None
-    """Of a GPU's memory that may be taken, above 0, at the least priority; None is all of it. See `pipeline.share`."""
+    """Of a GPU's memory that may be taken, above 0, at the least priority; None is all of it. See
+    `pipeline.gpu_share`."""
 
 
-class Picture(NamedTuple):
+class StreamedPicture(NamedTuple):
     """A picture that is done."""
 
     pixels: NDArray[np.uint8]
@@ -71,7 +72,7 @@ class _Ticket(NamedTuple):
 class ImageStream:
     """Pictures in flight. `encode` may run on another thread beside the rest, which belongs to one."""
 
-    def __init__(self, build: Build, model: Model, chosen: Chosen, conditioner: TextConditioner) -> None:
+    def __init__(self, build: Build, model: Model, chosen: AcceleratorChoice, conditioner: TextConditioner) -> None:
         """Use `ImageStream.build`."""
         self.width, self.height, self.slots = build.width, build.height, build.slots
         self._model = model
@@ -99,7 +100,7 @@ class ImageStream:
             "model": model.name,
             "accelerator": chosen.name,
             "precision": chosen.engines.precision,
-            "attention": build.attention if choice.ACCELERATORS[chosen.name].attends else "its own",
+            "attention": build.attention if registry.ACCELERATORS[chosen.name].attends else "its own",
             "device": str(chosen.engines.device),
             "why": chosen.why,
             "forward": chosen.engines.forward,
@@ -128,7 +129,7 @@ class ImageStream:
         progress("reading the model", 0.0)
         if build.gpu_share is not None:
             keep_to_a_share(build.gpu_share)
-        accelerator, _ = choice.choose(build.accelerator)
+        accelerator, _ = registry.choose(build.accelerator)
         model = load_model(build.model)
         _check_size(build, model)
         conditioner: list[TextConditioner] = []
@@ -149,9 +150,9 @@ class ImageStream:
             meanwhile=load_words,
         )
         shapes = shapes_of(build, model)
-        if other := stand_in(accelerator, model, shapes, preparation):
+        if other := fallback_accelerator(accelerator, model, shapes, preparation):
             takes_long(accelerator, other)
-        chosen = choice.build(build.accelerator, model, shapes, preparation)
+        chosen = registry.build(build.accelerator, model, shapes, preparation)
         stream = cls(build, model, chosen, conditioner[0])
         progress("warming up", 0.95)
         stream.warm_up()
@@ -168,18 +169,18 @@ class ImageStream:
         """How many pictures can be admitted now."""
         return self._stream.free
 
-    def encode(self, wording: Wording) -> Conditioning:
+    def encode(self, wording: PromptMixture) -> Conditioning:
         """The conditioning of these words; texts that were met before are not encoded again."""
         return self._conditioner.encode(wording)
 
-    def recall(self, wording: Wording) -> Conditioning | None:
+    def recall(self, wording: PromptMixture) -> Conditioning | None:
         """The same where no text has to be encoded for it, and None where one has."""
         return self._conditioner.recall(wording)
 
     def admit(
         self,
         pixels: NDArray[np.uint8] | None,
-        moment: Moment,
+        moment: FrameParameters,
         conditioning: Conditioning,
         ticket: object = None,
     ) -> None:
@@ -226,7 +227,7 @@ class ImageStream:
         if parameters.prompt_change == "all":
             self._stream.recondition(conditioning)
 
-    def step(self) -> list[Picture]:
+    def step(self) -> list[StreamedPicture]:
         """One network call for all pictures in flight; those whose turn it is, in the order they went in.
 
         Where decoding can go on beside the network, a picture comes out one call after its last row: that call is begun
@@ -240,19 +241,19 @@ class ImageStream:
         self._begun += [(begin(latent.unsqueeze(0)), ticket) for latent, ticket in finished]
         return pictures if self._stream.in_flight else pictures + self._collect()
 
-    def _collect(self) -> list[Picture]:
+    def _collect(self) -> list[StreamedPicture]:
         """The pictures whose decoding was begun, waited for."""
         pictures = [self._out(wait(), ticket) for wait, ticket in self._begun]
         self._begun.clear()
         return pictures
 
-    def _out(self, decoded: torch.Tensor, ticket: object) -> Picture:
+    def _out(self, decoded: torch.Tensor, ticket: object) -> StreamedPicture:
         pixels = decoded[0].numpy().copy()
         given = ticket
         if isinstance(ticket, _Ticket):
             self._feedback.remember(pixels, ticket.fed)
             given = ticket.given
-        return Picture(pixels, given)
+        return StreamedPicture(pixels, given)
 
     def clear(self) -> None:
         """Drops every picture in flight, and forgets the last output."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from presets.errors import StreamError
-from presets.moment import NoiseShare
+from presets.frame_parameters import NoiseWeight
 
 ENTRY = 0
 """The row of the noise that a picture enters with; the fresh noise of schedule row r is row r + 1."""
@@ -19,7 +19,7 @@ CACHED = 64
 FAINTEST = 1e-6
 """The least length of a mix's weights that is scaled up to unit variance, and the inverse of the greatest."""
 
-NoiseBank = Callable[[Sequence[NoiseShare], int, torch.Tensor], None]
+NoiseBank = Callable[[Sequence[NoiseWeight], int, torch.Tensor], None]
 """``bank(shares, row, out)`` writes that mix into `out` and allocates nothing for noises that it has met."""
 
 
@@ -32,7 +32,7 @@ def unit_noise(seed: int, row: int, shape: tuple[int, ...], leg: int = 0) -> tor
     return torch.from_numpy(np.random.default_rng(key).standard_normal(shape, dtype=np.float32))
 
 
-def unit_weights(shares: Sequence[NoiseShare]) -> list[float]:
+def unit_weights(shares: Sequence[NoiseWeight]) -> list[float]:
     """The weights scaled so that the noises mixed by them have unit variance; those of one seed and leg are one.
 
     Raises:
@@ -55,7 +55,7 @@ def noise_bank(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype)
         noise = unit_noise(seed, row, shape, leg).to(dtype)
         return noise.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else noise.to(device)
 
-    def bank(shares: Sequence[NoiseShare], row: int, out: torch.Tensor) -> None:
+    def bank(shares: Sequence[NoiseWeight], row: int, out: torch.Tensor) -> None:
         if len(shares) == 1:
             out.copy_(kept(shares[0].seed, row, shares[0].leg))
             return

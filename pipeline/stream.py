@@ -11,19 +11,19 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.block import TIMESTEP, Slot, Terms, lay_out, repeat_first_row
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import Denoiser, Foreseeing
+from pipeline.device_state import DeviceState
+from pipeline.graph_capture import CapturedStep, Recorder
 from pipeline.guidance import Guidance, seen_from
 from pipeline.noise import ENTRY, noise_bank, unit_weights
-from pipeline.recorded import Recorded, Recorder
 from pipeline.schedule import FlowSchedule
-from pipeline.state import StreamState
+from pipeline.step_block import TIMESTEP, Slot, StepTerms, lay_out, repeat_first_row
 from presets.errors import StreamError
-from presets.moment import NoiseShare
+from presets.frame_parameters import NoiseWeight
 
 
-class Finished(NamedTuple):
+class FinishedLatent(NamedTuple):
     """A picture that is done."""
 
     latent: torch.Tensor
@@ -35,7 +35,8 @@ class Finished(NamedTuple):
 class StreamPipeline:
     """Latents in, latents out, up to `slots` of them in flight at once.
 
-    Here is the host's side: who is in which slot. What the device holds and does is in `pipeline.state`. Slots never
+    Here is the host's side: who is in which slot. What the device holds and does is in `pipeline.device_state`.
+    Slots never
     move.
     """
 
@@ -65,7 +66,7 @@ class StreamPipeline:
             embedded_guidance: The network takes the guidance scale as an input; no picture has a second row then.
             device: Where latents live.
             dtype: float32, float64 or a half type; coefficients and timesteps stay float32 or float64.
-            recorder: Records whole steps, to be replayed (`pipeline.recorded`); None runs them as they are.
+            recorder: Records whole steps, to be replayed (`pipeline.graph_capture`); None runs them as they are.
 
         Raises:
             StreamError: no slot, or prepared sizes that can't hold all slots with guidance.
@@ -92,7 +93,7 @@ class StreamPipeline:
         self._order: deque[int] = deque()
         self._held: list[Conditioning | None] = [None] * slots
 
-        self._state = StreamState(
+        self._state = DeviceState(
             denoiser,
             slots=slots,
             latent_shape=latent_shape,
@@ -103,7 +104,7 @@ class StreamPipeline:
             device=torch.device(device),
             dtype=dtype,
         )
-        self._recorded = None if recorder is None else Recorded(self._state, recorder)
+        self._recorded = None if recorder is None else CapturedStep(self._state, recorder)
         self._advance = self._state.advance if self._recorded is None else self._recorded.advance
 
     @property
@@ -124,7 +125,7 @@ class StreamPipeline:
         conditioning: Conditioning,
         *,
         guidance: Guidance = Guidance(),
-        noise: tuple[NoiseShare, ...] = (NoiseShare(0),),
+        noise: tuple[NoiseWeight, ...] = (NoiseWeight(0),),
         ticket: object = None,
     ) -> None:
         """Puts a picture in flight; the next `step` is its first.
@@ -171,7 +172,7 @@ class StreamPipeline:
             self._write_text(number, conditioning)
 
     @torch.inference_mode()
-    def step(self) -> list[Finished]:
+    def step(self) -> list[FinishedLatent]:
         """Advances every picture in flight by one row, in one denoiser call, and returns those whose turn it is.
 
         A picture that is done before its elder waits in its slot, so a step may return none or several.
@@ -192,10 +193,10 @@ class StreamPipeline:
             for _, slot in stepping:
                 slot.fresh_place ^= slot.adds_noise
                 slot.row += 1
-        finished: list[Finished] = []
+        finished: list[FinishedLatent] = []
         while self._order and (slot := self._in_use[self._order[0]]) is not None and slot.done:
             number = self._order.popleft()
-            finished.append(Finished(self._state.latents[number], slot.ticket))
+            finished.append(FinishedLatent(self._state.latents[number], slot.ticket))
             self._in_use[number] = None
             self._vacant.append(number)
         return finished
@@ -222,7 +223,7 @@ class StreamPipeline:
             # None, full, a residual kind, and onetime_negative with pictures on all their rows.
             kinds = [(False, False, False), (True, False, False), (False, True, False), (True, True, True)]
             wanted = kinds[:1] if self._embedded_guidance else kinds
-            terms = [Terms(uncond, residual, fresh, anchoring) for uncond, residual, anchoring in wanted]
+            terms = [StepTerms(uncond, residual, fresh, anchoring) for uncond, residual, anchoring in wanted]
             self._recorded.prepare(self._sizes, terms)
 
     def _freshen(self, stepping: list[tuple[int, Slot]]) -> None:
@@ -243,7 +244,7 @@ class StreamPipeline:
         schedule: FlowSchedule,
         conditioning: Conditioning,
         guidance: Guidance,
-        noise: tuple[NoiseShare, ...],
+        noise: tuple[NoiseWeight, ...],
     ) -> None:
         if not self._vacant:
             raise StreamError(f"All {self.slots} slots are in use; step until one is free before admitting a picture.")

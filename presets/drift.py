@@ -19,7 +19,7 @@ Axis = tuple[int, int]
 """Seed and leg: a noise of its own."""
 
 
-class Chain(NamedTuple):
+class NoiseChain(NamedTuple):
     """Independent noises in a row: a seed's own, then its legs. All chains are walked together, at one speed."""
 
     seed: int
@@ -28,14 +28,16 @@ class Chain(NamedTuple):
     weight: float = 1.0
 
 
-def stand(chains: Iterable[Chain], walked: float) -> dict[Axis, float]:
+def stand(chains: Iterable[NoiseChain], walked: float) -> dict[Axis, float]:
     """Where the mix of these chains stands once `walked` noises have been walked in all: squares sum to 1."""
     found = _mixed(chains, walked)
     length = math.hypot(*found.values())
     return {axis: weight / length for axis, weight in found.items()}
 
 
-def between(old: tuple[Chain, ...], new: tuple[Chain, ...], walked: float, share: float) -> tuple[Chain, ...]:
+def between(
+    old: tuple[NoiseChain, ...], new: tuple[NoiseChain, ...], walked: float, share: float
+) -> tuple[NoiseChain, ...]:
     """The chains whose mix stands at `share`, 0 to 1, of the great circle from the old mix to the new one."""
     one, other = _mixed(old, walked), _mixed(new, walked)
     lengths = math.hypot(*one.values()), math.hypot(*other.values())
@@ -50,16 +52,16 @@ def between(old: tuple[Chain, ...], new: tuple[Chain, ...], walked: float, share
     )
 
 
-def strongest(chains: Iterable[Chain], most: int) -> tuple[Chain, ...]:
+def strongest(chains: Iterable[NoiseChain], most: int) -> tuple[NoiseChain, ...]:
     """The same chains once each, in order, no more than `most` of them: the weakest are left out."""
     weights: dict[tuple[int, float], float] = {}
     for seed, began, weight in chains:
         weights[seed, began] = weights.get((seed, began), 0.0) + weight
     kept = set(sorted(weights, key=lambda each: -weights[each])[:most])
-    return tuple(Chain(*each, weight) for each, weight in weights.items() if each in kept and weight > 0)
+    return tuple(NoiseChain(*each, weight) for each, weight in weights.items() if each in kept and weight > 0)
 
 
-def _mixed(chains: Iterable[Chain], walked: float) -> dict[Axis, float]:
+def _mixed(chains: Iterable[NoiseChain], walked: float) -> dict[Axis, float]:
     """Chains of one seed share axes where they overlap, so the length of this is not that of their weights."""
     found: dict[Axis, float] = {}
     for seed, began, weight in chains:

@@ -15,12 +15,12 @@ import yaml
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from presets import yaml_text
-from presets.atomic import write_atomically
+from presets import strict_yaml
+from presets.atomic_write import write_atomically
 from presets.errors import PresetError
-from presets.live import PARAMETERS, Value, flatten
+from presets.parameter_table import PARAMETERS, Value, flatten
 from presets.parameters import Effect, Parameters, WeightedPrompt
-from presets.yaml_text import MOST_BYTES, Document, Place, Problem
+from presets.strict_yaml import MOST_BYTES, Document, Place, Problem
 
 REBUILD_KEYS = frozenset(parameter.key for parameter in PARAMETERS.values() if parameter.effect is Effect.REBUILD)
 """Keys of what makes another renderer: a new model is never loaded by accident."""
@@ -78,7 +78,7 @@ def place_of(path: Path, key: str) -> str:
 
     Raises `PresetError` where the file can't be read; where it names no such key, this is its path.
     """
-    document = yaml_text.parse(read_bytes(path))
+    document = strict_yaml.parse(read_bytes(path))
     standing = document.values.get((key,))
     return f"{path}:{standing.line}:{standing.column}" if standing else str(path)
 
@@ -98,7 +98,7 @@ def read_bytes(path: Path) -> bytes:
 
 def parse_preset(data: bytes, label: str) -> Preset:
     """Read a preset from its file's bytes; `label` is its path, as messages name it. Raises `PresetError`."""
-    document = yaml_text.parse(data)
+    document = strict_yaml.parse(data)
     if not document.problems and not isinstance(document.value, dict | None):
         first = document.values[()]
         document.problems.append(first._replace(message=f"keys and values are expected; {first.message} stands there"))
@@ -133,7 +133,7 @@ def preset_text(preset: Preset, stem: str = "") -> str:
     for key in LOOK_KEYS:
         if key in preset.values:
             lines[key] = _prompt_lines(preset.values[key]) if key == "prompt" else preset.values[key]
-    text: str = yaml.dump(lines, Dumper=yaml_text.StrictDumper, sort_keys=False, allow_unicode=True, width=110)
+    text: str = yaml.dump(lines, Dumper=strict_yaml.StrictDumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
 

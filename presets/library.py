@@ -16,7 +16,7 @@ import platformdirs
 
 from presets.errors import PresetError
 from presets.files import KEPT_KEYS, LOOK_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
-from presets.live import Value, snapshot
+from presets.parameter_table import Value, snapshot
 
 MOST_LOOKS = 1000
 """A stuck save button must not fill the disk."""
@@ -26,7 +26,7 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  #
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LookEntry:
     """One look in the library; a broken one is listed too, with what is wrong with it."""
 
     name: str
@@ -45,9 +45,9 @@ class Library:
         self.folder = folder or Path(platformdirs.user_config_dir("streamflow-live", appauthor=False)) / "presets"
         self.trouble = ""
         """Why the user's folder could not be listed the last time; empty if it could."""
-        self._read: dict[Path, tuple[tuple[int, int, int], Entry]] = {}
+        self._read: dict[Path, tuple[tuple[int, int, int], LookEntry]] = {}
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LookEntry]:
         """Every look, in alphabetical order, the user's in place of a shipped one of the same name."""
         paths = self._paths()
         return [self._entry(*paths[name]) for name in sorted(paths, key=lambda name: (name.casefold(), name))]
@@ -146,7 +146,7 @@ class Library:
             self.trouble = ""
         return found
 
-    def _entry(self, path: Path, shipped: bool) -> Entry:
+    def _entry(self, path: Path, shipped: bool) -> LookEntry:
         """Read a file again only when it changed: a page may ask for the names once a second all night."""
         try:
             stat = path.stat()
@@ -159,9 +159,9 @@ class Library:
         name = path.stem.encode("utf-8", "replace").decode()  # Linux allows file names that are not text
         try:
             check_name(path.stem)
-            entry = Entry(name, path, shipped, parse_preset(read_bytes(path), str(path)))
+            entry = LookEntry(name, path, shipped, parse_preset(read_bytes(path), str(path)))
         except PresetError as error:
-            entry = Entry(name, path, shipped, None, str(error))
+            entry = LookEntry(name, path, shipped, None, str(error))
         self._read[path] = (stamp, entry)
         return entry
 

@@ -1,6 +1,7 @@
 """Morphs: the way from what was on air to what is wanted, as a function of time or of a number of pictures.
 
-Nothing here looks at a clock: a `Course` is a state, and whoever holds it says which instant it is. The stage does so
+Nothing here looks at a clock: a `MorphState` is a state, and whoever holds it says which instant it is. The stage
+does so
 at every ask of a renderer, `render` at every frame.
 
 What would jump goes by a morph: texts, seeds, looks. What a hand moves at a fader is in motion already, and is followed
@@ -13,18 +14,18 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
-from presets.drift import MOST_CHAINS, Chain, between, stand, strongest
-from presets.live import PARAMETERS
-from presets.moment import (
+from presets.drift import MOST_CHAINS, NoiseChain, between, stand, strongest
+from presets.frame_parameters import (
     LEAST,
-    Moment,
-    TextShare,
+    FrameParameters,
+    TextWeight,
     negative_shares,
     noise_shares,
     prompt_shares,
     seed_chains,
     strongest_texts,
 )
+from presets.parameter_table import PARAMETERS
 from presets.parameters import PROMPTS, Effect, Parameters
 
 MOST_TEXTS = 32
@@ -41,7 +42,7 @@ GLIDING = tuple(
 """The keys of the numbers that glide from look to look."""
 
 
-class Instant(NamedTuple):
+class MorphTime(NamedTuple):
     """When a picture is drawn."""
 
     seconds: float
@@ -61,12 +62,12 @@ class Change(Enum):
 class Fade(NamedTuple):
     """From nothing of the new to all of it, evenly."""
 
-    began: Instant = Instant(0.0)
+    began: MorphTime = MorphTime(0.0)
     seconds: float = 0.0
     pictures: int = 0
     """Above 0 these count and the seconds don't: the last of so many is the first that is wholly there."""
 
-    def share(self, at: Instant) -> float:
+    def share(self, at: MorphTime) -> float:
         """How much is there, 0 to 1."""
         if self.pictures > 0:
             share = (at.pictures - self.began.pictures + 1) / self.pictures
@@ -80,56 +81,56 @@ class Fade(NamedTuple):
 OVER = Fade()
 
 
-class Passage(NamedTuple):
+class MorphPassage(NamedTuple):
     """A mix of texts on its way from `origin`."""
 
-    origin: tuple[TextShare, ...] = ()
+    origin: tuple[TextWeight, ...] = ()
     fade: Fade = OVER
 
-    def mix(self, wanted: tuple[TextShare, ...], at: Instant) -> tuple[TextShare, ...]:
+    def mix(self, wanted: tuple[TextWeight, ...], at: MorphTime) -> tuple[TextWeight, ...]:
         """Where it is: the old shares, then those that are wanted."""
         share = self.fade.share(at)
         if share <= 0.0:
             return self.origin
         old = ((text, weight * (1.0 - share)) for text, weight in self.origin)
         new = ((text, weight * share) for text, weight in wanted)
-        return wanted if share >= 1.0 else tuple(TextShare(*each) for each in (*old, *new) if each[1] > LEAST)
+        return wanted if share >= 1.0 else tuple(TextWeight(*each) for each in (*old, *new) if each[1] > LEAST)
 
 
-THERE = Passage()
+THERE = MorphPassage()
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class MorphState:
     """What is wanted, and the fades on the way to it."""
 
     parameters: Parameters
-    since: Instant
+    since: MorphTime
     """When these parameters came."""
     walked: float = 0.0
     """How many noises the drift had walked by then."""
     began: tuple[float, float] = (0.0, 0.0)
     """How many it had when `seed` came, and when `seed_to` did."""
-    noise_origin: tuple[Chain, ...] = ()
+    noise_origin: tuple[NoiseChain, ...] = ()
     noise_fade: Fade = OVER
-    prompt: Passage = THERE
-    negative: Passage = THERE
+    prompt: MorphPassage = THERE
+    negative: MorphPassage = THERE
     glides: Mapping[str, float] = field(default_factory=dict)
     """Where the numbers that glide come from, by key."""
     glide_fade: Fade = OVER
 
 
-def begun(parameters: Parameters, at: Instant) -> Course:
+def start_morphs(parameters: Parameters, at: MorphTime) -> MorphState:
     """Everything stands where it is wanted, the noise on the seeds' own."""
-    return Course(parameters, at)
+    return MorphState(parameters, at)
 
 
-def turned(course: Course, parameters: Parameters, at: Instant, change: Change) -> Course:
+def update_morphs(course: MorphState, parameters: Parameters, at: MorphTime, change: Change) -> MorphState:
     """The course from `at` on, where `parameters` are wanted."""
     fade = Fade(at, parameters.morph, parameters.morph_pictures)
     at_once, look = fade.share(at) >= 1.0, change is Change.LOOK
     if change is Change.CUT or (look and at_once):
-        return begun(parameters, at)
+        return start_morphs(parameters, at)
     before, walked = course.parameters, _walked(course, at)
     after = replace(
         course,
@@ -160,9 +161,9 @@ def turned(course: Course, parameters: Parameters, at: Instant, change: Change) 
     return replace(after, glides=held)
 
 
-def moment(course: Course, at: Instant) -> Moment:
+def resolve_frame(course: MorphState, at: MorphTime) -> FrameParameters:
     """What a picture is drawn with at that instant."""
-    return Moment(
+    return FrameParameters(
         _parameters(course, at),
         course.prompt.mix(prompt_shares(course.parameters), at),
         course.negative.mix(negative_shares(course.parameters), at),
@@ -170,13 +171,13 @@ def moment(course: Course, at: Instant) -> Moment:
     )
 
 
-def moves(course: Course, at: Instant) -> bool:
+def is_moving(course: MorphState, at: MorphTime) -> bool:
     """Whether the moment after is another one, with nothing turned in between."""
     fades = course.noise_fade, course.prompt.fade, course.negative.fade, course.glide_fade
     return course.parameters.drift > 0 or any(fade.share(at) < 1.0 for fade in fades)
 
 
-def _parameters(course: Course, at: Instant) -> Parameters:
+def _parameters(course: MorphState, at: MorphTime) -> Parameters:
     share, wanted = course.glide_fade.share(at), course.parameters
     if share >= 1.0 or not course.glides:
         return wanted
@@ -185,22 +186,22 @@ def _parameters(course: Course, at: Instant) -> Parameters:
     )
 
 
-def _walked(course: Course, at: Instant) -> float:
+def _walked(course: MorphState, at: MorphTime) -> float:
     return course.walked + course.parameters.drift * max(at.seconds - course.since.seconds, 0.0)
 
 
-def _wanted_chains(course: Course) -> tuple[Chain, ...]:
+def _wanted_chains(course: MorphState) -> tuple[NoiseChain, ...]:
     wanted = course.parameters
     return seed_chains((wanted.seed, wanted.seed_to), wanted.seed_mix, course.began)
 
 
-def _chains(course: Course, at: Instant) -> tuple[Chain, ...]:
+def _chains(course: MorphState, at: MorphTime) -> tuple[NoiseChain, ...]:
     """By which the noise is mixed at that instant."""
     share, wanted = course.noise_fade.share(at), _wanted_chains(course)
     return wanted if share >= 1.0 else between(course.noise_origin, wanted, _walked(course, at), share)
 
 
-def _chains_before(course: Course, parameters: Parameters, at: Instant, look: bool) -> tuple[Chain, ...]:
+def _chains_before(course: MorphState, parameters: Parameters, at: MorphTime, look: bool) -> tuple[NoiseChain, ...]:
     """Those to hold the new ones against: by hand, the old seeds with the fader between them where it now is."""
     if look:
         return _chains(course, at)
@@ -212,5 +213,5 @@ def _texts(parameters: Parameters) -> list[str]:
     return [prompt.text for prompt in parameters.prompt]
 
 
-def _passage(shown: tuple[TextShare, ...], wanted: tuple[TextShare, ...], fade: Fade) -> Passage:
-    return THERE if shown == wanted else Passage(strongest_texts(shown, MOST_TEXTS - PROMPTS), fade)
+def _passage(shown: tuple[TextWeight, ...], wanted: tuple[TextWeight, ...], fade: Fade) -> MorphPassage:
+    return THERE if shown == wanted else MorphPassage(strongest_texts(shown, MOST_TEXTS - PROMPTS), fade)

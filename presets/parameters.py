@@ -1,6 +1,7 @@
 """Every live control, declared once, as one annotated field of `Parameters`.
 
-From this declaration `presets.live` derives the preset keys, the OSC addresses, the ZeroMQ control messages and the
+From this declaration `presets.parameter_table` derives the preset keys, the OSC addresses, the ZeroMQ control
+messages and the
 web page's controls. Adding a control is adding a field here and the line that reads it (`parameters.strength`).
 """
 
@@ -28,7 +29,7 @@ class Effect(StrEnum):
     """In a new renderer, which takes over once it delivers."""
 
 
-class Live(NamedTuple):
+class LiveOptions(NamedTuple):
     """What a field says beyond its type and range."""
 
     effect: Effect
@@ -56,178 +57,180 @@ class Parameters(BaseModel):
     prompt: Annotated[
         tuple[WeightedPrompt, ...],
         Field(max_length=PROMPTS, description="the weighted prompts that are mixed"),
-        Live(Effect.CONDITIONING),
+        LiveOptions(Effect.CONDITIONING),
     ] = (WeightedPrompt(text="neon tunnel"),)
     negative_prompt: Annotated[
         str,
         Field(max_length=1000, description="what to steer away from; heard when guidance is above 1"),
-        Live(Effect.CONDITIONING),
+        LiveOptions(Effect.CONDITIONING),
     ] = ""
     prompt_mix: Annotated[
         PromptMix,
         Field(description="how prompts are mixed: linear averages them, spherical turns from each to the next"),
-        Live(Effect.CONDITIONING),
+        LiveOptions(Effect.CONDITIONING),
     ] = "linear"
     prompt_change: Annotated[
         Literal["next", "all"],
         Field(description="who hears new words: the next picture that begins, or all that are in flight too"),
-        Live(Effect.CONDITIONING),
+        LiveOptions(Effect.CONDITIONING),
     ] = "next"
     morph: Annotated[
         float,
         Field(ge=0, le=60, description="how long another prompt, seed or look takes to be there; 0 is a cut"),
-        Live(Effect.FRAME, unit="s", stays=True),
+        LiveOptions(Effect.FRAME, unit="s", stays=True),
     ] = 0.0
     morph_pictures: Annotated[
         int,
         Field(ge=0, le=1000, description="the same as a number of pictures; above 0 it counts instead of the time"),
-        Live(Effect.FRAME, unit="pictures", stays=True),
+        LiveOptions(Effect.FRAME, unit="pictures", stays=True),
     ] = 0
     mode: Annotated[
         Literal["image", "text"],
         Field(description="image redraws the incoming picture; text draws from the prompt alone"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = "image"
     strength: Annotated[
         float,
         Field(ge=0, le=1, description="how far the picture leaves its source: 0 keeps it, 1 forgets it"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 0.6
     steps: Annotated[
         int,
         Field(ge=1, le=50, description="network evaluations from pure noise to a finished picture"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 4
     guidance: Annotated[
         float,
         Field(ge=1, le=10, description="classifier-free guidance; 1 is off and twice as fast"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 1.0
     guidance_kind: Annotated[
         Literal["full", "self_negative", "onetime_negative", "free"],
         Field(
             description="full asks the network twice a step, onetime_negative once and comes near it; the others differ"
         ),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = "full"
     seed: Annotated[
-        int, Field(ge=0, le=2**31 - 1, description="which noise the picture grows from"), Live(Effect.FRAME)
+        int, Field(ge=0, le=2**31 - 1, description="which noise the picture grows from"), LiveOptions(Effect.FRAME)
     ] = 0
     seed_to: Annotated[
-        int, Field(ge=0, le=2**31 - 1, description="the seed at the other end of seed_mix"), Live(Effect.FRAME)
+        int, Field(ge=0, le=2**31 - 1, description="the seed at the other end of seed_mix"), LiveOptions(Effect.FRAME)
     ] = 1
     seed_mix: Annotated[
         float,
         Field(ge=0, le=1, description="where between them the noise is: 0 is seed's own, 1 is seed_to's"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 0.0
     drift: Annotated[
         float,
         Field(ge=0, le=5, description="how fast the noise wanders, from a seed's own to ever other ones; 0 holds it"),
-        Live(Effect.FRAME, unit="noises/s"),
+        LiveOptions(Effect.FRAME, unit="noises/s"),
     ] = 0.0
     feedback: Annotated[
         float,
         Field(ge=0, le=1, description="share of the last output in the next input; in text mode it is all of it"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 0.0
     feedback_zoom: Annotated[
         float,
         Field(ge=0.5, le=2, description="how much larger the fed back picture is each time round; 1 is none"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 1.0
     feedback_rotate: Annotated[
         float,
         Field(ge=-180, le=180, description="how far the fed back picture turns each time round, counter-clockwise"),
-        Live(Effect.FRAME, unit="°"),
+        LiveOptions(Effect.FRAME, unit="°"),
     ] = 0.0
     feedback_x: Annotated[
         float,
         Field(ge=-0.5, le=0.5, description="how far it moves to the right each time round, as a share of the width"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 0.0
     feedback_y: Annotated[
         float,
         Field(ge=-0.5, le=0.5, description="how far it moves up each time round, as a share of the height"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = 0.0
     skip: Annotated[
         float,
         Field(ge=0, le=10, description="incoming pictures that differ less from the last one drawn are not drawn"),
-        Live(Effect.FRAME, unit="%"),
+        LiveOptions(Effect.FRAME, unit="%"),
     ] = 0.0
     skip_longest: Annotated[
         int,
         Field(ge=1, le=1000, description="after so many that were not drawn the next one is"),
-        Live(Effect.FRAME, unit="pictures"),
+        LiveOptions(Effect.FRAME, unit="pictures"),
     ] = 30
     low_latency: Annotated[
         bool,
         Field(description="one picture is finished before the next begins: the least delay, at a lower rate"),
-        Live(Effect.FRAME),
+        LiveOptions(Effect.FRAME),
     ] = False
     frame_buffer: Annotated[
         int,
         Field(
             ge=1, le=4, description="pictures that begin together: more to a network call, each waits for the others"
         ),
-        Live(Effect.FRAME, unit="pictures"),
+        LiveOptions(Effect.FRAME, unit="pictures"),
     ] = 1
     max_rate: Annotated[
         int,
         Field(ge=0, le=240, description="the most pictures that are drawn a second; 0 is as many as can be"),
-        Live(Effect.FRAME, unit="pictures/s", stays=True),
+        LiveOptions(Effect.FRAME, unit="pictures/s", stays=True),
     ] = 0
     preset: Annotated[
         str,
         Field(max_length=100, description="the look on air; setting it loads that look"),
-        Live(Effect.FRAME, in_presets=False),
+        LiveOptions(Effect.FRAME, in_presets=False),
     ] = ""
-    freeze: Annotated[bool, Field(description="hold the picture on air"), Live(Effect.OUTPUT, in_presets=False)] = False
-    blackout: Annotated[bool, Field(description="fade the output to black"), Live(Effect.OUTPUT, in_presets=False)] = (
-        False
-    )
+    freeze: Annotated[
+        bool, Field(description="hold the picture on air"), LiveOptions(Effect.OUTPUT, in_presets=False)
+    ] = False
+    blackout: Annotated[
+        bool, Field(description="fade the output to black"), LiveOptions(Effect.OUTPUT, in_presets=False)
+    ] = False
     brightness: Annotated[
-        float, Field(ge=0, le=1, description="master fader"), Live(Effect.OUTPUT, in_presets=False)
+        float, Field(ge=0, le=1, description="master fader"), LiveOptions(Effect.OUTPUT, in_presets=False)
     ] = 1.0
     fade: Annotated[
         float,
         Field(ge=0, le=30, description="how long blackout and its release take"),
-        Live(Effect.OUTPUT, unit="s", in_presets=False),
+        LiveOptions(Effect.OUTPUT, unit="s", in_presets=False),
     ] = 0.0
     model: Annotated[
         str,
         Field(max_length=1000, description="'shipped', or a folder in diffusers format"),
-        Live(Effect.REBUILD),
+        LiveOptions(Effect.REBUILD),
     ] = "shipped"
     width: Annotated[
         int,
         Field(ge=64, le=2048, multiple_of=32, description="width of the picture the model draws"),
-        Live(Effect.REBUILD, unit="px"),
+        LiveOptions(Effect.REBUILD, unit="px"),
     ] = 256
     height: Annotated[
         int,
         Field(ge=64, le=2048, multiple_of=32, description="height of the picture the model draws"),
-        Live(Effect.REBUILD, unit="px"),
+        LiveOptions(Effect.REBUILD, unit="px"),
     ] = 256
     accelerator: Annotated[
         Literal["auto", "openvino", "onnxruntime", "tensorrt", "tensorrt_rtx", "eager", "compile", "cuda_graphs"],
         Field(description="what runs the network; auto takes the fastest that works here and says why"),
-        Live(Effect.REBUILD),
+        LiveOptions(Effect.REBUILD),
     ] = "auto"
     attention: Annotated[
         Literal["sdpa", "flash", "xformers"],
         Field(
             description="what computes attention where torch runs the network: torch's own choice, or that one alone"
         ),
-        Live(Effect.REBUILD),
+        LiveOptions(Effect.REBUILD),
     ] = "sdpa"
     fallback: Annotated[
         bool,
         Field(
             description="another accelerator may play where the one asked for can't; off, the reason is all there is"
         ),
-        Live(Effect.REBUILD),
+        LiveOptions(Effect.REBUILD),
     ] = False
     engine: Annotated[
         str,
@@ -235,7 +238,7 @@ class Parameters(BaseModel):
             max_length=1000,
             description="a compiled network to play in the model's place, an ONNX or TensorRT file; empty is none",
         ),
-        Live(Effect.REBUILD),
+        LiveOptions(Effect.REBUILD),
     ] = ""
 
     @field_validator("prompt", mode="before")

@@ -6,6 +6,8 @@ nearly all, would move to a GPU where it sees one.
 
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +31,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     if not torch.cuda.is_available():
         pytest.skip("it wants a GPU that torch sees, and pytest -m gpu")
+
+
+@pytest.fixture(scope="session")
+def perflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PeRFlow network of nothing, as ``--architecture`` writes it. Not to be changed: copy it."""
+    from benchmarks.paper.architectures import ARCHITECTURES
+    from benchmarks.paper.random_model import write_random_model
+
+    made = tmp_path_factory.mktemp("architecture") / "model"
+    write_random_model(ARCHITECTURES["tiny-perflow"], made)
+    return made
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks of nothing are too small to share out."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

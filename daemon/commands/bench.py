@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from daemon.terminal import Terminal
+from daemon.commands.terminal import Terminal
 
 PAPER = "The paper's measurements"
 
@@ -68,10 +68,10 @@ def bench(
     # Imported here so that --help of every command answers at once.
     from dataclasses import replace
 
-    from daemon.bench import catalogue, machine, options, plots, resume, runner, tables
-    from daemon.bench.results import Plan, Results, write_text
-    from daemon.bench.subject import Subject
-    from daemon.scratch import scratch
+    from benchmarks import catalogue, machine, options, plots, resume, runner, tables
+    from benchmarks.bench_subject import BenchSubject
+    from benchmarks.results import Plan, Results, write_text
+    from daemon.shared.scratch_folder import scratch_folder
     from presets.errors import SettingsError, StreamflowError
 
     if list_them:
@@ -118,7 +118,7 @@ def bench(
     said = TextColumn("{task.description}", markup=False)
     columns = (SpinnerColumn(), said, MofNCompleteColumn(), TimeElapsedColumn())
     with (
-        scratch() as folder,
+        scratch_folder() as folder,
         Progress(*columns, console=err) as progress,
     ):
         bar = progress.add_task("", total=len(chosen))
@@ -133,7 +133,7 @@ def bench(
             elif isinstance(finding, dict):
                 err.print(Text(tables.line(finding)), soft_wrap=True)
 
-        subject = Subject(model=model, name="shipped model" if model == "shipped" else Path(model).name)
+        subject = BenchSubject(model=model, name="shipped model" if model == "shipped" else Path(model).name)
         if architecture and not {measurement.name for measurement in chosen} <= set(found.complete):
             watch(architecture, "writing its weights")
             subject = options.write_architecture(architecture, folder)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import TaskID
 
-from daemon.build_process import BuildJob
+from daemon.prebuild.build_runner import BuildJob
 
 AHEAD = "tensorrt_rtx"
 """The accelerator that builds for cards that are not here."""
@@ -39,8 +39,8 @@ def build(
     Each is built in a process of its own. Ctrl-C ends it: what is kept by then stays, and the next build goes on there.
     """
     # Imported here so that --help of every command answers at once.
-    from daemon.build_process import run_build
-    from daemon.commands.loading import progress_bar
+    from daemon.commands.model_loading import progress_bar
+    from daemon.prebuild.build_runner import run_build
     from presets.errors import BuildError
 
     failed = False
@@ -79,11 +79,11 @@ def _jobs(
     presets: Path | None,
 ) -> list[BuildJob]:
     """Each of them once. Raises `SettingsError`, `ParameterRefused` or `PresetError` for what can't be meant."""
-    from daemon.opening import opening_values
-    from daemon.settings import parse_size
+    from daemon.stage.initial_values import initial_values
+    from daemon.stage.settings import parse_size
     from presets.errors import SettingsError
     from presets.library import Library
-    from presets.live import PARAMETERS, snapshot
+    from presets.parameter_table import PARAMETERS, snapshot
 
     if precision not in (None, *PRECISIONS):
         raise SettingsError(f"a precision is one of {', '.join(PRECISIONS)}; {precision!r} stands there")
@@ -96,7 +96,7 @@ def _jobs(
     jobs: list[BuildJob] = []
     looks: list[str | None] = list(preset) if preset else [None]
     for look in looks:
-        values = opening_values(Library(presets), None, look, parse_size(size) if size else None)
+        values = initial_values(Library(presets), None, look, parse_size(size) if size else None)
         if asked is not None:
             values["/accelerator"] = PARAMETERS["/accelerator"].coerce(asked)
         look_is = snapshot(values)

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from daemon.terminal import Terminal
+from daemon.commands.terminal import Terminal
 
 _SIGNS = {"works": ("works", "green"), "absent": ("absent", "yellow"), "trouble": ("trouble", "red")}
 
@@ -19,7 +19,7 @@ def doctor(
 ) -> None:
     """Say what works on this machine and what would make the rest work; status 1 if nothing could play."""
     # Imported here so that --help of every command answers at once.
-    from daemon.doctor import can_play, examine
+    from daemon.doctor.checks import can_play, examine
     from presets.library import Library
 
     findings = examine(Library(presets))

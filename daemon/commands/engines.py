@@ -7,10 +7,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from daemon.terminal import Terminal
+from daemon.commands.terminal import Terminal
 
 if TYPE_CHECKING:  # so that --help of every command answers at once
-    from daemon.kept_engines import Kept
+    from daemon.prebuild.engine_inventory import KeptEngine
 
 app = typer.Typer(help="The engines that are kept.", no_args_is_help=True)
 
@@ -20,19 +20,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 @app.command("list")
 def list_engines(as_json: AsJson = False) -> None:
     """What is kept, for what, how large and how old; whole by the sizes of its files."""
-    from daemon.kept_engines import looked_at
+    from daemon.prebuild.engine_inventory import inspect_engines
     from pipeline.accelerators.cache import root_folder
 
-    _print(looked_at(root_folder(), thorough=False), as_json)
+    _print(inspect_engines(root_folder(), thorough=False), as_json)
 
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
     """Read every byte of what is kept; status 1 if anything is damaged. What is damaged is built again when needed."""
-    from daemon.kept_engines import looked_at
+    from daemon.prebuild.engine_inventory import inspect_engines
     from pipeline.accelerators.cache import root_folder
 
-    kept = looked_at(root_folder(), thorough=True)
+    kept = inspect_engines(root_folder(), thorough=True)
     _print(kept, as_json)
     if any(each.reason for each in kept):
         raise typer.Exit(1)
@@ -49,7 +49,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing")] = False,
 ) -> None:
     """Remove what is damaged, or made by other versions or for other cards than are here, and say what that freed."""
-    from daemon.kept_engines import Pruning, amount, cards_here, total
+    from daemon.prebuild.engine_inventory import Pruning, amount, cards_here, total
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.cache_aside import remove, remove_leftovers
 
@@ -79,8 +79,8 @@ def prune(
         raise typer.Exit(1)
 
 
-def _print(kept: "list[Kept]", as_json: bool) -> None:
-    from daemon.kept_engines import age, amount, total
+def _print(kept: "list[KeptEngine]", as_json: bool) -> None:
+    from daemon.prebuild.engine_inventory import age, amount, total
     from pipeline.accelerators.cache import root_folder
 
     if as_json:

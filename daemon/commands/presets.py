@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from daemon.terminal import Terminal
+from daemon.commands.terminal import Terminal
 
 app = typer.Typer(help="The looks that can be loaded.", no_args_is_help=True)
 
@@ -82,7 +82,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="preset files")]) -> 
 
 def _check_model(name: str | None) -> None:
     """Raises `ModelError` for a model that can't be played; None is that of whatever look was before."""
-    from daemon.echo import ECHO_MODEL
+    from daemon.renderer.echo_stream import ECHO_MODEL
 
     if name in (None, ECHO_MODEL):
         return

@@ -28,18 +28,18 @@ def render(
     # Imported here: torch takes seconds, and --help must not.
     from itertools import islice
 
-    from daemon.opening import frames_of, later_values, opening_values
-    from daemon.settings import parse_size
+    from daemon.stage.initial_values import frames_of, initial_values, scheduled_values
+    from daemon.stage.settings import parse_size
     from io_bridges.clip import ClipWriter, clip_info, decode_clip
     from io_bridges.pixels import fit
     from presets.errors import SettingsError
     from presets.library import Library
-    from presets.live import PARAMETERS, Value, snapshot
+    from presets.parameter_table import PARAMETERS, Value, snapshot
 
     if output.exists() and not overwrite:
         raise SettingsError(f"{output} is there already: give --overwrite to replace it")
     library = Library(presets)
-    values = opening_values(library, None, preset, parse_size(size) if size else None)
+    values = initial_values(library, None, preset, parse_size(size) if size else None)
     asked: dict[str, Value | None] = {"/strength": strength, "/steps": steps, "/seed": seed}
     values |= {address: value for address, value in asked.items() if value is not None}
     if prompt is not None:
@@ -47,12 +47,12 @@ def render(
         values |= {f"/prompt/{place}/text": "" for place in range(2, 5)} | {"/prompt/1/text": prompt}
     parameters = snapshot(values)
     info = clip_info(source)
-    later = later_values(library, values, then or [])
+    later = scheduled_values(library, values, then or [])
     looks = {frame: snapshot(later[at]) for frame, at in frames_of(later, info.fps).items()} | {0: parameters}
     total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
 
-    from daemon.commands.loading import progress_bar, ready_stream
-    from daemon.offline import moments, redraw
+    from daemon.commands.model_loading import progress_bar, ready_stream
+    from daemon.commands.offline_render import moments, redraw
 
     with (
         # Opened before the model is loaded: a name that can't be written is told at once.

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.settings import Settings, parse_address, parse_size
+from daemon.stage.settings import Settings, parse_address, parse_size
 from io_bridges.zmq_endpoint import endpoint
 
 HELP_SINK = "where pictures go; may be given several times (default: zmq:tcp://127.0.0.1:5556)"
@@ -57,17 +57,17 @@ def run(
 ) -> None:
     """Play: pictures in, redrawn pictures out at a constant rate, until Ctrl-C."""
     # Imported here so that --help of every command answers at once.
-    from daemon.logs import log_to_terminal
-    from daemon.opening import opening_values
-    from daemon.stage import Stage
-    from daemon.state import default_state_path
+    from daemon.commands.log_output import log_to_terminal
+    from daemon.stage.initial_values import initial_values
+    from daemon.stage.stage import Stage
+    from daemon.stage.state_file import default_state_path
     from presets.library import Library
 
     log_to_terminal(verbose)
     library = Library(presets)
     state_path = state or default_state_path()
     draws = parse_size(size) if size else None
-    values = opening_values(library, None if fresh else state_path, preset, draws)
+    values = initial_values(library, None if fresh else state_path, preset, draws)
     control_address = parse_address(control)
     settings = Settings(
         source=source,

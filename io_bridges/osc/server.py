@@ -13,14 +13,14 @@ import sys
 import time
 from collections.abc import Sequence
 
-from io_bridges.desk import Desk
-from io_bridges.osc.dispatch import Dispatch
-from io_bridges.osc.moderation import Moderation
+from io_bridges.osc.dispatcher import OscDispatcher
+from io_bridges.osc.flood_limiter import FloodLimiter
 from io_bridges.osc.packets import encode
 from io_bridges.osc.surfaces import Endpoint, Surfaces
-from io_bridges.wake import Wake
+from io_bridges.show_control import ShowControl
+from io_bridges.wakeup_socket import WakeupSocket
 from presets.errors import BridgeError, BridgeUnavailable
-from presets.live import Value
+from presets.parameter_table import Value
 
 RECEIVE_BUFFER = 4 << 20
 """Bytes asked of the system for datagrams that wait: some seconds of the busiest desk."""
@@ -48,11 +48,11 @@ class OscControl:
         self._wanted = (host, port)
         self._feedback = tuple(feedback)
         self._lease = lease
-        self._wake: Wake | None = None
+        self._wake: WakeupSocket | None = None
         self._stopping = False
         self._socket: socket.socket | None = None
         self._address: Endpoint | None = None
-        self._dispatch: Dispatch | None = None
+        self._dispatch: OscDispatcher | None = None
         self._counts = {"sent": 0, "unsent": 0}
 
     @property
@@ -62,7 +62,7 @@ class OscControl:
             raise BridgeError("OSC control is not open yet, so it has no port")
         return self._address
 
-    def open(self, desk: Desk) -> None:
+    def open(self, desk: ShowControl) -> None:
         """Bind. Raises `BridgeUnavailable` for a port that is taken, a host that is unknown, feedback to itself."""
         targets = [(_resolve(host), port) for host, port in self._feedback]
         self._socket = self._bind()
@@ -75,10 +75,10 @@ class OscControl:
                     f" not {self._address[1]}, which is our own"
                 )
         self._stopping = False
-        self._wake = Wake()
+        self._wake = WakeupSocket()
         self._desk = desk
         self._surfaces = Surfaces(desk, self._wake.call)
-        self._dispatch = Dispatch(desk, self._surfaces, self._send, self._lease, self._is_own)
+        self._dispatch = OscDispatcher(desk, self._surfaces, self._send, self._lease, self._is_own)
         for target in targets:
             self._surfaces.add(target)
 
@@ -86,7 +86,7 @@ class OscControl:
         """Take messages and send feedback until `stop`. Raises `BridgeError` if the socket itself fails."""
         if self._socket is None or self._wake is None or self._dispatch is None:
             raise BridgeError("OSC control is not open")
-        moderation = Moderation()
+        moderation = FloodLimiter()
         next_feedback = next_status = rest = 0.0
         changed = False
         with selectors.DefaultSelector() as everything, selectors.DefaultSelector() as wake_only:
@@ -167,7 +167,7 @@ class OscControl:
         host, port = self.address
         return endpoint[1] == port and (endpoint[0] == host or (host == "0.0.0.0" and endpoint[0].startswith("127.")))
 
-    def _drain(self, bound: socket.socket, dispatch: Dispatch, until: float) -> int:
+    def _drain(self, bound: socket.socket, dispatch: OscDispatcher, until: float) -> int:
         """Work off what has come, for so long at most; returns how many datagrams."""
         found = 0
         try:

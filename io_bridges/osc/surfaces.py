@@ -10,8 +10,8 @@ both subscribe, or send from the port that they listen on.
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from io_bridges.desk import Desk, Subscription
-from presets.live import Value
+from io_bridges.show_control import ShowControl, Subscription
+from presets.parameter_table import Value
 
 MOST_SUBSCRIBERS = 16
 
@@ -19,7 +19,7 @@ Endpoint = tuple[str, int]
 """A host's IPv4 address and a UDP port."""
 
 
-class Target:
+class FeedbackTarget:
     """One listener: its endpoint, the changes that others made, and what else it is still to be sent."""
 
     def __init__(self, endpoint: Endpoint, expires: float, changes: Subscription) -> None:
@@ -61,17 +61,17 @@ class Target:
 class Surfaces:
     """All targets. Used on the control's thread only."""
 
-    def __init__(self, desk: Desk, wake: Callable[[], None]) -> None:
+    def __init__(self, desk: ShowControl, wake: Callable[[], None]) -> None:
         self._desk = desk
         self._wake = wake
-        self._targets: dict[Endpoint, Target] = {}
-        self._senders: dict[Endpoint, Target] = {}
+        self._targets: dict[Endpoint, FeedbackTarget] = {}
+        self._senders: dict[Endpoint, FeedbackTarget] = {}
         """The endpoint that each subscriber asked from."""
 
     def __len__(self) -> int:
         return len(self._targets)
 
-    def targets(self) -> list[Target]:
+    def targets(self) -> list[FeedbackTarget]:
         """Every target, as it stands now."""
         return list(self._targets.values())
 
@@ -128,7 +128,7 @@ class Surfaces:
                 if target is not owner and target.endpoint[0] == sender[0]:
                     target.owe((address,))
 
-    def known(self, sender: Endpoint) -> list[Target]:
+    def known(self, sender: Endpoint) -> list[FeedbackTarget]:
         """The targets that a sender is heard by: its own, or else those of its host; empty for a stranger."""
         owner = self._owner(sender)
         if owner is not None:
@@ -140,19 +140,19 @@ class Surfaces:
         for target in self.targets():
             self._drop(target)
 
-    def _owner(self, sender: Endpoint) -> Target | None:
+    def _owner(self, sender: Endpoint) -> FeedbackTarget | None:
         return self._senders.get(sender) or self._targets.get(sender)
 
-    def _add(self, endpoint: Endpoint, expires: float) -> Target:
-        target = Target(endpoint, expires, self._desk.subscribe(f"osc:{endpoint[0]}:", self._wake))
+    def _add(self, endpoint: Endpoint, expires: float) -> FeedbackTarget:
+        target = FeedbackTarget(endpoint, expires, self._desk.subscribe(f"osc:{endpoint[0]}:", self._wake))
         target.owe(self._desk.parameters)
         self._targets[endpoint] = target
         return target
 
-    def _drop(self, target: Target) -> None:
+    def _drop(self, target: FeedbackTarget) -> None:
         target.close()
         del self._targets[target.endpoint]
         self._forget_senders(target)
 
-    def _forget_senders(self, target: Target) -> None:
+    def _forget_senders(self, target: FeedbackTarget) -> None:
         self._senders = {sender: owner for sender, owner in self._senders.items() if owner is not target}

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from io_bridges.desk import Answer, Desk
-from io_bridges.web import pictures, wire
+from io_bridges.show_control import ControlReply, ShowControl
+from io_bridges.web import json_messages, picture_socket
+from io_bridges.web.control_socket import ControlSocket
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Guard, Hosts
-from io_bridges.web.session import Session
 
 MOST_SOCKETS = 32
 """Open WebSockets of each kind; more pages than anybody has screens are a mistake or an attack."""
@@ -34,7 +34,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class WebApp:
     """What the page and scripts may ask for."""
 
-    def __init__(self, desk: Desk, preview: WebPreview, metrics: Callable[[], bytes] | None) -> None:
+    def __init__(self, desk: ShowControl, preview: WebPreview, metrics: Callable[[], bytes] | None) -> None:
         self._desk = desk
         self._preview = preview
         self._metrics = metrics
@@ -64,7 +64,7 @@ class WebApp:
         )
 
     async def _parameters(self, request: Request) -> Response:
-        return _json(wire.declaration(self._desk))
+        return _json(json_messages.declaration(self._desk))
 
     async def _get_values(self, request: Request) -> Response:
         return _json(self._desk.values())
@@ -83,7 +83,7 @@ class WebApp:
         return _answered([self._desk.apply(address, (body["value"],) if "value" in body else (), sender)])
 
     async def _status(self, request: Request) -> Response:
-        return _json(wire.status(self._desk))
+        return _json(json_messages.status(self._desk))
 
     async def _still(self, request: Request) -> Response:
         picture = self._preview.still()
@@ -104,7 +104,7 @@ class WebApp:
         try:
             await socket.accept()
             # The number ends in a colon, so no page's name is the beginning of another's.
-            await Session(socket, self._desk, f"web:{next(self._numbers)}:{_client(socket)}").run()
+            await ControlSocket(socket, self._desk, f"web:{next(self._numbers)}:{_client(socket)}").run()
         finally:
             self.pages -= 1
 
@@ -115,7 +115,7 @@ class WebApp:
         self.viewers += 1
         try:
             await socket.accept()
-            await pictures.show(socket, self._preview)
+            await picture_socket.show(socket, self._preview)
         finally:
             self.viewers -= 1
 
@@ -124,15 +124,15 @@ class WebApp:
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > wire.LONGEST_MESSAGE:
-                raise HTTPException(413, f"at most {wire.LONGEST_MESSAGE} bytes are taken")
+            if len(body) > json_messages.LONGEST_MESSAGE:
+                raise HTTPException(413, f"at most {json_messages.LONGEST_MESSAGE} bytes are taken")
         if not body:
             return {}
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "the body must be JSON, with the header 'Content-Type: application/json'")
         try:
-            return wire.decode(bytes(body))
-        except wire.Malformed as error:
+            return json_messages.decode(bytes(body))
+        except json_messages.MalformedJson as error:
             self._desk.refused(sender, str(error))
             raise HTTPException(400, str(error)) from None
 
@@ -142,13 +142,13 @@ class WebApp:
 
 
 def _json(value: object, status_code: int = 200) -> Response:
-    return Response(wire.encode(value), status_code, media_type="application/json")
+    return Response(json_messages.encode(value), status_code, media_type="application/json")
 
 
-def _answered(answers: list[Answer]) -> Response:
+def _answered(answers: list[ControlReply]) -> Response:
     """200 if everything was taken, 422 if anything was refused; the rest was taken all the same."""
     accepted = all(answer.accepted for answer in answers)
-    return _json({"answers": [wire.answer_of(answer) for answer in answers]}, 200 if accepted else 422)
+    return _json({"answers": [json_messages.answer_of(answer) for answer in answers]}, 200 if accepted else 422)
 
 
 async def _tell_error(request: Request, error: Exception) -> Response:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from io_bridges.desk import Desk
+from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
-from io_bridges.web.connections import BoundedConnection
+from io_bridges.web.bounded_connection import BoundedConnection
+from io_bridges.web.json_messages import LONGEST_MESSAGE
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
-from io_bridges.web.wire import LONGEST_MESSAGE
 from presets.errors import BridgeUnavailable
 
 CLOSING_TIME = 1
@@ -45,7 +45,7 @@ class WebControl:
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}/"
 
-    def open(self, desk: Desk) -> None:
+    def open(self, desk: ShowControl) -> None:
         """Bind and listen; pages are answered once `serve` runs. Raises `BridgeUnavailable` naming the port."""
         self._socket = self._bind()
         self._port = self._socket.getsockname()[1]

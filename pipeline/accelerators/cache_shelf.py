@@ -13,7 +13,7 @@ NAME = re.compile(r"[!-~ ]+-[0-9a-f]{32}")
 """As `EngineKey.folder` has it. What is called otherwise is not ours: a cache may lie among other things."""
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """What is kept, as far as it can be told."""
 
     path: Path
@@ -27,13 +27,13 @@ class Entry(NamedTuple):
     """bytes"""
 
 
-def entries(root: Path) -> list[Entry]:
+def entries(root: Path) -> list[CacheEntry]:
     """All that is kept, the newest first; whole or not."""
     paths = list(root.iterdir()) if root.is_dir() else []
     return sorted(filter(None, map(entry_at, paths)), key=lambda entry: -entry.made_at)
 
 
-def entry_at(path: Path) -> Entry | None:
+def entry_at(path: Path) -> CacheEntry | None:
     """What is kept in a folder; None where that is no entry, or is gone by now."""
     if not NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
         return None
@@ -41,12 +41,12 @@ def entry_at(path: Path) -> Entry | None:
         made_for, made_at, key = "", path.stat().st_mtime, None
         with suppress(OSError, ValueError):  # `whole` says what is the matter with it
             key, made_for, made_at, _ = read_manifest(path)
-        return Entry(path, key, made_for, made_at, size_of(path))
+        return CacheEntry(path, key, made_for, made_at, size_of(path))
     except FileNotFoundError:  # another process removes it
         return None
 
 
-def useless(entry: Entry, revision: int, cards: Collection[str]) -> str:
+def useless(entry: CacheEntry, revision: int, cards: Collection[str]) -> str:
     """Why an entry is of no more use on this machine, in words; empty if it may be.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pipeline.denoiser import ConditioningRows, Denoiser
-from pipeline.recorded import Recorder
+from pipeline.graph_capture import Recorder
 from presets.errors import StreamError
 
 Progress = Callable[[str, float], None]
@@ -62,7 +62,7 @@ class Engines:
     """Begins `decode` of a latent, which may be written over at once, and answers what waits for its pixels: where the
     network's next call goes on meanwhile. As many may be begun and not waited for as the denoiser has rows."""
     recorder: Recorder | None = None
-    """Records whole steps around the denoiser, network and all (`pipeline.recorded`)."""
+    """Records whole steps around the denoiser, network and all (`pipeline.graph_capture`)."""
     forward: str = "one call a step"
     """How the denoiser is called; a network that takes one timestep for all rows can't do it in one."""
 

@@ -11,7 +11,7 @@ import psutil
 import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-from pipeline.accelerators.network import Port
+from pipeline.accelerators.named_network import TensorPort
 from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError
 
 TYPES = {
@@ -41,7 +41,8 @@ NODE = re.compile(r"Non-zero status code returned while running (\S+) node\. Nam
 
 
 class OnnxNetwork:
-    """As `pipeline.accelerators.network.Network`. On the CPU one call is one run; nothing waits, nothing is copied.
+    """As `pipeline.accelerators.named_network.Network`. On the CPU one call is one run; nothing waits, nothing is
+    copied.
 
     On a GPU, which no test has had yet, the call waits for what torch has begun, and until the network is done: ONNX
     Runtime computes on a stream of its own.
@@ -93,7 +94,7 @@ class OnnxNetwork:
         self._held: dict[str, torch.Tensor] = {}
 
     def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
-        """As `pipeline.accelerators.network.Network`. Raises ModelError where the network can't compute it."""
+        """As `pipeline.accelerators.named_network.Network`. Raises ModelError where the network can't compute it."""
         for name, tensor in inputs.items():
             self._bind(self._binding.bind_input, name, tensor)
         self._bind(self._binding.bind_output, self.outputs[0].name, out)
@@ -114,11 +115,11 @@ class OnnxNetwork:
             self._held[name] = tensor  # alive for as long as it is bound
 
 
-def _port(path: Path, described: Any) -> Port:
+def _port(path: Path, described: Any) -> TensorPort:
     if described.type not in TYPES:
         raise ModelError(f"{path}: its {described.name} is {described.type}, which torch's memory can't be bound to.")
     shape = tuple(side if isinstance(side, int) else None for side in described.shape)
-    return Port(described.name, shape, TYPES[described.type][0])
+    return TensorPort(described.name, shape, TYPES[described.type][0])
 
 
 def _said(error: Exception, path: Path | None = None) -> str:

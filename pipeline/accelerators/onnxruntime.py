@@ -39,12 +39,12 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
             progress(f"opening the {part}", 0.8 + 0.2 * len(networks) / len(parts))
             networks[part] = network
     pixels = torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8, device=device)
-    encode = _Function(networks["encoder"], NAMES["encoder"], torch.empty(1, *shapes.latent, device=device))
-    decode = _Function(networks["decoder"], NAMES["decoder"], pixels)
+    encode = _OnnxFunction(networks["encoder"], NAMES["encoder"], torch.empty(1, *shapes.latent, device=device))
+    decode = _OnnxFunction(networks["decoder"], NAMES["decoder"], pixels)
     sizes = tuple(range(1, shapes.rows + 1))
     denoiser: Denoiser = left_out
     if "denoiser" in networks:
-        denoiser = _Denoiser(networks["denoiser"], sizes, shapes.latent, device)
+        denoiser = _OnnxDenoiser(networks["denoiser"], sizes, shapes.latent, device)
     progress("ready", 1.0)
     return Engines(
         denoiser,
@@ -56,7 +56,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     )
 
 
-class _Function:
+class _OnnxFunction:
     """A network with an output of its own that every call writes anew."""
 
     def __init__(self, network: OnnxNetwork, names: tuple[str, ...], out: torch.Tensor) -> None:
@@ -70,14 +70,14 @@ class _Function:
         return self._out
 
 
-class _Denoiser:
+class _OnnxDenoiser:
     """One network of any batch size, with an output a size."""
 
     def __init__(
         self, network: OnnxNetwork, sizes: tuple[int, ...], latent: tuple[int, int, int], device: torch.device
     ) -> None:
         out = torch.empty(sizes[-1], *latent, device=device)
-        self._functions = {size: _Function(network, NAMES["denoiser"], out[:size]) for size in sizes}
+        self._functions = {size: _OnnxFunction(network, NAMES["denoiser"], out[:size]) for size in sizes}
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         return self._functions[len(latents)](latents, timesteps, conditioning.embeds)

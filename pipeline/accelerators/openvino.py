@@ -7,9 +7,9 @@ import openvino
 import psutil
 import torch
 
-from pipeline.accelerators.converted import converted
-from pipeline.accelerators.converted import is_kept as converted_is_kept
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
+from pipeline.accelerators.openvino_convert import converted
+from pipeline.accelerators.openvino_convert import is_kept as converted_is_kept
 from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
 from pipeline.accelerators.precision import type_of
 from pipeline.denoiser import Denoiser

@@ -83,12 +83,12 @@ def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prep
         "encoder": {1: torch.empty(1, *shapes.latent, device=device)},
         "decoder": {1: torch.empty(pixels, dtype=torch.uint8, device=device)},
     }
-    encode, decoder = (_Function(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
+    encode, decoder = (_TensorRTFunction(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
     decode = Decoding(decoder, shapes.latent, pixels[1:], device, depth=shapes.rows)
     upload = Upload(pixels, torch.uint8, device)
     denoiser: Denoiser = left_out
     if "denoiser" in networks:
-        denoiser = _Denoiser(networks["denoiser"], outs["denoiser"])
+        denoiser = _TensorRTDenoiser(networks["denoiser"], outs["denoiser"])
     for name, compiled in kernels.items():
         progress(f"{name}: compiling those of its kernels that are not kept", 0.95)
         for size, out in outs[name].items():
@@ -136,7 +136,7 @@ def _kernels(made: Maker, part: Part, progress: Progress) -> Kernels:
     return Kernels(made.root, made.key(part), tensorrt_library.card(), made.made_for, tell)
 
 
-class _Function:
+class _TensorRTFunction:
     """A network of one input, with an output of its own that every call writes anew."""
 
     def __init__(self, network: TensorRTNetwork, out: torch.Tensor) -> None:
@@ -149,7 +149,7 @@ class _Function:
         return self._out
 
 
-class _Denoiser:
+class _TensorRTDenoiser:
     """One engine of any batch size, with the output that each size writes."""
 
     def __init__(self, network: TensorRTNetwork, outs: Mapping[int, torch.Tensor]) -> None:

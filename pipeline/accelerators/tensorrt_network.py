@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from pipeline.accelerators import tensorrt_library
-from pipeline.accelerators.network import Port
+from pipeline.accelerators.named_network import TensorPort
 from pipeline.accelerators.tensorrt_build import is_memory, logger, reason
 from pipeline.accelerators.tensorrt_kernels import Kernels
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
@@ -79,7 +79,7 @@ def _too_long(path: Path, length: int) -> ModelError:
 
 
 class TensorRTNetwork:
-    """As `pipeline.accelerators.network.Network`; its inputs' first dimension may be any that the profile has.
+    """As `pipeline.accelerators.named_network.Network`; its inputs' first dimension may be any that the profile has.
 
     One execution context a batch size, made when it is first called, so that a shape is set once and a CUDA graph can
     be captured of it. They take turns in one piece of scratch memory, which is torch's. Nothing waits for the device.
@@ -130,7 +130,7 @@ class TensorRTNetwork:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
-        """As `pipeline.accelerators.network.Network`.
+        """As `pipeline.accelerators.named_network.Network`.
 
         Raises:
             StreamError: a size that the engine was not built for.
@@ -174,7 +174,7 @@ class TensorRTNetwork:
         Raises as a call.
         """
 
-        def zeros(port: Port) -> torch.Tensor:
+        def zeros(port: TensorPort) -> torch.Tensor:
             shape = [rows if side is None else side for side in port.shape]
             return torch.zeros(shape, dtype=port.dtype, device=self._device)
 
@@ -186,12 +186,12 @@ class TensorRTNetwork:
         raised = MemoryShort if is_memory(errors) else kind
         return raised(f"{self._title} can't {what} the {self._name}: {reason(errors)}")
 
-    def _port(self, trt: Any, name: str) -> Port:
+    def _port(self, trt: Any, name: str) -> TensorPort:
         kind = self._engine.get_tensor_dtype(name).name
         if kind not in TYPES:
             raise ModelError(f"The {self._name}'s {name} is {kind}, which torch's memory can't be bound to.")
         shape = tuple(None if side < 0 else int(side) for side in self._engine.get_tensor_shape(name))
-        return Port(name, shape, TYPES[kind])
+        return TensorPort(name, shape, TYPES[kind])
 
 
 class _Context:

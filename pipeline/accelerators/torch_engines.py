@@ -8,9 +8,9 @@ from pipeline.accelerators.engines import Engines, Shapes, left_out
 from pipeline.accelerators.precision import InPrecision
 from pipeline.accelerators.transfer import Decoding, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.graph_capture import cuda_recorder
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
-from pipeline.recorded import cuda_recorder
 
 M = TypeVar("M", bound=torch.nn.Module)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from pipeline.ring import Ring
+from pipeline.pinned_ring import PinnedRing
 
 DEPTH = 4
 """Uploads that may be on their way at once."""
@@ -18,7 +18,7 @@ class Upload:
     """Host tensors of one shape to the device, on torch's current stream."""
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
-        self._ring = Ring(DEPTH, shape, dtype, device)
+        self._ring = PinnedRing(DEPTH, shape, dtype, device)
         self._there = torch.empty(shape, dtype=dtype, device=device)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -45,7 +45,7 @@ class Decoding:
         """
         self._decode = decode
         self._latents = [torch.empty(1, *latent, device=device) for _ in range(depth)]
-        self._ring = Ring(depth, (1, *pixels), torch.uint8, device)
+        self._ring = PinnedRing(depth, (1, *pixels), torch.uint8, device)
         self._stream = None
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.shipped.configuration import TrainingPlan
-from pipeline.shipped.course import Course
 from pipeline.shipped.networks import Networks
 from pipeline.shipped.scenes import Scene
 from pipeline.shipped.train_flow import Batches, noised
+from pipeline.shipped.training_run import TrainingRun
 
 _GRID = 4
 
@@ -54,7 +54,7 @@ def distil(
     scenes: list[Scene],
     latents: Tensor,
     plan: TrainingPlan,
-    course: Course,
+    course: TrainingRun,
     teacher_weights: Callable[[Networks], None],
     snapshot: Callable[[], None] | None = None,
 ) -> None:

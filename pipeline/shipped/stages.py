@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.shipped.configuration import TrainingPlan
-from pipeline.shipped.course import Course
 from pipeline.shipped.dataset import Report, autoencoder_pictures, captions, random_scenes, scene_latents
 from pipeline.shipped.distil import distil
 from pipeline.shipped.export import export_model
@@ -18,6 +17,7 @@ from pipeline.shipped.tokenizer import load_tokenizer, train_tokenizer
 from pipeline.shipped.train_autoencoder import polish_decoder, signal_to_noise, train_autoencoder
 from pipeline.shipped.train_flow import train_flow
 from pipeline.shipped.train_words import reading_head, train_words
+from pipeline.shipped.training_run import TrainingRun
 
 _TOKENIZER_CAPTIONS = 20000
 _AUTOENCODER_SCENES = 2400
@@ -59,11 +59,11 @@ class Workshop:
         (self.work / "losses.json").write_text(json.dumps(self.losses))
         return size
 
-    def _course(self, name: str, minutes: float, rate: float, trained: dict[str, nn.Module]) -> Course:
+    def _course(self, name: str, minutes: float, rate: float, trained: dict[str, nn.Module]) -> TrainingRun:
         def report(share: float, line: str) -> None:
             self.report(share, f"{name} {line}")
 
-        course = Course(self.work / f"{name}.pt", minutes, rate, trained, report, self.plan.steps)
+        course = TrainingRun(self.work / f"{name}.pt", minutes, rate, trained, report, self.plan.steps)
         self.losses[name] = course.losses
         return course
 
@@ -118,7 +118,7 @@ class Workshop:
         distil(self.networks, scenes, latents, plan, course, teacher_weights, lambda: self._snapshot(course))
         return f"{course.step} steps, loss {_recent(course.losses):.4f}"
 
-    def _snapshot(self, course: Course) -> None:
+    def _snapshot(self, course: TrainingRun) -> None:
         course.swap_average()
         self.export()
         course.swap_average()

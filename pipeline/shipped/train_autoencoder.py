@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.shipped.configuration import SHAPE, TrainingPlan
-from pipeline.shipped.course import Course
 from pipeline.shipped.dataset import as_tensor
+from pipeline.shipped.training_run import TrainingRun
 
 _LATENT_NOISE = 0.03
 """Noise on the latents while training: the decoder must bear a flow that lands a little beside."""
@@ -78,7 +78,7 @@ def moment_penalty(latents: Tensor) -> Tensor:
     return mean.square().mean() + deviation.log().square().mean() + alike.square().mean()
 
 
-def train_autoencoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: TrainingPlan, course: Course) -> None:
+def train_autoencoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: TrainingPlan, course: TrainingRun) -> None:
     """Train in place until the course's time is up; ends with the averaged weights in the network."""
     rng = np.random.default_rng(plan.seed + course.step)
     if course.step == 0:
@@ -98,7 +98,7 @@ def train_autoencoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: Train
     autoencoder.eval()
 
 
-def polish_decoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: TrainingPlan, course: Course) -> None:
+def polish_decoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: TrainingPlan, course: TrainingRun) -> None:
     """Train the decoder alone, its latents as they are: the flow that makes them need not be trained again."""
     rng = np.random.default_rng(plan.seed + 5 + course.step)
     autoencoder.to(memory_format=torch.channels_last)

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from pipeline.shipped.captions import describe
 from pipeline.shipped.configuration import TrainingPlan
-from pipeline.shipped.course import Course
 from pipeline.shipped.networks import Networks
 from pipeline.shipped.scenes import Scene
+from pipeline.shipped.training_run import TrainingRun
 
 
 class Batches:
@@ -61,7 +61,7 @@ def train_flow(
     scenes: list[Scene],
     latents: Tensor,
     plan: TrainingPlan,
-    course: Course,
+    course: TrainingRun,
     snapshot: Callable[[], None] | None = None,
 ) -> None:
     """Train denoiser and text encoder in place until the time is up; ends with the averaged weights in them."""

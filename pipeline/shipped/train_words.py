@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from pipeline.shipped.captions import ADJECTIVE_WORDS, MOTIF_WORDS, describe
 from pipeline.shipped.configuration import SHAPE, TrainingPlan
-from pipeline.shipped.course import Course
 from pipeline.shipped.networks import Networks
 from pipeline.shipped.palettes import COLOURS, MOODS
 from pipeline.shipped.scenes import Scene
+from pipeline.shipped.training_run import TrainingRun
 
 _NAMES = tuple(dict.fromkeys((*MOTIF_WORDS, *MOODS, *COLOURS, *ADJECTIVE_WORDS)))
 _COLUMN = {name: column for column, name in enumerate(_NAMES)}
@@ -36,7 +36,9 @@ def reading_head() -> nn.Linear:
     return nn.Linear(SHAPE.text_width, len(_NAMES))
 
 
-def train_words(networks: Networks, head: nn.Linear, scenes: list[Scene], plan: TrainingPlan, course: Course) -> None:
+def train_words(
+    networks: Networks, head: nn.Linear, scenes: list[Scene], plan: TrainingPlan, course: TrainingRun
+) -> None:
     """Train the text encoder in place until the course is done; ends with the averaged weights in it."""
     rng = np.random.default_rng(plan.seed + 6 + course.step)
     networks.text_encoder.train()

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from daemon.clock import SystemClock
-from daemon.link import moment_message
-from daemon.renderer_process import SILENCE, BuildSettings
-from daemon.stage_link import Peer, StageLink
-from daemon.supervisor import Supervisor
+from daemon.link.client import moment_message
+from daemon.link.server import LinkServer, Peer
+from daemon.shared.clock import SystemClock
+from daemon.supervision.renderer_process import SILENCE, BuildSettings
+from daemon.supervision.supervisor import Supervisor
 from io_bridges.frames import Frame, RenderedFrame
-from presets.moment import at_rest
+from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
 ECHO = BuildSettings("echo", 64, 32, "auto")
@@ -39,7 +39,7 @@ class Rig:
         """Whose pictures these are."""
         self.told: list[str] = []
         self.went_back: list[tuple[BuildSettings, str]] = []
-        self.link = StageLink(self, self.clock, self._on_picture)
+        self.link = LinkServer(self, self.clock, self._on_picture)
         self.supervisor = Supervisor(
             self.link,
             self.clock,
@@ -67,7 +67,7 @@ class Rig:
         self.link.ring()
 
     def moment_message(self) -> tuple[int, bytes]:
-        return self.revision, moment_message(at_rest(self.parameters), False)
+        return self.revision, moment_message(without_morph(self.parameters), False)
 
     def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
         return self.frame, self.serial

@@ -1,6 +1,6 @@
 """What tests of the parameter store have in common: a surface, a file of a look, an answer told apart."""
 
-from io_bridges.desk import Answer
+from io_bridges.show_control import ControlReply
 from presets.library import Library
 
 OSC = "osc:127.0.0.1:50123"
@@ -11,12 +11,12 @@ def put(library: Library, name: str, text: str) -> None:
     (library.folder / f"{name}.yaml").write_text(text)
 
 
-def accepted(answer: Answer) -> Answer:
+def accepted(answer: ControlReply) -> ControlReply:
     assert answer.accepted, answer.note
     return answer
 
 
-def refused(answer: Answer) -> str:
+def refused(answer: ControlReply) -> str:
     assert not answer.accepted
     assert answer.value is None
     assert answer.note

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from desk_fake import RecordingDesk
 from pythonosc.osc_message_builder import build_msg
+from show_control_fake import RecordingDesk
 
 from io_bridges.osc.packets import Message, walk
 from io_bridges.osc.server import OscControl

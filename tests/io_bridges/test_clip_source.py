@@ -8,7 +8,7 @@ import pytest
 from io_bridges.card import draw_card
 from io_bridges.clip import ClipWriter
 from io_bridges.clip_source import ClipSource
-from io_bridges.stills import write_still
+from io_bridges.image_files import write_still
 from presets.errors import BridgeError
 
 pytest.importorskip("av", reason="clips want PyAV: pip install 'streamflow-live[video]'")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desk_fake import RecordingDesk
+from show_control_fake import RecordingDesk
 
 from io_bridges.osc.server import OscControl
 from io_bridges.zmq_control import ZmqControl

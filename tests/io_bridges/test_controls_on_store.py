@@ -12,7 +12,7 @@ import pytest
 import zmq
 from pythonosc.osc_message_builder import build_msg
 
-from daemon.store import ParameterStore
+from daemon.stage.parameter_store import ParameterStore
 from io_bridges.osc.packets import Message, walk
 from io_bridges.osc.server import OscControl
 from io_bridges.zmq_control import ZmqControl

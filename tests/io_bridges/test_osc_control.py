@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from desk_fake import RecordingDesk
 from osc_surface import LONG, Surface, serving, wait_for
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 from pythonosc.udp_client import SimpleUDPClient
+from show_control_fake import RecordingDesk
 
 from io_bridges.osc.packets import encode
 from io_bridges.osc.server import OscControl

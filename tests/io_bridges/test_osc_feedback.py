@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from desk_fake import RecordingDesk
 from osc_surface import LONG, Surface, serving, wait_for
+from show_control_fake import RecordingDesk
 
 from io_bridges.osc.packets import encode, walk
 from io_bridges.osc.server import FEEDBACK_INTERVAL, OscControl

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from io_bridges.frames import RenderedFrame, Tick
+from io_bridges.image_files import read_still
 from io_bridges.png_folder import PngFolder
-from io_bridges.stills import read_still
 from presets.errors import BridgeError, BridgeUnavailable
 
 

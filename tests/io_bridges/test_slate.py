@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from io_bridges.image_files import write_still
 from io_bridges.slate import draw_slate, load_slate
-from io_bridges.stills import write_still
 from presets.errors import BridgeError
 
 

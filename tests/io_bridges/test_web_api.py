@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from web_client import ask, closing_code, decoded, hear, page, port_of
-from web_desk import LOOKS, WebDesk, flat, serving
+from web_show_control import LOOKS, WebDesk, flat, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from io_bridges.web import connections, wire
+from io_bridges.web import bounded_connection, json_messages
 from io_bridges.web.security import Hosts
 from io_bridges.web.server import WebControl
 from presets.errors import BridgeUnavailable
-from presets.live import PARAMETERS
+from presets.parameter_table import PARAMETERS
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_only_json_is_taken(control: WebControl, desk: WebDesk) -> None:
 
 
 def test_oversized_bodies_are_cut_off(control: WebControl, desk: WebDesk) -> None:
-    long = json.dumps({"/prompt/1/text": "x" * wire.LONGEST_MESSAGE}).encode()
+    long = json.dumps({"/prompt/1/text": "x" * json_messages.LONGEST_MESSAGE}).encode()
     assert ask(control, "PUT", "/api/values", long)[0] == 413
     connection = http.client.HTTPConnection("127.0.0.1", port_of(control), timeout=20)
     chunks = iter([b'{"/prompt/1/text": "'] + [b"x" * 1024] * 80)
@@ -286,14 +286,14 @@ _JSON = st.recursive(
 
 @given(_JSON)
 def test_what_leaves_is_always_valid_json(value: object) -> None:
-    json.loads(wire.encode(value), parse_constant=pytest.fail)
+    json.loads(json_messages.encode(value), parse_constant=pytest.fail)
 
 
 @given(st.text() | st.binary() | _JSON.map(json.dumps))
 def test_what_comes_is_an_object_or_malformed(text: str | bytes) -> None:
     try:
-        value = wire.decode(text)
-    except wire.Malformed as error:
+        value = json_messages.decode(text)
+    except json_messages.Malformed as error:
         value, text = {}, str(error)
     assert isinstance(value, dict)
 
@@ -301,12 +301,12 @@ def test_what_comes_is_an_object_or_malformed(text: str | bytes) -> None:
 def test_connections_that_ask_nothing_are_bounded_and_do_not_keep_the_page_out_for_long(
     desk: WebDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "PATIENCE", 1.5)
+    monkeypatch.setattr(bounded_connection, "PATIENCE", 1.5)
     with serving(WebControl(port=0), desk) as control, contextlib.ExitStack() as open_sockets:
         place = ("127.0.0.1", port_of(control))
         silent = [
             open_sockets.enter_context(socket.create_connection(place, timeout=20))
-            for _ in range(connections.MOST_CONNECTIONS)
+            for _ in range(bounded_connection.MOST_CONNECTIONS)
         ]
         silent[0].sendall(b"GET / HTTP/1.1\r\nHost:")  # half a request is none
         too_many = open_sockets.enter_context(socket.create_connection(place, timeout=20))
@@ -319,7 +319,7 @@ def test_connections_that_ask_nothing_are_bounded_and_do_not_keep_the_page_out_f
 
 
 def test_a_page_stays_longer_than_a_connection_may_be_silent(desk: WebDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "PATIENCE", 0.2)
+    monkeypatch.setattr(bounded_connection, "PATIENCE", 0.2)
     with serving(WebControl(port=0), desk) as control, connect(f"ws://127.0.0.1:{port_of(control)}/ws") as page:
         time.sleep(0.5)
         page.send(json.dumps({"set": "/seed", "value": 5}))

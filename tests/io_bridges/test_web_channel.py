@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 from web_client import closing_code, decoded, eventually, hear, page, tell
-from web_desk import LOOKS, WebDesk, flat, serving
+from web_show_control import LOOKS, WebDesk, flat, serving
 from websockets.exceptions import InvalidStatus
 
-from io_bridges.web import wire
+from io_bridges.web import json_messages
 from io_bridges.web.app import MOST_SOCKETS
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
-from presets.live import PARAMETERS
+from presets.parameter_table import PARAMETERS
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_refusals_say_why(control: WebControl) -> None:
 
 def test_an_oversized_message_ends_that_page_alone(control: WebControl, desk: WebDesk) -> None:
     with page(control) as good, page(control) as bad:
-        bad.send(json.dumps({"set": "/prompt/1/text", "value": "x" * wire.LONGEST_MESSAGE}))
+        bad.send(json.dumps({"set": "/prompt/1/text", "value": "x" * json_messages.LONGEST_MESSAGE}))
         assert closing_code(bad) == 1009
         assert tell(good, {"set": "/strength", "value": 0.5})["accepted"]
     assert [entry[0] for entry in desk.asked] == ["/strength"]

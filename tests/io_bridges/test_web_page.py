@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
-from web_desk import LOOKS, WebDesk, pumping, serving
+from web_show_control import LOOKS, WebDesk, pumping, serving
 
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
-from presets.live import PARAMETERS
+from presets.parameter_table import PARAMETERS
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import zmq
-from desk_fake import RecordingDesk
 from hypothesis import given
 from hypothesis import strategies as st
+from show_control_fake import RecordingDesk
 
 from io_bridges.zmq_control import MOST_WATCHERS, PUSH_INTERVAL, ZmqControl
-from io_bridges.zmq_requests import LARGEST_REQUEST, Peer, Requests, encode
+from io_bridges.zmq_requests import LARGEST_REQUEST, Requests, ZmqClient, encode
 from presets.errors import BridgeUnavailable
 
 LONG = 20_000
@@ -306,7 +306,7 @@ def test_no_zeromq_at_all_on_the_port(control: ZmqControl, client: Client) -> No
 def test_any_request_is_answered_in_strict_json(anything: object, do: str, key: str) -> None:
     requests = Requests(RecordingDesk(), {})
     for request in (anything, {"do": do, "address": "/seed", key: anything}):
-        answer = requests.answer(json.dumps(request).encode(), Peer(b"\x01", False))
+        answer = requests.answer(json.dumps(request).encode(), ZmqClient(b"\x01", False))
         assert isinstance(answer["ok"], bool)
         assert answer["ok"] or answer["error"]
         json.loads(encode(answer), parse_constant=pytest.fail)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from pipeline.conditioning import Conditioning, ConditioningShape, Text
+from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.denoiser import ConditioningRows
 from pipeline.guidance import Guidance, Kind
 from pipeline.noise import ENTRY, unit_noise
@@ -21,7 +21,7 @@ from pipeline.schedules.meanflow import meanflow_schedule
 from pipeline.schedules.perflow import perflow_schedule
 from pipeline.schedules.trigflow import trigflow_schedule
 from pipeline.stream import StreamPipeline
-from presets.moment import NoiseShare
+from presets.frame_parameters import NoiseWeight
 
 SHAPE, TOKENS, POOLED = (2, 3, 5), (4, 3), 2
 
@@ -76,9 +76,9 @@ class Order(NamedTuple):
     """How much of the noise of another seed is mixed in."""
 
 
-def noise_of(order: Order) -> tuple[NoiseShare, ...]:
-    own = NoiseShare(order.seed)
-    return (own, NoiseShare(order.seed, 1, order.drift)) if order.drift else (own,)
+def noise_of(order: Order) -> tuple[NoiseWeight, ...]:
+    own = NoiseWeight(order.seed)
+    return (own, NoiseWeight(order.seed, 1, order.drift)) if order.drift else (own,)
 
 
 def everything(steps: int, strength: float) -> FlowSchedule:
@@ -127,11 +127,11 @@ def picture(index: int) -> torch.Tensor:
 def words(text: int) -> Conditioning:
     generator = torch.Generator().manual_seed(5000 + text)
 
-    def text_of() -> Text:
+    def text_of() -> EncodedText:
         embeds, mask, pooled = (
             torch.randn(shape, generator=generator, dtype=torch.float64) for shape in (TOKENS, TOKENS[:1], (POOLED,))
         )
-        return Text(embeds, (mask > 0).double(), pooled)
+        return EncodedText(embeds, (mask > 0).double(), pooled)
 
     return Conditioning(text_of(), text_of())
 
@@ -152,7 +152,7 @@ def alone(order: Order, index: int, dtype: torch.dtype, changes: Sequence[tuple[
         t = torch.tensor([[float(schedule.timestep[row]), float(schedule.second[row])]], dtype=dtype)
         p, q, of_x, of_n = (float(schedule.rows[row, COLUMNS.index(name)]) for name in ("p", "q", "out_x", "out_n"))
 
-        def answer(told: Text, z: torch.Tensor = z, t: torch.Tensor = t, row: int = row) -> torch.Tensor:
+        def answer(told: EncodedText, z: torch.Tensor = z, t: torch.Tensor = t, row: int = row) -> torch.Tensor:
             told_rows = ConditioningRows(*(part.to(dtype)[None] for part in (told.embeds, told.mask, told.pooled)))
             return network((float(schedule.scale[row]) * z)[None], t, told_rows)[0]
 

@@ -12,10 +12,10 @@ import openvino
 import pytest
 import torch
 
-from pipeline.accelerators import choice, eager
-from pipeline.accelerators.converted import NAMES, converted
+from pipeline.accelerators import eager, registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.openvino import compile_engines, parts_of
+from pipeline.accelerators.openvino_convert import NAMES, converted
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import SHIPPED, Model, load_model
 from presets.errors import AcceleratorUnavailable, ModelError
@@ -201,33 +201,33 @@ def test_a_cache_that_can_not_be_written_is_said_and_not_fatal(tiny: Model, tmp_
 
 def test_auto_takes_openvino_on_a_processor_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
-    assert choice.choose("auto") == ("openvino", "the fastest on a processor")
+    assert registry.choose("auto") == ("openvino", "the fastest on a processor")
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cuda"))
-    assert choice.choose("auto")[0] == "eager"
-    assert choice.choose("eager") == ("eager", "asked for")
+    assert registry.choose("auto")[0] == "eager"
+    assert registry.choose("eager") == ("eager", "asked for")
 
 
 def test_without_openvino_auto_says_so_and_a_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
     monkeypatch.setitem(sys.modules, "openvino", None)  # makes its import fail
-    name, why = choice.choose("auto")
+    name, why = registry.choose("auto")
     assert name == "eager"
     assert "OpenVINO, which is faster here, can't be used" in why
     with pytest.raises(AcceleratorUnavailable, match=r"can't be imported.*pip install openvino"):
-        choice.choose("openvino")
+        registry.choose("openvino")
 
 
 def test_an_unknown_accelerator_is_refused() -> None:
     with pytest.raises(
         AcceleratorUnavailable,
-        match="no accelerator 'warp'; it is one of " + ", ".join(choice.NAMES),
+        match="no accelerator 'warp'; it is one of " + ", ".join(registry.NAMES),
     ):
-        choice.choose("warp")
+        registry.choose("warp")
 
 
 def test_the_table_and_the_control_name_the_same_accelerators() -> None:
     names = get_args(Parameters.model_fields["accelerator"].annotation)
-    assert names == choice.NAMES
-    for row in choice.ACCELERATORS.values():
+    assert names == registry.NAMES
+    for row in registry.ACCELERATORS.values():
         assert importlib.util.find_spec(row.module) is not None
         assert row.missing() == "" or row.remedy

@@ -7,14 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.conditioning import CACHED, Text, TextConditioner, mixed
+from pipeline.conditioning import CACHED, EncodedText, TextConditioner, mixed
 from pipeline.models import load_model
 from presets.errors import StreamError
-from presets.moment import TextShare, Wording, at_rest
+from presets.frame_parameters import PromptMixture, TextWeight, without_morph
 from presets.parameters import Parameters, PromptMix
 from presets.parameters import WeightedPrompt as Prompt
 
-EMPTY = (TextShare(""),)
+EMPTY = (TextWeight(""),)
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def conditioner(tiny_folder: Path) -> TextConditioner:
     return TextConditioner(model.tokenizer, model.text_encoder, torch.device("cpu"), torch.float32)
 
 
-def saying(*prompts: Prompt, negative: str = "", mix: PromptMix = "linear") -> Wording:
-    return at_rest(Parameters(prompt=prompts, negative_prompt=negative, prompt_mix=mix)).wording
+def saying(*prompts: Prompt, negative: str = "", mix: PromptMix = "linear") -> PromptMixture:
+    return without_morph(Parameters(prompt=prompts, negative_prompt=negative, prompt_mix=mix)).wording
 
 
 def positive(conditioner: TextConditioner, *prompts: Prompt, mix: PromptMix = "linear") -> torch.Tensor:
@@ -68,10 +68,10 @@ def test_two_prompts_on_the_sphere_are_diffusers_slerp_of_each_token(
         assert (mix - positive(conditioner, *prompts)).abs().max() > 0.01, "another mix than the straight one"
 
 
-def some_texts(count: int, pooled: bool = True) -> list[Text]:
+def some_texts(count: int, pooled: bool = True) -> list[EncodedText]:
     generator = torch.Generator().manual_seed(3)
     return [
-        Text(
+        EncodedText(
             torch.randn(5, 8, generator=generator, dtype=torch.float64),
             (torch.arange(5) <= number).double(),
             torch.randn(8, generator=generator, dtype=torch.float64) if pooled else None,
@@ -80,7 +80,7 @@ def some_texts(count: int, pooled: bool = True) -> list[Text]:
     ]
 
 
-def close(one: Text, other: Text) -> None:
+def close(one: EncodedText, other: EncodedText) -> None:
     torch.testing.assert_close(one.embeds, other.embeds)
     torch.testing.assert_close(one.pooled, other.pooled)
 
@@ -114,7 +114,7 @@ def test_a_cross_fade_begins_and_ends_where_the_mixes_stand(both: list[float], m
 
 
 def test_on_the_sphere_vectors_keep_their_length() -> None:
-    texts = [Text(text.embeds / text.embeds.norm(dim=-1, keepdim=True)) for text in some_texts(4)]
+    texts = [EncodedText(text.embeds / text.embeds.norm(dim=-1, keepdim=True)) for text in some_texts(4)]
     on_sphere, straight = (
         mixed(texts, [0.3, 1.0, 0.5, 0.8], mix).embeds.norm(dim=-1) for mix in ("spherical", "linear")
     )
@@ -125,16 +125,18 @@ def test_on_the_sphere_vectors_keep_their_length() -> None:
 @pytest.mark.parametrize("factor", [1.0, 2.0, -1.0, -3.0, 0.0])
 def test_between_parallel_vectors_it_goes_straight(factor: float) -> None:
     (one,) = some_texts(1)
-    other = Text(one.embeds * factor, one.mask, None if one.pooled is None else one.pooled * factor)
+    other = EncodedText(one.embeds * factor, one.mask, None if one.pooled is None else one.pooled * factor)
     mix = mixed([one, other], [0.75, 0.25], "spherical")
     torch.testing.assert_close(mix.embeds, one.embeds * (0.75 + 0.25 * factor))
 
 
 def test_half_precision_is_mixed_in_full_and_a_token_counts_that_counts_in_any() -> None:
     full = some_texts(4)
-    half = [Text(text.embeds.half(), text.mask, text.pooled.half()) for text in full if text.pooled is not None]
+    half = [EncodedText(text.embeds.half(), text.mask, text.pooled.half()) for text in full if text.pooled is not None]
     for mix in ("linear", "spherical"):
-        expected = mixed([Text(text.embeds.double(), None, text.pooled.double()) for text in half], [1, 2, 3, 4], mix)  # type: ignore[union-attr]
+        expected = mixed(
+            [EncodedText(text.embeds.double(), None, text.pooled.double()) for text in half], [1, 2, 3, 4], mix
+        )  # type: ignore[union-attr]
         found = mixed(half, [1, 2, 3, 4], mix)
         assert found.embeds.dtype == torch.float16
         assert expected.pooled is not None
@@ -161,7 +163,7 @@ def test_the_negative_is_the_empty_prompt_or_its_own_and_is_mixed_likewise(condi
     assert (empty - grey).abs().max() > 0.1
     torch.testing.assert_close(conditioner.encode(saying(neon)).negative.embeds, empty)
     torch.testing.assert_close(conditioner.encode(saying(neon, negative="grey")).negative.embeds, grey)
-    between = Wording((TextShare("neon"),), (TextShare("", 0.5), TextShare("grey", 0.5)), "linear")
+    between = PromptMixture((TextWeight("neon"),), (TextWeight("", 0.5), TextWeight("grey", 0.5)), "linear")
     torch.testing.assert_close(conditioner.encode(between).negative.embeds, (empty + grey) / 2)
 
 
@@ -189,13 +191,13 @@ def test_known_words_are_recalled_and_others_are_not_encoded_for_it(conditioner:
     conditioner.encode(one)
     conditioner.encode(other)
     for mix in ("linear", "spherical"):
-        shares = (TextShare("neon", 0.6), TextShare("rings", 0.3), TextShare("grey", 0.1))
-        wording = Wording(shares, (TextShare("", 0.5), TextShare("grey", 0.5)), mix)
+        shares = (TextWeight("neon", 0.6), TextWeight("rings", 0.3), TextWeight("grey", 0.1))
+        wording = PromptMixture(shares, (TextWeight("", 0.5), TextWeight("grey", 0.5)), mix)
         recalled, encoded = conditioner.recall(wording), conditioner.encode(wording)
         assert recalled is not None
         assert torch.equal(recalled.positive.embeds, encoded.positive.embeds)
         assert torch.equal(recalled.negative.embeds, encoded.negative.embeds)
-    assert conditioner.recall(Wording((TextShare("moss"),), EMPTY, "linear")) is None
+    assert conditioner.recall(PromptMixture((TextWeight("moss"),), EMPTY, "linear")) is None
 
 
 def test_a_text_longer_than_the_model_hears_is_cut(conditioner: TextConditioner) -> None:
@@ -211,6 +213,6 @@ def test_a_text_longer_than_the_model_hears_is_cut(conditioner: TextConditioner)
     ],
 )
 def test_parts_that_are_not_of_one_text_are_refused(parts: dict[str, torch.Tensor], says: str) -> None:
-    Text(torch.zeros(4, 3), torch.ones(4), torch.zeros(2))
+    EncodedText(torch.zeros(4, 3), torch.ones(4), torch.zeros(2))
     with pytest.raises(StreamError, match=says):
-        Text(**({"embeds": torch.zeros(4, 3)} | parts))
+        EncodedText(**({"embeds": torch.zeros(4, 3)} | parts))

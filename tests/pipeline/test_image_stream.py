@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Preparation, Shapes
-from pipeline.conditioning import Conditioning, ConditioningShape, Text
+from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.guidance import KINDS, Guidance, Kind
-from pipeline.image_stream import Build, ImageStream, Picture
+from pipeline.image_stream import Build, ImageStream, StreamedPicture
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from pipeline.stream import StreamPipeline
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
-from presets.moment import NoiseShare, at_rest
+from presets.frame_parameters import NoiseWeight, without_morph
 from presets.parameters import Parameters, WeightedPrompt
 
 LATENT, TOKENS = (4, 8, 8), (12, 16)
@@ -66,9 +66,9 @@ def look(text: str = "neon tunnel", **values: object) -> Parameters:
 
 
 def draw(stream: ImageStream, pixels: NDArray[np.uint8] | None, parameters: Parameters) -> NDArray[np.uint8]:
-    moment = at_rest(parameters)
+    moment = without_morph(parameters)
     stream.admit(pixels, moment, stream.encode(moment.wording), "it")
-    finished: list[Picture] = []
+    finished: list[StreamedPicture] = []
     while stream.in_flight:
         finished += stream.step()
     assert [picture.ticket for picture in finished] == ["it"]
@@ -77,7 +77,9 @@ def draw(stream: ImageStream, pixels: NDArray[np.uint8] | None, parameters: Para
 
 def words(seed: int) -> Conditioning:
     generator = torch.Generator().manual_seed(seed)
-    return Conditioning(Text(torch.randn(TOKENS, generator=generator)), Text(torch.randn(TOKENS, generator=generator)))
+    return Conditioning(
+        EncodedText(torch.randn(TOKENS, generator=generator)), EncodedText(torch.randn(TOKENS, generator=generator))
+    )
 
 
 def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: float, seed: int) -> torch.Tensor:
@@ -109,7 +111,7 @@ def test_diffusers_own_scheduler_draws_the_same_latents(model: Model, guidance: 
     index = 0
     while len(out) < 6:
         if index < 6:  # one a step, so that the batch is mixed: each picture at another timestep
-            noise = (NoiseShare(index),)
+            noise = (NoiseWeight(index),)
             stream.admit(
                 None, model.schedule(4, 1.0), words(index), guidance=Guidance(guidance), noise=noise, ticket=index
             )
@@ -124,8 +126,8 @@ def test_four_together_are_four_alone(stream: ImageStream) -> None:
     looks = [look(text, seed=seed) for seed, text in enumerate(("neon", "blue rings", "fire", "green cells"))]
     alone = [draw(stream, photograph(index), each) for index, each in enumerate(looks)]
     for index, each in enumerate(looks):
-        stream.admit(photograph(index), at_rest(each), stream.encode(at_rest(each).wording), index)
-    together: list[Picture] = []
+        stream.admit(photograph(index), without_morph(each), stream.encode(without_morph(each).wording), index)
+    together: list[StreamedPicture] = []
     while stream.in_flight:
         together += stream.step()
     assert [picture.ticket for picture in together] == [0, 1, 2, 3]
@@ -178,7 +180,9 @@ def test_no_strength_is_the_autoencoder_and_nothing_else(stream: ImageStream, mo
 def test_a_still_input_gives_a_still_output(stream: ImageStream) -> None:
     one = draw(stream, photograph(), look())
     for seed in range(3):  # other slots, other neighbours
-        stream.admit(photograph(1), at_rest(look(seed=seed)), stream.encode(at_rest(look()).wording), "other")
+        stream.admit(
+            photograph(1), without_morph(look(seed=seed)), stream.encode(without_morph(look()).wording), "other"
+        )
         stream.step()
     stream.clear()
     assert (draw(stream, photograph(), look()) == one).all()
@@ -231,7 +235,7 @@ def test_what_is_fed_back_is_the_newest_that_is_finished_when_a_picture_is_admit
     fed = look(strength=0.7, feedback=0.5, feedback_rotate=10.0)
     outputs: list[NDArray[np.uint8]] = []
     for index in range(8):
-        shipped.admit(photograph(index), at_rest(fed), shipped.encode(at_rest(fed).wording), index)
+        shipped.admit(photograph(index), without_morph(fed), shipped.encode(without_morph(fed).wording), index)
         outputs += [picture.pixels for picture in shipped.step()]
     in_flight = shipped.in_flight + 1
     while shipped.in_flight:
@@ -284,7 +288,7 @@ def test_openvino_plays_the_same_show(tiny_folder: Path, tmp_path: Path, stream:
 )
 def test_other_pixels_are_refused(stream: ImageStream, pixels: NDArray[np.uint8], says: str) -> None:
     with pytest.raises(StreamError, match=says):
-        stream.admit(pixels, at_rest(look()), stream.encode(at_rest(look()).wording))
+        stream.admit(pixels, without_morph(look()), stream.encode(without_morph(look()).wording))
     assert stream.in_flight == 0
 
 
@@ -311,9 +315,9 @@ def test_a_build_that_can_not_be_is_refused(
 def test_new_words_are_for_the_next_picture_or_for_all_in_flight(stream: ImageStream, who: str) -> None:
     def drawn(*texts: str) -> list[NDArray[np.uint8]]:
         """One picture each, begun a step after the one before."""
-        out: list[Picture] = []
+        out: list[StreamedPicture] = []
         for index, text in enumerate(texts):
-            moment = at_rest(look(text, steps=4, strength=1.0, seed=index, prompt_change=who))
+            moment = without_morph(look(text, steps=4, strength=1.0, seed=index, prompt_change=who))
             stream.admit(photograph(), moment, stream.encode(moment.wording), index)
             out += stream.step()
         while stream.in_flight:
@@ -339,8 +343,8 @@ def test_the_moment_s_noise_is_what_a_picture_grows_from(stream: ImageStream) ->
     between = drawn(seed=3, seed_to=4, seed_mix=0.5)
     assert (between != drawn(seed=3)).any()
     assert (between != drawn(seed=4)).any()
-    moment = at_rest(look(seed=3))
-    away = moment._replace(noise=(NoiseShare(3, 1),))
+    moment = without_morph(look(seed=3))
+    away = moment._replace(noise=(NoiseWeight(3, 1),))
     stream.admit(None, away, stream.encode(away.wording))
     (wandered,) = [picture.pixels for _ in range(4) for picture in stream.step()]
     assert (wandered != drawn(seed=3)).any()

@@ -74,7 +74,7 @@ def test_the_schedule_is_the_model_s_own(folder: Path) -> None:
 def test_every_family_s_scheduler_is_read_as_it_reads_itself(folder: Path, kind: str) -> None:
     from diffusers import FlowMatchEulerDiscreteScheduler, LCMScheduler
 
-    from pipeline.schedulers import PeRFlowScheduler
+    from pipeline.diffusers_schedulers import PeRFlowScheduler
 
     scheduler = {
         "PeRFlowScheduler": PeRFlowScheduler(prediction_type="diff_eps", num_time_windows=2),

@@ -25,7 +25,7 @@ from stream_orders import (
     words,
 )
 
-from pipeline.conditioning import Conditioning, Text
+from pipeline.conditioning import Conditioning, EncodedText
 from pipeline.denoiser import ConditioningRows
 from pipeline.guidance import KINDS, Guidance, Kind
 from pipeline.noise import ENTRY, unit_noise
@@ -152,7 +152,7 @@ def test_a_new_text_can_reach_pictures_in_flight() -> None:
         )
         stream.step()
     with pytest.raises(StreamError, match="positive text"):
-        stream.recondition(Conditioning(Text(torch.zeros(4, 2)), words(0).negative))
+        stream.recondition(Conditioning(EncodedText(torch.zeros(4, 2)), words(0).negative))
     stream.recondition(words(7))
     while stream.in_flight:
         out |= {ticket: latent.clone() for latent, ticket in stream.step()}

@@ -18,12 +18,12 @@ from stream_orders import (
     words,
 )
 
-from pipeline.conditioning import Conditioning, Text
+from pipeline.conditioning import Conditioning, EncodedText
 from pipeline.guidance import Guidance
 from pipeline.schedules.flow_matching import flow_matching_schedule
-from pipeline.stream import Finished, StreamPipeline
+from pipeline.stream import FinishedLatent, StreamPipeline
 from presets.errors import StreamError
-from presets.moment import NoiseShare
+from presets.frame_parameters import NoiseWeight
 
 
 def test_a_sick_picture_does_not_touch_its_neighbours() -> None:
@@ -52,7 +52,7 @@ def test_clear_drops_what_is_in_flight() -> None:
 
 def test_warm_up_touches_no_picture_in_flight() -> None:
     order = Order(3, 0.8, 2.0, 0, 0, "euler")
-    stream, finished = stream_of(network), list[Finished]()
+    stream, finished = stream_of(network), list[FinishedLatent]()
     stream.admit(picture(0), schedule_of(order), words(0), guidance=Guidance(2.0))
     while stream.in_flight:
         stream.warm_up()
@@ -66,16 +66,25 @@ def test_warm_up_touches_no_picture_in_flight() -> None:
         ({"latent": torch.zeros(2, 3, 4)}, r"\(2, 3, 4\); this stream takes .*\(2, 3, 5\)"),
         ({"latent": torch.zeros(SHAPE, dtype=torch.int64)}, "torch.int64"),
         ({"latent": None}, "strength 0.5 needs a picture to start from"),
-        ({"conditioning": Conditioning(Text(torch.zeros(4, 2)), words(0).negative)}, r"The positive text has .*4, 2"),
-        ({"conditioning": Conditioning(words(0).positive, Text(torch.zeros(4, 3)))}, r"The negative text has .*False"),
+        (
+            {"conditioning": Conditioning(EncodedText(torch.zeros(4, 2)), words(0).negative)},
+            r"The positive text has .*4, 2",
+        ),
+        (
+            {"conditioning": Conditioning(words(0).positive, EncodedText(torch.zeros(4, 3)))},
+            r"The negative text has .*False",
+        ),
         ({"guidance": Guidance(float("nan"))}, "guidance is nan"),
         ({"guidance": Guidance(2.0, "most")}, "guidance kind is 'most'; it is one of full, self_negative"),
-        ({"noise": (NoiseShare(-1),)}, "seed is -1; it must be from 0 to 2147483647"),
-        ({"noise": (NoiseShare(2**31),)}, "seed is 2147483648"),
+        ({"noise": (NoiseWeight(-1),)}, "seed is -1; it must be from 0 to 2147483647"),
+        ({"noise": (NoiseWeight(2**31),)}, "seed is 2147483648"),
         ({"guidance": Guidance(1e39)}, "guidance is 1e.39; it must be a number up to 1e.06"),
         ({"guidance": Guidance("loud")}, "guidance is 'loud'"),
         *(
-            ({"noise": tuple(NoiseShare(0, 0, weight) for weight in weights)}, "weights must be finite, and not cancel")
+            (
+                {"noise": tuple(NoiseWeight(0, 0, weight) for weight in weights)},
+                "weights must be finite, and not cancel",
+            )
             for weights in ([], [0.0], [float("nan")], [float("inf")], [1.0, -1.0], [1e-300])
         ),
     ],
@@ -87,7 +96,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(changed: dict[str, obj
         "schedule": flow_matching_schedule(2, 0.5),
         "conditioning": words(0),
         "guidance": Guidance(),
-        "noise": (NoiseShare(0),),
+        "noise": (NoiseWeight(0),),
     }
     with pytest.raises(StreamError, match=says):
         stream.admit(**(fits | changed))
@@ -134,7 +143,7 @@ def test_a_step_whose_network_call_failed_can_be_taken_again(failing: int) -> No
         return network(*batch)
 
     order = Order(3, 0.9, 2.0, 0, 0, "everything", "free")  # reads the noise on its path, which is another every row
-    stream, finished = stream_of(at_times_broken), list[Finished]()
+    stream, finished = stream_of(at_times_broken), list[FinishedLatent]()
     stream.admit(picture(0), schedule_of(order), words(0), guidance=Guidance(2.0, "free"), noise=noise_of(order))
     while stream.in_flight:
         try:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from presets.errors import ParameterRefused
-from presets.live import PARAMETERS, Parameter, flatten, snapshot
+from presets.parameter_table import PARAMETERS, Parameter, flatten, snapshot
 from presets.parameters import Parameters
 
 ANYTHING = st.recursive(

@@ -8,14 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from presets.drift import Chain, between, stand, strongest
+from presets.drift import NoiseChain, between, stand, strongest
 
 CHAINS = st.lists(
-    st.builds(Chain, seed=st.integers(0, 2), began=st.floats(0, 3), weight=st.floats(0.01, 1)), min_size=1, max_size=4
+    st.builds(NoiseChain, seed=st.integers(0, 2), began=st.floats(0, 3), weight=st.floats(0.01, 1)),
+    min_size=1,
+    max_size=4,
 ).map(tuple)
 
 
-def vector(chains: tuple[Chain, ...], walked: float) -> NDArray[np.float64]:
+def vector(chains: tuple[NoiseChain, ...], walked: float) -> NDArray[np.float64]:
     """The unit vector of a mix, on axes (seed, leg) written out."""
     found = np.zeros((3, 8))
     for seed, began, weight in chains:
@@ -41,14 +43,14 @@ def as_vector(place: dict[tuple[int, int], float]) -> NDArray[np.float64]:
 
 @settings(deadline=None)
 @given(CHAINS, st.floats(3, 6))
-def test_a_mix_stands_on_the_unit_sphere(chains: tuple[Chain, ...], walked: float) -> None:
+def test_a_mix_stands_on_the_unit_sphere(chains: tuple[NoiseChain, ...], walked: float) -> None:
     np.testing.assert_allclose(as_vector(stand(chains, walked)), vector(chains, walked), atol=1e-9)
 
 
 @settings(deadline=None)
 @given(CHAINS, CHAINS, st.floats(3, 6), st.floats(0, 1))
 def test_between_two_mixes_it_is_the_textbook_slerp(
-    old: tuple[Chain, ...], new: tuple[Chain, ...], walked: float, share: float
+    old: tuple[NoiseChain, ...], new: tuple[NoiseChain, ...], walked: float, share: float
 ) -> None:
     one, other = vector(old, walked), vector(new, walked)
     found = as_vector(stand(between(old, new, walked, share), walked))
@@ -57,7 +59,13 @@ def test_between_two_mixes_it_is_the_textbook_slerp(
 
 
 def test_the_strongest_are_kept_in_order_and_the_same_chain_is_once() -> None:
-    chains = [Chain(1, 0.0, 0.2), Chain(2, 0.0, 0.5), Chain(1, 0.0, 0.4), Chain(3, 1.0, 0.1), Chain(1, 2.0, 0.3)]
+    chains = [
+        NoiseChain(1, 0.0, 0.2),
+        NoiseChain(2, 0.0, 0.5),
+        NoiseChain(1, 0.0, 0.4),
+        NoiseChain(3, 1.0, 0.1),
+        NoiseChain(1, 2.0, 0.3),
+    ]
     kept = strongest(chains, 3)
     assert [chain[:2] for chain in kept] == [(1, 0.0), (2, 0.0), (1, 2.0)]
     assert [chain.weight for chain in kept] == [pytest.approx(0.6), 0.5, 0.3]

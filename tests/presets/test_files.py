@@ -18,7 +18,7 @@ from presets.files import (
     read_preset,
     write_preset,
 )
-from presets.live import PARAMETERS
+from presets.parameter_table import PARAMETERS
 from presets.parameters import Parameters, WeightedPrompt
 
 

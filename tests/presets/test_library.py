@@ -9,7 +9,7 @@ import yaml
 from presets.errors import PresetError
 from presets.files import REBUILD_KEYS
 from presets.library import MOST_LOOKS, Library, check_name
-from presets.live import PARAMETERS
+from presets.parameter_table import PARAMETERS
 
 ICE = "description: mine\nprompt: ice\nstrength: 0.25\n"
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.accelerators.adaptive import AdaptiveDenoiser, calls
-from pipeline.conditioning import Conditioning, ConditioningShape, Text
+from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.denoiser import ConditioningRows, Foreseeing
 from pipeline.guidance import Guidance
 from pipeline.schedules.flow_matching import flow_matching_schedule
@@ -74,7 +74,7 @@ def test_a_fixed_batch_of_a_vector_network_is_called_in_parts() -> None:
 
 def conditioning(seed: int) -> Conditioning:
     generator = torch.Generator().manual_seed(seed)
-    return Conditioning(*(Text(torch.randn(TEXT, generator=generator)) for _ in range(2)))
+    return Conditioning(*(EncodedText(torch.randn(TEXT, generator=generator)) for _ in range(2)))
 
 
 def streamed(denoiser: object) -> list[torch.Tensor]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from pipeline.accelerators import choice
+from pipeline.accelerators import registry
 from pipeline.accelerators.attention import NAMES, with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.denoiser import ConditioningRows
@@ -19,7 +19,7 @@ SHAPES = Shapes(64, 64, (4, 8, 8), (12, 16), 4)
 
 def engines(folder: Path, attention: str, accelerator: str = "eager") -> Engines:
     preparation = Preparation(lambda text, fraction: None, threads=1, attention=attention)
-    return choice.build(accelerator, load_model(folder), SHAPES, preparation).engines
+    return registry.build(accelerator, load_model(folder), SHAPES, preparation).engines
 
 
 def test_flash_attention_draws_what_torch_s_own_choice_draws(tiny_folder: Path) -> None:

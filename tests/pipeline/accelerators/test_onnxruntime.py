@@ -11,8 +11,8 @@ import torch
 from onnx import TensorProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-from pipeline.accelerators import choice
 from pipeline.accelerators import onnxruntime as accelerator
+from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.onnx_network import ERRORS, OnnxNetwork
 from pipeline.accelerators.onnx_parts import exported
@@ -154,10 +154,10 @@ def test_without_a_denoiser_and_without_a_cache(tiny_folder: Path, tmp_path: Pat
 
 
 def test_what_is_missing_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert choice.choose("onnxruntime") == ("onnxruntime", "asked for")
+    assert registry.choose("onnxruntime") == ("onnxruntime", "asked for")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # makes its import fail
     with pytest.raises(AcceleratorUnavailable, match=r"ONNX Runtime can't be used.*pip install 'streamflow-live\[onnx"):
-        choice.choose("onnxruntime")
+        registry.choose("onnxruntime")
 
 
 def test_a_file_that_is_no_onnx_and_a_processor_s_runtime_on_a_gpu(tmp_path: Path, onnx_cache: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.accelerators import choice, eager, openvino
+from pipeline.accelerators import eager, openvino, registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
@@ -44,6 +44,6 @@ def test_a_precision_that_can_not_be_is_refused_with_those_that_can(tiny_folder:
     with pytest.raises(AcceleratorUnavailable, match=r"OpenVINO can't compute in float16 here; it can in float32"):
         openvino.build(load_model(tiny_folder), SHAPES, preparation)
     with pytest.raises(AcceleratorUnavailable, match="float12"):
-        choice.build(
+        registry.build(
             "eager", load_model(tiny_folder), SHAPES, Preparation(lambda text, fraction: None, precision="float12")
         )

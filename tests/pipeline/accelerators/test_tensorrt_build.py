@@ -12,7 +12,15 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from pipeline.accelerators import cache, cache_shelf, choice, tensorrt, tensorrt_build, tensorrt_library, tensorrt_parts
+from pipeline.accelerators import (
+    cache,
+    cache_shelf,
+    registry,
+    tensorrt,
+    tensorrt_build,
+    tensorrt_library,
+    tensorrt_parts,
+)
 from pipeline.accelerators.engines import Preparation, Progress, Shapes
 from pipeline.accelerators.onnx_export import export
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
@@ -267,7 +275,7 @@ def test_cards_that_are_not_known_and_not_here_are_refused(monkeypatch: pytest.M
 def test_without_a_gpu_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(AcceleratorUnavailable, match=r"TensorRT-RTX can't be used: there is no NVIDIA GPU.*RTX card"):
-        choice.choose("tensorrt_rtx")
+        registry.choose("tensorrt_rtx")
     with pytest.raises(AcceleratorUnavailable, match="can't load the denoiser: there is no NVIDIA GPU"):
         TensorRTNetwork(TENSORRT_RTX, b"", "denoiser", torch.device("cuda"))
 
@@ -355,7 +363,7 @@ def test_auto_takes_engines_that_are_built_and_never_builds_them(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 9))
     monkeypatch.setattr(tensorrt_library, "cuda_of_driver", lambda: 13)
-    row = choice.ACCELERATORS["tensorrt_rtx"]
+    row = registry.ACCELERATORS["tensorrt_rtx"]
     assert row.ahead
     assert row.is_kept(tiny, SHAPES, Preparation(unheard, cache=built, precision="float32"))
     assert not row.is_kept(tiny, SHAPES, Preparation(unheard, cache=built, precision="bfloat16"))

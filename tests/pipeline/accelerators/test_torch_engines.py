@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from pipeline.accelerators import compiled, eager
-from pipeline.accelerators.choice import Chosen
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import InPrecision
+from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.accelerators.torch_engines import autoencoder_graphs, prepared_sizes, torch_engines
 from pipeline.accelerators.transfer import Decoding
 from pipeline.conditioning import TextConditioner
 from pipeline.denoiser import ConditioningRows
-from pipeline.image_stream import Build, ImageStream, Picture
+from pipeline.image_stream import Build, ImageStream, StreamedPicture
 from pipeline.models import Model, load_model
-from presets.moment import at_rest
+from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
 CPU = torch.device("cpu")
@@ -44,16 +44,16 @@ def beside(tiny_folder: Path) -> Engines:
 def stream_of(engines: Engines, model: Model) -> ImageStream:
     conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
     build = Build(str(model.folder), 64, 64, "eager", slots=4, threads=1)
-    return ImageStream(build, model, Chosen("eager", engines, "asked for"), conditioner)
+    return ImageStream(build, model, AcceleratorChoice("eager", engines, "asked for"), conditioner)
 
 
-def drawn(stream: ImageStream, pictures: int) -> tuple[list[Picture], list[int]]:
+def drawn(stream: ImageStream, pictures: int) -> tuple[list[StreamedPicture], list[int]]:
     """Pictures that differ in steps and strength, and how many came out at each call."""
-    out: list[Picture] = []
+    out: list[StreamedPicture] = []
     counts = []
     for number in range(pictures):
         source = np.full((64, 64, 3), 20 * number, np.uint8)
-        moment = at_rest(Parameters(steps=1 + number % 4, strength=0.9, seed=number))
+        moment = without_morph(Parameters(steps=1 + number % 4, strength=0.9, seed=number))
         stream.admit(source, moment, stream.encode(moment.wording), number)
         finished = stream.step()
         out += finished
@@ -78,17 +78,17 @@ def test_decoding_beside_the_network_brings_the_same_pictures_one_call_later(
 
 def test_one_picture_alone_comes_out_with_its_last_call(model: Model, beside: Engines) -> None:
     stream = stream_of(beside, model)
-    moment = at_rest(Parameters(steps=2, strength=1.0))
+    moment = without_morph(Parameters(steps=2, strength=1.0))
     stream.admit(None, moment, stream.encode(moment.wording), "it")
     assert [len(stream.step()), len(stream.step()), stream.in_flight] == [0, 1, 0]
 
 
 def test_pictures_that_were_dropped_while_they_were_decoded_do_not_come_out(model: Model, beside: Engines) -> None:
     stream = stream_of(beside, model)
-    moment = at_rest(Parameters(steps=1, strength=1.0))
+    moment = without_morph(Parameters(steps=1, strength=1.0))
     for _ in range(2):
         stream.admit(None, moment, stream.encode(moment.wording), "dropped")
-    moment = at_rest(Parameters(steps=3, strength=1.0))
+    moment = without_morph(Parameters(steps=3, strength=1.0))
     stream.admit(None, moment, stream.encode(moment.wording), "dropped")
     stream.step()
     assert stream.in_flight == 3
@@ -117,7 +117,7 @@ def test_half_precision_is_near_and_its_edges_are_float32(tiny_folder: Path, ref
 def test_a_share_of_the_device_is_kept_by_steps_that_leave_nothing_behind(model: Model, beside: Engines) -> None:
     conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
     build = Build(str(model.folder), 64, 64, "eager", slots=4, threads=1, gpu_share=0.5)
-    stream = ImageStream(build, model, Chosen("eager", beside, "asked for"), conditioner)
+    stream = ImageStream(build, model, AcceleratorChoice("eager", beside, "asked for"), conditioner)
     _, counts = drawn(stream, 9)
     _, beside_it = drawn(stream_of(beside, model), 9)
     assert counts != beside_it

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.conditioning import Conditioning, ConditioningShape, Text
+from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.denoiser import Denoiser
 from pipeline.guidance import Guidance
 from pipeline.noise import ENTRY, unit_noise
 from pipeline.schedule import FlowSchedule
 from pipeline.stream import StreamPipeline
-from presets.moment import NoiseShare
+from presets.frame_parameters import NoiseWeight
 
 TOLERANCE = 1e-4
 """How far a latent of the stream may lie from the pipeline's."""
@@ -34,12 +34,12 @@ def words(text: int, shape: ConditioningShape) -> Conditioning:
     generator = torch.Generator().manual_seed(100 + text)
     tokens = shape.embeds[0]
 
-    def one() -> Text:
+    def one() -> EncodedText:
         embeds = torch.randn(shape.embeds, generator=generator)
         counted = int(torch.randint(1, tokens, (), generator=generator))
         mask = (torch.arange(tokens) <= counted).float() if shape.masked else None
         pooled = torch.randn(shape.pooled, generator=generator) if shape.pooled else None
-        return Text(embeds, mask, pooled)
+        return EncodedText(embeds, mask, pooled)
 
     return Conditioning(one(), one())
 
@@ -101,7 +101,7 @@ def drawn(
                 schedule(order),
                 words(order.text, conditioning),
                 guidance=Guidance(order.guidance),
-                noise=(NoiseShare(order.seed),),
+                noise=(NoiseWeight(order.seed),),
                 ticket=index,
             )
         out |= {ticket: latent[None].clone() for latent, ticket in stream.step()}

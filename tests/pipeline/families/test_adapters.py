@@ -7,7 +7,7 @@ from side_by_side import words
 from tiny_networks import flux_network, sana_network, sd3_network, unet_network
 from torch import nn
 
-from pipeline.conditioning import Text
+from pipeline.conditioning import EncodedText
 from pipeline.denoiser import ConditioningRows
 from pipeline.families.flux import FluxDenoiser
 from pipeline.families.sana import SanaDenoiser
@@ -34,7 +34,7 @@ def adapter(family: str) -> nn.Module:
 
 def inputs(denoiser: nn.Module, family: str) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
     """Three latents at three timesteps, each with its own text and guidance."""
-    texts: list[Text] = [words(text, denoiser.conditioning(TOKENS)).positive for text in range(3)]
+    texts: list[EncodedText] = [words(text, denoiser.conditioning(TOKENS)).positive for text in range(3)]
     rows = [torch.stack(part) if part[0] is not None else None for part in zip(*map(parts, texts), strict=True)]
     guidance = torch.tensor([1.0, 4.0, 8.0]) if denoiser.embedded_guidance else None
     # FLUX's network rounds σ and guidance to its own type, in training too: here what bfloat16 holds.
@@ -44,7 +44,7 @@ def inputs(denoiser: nn.Module, family: str) -> tuple[torch.Tensor, torch.Tensor
     return latents, timesteps, ConditioningRows(*rows, guidance)
 
 
-def parts(text: Text) -> tuple[torch.Tensor | None, ...]:
+def parts(text: EncodedText) -> tuple[torch.Tensor | None, ...]:
     return text.embeds, text.mask, text.pooled
 
 

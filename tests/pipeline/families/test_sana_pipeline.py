@@ -6,7 +6,7 @@ from diffusers import SanaSprintPipeline, SanaTransformer2DModel, SCMScheduler
 from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, start, words
 from tiny_networks import sana_network
 
-from pipeline.conditioning import Text
+from pipeline.conditioning import EncodedText
 from pipeline.families.sana import SanaDenoiser
 from pipeline.noise import unit_noise
 from pipeline.schedules.trigflow import trigflow_schedule
@@ -16,7 +16,7 @@ ORDERS = [Order(2, 0, 0, 4.5), Order(4, 1, 1, 2.0), Order(1, 2, 2, 6.0), Order(3
 
 
 def piped(
-    transformer: SanaTransformer2DModel, order: Order, monkeypatch: pytest.MonkeyPatch, text: Text | None = None
+    transformer: SanaTransformer2DModel, order: Order, monkeypatch: pytest.MonkeyPatch, text: EncodedText | None = None
 ) -> torch.Tensor:
     pipe = SanaSprintPipeline(None, None, None, transformer, SCMScheduler())
     pipe.set_progress_bar_config(disable=True)
@@ -50,7 +50,7 @@ def test_the_stream_draws_what_sana_sprint_draws(monkeypatch: pytest.MonkeyPatch
     for changed in ({"text": 9}, {"guidance": 2.5}, {"seed": 9}):
         assert farthest(piped(transformer, ORDERS[0]._replace(**changed), monkeypatch), alone[0]) > HEARD
     text = words(ORDERS[0].text, shape).positive
-    unmasked = Text(text.embeds, torch.ones_like(text.mask))
+    unmasked = EncodedText(text.embeds, torch.ones_like(text.mask))
     assert farthest(piped(transformer, ORDERS[0], monkeypatch, unmasked), alone[0]) > HEARD
 
     run = drawn(

@@ -12,8 +12,8 @@ from diffusers import (
 from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, source, start, words
 from tiny_networks import sd3_network
 
+from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
 from pipeline.families.sd3 import SD3Denoiser
-from pipeline.schedulers import FlowMatchEulerScheduler
 from pipeline.schedules.flow_matching import flow_matching_schedule
 
 SHAPE, TOKENS = (4, 6, 8), 5

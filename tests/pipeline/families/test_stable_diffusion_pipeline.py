@@ -12,9 +12,9 @@ from diffusers import (
 from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, source, start, words
 from tiny_networks import unet_network
 
+from pipeline.diffusers_schedulers import PeRFlowScheduler
 from pipeline.families.unet import UNetDenoiser
 from pipeline.noise import unit_noise
-from pipeline.schedulers import PeRFlowScheduler
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.schedules.perflow import Rule, perflow_schedule
 from pipeline.schedules.windows import PredictionType

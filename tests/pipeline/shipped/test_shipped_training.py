@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from pipeline.shipped.configuration import PLAN
-from pipeline.shipped.course import Course
 from pipeline.shipped.distil import next_grid_point, student_sigmas
 from pipeline.shipped.networks import load_networks, sample
 from pipeline.shipped.scenes import Scene
@@ -17,6 +16,7 @@ from pipeline.shipped.train import app
 from pipeline.shipped.train_autoencoder import anchor_loss, anchor_weight, moment_penalty, reconstruction_loss
 from pipeline.shipped.train_flow import half_crops, noised, training_sigmas
 from pipeline.shipped.train_words import scene_labels
+from pipeline.shipped.training_run import TrainingRun
 
 
 def trained(*arguments: str) -> str:
@@ -51,8 +51,8 @@ class Line(nn.Module):
         self.weight = nn.Parameter(torch.tensor([4.0]))
 
 
-def course_for(network: nn.Module, path: Path, steps: int) -> Course:
-    return Course(path, 5.0, 0.05, {"line": network}, lambda share, line: None, steps)
+def course_for(network: nn.Module, path: Path, steps: int) -> TrainingRun:
+    return TrainingRun(path, 5.0, 0.05, {"line": network}, lambda share, line: None, steps)
 
 
 def descend(network: Line) -> Tensor:

@@ -1,6 +1,0 @@
-"""`streamflow-live bench`: the speed this program promises, measured on the machine it stands on.
-
-`catalogue` lists the measurements; each is a generator that yields rows and targets. Torch is only ever imported by
-the child processes (`daemon.bench.bare`, `daemon.bench.paper.contender`), and everything about a show is measured from
-outside, as a client sees it.
-"""

@@ -1,0 +1,146 @@
+"""What works on this machine and what would make the rest work: everything that a show needs, looked at one by one."""
+
+import importlib.util
+import platform
+import socket
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import psutil
+
+from daemon.doctor.accelerator_probe import (
+    nvidia_cards,
+    onnxruntime_finding,
+    openvino_finding,
+    torch_build,
+    torch_findings,
+)
+from daemon.doctor.diagnosis import Finding, Verdict
+from io_bridges.schemes import SCHEMES
+from presets.library import Library
+
+Protocol = Literal["tcp", "udp"]
+
+
+class DefaultPort(NamedTuple):
+    """A port that ``run`` takes unless it is told otherwise."""
+
+    name: str
+    protocol: Protocol
+    port: int
+    other: str
+    """The option that names another."""
+
+
+DEFAULT_PORTS = (
+    DefaultPort("frames in", "tcp", 5555, "--source zmq:tcp://127.0.0.1:PORT"),
+    DefaultPort("frames out", "tcp", 5556, "--sink zmq:tcp://127.0.0.1:PORT"),
+    DefaultPort("control", "tcp", 5557, "--control PORT"),
+    DefaultPort("OSC", "udp", 9000, "--osc PORT"),
+    DefaultPort("web page", "tcp", 8090, "--web PORT"),
+)
+
+
+def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> list[Finding]:
+    """Every finding, in the order of a picture's way. Takes some seconds, most of them OpenVINO's."""
+    return [
+        python_finding(),
+        *bridge_findings(),
+        model_finding(),
+        *torch_findings(torch_build(), nvidia_cards()),
+        openvino_finding(),
+        onnxruntime_finding(),
+        *(port_finding(port) for port in ports),
+        *preset_findings(library),
+    ]
+
+
+def can_play(findings: Iterable[Finding]) -> bool:
+    """True if a show could run: a way in, a way out, torch, and a model."""
+    works = {(finding.area, finding.name) for finding in findings if finding.verdict is Verdict.WORKS}
+    areas = {area for area, _ in works}
+    return {"source", "sink", "model"} <= areas and ("accelerator", "torch") in works
+
+
+def python_finding() -> Finding:
+    """The interpreter and the system it runs on."""
+    return Finding("python", platform.python_version(), Verdict.WORKS, f"{sys.executable} on {platform.platform()}")
+
+
+def bridge_findings() -> list[Finding]:
+    """Every source and sink by its scheme; nothing is imported or opened."""
+    findings = []
+    for scheme in SCHEMES:
+        reason = scheme.unavailable()
+        remedy = reason.rpartition(": ")[2] if reason else ""
+        verdict = Verdict.ABSENT if reason else Verdict.WORKS
+        detail = f"{scheme.description} ({scheme.example})" if not reason else f"{scheme.description}; {reason}"
+        findings.append(Finding(scheme.kind, f"{scheme.name}:", verdict, detail, remedy))
+    return findings
+
+
+def model_finding() -> Finding:
+    """The model that ships with the program: whether its folder is whole, not what it draws."""
+    spec = importlib.util.find_spec("pipeline")
+    folder = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else Path()
+    model = folder / "shipped" / "model"
+    weights = sorted(model.rglob("*.safetensors"))
+    parts = {file.parent.name for file in weights}
+    missing = [part for part in ("text_encoder", "unet", "vae") if part not in parts]
+    if missing or not (model / "model_index.json").is_file():
+        remedy = "install streamflow-live again"
+        return Finding(
+            "model", "shipped", Verdict.TROUBLE, f"{model} lacks {', '.join(missing) or 'its index'}", remedy
+        )
+    size = sum(file.stat().st_size for file in weights) / 1e6
+    return Finding("model", "shipped", Verdict.WORKS, f"{size:.1f} MB of weights in {model}")
+
+
+def port_finding(port: DefaultPort) -> Finding:
+    """Whether a port can be bound on loopback, and who has it if not."""
+    name = f"{port.port}/{port.protocol}"
+    kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if port.protocol == "tcp" and sys.platform != "win32":
+            # A port that was closed a moment ago is free to us; on Windows this option would take one that is not.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port.port))
+        except OSError as error:
+            holder = _holder(port)
+            by = f"taken by {holder}" if holder else f"taken ({error.strerror})"
+            return Finding("port", name, Verdict.TROUBLE, f"{port.name}: {by}", f"close that, or run with {port.other}")
+    return Finding("port", name, Verdict.WORKS, f"{port.name}: free")
+
+
+def preset_findings(library: Library) -> list[Finding]:
+    """How many looks can be loaded, and every one that can't."""
+    entries = library.entries()
+    broken = [entry for entry in entries if entry.preset is None]
+    own = sum(1 for entry in entries if not entry.shipped)
+    detail = f"{len(entries) - len(broken)} looks can be loaded; {own} files are yours, in {library.folder}"
+    findings = [Finding("preset", "looks", Verdict.WORKS, detail)]
+    if library.trouble:
+        findings.append(Finding("preset", "folder", Verdict.TROUBLE, library.trouble, "mend the folder's permissions"))
+    for entry in broken:
+        remedy = f'streamflow-live presets check "{entry.path}"'
+        findings.append(Finding("preset", entry.name, Verdict.TROUBLE, entry.error.splitlines()[0], remedy))
+    return findings
+
+
+def _holder(port: DefaultPort) -> str:
+    """The program that has a port, as far as this user may know."""
+    try:
+        connections = psutil.net_connections(port.protocol)
+    except (psutil.AccessDenied, OSError):  # macOS asks for root
+        return ""
+    for connection in connections:
+        listens = port.protocol == "udp" or connection.status == psutil.CONN_LISTEN
+        if connection.pid and connection.laddr and connection.laddr.port == port.port and listens:
+            try:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                return f"process {connection.pid}"
+    return ""

@@ -1,0 +1,3 @@
+"""Build engines ahead of the show, in a process of their own, ``python -m daemon.prebuild``."""
+
+__all__ = ["build_runner", "engine_inventory"]

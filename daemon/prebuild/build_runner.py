@@ -1,0 +1,140 @@
+"""A build in a process of its own: watched, cancelled by its death, and cleaned up behind."""
+
+import getpass
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from daemon.shared.scratch_folder import scratch_folder
+from presets.errors import BuildError
+
+Told = Callable[[str, float, bool], None]
+"""What is being done, the fraction behind, and whether it is for the record."""
+
+LONGEST_DYING = 10.0
+"""Seconds that a killed process has to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildJob:
+    """What a builder makes ready."""
+
+    model: str
+    width: int
+    height: int
+    accelerator: str
+    engine: str = ""
+    """A compiled network that plays in the place of the model's own, which is left out then; empty is none."""
+    precision: str = ""
+    """float32, float16 or bfloat16; empty leaves it to the accelerator."""
+    capability: str = ""
+    """Of a card that is not here, as ``8.9``; for TensorRT-RTX."""
+
+    def __str__(self) -> str:
+        aimed = f" for {self.capability}" if self.capability else ""
+        plugged = f" and {self.engine} for its network" if self.engine else ""
+        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{plugged}{aimed}"
+
+
+def run_build(job: BuildJob, told: Told) -> str:
+    """Builds, and answers what is ready. What raises here, Ctrl-C too, ends the builder first.
+
+    Raises:
+        BuildError: it can't be built, or the builder was killed; in a sentence.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch_folder())
+        except OSError as error:
+            raise BuildError(f"A builder has no room for temporary files: {error.strerror or error}.") from error
+        # What torch compiles is to stay where the show looks for it, which is among the temporary files too.
+        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(compiled_folder())}
+        return _run(job, told, compiled | os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
+
+
+def _run(job: BuildJob, told: Told, environment: dict[str, str]) -> str:
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daemon.prebuild", json.dumps(asdict(job))],
+            env=environment,
+            stdin=subprocess.PIPE,  # its end is the end of the builder, whatever becomes of this process
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            process_group=0 if sys.platform != "win32" else None,
+        )
+    except OSError as error:
+        raise BuildError(f"A builder can't be started: {error.strerror or error}.") from error
+    last_words: deque[str] = deque(maxlen=20)
+    with process:
+        listener = threading.Thread(target=_listen, args=(process.stderr, last_words), name="builder-log", daemon=True)
+        listener.start()
+        try:
+            done, failed = _follow(process.stdout, told)
+            process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait(LONGEST_DYING)
+            listener.join(1.0)
+            _clean_up()
+    if failed or process.returncode:
+        raise BuildError(failed or _death(job, process.returncode, last_words))
+    return done
+
+
+def compiled_folder() -> Path:
+    """Where torch keeps what it compiles, as long as TORCHINDUCTOR_CACHE_DIR says nothing else."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, ModuleNotFoundError, OSError):
+        user = f"uid_{os.getuid()}" if sys.platform != "win32" else "unknown_user"
+    return Path(tempfile.gettempdir()) / ("torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user))
+
+
+def _follow(lines: IO[str] | None, told: Told) -> tuple[str, str]:
+    """What is ready, or why it is not; neither where the builder ended without a word."""
+    done = failed = ""
+    for line in lines or ():
+        if not line.endswith("\n"):  # its writer was killed in the middle
+            break
+        message = json.loads(line)
+        if "text" in message:
+            told(message["text"], message["fraction"], message["lasting"])
+        done, failed = message.get("done", done), message.get("failed", failed)
+    return done, failed
+
+
+def _listen(stream: IO[str] | None, last_words: deque[str]) -> None:
+    for line in stream or ():
+        if line.strip():
+            last_words.append(line.strip())
+
+
+def _clean_up() -> None:
+    """Removes what a killed builder was writing."""
+    from pipeline.accelerators.cache import root_folder
+    from pipeline.accelerators.cache_aside import remove_leftovers
+
+    remove_leftovers(root_folder())
+
+
+def _death(job: BuildJob, status: int, last_words: deque[str]) -> str:
+    if status == -9:
+        how = "was killed, most likely because the memory ran out: a smaller size or model would fit"
+    elif status < 0:
+        how = f"crashed with signal {-status}"
+    else:
+        how = f"ended with status {status}" + (f": {last_words[-1]}" if last_words else "")
+    return f"The builder of {job} {how}. What it had kept stays, and the next build goes on from there."

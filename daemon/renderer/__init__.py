@@ -1,0 +1,3 @@
+"""Play the network in a child process, ``python -m daemon.renderer``."""
+
+__all__ = ["echo_stream"]

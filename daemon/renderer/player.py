@@ -1,0 +1,159 @@
+"""`Player`: asks the stage, decides what is drawn, steps, delivers; for ever.
+
+Pacing: as a stream, a picture is admitted before each network call, and comes out as many calls later as it has rows.
+With `low_latency` nothing begins before all that is in flight has come out. With a `frame_buffer` of m, m pictures
+begin together. Where the device is shared, or pictures are capped, the player rests before it asks: see `Throttle`.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.link.client import FrameStamps, LinkClient, NetworkCall
+from daemon.renderer.prompt_encoder import PromptEncoder
+from daemon.renderer.throttle import Throttle
+from daemon.shared.clock import Clock, SystemClock
+from pipeline.similar_frame_filter import SimilarFrameFilter
+from presets.frame_parameters import FrameParameters, PromptMixture
+from presets.parameters import Parameters
+
+IDLE_PATIENCE = 0.1
+"""Seconds the stage may hold an answer while nothing is in flight: how often an idle renderer shows that it lives. A
+source that is slower than this does not fill a frame buffer."""
+
+
+class FinishedPicture(Protocol):
+    """What a stream gives back."""
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]: ...
+    @property
+    def ticket(self) -> object: ...
+
+
+class PlayableStream(Protocol):
+    """What the loop needs of `pipeline.image_stream.ImageStream`."""
+
+    width: int
+    height: int
+
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def free(self) -> int: ...
+    @property
+    def description(self) -> dict[str, str]: ...
+    def encode(self, wording: PromptMixture) -> Any: ...
+    def recall(self, wording: PromptMixture) -> Any: ...
+    def admit(
+        self, pixels: NDArray[np.uint8] | None, moment: FrameParameters, conditioning: Any, ticket: object
+    ) -> None: ...
+    def step(self) -> Sequence[FinishedPicture]: ...
+
+
+class Player:
+    """One stream, played to one stage."""
+
+    def __init__(
+        self, connection: LinkClient, stream: PlayableStream, share: float = 1.0, clock: Clock | None = None
+    ) -> None:
+        """`share` is how much of the time the device may be busy, above 0."""
+        self._pace = Throttle(clock or SystemClock(), share)
+        self._connection = connection
+        self._stream = stream
+        self._words = PromptEncoder(stream.encode, stream.recall)
+        self._still = SimilarFrameFilter(stream.width, stream.height)
+        self._parameters = Parameters()
+        self._pixels: NDArray[np.uint8] | None = None
+        self._source_index = -1
+        self._fresh = False
+        self._lively = False
+        """Whether a picture that is drawn once more comes out another: feedback, a morph, drift."""
+        self._admitted = 0
+        self._look: object = None
+        self._seconds = 0.0
+
+    def run(self) -> None:
+        """For ever."""
+        while True:
+            self.turn()
+
+    def turn(self) -> None:
+        """Takes the pictures that are due, then makes one network call for all that are in flight."""
+        taken = 0
+        if self._has_room(taken):
+            self._pace.rest(self._parameters.max_rate > 0, self._say_that_it_lives)
+        else:
+            self._say_that_it_lives()
+        while self._has_room(taken) and self._take(self._patience(taken)):
+            taken += 1
+        if self._stream.in_flight:
+            self._step()
+
+    def _say_that_it_lives(self) -> None:
+        self._connection.progress("playing", "", 1.0)
+
+    def _has_room(self, taken: int) -> bool:
+        """Whether another picture may be taken in this turn, as the parameters of the last answer have it."""
+        if self._parameters.low_latency and self._stream.in_flight > taken:
+            return False
+        return taken < self._parameters.frame_buffer and self._stream.free > 0
+
+    def _patience(self, taken: int) -> float:
+        """Seconds that the next picture is worth waiting for."""
+        if self._lively and not self._fresh:
+            return 0.0  # the output moves by itself, and the source is still, or slower than this
+        if taken:
+            return IDLE_PATIENCE
+        # With pictures in flight a short wait for a fresh one is worth it: a step with a slot empty costs nearly as
+        # much as a full one. Past half a step it is not: those in flight would only grow old.
+        return min(self._seconds / 2, IDLE_PATIENCE) if self._stream.in_flight or self._lively else IDLE_PATIENCE
+
+    def _take(self, patience: float) -> bool:
+        """Asks once; whether there was a picture to draw."""
+        answer = self._connection.ask(self._stream.width, self._stream.height, patience)
+        parameters = self._parameters = answer.moment.parameters
+        self._lively = parameters.feedback > 0 or answer.moving
+        self._words.want(answer.moment.wording, answer.revision)
+        # What came before the words that are done has been honoured, however many newer words are on their way.
+        conditioning, honoured, current = self._words.newest()
+        self._fresh = answer.pixels is not None
+        if self._fresh:
+            self._pixels, self._source_index = answer.pixels, answer.source_index
+        pixels = None if parameters.mode == "text" else self._pixels
+        look = (answer.revision, answer.number, current)
+        if not self._is_due(pixels, parameters, look):
+            return False
+        # A picture that is drawn once more is no measure of the delay, nor is one that is drawn from text alone.
+        captured_at = answer.captured_at if self._fresh and pixels is not None else 0
+        stamps = FrameStamps(-1 if pixels is None else self._source_index, captured_at, honoured, self._admitted + 1)
+        self._pace.begins(parameters.max_rate)
+        self._pace.busy()  # a picture is encoded
+        self._stream.admit(pixels, answer.moment, conditioning, stamps)
+        self._pace.idle()
+        self._admitted += 1
+        self._still.admitted(pixels, look)
+        self._look = look
+        return True
+
+    def _is_due(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, look: object) -> bool:
+        """Whether the picture would come out another than the last one, by more than the performer wants skipped."""
+        if pixels is None or parameters.feedback > 0 or look != self._look:
+            return True
+        return self._fresh and not self._still.skips(pixels, parameters, look)
+
+    def _step(self) -> None:
+        in_flight = self._stream.in_flight
+        began = time.perf_counter()
+        self._pace.busy()
+        finished = self._stream.step()
+        self._pace.idle()
+        self._seconds = time.perf_counter() - began
+        pacing = "low latency" if self._parameters.low_latency else "stream"
+        call = NetworkCall(self._seconds, in_flight, len(finished), pacing)
+        for place, picture in enumerate(finished):
+            if isinstance(picture.ticket, FrameStamps):
+                self._connection.deliver(picture.pixels, picture.ticket, call, place)

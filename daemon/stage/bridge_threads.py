@@ -1,0 +1,202 @@
+"""The threads that bridges live on: one a source, one a sink. A bridge that fails is opened again.
+
+A bridge whose call has not come back within its budget is abandoned with its thread (nothing can interrupt a native
+call), counted, and a new one is made from its address; so is one whose thread was ended by a defect. `trouble` says
+so, and the stage's housekeeping acts on it.
+"""
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from daemon.shared.clock import NS, Clock
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.metrics import Rate
+from io_bridges import pixels
+from io_bridges.bridges import Sink, Source
+from io_bridges.frames import Frame, RenderedFrame, Tick
+from presets.errors import BridgeError
+
+log = logging.getLogger("stage.bridges")
+
+FIRST_BACK_OFF = 0.5
+LONGEST_BACK_OFF = 5.0
+
+
+class BridgeThread(threading.Thread, ABC):
+    """What sources and sinks share: open, use until stopped or failed, close, wait, open again."""
+
+    def __init__(self, name: str, uri: str, clock: Clock, budget: float) -> None:
+        super().__init__(name=f"{name} {uri}", daemon=True)
+        self.uri = uri
+        self.clock = clock
+        self.failures = 0
+        self.failure = ""
+        self.is_open = False
+        self.rate = Rate()
+        self._budget = round(budget * NS)
+        self._called_at: int | None = None
+        self._stopping = threading.Event()
+        self._tried = threading.Event()
+        self._first_failure: BridgeError | None = None
+
+    def opened(self, timeout: float) -> None:
+        """Wait for the first opening; raises what it raised. A slow bridge is not waited for: it may come later."""
+        self._tried.wait(timeout)
+        if self._first_failure is not None:
+            self.stop()
+            raise self._first_failure
+
+    def stop(self) -> None:
+        """Make the thread end after the call it is in."""
+        self._stopping.set()
+
+    @property
+    def trouble(self) -> str:
+        """Why another thread must take this one's place, in words; empty while it need not."""
+        called_at = self._called_at
+        if called_at is not None and self.clock.now() - called_at > self._budget:
+            return "a call into it has not come back"
+        if self.ident is not None and not self.is_alive() and not self._stopping.is_set():
+            return "its thread ended by a defect"
+        return ""
+
+    def status(self) -> dict[str, Any]:
+        """Address, rate, and what is wrong if anything is."""
+        return {
+            "uri": self.uri,
+            "open": self.is_open,
+            "fps": round(self.rate.per_second(self.clock.now()), 2),
+            "pictures": self.rate.total,
+            "failures": self.failures,
+            "failure": self.failure,
+        }
+
+    def run(self) -> None:
+        """The life of a bridge."""
+        back_off, told = FIRST_BACK_OFF, ""
+        while not self._stopping.is_set():
+            try:
+                self._timed(self._open)
+                self.is_open = True
+                self.failure = ""
+                self._tried.set()
+                while not self._stopping.is_set():
+                    if self._use():
+                        back_off, told = FIRST_BACK_OFF, ""
+            except BridgeError as error:
+                self.failures += 1
+                self.failure = str(error)
+                if not self._tried.is_set():
+                    # Told by `opened`; where nobody waits for it any more, the next try is told here.
+                    self._first_failure = error
+                    self._tried.set()
+                elif self.failure != told:
+                    log.warning("%s: %s", self.uri, error)
+                    told = self.failure
+            finally:
+                self.is_open = False
+                self._timed(self._close)
+            self._stopping.wait(back_off)
+            back_off = min(back_off * 2, LONGEST_BACK_OFF)
+
+    def _timed(self, call: Callable[[], Any]) -> Any:
+        self._called_at = self.clock.now()
+        try:
+            return call()
+        finally:
+            self._called_at = None
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Open the bridge."""
+
+    @abstractmethod
+    def _use(self) -> bool:
+        """Move one picture; False where there was none to move."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Close the bridge."""
+
+
+class SourceThread(BridgeThread):
+    """Reads, fits each picture to the size that the renderer last asked for, keeps the newest."""
+
+    def __init__(
+        self, uri: str, source: Source, clock: Clock, newest: Mailbox[Frame], size: Callable[[], tuple[int, int]]
+    ):
+        super().__init__("source", uri, clock, budget=5.0)
+        self._source = source
+        self._newest = newest
+        self._size = size
+        self._index = 0
+
+    def _open(self) -> None:
+        self._source.open()
+
+    def _use(self) -> bool:
+        frame = self._timed(lambda: self._source.read(0.25))
+        if frame is None:
+            return False
+        self._newest.put(fitted(frame, *self._size()))
+        self.rate.mark(self.clock.now())
+        return True
+
+    def _close(self) -> None:
+        self._source.close()
+
+    def status(self) -> dict[str, Any]:
+        return super().status() | self._source.status()
+
+
+class SinkThread(BridgeThread):
+    """Writes the newest picture of each tick, scaled to the size that its readers were promised."""
+
+    def __init__(self, uri: str, sink: Sink, clock: Clock, width: int, height: int, fps: float) -> None:
+        super().__init__("sink", uri, clock, budget=5.0)
+        self._sink = sink
+        self._size = (width, height)
+        self._fps = fps
+        self.newest: Mailbox[tuple[RenderedFrame, Tick]] = Mailbox()
+        self._serial = 0
+        self._scaled: tuple[RenderedFrame, RenderedFrame] | None = None
+
+    def _open(self) -> None:
+        self._sink.open(*self._size, self._fps)
+
+    def _use(self) -> bool:
+        newest, serial = self.newest.wait_newer(self._serial, 0.25)
+        if newest is None or serial == self._serial:
+            return False
+        self._serial = serial
+        frame, tick = newest
+        scaled = self._scale(frame)
+        self._timed(lambda: self._sink.write(scaled, tick))
+        self.rate.mark(self.clock.now())
+        return True
+
+    def _scale(self, frame: RenderedFrame) -> RenderedFrame:
+        picture = frame.host_pixels()
+        if (picture.shape[1], picture.shape[0]) == self._size:
+            return frame
+        if self._scaled is None or self._scaled[0] is not frame:  # a held picture is scaled once
+            sized = pixels.scale(picture, *self._size)
+            copy = RenderedFrame(sized, frame.index, frame.source_index, frame.captured_at, frame.revision)
+            self._scaled = (frame, copy)
+        return self._scaled[1]
+
+    def _close(self) -> None:
+        self._sink.close()
+
+    def status(self) -> dict[str, Any]:
+        return super().status() | self._sink.status()
+
+
+def fitted(frame: Frame, width: int, height: int) -> Frame:
+    """The picture as RGB at this size, filling it; the same object where it is that already."""
+    if frame.pixels.shape == (height, width, 3):
+        return frame
+    return Frame(pixels.fit(frame.pixels, width, height), frame.index, frame.captured_at)

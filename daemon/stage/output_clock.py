@@ -1,0 +1,131 @@
+"""`OutputClock`: the picture on air, once a period, whatever else happens. It knows no renderer, waits for nobody."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from daemon.shared.clock import NS, Clock
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.metrics import Delays, Intervals
+from io_bridges import pixels
+from io_bridges.frames import RenderedFrame, Tick
+from presets.parameters import Parameters
+
+log = logging.getLogger("stage.output")
+
+
+class Outlet(Protocol):
+    """Where the clock hands its pictures: the newest-only mailbox of a sink's thread."""
+
+    def put(self, value: tuple[RenderedFrame, Tick]) -> None: ...
+
+
+class OutputClock:
+    """Newest picture, held while there is none newer; frozen, faded or dark where the parameters say so.
+
+    `slate` and `safe` must hold a picture before `run`: the clock has something to show from its first tick on.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        clock: Clock,
+        parameters: Callable[[], Parameters],
+        rendered: BurstSpreader,
+        slate: Mailbox[RenderedFrame],
+        safe: Mailbox[RenderedFrame],
+        outlets: Sequence[Outlet],
+    ) -> None:
+        self.fps = fps
+        self._period = round(NS / fps)
+        self._clock = clock
+        self._parameters = parameters
+        self._rendered = rendered
+        self._slate = slate
+        self._safe = safe
+        self._outlets = outlets
+        self._stopping = threading.Event()
+        self._panic: int | None = None
+        self._on_air: RenderedFrame | None = None
+        self._shown: tuple[RenderedFrame, float] | None = None
+        self._faded: RenderedFrame | None = None
+        self._level = 1.0
+        self.ticks = 0
+        self.missed = 0
+        self.intervals = Intervals()
+        self.delays = Delays(keep=90)  # some seconds of pictures: another pace is seen soon
+
+    def panic(self, revision: int) -> None:
+        """Cut to the safe picture until one drawn with the parameters of `revision` or later comes; any thread."""
+        self._panic = revision
+
+    @property
+    def on_air(self) -> RenderedFrame | None:
+        """The picture that was chosen at the last tick, before fades; None before the first."""
+        return self._on_air
+
+    def stop(self) -> None:
+        """Make `run` return after its tick."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Tick until stopped. Deadlines are absolute: a late tick shortens the wait for the next."""
+        due = self._clock.now()
+        while not self._stopping.is_set():
+            self._clock.sleep_until(due)
+            self.tick(due)
+            due += self._period
+            behind = (self._clock.now() - due) // self._period
+            if behind > 0:
+                # The process was stopped or starved: go on in phase, and don't send the missed ticks in a burst.
+                self.missed += behind
+                due += behind * self._period
+
+    def tick(self, due: int) -> None:
+        """One beat: choose, fade, hand out."""
+        parameters = self._parameters()
+        # Panic cuts: with a long fade it would otherwise come out of a blackout only slowly.
+        fade = parameters.fade if self._panic is None else 0.0
+        frame = self._choose(parameters)
+        level = self._fade_to(0.0 if parameters.blackout else 1.0, fade) * parameters.brightness
+        repeated = self._shown is not None and self._shown[0] is frame and self._shown[1] == level
+        if level >= 1.0:
+            out = frame
+        elif repeated and self._faded is not None:
+            out = self._faded
+        else:
+            dimmed = pixels.fade(frame.host_pixels(), level)
+            out = RenderedFrame(dimmed, frame.index, frame.source_index, frame.captured_at, frame.revision)
+        self._faded = out
+        self._shown = (frame, level)
+        tick = Tick(self.ticks, due, repeated)
+        self.ticks += 1
+        now = self._clock.now()
+        self.intervals.mark(now)
+        if frame.captured_at and not repeated:
+            self.delays.mark(now - frame.captured_at)
+        for outlet in self._outlets:
+            outlet.put((out, tick))
+
+    def _choose(self, parameters: Parameters) -> RenderedFrame:
+        rendered = self._rendered.peek()
+        slate, _ = self._slate.peek()
+        safe, _ = self._safe.peek()
+        if slate is None or safe is None:
+            raise RuntimeError("the output clock was started before it had a slate and a safe picture")
+        if self._panic is not None:
+            if rendered is None or rendered.revision < self._panic:
+                self._on_air = safe
+                return safe
+            self._panic = None
+        elif parameters.freeze and self._on_air is not None:
+            return self._on_air
+        self._on_air = rendered if rendered is not None else slate
+        return self._on_air
+
+    def _fade_to(self, target: float, seconds: float) -> float:
+        step = 1.0 if seconds <= 0 else 1.0 / max(seconds * self.fps, 1.0)
+        self._level += min(max(target - self._level, -step), step)
+        return self._level

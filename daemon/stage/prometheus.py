@@ -1,0 +1,54 @@
+"""The show's state as Prometheus text, read off the same status that the page shows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+_GAUGES = {
+    "fps": ("streamflow_rendered_fps", "Distinct pictures a second from the renderer"),
+    "output_fps": ("streamflow_output_fps", "Rate of the output clock"),
+    "latency_ms": ("streamflow_latency_milliseconds", "Median from capture to the tick it is first shown"),
+}
+_COUNTERS = {
+    "rendered": ("streamflow_rendered_pictures", "Pictures from the renderer"),
+    "ticks": ("streamflow_ticks", "Ticks of the output clock"),
+    "missed_ticks": ("streamflow_missed_ticks", "Ticks that could not be sent in time"),
+    "abandoned_bridges": ("streamflow_abandoned_bridges", "Bridges whose calls never came back"),
+}
+
+
+class _Status(Collector):
+    def __init__(self, status: dict[str, Any]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        for key, (name, help_text) in _GAUGES.items():
+            if (value := self._status.get(key)) is not None:
+                yield GaugeMetricFamily(name, help_text, value=value)
+        for key, (name, help_text) in _COUNTERS.items():
+            yield CounterMetricFamily(name, help_text, value=self._status.get(key, 0))
+        renderer = self._status.get("renderer", {})
+        yield CounterMetricFamily(
+            "streamflow_renderer_restarts", "Renderers that were lost", value=renderer.get("restarts", 0)
+        )
+        yield GaugeMetricFamily(
+            "streamflow_in_flight", "Pictures in the last network call", value=renderer.get("in_flight", 0)
+        )
+        yield GaugeMetricFamily(
+            "streamflow_low_latency",
+            "1 while one picture is finished before the next begins",
+            value=float(renderer.get("pacing") == "low latency"),
+        )
+        yield GaugeMetricFamily(
+            "streamflow_renderer_playing", "1 while a renderer plays", value=float(renderer.get("phase") == "playing")
+        )
+
+
+def prometheus_text(status: dict[str, Any]) -> bytes:
+    """Prometheus text format 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Status(status))
+    return generate_latest(registry)

@@ -1,0 +1,64 @@
+"""The sentences a surface is answered with when something else was taken than what came, or nothing."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+
+from presets.coercion import as_bool, as_number
+from presets.errors import ParameterRefused
+from presets.parameter_table import PARAMETERS, Parameter, Value
+from presets.parameters import ACTIONS
+
+
+def only_value(parameter: Parameter, arguments: Sequence[object]) -> object:
+    """The one argument of a message that sets `parameter`. Raises `ParameterRefused` for several, or none."""
+    if len(arguments) == 1:
+        return arguments[0]
+    if not arguments and parameter.kind == "bool":
+        return True  # a button that sends its address alone
+    raise ParameterRefused(f"one value is expected, {len(arguments) or 'none'} came")
+
+
+def what_was_taken(parameter: Parameter, raw: object, value: Value) -> str:
+    """Why `value` was taken where `raw` came; empty if they mean the same."""
+    if parameter.kind in ("float", "int"):
+        number = raw if isinstance(raw, int) else as_number(raw)
+        if number == value:
+            return ""
+        if parameter.minimum is not None and number < parameter.minimum:
+            return f"the least is {parameter.minimum:.10g}; {value} was taken"
+        if parameter.maximum is not None and number > parameter.maximum:
+            return f"the most is {parameter.maximum:.10g}; {value} was taken"
+        return f"it goes in steps of {parameter.multiple_of or 1}; {value} was taken"
+    if parameter.kind == "text" and isinstance(raw, str) and raw.strip() != value:
+        return f"the text was put on one line and cut to {len(str(value))} characters"
+    return ""
+
+
+@lru_cache(maxsize=256)
+def no_such_address(address: str) -> str:
+    """That there is none of it, and what may have been meant."""
+    near = get_close_matches(address, [*PARAMETERS, *(action.address for action in ACTIONS)], n=1)
+    return f"there is no {address!r}; " + (f"did you mean {near[0]}?" if near else "ask for the list of parameters")
+
+
+def first_line(problems: str) -> str:
+    """The first of several problems, and how many there are besides."""
+    first, *others = problems.split("\n")
+    return f"{first} (and {len(others)} more)" if others else first
+
+
+def action_text(address: str, needs: str, arguments: Sequence[object]) -> str | None:
+    """The text that an action is asked for with, empty if it `needs` none; None for the release of a button.
+
+    A button adds its state to what it sends: 1 when it is pressed, 0 when it is let go. Raises `ParameterRefused`.
+    """
+    text, button = "", arguments
+    if needs:
+        if not arguments or (not isinstance(arguments[0], str) and as_bool(arguments[0])):
+            raise ParameterRefused(f"{address} needs a text: {needs}")
+        if isinstance(arguments[0], str):
+            text, button = arguments[0], arguments[1:]
+    if len(button) > 1:
+        raise ParameterRefused(f"{address} takes one value at most, {len(arguments)} came")
+    return None if button and not as_bool(button[0]) else text

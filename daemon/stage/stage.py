@@ -1,0 +1,258 @@
+"""`Stage`: the composition root. Owns every input, output and control, and keeps the picture on air.
+
+Started in order, stopped in reverse. Nothing here reaches torch: the stage is up while the network is still loading.
+"""
+
+import logging
+import threading
+from functools import partial
+from typing import IO, Any
+
+from daemon.link.server import LinkServer, Peer
+from daemon.shared.clock import NS, Clock, SystemClock
+from daemon.shared.crash_loop import restart_on_crash
+from daemon.shared.file_lock import lock_file
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.bridge_set import BridgeSet
+from daemon.stage.bridge_threads import SinkThread, SourceThread, fitted
+from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.control_thread import ControlThread
+from daemon.stage.metrics import Rate
+from daemon.stage.morph_clock import MorphClock
+from daemon.stage.output_clock import OutputClock
+from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.process_tuning import tune_process
+from daemon.stage.prometheus import prometheus_text
+from daemon.stage.settings import Settings
+from daemon.stage.slate_frames import SlateFrames
+from daemon.stage.state_file import StateFile
+from daemon.supervision.renderer_process import BuildSettings
+from daemon.supervision.supervisor import Supervisor
+from io_bridges.bridges import Control
+from io_bridges.frames import Frame, RenderedFrame
+from io_bridges.osc.server import OscControl
+from io_bridges.uri import make_sink, make_source, sink_size
+from io_bridges.web.preview import WebPreview
+from io_bridges.web.server import WebControl
+from io_bridges.zmq_control import ZmqControl
+from presets.errors import StreamflowError
+from presets.library import Library
+from presets.parameter_table import Value
+from presets.parameters import Parameters
+
+log = logging.getLogger("stage")
+
+FIRST_OPENING = 5.0
+"""Seconds a source or sink has to open before the show begins without it; it is awaited in the background then."""
+
+HOUSEKEEPING = 0.5
+"""Seconds between two rounds of it."""
+
+
+class Stage:
+    """One show: made from its settings, started, kept, stopped."""
+
+    def __init__(
+        self, settings: Settings, library: Library, values: dict[str, Value], clock: Clock | None = None
+    ) -> None:
+        """`values` are the parameters to begin with, by address."""
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.store = ParameterStore(library, values, status=self.status)
+        self.store.on_panic = self._panic
+        self._moments = MorphClock(self.store, self.clock)
+        self._size = (int(self._parameters().width), int(self._parameters().height))
+        self.link = LinkServer(self, self.clock, self._on_picture)
+        self._incoming: Mailbox[Frame] = Mailbox(wake=self.link.ring)
+        self._rendered = BurstSpreader(self.clock)
+        self.rendered_rate = Rate()
+        self.slates = SlateFrames(settings.output_size, settings.safe_picture)
+        self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, tell=self.slates.show)
+        self.preview = WebPreview()
+        sinks = range(len(settings.sinks) + (settings.web is not None))
+        self.bridges = BridgeSet(self._make_source, [partial(self._make_sink, place) for place in sinks])
+        self.output = OutputClock(
+            settings.fps,
+            self.clock,
+            self._parameters,
+            self._rendered,
+            self.slates.loading,
+            self.slates.safe,
+            self.bridges.outlets,
+        )
+        self._controls = self._make_controls()
+        self._state: StateFile | None = None
+        self._claimed: IO[bytes] | None = None
+        self._stopping = threading.Event()
+        beat = restart_on_crash("the output clock", self.output.run, self._stopping.is_set)
+        self._output_thread = threading.Thread(target=beat, name="output-clock", daemon=True)
+
+    def start(self) -> None:
+        """Take the ports, put the slate on air, start the renderer.
+
+        Raises `BridgeError` for what can't be opened: a taken port, a clip that is not there; `SettingsError` where
+        another show keeps its state in the same file. Nothing is left then.
+        """
+        tune_process()
+        if self.settings.state is not None:
+            # Before anything that may fail: what fails saves the state, and must not save over another show's.
+            self._claimed = lock_file(self.settings.state)
+            self._state = StateFile(self.settings.state)
+        try:
+            for control in self._controls:
+                control.start()
+            for sink in self.bridges.sinks:
+                sink.start()
+            self._output_thread.start()
+            self.bridges.source.start()
+            for bridge in (*self.bridges.sinks, self.bridges.source):
+                bridge.opened(FIRST_OPENING)
+        except StreamflowError:
+            self.stop()
+            raise
+        self.link.start()
+        self.supervisor.start()
+        self.store.watch_revision(self.link.ring)
+
+    def where(self) -> list[str]:
+        """What listens where, a line each, for whoever started the show."""
+        lines = [f"pictures from {_place(self.bridges.source)}"]
+        lines += [f"pictures to {_place(sink)}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
+        lines += [f"{control.name} on {control.place}" for control in self._controls]
+        return lines
+
+    def keep(self, stop: threading.Event) -> None:
+        """The housekeeping, until `stop` is set: save the state, replace bridges whose calls never came back."""
+        looked = self.clock.now()
+        while not stop.wait(HOUSEKEEPING):
+            self._save_state()
+            now = self.clock.now()
+            # After Ctrl-Z and fg all calls look late: they have until the next round to come back.
+            if now - looked < 4 * HOUSEKEEPING * NS:
+                self.bridges.look()
+            looked = now
+
+    def stop(self) -> None:
+        """Everything in reverse; the ports are free when this returns, and no child is left."""
+        self._stopping.set()
+        self._save_state(at_once=True)
+        self.supervisor.stop()
+        self.bridges.source.stop()
+        self.link.close()
+        self.output.stop()
+        if self._output_thread.is_alive():
+            self._output_thread.join(2.0)
+        for sink in self.bridges.sinks:
+            sink.stop()
+        for control in reversed(self._controls):
+            control.stop()
+        for bridge in (self.bridges.source, *self.bridges.sinks):
+            if bridge.is_alive():
+                bridge.join(2.0)
+        if self._claimed is not None:
+            self._claimed.close()
+
+    # What the link asks for.
+
+    @property
+    def revision(self) -> int:
+        """The newest revision of the parameters."""
+        return self.store.wanted
+
+    def moment_message(self) -> tuple[int, bytes]:
+        """What the next picture is drawn with, and the revision that it honours."""
+        return self._moments.message()
+
+    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+        """The newest source picture at this size, with its serial number."""
+        self._size = (width, height)
+        frame, serial = self._incoming.peek()
+        return (None, 0) if frame is None else (fitted(frame, width, height), serial)
+
+    def draws_from_text(self) -> bool:
+        """True in text mode, and until a first picture has come in."""
+        return self._parameters().mode == "text" or self._incoming.peek()[1] == 0
+
+    def status(self) -> dict[str, Any]:
+        """The show's state, JSON-able; any thread."""
+        now = self.clock.now()
+        on_air = self.output.on_air
+        delay, interval = self.output.delays.quantile(0.5), self.output.intervals.quantile(0.999)
+        return {
+            "fps": round(self.rendered_rate.per_second(now), 2),
+            "rendered": self.rendered_rate.total,
+            "output_fps": self.settings.fps,
+            "output_size": list(self.settings.output_size),
+            "output_interval_p999_ms": None if interval is None else round(interval * 1000, 2),
+            "ticks": self.output.ticks,
+            "missed_ticks": self.output.missed,
+            # What is drawn from words alone, or once more, has no moment that it was captured.
+            "latency_ms": round(delay * 1000, 1) if delay is not None and on_air and on_air.captured_at else None,
+            "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
+            "renderer": self.supervisor.status(),
+            "sources": [self.bridges.source.status()],
+            "sinks": [sink.status() for sink in self.bridges.sinks],
+            "controls": [control.status() for control in self._controls],
+            "abandoned_bridges": self.bridges.abandoned,
+            "link_refused": self.link.refused,
+        }
+
+    # The seams between the parts.
+
+    def _parameters(self) -> Parameters:
+        return self.store.snapshot()[1]
+
+    def _wanted_build(self) -> BuildSettings:
+        return BuildSettings.of(self._parameters(), self.settings.threads, self.settings.gpu_share)
+
+    def _go_back(self, build: BuildSettings, reason: str) -> None:
+        log.error("going back to %s: %s", build, reason)
+        for key in ("model", "width", "height", "accelerator", "attention", "engine"):
+            self.store.apply(f"/{key}", [getattr(build, key)], "supervisor")
+
+    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
+        if self.supervisor.airs(peer):
+            self._rendered.put(frame, place, of)
+            self.rendered_rate.mark(self.clock.now())
+            self.store.on_air = frame.revision
+
+    def _panic(self, revision: int) -> None:
+        self.output.panic(revision)
+
+    def _make_source(self) -> SourceThread:
+        uri = self.settings.source
+        return SourceThread(uri, make_source(uri), self.clock, self._incoming, lambda: self._size)
+
+    def _make_sink(self, place: int) -> SinkThread:
+        if place == len(self.settings.sinks):
+            return SinkThread("web:", self.preview, self.clock, *self.settings.output_size, self.settings.fps)
+        uri = self.settings.sinks[place]
+        size = sink_size(uri) or self.settings.output_size
+        return SinkThread(uri, make_sink(uri), self.clock, *size, self.settings.fps)
+
+    def _make_controls(self) -> list[ControlThread]:
+        settings = self.settings
+        controls: dict[str, Control] = {}
+        if settings.osc is not None:
+            feedback = [(address.host, address.port) for address in settings.osc_feedback]
+            controls["osc"] = OscControl(settings.osc.host, settings.osc.port, feedback=feedback)
+        if settings.control is not None:
+            controls["zmq"] = ZmqControl(settings.control)
+        if settings.web is not None:
+            controls["web"] = WebControl(
+                settings.web.host,
+                settings.web.port,
+                preview=self.preview,
+                metrics=lambda: prometheus_text(self.status()),
+            )
+        return [ControlThread(name, control, self.store) for name, control in controls.items()]
+
+    def _save_state(self, at_once: bool = False) -> None:
+        if self._state is not None:
+            self._state.save_if_changed(self.store.values(), at_once)
+
+
+def _place(bridge: SourceThread | SinkThread) -> str:
+    """Its address, with the port that the system chose where it was to choose."""
+    opened = str(bridge.status().get("address", ""))
+    return bridge.uri if opened in bridge.uri else f"{bridge.uri} ({opened})"

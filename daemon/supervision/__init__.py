@@ -1,0 +1,3 @@
+"""Start, watch and replace renderers."""
+
+__all__ = ["renderer_process", "supervisor"]

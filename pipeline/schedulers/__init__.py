@@ -1,6 +1,0 @@
-"""Schedulers for diffusers pipelines that also step a batch of mixed timesteps: the paper's `step_batch`."""
-
-from pipeline.schedulers.flow_matching import FlowMatchEulerScheduler
-from pipeline.schedulers.perflow import PeRFlowScheduler
-
-__all__ = ["FlowMatchEulerScheduler", "PeRFlowScheduler"]

@@ -1,0 +1,114 @@
+"""Redrawing without a stage, with the shipped model: every frame in, every frame out, at any pace, skipped or not."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from daemon.commands.offline_render import moments, redraw
+from pipeline.image_stream import Build, ImageStream
+from presets.parameters import Parameters
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def _stream() -> ImageStream:
+    torch.set_num_threads(1)
+    return ImageStream.build(Build("shipped", SIDE, SIDE, "eager", slots=4, threads=1), lambda text, fraction: None)
+
+
+@pytest.fixture
+def stream(_stream: ImageStream) -> Iterator[ImageStream]:
+    _stream.clear()
+    yield _stream
+    assert _stream.in_flight == 0
+
+
+def picture(value: float) -> NDArray[np.uint8]:
+    """A ring in front of a gradient, further along and brighter with `value`."""
+    y, x = np.mgrid[:SIDE, :SIDE]
+    ring = np.abs(np.hypot(x - 12 - 2 * value, y - 32) - 12) < 4
+    grey = 60 + x + 4 * value + 100 * ring
+    return np.stack([grey, 0.7 * grey, 255 - grey], -1).clip(0, 255).astype(np.uint8)
+
+
+def drawn(stream: ImageStream, pictures: list[NDArray[np.uint8]], **values: object) -> list[NDArray[np.uint8]]:
+    parameters = Parameters.model_validate({"strength": 0.8, "steps": 3} | values)
+    counted: list[None] = []
+    out = list(redraw(stream, pictures, moments({0: parameters}, 25.0), lambda: counted.append(None)))
+    assert len(out) == len(counted) == len(pictures)
+    return out
+
+
+def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    return float(np.abs(one.astype(np.int16) - other).mean())
+
+
+@pytest.mark.parametrize(
+    "pace",
+    [{"low_latency": True}, {"frame_buffer": 3}, {"frame_buffer": 4}, {"frame_buffer": 2, "low_latency": True}],
+)
+def test_the_pace_changes_no_picture_and_no_order(stream: ImageStream, pace: dict[str, object]) -> None:
+    pictures = [picture(value) for value in range(7)]
+    as_a_stream = drawn(stream, pictures)
+    assert all(difference(one, other) > 2 for one, other in pairwise(as_a_stream))
+    for one, other in zip(drawn(stream, pictures, **pace), as_a_stream, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+@pytest.mark.parametrize("pace", [{}, {"low_latency": True}, {"frame_buffer": 3}])
+def test_a_skipped_picture_repeats_the_output_before_it(stream: ImageStream, pace: dict[str, object]) -> None:
+    steps = [0.0, 0.1, 0.2, 5.0, 5.1, 10.0, 10.1, 10.2, 10.1]
+    out = drawn(stream, [picture(value) for value in steps], skip=3.0, **pace)
+    whole = drawn(stream, [picture(value) for value in steps])
+    for place, drawn_from in enumerate([0, 0, 0, 3, 3, 5, 5, 5, 5]):
+        assert np.abs(out[place].astype(int) - whole[drawn_from]).max() <= 1
+    assert difference(whole[0], whole[3]) > 5
+    longest = drawn(stream, [picture(value) for value in steps[:3]], skip=3.0, skip_longest=1, **pace)
+    assert np.abs(longest[2].astype(int) - whole[2]).max() <= 1
+
+
+def test_feedback_runs_on_and_is_the_same_every_time(stream: ImageStream) -> None:
+    still = [picture(0.0)] * 8
+    values = {"feedback": 0.6, "feedback_rotate": 10.0, "skip": 10.0}
+    out = drawn(stream, still, **values)
+    stream.clear()
+    again = drawn(stream, still, **values)
+    assert all((one == other).all() for one, other in zip(out, again, strict=True))
+    assert (out[2] == out[0]).all(), "of three in flight none was finished when the third began"
+    assert difference(out[3], out[0]) > 5
+    assert difference(out[7], out[3]) > 5, "a still source moves, and is not skipped"
+
+
+def frames_of(stream: ImageStream, looks: dict[int, dict[str, object]], count: int) -> list[NDArray[np.uint8]]:
+    """A still picture, redrawn in looks that come with a frame."""
+    common = {"strength": 0.9, "steps": 3}
+    told = {frame: Parameters.model_validate(common | values) for frame, values in looks.items()}
+    return list(redraw(stream, [picture(0.0)] * count, moments(told, 10.0), lambda: None))
+
+
+def test_a_look_that_comes_with_a_frame_goes_over_by_the_frame_number(stream: ImageStream) -> None:
+    one, other = {"prompt": "ice", "seed": 1}, {"prompt": "fire", "seed": 2, "strength": 0.7}
+    out = frames_of(stream, {0: one, 4: other | {"morph": 0.5}}, 12)
+    cut = frames_of(stream, {0: one, 4: other}, 12)
+    assert all(difference(out[frame], cut[0]) < 0.5 for frame in range(5)), "it begins at frame 4, from nothing"
+    steps = [difference(*pair) for pair in pairwise(out[4:10])]
+    assert all(0.5 < step < difference(cut[3], cut[4]) for step in steps), "five frames are half a second"
+    assert all(difference(out[frame], cut[-1]) < 0.5 for frame in range(9, 12))
+    counted = frames_of(stream, {0: one, 4: other | {"morph_pictures": 5}}, 12)
+    assert difference(counted[4], cut[0]) > 0.5, "counted, the first picture is a fifth of the way"
+    assert difference(counted[8], cut[-1]) < 0.5
+    assert difference(counted[7], cut[-1]) > 0.5
+
+
+def test_drift_moves_a_still_picture_and_is_the_same_every_time(stream: ImageStream) -> None:
+    out, again = (frames_of(stream, {0: {"drift": 2.0, "skip": 10.0}}, 8) for _ in range(2))
+    assert all((one == other).all() for one, other in zip(out, again, strict=True))
+    assert all(difference(*pair) > 0.5 for pair in pairwise(out)), "and nothing is skipped"
+    still = frames_of(stream, {0: {}}, 1)
+    assert difference(out[0], still[0]) < 0.5
+    assert difference(out[5], frames_of(stream, {0: {"drift": 1.0}}, 11)[10]) < 0.5, "one noise on, at either speed"

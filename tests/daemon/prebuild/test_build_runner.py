@@ -1,0 +1,57 @@
+"""A builder that is ended takes its temporary files with it, and leaves what torch compiled."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+from rig import until
+
+from daemon.prebuild.build_runner import BuildJob, compiled_folder, run_build
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS shows no process's environment")
+def test_what_a_cancelled_builder_had_in_temporary_files_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    kept: list[str] = []
+
+    def cancel(text: str, fraction: float, lasting: bool) -> None:
+        (builder,) = (child for child in psutil.Process().children() if "daemon.prebuild" in child.cmdline())
+        environment = builder.environ()
+        kept.append(environment["TORCHINDUCTOR_CACHE_DIR"])
+        (Path(environment["TMPDIR"]) / "graph.onnx").write_bytes(b"x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_build(BuildJob("shipped", 64, 64, "eager"), cancel)
+    assert list(tmp_path.iterdir()) == []
+    assert kept == [str(compiled_folder())]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_what_a_killed_command_can_not_remove_its_builder_does(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    changes = {"TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "daemon", "build", "--size", "64x64", "--accelerator", "eager"]
+    with subprocess.Popen(command, env=os.environ | changes, stderr=subprocess.DEVNULL) as process:
+        until(lambda: psutil.Process(process.pid).children())
+        (builder,) = psutil.Process(process.pid).children()
+        until(lambda: "daemon.prebuild" in builder.cmdline())
+        assert len(list((tmp_path / "tmp").glob("streamflow-*"))) == 1
+        process.kill()
+    builder.wait(timeout=60)
+    assert list((tmp_path / "tmp").glob("streamflow-*")) == []
+
+
+def test_what_torch_compiles_stays_where_torch_looks_for_it() -> None:
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    assert compiled_folder() == Path(default_cache_dir())

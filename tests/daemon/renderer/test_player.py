@@ -1,0 +1,291 @@
+"""The player on a real link with the shipped model, turned by hand: which pictures are drawn, when, and from what."""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from daemon.link.client import LinkClient, moment_message
+from daemon.link.server import LinkServer, Peer
+from daemon.renderer.player import IDLE_PATIENCE, Player
+from daemon.shared.clock import SystemClock
+from io_bridges.frames import Frame, RenderedFrame
+from pipeline.image_stream import Build, ImageStream
+from presets.frame_parameters import without_morph
+from presets.morph import Change, MorphState, MorphTime, is_moving, start_morphs, update_morphs
+from presets.morph import resolve_frame as moment_at
+from presets.parameters import Parameters
+
+SIDE, SLOTS = 64, 4
+STEPS = 3
+PLAIN = {"strength": 0.9, "steps": STEPS}
+"""Three rows a picture, so three in flight."""
+
+
+def card(index: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(index).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def stream() -> ImageStream:
+    torch.set_num_threads(1)
+    return ImageStream.build(Build("shipped", SIDE, SIDE, "eager", slots=SLOTS, threads=1), lambda text, fraction: None)
+
+
+class Rig:
+    """What the stage is to a renderer, and the player of one, all in reach."""
+
+    def __init__(self, stream: ImageStream) -> None:
+        stream.clear()
+        self.clock = SystemClock()
+        self.stream = stream
+        self.look: dict[str, object] = dict(PLAIN)
+        self.revision = 1
+        self.course: MorphState | None = None
+        """The way to what the look has become, counted in pictures."""
+        self.asked = 0
+        self.frame: Frame | None = None
+        self.serial = 0
+        self.live = False
+        """A source that has a new picture whenever it is asked."""
+        self.drawn: list[RenderedFrame] = []
+        self.places: list[tuple[int, int]] = []
+        self.link = LinkServer(self, self.clock, self._on_picture)
+        self.link.start()
+        self.peer = self.link.expect()
+        self.connection = LinkClient(self.link.endpoint, self.peer.token)
+        self.player = Player(self.connection, stream)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.link.close()
+
+    # What the link asks for.
+
+    def moment_message(self) -> tuple[int, bytes]:
+        resolve_frame = without_morph(Parameters.model_validate(self.look))
+        if self.course is None:
+            return self.revision, moment_message(resolve_frame, False)
+        self.asked += 1
+        at = MorphTime(0.0, self.asked)
+        return self.revision, moment_message(moment_at(self.course, at), is_moving(self.course, at))
+
+    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+        if self.live:
+            self.frame = Frame(card(self.serial), self.serial, self.clock.now())
+            self.serial += 1
+        return self.frame, self.serial
+
+    def draws_from_text(self) -> bool:
+        return self.look.get("mode") == "text" or self.serial == 0
+
+    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
+        self.drawn.append(frame)
+        self.places.append((place, of))
+
+    # What a test does.
+
+    def show(self, pixels: NDArray[np.uint8]) -> None:
+        """The source has a new picture; its index is the number of pictures before it."""
+        self.frame = Frame(pixels, self.serial, self.clock.now())
+        self.serial += 1
+        self.link.ring()
+
+    def set(self, **values: object) -> None:
+        """Parameters change."""
+        self.look |= values
+        self.revision += 1
+
+    def morph(self, pictures: int, **values: object) -> None:
+        """Parameters change, by a morph."""
+        before = start_morphs(Parameters.model_validate(self.look), MorphTime(0.0))
+        self.set(morph_pictures=pictures, **values)
+        wanted = Parameters.model_validate(self.look)
+        self.course = update_morphs(before, wanted, MorphTime(0.0, self.asked + 1), Change.BY_HAND)
+
+    def turn(self, pixels: NDArray[np.uint8] | None = None) -> int:
+        """One turn, with a new source picture or without; how many pictures were admitted."""
+        if pixels is not None:
+            self.show(pixels)
+        before = len(self._admitted)
+        self.player.turn()
+        return len(self._admitted) - before
+
+    def rest(self) -> list[RenderedFrame]:
+        """Everything in flight finished and come to the stage, which is then let go of."""
+        while self.stream.in_flight:
+            self.player._step()
+        self.connection.progress("playing", "the end", 1.0)
+        deadline = time.monotonic() + 10
+        while self.peer.text != "the end":
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        self.connection.progress("playing", "", 1.0)
+        drawn, self.drawn = self.drawn, []
+        return drawn
+
+    def count(self) -> None:
+        """Admissions are counted from here on."""
+        self._admitted: list[object] = []
+        admit: Callable[..., None] = self.stream.admit
+
+        def counted(*arguments: object) -> None:
+            admit(*arguments)
+            self._admitted.append(arguments)
+
+        self.stream.admit = counted  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def rig(stream: ImageStream) -> Iterator[Rig]:
+    rig = Rig(stream)
+    rig.count()
+    yield rig
+    del stream.admit
+    rig.close()
+
+
+def indices(frames: list[RenderedFrame]) -> list[int]:
+    return [frame.source_index for frame in frames]
+
+
+def test_as_a_stream_a_picture_begins_before_each_call(rig: Rig) -> None:
+    flights = []
+    for number in range(5):
+        rig.turn(card(number))
+        flights.append(rig.stream.in_flight)
+    assert flights == [1, 2, 2, 2, 2], "the third call finishes the first picture"
+    drawn = rig.rest()
+    assert indices(drawn) == [0, 1, 2, 3, 4]
+    assert all(frame.captured_at for frame in drawn)
+    assert (rig.peer.pacing, rig.peer.in_flight) == ("stream", 1)
+
+
+def test_at_low_latency_one_picture_is_finished_before_the_newest_begins(rig: Rig) -> None:
+    rig.set(low_latency=True)
+    assert [rig.turn(card(number)) for number in range(9)] == [1, 0, 0] * 3
+    assert rig.peer.phase == "playing", "while it does not ask it says that it lives"
+    assert indices(rig.rest()) == [0, 3, 6]
+    assert (rig.peer.pacing, rig.peer.in_flight) == ("low latency", 1)
+
+
+def test_low_latency_begins_when_what_is_in_flight_has_come_out_and_ends_at_once(rig: Rig) -> None:
+    for number in range(3):
+        rig.turn(card(number))
+    rig.set(low_latency=True)
+    assert [rig.turn(card(number)) for number in range(3, 10)] == [1, 0, 0, 1, 0, 0, 1]
+    rig.set(low_latency=False)
+    assert [rig.turn(card(number)) for number in range(10, 16)] == [0, 0, 1, 1, 1, 1]
+    assert indices(rig.rest()) == [0, 1, 2, 3, 6, 9, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize(("together", "begun"), [(1, [1] * 6), (2, [2, 2, 0, 2, 2, 0]), (4, [4, 0, 0, 4, 0, 0])])
+def test_a_frame_buffer_of_a_live_source_begins_and_ends_together(rig: Rig, together: int, begun: list[int]) -> None:
+    rig.set(frame_buffer=together)
+    rig.live = True
+    assert [rig.turn() for _ in range(6)] == start_morphs
+    rig.live = False
+    drawn = rig.rest()
+    assert len(drawn) == sum(start_morphs)
+    assert indices(drawn) == sorted(set(indices(drawn)))
+    assert rig.places == [(place, together) for _ in range(len(drawn) // together) for place in range(together)]
+
+
+def test_a_still_source_never_holds_a_frame_buffer_up(rig: Rig) -> None:
+    rig.set(frame_buffer=4)
+    assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
+    assert indices(rig.rest()) == [0]
+
+
+def test_at_low_latency_a_frame_buffer_begins_and_ends_together_too(rig: Rig) -> None:
+    rig.set(frame_buffer=2, low_latency=True)
+    rig.live = True
+    assert [rig.turn() for _ in range(6)] == [2, 0, 0] * 2
+    assert rig.rest()
+    assert rig.peer.in_flight == 2
+
+
+def test_pictures_that_hardly_differ_are_skipped_but_not_what_else_changes(rig: Rig) -> None:
+    rig.set(skip=2.0, skip_longest=3)
+    before = card(0)
+    assert rig.turn(before) == 1
+    assert [rig.turn(np.maximum(before, 4)) for _ in range(4)] == [0, 0, 0, 1], "the longest run is three"
+    assert rig.turn(card(1)) == 1
+    assert rig.turn(card(1)) == 0
+    rig.set(seed=5)
+    assert rig.turn() == 1, "another seed draws it all the same"
+    assert rig.turn(card(1)) == 0
+    rig.set(feedback=0.5)
+    assert [rig.turn(card(1)) for _ in range(3)] == [1, 1, 1]
+    rig.set(feedback=0.0, mode="text")
+    assert [rig.turn() for _ in range(3)] == [1, 1, 1]
+    drawn = rig.rest()
+    assert indices(drawn)[:4] == [0, 4, 5, 6], "the newest picture is the one that is drawn, not the one skipped from"
+    assert indices(drawn)[-3:] == [-1, -1, -1]
+
+
+def test_a_still_source_is_drawn_once_and_with_feedback_again_and_again(rig: Rig) -> None:
+    assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
+    rig.set(feedback=0.5, feedback_rotate=20.0)
+    assert [rig.turn() for _ in range(8)] == [1] * 8
+    rig.set(feedback=0.0)
+    assert [rig.turn() for _ in range(3)] == [1, 0, 0]
+    drawn = rig.rest()
+    assert indices(drawn) == [0] * 10
+    assert [bool(frame.captured_at) for frame in drawn] == [True] + [False] * 9, "drawn once more it is no measure"
+    again = np.abs(drawn[-1].pixels.astype(int) - drawn[0].pixels).max()
+    assert again <= 2, "up to the rounding of another batch, which is none on some processors"
+    assert len({frame.pixels.tobytes() for frame in drawn[1:9]}) > 5
+
+
+def test_while_words_never_stop_coming_what_was_set_with_the_words_that_are_drawn_is_honoured(rig: Rig) -> None:
+    """What panic waits for: with each picture's words newer ones are wanted, and all of them have to be encoded."""
+    rig.set(prompt="words at 0")
+    rig.turn(card(0))
+    rig.rest()
+    panicked = rig.revision + 1
+    rig.set(seed=9, prompt="words at 1")
+    for number in range(2, 12):
+        rig.turn(card(number))
+        running = rig.player._words._running
+        rig.set(prompt=f"words at {number}")
+        if running is not None:
+            running[1].result(20)
+    words = rig.player._words
+    assert words._done is not None
+    assert words._done[0] is not words._wanted, "newer ones are still on their way"
+    assert any(frame.revision >= panicked for frame in rig.rest())
+
+
+def test_a_morph_draws_a_still_source_again_until_it_is_over_and_its_first_picture_honours_it(rig: Rig) -> None:
+    rig.set(prompt="ice", seed=1)
+    assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
+    before = rig.rest()
+    for text in ("ice", "fire"):
+        rig.stream.encode(without_morph(Parameters(prompt=text)).wording)  # known texts: nothing is waited for
+    rig.morph(4, prompt="fire", seed=2)
+    assert [rig.turn() for _ in range(7)] == [1, 1, 1, 1, 0, 0, 0]
+    drawn = rig.rest()
+    assert indices(drawn) == [0] * 4
+    assert {frame.revision for frame in drawn} == {rig.revision}
+    looks = [before[0].pixels, *(frame.pixels for frame in drawn)]
+    assert all(np.abs(one.astype(int) - other).mean() > 1 for one, other in pairwise(looks))
+    rig.course = None
+    rig.set(brightness=0.5)  # a new revision draws it once more, at rest
+    assert rig.turn() == 1
+    assert np.abs(rig.rest()[0].pixels.astype(int) - drawn[-1].pixels).max() <= 2, "up to a batch's own rounding"
+
+
+def test_in_a_morph_a_still_source_keeps_nobody_waiting_and_a_live_one_is_not_drawn_twice(rig: Rig) -> None:
+    rig.turn(card(0))
+    rig.rest()
+    rig.morph(100, seed=2)
+    assert rig.turn() == 1
+    assert rig.player._patience(0) == 0.0
+    assert rig.turn(card(1)) == 1
+    assert 0.0 < rig.player._patience(0) <= IDLE_PATIENCE, "another fresh picture may be on its way"
+    assert indices(rig.rest()) == [0, 1]

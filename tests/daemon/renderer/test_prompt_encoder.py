@@ -1,0 +1,162 @@
+import threading
+import time
+
+import pytest
+
+from daemon.renderer.prompt_encoder import PromptEncoder
+from presets.frame_parameters import PromptMixture, TextWeight, without_morph
+from presets.parameters import Parameters
+
+
+def saying(*texts: str) -> PromptMixture:
+    return PromptMixture(tuple(TextWeight(text, 1 / len(texts)) for text in texts), (TextWeight(""),), "linear")
+
+
+class Texts:
+    """A slow encoder that remembers: words come out as what they were."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.begun = threading.Event()
+        self.known: set[str] = set()
+        self.encoded: list[PromptMixture] = []
+
+    def encode(self, wording: PromptMixture) -> PromptMixture:
+        self.begun.set()
+        assert self.go_on.wait(20)
+        self.encoded.append(wording)
+        self.known |= {share.text for share in wording.prompt}
+        return wording
+
+    def recall(self, wording: PromptMixture) -> PromptMixture | None:
+        return wording if {share.text for share in wording.prompt} <= self.known else None
+
+
+def until_newest(words: PromptEncoder[PromptMixture], wanted: PromptMixture) -> None:
+    deadline = time.monotonic() + 20
+    while words.newest()[::2] != (wanted, True):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_words_that_pile_up_while_some_are_encoded_are_skipped_and_the_last_count() -> None:
+    texts = Texts()
+    words = PromptEncoder(texts.encode, texts.recall)
+    words.want(saying("one"), 1)
+    texts.begun.wait(20)
+    for text in ("two", "three", "four"):
+        words.want(saying(text), 1)
+    texts.go_on.set()
+    until_newest(words, saying("four"))
+    assert texts.encoded == [saying("one"), saying("four")]
+
+
+def test_the_last_finished_words_are_given_while_newer_ones_are_on_their_way() -> None:
+    texts = Texts()
+    words = PromptEncoder(texts.encode, texts.recall)
+    texts.go_on.set()
+    words.want(saying("fast"), 1)
+    assert words.newest()[::2] == (saying("fast"), True)
+    texts.go_on.clear()
+    words.want(saying("slow"), 1)
+    assert words.newest()[::2] == (saying("fast"), False)
+    words.want(saying("slow"), 1)
+    texts.go_on.set()
+    until_newest(words, saying("slow"))
+
+
+def test_words_of_known_texts_are_there_at_once_and_are_not_overtaken_by_older_ones() -> None:
+    texts = Texts()
+    texts.known = {"ice", "fire"}
+    words = PromptEncoder(texts.encode, texts.recall)
+    for wording in (saying("ice"), saying("ice", "fire"), saying("fire")):
+        words.want(wording, 1)
+        assert words.newest()[::2] == (wording, True)
+    assert not texts.encoded
+    words.want(saying("moss"), 1)
+    texts.begun.wait(20)
+    assert words.newest()[::2] == (saying("fire"), False)
+    words.want(saying("ice"), 1)
+    assert words.newest()[::2] == (saying("ice"), True), "known words don't wait for those that are being encoded"
+    texts.go_on.set()
+    deadline = time.monotonic() + 20
+    while words._running is not None:
+        assert words.newest()[::2] == (saying("ice"), True)
+        assert time.monotonic() < deadline
+    assert texts.encoded == [saying("moss")]
+    words.want(saying("moss", "ice"), 1)
+    assert words.newest()[::2] == (saying("moss", "ice"), True), "and what they brought is known from now on"
+
+
+def test_a_mix_that_moves_on_while_its_text_is_encoded_is_mixed_as_it_is_by_then() -> None:
+    texts = Texts()
+    texts.known = {"ice"}
+    words = PromptEncoder(texts.encode, texts.recall)
+    words.want(saying("ice"), 1)
+    for share in (0.1, 0.2, 0.3):
+        wording = PromptMixture((TextWeight("ice", 1 - share), TextWeight("moss", share)), (TextWeight(""),), "linear")
+        words.want(wording, 1)
+        assert words.newest()[::2] == (saying("ice"), False)
+    texts.go_on.set()
+    until_newest(words, wording)
+    assert len(texts.encoded) == 1
+
+
+def test_another_seed_is_no_other_words() -> None:
+    texts = Texts()
+    texts.go_on.set()
+    words = PromptEncoder(texts.encode, texts.recall)
+    words.want(without_morph(Parameters(seed=1)).wording, 1)
+    words.newest()
+    texts.known.clear()
+    words.want(without_morph(Parameters(seed=2)).wording, 1)
+    assert words.newest().current
+    assert len(texts.encoded) == 1
+
+
+def test_words_that_never_stop_coming_leave_none_behind_that_was_encoded() -> None:
+    texts = Texts()
+    words = PromptEncoder(texts.encode, texts.recall)
+    texts.go_on.set()
+    words.want(saying("first"), 1)
+    words.want(saying("first"), 2)
+    assert words.newest() == (saying("first"), 2, True)
+    texts.go_on.clear()
+    for revision in range(3, 10):
+        texts.begun.clear()
+        words.want(saying(f"at {revision}"), revision)
+        words.want(saying(f"before {revision}"), revision)
+        honoured = words.newest().revision
+        assert honoured <= revision
+        texts.go_on.set()
+        running = words._running
+        assert running is not None
+        running[1].result(20)
+        texts.go_on.clear()
+        words.want(saying(f"after {revision}"), revision + 1)
+        conditioning, honoured, current = words.newest()
+        assert honoured == running[0].revision
+        assert conditioning == running[0].wording
+        assert not current
+    assert honoured >= 8, "of the revision that the words were wanted at, one round back at the most"
+    texts.go_on.set()
+
+
+def test_words_that_stay_are_those_of_every_revision_that_had_them() -> None:
+    texts = Texts()
+    words = PromptEncoder(texts.encode, texts.recall)
+    for revision in (1, 2, 3):
+        words.want(saying("slow"), revision)
+    words.want(saying("newer"), 4)
+    texts.go_on.set()
+    assert words.newest().revision == 3
+
+
+def test_an_encoder_that_fails_fails_the_renderer() -> None:
+    def encode(wording: PromptMixture) -> str:
+        raise MemoryError("no room for words")
+
+    words = PromptEncoder(encode, lambda wording: None)
+    words.want(saying("anything"), 1)
+    with pytest.raises(MemoryError, match="no room"):
+        words.newest()

@@ -1,0 +1,38 @@
+"""How a renderer's own failures are told apart: what would mend them decides what the stage does next."""
+
+import numpy as np
+import pytest
+import torch
+
+from daemon.renderer.__main__ import _kind, _out_of_memory
+from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError, RendererError, StreamError, StreamflowError
+
+TOO_MUCH = 2**56
+
+
+@pytest.mark.parametrize("take", [np.empty, torch.empty], ids=["numpy", "torch"])
+def test_memory_that_is_too_short_is_known_whoever_says_so(take: object) -> None:
+    with pytest.raises((MemoryError, RuntimeError)) as caught:
+        take(TOO_MUCH)  # type: ignore[operator]
+    assert _out_of_memory(caught.value)
+
+
+def test_a_gpu_without_memory_is_known_and_another_error_is_not() -> None:
+    assert _out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    with pytest.raises(RuntimeError) as caught:
+        torch.ones(2) @ torch.ones(3)
+    assert not _out_of_memory(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (AcceleratorUnavailable("no GPU"), "accelerator"),
+        (ModelError("no folder"), "look"),
+        (StreamError("no such size"), "look"),
+        (MemoryShort("8 GB are wanted"), "memory"),
+        (RendererError("anything"), "other"),
+    ],
+)
+def test_what_would_mend_a_failure(error: StreamflowError, kind: str) -> None:
+    assert _kind(error) == kind

@@ -1,0 +1,79 @@
+"""Bridges that hang for ever, in their places."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from hand_clock import HandClock
+
+from daemon.shared.clock import NS
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.bridge_set import MOST_HUNG, BridgeSet
+from daemon.stage.bridge_threads import SinkThread, SourceThread
+from io_bridges.empty import EmptySource
+from io_bridges.frames import RenderedFrame, Tick
+from presets.errors import BridgeError
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.005)
+
+
+class Disk:
+    """A sink whose writes hang while it is `stuck`; it can't be opened twice at once."""
+
+    stuck = threading.Event()
+    users = 0
+    written = 0
+
+    def open(self, width: int, height: int, fps: float) -> None:
+        if Disk.users > MOST_HUNG:
+            raise BridgeError("it is in use")
+        Disk.users += 1
+
+    def write(self, frame: RenderedFrame, tick: Tick) -> None:
+        Disk.stuck.wait(30)
+        Disk.written += 1
+
+    def close(self) -> None:
+        Disk.users -= 1
+
+    def status(self) -> dict[str, object]:
+        return {}
+
+
+def test_threads_do_not_pile_up_behind_a_sink_that_hangs_and_it_writes_again_once_it_can() -> None:
+    clock = HandClock()
+    made: list[SinkThread] = []
+
+    def make_sink() -> SinkThread:
+        made.append(SinkThread("disk:", Disk(), clock, 8, 8, 25.0))
+        return made[-1]
+
+    row = BridgeSet(
+        lambda: SourceThread("none:", EmptySource(), clock, Mailbox(), lambda: (8, 8)),
+        [make_sink],
+    )
+    row.sinks[0].start()
+    picture = (RenderedFrame(np.zeros((8, 8, 3), np.uint8), 1, 1, 1, 1), Tick(0, 0, False))
+    for _ in range(3 * MOST_HUNG):
+        row.outlets[0].put(picture)
+        until(lambda: row.sinks[0]._called_at is not None)
+        clock.time += 6 * NS
+        row.look()
+    assert row.abandoned == MOST_HUNG
+    assert len(made) == MOST_HUNG + 1
+    Disk.stuck.set()
+    for thread in made[:-1]:
+        thread.join(20)
+    written = Disk.written
+    row.outlets[0].put(picture)
+    until(lambda: Disk.written > written)
+    row.look()
+    assert len(made) == MOST_HUNG + 1, "the last one is well again"
+    row.sinks[0].stop()
+    row.sinks[0].join(20)

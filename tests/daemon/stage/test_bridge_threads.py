@@ -1,0 +1,203 @@
+"""Bridges that fail, hang and come back, on real threads."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hand_clock import HandClock
+
+from daemon.shared.clock import NS, SystemClock
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.bridge_threads import SinkThread, SourceThread
+from io_bridges.frames import Frame, RenderedFrame, Tick
+from presets.errors import BridgeError
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.005)
+
+
+def frame(index: int, width: int = 64, height: int = 48) -> Frame:
+    return Frame(np.full((height, width, 3), index, dtype=np.uint8), index, 1)
+
+
+class Camera:
+    """A source that does as it is told, and notes on which threads it was called."""
+
+    def __init__(self, *script: Frame | Exception | threading.Event | None) -> None:
+        self.script = list(script)
+        self.opened = self.closed = 0
+        self.threads: set[int] = set()
+        self.refuses_to_open = 0
+
+    def open(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.opened += 1
+        if self.refuses_to_open:
+            self.refuses_to_open -= 1
+            raise BridgeError("the camera is not plugged in")
+
+    def read(self, timeout: float) -> Frame | None:
+        self.threads.add(threading.get_ident())
+        if not self.script:
+            time.sleep(0.01)
+            return None
+        step = self.script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, threading.Event):
+            step.wait(30)
+            return None
+        return step
+
+    def close(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.closed += 1
+
+    def status(self) -> dict[str, object]:
+        return {"kind": "camera"}
+
+
+def source_of(camera: Camera, clock: HandClock | SystemClock) -> tuple[SourceThread, Mailbox[Frame]]:
+    newest: Mailbox[Frame] = Mailbox()
+    return SourceThread("camera:", camera, clock, newest, lambda: (32, 32)), newest
+
+
+def test_pictures_are_fitted_to_the_wanted_size_on_the_sources_own_thread() -> None:
+    camera = Camera(frame(1), frame(2))
+    thread, newest = source_of(camera, SystemClock())
+    thread.start()
+    until(lambda: newest.peek()[1] == 2)
+    thread.stop()
+    thread.join(10)
+    taken, _ = newest.peek()
+    assert taken is not None
+    assert taken.pixels.shape == (32, 32, 3)
+    assert taken.index == 2
+    assert camera.threads == {thread.ident}
+    assert (camera.opened, camera.closed) == (1, 1)
+
+
+def test_a_source_that_fails_is_closed_counted_and_opened_again() -> None:
+    camera = Camera(frame(1), BridgeError("the cable came out"), frame(2))
+    thread, newest = source_of(camera, SystemClock())
+    thread.start()
+    until(lambda: newest.peek()[1] == 2)
+    thread.stop()
+    thread.join(10)
+    assert (camera.opened, camera.closed) == (2, 2)
+    assert thread.status()["failures"] == 1
+    assert thread.status()["failure"] == "", "it is open again"
+
+
+def test_a_first_opening_that_fails_is_told_to_who_started_the_show() -> None:
+    camera = Camera()
+    camera.refuses_to_open = 1
+    thread, _ = source_of(camera, SystemClock())
+    thread.start()
+    with pytest.raises(BridgeError, match="not plugged in"):
+        thread.opened(10)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert camera.closed == 1
+
+
+def test_a_call_that_does_not_come_back_is_overdue_by_the_clock() -> None:
+    stuck = threading.Event()
+    camera = Camera(frame(1), stuck)
+    clock = HandClock()
+    thread, newest = source_of(camera, clock)
+    thread.start()
+    until(lambda: newest.peek()[1] == 1 and not camera.script)
+    assert not thread.trouble
+    clock.time += 6 * NS
+    until(lambda: "not come back" in thread.trouble)
+    thread.stop()
+    stuck.set()
+    thread.join(10)
+    assert not thread.trouble
+
+
+def test_a_first_opening_that_nobody_waits_for_is_tried_again() -> None:
+    camera = Camera(frame(1))
+    camera.refuses_to_open = 2
+    thread, newest = source_of(camera, SystemClock())
+    thread.start()
+    until(lambda: newest.peek()[1] == 1)
+    assert thread.status()["failures"] == 2
+    thread.stop()
+    thread.join(10)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_a_defect_ended_is_in_trouble_and_one_that_was_stopped_is_not() -> None:
+    defective, sound = Camera(ZeroDivisionError("a defect")), Camera()
+    broken, _ = source_of(defective, SystemClock())
+    stopped, _ = source_of(sound, SystemClock())
+    assert not broken.trouble, "it has not begun"
+    for thread in (broken, stopped):
+        thread.start()
+    until(lambda: "defect" in broken.trouble)
+    assert defective.closed == 1
+    stopped.stop()
+    stopped.join(10)
+    assert not stopped.trouble
+
+
+class Screen:
+    """A sink that notes what it is given."""
+
+    def __init__(self) -> None:
+        self.size: tuple[int, int, float] | None = None
+        self.shown: list[tuple[RenderedFrame, Tick]] = []
+
+    def open(self, width: int, height: int, fps: float) -> None:
+        self.size = (width, height, fps)
+
+    def write(self, frame: RenderedFrame, tick: Tick) -> None:
+        self.shown.append((frame, tick))
+
+    def close(self) -> None:
+        pass
+
+    def status(self) -> dict[str, object]:
+        return {}
+
+
+def rendered(index: int, side: int) -> RenderedFrame:
+    return RenderedFrame(np.zeros((side, side, 3), dtype=np.uint8), index, index, 5, 9)
+
+
+def test_a_sink_gets_the_size_it_was_promised_and_a_held_picture_is_scaled_once() -> None:
+    screen = Screen()
+    thread = SinkThread("screen:", screen, SystemClock(), 32, 16, 25.0)
+    thread.start()
+    thread.opened(10)
+    held = rendered(1, 64)
+    for tick in range(2):
+        thread.newest.put((held, Tick(tick, 0, tick > 0)))
+        until(lambda tick=tick: len(screen.shown) == tick + 1)
+    thread.stop()
+    thread.join(10)
+    first, second = (shown for shown, _ in screen.shown)
+    assert first is second
+    assert first.pixels.shape == (16, 32, 3)
+    assert (first.index, first.captured_at, first.revision) == (1, 5, 9)
+    assert screen.size == (32, 16, 25.0)
+
+
+def test_a_picture_of_the_right_size_is_not_touched() -> None:
+    screen = Screen()
+    thread = SinkThread("screen:", screen, SystemClock(), 64, 64, 25.0)
+    thread.start()
+    picture = rendered(1, 64)
+    thread.newest.put((picture, Tick(0, 0, False)))
+    until(lambda: screen.shown)
+    thread.stop()
+    thread.join(10)
+    assert screen.shown[0][0] is picture

@@ -1,0 +1,157 @@
+import itertools
+
+import numpy as np
+import pytest
+from hand_clock import HandClock
+
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.output_clock import OutputClock
+from io_bridges.frames import RenderedFrame, Tick
+from presets.parameters import Parameters
+
+PERIOD = 40_000_000
+
+
+def picture(index: int, value: int = 200, revision: int = 0) -> RenderedFrame:
+    pixels = np.full((4, 6, 3), value, dtype=np.uint8)
+    pixels.flags.writeable = False
+    return RenderedFrame(pixels, index, index, 1, revision)
+
+
+class Show:
+    """An output clock at 25 Hz with everything around it in reach."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.parameters = Parameters()
+        self.rendered = BurstSpreader(self.clock)
+        self.slate: Mailbox[RenderedFrame] = Mailbox()
+        self.safe: Mailbox[RenderedFrame] = Mailbox()
+        self.slate.put(picture(-1, 60))
+        self.safe.put(picture(-2, 90))
+        self.out: list[tuple[RenderedFrame, Tick]] = []
+        self.output = OutputClock(
+            25.0, self.clock, lambda: self.parameters, self.rendered, self.slate, self.safe, [self]
+        )
+
+    def put(self, value: tuple[RenderedFrame, Tick]) -> None:
+        self.out.append(value)
+        if len(self.out) >= self.stop_after:
+            self.output.stop()
+
+    stop_after = 10**9
+
+    def tick(self, **changes: object) -> RenderedFrame:
+        self.parameters = self.parameters.model_copy(update=changes)
+        self.output.tick(self.clock.now())
+        return self.out[-1][0]
+
+
+def test_the_slate_is_on_air_until_the_first_picture_and_a_picture_is_held() -> None:
+    show = Show()
+    assert show.tick().index == -1
+    show.rendered.put(picture(7))
+    assert show.tick().index == 7
+    assert not show.out[-1][1].repeated
+    assert show.tick().index == 7
+    assert show.out[-1][1].repeated
+    assert [tick.index for _, tick in show.out] == [0, 1, 2]
+
+
+def test_freeze_holds_while_newer_pictures_come() -> None:
+    show = Show()
+    show.rendered.put(picture(1))
+    show.tick()
+    show.rendered.put(picture(2))
+    assert show.tick(freeze=True).index == 1
+    assert show.tick(freeze=False).index == 2
+
+
+def test_blackout_fades_over_its_time_and_comes_back() -> None:
+    show = Show()
+    show.rendered.put(picture(1, value=200))
+    levels = [int(show.tick(blackout=True, fade=0.2).pixels[0, 0, 0]) for _ in range(6)]
+    assert levels == sorted(levels, reverse=True)
+    assert 0 < levels[0] < 200
+    assert levels[4:] == [0, 0]
+    back = [int(show.tick(blackout=False).pixels[0, 0, 0]) for _ in range(5)]
+    assert back == sorted(back)
+    assert back[-1] == 200
+
+
+def test_blackout_without_a_fade_is_a_cut() -> None:
+    show = Show()
+    show.rendered.put(picture(1, value=200))
+    assert not show.tick(blackout=True).pixels.any()
+
+
+def test_brightness_is_the_master_fader_and_full_brightness_costs_no_copy() -> None:
+    show = Show()
+    full = picture(1, value=200)
+    show.rendered.put(full)
+    assert show.tick() is full
+    assert int(show.tick(brightness=0.5).pixels[0, 0, 0]) == pytest.approx(100, abs=1)
+    once = show.out[-1][0]
+    assert show.tick() is once, "a held picture is faded once"
+
+
+def test_panic_shows_the_safe_picture_until_one_with_the_restored_parameters_comes() -> None:
+    show = Show()
+    show.rendered.put(picture(1, revision=5))
+    show.tick()
+    show.output.panic(6)
+    assert show.tick().index == -2
+    show.rendered.put(picture(2, revision=5))
+    assert show.tick().index == -2, "a picture with the parameters that caused the panic stays off air"
+    show.rendered.put(picture(3, revision=6))
+    assert show.tick().index == 3
+
+
+def test_panic_cuts_out_of_a_blackout_however_long_the_fade() -> None:
+    show = Show()
+    show.rendered.put(picture(1, revision=5))
+    assert not show.tick(blackout=True, fade=0.0).pixels.any()
+    show.output.panic(6)
+    assert show.tick(blackout=False, fade=30.0).pixels[0, 0, 0] == 90
+    assert not show.tick(blackout=True, fade=0.0).pixels.any()
+    show.output.panic(7)
+    show.rendered.put(picture(2, value=200, revision=7))
+    assert show.tick(blackout=False, fade=30.0).pixels[0, 0, 0] == 200, "also where the renderer is quicker than a tick"
+
+
+def test_panic_works_with_no_renderer_at_all() -> None:
+    show = Show()
+    show.output.panic(1)
+    assert show.tick().index == -2
+
+
+def test_deadlines_are_absolute_and_a_late_tick_drifts_nothing() -> None:
+    show = Show()
+    show.stop_after = 8
+    show.clock.late = {3: PERIOD // 2}
+    show.output.run()
+    due = [tick.at for _, tick in show.out]
+    assert [later - earlier for earlier, later in itertools.pairwise(due)] == [PERIOD] * 7
+    assert show.output.missed == 0
+
+
+def test_ticks_missed_in_a_long_stall_are_counted_and_not_sent_in_a_burst() -> None:
+    show = Show()
+    show.stop_after = 6
+    show.clock.late = {2: 10 * PERIOD + PERIOD // 2}
+    show.output.run()
+    due = [tick.at for _, tick in show.out]
+    steps = [(later - earlier) // PERIOD for earlier, later in itertools.pairwise(due)]
+    assert steps == [1, 1, 10, 1, 1]
+    assert show.output.missed == 9
+    assert all((moment - due[0]) % PERIOD == 0 for moment in due), "it goes on in phase"
+
+
+def test_the_delay_is_measured_once_a_picture() -> None:
+    show = Show()
+    show.rendered.put(picture(1))
+    show.tick()
+    show.clock.time += PERIOD
+    show.tick()
+    assert show.output.delays.quantile(1.0) == pytest.approx((1_000_000_000 - 1) / 1e9)

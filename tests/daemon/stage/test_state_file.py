@@ -1,0 +1,138 @@
+"""The state file: what was, comes back; what is damaged steps aside."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon.stage.state_file import MOST_BYTES, StateFile, default_state_path
+from presets.parameter_table import PARAMETERS, Value
+
+VALUES: dict[str, Value] = {address: parameter.default for address, parameter in PARAMETERS.items()} | {
+    "/strength": 0.123456789,
+    "/seed": 2**31 - 1,
+    "/prompt/2/text": "grünes Feuer 🔥",
+    "/blackout": True,
+    "/preset": "fire",
+    "/mode": "text",
+}
+
+
+class Hand:
+    """A clock turned by hand."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "state.json"
+
+
+def test_everything_comes_back(path: Path) -> None:
+    assert StateFile(path).restore() == {}
+    assert StateFile(path).save_if_changed(VALUES)
+    restored = StateFile(path).restore()
+    assert restored == VALUES
+    assert {address: type(value) for address, value in restored.items()} == {a: type(v) for a, v in VALUES.items()}
+
+
+def test_it_writes_changes_only_and_once_a_second(path: Path) -> None:
+    now = Hand()
+    state = StateFile(path, now)
+    assert state.save_if_changed(VALUES)
+    now.at += 0.5
+    moved = VALUES | {"/strength": 0.5}
+    assert not state.save_if_changed(moved)
+    assert StateFile(path).restore()["/strength"] == VALUES["/strength"]
+    now.at += 0.5
+    assert state.save_if_changed(moved)
+    assert StateFile(path).restore()["/strength"] == 0.5
+    now.at += 5
+    assert not state.save_if_changed(dict(moved))
+    assert state.save_if_changed(VALUES, at_once=True)
+    assert state.save_if_changed(moved, at_once=True)
+
+
+def test_what_is_kept_is_a_copy(path: Path) -> None:
+    now = Hand()
+    state = StateFile(path, now)
+    values = dict(VALUES)
+    state.save_if_changed(values)
+    values["/seed"] = 1
+    now.at += 2
+    assert state.save_if_changed(values)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b'{"values": []}',
+        b'{"version": 1}',
+        b"[" * 100_000,
+        b'{"values": ' + b"9" * 5000 + b"}",
+        b" " * (MOST_BYTES + 1),
+        json.dumps({"version": 1, "values": VALUES}).encode()[:-20],
+    ],
+    ids=range(10),
+)
+def test_a_damaged_file_steps_aside(path: Path, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    path.parent.mkdir()
+    path.write_bytes(data)
+    assert StateFile(path).restore() == {}
+    assert [file.name for file in path.parent.iterdir()] == ["state.json.damaged"]
+    assert (path.parent / "state.json.damaged").read_bytes() == data
+    assert "the defaults play" in caplog.text
+
+
+def test_entries_of_another_version_are_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    path.parent.mkdir()
+    values = {"/strength": 7, "/glitter": 1, "/steps": None, "/seed": 3, "/mode": "sideways"}
+    path.write_text(json.dumps({"version": 99, "values": values}))
+    assert StateFile(path).restore() == {"/strength": 1.0, "/seed": 3}
+    assert "/glitter" in caplog.text
+    assert "/steps" in caplog.text
+    assert "sideways" in caplog.text
+
+
+def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    now = Hand()
+    state = StateFile(tmp_path / "file" / "state.json", now)
+    assert state.restore() == {}
+    for _ in range(3):
+        assert not state.save_if_changed(VALUES)
+        now.at += 2
+    assert caplog.text.count("the show goes on") == 1
+    (tmp_path / "file").unlink()
+    assert state.save_if_changed(VALUES)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no path there")
+def test_a_pipe_neither_hangs_the_show_nor_is_replaced(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    state = StateFile(path)
+    assert state.restore() == {}
+    assert not state.save_if_changed(VALUES)
+    assert path.is_fifo()
+    assert caplog.text.count("no plain file") == 2
+
+
+def test_the_default_place_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_state_path().name == "state.json"
+    assert default_state_path().parent.name == "streamflow-live"
+    assert StateFile().path == default_state_path()

@@ -1,0 +1,227 @@
+"""Real renderer processes with the echo model, over the real link: killed, stopped, swapped."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from rig import ECHO, Rig, until
+
+from daemon.link.client import LinkClient
+from daemon.renderer.echo_stream import arrival_stamp
+from daemon.shared.clock import NS, SystemClock
+from daemon.supervision.renderer_process import BuildSettings
+from presets.parameters import Parameters
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    with Rig() as rig:
+        yield rig
+
+
+def test_a_picture_goes_through_with_its_stamps_and_the_newest_parameters(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    assert rig.aired[-1].source_index == -1
+    assert rig.aired[-1].pixels[-1, -1].tolist() == [7, 7, 7], "the seed of the snapshot"
+    rig.revision = 2
+    rig.show(99)
+    until(lambda: rig.aired[-1].source_index == 1)
+    shown = rig.aired[-1]
+    assert shown.pixels[-1, -1].tolist() == [99, 99, 99]
+    assert rig.frame is not None
+    assert shown.captured_at == rig.frame.captured_at
+    assert shown.captured_at < arrival_stamp(shown.pixels) < time.monotonic_ns()
+    assert shown.revision == 2
+    assert not shown.pixels.flags.writeable
+
+
+def test_a_still_picture_is_not_drawn_again_until_the_parameters_change(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    rig.show(50)
+    until(lambda: rig.aired[-1].source_index == 1)
+    time.sleep(0.4)
+    still = len(rig.aired)
+    assert still <= rig.aired[-1].index
+    time.sleep(0.4)
+    assert len(rig.aired) == still
+    rig.revision = 5
+    rig.link.ring()
+    until(lambda: rig.aired[-1].revision == 5)
+    assert rig.aired[-1].source_index == 1
+    assert len(rig.aired) == still + 1
+
+
+def test_a_killed_renderer_is_replaced_and_the_indices_go_on(rig: Rig) -> None:
+    until(lambda: len(rig.aired) > 3)
+    rig.parameters = Parameters(seed=11)
+    rig.revision = 3
+    first, last = rig.pid, rig.aired[-1].index
+    os.kill(first, signal.SIGKILL)
+    until(lambda: rig.pid not in (0, first) and rig.aired[-1].pixels[-1, -1, 0] == 11)
+    assert rig.aired[-1].index > last
+    assert rig.aired[-1].revision == 3
+    assert rig.supervisor.restarts == 1
+    assert "signal 9" in rig.supervisor.last_failure
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
+def test_a_stopped_renderer_is_stuck_is_killed_and_replaced(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    first = rig.pid
+    os.kill(first, signal.SIGSTOP)
+    until(lambda: rig.supervisor.restarts == 1)
+    assert "said nothing" in rig.supervisor.last_failure
+    until(lambda: rig.pid not in (0, first) and not psutil.pid_exists(first))
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count)
+
+
+def test_another_build_takes_over_with_its_first_picture_and_the_old_one_ends(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    first = rig.pid
+    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    until(lambda: rig.aired[-1].pixels.shape == (96, 128, 3))
+    shapes = [frame.pixels.shape[0] for frame in rig.aired]
+    assert shapes == sorted(shapes), "once switched, the old one is off the air"
+    until(lambda: not psutil.pid_exists(first))
+    assert rig.supervisor.restarts == 0
+
+
+def test_what_says_itself_that_it_can_not_be_had_is_tried_once_and_given_up_for_the_one_that_played(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    until(lambda: rig.aired)
+    first = rig.pid
+    rig.wanted = BuildSettings("/nowhere/at/all", 64, 64, "auto")
+    until(lambda: rig.went_back, seconds=60)
+    build, reason = rig.went_back[0]
+    assert build == ECHO
+    assert "/nowhere/at/all" in reason
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count)
+    assert rig.pid == first, "the one on air played on"
+    assert caplog.text.count("gave no picture") == 1
+
+
+def test_a_build_has_its_two_tries_whatever_became_of_the_one_before(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    until(lambda: rig.supervisor._on_air)
+    first = rig.pid
+    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    os.kill(first, signal.SIGKILL)
+    killed: set[int] = set()
+    while not rig.went_back:
+        candidate = rig.supervisor._candidate
+        if candidate is not None and candidate.pid not in killed:
+            assert candidate.build == rig.wanted
+            os.kill(candidate.pid, signal.SIGKILL)
+            killed.add(candidate.pid)
+        time.sleep(0.005)
+    assert caplog.text.count("gave no picture") == len(killed) == 2
+    until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == ECHO)
+
+
+def test_at_the_start_a_hopeless_build_tells_why_and_is_left_until_another_is_wanted() -> None:
+    with Rig(BuildSettings("/nowhere/at/all", 64, 64, "auto")) as rig:
+        until(lambda: rig.supervisor.status()["phase"] == "down" and rig.supervisor.last_failure)
+        wait = (rig.supervisor._next_start - rig.clock.now()) / NS
+        assert wait > 30
+        assert "/nowhere/at/all" in rig.told[-1], "the slate says why"
+        assert "/nowhere/at/all" in rig.supervisor.status()["text"]
+        rig.wanted = ECHO
+        until(lambda: rig.aired)
+
+
+def test_two_numbers_of_a_size_start_one_renderer(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    until(lambda: rig.supervisor._on_air)
+    caplog.set_level("INFO")
+    rig.wanted = BuildSettings("echo", 128, 32, "auto")
+    time.sleep(0.15)
+    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    until(lambda: rig.aired[-1].pixels.shape == (96, 128, 3))
+    assert caplog.text.count("starting a renderer") == 1
+
+
+def test_a_renderer_that_the_system_can_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with Rig() as rig:
+        until(lambda: "can't be started" in rig.supervisor.last_failure)
+        monkeypatch.undo()
+        until(lambda: rig.aired)
+        assert len(rig.link._peers) == 1, "those that never began are not expected any more"
+
+
+def test_a_renderer_is_not_blamed_for_the_time_in_which_the_stage_itself_stood_still(rig: Rig) -> None:
+    until(lambda: rig.aired and rig.supervisor.status()["phase"] == "playing")
+    pid = rig.pid
+    ahead = SystemClock()
+    rig.clock.now = lambda: ahead.now() + 60 * NS  # type: ignore[method-assign]
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count + 3)
+    assert rig.supervisor.restarts == 0
+    assert rig.pid == pid
+
+
+def test_the_link_forgets_renderers_that_are_gone(rig: Rig) -> None:
+    for _ in range(3):
+        until(lambda: rig.pid and rig.supervisor.status()["phase"] == "playing")
+        pid = rig.pid
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: rig.pid not in (0, pid))
+        count = len(rig.aired)
+        until(lambda count=count: len(rig.aired) > count)
+    assert len(rig.link._by_identity) == 1
+    assert set(rig.link._asks) <= set(rig.link._by_identity)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "ask", "width": float("inf"), "height": 64, "patience": 0.1},
+        {"type": "ask", "width": 0, "height": 64, "patience": 0.1},
+        {"type": "ask", "width": 10**9, "height": 64, "patience": 0.1},
+        {"type": "ask", "width": 64, "height": 64, "patience": float("nan")},
+        {"type": "picture"},
+        {"type": "progress", "phase": ["playing"]},
+        {"type": "description", "description": 7},
+        [],
+        7,
+    ],
+)
+def test_a_renderer_that_says_nonsense_is_refused_and_the_link_goes_on(rig: Rig, message: object) -> None:
+    peer = rig.link.expect()
+    until(lambda: rig.aired)
+    connection = LinkClient(rig.link.endpoint, peer.token)
+    connection._socket.send(json.dumps(message).encode())
+    until(lambda: rig.link.refused == 1)
+    count = len(rig.aired)
+    until(lambda: len(rig.aired) > count)
+    connection.close()
+
+
+def test_a_stranger_without_the_token_is_not_heard(rig: Rig) -> None:
+    until(lambda: rig.aired)
+    refused = rig.link.refused
+    stranger = LinkClient(rig.link.endpoint, "0" * 32)
+    stranger.failed("I am the renderer")
+    until(lambda: rig.link.refused > refused)
+    assert rig.supervisor.last_failure == ""
+    stranger.close()
+
+
+def test_no_orphan_is_left_when_the_stage_dies(rig: Rig) -> None:
+    until(lambda: rig.supervisor._on_air)
+    process = psutil.Process(rig.pid)
+    renderer = rig.supervisor._on_air
+    assert renderer is not None
+    stdin = renderer._process.stdin
+    assert stdin is not None
+    stdin.close()  # what the kernel does when the stage is gone
+    psutil.wait_procs([process], timeout=10)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

@@ -1,0 +1,92 @@
+"""`RecordingDesk`: a desk over the real parameters, with their real coercion, that remembers what came."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from io_bridges.show_control import ControlReply
+from presets.errors import ParameterRefused
+from presets.parameter_table import PARAMETERS, Parameter, Value
+from presets.parameters import ACTIONS, Action
+
+
+class RecordingSubscription:
+    def __init__(self, desk: "RecordingDesk", surface: str, wake: Callable[[], None]) -> None:
+        self.desk, self.surface, self.wake = desk, surface, wake
+        self.changes: dict[str, Value] = {}
+
+    def take(self) -> dict[str, Value]:
+        with self.desk.lock:
+            taken, self.changes = self.changes, {}
+        return taken
+
+    def close(self) -> None:
+        with self.desk.lock:
+            if self in self.desk.subscriptions:
+                self.desk.subscriptions.remove(self)
+
+
+class RecordingDesk:
+    """A `Desk` without a show behind it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.applied: list[tuple[str, tuple[object, ...], str]] = []
+        self.refusals: list[tuple[str, str]] = []
+        self.subscriptions: list[RecordingSubscription] = []
+        self.state: dict[str, object] = {"fps": 24.5, "latency_ms": 83.0}
+        self._values = {address: parameter.default for address, parameter in PARAMETERS.items()}
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return PARAMETERS
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {action.address: action for action in ACTIONS}
+
+    def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+        answer = self._answer(address, arguments, sender)
+        with self.lock:
+            self.applied.append((address, tuple(arguments), sender))
+        return answer
+
+    def _answer(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+        if address in self.actions:
+            return ControlReply(address, True, None)
+        if address not in PARAMETERS:
+            return ControlReply(address, False, None, f"no parameter is called {address}")
+        if len(arguments) != 1:
+            return ControlReply(address, False, None, f"one value is expected, {len(arguments)} came")
+        try:
+            value = PARAMETERS[address].coerce(arguments[0])
+        except ParameterRefused as error:
+            return ControlReply(address, False, None, str(error))
+        with self.lock:
+            self._values[address] = value
+            told = [s for s in self.subscriptions if not sender.startswith(s.surface)]
+            for subscription in told:
+                subscription.changes.pop(address, None)
+                subscription.changes[address] = value
+        for subscription in told:
+            subscription.wake()
+        return ControlReply(address, True, value, "" if value == arguments[0] else f"taken as {value}")
+
+    def values(self) -> dict[str, Value]:
+        with self.lock:
+            return dict(self._values)
+
+    def looks(self) -> list[str]:
+        return ["aurora", "neon"]
+
+    def status(self) -> dict[str, object]:
+        return dict(self.state)
+
+    def refused(self, sender: str, reason: str) -> None:
+        with self.lock:
+            self.refusals.append((sender, reason))
+
+    def subscribe(self, surface: str, wake: Callable[[], None]) -> RecordingSubscription:
+        subscription = RecordingSubscription(self, surface, wake)
+        with self.lock:
+            self.subscriptions.append(subscription)
+        return subscription

@@ -1,0 +1,162 @@
+"""A small real desk over the declaration and a pump of moving pictures, for the tests of the web page."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from io_bridges.frames import RenderedFrame, Tick
+from io_bridges.show_control import ControlReply
+from io_bridges.web.preview import WebPreview
+from io_bridges.web.server import WebControl
+from presets.errors import ParameterRefused
+from presets.parameter_table import PARAMETERS, Parameter, Value
+from presets.parameters import ACTIONS, Action
+
+LOOKS: dict[str, dict[str, Value]] = {
+    "neon-tunnel": {"/prompt/1/text": "neon tunnel", "/strength": 0.6},
+    "deep-sea": {"/prompt/1/text": "bioluminescent plankton", "/strength": 0.85, "/steps": 6},
+    "embers": {"/prompt/1/text": "embers in the wind", "/strength": 0.4},
+    "white_noise": {"/prompt/1/text": "starfield", "/strength": 1.0},
+}
+
+
+class DeskSubscription:
+    def __init__(self, desk: "WebDesk", surface: str, wake: Callable[[], None]) -> None:
+        self.desk, self.surface, self.wake = desk, surface, wake
+        self.changes: dict[str, Value] = {}
+
+    def take(self) -> dict[str, Value]:
+        with self.desk.lock:
+            changes, self.changes = self.changes, {}
+        return changes
+
+    def close(self) -> None:
+        with self.desk.lock:
+            self.desk.subscriptions.remove(self)
+
+
+class WebDesk:
+    """Coerces by the declaration, keeps values, tells the others; looks and actions do what they say."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.subscriptions: list[DeskSubscription] = []
+        self.asked: list[tuple[str, tuple[object, ...], str]] = []
+        self.refusals: list[tuple[str, str]] = []
+        self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
+        self._values: dict[str, Value] = {address: entry.default for address, entry in PARAMETERS.items()}
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return PARAMETERS
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {action.address: action for action in ACTIONS}
+
+    def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+        with self.lock:
+            self.asked.append((address, tuple(arguments), sender))
+            if address in self.actions:
+                return self._act(address, arguments, sender)
+            if address not in PARAMETERS:
+                return ControlReply(address, False, None, f"there is no parameter {address[:60]!r}")
+            try:
+                value = PARAMETERS[address].coerce(arguments[0])
+            except ParameterRefused as error:
+                return ControlReply(address, False, None, str(error))
+            if address == "/preset" and value not in LOOKS:
+                return ControlReply(address, False, None, f"there is no look {value!r}")
+            self._change({address: value, **(LOOKS[str(value)] if address == "/preset" else {})}, sender)
+        return ControlReply(address, True, value, "" if value == arguments[0] else f"taken as {value}")
+
+    def _act(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+        if address == "/panic":
+            self._change({"/freeze": False, "/blackout": False}, sender)
+        elif address == "/prompt":
+            self._change({"/prompt/1/text": str(arguments[0])}, sender)
+        return ControlReply(address, True, None)
+
+    def _change(self, changes: dict[str, Value], sender: str) -> None:
+        self._values.update(changes)
+        for subscription in self.subscriptions:
+            if not sender.startswith(subscription.surface):
+                subscription.changes.update(changes)
+                subscription.wake()
+
+    def values(self) -> dict[str, Value]:
+        with self.lock:
+            return dict(self._values)
+
+    def looks(self) -> list[str]:
+        return list(LOOKS)
+
+    def status(self) -> dict[str, object]:
+        return self.state
+
+    def refused(self, sender: str, reason: str) -> None:
+        self.refusals.append((sender, reason))
+
+    def subscribe(self, surface: str, wake: Callable[[], None]) -> DeskSubscription:
+        subscription = DeskSubscription(self, surface, wake)
+        with self.lock:
+            self.subscriptions.append(subscription)
+        return subscription
+
+
+def flat(index: int, level: int, size: int = 32) -> tuple[RenderedFrame, Tick]:
+    """A picture of one grey level, which survives JPEG."""
+    pixels = np.full((size, size, 3), level, np.uint8)
+    return RenderedFrame(pixels, index, -1, 0, 0), Tick(index, time.monotonic_ns(), False)
+
+
+def plasma(height: int, width: int, phase: float) -> np.ndarray:
+    """Moving colour without symmetry, uint8 [height, width, 3]."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height * 6
+    wave = np.sin(x + phase) + np.sin(1.7 * y - 1.3 * phase) + np.sin(np.hypot(x - 3.7, y - 2.2) * 2.1 - 2 * phase)
+    channels = [0.5 + 0.5 * np.cos(wave * 1.4 + shift) for shift in (0.0, 1.9, 3.6)]
+    return (np.stack(channels, axis=-1) ** 1.6 * 255).astype(np.uint8)
+
+
+@contextmanager
+def serving(control: WebControl, desk: WebDesk) -> Iterator[WebControl]:
+    """The control, open and served by a thread of its own."""
+    control.open(desk)
+    thread = threading.Thread(target=control.serve, name="web")
+    thread.start()
+    try:
+        yield control
+    finally:
+        control.stop()
+        thread.join(15)
+        control.close()
+        assert not thread.is_alive(), "serve did not return after stop"
+
+
+@contextmanager
+def pumping(preview: WebPreview, desk: WebDesk, size: tuple[int, int] = (144, 256)) -> Iterator[None]:
+    """Moving pictures at about 25 a second; `/freeze` holds them and `/blackout` makes them black."""
+    loop = [plasma(*size, 2 * np.pi * step / 50) for step in range(50)]
+    black = np.zeros_like(loop[0])
+    ended = threading.Event()
+
+    def pump() -> None:
+        index = moment = 0
+        while not ended.wait(0.04):
+            values = desk.values()
+            index, moment = index + 1, moment + (not values["/freeze"])
+            pixels = black if values["/blackout"] else loop[moment % 50]
+            preview.write(RenderedFrame(pixels, moment, -1, 0, 0), Tick(index, time.monotonic_ns(), False))
+
+    preview.open(size[1], size[0], 25)
+    thread = threading.Thread(target=pump, name="pump")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        preview.close()

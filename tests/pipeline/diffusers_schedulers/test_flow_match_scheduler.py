@@ -1,0 +1,168 @@
+"""`step_batch` of the flow-matching scheduler against diffusers' own `step`, a sample at a time."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.diffusers_schedulers import FlowMatchEulerScheduler, PeRFlowScheduler
+from pipeline.noise import unit_noise
+from presets.errors import ScheduleError
+
+SHAPE = (2, 3, 4)
+SETTINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"shift": 3.0}, {}),
+    ({"use_dynamic_shifting": True}, {"mu": 0.8}),
+    ({"use_dynamic_shifting": True, "time_shift_type": "linear", "shift_terminal": 0.1}, {"mu": 1.1}),
+    ({"shift": 2.0, "use_karras_sigmas": True}, {}),
+    ({"invert_sigmas": True}, {}),
+    ({"stochastic_sampling": True, "shift": 3.0}, {}),
+]
+
+
+def randn(seed: int, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def one_by_one(
+    config: dict[str, Any], given_: dict[str, Any], steps: int, rows: list[int], out: torch.Tensor, z: torch.Tensor,
+    noise: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """Every sample stepped by an instance of diffusers' scheduler of its own."""
+    stepped = []
+    for index, row in enumerate(rows):
+        scheduler = FlowMatchEulerDiscreteScheduler(**config)
+        scheduler.set_timesteps(steps, **given_)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                "diffusers.schedulers.scheduling_flow_match_euler_discrete.randn_tensor",
+                lambda *_, index=index, **__: noise[index : index + 1],
+            )
+            here = slice(index, index + 1)
+            stepped.append(scheduler.step(out[here], scheduler.timesteps[row], z[here], return_dict=False)[0])
+    return torch.cat(stepped)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    which=st.integers(0, len(SETTINGS) - 1),
+    steps=st.integers(2, 12),
+    places=st.lists(st.floats(0, 0.999), min_size=1, max_size=9),
+    dtype=st.sampled_from([torch.float32, torch.float16, torch.bfloat16]),
+)
+def test_step_batch_is_step_for_every_sample(which: int, steps: int, places: list[float], dtype: torch.dtype) -> None:
+    config, given_ = SETTINGS[which]
+    rows = [int(place * steps) for place in places]
+    out, z, noise = (randn(seed, len(rows), *SHAPE, dtype=dtype) for seed in (1, 2, 3))
+    scheduler = FlowMatchEulerScheduler(**config)
+    scheduler.set_timesteps(steps, **given_)
+    batched = scheduler.step_batch(out, scheduler.timesteps[rows], z, noise=noise)
+    assert batched.dtype == dtype
+    # diffusers rounds σ·out to a half type before it is added, ours is rounded once, at the end.
+    close = {torch.float32: 1e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}[dtype]
+    reference = one_by_one(config, given_, steps, rows, out, z, noise)
+    torch.testing.assert_close(batched, reference, rtol=close, atol=close)
+
+
+def test_every_sample_has_its_own_timestep_and_the_order_of_calls_means_nothing() -> None:
+    scheduler = FlowMatchEulerScheduler(shift=3.0)
+    scheduler.set_timesteps(4)
+    out, z = randn(1, 4, *SHAPE), randn(2, 4, *SHAPE)
+    rows = [3, 0, 2, 2]
+    first = scheduler.step_batch(out, scheduler.timesteps[rows], z)
+    assert torch.equal(scheduler.step_batch(out, scheduler.timesteps[rows], z), first)
+    for index, row in enumerate(rows):
+        assert torch.equal(
+            scheduler.step_batch(out[index : index + 1], scheduler.timesteps[[row]], z[index : index + 1]),
+            first[index : index + 1],
+        )
+        for other in {0, 2, 3} - {row}:
+            moved = scheduler.step_batch(out[index : index + 1], scheduler.timesteps[[other]], z[index : index + 1])
+            assert (moved - first[index]).abs().max() > 1e-2
+
+
+def test_noise_of_a_stochastic_step_comes_from_the_generator() -> None:
+    scheduler = FlowMatchEulerScheduler(stochastic_sampling=True)
+    scheduler.set_timesteps(3)
+    out, z, t = randn(1, 2, *SHAPE), randn(2, 2, *SHAPE), scheduler.timesteps[[0, 1]]
+    drawn = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(5))
+    by_generator = scheduler.step_batch(out, t, z, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(by_generator, scheduler.step_batch(out, t, z, noise=drawn))
+    assert not torch.equal(by_generator, scheduler.step_batch(out, t, z, noise=unit_noise(1, 0, (2, *SHAPE))))
+
+
+def test_double_precision_stays_double() -> None:
+    scheduler = FlowMatchEulerScheduler()
+    scheduler.set_timesteps(4)
+    out, z = randn(1, 1, *SHAPE).double(), randn(2, 1, *SHAPE).double()
+    stepped = scheduler.step_batch(out, scheduler.timesteps[:1], z)
+    assert torch.equal(stepped, z + (scheduler.sigmas[1] - scheduler.sigmas[0]).double() * out)
+
+
+def test_a_configuration_of_diffusers_own_scheduler_is_taken() -> None:
+    theirs = FlowMatchEulerDiscreteScheduler(shift=3.0, num_train_timesteps=500)
+    ours = FlowMatchEulerScheduler.from_config(theirs.config)
+    ours.set_timesteps(5)
+    theirs.set_timesteps(5)
+    assert torch.equal(ours.timesteps, theirs.timesteps)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"timesteps": torch.tensor([1000.0, 751.0])}, "timesteps holds 751; this schedule has 1000, 750"),
+        ({"timesteps": torch.tensor([752.0, 500.0], dtype=torch.bfloat16)}, "timesteps holds 752"),
+        ({"timesteps": torch.tensor([float("nan"), 500.0])}, "timesteps holds nan"),
+        ({"timesteps": torch.tensor([1000.0])}, r"timesteps is float32 \[1\]; it must be numbers \[2\]"),
+        ({"timesteps": torch.tensor(1000.0)}, r"timesteps is float32 \[\]"),
+        ({"model_output": torch.zeros(2, 3, 4)}, r"model_output is float32 \[2, 3, 4\]; it must be as sample"),
+        ({"model_output": torch.zeros(2, *SHAPE, dtype=torch.int64)}, "model_output is int64"),
+        ({"sample": torch.zeros(2, *SHAPE, dtype=torch.uint8)}, "sample is uint8"),
+        ({"sample": torch.tensor(1.0)}, r"sample is float32 \[\]; it must be a batch"),
+    ],
+)
+def test_bad_input_is_named(changed: dict[str, torch.Tensor], said: str) -> None:
+    scheduler = FlowMatchEulerScheduler()
+    scheduler.set_timesteps(4, sigmas=np.linspace(1, 0.25, 4))
+    fine = {
+        "model_output": torch.zeros(2, *SHAPE),
+        "timesteps": torch.tensor([1000.0, 500.0]),
+        "sample": torch.zeros(2, *SHAPE),
+    }
+    assert scheduler.step_batch(**fine).shape == (2, *SHAPE)
+    with pytest.raises(ScheduleError, match=said):
+        scheduler.step_batch(**{**fine, **changed})
+
+
+@pytest.mark.parametrize("scheduler", [FlowMatchEulerScheduler(), PeRFlowScheduler()])
+def test_nothing_is_read_back_where_timesteps_are_on_the_cpu(
+    scheduler: FlowMatchEulerScheduler | PeRFlowScheduler,
+) -> None:
+    scheduler.set_timesteps(4)
+    sample = torch.zeros(2, *SHAPE, dtype=torch.float16, device="meta")  # it has no values: asking for one raises
+    stepped = scheduler.step_batch(sample, scheduler.timesteps[:2], sample)
+    assert (stepped.shape, stepped.dtype, stepped.device.type) == (sample.shape, torch.float16, "meta")
+    with pytest.raises(NotImplementedError):
+        scheduler.step_batch(sample, scheduler.timesteps[:2].to("meta"), sample)
+
+
+def test_timesteps_that_repeat_are_refused_where_a_sample_would_be_lost() -> None:
+    scheduler = FlowMatchEulerScheduler()
+    scheduler.set_timesteps(3, sigmas=[1.0, 0.5, 0.5])
+    with pytest.raises(ScheduleError, match="timesteps repeat"):
+        scheduler.step_batch(torch.zeros(1, 2), torch.tensor([500.0]), torch.zeros(1, 2))
+
+
+def test_step_batch_before_set_timesteps_is_refused() -> None:
+    with pytest.raises(ScheduleError, match="set_timesteps first"):
+        FlowMatchEulerScheduler().step_batch(torch.zeros(1, 2), torch.tensor([500.0]), torch.zeros(1, 2))
+
+
+def test_no_steps_are_refused() -> None:
+    with pytest.raises(ScheduleError, match="steps is 0; it must be a whole number of 1 or more"):
+        FlowMatchEulerScheduler().set_timesteps(0)
