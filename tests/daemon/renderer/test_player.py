@@ -187,10 +187,10 @@ def test_low_latency_begins_when_what_is_in_flight_has_come_out_and_ends_at_once
 def test_a_frame_buffer_of_a_live_source_begins_and_ends_together(rig: Rig, together: int, begun: list[int]) -> None:
     rig.set(frame_buffer=together)
     rig.live = True
-    assert [rig.turn() for _ in range(6)] == start_morphs
+    assert [rig.turn() for _ in range(6)] == begun
     rig.live = False
     drawn = rig.rest()
-    assert len(drawn) == sum(start_morphs)
+    assert len(drawn) == sum(begun)
     assert indices(drawn) == sorted(set(indices(drawn)))
     assert rig.places == [(place, together) for _ in range(len(drawn) // together) for place in range(together)]
 
