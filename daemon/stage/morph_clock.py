@@ -19,6 +19,11 @@ class MorphClock:
         self._course = start_morphs(parameters, self._now())
         self._still = STILL
 
+    @property
+    def is_moving(self) -> bool:
+        """True during a morph and while the noise drifts."""
+        return self._still is STILL
+
     def message(self) -> tuple[int, bytes]:
         """The newest revision, and the moment of it as the link carries it. Each call counts as a picture."""
         standing, at = self._store.standing(), self._now()

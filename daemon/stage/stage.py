@@ -24,6 +24,7 @@ from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.process_tuning import tune_process
 from daemon.stage.prometheus import prometheus_text
 from daemon.stage.settings import Settings
+from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.state_file import StateFile
 from daemon.supervision.renderer_process import BuildSettings
@@ -81,6 +82,18 @@ class Stage:
             self.bridges.outlets,
         )
         self._controls = self._make_controls()
+        self._status = ShowStatus(
+            settings,
+            self.clock,
+            self._parameters,
+            lambda: self._moments.is_moving,
+            self.output,
+            self.rendered_rate,
+            self.supervisor,
+            self.bridges,
+            self._controls,
+            self.link,
+        )
         self._state: StateFile | None = None
         self._claimed: IO[bytes] | None = None
         self._stopping = threading.Event()
@@ -126,6 +139,7 @@ class Stage:
         looked = self.clock.now()
         while not stop.wait(HOUSEKEEPING):
             self._save_state()
+            self._status.log_notices()
             now = self.clock.now()
             # After Ctrl-Z and fg all calls look late: they have until the next round to come back.
             if now - looked < 4 * HOUSEKEEPING * NS:
@@ -174,28 +188,8 @@ class Stage:
         return self._parameters().mode == "text" or self._incoming.peek()[1] == 0
 
     def status(self) -> dict[str, Any]:
-        """The show's state, JSON-able; any thread."""
-        now = self.clock.now()
-        on_air = self.output.on_air
-        delay, interval = self.output.delays.quantile(0.5), self.output.intervals.quantile(0.999)
-        return {
-            "fps": round(self.rendered_rate.per_second(now), 2),
-            "rendered": self.rendered_rate.total,
-            "output_fps": self.settings.fps,
-            "output_size": list(self.settings.output_size),
-            "output_interval_p999_ms": None if interval is None else round(interval * 1000, 2),
-            "ticks": self.output.ticks,
-            "missed_ticks": self.output.missed,
-            # What is drawn from words alone, or once more, has no moment that it was captured.
-            "latency_ms": round(delay * 1000, 1) if delay is not None and on_air and on_air.captured_at else None,
-            "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
-            "renderer": self.supervisor.status(),
-            "sources": [self.bridges.source.status()],
-            "sinks": [sink.status() for sink in self.bridges.sinks],
-            "controls": [control.status() for control in self._controls],
-            "abandoned_bridges": self.bridges.abandoned,
-            "link_refused": self.link.refused,
-        }
+        """Return the state of the show, ready for JSON. Any thread may call it."""
+        return self._status.compose()
 
     # The seams between the parts.
 

@@ -1,0 +1,85 @@
+"""`ShowStatus`: the status of a show, composed from its parts for the page, the controls and Prometheus."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from daemon.link.server import LinkServer
+from daemon.shared.clock import Clock
+from daemon.stage.bridge_set import BridgeSet
+from daemon.stage.control_thread import ControlThread
+from daemon.stage.metrics import Rate
+from daemon.stage.notices import Notice, NoticeLog, as_json, size_notice, still_notice
+from daemon.stage.output_clock import OutputClock
+from daemon.stage.settings import Settings
+from daemon.supervision.supervisor import Supervisor
+from presets.parameters import Parameters
+
+
+class ShowStatus:
+    """Reads the parts of one show. Any thread may call it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        parameters: Callable[[], Parameters],
+        is_moving: Callable[[], bool],
+        output: OutputClock,
+        rendered_rate: Rate,
+        supervisor: Supervisor,
+        bridges: BridgeSet,
+        controls: Sequence[ControlThread],
+        link: LinkServer,
+    ) -> None:
+        """`is_moving` returns True during a morph and while the noise drifts."""
+        self._settings = settings
+        self._clock = clock
+        self._parameters = parameters
+        self._is_moving = is_moving
+        self._output = output
+        self._rendered_rate = rendered_rate
+        self._supervisor = supervisor
+        self._bridges = bridges
+        self._controls = controls
+        self._link = link
+        self._size_at_start = (parameters().width, parameters().height)
+        self._log = NoticeLog()
+
+    def compose(self) -> dict[str, Any]:
+        """Return the state of the show, ready for JSON."""
+        now = self._clock.now()
+        output, on_air = self._output, self._output.on_air
+        delay, interval = output.delays.quantile(0.5), output.intervals.quantile(0.999)
+        return {
+            "fps": round(self._rendered_rate.per_second(now), 2),
+            "rendered": self._rendered_rate.total,
+            "output_fps": self._settings.fps,
+            "output_size": list(self._settings.output_size),
+            "output_interval_p999_ms": None if interval is None else round(interval * 1000, 2),
+            "ticks": output.ticks,
+            "missed_ticks": output.missed,
+            # Pictures drawn from text, and repeated ones, have no capture time.
+            "latency_ms": round(delay * 1000, 1) if delay is not None and on_air and on_air.captured_at else None,
+            "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
+            "renderer": self._supervisor.status(),
+            "sources": [self._bridges.source.status()],
+            "sinks": [sink.status() for sink in self._bridges.sinks],
+            "controls": [control.status() for control in self._controls],
+            "abandoned_bridges": self._bridges.abandoned,
+            "link_refused": self._link.refused,
+            "notices": as_json(self.notices()),
+        }
+
+    def log_notices(self) -> None:
+        """Write the notices that are new to the log. One thread only."""
+        self._log.update(self.notices())
+
+    def notices(self) -> list[Notice]:
+        """Return the notices that hold now."""
+        parameters = self._parameters()
+        drawn = tuple(self._supervisor.status().get("size", (0, 0)))
+        found: list[Notice | None] = []
+        if len(drawn) == 2 and drawn != (0, 0):
+            found.append(size_notice(drawn, self._settings.output_size, self._size_at_start))
+        found.append(still_notice(parameters, self._is_moving()))
+        return [notice for notice in found if notice is not None]
