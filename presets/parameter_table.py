@@ -11,12 +11,20 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from presets import coercion
-from presets.parameters import PROMPTS, Effect, LiveOptions, Parameters, WeightedPrompt
+from presets.parameters import PROMPTS, Effect, Group, LiveOptions, Parameters, WeightedPrompt
 
 Value = str | float | int | bool
 """A plain value of a parameter, as it is stored and sent."""
 
 Kind = Literal["float", "int", "bool", "text", "choice"]
+
+_GROUPS = {
+    Effect.OUTPUT: Group.OUTPUT,
+    Effect.FRAME: Group.STYLE,
+    Effect.CONDITIONING: Group.PROMPTS,
+    Effect.REBUILD: Group.RENDERER,
+}
+"""Group of a control whose declaration names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,7 @@ class Parameter:
     unit: str
     description: str
     effect: Effect
+    group: Group
     in_presets: bool
     stays: bool
     """True for what a look leaves as it is where its file does not name it."""
@@ -122,6 +131,7 @@ def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, defa
         unit=live.unit,
         description=field.description or "",
         effect=live.effect,
+        group=live.group or _GROUPS[live.effect],
         in_presets=live.in_presets,
         stays=live.stays,
         coerce=coerce,

@@ -29,6 +29,18 @@ class Effect(StrEnum):
     """In a new renderer, which takes over once it delivers."""
 
 
+class Group(StrEnum):
+    """Place of a control on a surface, in the order in which a performer looks for it."""
+
+    PROMPTS = "prompts"
+    STYLE = "style"
+    MOVEMENT = "movement"
+    FEEDBACK = "feedback"
+    OUTPUT = "output"
+    PACING = "pacing"
+    RENDERER = "renderer"
+
+
 class LiveOptions(NamedTuple):
     """What a field says beyond its type and range."""
 
@@ -38,6 +50,8 @@ class LiveOptions(NamedTuple):
     """False for what belongs to the evening and not to a look: no preset may black out a show."""
     stays: bool = False
     """True for what a look leaves as it is where its file does not name it: a hand set it for all looks."""
+    group: Group | None = None
+    """Group on a surface; None follows from the effect."""
 
 
 class WeightedPrompt(BaseModel):
@@ -72,17 +86,17 @@ class Parameters(BaseModel):
     prompt_change: Annotated[
         Literal["next", "all"],
         Field(description="who hears new words: the next picture that begins, or all that are in flight too"),
-        LiveOptions(Effect.CONDITIONING),
+        LiveOptions(Effect.CONDITIONING, group=Group.PACING),
     ] = "next"
     morph: Annotated[
         float,
         Field(ge=0, le=60, description="how long another prompt, seed or look takes to be there; 0 is a cut"),
-        LiveOptions(Effect.FRAME, unit="s", stays=True),
+        LiveOptions(Effect.FRAME, unit="s", stays=True, group=Group.MOVEMENT),
     ] = 0.0
     morph_pictures: Annotated[
         int,
         Field(ge=0, le=1000, description="the same as a number of pictures; above 0 it counts instead of the time"),
-        LiveOptions(Effect.FRAME, unit="pictures", stays=True),
+        LiveOptions(Effect.FRAME, unit="pictures", stays=True, group=Group.MOVEMENT),
     ] = 0
     mode: Annotated[
         Literal["image", "text"],
@@ -115,69 +129,71 @@ class Parameters(BaseModel):
         int, Field(ge=0, le=2**31 - 1, description="which noise the picture grows from"), LiveOptions(Effect.FRAME)
     ] = 0
     seed_to: Annotated[
-        int, Field(ge=0, le=2**31 - 1, description="the seed at the other end of seed_mix"), LiveOptions(Effect.FRAME)
+        int,
+        Field(ge=0, le=2**31 - 1, description="the seed at the other end of seed_mix"),
+        LiveOptions(Effect.FRAME, group=Group.MOVEMENT),
     ] = 1
     seed_mix: Annotated[
         float,
         Field(ge=0, le=1, description="where between them the noise is: 0 is seed's own, 1 is seed_to's"),
-        LiveOptions(Effect.FRAME),
+        LiveOptions(Effect.FRAME, group=Group.MOVEMENT),
     ] = 0.0
     drift: Annotated[
         float,
         Field(ge=0, le=5, description="how fast the noise wanders, from a seed's own to ever other ones; 0 holds it"),
-        LiveOptions(Effect.FRAME, unit="noises/s"),
+        LiveOptions(Effect.FRAME, unit="noises/s", group=Group.MOVEMENT),
     ] = 0.0
     feedback: Annotated[
         float,
         Field(ge=0, le=1, description="share of the last output in the next input; in text mode it is all of it"),
-        LiveOptions(Effect.FRAME),
+        LiveOptions(Effect.FRAME, group=Group.FEEDBACK),
     ] = 0.0
     feedback_zoom: Annotated[
         float,
         Field(ge=0.5, le=2, description="how much larger the fed back picture is each time round; 1 is none"),
-        LiveOptions(Effect.FRAME),
+        LiveOptions(Effect.FRAME, group=Group.FEEDBACK),
     ] = 1.0
     feedback_rotate: Annotated[
         float,
         Field(ge=-180, le=180, description="how far the fed back picture turns each time round, counter-clockwise"),
-        LiveOptions(Effect.FRAME, unit="°"),
+        LiveOptions(Effect.FRAME, unit="°", group=Group.FEEDBACK),
     ] = 0.0
     feedback_x: Annotated[
         float,
         Field(ge=-0.5, le=0.5, description="how far it moves to the right each time round, as a share of the width"),
-        LiveOptions(Effect.FRAME),
+        LiveOptions(Effect.FRAME, group=Group.FEEDBACK),
     ] = 0.0
     feedback_y: Annotated[
         float,
         Field(ge=-0.5, le=0.5, description="how far it moves up each time round, as a share of the height"),
-        LiveOptions(Effect.FRAME),
+        LiveOptions(Effect.FRAME, group=Group.FEEDBACK),
     ] = 0.0
     skip: Annotated[
         float,
         Field(ge=0, le=10, description="incoming pictures that differ less from the last one drawn are not drawn"),
-        LiveOptions(Effect.FRAME, unit="%"),
+        LiveOptions(Effect.FRAME, unit="%", group=Group.PACING),
     ] = 0.0
     skip_longest: Annotated[
         int,
         Field(ge=1, le=1000, description="after so many that were not drawn the next one is"),
-        LiveOptions(Effect.FRAME, unit="pictures"),
+        LiveOptions(Effect.FRAME, unit="pictures", group=Group.PACING),
     ] = 30
     low_latency: Annotated[
         bool,
         Field(description="one picture is finished before the next begins: the least delay, at a lower rate"),
-        LiveOptions(Effect.FRAME),
+        LiveOptions(Effect.FRAME, group=Group.PACING),
     ] = False
     frame_buffer: Annotated[
         int,
         Field(
             ge=1, le=4, description="pictures that begin together: more to a network call, each waits for the others"
         ),
-        LiveOptions(Effect.FRAME, unit="pictures"),
+        LiveOptions(Effect.FRAME, unit="pictures", group=Group.PACING),
     ] = 1
     max_rate: Annotated[
         int,
         Field(ge=0, le=240, description="the most pictures that are drawn a second; 0 is as many as can be"),
-        LiveOptions(Effect.FRAME, unit="pictures/s", stays=True),
+        LiveOptions(Effect.FRAME, unit="pictures/s", stays=True, group=Group.PACING),
     ] = 0
     preset: Annotated[
         str,

@@ -53,6 +53,7 @@ def declaration(desk: ShowControl) -> dict[str, object]:
                 "unit": parameter.unit,
                 "description": parameter.description,
                 "effect": parameter.effect.value,
+                "group": parameter.group.value,
             }
             for parameter in desk.parameters.values()
         ],
