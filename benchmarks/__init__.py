@@ -1,6 +1,8 @@
-"""`streamflow-live bench`: the speed this program promises, measured on the machine it stands on.
+"""The bench behind `streamflow-live bench`: measure the promised speed on the machine at hand.
 
-`catalogue` lists the measurements; each is a generator that yields rows and targets. Torch is only ever imported by
-the child processes (`benchmarks.bare_pipeline`, `benchmarks.paper.contender`), and everything about a show is measured
-from outside, as a client sees it.
+`catalogue` lists the measurements. Each one is a generator of rows and targets. Only child processes import torch
+(`benchmarks.stream.bare_pipeline`, `benchmarks.paper.contender_process`). A show is measured from outside, at a
+client's sockets.
 """
+
+__all__ = ["catalogue", "machine", "options", "plan", "report", "runner"]

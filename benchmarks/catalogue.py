@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from benchmarks.measure_daemon import measure_daemon
-from benchmarks.measure_delay import measure_delay, measure_message
-from benchmarks.measure_flood import measure_flood
-from benchmarks.measure_pipeline import measure_denoiser, measure_stream
-from benchmarks.measure_show import measure_interval, measure_recovery, measure_start
-from benchmarks.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
-from benchmarks.measure_sweep import measure_sweep
-from benchmarks.measure_switch import measure_switch
 from benchmarks.paper.measure_ablation import measure_ablation, measure_forward
-from benchmarks.paper.measure_latency import measure_latency
-from benchmarks.paper.measure_pictures import measure_autoencoder, measure_decode, measure_quality
-from benchmarks.paper.measure_sizes import measure_sizes
-from benchmarks.paper.measure_table import measure_rivals, measure_table
-from benchmarks.results import Measure
+from benchmarks.paper.measure_latency import measure_autoencoder, measure_decode, measure_latency
+from benchmarks.paper.measure_quality import measure_quality
+from benchmarks.paper.measure_speed import measure_rivals, measure_sizes, measure_table
+from benchmarks.plan import Measure
+from benchmarks.show.measure_daemon import measure_daemon
+from benchmarks.show.measure_delay import measure_delay, measure_message
+from benchmarks.show.measure_flood import measure_flood
+from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
+from benchmarks.show.measure_sweep import measure_sweep
+from benchmarks.show.measure_switch import measure_switch
+from benchmarks.stream.measure_pipeline import measure_denoiser, measure_stream
+from benchmarks.stream.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
 from presets.errors import SettingsError
 
 

@@ -1,34 +1,39 @@
-"""`Child`: a process of the bench's own that does one request at a time: JSON lines in, JSON lines out."""
+"""`ChildProcess`: a process of the bench's own that does one request at a time: JSON lines in, JSON lines out."""
 
 import contextlib
 import json
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psutil
 
-from benchmarks.results import NotMeasured
+from benchmarks.report.findings import NotMeasured
+from presets.errors import StreamflowError
+
+Handler = Callable[..., dict[str, Any]]
 
 
-class Child:
-    """``with Child("bare", folder) as bare: bare.ask({"do": "stream", …})``; it is gone when the block ends."""
+class ChildProcess:
+    """A child process that runs a module of the bench. It ends with the ``with`` block."""
 
     def __init__(self, module: str, folder: Path) -> None:
-        """`module` of `benchmarks`; what it says beside its answers goes to a log in `folder`."""
+        """Take the module to run. Its standard error goes to a log in `folder`."""
         self.module = module
         self.log = folder / f"{module}.log"
         self._answers: queue.Queue[bytes] = queue.Queue()
 
-    def __enter__(self) -> "Child":
+    def __enter__(self) -> "ChildProcess":
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"benchmarks.{self.module}"],
+                [sys.executable, "-m", self.module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -122,3 +127,20 @@ def resume(pids: Sequence[int]) -> None:
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(pid).resume()
+
+
+def answer_requests(handlers: Mapping[str, Handler]) -> None:
+    """Do what is asked until standard input ends. Each request's ``do`` names a handler, its other keys its arguments.
+
+    Whatever a library prints meanwhile goes to standard error, so that it can't stand between the answers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the bench decides when this ends
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        for line in sys.stdin:
+            request = json.loads(line)
+            try:
+                answer = handlers[request.pop("do")](**request)
+            except StreamflowError as error:
+                answer = {"error": str(error)}
+            print(json.dumps(answer), file=answers, flush=True)

@@ -23,8 +23,10 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks import machine, tables
-from benchmarks.results import Finding, Results, SpeedTarget, write_text
+from benchmarks import machine
+from benchmarks.report import tables
+from benchmarks.report.document import Results, write_text
+from benchmarks.report.findings import Finding, SpeedTarget
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
 from pipeline.accelerators import registry

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.bench_subject import BenchSubject
-from benchmarks.child_process import Child
+from benchmarks.child_process import ChildProcess
 from benchmarks.paper.architectures import ARCHITECTURES
+from benchmarks.plan import EvaluationSettings
 from presets.errors import SettingsError
 from presets.parameter_table import PARAMETERS
 
@@ -39,12 +39,14 @@ def architecture_size(name: str) -> int:
     return ARCHITECTURES[name].size
 
 
-def write_architecture(name: str, folder: Path) -> BenchSubject:
+def write_architecture(name: str, folder: Path) -> EvaluationSettings:
     """Writes its model folder, by way of a process that may import torch; what is compiled of it is kept there too."""
     model = folder / name
-    with Child("paper.contender", folder) as child:
+    with ChildProcess("benchmarks.paper.contender_process", folder) as child:
         child.ask({"do": "write", "architecture": name, "folder": str(model)}, WRITING)
-    return BenchSubject(model=str(model), name=f"{name}, random weights", cache=folder / "cache", full_autoencoder=True)
+    return EvaluationSettings(
+        model=str(model), name=f"{name}, random weights", cache=folder / "cache", full_autoencoder=True
+    )
 
 
 def accelerators(text: str | None) -> tuple[str, ...] | None:

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.catalogue import Measurement
-from benchmarks.results import Finding, Plan, Results
+from benchmarks.plan import BenchPlan
+from benchmarks.report.document import Results
+from benchmarks.report.findings import Finding
 from presets.errors import StreamflowError
 
 QUICK, LAST = 150.0, 170.0
@@ -25,7 +27,7 @@ Found = Callable[[str, Finding | StreamflowError], None]
 """Told a measurement's name and what it found, or why it can't go on."""
 
 
-def run(chosen: Sequence[Measurement], plan: Plan, found: Results, watch: Watch, tell: Found) -> None:
+def run(chosen: Sequence[Measurement], plan: BenchPlan, found: Results, watch: Watch, tell: Found) -> None:
     """Takes all of them that `found` does not have as complete; what lasts too long is noted there as left out."""
     began = time.monotonic()
     wanted = [measurement for measurement in chosen if measurement.name not in found.complete]
@@ -50,7 +52,7 @@ def run(chosen: Sequence[Measurement], plan: Plan, found: Results, watch: Watch,
 
 
 def _take(
-    measurement: Measurement, plan: Plan, found: Results, watch: Watch, tell: Found, late: Callable[[], bool]
+    measurement: Measurement, plan: BenchPlan, found: Results, watch: Watch, tell: Found, late: Callable[[], bool]
 ) -> None:
     name = measurement.name
     place: Path = plan.folder / name  # a folder each: one show must not find what another left

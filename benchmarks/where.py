@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import machine
-from benchmarks.waiting import finish
+from benchmarks.stream.timing import finish
 from io_bridges.card import draw_card
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation

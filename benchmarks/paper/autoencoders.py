@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.paper.contender_protocol import ContenderSubject
+from benchmarks.paper.contender import ContenderConfig
 from benchmarks.paper.torch_model import TorchModel
-from benchmarks.waiting import finish, seconds_of, until
+from benchmarks.stream.timing import finish, repeat_for, seconds_of
 
 
 def decode(subject: dict[str, Any], pictures: int, seconds: float) -> dict[str, Any]:
     """So many latents decoded in one call, against as many calls of one, by turns; eager torch, the model's own."""
-    held = TorchModel(ContenderSubject(**subject))
+    held = TorchModel(ContenderConfig(**subject))
     latents = torch.randn(pictures, *held.latent, generator=torch.Generator().manual_seed(1))
     latents = latents.to(held.device, held.dtype)
 
@@ -37,7 +37,7 @@ def decode(subject: dict[str, Any], pictures: int, seconds: float) -> dict[str, 
 
 def autoencoder(subject: dict[str, Any], seconds: float) -> dict[str, Any]:
     """A picture encoded and decoded: the model's tiny autoencoder against Stable Diffusion's full one, by turns."""
-    asked = ContenderSubject(**subject)
+    asked = ContenderConfig(**subject)
     tiny, full = TorchModel(asked._replace(full_autoencoder=False)), TorchModel(asked._replace(full_autoencoder=True))
     picture = torch.rand(1, 3, asked.height, asked.width, generator=torch.Generator().manual_seed(1))
     picture = picture.to(tiny.device, tiny.dtype)
@@ -71,5 +71,5 @@ def autoencoder(subject: dict[str, Any], seconds: float) -> dict[str, Any]:
 def _by_turns(seconds: float, *work: Callable[[], None]) -> list[list[float]]:
     """The seconds that each took in each round; the first round warms up and is left out."""
     with torch.inference_mode():
-        rounds = [[seconds_of(each) for each in work] for _ in until(seconds, at_least=2)][1:]
+        rounds = [[seconds_of(each) for each in work] for _ in repeat_for(seconds, at_least=2)][1:]
     return [list(each) for each in zip(*rounds, strict=True)]

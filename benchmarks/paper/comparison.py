@@ -5,12 +5,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from benchmarks.paper.available_rivals import Here
-from benchmarks.paper.paired_runs import Entered, Look, PairedContender, duel, entered, solo
-from benchmarks.results import Finding, NotMeasured, Plan, Row, SpeedTarget, Tell
+from benchmarks.paper.available_contenders import AvailableContenders
+from benchmarks.paper.paired_runs import (
+    ContenderSpec,
+    RunningContender,
+    SamplingSettings,
+    run_alone,
+    run_pairs,
+    start_contender,
+)
+from benchmarks.plan import BenchPlan, Progress
+from benchmarks.report.findings import Finding, NotMeasured, Row, SpeedTarget
 
 
-def no_target(contender: PairedContender, look: Look, figures: Row) -> Iterator[SpeedTarget]:
+def no_target(contender: ContenderSpec, look: SamplingSettings, figures: Row) -> Iterator[SpeedTarget]:
     """Of comparisons that promise nothing."""
     yield from ()
 
@@ -19,25 +27,27 @@ def no_target(contender: PairedContender, look: Look, figures: Row) -> Iterator[
 class Comparison:
     """What is compared, all of it in one precision but for who takes its own."""
 
-    base: PairedContender
+    base: ContenderSpec
     """Who the others are held against; its own row has the ratio 1."""
-    contenders: Sequence[PairedContender]
-    looks: Sequence[Look]
+    contenders: Sequence[ContenderSpec]
+    looks: Sequence[SamplingSettings]
     size: int
     """px a side."""
     axes: Row = field(default_factory=dict)
     """For plots, beside the look's and the contender's name."""
     about: str = ""
     """What is to be said of all of its rows."""
-    targets: Callable[[PairedContender, Look, Row], Iterator[SpeedTarget]] = no_target
+    targets: Callable[[ContenderSpec, SamplingSettings, Row], Iterator[SpeedTarget]] = no_target
 
-    def configuration(self, plan: Plan, here: Here, contender: PairedContender, look: Look) -> str:
+    def configuration(
+        self, plan: BenchPlan, here: AvailableContenders, contender: ContenderSpec, look: SamplingSettings
+    ) -> str:
         """What a row is called, and found again by."""
         where = f"{plan.subject.name} at {self.size}x{self.size}, {here.precision}, {look.words}{self.about}"
         return f"{where}: {contender.name}"
 
 
-def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iterator[Finding]:
+def compared(plan: BenchPlan, here: AvailableContenders, comparison: Comparison, tell: Progress) -> Iterator[Finding]:
     """Its rows. A contender that can't be measured is a row that says why, and the next is taken.
 
     Raises:
@@ -46,11 +56,11 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
     most_steps = max(look.steps for look in comparison.looks)
     base = comparison.base
 
-    def row(contender: PairedContender, look: Look, figures: Row) -> Row:
+    def row(contender: ContenderSpec, look: SamplingSettings, figures: Row) -> Row:
         axes = look.axes | {"size": comparison.size, "contender": contender.name, "base": base.name} | comparison.axes
         return {"configuration": comparison.configuration(plan, here, contender, look), "axes": axes} | figures
 
-    def wanted(contender: PairedContender) -> list[Look]:
+    def wanted(contender: ContenderSpec) -> list[SamplingSettings]:
         """Looks that are not known."""
         every = comparison.looks
         return [look for look in every if comparison.configuration(plan, here, contender, look) not in plan.known]
@@ -61,13 +71,15 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
         yield row(base, of_base.pop(0), {"missing": base.missing})
         of_base.clear()
     with ExitStack() as stack:
-        held: list[Entered] = []
+        held: list[RunningContender] = []
 
-        def ready() -> Entered:
+        def ready() -> RunningContender:
             """The base, built when it is first wanted: a bench that goes on where another ended may not want it."""
             if not held:
                 tell(f"building {base.name}")
-                held.append(stack.enter_context(entered(plan, base, comparison.size, most_steps, here.precision)))
+                held.append(
+                    stack.enter_context(start_contender(plan, base, comparison.size, most_steps, here.precision))
+                )
             return held[0]
 
         waiting = deque(comparison.contenders)
@@ -94,7 +106,7 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
             say("building")
             look = looks[0]
             try:
-                with entered(plan, contender, comparison.size, most_steps, here.precision) as one:
+                with start_contender(plan, contender, comparison.size, most_steps, here.precision) as one:
                     computed = one.description["precision"]
                     if asked is not None and computed == here.precision:
                         reason = f"by itself it takes {computed} here too: the row of {asked.name} is its own"
@@ -106,7 +118,7 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
                         yield row(contender, look, {"missing": reason})
                         continue
                     for look in looks:
-                        met = duel(one, against, look, plan, say)
+                        met = run_pairs(one, against, look, plan, say)
                         if look in of_base:  # its turns against the first contender are as many as it needs
                             of_base.remove(look)
                             yield row(base, look, met.base | {"ratio": 1.0} | against.description)
@@ -116,7 +128,7 @@ def compared(plan: Plan, here: Here, comparison: Comparison, tell: Tell) -> Iter
                 yield row(contender, look, {"missing": str(error)})
         for look in of_base:
             tell(f"{base.name}: {look.words}")
-            yield row(base, look, solo(ready(), look, plan) | {"ratio": 1.0} | ready().description)
+            yield row(base, look, run_alone(ready(), look, plan) | {"ratio": 1.0} | ready().description)
 
 
 def _other_device(device: str, others: str) -> str:
@@ -125,7 +137,7 @@ def _other_device(device: str, others: str) -> str:
     return "" if same else f"it computes on {device} here, and the others on {others}"
 
 
-def _other_precision(contender: PairedContender, computed: str, asked: str) -> str:
+def _other_precision(contender: ContenderSpec, computed: str, asked: str) -> str:
     """Why what was built is not to be compared here, or nothing."""
     if computed == asked or contender.settings.get("own_precision"):
         return ""

@@ -1,171 +1,60 @@
-"""One contender in a process of its own, ``python -m benchmarks.paper.contender``, so that its memory is its own."""
+"""What every contender is: something that takes a picture and a seed, and sooner or later gives a picture back."""
 
-import time
-from collections import deque
-from itertools import count
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from benchmarks.arrivals import quantile
-from benchmarks.child_requests import Handler, answer_requests
-from benchmarks.paper import autoencoders, memory, rival
-from benchmarks.paper.architectures import ARCHITECTURES
-from benchmarks.paper.contender_protocol import ContenderSubject, DrawingContender
-from benchmarks.paper.energy import meter
-from benchmarks.paper.loops import DiffusersPipeline, VanillaLoop
-from benchmarks.paper.quality import Quality
-from benchmarks.paper.random_model import write_random_model
-from benchmarks.paper.rival import StreamDiffusionRival
-from benchmarks.paper.streamed import StreamContender
-from benchmarks.waiting import finish, until
-from daemon.shared.parent_process import lower_priority
-from io_bridges.card import draw_card
-from pipeline.accelerators import registry
-from pipeline.accelerators.eager import available_device
-from presets.errors import AcceleratorUnavailable
 from presets.parameters import Parameters
 
-KINDS: dict[str, Any] = {
-    "vanilla": VanillaLoop,
-    "diffusers": DiffusersPipeline,
-    "streamdiffusion": StreamDiffusionRival,
-    "stream": StreamContender,
-}
-"""What can be built, by the name that the bench asks with."""
-CARDS = 64
-LEAST = 2
-"""Pictures of the shortest turn."""
+Pixels = NDArray[np.uint8]
+"""RGB ``[H, W, 3]``."""
 
 
-def here() -> dict[str, Any]:
-    """What this machine has: the device, and why an accelerator or the rival can't be measured (empty: it can)."""
-    device = available_device()
-    missing = {"streamdiffusion": rival.missing()}
-    for name in registry.ACCELERATORS:
-        try:
-            registry.choose(name)
-        except AcceleratorUnavailable as error:
-            missing[name] = str(error)
-        else:
-            missing[name] = ""
-    # `auto` takes what is built already; a bench has the time to build.
-    ahead = [name for name, row in registry.ACCELERATORS.items() if row.ahead and not missing[name]]
-    best = ahead[0] if ahead else registry.choose("auto")[0]
-    return {
-        "device": device.type,
-        "best": best,
-        "accelerators": [*registry.ACCELERATORS],
-        "missing": missing,
-    }
+class ContenderConfig(NamedTuple):
+    """What all contenders of one comparison have in common, as the bench asks for it."""
+
+    model: str
+    """'shipped', or a folder in diffusers format."""
+    width: int
+    """px"""
+    height: int
+    """px"""
+    precision: str
+    """float32, float16 or bfloat16."""
+    most_steps: int
+    """The most steps that a look will have."""
+    full_autoencoder: bool = False
+    """Whether pixels go through Stable Diffusion's own autoencoder, with random weights, and not the model's."""
+    cache: str | None = None
+    """Folder of converted networks; None takes the user's."""
 
 
-def write(architecture: str, folder: str) -> dict[str, Any]:
-    """Write a model of this architecture with random weights."""
-    write_random_model(ARCHITECTURES[architecture], Path(folder))
-    return {}
+class Contender(Protocol):
+    """A contender. Pictures go in and come out as uint8 in main memory, whoever draws them."""
+
+    description: dict[str, Any]
+    """What the rows say of it: precision, device, accelerator where it has one, and what else is to be said."""
+    device: torch.device
+
+    def begin(self, look: Parameters) -> None:
+        """Drops what is in flight; pictures from now on are drawn with this look. Texts are encoded here, uncounted."""
+        ...
+
+    def draw(self, source: Pixels, seed: int) -> list[Pixels]:
+        """Takes one picture (in text mode the seed alone counts); answers those that are done."""
+        ...
 
 
-class Contender:
-    """One `DrawingContender`, and the turns it is measured by."""
-
-    def build(self, kind: str, subject: dict[str, Any], **settings: Any) -> dict[str, Any]:
-        """Make it; answers its description."""
-        asked = ContenderSubject(**subject)
-        self._drawer: DrawingContender = KINDS[kind](asked, **settings)
-        self._cards = [draw_card(index, asked.width, asked.height).copy() for index in range(CARDS)]
-        self._cuda = self._drawer.device.type == "cuda"
-        self._numbers = count()
-        self._playing: dict[str, Any] | None = None
-        """The look of what is in flight."""
-        self._meter = meter(self._cuda)
-        of = {"energy_of": self._meter.of if self._meter else None}
-        return {**self._drawer.description, **of}
-
-    def turn(self, look: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Pictures for so long, from one that is done to one that is done; one like the one before does not count.
-
-        A turn of the look that the last one had goes on with what is in flight: filling a stream is counted in none.
-        """
-        memory.forget_peak(self._cuda)
-        if look != self._playing:
-            self._begin(look)
-        while not self._draw():  # fills what is to be filled, and warms up
-            pass
-        finish(self._drawer.device)
-        pictures, last = 0, None
-        joules = self._meter.read() if self._meter else 0.0
-        began = ended = time.perf_counter()
-        while ended - began < seconds or pictures < LEAST:
-            drawn = self._draw()
-            if drawn:
-                ended = time.perf_counter()
-            for picture in drawn:
-                pictures += last is None or not np.array_equal(picture, last)
-                last = picture
-        spent = self._meter.read() - joules if self._meter else None
-        return {"pictures": pictures, "seconds": ended - began, "joules": spent} | memory.peak(self._cuda)
-
-    def latency(self, look: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """From a picture's admission to its pixels, for every one; and the pictures a second beside it."""
-        self._begin(look)
-        waiting: deque[float] = deque()
-        took: list[float] = []
-        began = counted = 0.0
-        for turn in until(seconds + 0.3, at_least=8 * LEAST):
-            waiting.append(time.perf_counter())
-            drawn = self._draw()
-            now = time.perf_counter()
-            for _ in drawn:
-                took.append(now - waiting.popleft())
-            if drawn and not began and turn >= LEAST:  # full and warm by then
-                began, counted, took = now, 0.0, []
-            elif began:
-                counted += len(drawn)
-                ended = now
-        return {
-            "fps": counted / (ended - began),
-            "latency_p50_ms": quantile(took, 0.5) * 1000,
-            "latency_p99_ms": quantile(took, 0.99) * 1000,
-            "pictures": len(took),
-        }
-
-    def _begin(self, look: dict[str, Any]) -> None:
-        self._playing = look
-        self._look = Parameters.model_validate(look)
-        self._drawer.begin(self._look)
-
-    def _draw(self) -> list[Any]:
-        """In text mode another seed each; in image mode the card walks, and the seed stays."""
-        number = next(self._numbers)
-        seed = number if self._look.mode == "text" else self._look.seed
-        return self._drawer.draw(self._cards[number % CARDS], seed)
+def as_picture(pixels: torch.Tensor) -> Pixels:
+    """``[1, 3, H, W]`` from 0 to 1 as a picture in main memory; this is where a GPU is waited for."""
+    levels = (pixels[0].float() * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
+    picture: Pixels = levels.cpu().numpy()
+    return picture
 
 
-def handlers() -> dict[str, Handler]:
-    """What can be asked, for one contender and one comparison of pictures."""
-    contender, quality = Contender(), Quality()
-    return {
-        "here": here,
-        "write": write,
-        "build": contender.build,
-        "turn": contender.turn,
-        "latency": contender.latency,
-        "decode": autoencoders.decode,
-        "autoencoder": autoencoders.autoencoder,
-        "reference": quality.reference,
-        "compare": quality.compare,
-    }
-
-
-def main() -> None:
-    """Answer until the bench is gone."""
-    lower_priority()
-    torch.manual_seed(0)
-    answer_requests(handlers())
-
-
-if __name__ == "__main__":
-    main()
+def as_tensor(picture: Pixels, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """The reverse; converted on the device."""
+    on_device = torch.from_numpy(picture).to(device)
+    return on_device.permute(2, 0, 1)[None].to(dtype) / 255

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from benchmarks.child_process import Child
-from benchmarks.results import NotMeasured, Plan, Row, Tell
+from benchmarks.child_process import ChildProcess
+from benchmarks.plan import BenchPlan, Progress
+from benchmarks.report.findings import NotMeasured, Row
 
 BUILD_TIMEOUT = 3600.0
 """Seconds: some accelerators compile for minutes."""
@@ -16,8 +17,8 @@ TURN_TIMEOUT = 1800.0
 
 
 @dataclass(frozen=True)
-class PairedContender:
-    """Who draws, as `benchmarks.paper.contender` builds it."""
+class ContenderSpec:
+    """Who draws, as `benchmarks.paper.contender_process` builds it."""
 
     name: str
     """As rows and plots call it."""
@@ -26,7 +27,7 @@ class PairedContender:
     full_autoencoder: bool = False
     missing: str = ""
     """Why it can't be measured here."""
-    in_asked_precision: "PairedContender | None" = None
+    in_asked_precision: "ContenderSpec | None" = None
     """The same in the comparison's precision. Where this one, in its own, comes to that too, it is measured as that one
     and built once; else that one is measured after it."""
     less_precision: bool = False
@@ -34,7 +35,7 @@ class PairedContender:
 
 
 @dataclass(frozen=True)
-class Look:
+class SamplingSettings:
     """What is drawn."""
 
     steps: int
@@ -67,7 +68,9 @@ class Look:
 
 
 @contextmanager
-def entered(plan: Plan, contender: PairedContender, size: int, most_steps: int, precision: str) -> Iterator["Entered"]:
+def start_contender(
+    plan: BenchPlan, contender: ContenderSpec, size: int, most_steps: int, precision: str
+) -> Iterator["RunningContender"]:
     """The contender, built, in a process of its own. Raises `NotMeasured` where it can't be."""
     subject = {
         "model": plan.subject.model,
@@ -78,36 +81,38 @@ def entered(plan: Plan, contender: PairedContender, size: int, most_steps: int, 
         "full_autoencoder": contender.full_autoencoder,
         "cache": str(plan.subject.cache) if plan.subject.cache else None,
     }
-    with Child("paper.contender", plan.folder) as child:
+    with ChildProcess("benchmarks.paper.contender_process", plan.folder) as child:
         request = {"do": "build", "kind": contender.kind, "subject": subject, **contender.settings}
-        yield Entered(child, child.ask(request, BUILD_TIMEOUT))
+        yield RunningContender(child, child.ask(request, BUILD_TIMEOUT))
 
 
 @dataclass(frozen=True)
-class Entered:
+class RunningContender:
     """A contender that is ready."""
 
-    child: Child
+    child: ChildProcess
     description: Row
 
-    def turn(self, look: Look, seconds: float) -> Row:
+    def turn(self, look: SamplingSettings, seconds: float) -> Row:
         """Its pictures of one turn."""
         request = {"do": "turn", "look": look.parameters, "seconds": seconds}
         return self.child.ask(request, TURN_TIMEOUT)
 
-    def latency(self, look: Look, seconds: float) -> Row:
+    def latency(self, look: SamplingSettings, seconds: float) -> Row:
         """Its pictures' ages in one turn."""
         return self.child.ask({"do": "latency", "look": look.parameters, "seconds": seconds}, TURN_TIMEOUT)
 
 
-class Met(NamedTuple):
-    """What a duel tells of both."""
+class PairFigures(NamedTuple):
+    """What a run_pairs tells of both."""
 
     one: Row
     base: Row
 
 
-def duel(one: Entered, base: Entered, look: Look, plan: Plan, tell: Tell) -> Met:
+def run_pairs(
+    one: RunningContender, base: RunningContender, look: SamplingSettings, plan: BenchPlan, tell: Progress
+) -> PairFigures:
     """What both come to, and the rate of `one` over that of `base`: the median of pairs of turns."""
     turns: dict[str, list[Row]] = {"one": [], "base": []}
     for pair in range(plan.pairs):
@@ -121,11 +126,11 @@ def duel(one: Entered, base: Entered, look: Look, plan: Plan, tell: Tell) -> Met
         "base_fps": statistics.median(map(_fps, turns["base"])),
         "pairs": len(ratios),
     }
-    return Met(alone_figures(turns["one"]) | against, alone_figures(turns["base"]))
+    return PairFigures(alone_figures(turns["one"]) | against, alone_figures(turns["base"]))
 
 
-def solo(one: Entered, look: Look, plan: Plan) -> Row:
-    """The figures of one that the others are held against, where no duel has told them."""
+def run_alone(one: RunningContender, look: SamplingSettings, plan: BenchPlan) -> Row:
+    """The figures of one that the others are held against, where no run_pairs has told them."""
     return alone_figures([one.turn(look, plan.seconds) for _ in range(plan.pairs)])
 
 

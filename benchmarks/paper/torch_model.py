@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.paper.architectures import FULL_AUTOENCODER, STABLE_DIFFUSION
-from benchmarks.paper.contender_protocol import ContenderSubject
+from benchmarks.paper.contender import ContenderConfig
 from pipeline.accelerators.eager import available_device
 from pipeline.accelerators.precision import TYPES
 from pipeline.conditioning import Conditioning, TextConditioner
@@ -20,7 +20,7 @@ from presets.parameters import Parameters
 class TorchModel:
     """Networks, words and noise."""
 
-    def __init__(self, subject: ContenderSubject) -> None:
+    def __init__(self, subject: ContenderConfig) -> None:
         self.model = load_model(subject.model)
         self.device, self.dtype = available_device(), TYPES[subject.precision]
         self.unet: Any = self.model.unet.to(self.device, self.dtype)

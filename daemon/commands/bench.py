@@ -68,9 +68,10 @@ def bench(
     # Imported here so that --help of every command answers at once.
     from dataclasses import replace
 
-    from benchmarks import catalogue, machine, options, plots, resume, runner, tables
-    from benchmarks.bench_subject import BenchSubject
-    from benchmarks.results import Plan, Results, write_text
+    from benchmarks import catalogue, machine, options, runner
+    from benchmarks.plan import BenchPlan, EvaluationSettings
+    from benchmarks.report import plots, resume, tables
+    from benchmarks.report.document import Results, write_text
     from daemon.shared.scratch_folder import scratch_folder
     from presets.errors import SettingsError, StreamflowError
 
@@ -133,13 +134,13 @@ def bench(
             elif isinstance(finding, dict):
                 err.print(Text(tables.line(finding)), soft_wrap=True)
 
-        subject = BenchSubject(model=model, name="shipped model" if model == "shipped" else Path(model).name)
+        subject = EvaluationSettings(model=model, name="shipped model" if model == "shipped" else Path(model).name)
         if architecture and not {measurement.name for measurement in chosen} <= set(found.complete):
             watch(architecture, "writing its weights")
             subject = options.write_architecture(architecture, folder)
         subject = replace(subject, **given, full_autoencoder=full_autoencoder or subject.full_autoencoder)
         pairs, kills = (2, 1) if quick else (5, 3)
-        plan = Plan(folder, seconds or (1.0 if quick else 5.0), pairs, kills, quick, subject)
+        plan = BenchPlan(folder, seconds or (1.0 if quick else 5.0), pairs, kills, quick, subject)
         runner.run(chosen, plan, found, watch, tell)
     tables.print_tables(found.document(), out)
     if results is not None:

@@ -13,13 +13,16 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks import catalogue, machine, tables
-from benchmarks.arrivals import Arrival, distinct_fps, firsts, intervals_ms, quantile, spread
-from benchmarks.child_process import Child
-from benchmarks.measure_switch import _longest_hold
-from benchmarks.pusher import Pusher
-from benchmarks.reader import Reader
-from benchmarks.results import Finding, NotMeasured, Plan, Results, SpeedTarget, Tell
+from benchmarks import catalogue, machine
+from benchmarks.child_process import ChildProcess
+from benchmarks.plan import BenchPlan, Progress
+from benchmarks.report import tables
+from benchmarks.report.document import Results
+from benchmarks.report.findings import Finding, NotMeasured, SpeedTarget
+from benchmarks.show.card_sender import CardSender
+from benchmarks.show.measure_switch import _longest_hold
+from benchmarks.show.received_frames import ReceivedFrame, distinct_fps, distinct_frames, intervals_ms, quantile, spread
+from benchmarks.show.sink_reader import SinkReader
 from daemon.renderer.echo_stream import arrival_stamp
 from daemon.shared.clock import NS
 from presets.errors import SettingsError
@@ -27,20 +30,24 @@ from presets.errors import SettingsError
 BENCH = [sys.executable, "-m", "daemon", "bench"]
 
 
-def arrival(at: float, index: int, tick: int = 0) -> Arrival:
-    return Arrival(round(at * NS), tick, index, index, 0, 1)
+def arrival(at: float, index: int, tick: int = 0) -> ReceivedFrame:
+    return ReceivedFrame(round(at * NS), tick, index, index, 0, 1)
 
 
 def test_a_repeated_picture_is_not_a_picture_a_second() -> None:
     held = [arrival(tick / 30, 1 + tick // 3, tick) for tick in range(30)]  # ten pictures, each shown three times
     assert distinct_fps(held, 0, NS) == 10
-    assert [each.index for each in firsts(held)] == list(range(1, 11))
+    assert [each.index for each in distinct_frames(held)] == list(range(1, 11))
     assert distinct_fps([arrival(tick / 30, 7, tick) for tick in range(30)], 0, NS) == 1
 
 
 def test_a_slate_and_a_picture_that_comes_back_are_no_new_pictures() -> None:
     indices = [-1, 0, 1, 2, -1, 2, 1, 3]
-    assert [each.index for each in firsts(arrival(place, index) for place, index in enumerate(indices))] == [1, 2, 3]
+    assert [each.index for each in distinct_frames(arrival(place, index) for place, index in enumerate(indices))] == [
+        1,
+        2,
+        3,
+    ]
 
 
 def test_a_picture_counts_where_it_came_first() -> None:
@@ -193,11 +200,11 @@ def test_a_measurement_that_can_not_be_taken_is_told_and_the_next_one_is_taken(
 
     from daemon.__main__ import app
 
-    def fails(plan: Plan, tell: Tell) -> Iterator[Finding]:
+    def fails(plan: BenchPlan, tell: Progress) -> Iterator[Finding]:
         yield {"configuration": "before it broke", "fps": 1.0}
         raise NotMeasured("the [wire] was cut")
 
-    def works(plan: Plan, tell: Tell) -> Iterator[Finding]:
+    def works(plan: BenchPlan, tell: Progress) -> Iterator[Finding]:
         tell("[brackets] do no harm")
         yield {"configuration": "after", "fps": 2.0}
 
@@ -215,9 +222,9 @@ def test_a_measurement_that_can_not_be_taken_is_told_and_the_next_one_is_taken(
 
 
 def test_the_mirror_gives_back_what_was_pushed_with_the_time_it_came(tmp_path: Path) -> None:
-    with Child("mirror", tmp_path) as mirror:
+    with ChildProcess("benchmarks.show.frame_relay", tmp_path) as mirror:
         ends = mirror.ask({"do": "open"}, 60.0)
-        reader, pusher = Reader(ends["out"]), Pusher([ends["in"]], 64, 32, 60.0, jitter=0.001)
+        reader, pusher = SinkReader(ends["out"]), CardSender([ends["in"]], 64, 32, 60.0, jitter=0.001)
         reader.start()
         pusher.start()
         try:
@@ -242,9 +249,12 @@ def test_a_reader_takes_the_stamp_that_the_echo_wrote() -> None:
 
 
 def test_a_child_that_ends_early_or_says_nothing_is_told_with_its_last_words(tmp_path: Path) -> None:
-    with Child("no_such_module", tmp_path) as child, pytest.raises(NotMeasured, match="No module named"):
+    with (
+        ChildProcess("benchmarks.no_such_module", tmp_path) as child,
+        pytest.raises(NotMeasured, match="No module named"),
+    ):
         child.ask({"do": "anything"}, 60.0)
-    with Child("flood", tmp_path) as flood:
+    with ChildProcess("benchmarks.show.osc_flood", tmp_path) as flood:
         flood.pause()
         with pytest.raises(NotMeasured, match="no answer"):
             flood.ask({"do": "flood"}, 0.05)
@@ -254,7 +264,10 @@ def test_a_child_that_ends_early_or_says_nothing_is_told_with_its_last_words(tmp
 def test_the_flood_sends_what_it_says(tmp_path: Path) -> None:
     import socket
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear, Child("flood", tmp_path) as flood:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear,
+        ChildProcess("benchmarks.show.osc_flood", tmp_path) as flood,
+    ):
         ear.bind(("127.0.0.1", 0))
         ear.settimeout(30)
         request = {"port": ear.getsockname()[1], "address": "/strength", "low": 0.2, "high": 0.4}

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.paper import contender, rival
+from benchmarks.paper import contender_process, streamdiffusion_rival
 from benchmarks.paper.architectures import ARCHITECTURES
-from benchmarks.paper.contender_protocol import ContenderSubject, DrawingContender, Pixels
-from benchmarks.paper.loops import DiffusersPipeline, VanillaLoop
-from benchmarks.paper.rival import StreamDiffusionRival
-from benchmarks.paper.streamed import StreamContender
+from benchmarks.paper.baselines import DiffusersPipeline, VanillaLoop
+from benchmarks.paper.contender import Contender, ContenderConfig, Pixels
+from benchmarks.paper.stream_contender import StreamContender
+from benchmarks.paper.streamdiffusion_rival import StreamDiffusionRival
 from io_bridges.card import draw_card
 from pipeline.accelerators import compiled, registry
 from pipeline.accelerators.transfer import Decoding
@@ -27,7 +27,7 @@ CASES = [*product(("text", "image"), (1.0, 2.0))]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def pictures(drawer: DrawingContender, look: Parameters, seeds: range) -> list[Pixels]:
+def pictures(drawer: Contender, look: Parameters, seeds: range) -> list[Pixels]:
     """One of each seed, whenever they come out."""
     drawer.begin(look)
     drawn: list[Pixels] = []
@@ -38,7 +38,7 @@ def pictures(drawer: DrawingContender, look: Parameters, seeds: range) -> list[P
 
 @pytest.mark.parametrize("model", ["shipped", "perflow"])
 def test_the_vanilla_loop_diffusers_and_the_stream_draw_the_same(model: str, perflow_folder: Path) -> None:
-    subject = ContenderSubject("shipped" if model == "shipped" else str(perflow_folder), SIDE, SIDE, "float32", 2)
+    subject = ContenderConfig("shipped" if model == "shipped" else str(perflow_folder), SIDE, SIDE, "float32", 2)
     vanilla, diffusers = VanillaLoop(subject), DiffusersPipeline(subject)
     streams = [StreamContender(subject, "eager", **settings) for settings in ({}, {"alone": True}, {"one_call": False})]
     for mode, guidance in CASES:
@@ -56,7 +56,7 @@ def test_the_vanilla_loop_diffusers_and_the_stream_draw_the_same(model: str, per
 
 @pytest.mark.parametrize(("one_call", "sizes"), [(True, [2]), (False, [1, 1])])
 def test_one_call_or_one_for_each_timestep_is_what_the_network_gets(one_call: bool, sizes: list[int]) -> None:
-    stream = StreamContender(ContenderSubject("shipped", SIDE, SIDE, "float32", 2), "eager", one_call=one_call)
+    stream = StreamContender(ContenderConfig("shipped", SIDE, SIDE, "float32", 2), "eager", one_call=one_call)
     stream.begin(Parameters(mode="text", steps=2))
     card = draw_card(0, SIDE, SIDE).copy()
     stream.draw(card, 0)
@@ -105,7 +105,7 @@ def test_without_the_overlap_a_decoding_is_waited_for_before_the_next_step_begin
         return call(module, *given, **settings)
 
     monkeypatch.setattr(Decoding, "begin", begun)
-    subject = ContenderSubject(str(perflow_folder), SIDE, SIDE, "float32", 2, full_autoencoder=full_autoencoder)
+    subject = ContenderConfig(str(perflow_folder), SIDE, SIDE, "float32", 2, full_autoencoder=full_autoencoder)
     stream = StreamContender(subject, "compile", overlap=overlap)
     stream.begin(Parameters(mode="text", steps=2))
     monkeypatch.setattr(torch.nn.Module, "__call__", called)
@@ -122,20 +122,20 @@ def test_without_the_overlap_a_decoding_is_waited_for_before_the_next_step_begin
 
 def test_an_accelerator_that_decodes_before_the_next_step_has_no_overlap_to_be_without() -> None:
     with pytest.raises(AcceleratorUnavailable, match="eager decodes before the next step"):
-        StreamContender(ContenderSubject("shipped", SIDE, SIDE, "float32", 1), "eager", overlap=False)
+        StreamContender(ContenderConfig("shipped", SIDE, SIDE, "float32", 1), "eager", overlap=False)
 
 
 def test_pictures_that_begin_together_come_out_together() -> None:
-    stream = StreamContender(ContenderSubject("shipped", SIDE, SIDE, "float32", 2), "eager", buffer=2)
+    stream = StreamContender(ContenderConfig("shipped", SIDE, SIDE, "float32", 2), "eager", buffer=2)
     stream.begin(Parameters(mode="text", steps=2))
     card = draw_card(0, SIDE, SIDE).copy()
     assert [len(stream.draw(card, seed)) for seed in range(8)] == [0, 0, 0, 2, 0, 2, 0, 2]
 
 
 def test_a_turn_of_the_same_look_goes_on_with_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contender, "CARDS", 8)
-    one = contender.Contender()
-    one.build("stream", ContenderSubject("shipped", SIDE, SIDE, "float32", 4)._asdict(), accelerator="eager")
+    monkeypatch.setattr(contender_process, "CARDS", 8)
+    one = contender_process.ContenderHost()
+    one.build("stream", ContenderConfig("shipped", SIDE, SIDE, "float32", 4)._asdict(), accelerator="eager")
     steps: list[int] = []
     step = ImageStream.step
 
@@ -156,8 +156,8 @@ def test_a_turn_of_the_same_look_goes_on_with_what_is_in_flight(monkeypatch: pyt
 
 
 def test_streamdiffusion_is_fed_the_same_network_steps_and_batch() -> None:
-    pytest.importorskip("streamdiffusion", reason=rival.INSTALL)
-    drawer = StreamDiffusionRival(ContenderSubject("shipped", SIDE, SIDE, "float32", 2))
+    pytest.importorskip("streamdiffusion", reason=streamdiffusion_rival.INSTALL)
+    drawer = StreamDiffusionRival(ContenderConfig("shipped", SIDE, SIDE, "float32", 2))
     for mode, guidance in CASES:
         called: list[int] = []
         network = drawer._torch.unet

@@ -8,9 +8,9 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.paper import memory
-from benchmarks.paper.energy import of_processor
-from benchmarks.paper.likeness import NO_DIFFERENCE, clip_score, frechet, inception_features, psnr, ssim
+from benchmarks.paper import peak_memory
+from benchmarks.paper.energy_meter import of_processor
+from benchmarks.paper.image_metrics import NO_DIFFERENCE, clip_score, frechet, inception_features, psnr, ssim
 from benchmarks.paper.random_model import write_tokenizer
 from io_bridges.card import draw_card
 from presets.errors import ModelError
@@ -121,12 +121,12 @@ def test_a_machine_that_does_not_tell_its_joules_has_no_meter(tmp_path: Path) ->
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux forgets a peak")
 def test_a_peak_of_memory_is_that_of_its_own_turn() -> None:
-    held = bytearray(200 * memory.MIB)
-    high = memory.peak(cuda=False)["peak_memory_mib"]
+    held = bytearray(200 * peak_memory.MIB)
+    high = peak_memory.peak(cuda=False)["peak_memory_mib"]
     del held
-    memory.forget_peak(cuda=False)
-    low = memory.peak(cuda=False)["peak_memory_mib"]
+    peak_memory.forget_peak(cuda=False)
+    low = peak_memory.peak(cuda=False)["peak_memory_mib"]
     assert isinstance(high, float)
     assert isinstance(low, float)
     assert high - low > 150
-    assert json.dumps(memory.peak(cuda=False))
+    assert json.dumps(peak_memory.peak(cuda=False))

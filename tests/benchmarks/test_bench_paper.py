@@ -8,13 +8,23 @@ from typing import Any
 
 import pytest
 
-from benchmarks import tables
-from benchmarks.bench_subject import BenchSubject as About
 from benchmarks.catalogue import MEASUREMENTS
-from benchmarks.paper import available_rivals, comparison, contender, measure_pictures, paired_runs, rival
-from benchmarks.paper.contender import handlers
-from benchmarks.paper.paired_runs import Look
-from benchmarks.results import NotMeasured, Plan, Results, SpeedTarget
+from benchmarks.paper import (
+    available_contenders,
+    comparison,
+    contender_process,
+    measure_latency,
+    measure_quality,
+    paired_runs,
+    streamdiffusion_rival,
+)
+from benchmarks.paper.contender_process import handlers
+from benchmarks.paper.paired_runs import SamplingSettings
+from benchmarks.plan import BenchPlan
+from benchmarks.plan import EvaluationSettings as About
+from benchmarks.report import tables
+from benchmarks.report.document import Results
+from benchmarks.report.findings import NotMeasured, SpeedTarget
 from presets.errors import StreamflowError
 
 SIDE = 64
@@ -23,12 +33,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Inside:
-    """The requests of a `Child`, answered by the same handlers in this process: starting one takes seconds."""
+    """The requests of a `ChildProcess`, answered by the same handlers in this process: starting one takes seconds."""
 
     asked: list[str]
 
     def __init__(self, module: str, folder: Path) -> None:
-        assert module == "paper.contender"
+        assert module == "benchmarks.paper.contender_process"
         self._handlers = handlers()
 
     def __enter__(self) -> "Inside":
@@ -47,17 +57,17 @@ class Inside:
 
 
 @pytest.fixture
-def plan(perflow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    for module in (paired_runs, available_rivals, measure_pictures):
-        monkeypatch.setattr(module, "Child", Inside)
-    monkeypatch.setattr(contender, "CARDS", 8)
+def plan(perflow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchPlan:
+    for module in (paired_runs, available_contenders, measure_latency, measure_quality):
+        monkeypatch.setattr(module, "ChildProcess", Inside)
+    monkeypatch.setattr(contender_process, "CARDS", 8)
     about = About(
         model=str(perflow_folder), name="tiny", size=SIDE, steps=(2,), accelerators=("eager",), largest=SIDE, pictures=3
     )
-    return Plan(tmp_path, seconds=0.01, pairs=2, subject=about)
+    return BenchPlan(tmp_path, seconds=0.01, pairs=2, subject=about)
 
 
-def measured(name: str, plan: Plan) -> Results:
+def measured(name: str, plan: BenchPlan) -> Results:
     """As the command keeps it."""
     results = Results({})
     measure = next(each.measure for each in MEASUREMENTS if each.name == name)
@@ -66,14 +76,16 @@ def measured(name: str, plan: Plan) -> Results:
     return results
 
 
-def found(plan: Plan, here: available_rivals.Here, question: comparison.Comparison) -> list[dict[str, Any]]:
+def found(
+    plan: BenchPlan, here: available_contenders.AvailableContenders, question: comparison.Comparison
+) -> list[dict[str, Any]]:
     """The rows of a comparison."""
     return [
         row for row in comparison.compared(plan, here, question, lambda text: None) if not isinstance(row, SpeedTarget)
     ]
 
 
-def test_table_1_holds_every_gain_against_the_vanilla_loop(plan: Plan) -> None:
+def test_table_1_holds_every_gain_against_the_vanilla_loop(plan: BenchPlan) -> None:
     plan = replace(plan, subject=replace(plan.subject, full_autoencoder=True))
     rows = measured("table1", plan).rows
     names = list(dict.fromkeys(row["axes"]["contender"] for row in rows))
@@ -83,31 +95,33 @@ def test_table_1_holds_every_gain_against_the_vanilla_loop(plan: Plan) -> None:
     assert looks == set(CASES)
     for row in rows:
         if "missing" in row:
-            assert row["axes"]["contender"] == available_rivals.RIVAL
-            assert rival.INSTALL in row["missing"]
+            assert row["axes"]["contender"] == available_contenders.RIVAL
+            assert streamdiffusion_rival.INSTALL in row["missing"]
             continue
         assert row["fps"] > 0 < row["peak_memory_mib"]
         assert row["precision"] == "float32"
         assert row["ratio"] == 1.0 if row["axes"]["contender"] == "vanilla loop" else row["base_fps"] > 0
-        full = row["axes"]["contender"] in ("vanilla loop", "diffusers pipeline", available_rivals.RIVAL)
+        full = row["axes"]["contender"] in ("vanilla loop", "diffusers pipeline", available_contenders.RIVAL)
         assert row["autoencoder"] == ("AutoencoderKL" if full else "AutoencoderTiny")
     assert len({row["configuration"] for row in rows}) == len(rows)
     # What is known is not measured again, and nobody is built for it.
     known = {row["configuration"] for row in rows if "missing" not in row}
     again = measured("table1", replace(plan, known=frozenset(known))).rows
-    assert [row["axes"]["contender"] for row in again] == ([available_rivals.RIVAL] if rival.missing() else [])
+    assert [row["axes"]["contender"] for row in again] == (
+        [available_contenders.RIVAL] if streamdiffusion_rival.missing() else []
+    )
     but_one = frozenset(name for name in known if "diffusers" not in name)
     again = [row for row in measured("table1", replace(plan, known=but_one)).rows if "missing" not in row]
     assert {row["axes"]["contender"] for row in again} == {"diffusers pipeline"}
 
 
-def test_the_shipped_autoencoder_is_tiny_already_and_the_row_says_so(plan: Plan) -> None:
+def test_the_shipped_autoencoder_is_tiny_already_and_the_row_says_so(plan: BenchPlan) -> None:
     rows = measured("table1", replace(plan, quick=True)).rows
     assert {row["axes"]["mode"] for row in rows} == {"image"}
     assert "tiny already" in next(row["missing"] for row in rows if "tiny autoencoder" in row["configuration"])
 
 
-def test_the_ablation_takes_one_part_at_a_time_out_of_the_whole(plan: Plan) -> None:
+def test_the_ablation_takes_one_part_at_a_time_out_of_the_whole(plan: BenchPlan) -> None:
     plan = replace(plan, pairs=1)
     results = measured("ablation", plan)
     rows = {row["axes"]["contender"]: row for row in results.rows if row["axes"]["panel"] == "parts"}
@@ -122,7 +136,7 @@ def test_the_ablation_takes_one_part_at_a_time_out_of_the_whole(plan: Plan) -> N
     assert [target.name for target in results.targets] == ["the accelerator over eager torch, the same stream"]
 
 
-def test_the_other_measurements_have_a_row_for_each_of_their_axes(plan: Plan) -> None:
+def test_the_other_measurements_have_a_row_for_each_of_their_axes(plan: BenchPlan) -> None:
     rows = {name: measured(name, plan).rows for name in ("sizes", "latency", "forward", "decode", "rivals")}
     sized = [(row["axes"]["size"], row["axes"]["mode"], row["axes"]["contender"]) for row in rows["sizes"]]
     assert sized == [(64, *each) for each in product(("text", "image"), ("vanilla loop", "stream, eager"))]
@@ -140,12 +154,12 @@ def test_the_other_measurements_have_a_row_for_each_of_their_axes(plan: Plan) ->
         assert all("missing" in row for row in measured(name, known).rows)
 
 
-def test_the_tiny_autoencoder_is_measured_beside_the_full_one(plan: Plan) -> None:
+def test_the_tiny_autoencoder_is_measured_beside_the_full_one(plan: BenchPlan) -> None:
     (row,) = measured("autoencoder", plan).rows
     assert {"tiny_encode_ms", "tiny_decode_ms", "full_encode_ms", "full_decode_ms", "ratio"} < row.keys()
 
 
-def test_the_stream_is_compared_with_diffusers_picture_for_picture(plan: Plan) -> None:
+def test_the_stream_is_compared_with_diffusers_picture_for_picture(plan: BenchPlan) -> None:
     shipped = replace(plan.subject, model="shipped", name="shipped", steps=(2,), accelerators=("eager",))
     results = measured("quality", replace(plan, subject=shipped))
     assert len(results.rows) == 4
@@ -155,11 +169,11 @@ def test_the_stream_is_compared_with_diffusers_picture_for_picture(plan: Plan) -
         assert row["ssim_worst"] > 0.999
 
 
-def test_a_contender_that_can_not_be_built_is_a_row_and_the_next_is_measured(plan: Plan) -> None:
-    here = available_rivals.look_around(plan)
-    broken = paired_runs.Contender("broken", "stream", {"accelerator": "no such"})
+def test_a_contender_that_can_not_be_built_is_a_row_and_the_next_is_measured(plan: BenchPlan) -> None:
+    here = available_contenders.find_contenders(plan)
+    broken = paired_runs.ContenderSpec("broken", "stream", {"accelerator": "no such"})
     other = here.stream("eager", "works")
-    question = comparison.Comparison(available_rivals.VANILLA, [broken, other], [Look(1, "text")], SIDE)
+    question = comparison.Comparison(available_contenders.VANILLA, [broken, other], [SamplingSettings(1, "text")], SIDE)
     rows = found(plan, here, question)
     assert [row["axes"]["contender"] for row in rows] == ["broken", "vanilla loop", "works"]
     assert "no such" in rows[0]["missing"]
@@ -171,19 +185,21 @@ def test_a_contender_that_can_not_be_built_is_a_row_and_the_next_is_measured(pla
 
 
 def test_what_takes_the_asked_precision_by_itself_is_built_and_measured_once(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    plan: BenchPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = available_rivals.look_around(plan)
+    here = available_contenders.find_contenders(plan)
     built: list[dict[str, Any]] = []
-    build = contender.Contender.build
+    build = contender_process.ContenderHost.build
 
-    def watched(one: contender.Contender, kind: str, subject: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    def watched(
+        one: contender_process.ContenderHost, kind: str, subject: dict[str, Any], **settings: Any
+    ) -> dict[str, Any]:
         built.append(settings | {"precision": subject["precision"]})
         return build(one, kind, subject, **settings)
 
-    monkeypatch.setattr(contender.Contender, "build", watched)
+    monkeypatch.setattr(contender_process.ContenderHost, "build", watched)
     both = here.in_both_precisions("eager", "stream")
-    question = comparison.Comparison(available_rivals.VANILLA, [both], [Look(1, "text")], SIDE)
+    question = comparison.Comparison(available_contenders.VANILLA, [both], [SamplingSettings(1, "text")], SIDE)
     rows = found(plan, here, question)
     assert [row["axes"]["contender"] for row in rows] == ["stream in its own precision", "vanilla loop", "stream"]
     assert "by itself it takes float32 here too" in rows[0]["missing"]

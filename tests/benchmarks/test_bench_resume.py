@@ -14,8 +14,10 @@ import cv2
 import pytest
 from typer.testing import CliRunner, Result
 
-from benchmarks import catalogue, machine, plots, resume, runner, tables
-from benchmarks.results import Finding, NotMeasured, Plan, SpeedTarget, Tell
+from benchmarks import catalogue, machine, runner
+from benchmarks.plan import BenchPlan, Progress
+from benchmarks.report import plots, resume, tables
+from benchmarks.report.findings import Finding, NotMeasured, SpeedTarget
 from daemon.__main__ import app
 from presets.errors import SettingsError
 
@@ -27,7 +29,7 @@ class Measured:
         self.taken: list[str] = []
         self.ends_after: int | None = None
 
-    def __call__(self, plan: Plan, tell: Tell) -> Iterator[Finding]:
+    def __call__(self, plan: BenchPlan, tell: Progress) -> Iterator[Finding]:
         for number, name in enumerate(("one", "two", "three")):
             if name in plan.known:
                 continue
@@ -47,7 +49,7 @@ def by_row(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measured]:
         catalogue.Measurement("whole", "", whole, quick=True),
     )
     monkeypatch.setattr(catalogue, "MEASUREMENTS", both)
-    monkeypatch.setattr("benchmarks.resume.MEASUREMENTS", both)
+    monkeypatch.setattr("benchmarks.report.resume.MEASUREMENTS", both)
     monkeypatch.setattr(Measured, "whole", whole, raising=False)
     before = signal.getsignal(signal.SIGTERM)
     yield mine
@@ -244,7 +246,7 @@ def test_a_quick_bench_does_not_wait_for_what_does_not_end(
 ) -> None:
     ended: list[str] = []
 
-    def hangs(plan: Plan, tell: Tell) -> Iterator[Finding]:
+    def hangs(plan: BenchPlan, tell: Progress) -> Iterator[Finding]:
         yield {"configuration": "before", "fps": 1.0}
         try:
             queue.Queue[None]().get(timeout=100)  # as the answer of a child is waited for
@@ -263,8 +265,8 @@ def test_a_quick_bench_does_not_wait_for_what_does_not_end(
 
 
 def test_the_bench_itself_never_imports_torch() -> None:
-    modules = "catalogue, runner, plots, options, resume"
-    code = f"import sys; from benchmarks import {modules}; sys.exit(bool({{'torch', 'matplotlib'}} & {{*sys.modules}}))"
+    imports = "from benchmarks import catalogue, options, runner; from benchmarks.report import plots, resume"
+    code = f"import sys; {imports}; sys.exit(bool({{'torch', 'matplotlib'}} & {{*sys.modules}}))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
 
 
