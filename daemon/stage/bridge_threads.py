@@ -8,7 +8,7 @@ so, and the stage's housekeeping acts on it.
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemon.shared.clock import NS, Clock
@@ -149,7 +149,25 @@ class SourceThread(BridgeThread):
         self._source.close()
 
     def status(self) -> dict[str, Any]:
-        return super().status() | self._source.status()
+        """Return the counters of the thread and the source.
+
+        `status` is a sentence for the performer. `silent_s` is 0 unless frames stopped coming: then it is the seconds
+        since the newest.
+        """
+        own, source = super().status(), self._source.status()
+        silence = self.rate.silence(self.clock.now())
+        return own | source | {"status": self._sentence(source, silence), "silent_s": round(silence)}
+
+    def _sentence(self, source: Mapping[str, Any], silence: float) -> str:
+        if self.failure:
+            return self.failure
+        if source.get("source") == "none":
+            return "no source"
+        if source.get("ended"):
+            return "the clip has ended; holding its last picture"
+        if silence:
+            return f"no frames for {silence:.0f} s; holding the last picture"
+        return "receiving" if self.rate.total else "no frames yet"
 
 
 class SinkThread(BridgeThread):

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from daemon.stage.metrics import LEAST_SILENCE
 from presets.parameters import Parameters
 
 log = logging.getLogger("stage")
@@ -23,6 +24,10 @@ class Notice(NamedTuple):
     """Names the cause. The text of one cause may change, for example with the seconds it lasts."""
     level: Level
     text: str
+    cleared: str = ""
+    """Log line when the cause is gone; empty for none."""
+    in_log: bool = True
+    """False if the cause is logged elsewhere."""
 
 
 def size_notice(drawn: tuple[int, int], output: tuple[int, int], at_start: tuple[int, int]) -> Notice | None:
@@ -44,33 +49,57 @@ def output_stays(output: tuple[int, int]) -> str:
     return f"output stays {output[0]}x{output[1]} (set with --output-size at start)"
 
 
-def still_notice(parameters: Parameters, moving: bool) -> Notice | None:
-    """Return a notice if text mode draws one picture again and again.
+def still_notice(parameters: Parameters, has_source: bool, moving: bool) -> Notice | None:
+    """Return a notice if one picture is drawn from text again and again.
 
     `moving` is True during a morph and while the noise drifts.
     """
-    if parameters.mode != "text" or moving or parameters.feedback > 0:
+    text_mode = parameters.mode == "text"
+    if (has_source and not text_mode) or moving or parameters.feedback > 0:
         return None
+    cause = "Text mode" if text_mode else "A show without a source"
     return Notice(
         "still",
         "info",
-        "Text mode draws the same picture: turn up drift or feedback, or change the prompt.",
+        f"{cause} draws the same picture: turn up drift or feedback, or change the prompt.",
     )
+
+
+def source_notice(uri: str, status: Mapping[str, Any], show_age: float) -> Notice | None:
+    """Return a notice if a source gives no frames.
+
+    `status` is that of the source's thread, `show_age` the seconds since the start of the show.
+    """
+    if status["failure"]:
+        return Notice("source failed", "error", f"{uri}: {status['failure']}", in_log=False)
+    if status.get("source") == "none":
+        return None
+    if status.get("ended"):
+        return Notice("source ended", "info", f"{uri}: the clip has ended; holding its last picture.")
+    if status["silent_s"]:
+        text = f"No frames from {uri} for {status['silent_s']} s; holding the last picture."
+        return Notice("source lost", "warning", text, cleared=f"Frames from {uri} again.")
+    if status["pictures"] == 0 and show_age > LEAST_SILENCE:
+        return Notice("no source yet", "info", f"No frames from {uri} yet; drawing from the prompt alone.")
+    return None
 
 
 class NoticeLog:
     """Writes each notice to the log once, when it appears."""
 
     def __init__(self) -> None:
-        self._logged: frozenset[str] = frozenset()
+        self._logged: dict[str, Notice] = {}
 
     def update(self, notices: Iterable[Notice]) -> None:
-        """Log the notices whose cause is new since the last call."""
-        current = list(notices)
-        for notice in current:
-            if notice.key not in self._logged:
+        """Log the notices whose cause is new since the last call, and the causes that are gone."""
+        current = {notice.key: notice for notice in notices}
+        for key, gone in self._logged.items():
+            if key not in current and gone.cleared:
+                log.info(gone.cleared)
+        for key, notice in current.items():
+            if key not in self._logged and notice.in_log:
                 log.log(_LOG_LEVELS[notice.level], notice.text)
-        self._logged = frozenset(notice.key for notice in current)
+        self._logged = current
 
 
 def as_json(notices: Iterable[Notice]) -> list[dict[str, Any]]:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from daemon.link.server import LinkServer
-from daemon.shared.clock import Clock
+from daemon.shared.clock import NS, Clock
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.metrics import Rate
-from daemon.stage.notices import Notice, NoticeLog, as_json, size_notice, still_notice
+from daemon.stage.notices import Notice, NoticeLog, as_json, size_notice, source_notice, still_notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.settings import Settings
 from daemon.supervision.supervisor import Supervisor
@@ -43,6 +43,7 @@ class ShowStatus:
         self._controls = controls
         self._link = link
         self._size_at_start = (parameters().width, parameters().height)
+        self._started_at = clock.now()
         self._log = NoticeLog()
 
     def compose(self) -> dict[str, Any]:
@@ -76,10 +77,14 @@ class ShowStatus:
 
     def notices(self) -> list[Notice]:
         """Return the notices that hold now."""
-        parameters = self._parameters()
-        drawn = tuple(self._supervisor.status().get("size", (0, 0)))
-        found: list[Notice | None] = []
-        if len(drawn) == 2 and drawn != (0, 0):
-            found.append(size_notice(drawn, self._settings.output_size, self._size_at_start))
-        found.append(still_notice(parameters, self._is_moving()))
+        parameters, source = self._parameters(), self._bridges.source
+        source_status = source.status()
+        width, height = self._supervisor.status().get("size", (0, 0))
+        age = (self._clock.now() - self._started_at) / NS
+        has_source = source_status.get("source") != "none"
+        found = [
+            size_notice((width, height), self._settings.output_size, self._size_at_start) if width else None,
+            source_notice(source.uri, source_status, age) if parameters.mode == "image" else None,
+            still_notice(parameters, has_source, self._is_moving()),
+        ]
         return [notice for notice in found if notice is not None]

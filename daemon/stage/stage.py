@@ -17,7 +17,7 @@ from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import SinkThread, SourceThread, fitted
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.control_thread import ControlThread
-from daemon.stage.metrics import Rate
+from daemon.stage.metrics import PictureRate
 from daemon.stage.morph_clock import MorphClock
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
@@ -66,7 +66,7 @@ class Stage:
         self.link = LinkServer(self, self.clock, self._on_picture)
         self._incoming: Mailbox[Frame] = Mailbox(wake=self.link.ring)
         self._rendered = BurstSpreader(self.clock)
-        self.rendered_rate = Rate()
+        self.rendered_rate = PictureRate(lambda: self._moments.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, tell=self.slates.show)
         self.preview = WebPreview()
@@ -207,7 +207,7 @@ class Stage:
     def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
         if self.supervisor.airs(peer):
             self._rendered.put(frame, place, of)
-            self.rendered_rate.mark(self.clock.now())
+            self.rendered_rate.count(frame, self.clock.now())
             self.store.on_air = frame.revision
 
     def _panic(self, revision: int) -> None:

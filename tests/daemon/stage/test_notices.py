@@ -4,10 +4,13 @@ import logging
 from pathlib import Path
 
 import pytest
+from feed import Feed
 from show import Show, until
 
-from daemon.stage.notices import Notice, NoticeLog, size_notice, still_notice
+from daemon.stage.notices import Notice, NoticeLog, size_notice, source_notice, still_notice
 from presets.parameters import Parameters
+
+STILL = "Text mode draws the same picture: turn up drift or feedback, or change the prompt."
 
 
 def test_other_size_than_at_start() -> None:
@@ -24,12 +27,29 @@ def test_size_as_set_gives_no_notice(drawn: tuple[int, int], output: tuple[int, 
 
 
 def test_still_text_mode() -> None:
-    notice = still_notice(Parameters(mode="text"), moving=False)
+    notice = still_notice(Parameters(mode="text"), has_source=True, moving=False)
     assert notice is not None
-    assert notice.text == "Text mode draws the same picture: turn up drift or feedback, or change the prompt."
-    assert still_notice(Parameters(mode="text"), moving=True) is None
-    assert still_notice(Parameters(mode="text", feedback=0.1), moving=False) is None
-    assert still_notice(Parameters(), moving=False) is None
+    assert notice.text == STILL
+    assert still_notice(Parameters(mode="text"), has_source=True, moving=True) is None
+    assert still_notice(Parameters(mode="text", feedback=0.1), has_source=True, moving=False) is None
+    assert still_notice(Parameters(), has_source=True, moving=False) is None
+    alone = still_notice(Parameters(), has_source=False, moving=False)
+    assert alone is not None
+    assert alone.text.startswith("A show without a source draws the same picture")
+
+
+def test_source_notices() -> None:
+    def text(age: float = 60.0, **status: object) -> str:
+        notice = source_notice("zmq:", {"failure": "", "silent_s": 0, "pictures": 9} | status, age)
+        return notice.text if notice is not None else ""
+
+    assert text() == ""
+    assert text(silent_s=12) == "No frames from zmq: for 12 s; holding the last picture."
+    assert text(pictures=0) == "No frames from zmq: yet; drawing from the prompt alone."
+    assert text(pictures=0, age=1.0) == "", "it has just begun"
+    assert text(pictures=0, source="none") == ""
+    assert text(ended=True, silent_s=12) == "zmq:: the clip has ended; holding its last picture."
+    assert text(failure="the port is taken", silent_s=12) == "zmq:: the port is taken"
 
 
 def test_notice_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -46,23 +66,40 @@ def test_notice_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_running_show_has_notices(tmp_path: Path) -> None:
+def test_notices_of_a_running_show(tmp_path: Path) -> None:
+    feed = Feed(64)
+
     def texts() -> list[str]:
         return [notice["text"] for notice in show.status()["notices"]]
 
     def logged(text: str) -> int:
         return " ".join(show.log.read_text().split()).count(text)
 
-    with Show(tmp_path / "show", "--source", "card:", "--size", "64x64") as show:
-        until(lambda: show.status()["rendered"])
-        assert texts() == []
-        show.set(width=96, mode="text")
-        still = "Text mode draws the same picture: turn up drift or feedback, or change the prompt."
-        size = "Drawing at 96x64; output stays 64x64 (set with --output-size at start)."
-        until(lambda: texts() == [size, still])
-        meta, _ = show.picture(lambda meta, pixels: True)
-        assert meta["shape"] == [64, 64, 3]
-        until(lambda: logged(size) == logged(still) == 1)
-        show.set(drift=0.5, width=64)
-        until(lambda: texts() == [])
-    assert logged(size) == logged(still) == 1
+    with Show(tmp_path / "show", "--source", f"zmq:{feed.address}", "--size", "64x64") as show:
+        until(lambda: texts() == [f"No frames from zmq:{feed.address} yet; drawing from the prompt alone."])
+        assert show.status()["sources"][0]["status"] == "no frames yet"
+        with feed.moving():
+            until(lambda: texts() == [] and show.status()["fps"] > 5)
+            assert show.status()["sources"][0]["status"] == "receiving"
+            show.set(width=96, mode="text")
+            size = "Drawing at 96x64; output stays 64x64 (set with --output-size at start)."
+            until(lambda: texts() == [size, STILL])
+            assert show.picture(lambda meta, pixels: True)[0]["shape"] == [64, 64, 3]
+            until(lambda: show.status()["fps"] == 0)
+            rendered, delivered = show.status()["rendered"], show.status()["renderer"]["delivered"]
+            until(lambda: show.status()["renderer"]["delivered"] > delivered + 5)
+            assert show.status()["rendered"] == rendered, "a repeated picture is not counted"
+            until(lambda: logged(size) == logged(STILL) == 1)
+            show.set(drift=0.5, width=64)
+            until(lambda: texts() == [] and show.status()["fps"] > 1)
+            show.set(drift=0, mode="image")
+        until(lambda: texts() and texts()[0].startswith(f"No frames from zmq:{feed.address} for"))
+        lost = show.status()["sources"][0]
+        assert lost["status"] == f"no frames for {lost['silent_s']} s; holding the last picture"
+        assert lost["silent_s"] >= 3
+        until(lambda: logged("holding the last picture") == 1)
+        with feed.moving():
+            until(lambda: texts() == [])
+        until(lambda: logged(f"Frames from zmq:{feed.address} again.") == 1)
+    feed.close()
+    assert logged(size) == logged(STILL) == 1
