@@ -24,8 +24,9 @@ from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation
 from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
-from pipeline.image_stream import Build, ImageStream, shapes_of
+from pipeline.image_stream import ImageStream, shapes_of
 from pipeline.models import Model, load_model
+from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
@@ -181,7 +182,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="folder for DATE-PROCESSOR-where.json")
     options = parser.parse_args()
     facts = machine.facts()
-    build = Build(options.model, options.size, options.size, options.accelerator)
+    build = Build(model=options.model, width=options.size, height=options.size, accelerator=options.accelerator)
     found = {"measurement": "where"} | measure(build, options.seconds)
     document = facts | {"rows": [found], "targets": [], "failures": []}
     document["command"] = "python benchmarks/where.py " + " ".join(

@@ -21,7 +21,8 @@ from playwright.sync_api import sync_playwright
 from daemon.commands.offline_render import moments, redraw
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
-from pipeline.image_stream import Build, ImageStream
+from pipeline.image_stream import ImageStream
+from presets.build import Build
 from presets.library import Library
 from presets.parameter_table import snapshot
 
@@ -36,7 +37,7 @@ BAND = 28
 def looks() -> None:
     """Input in the first column, then one look a column; one moment a row."""
     frames = [fit(frame, SIZE, SIZE) for frame in islice(decode_clip(CLIP), max(MOMENTS) + 1)]
-    stream = ImageStream.build(Build("shipped", SIZE, SIZE, "auto"), lambda text, fraction: None)
+    stream = ImageStream.build(Build(width=SIZE, height=SIZE), lambda text, fraction: None)
     library = Library(DOCS / "no-presets-of-ones-own")
     columns = [labelled("input", [frames[number] for number in MOMENTS])]
     for name in library.names():

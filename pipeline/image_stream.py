@@ -1,7 +1,6 @@
 """Pixels in, pixels out: a model, an accelerator and a stream as one thing, for the renderer and for offline work."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,37 +18,9 @@ from pipeline.gpu_share import keep_to_a_share
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
 from pipeline.stream import StreamPipeline
+from presets.build import Build
 from presets.errors import StreamError
 from presets.frame_parameters import FrameParameters, PromptMixture
-
-
-@dataclass(frozen=True)
-class Build:
-    """What can't change while a stream plays: any of it is a new stream."""
-
-    model: str
-    """'shipped', or a folder in diffusers format."""
-    width: int
-    """px, a multiple of the model's step, 8 for the shipped one."""
-    height: int
-    """px, likewise."""
-    accelerator: str
-    """One of `pipeline.accelerators.registry.NAMES`."""
-    slots: int = 8
-    """The most pictures in flight."""
-    threads: int | None = None
-    """Threads of the network; None takes one a physical core."""
-    cache: Path | None = None
-    """Where converted networks are kept; None takes the user's cache folder."""
-    attention: str = "sdpa"
-    """sdpa, flash or xformers, where torch runs the network."""
-    engine: str = ""
-    """A compiled network that plays in the place of the model's own, as a path; empty is none."""
-    precision: str = ""
-    """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
-    gpu_share: float | None = None
-    """Of a GPU's memory that may be taken, above 0, at the least priority; None is all of it. See
-    `pipeline.gpu_share`."""
 
 
 class StreamedPicture(NamedTuple):

@@ -17,13 +17,11 @@ from pydantic_core import ErrorDetails
 
 from presets import strict_yaml
 from presets.atomic_write import write_atomically
+from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
 from presets.parameter_table import PARAMETERS, Value, flatten
-from presets.parameters import Effect, Parameters, WeightedPrompt
+from presets.parameters import Parameters, WeightedPrompt
 from presets.strict_yaml import MOST_BYTES, Document, Place, Problem
-
-REBUILD_KEYS = frozenset(parameter.key for parameter in PARAMETERS.values() if parameter.effect is Effect.REBUILD)
-"""Keys of what makes another renderer: a new model is never loaded by accident."""
 
 KEPT_KEYS = REBUILD_KEYS | {parameter.key for parameter in PARAMETERS.values() if parameter.stays}
 """Keys that a look leaves as they are when its file does not name them."""

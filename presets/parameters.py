@@ -63,8 +63,8 @@ class WeightedPrompt(BaseModel):
     weight: Annotated[float, Field(ge=0, le=2, description="share of this prompt in the mix")] = 1.0
 
 
-class Parameters(BaseModel):
-    """One immutable snapshot of everything a performer can turn."""
+class LiveParameters(BaseModel):
+    """Parameters that change while a renderer plays."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -214,6 +214,18 @@ class Parameters(BaseModel):
         Field(ge=0, le=30, description="how long blackout and its release take"),
         LiveOptions(Effect.OUTPUT, unit="s", in_presets=False),
     ] = 0.0
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _one_text_is_a_prompt(cls, value: object) -> object:
+        return ({"text": value},) if isinstance(value, str) else value
+
+
+class RebuildParameters(BaseModel):
+    """Parameters that a renderer is built with. A change of one starts a new renderer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     model: Annotated[
         str,
         Field(max_length=1000, description="'shipped', or a folder in diffusers format"),
@@ -257,10 +269,9 @@ class Parameters(BaseModel):
         LiveOptions(Effect.REBUILD),
     ] = ""
 
-    @field_validator("prompt", mode="before")
-    @classmethod
-    def _one_text_is_a_prompt(cls, value: object) -> object:
-        return ({"text": value},) if isinstance(value, str) else value
+
+class Parameters(RebuildParameters, LiveParameters):
+    """One immutable snapshot of everything a performer can turn. The fields of the last base come first."""
 
 
 class Action(NamedTuple):

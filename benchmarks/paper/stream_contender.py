@@ -17,8 +17,9 @@ from pipeline.accelerators.precision import TYPES
 from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.accelerators.transfer import Decoding
 from pipeline.conditioning import TextConditioner
-from pipeline.image_stream import Build, ImageStream, shapes_of
+from pipeline.image_stream import ImageStream, shapes_of
 from pipeline.models import load_model
+from presets.build import Build
 from presets.errors import AcceleratorUnavailable
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
@@ -53,7 +54,7 @@ class StreamContender:
         """
         self._alone, self._buffer = alone, buffer
         slots = 1 if alone else subject.most_steps * buffer
-        build = Build(subject.model, subject.width, subject.height, accelerator, slots)
+        build = Build(model=subject.model, width=subject.width, height=subject.height, slots=slots)
         model = load_model(subject.model)
         conditioner = TextConditioner(model.tokenizer, model.text_encoder, torch.device("cpu"), torch.float32)
         preparation = Preparation(

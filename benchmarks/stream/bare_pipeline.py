@@ -18,8 +18,9 @@ from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import TextConditioner
 from pipeline.denoiser import ConditioningRows
-from pipeline.image_stream import Build, ImageStream
+from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
+from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
@@ -37,7 +38,8 @@ class BarePipeline:
     def build(self, model: str, width: int, height: int, accelerator: str) -> dict[str, Any]:
         """Make the stream; answers its description and the seconds that took."""
         began = time.perf_counter()
-        self._stream = ImageStream.build(Build(model, width, height, accelerator), lambda text, fraction: None)
+        build = Build(model=model, width=width, height=height).with_accelerator(accelerator)
+        self._stream = ImageStream.build(build, lambda text, fraction: None)
         self._cards = [draw_card(index, width, height) for index in range(CARDS)]
         return {"description": self._stream.description, "seconds": time.perf_counter() - began}
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import TaskID
 
-from daemon.prebuild.build_runner import BuildJob
+from presets.build import Build
 
 AHEAD = "tensorrt_rtx"
 """The accelerator that builds for cards that are not here."""
@@ -77,7 +77,7 @@ def _jobs(
     precision: str | None,
     for_card: list[str] | None,
     presets: Path | None,
-) -> list[BuildJob]:
+) -> list[Build]:
     """Each of them once. Raises `SettingsError`, `ParameterRefused` or `PresetError` for what can't be meant."""
     from daemon.stage.initial_values import initial_values
     from daemon.stage.settings import parse_size
@@ -93,7 +93,7 @@ def _jobs(
     if for_card and accelerator not in (None, AHEAD):
         raise SettingsError(f"--for builds for a card that is not here, which {AHEAD} can; {accelerator} can't")
     asked = AHEAD if for_card else accelerator
-    jobs: list[BuildJob] = []
+    jobs: list[Build] = []
     looks: list[str | None] = list(preset) if preset else [None]
     for look in looks:
         values = initial_values(Library(presets), None, look, parse_size(size) if size else None)
@@ -101,15 +101,7 @@ def _jobs(
             values["/accelerator"] = PARAMETERS["/accelerator"].coerce(asked)
         look_is = snapshot(values)
         for card in for_card or [""]:
-            job = BuildJob(
-                look_is.model,
-                look_is.width,
-                look_is.height,
-                look_is.accelerator,
-                engine=look_is.engine,
-                precision=precision or "",
-                capability=card,
-            )
+            job = Build.of(look_is, precision=precision or "", capability=card)
             if job not in jobs:
                 jobs.append(job)
     return jobs

@@ -4,7 +4,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from daemon.commands.terminal import Terminal
 from daemon.shared.thread_pool import run_in_threads
-from pipeline.image_stream import Build, ImageStream
+from pipeline.image_stream import ImageStream
+from presets.build import Build
 from presets.parameters import Parameters
 
 
@@ -18,15 +19,7 @@ def ready_stream(parameters: Parameters, threads: int | None, progress: Progress
     """The stream that these parameters ask for. Raises what `ImageStream.build` raises."""
     loading = progress.add_task("loading the model", total=100)
     stream = ImageStream.build(
-        Build(
-            parameters.model,
-            parameters.width,
-            parameters.height,
-            parameters.accelerator,
-            threads=threads,
-            attention=parameters.attention,
-            engine=parameters.engine,
-        ),
+        Build.of(parameters, threads=threads),
         lambda text, fraction: progress.update(loading, description=text, completed=round(fraction * 100)),
         run_in_threads,
     )

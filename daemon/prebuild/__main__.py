@@ -13,10 +13,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from daemon.shared.parent_process import exit_with_parent
 from daemon.shared.scratch_folder import OWNER, remove_leftover_folders
+from presets.build import Build
 from presets.errors import StreamflowError
 
 LONGEST_DYING = 5.0
@@ -25,7 +26,7 @@ LONGEST_DYING = 5.0
 
 def main() -> int:
     """Exit status 0 when everything is kept, 1 with a sentence where it can't be made."""
-    job = json.loads(sys.argv[1])
+    build = Build.decode(sys.argv[1])
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     # Ctrl-C in a terminal reaches the whole process group; the command decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -34,7 +35,7 @@ def main() -> int:
         # What libraries print must not come between the lines.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         try:
-            _tell(lines, done=_make(job, lines))
+            _tell(lines, done=_make(build, lines))
         except StreamflowError as error:
             _tell(lines, failed=str(error))
             return 1
@@ -44,38 +45,29 @@ def main() -> int:
     return 0
 
 
-def _make(job: dict[str, Any], lines: IO[str]) -> str:
+def _make(build: Build, lines: IO[str]) -> str:
     """What was made ready, in words."""
     from daemon.shared.thread_pool import run_in_threads
     from pipeline.accelerators import foreign_engine, tensorrt, tensorrt_build
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.engines import Preparation
     from pipeline.accelerators.tensorrt_library import FLAVOURS
-    from pipeline.image_stream import Build, ImageStream, shapes_of
+    from pipeline.image_stream import ImageStream, shapes_of
     from pipeline.models import load_model
 
-    root = root_folder()
+    root = root_folder(build.cache)
 
     def progress(text: str, fraction: float) -> None:
         # What names a place in the cache is for the record: found there, damaged there, not to be kept there.
         _tell(lines, text=text, fraction=round(fraction, 3), lasting=str(root) in text)
 
-    build = Build(
-        job["model"],
-        job["width"],
-        job["height"],
-        job["accelerator"],
-        cache=root,
-        engine=job["engine"],
-        precision=job["precision"],
-    )
     flavour = FLAVOURS.get(build.accelerator)
     if flavour is None:
         stream = ImageStream.build(build, progress, run_in_threads)
         return f"{stream.description['accelerator']} is ready"
-    capability = tensorrt_build.target(flavour, job["capability"])
+    capability = tensorrt_build.target(flavour, build.capability)
     engine = Path(build.engine) if build.engine else None
-    if engine is not None and not job["capability"]:  # for a card that is elsewhere, it may be there
+    if engine is not None and not build.capability:  # for a card that is elsewhere, it may be there
         foreign_engine.reader(engine)
     progress("reading the model", 0.0)
     model = load_model(build.model)

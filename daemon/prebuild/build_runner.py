@@ -11,11 +11,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 from daemon.shared.scratch_folder import scratch_folder
+from presets.build import Build
 from presets.errors import BuildError
 
 Told = Callable[[str, float, bool], None]
@@ -25,28 +25,7 @@ LONGEST_DYING = 10.0
 """Seconds that a killed process has to be gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildJob:
-    """What a builder makes ready."""
-
-    model: str
-    width: int
-    height: int
-    accelerator: str
-    engine: str = ""
-    """A compiled network that plays in the place of the model's own, which is left out then; empty is none."""
-    precision: str = ""
-    """float32, float16 or bfloat16; empty leaves it to the accelerator."""
-    capability: str = ""
-    """Of a card that is not here, as ``8.9``; for TensorRT-RTX."""
-
-    def __str__(self) -> str:
-        aimed = f" for {self.capability}" if self.capability else ""
-        plugged = f" and {self.engine} for its network" if self.engine else ""
-        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{plugged}{aimed}"
-
-
-def run_build(job: BuildJob, told: Told) -> str:
+def run_build(build: Build, told: Told) -> str:
     """Builds, and answers what is ready. What raises here, Ctrl-C too, ends the builder first.
 
     Raises:
@@ -59,13 +38,13 @@ def run_build(job: BuildJob, told: Told) -> str:
             raise BuildError(f"A builder has no room for temporary files: {error.strerror or error}.") from error
         # What torch compiles is to stay where the show looks for it, which is among the temporary files too.
         compiled = {"TORCHINDUCTOR_CACHE_DIR": str(compiled_folder())}
-        return _run(job, told, compiled | os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
+        return _run(build, told, compiled | os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
 
 
-def _run(job: BuildJob, told: Told, environment: dict[str, str]) -> str:
+def _run(build: Build, told: Told, environment: dict[str, str]) -> str:
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "daemon.prebuild", json.dumps(asdict(job))],
+            [sys.executable, "-m", "daemon.prebuild", build.encode()],
             env=environment,
             stdin=subprocess.PIPE,  # its end is the end of the builder, whatever becomes of this process
             stdout=subprocess.PIPE,
@@ -90,7 +69,7 @@ def _run(job: BuildJob, told: Told, environment: dict[str, str]) -> str:
             listener.join(1.0)
             _clean_up()
     if failed or process.returncode:
-        raise BuildError(failed or _death(job, process.returncode, last_words))
+        raise BuildError(failed or _death(build, process.returncode, last_words))
     return done
 
 
@@ -130,11 +109,11 @@ def _clean_up() -> None:
     remove_leftovers(root_folder())
 
 
-def _death(job: BuildJob, status: int, last_words: deque[str]) -> str:
+def _death(build: Build, status: int, last_words: deque[str]) -> str:
     if status == -9:
         how = "was killed, most likely because the memory ran out: a smaller size or model would fit"
     elif status < 0:
         how = f"crashed with signal {-status}"
     else:
         how = f"ended with status {status}" + (f": {last_words[-1]}" if last_words else "")
-    return f"The builder of {job} {how}. What it had kept stays, and the next build goes on from there."
+    return f"The builder of {build} {how}. What it had kept stays, and the next build goes on from there."

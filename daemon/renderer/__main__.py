@@ -5,21 +5,19 @@ health: it only says what it does, and its silence is what the stage hears.
 """
 
 import argparse
-import json
 import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from daemon.link.client import TOKEN_VARIABLE, FailureKind, LinkClient
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
 from daemon.renderer.player import PlayableStream, Player
 from daemon.shared.parent_process import exit_with_parent, lower_priority
 from daemon.shared.thread_pool import run_in_threads
+from presets.build import Build
 from presets.errors import (
     AcceleratorUnavailable,
     MemoryShort,
@@ -32,16 +30,15 @@ from presets.errors import (
 log = logging.getLogger("renderer")
 
 
-def build_stream(build: dict[str, Any], connection: LinkClient) -> PlayableStream:
-    """Load and compile what `build` names: the fields of `pipeline.image_stream.Build`."""
-    if build["model"] == ECHO_MODEL:
-        return EchoStream(build["width"], build["height"])
+def build_stream(build: Build, connection: LinkClient) -> PlayableStream:
+    """Load and compile what `build` names."""
+    if build.model == ECHO_MODEL:
+        return EchoStream(build.width, build.height)
     connection.progress("loading", "loading the network's library", 0.0)
-    from pipeline.image_stream import Build, ImageStream
+    from pipeline.image_stream import ImageStream
 
-    cache = build.pop("cache", None)
     return ImageStream.build(
-        Build(**build, cache=Path(cache) if cache else None),
+        build,
         lambda text, fraction: connection.progress("building", text, fraction),
         run_in_threads,
         connection.takes_long,
@@ -52,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0 when the stage is gone, 1 with a sentence on the link when the work can't be done."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoint", required=True, help="where the stage's renderer link listens")
-    parser.add_argument("--build", required=True, type=json.loads, help="what to build, as JSON")
+    parser.add_argument("--build", required=True, type=Build.decode, help="what to build, as JSON")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # The stage decides when the show ends: Ctrl-C in a terminal reaches the whole process group.
@@ -64,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream = build_stream(options.build, connection)
         connection.describe(stream.description)
         connection.progress("playing", "", 1.0)
-        Player(connection, stream, options.build.get("gpu_share") or 1.0).run()
+        Player(connection, stream, options.build.gpu_share or 1.0).run()
     except StreamflowError as error:
         connection.failed(str(error), _kind(error))
     except (MemoryError, RuntimeError) as error:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from daemon.stage.state_file import StateFile
+from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
-from presets.files import REBUILD_KEYS
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
 

@@ -13,8 +13,8 @@ from daemon.shared.refusals import Refusals
 from daemon.stage.replies import action_text, first_line, no_such_address, only_value, what_was_taken
 from daemon.stage.subscriptions import ChangeQueue, Subscriptions
 from io_bridges.show_control import ControlReply
+from presets.build import REBUILD_KEYS
 from presets.errors import ParameterRefused, PresetError
-from presets.files import REBUILD_KEYS
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value, snapshot
 from presets.parameters import ACTIONS, PROMPTS, Action, Parameters

@@ -27,7 +27,6 @@ from daemon.stage.settings import Settings
 from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.state_file import StateFile
-from daemon.supervision.renderer_process import BuildSettings
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.bridges import Control
 from io_bridges.frames import Frame, RenderedFrame
@@ -36,6 +35,7 @@ from io_bridges.uri import make_sink, make_source, sink_size
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
+from presets.build import Build
 from presets.errors import StreamflowError
 from presets.library import Library
 from presets.parameter_table import Value
@@ -196,13 +196,13 @@ class Stage:
     def _parameters(self) -> Parameters:
         return self.store.snapshot()[1]
 
-    def _wanted_build(self) -> BuildSettings:
-        return BuildSettings.of(self._parameters(), self.settings.threads, self.settings.gpu_share)
+    def _wanted_build(self) -> Build:
+        return Build.of(self._parameters(), threads=self.settings.threads, gpu_share=self.settings.gpu_share)
 
-    def _go_back(self, build: BuildSettings, reason: str) -> None:
+    def _go_back(self, build: Build, reason: str) -> None:
         log.error("going back to %s: %s", build, reason)
-        for key in ("model", "width", "height", "accelerator", "attention", "engine"):
-            self.store.apply(f"/{key}", [getattr(build, key)], "supervisor")
+        for address, value in build.values().items():
+            self.store.apply(address, [value], "supervisor")
 
     def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
         if self.supervisor.airs(peer):

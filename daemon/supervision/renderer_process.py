@@ -1,6 +1,5 @@
 """`RendererProcess`: one renderer as a child process: started, watched by its own progress, ended for certain."""
 
-import json
 import logging
 import os
 import subprocess
@@ -8,14 +7,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import IO
 
 from daemon.link.client import TOKEN_VARIABLE, Phase
 from daemon.link.server import LinkServer, Peer
 from daemon.shared.clock import NS, Clock
+from presets.build import Build
 from presets.errors import RendererError
-from presets.parameters import Parameters
 
 log = logging.getLogger("stage.renderer")
 
@@ -29,56 +27,10 @@ LONGEST_DYING = 5.0
 """Seconds that a killed process has to be gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildSettings:
-    """What makes a renderer another one: the parameters of effect `rebuild`, and the machine's share it may use."""
-
-    model: str
-    width: int
-    height: int
-    accelerator: str
-    threads: int | None = None
-    attention: str = "sdpa"
-    engine: str = ""
-    gpu_share: float | None = None
-    """Of the device's memory and time, above 0; None is all of it."""
-    fallback: bool = field(default=False, compare=False)
-    """Whether another accelerator may play where this one can't. What plays is no other renderer for it."""
-
-    @classmethod
-    def of(cls, parameters: Parameters, threads: int | None = None, gpu_share: float | None = None) -> "BuildSettings":
-        """What these parameters ask for, on this share of the machine."""
-        return cls(
-            parameters.model,
-            parameters.width,
-            parameters.height,
-            parameters.accelerator,
-            threads,
-            attention=parameters.attention,
-            engine=parameters.engine,
-            gpu_share=gpu_share,
-            fallback=parameters.fallback,
-        )
-
-    def draws_as(self, other: "BuildSettings") -> bool:
-        """Whether both are one model at one size: two ways to the same pictures."""
-        return (self.model, self.width, self.height) == (other.model, other.width, other.height)
-
-    def message(self) -> str:
-        """JSON of what the renderer has to know."""
-        return json.dumps({key: value for key, value in asdict(self).items() if key != "fallback"})
-
-    def __str__(self) -> str:
-        plugged = f" and {self.engine} for its network" if self.engine else ""
-        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{plugged}"
-
-
 class RendererProcess:
     """A started renderer. Any thread may look; the supervisor's alone ends it."""
 
-    def __init__(
-        self, build: BuildSettings, link: LinkServer, clock: Clock, silence: Mapping[Phase, float] = SILENCE
-    ) -> None:
+    def __init__(self, build: Build, link: LinkServer, clock: Clock, silence: Mapping[Phase, float] = SILENCE) -> None:
         """Starts it. Raises `RendererError` where the system can't."""
         self.build = build
         self._silence = silence
@@ -88,7 +40,7 @@ class RendererProcess:
         self.started_at = clock.now()
         self.last_words: deque[str] = deque(maxlen=20)
         command = [sys.executable, "-m", "daemon.renderer"]
-        command += ["--endpoint", link.endpoint, "--build", build.message()]
+        command += ["--endpoint", link.endpoint, "--build", build.encode()]
         try:
             self._process = subprocess.Popen(
                 command,

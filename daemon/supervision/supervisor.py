@@ -8,7 +8,6 @@ air and the wanted build says that it takes long, the accelerator that it names 
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from daemon.link.client import Phase
@@ -16,8 +15,9 @@ from daemon.link.server import LinkServer, Peer
 from daemon.shared.clock import NS, Clock
 from daemon.shared.crash_loop import restart_on_crash
 from daemon.supervision.build_attempts import HOPELESS, BuildAttempts
-from daemon.supervision.renderer_process import SILENCE, BuildSettings, RendererProcess
+from daemon.supervision.renderer_process import SILENCE, RendererProcess
 from daemon.supervision.renderer_status import described, meanwhile, too_short_for_both
+from presets.build import Build
 from presets.errors import RendererError
 
 log = logging.getLogger("stage.supervisor")
@@ -39,8 +39,8 @@ class Supervisor:
         self,
         link: LinkServer,
         clock: Clock,
-        wanted: Callable[[], BuildSettings],
-        go_back: Callable[[BuildSettings, str], None],
+        wanted: Callable[[], Build],
+        go_back: Callable[[Build, str], None],
         tell: Callable[[str, float], None],
         silence: Mapping[Phase, float] = SILENCE,
         stand_in_after: float = STAND_IN_AFTER,
@@ -60,11 +60,11 @@ class Supervisor:
         self._candidate: RendererProcess | None = None
         self._stand_in: RendererProcess | None = None
         """On its way to be on air until the candidate is."""
-        self._alone: BuildSettings | None = None
+        self._alone: Build | None = None
         """What is built with no renderer beside it: for two the memory is too short, or the stand-in failed."""
-        self._delivered: BuildSettings | None = None
+        self._delivered: Build | None = None
         self._tries = BuildAttempts()
-        self._target: BuildSettings | None = None
+        self._target: Build | None = None
         self._deaths = 0
         self._next_start = 0
         self._wanted_since = 0
@@ -205,7 +205,7 @@ class Supervisor:
                 self._next_start = self._clock.now() + round(NEXT_HOPE * NS)
                 log.error("nothing else may play in its place; it is tried again in %.0f s", NEXT_HOPE)
 
-    def _makes_room(self, build: BuildSettings) -> bool:
+    def _makes_room(self, build: Build) -> bool:
         """Ends what plays beside a build that the memory did not suffice for; False where nothing did.
 
         On air that is another picture, of another model or size: what was asked for can come in no other way.
@@ -265,7 +265,7 @@ class Supervisor:
         if build is not None and build != candidate.build and candidate.build != self._alone and now >= since:
             self._stand_in = self._started(build)
 
-    def _started(self, build: BuildSettings) -> RendererProcess | None:
+    def _started(self, build: Build) -> RendererProcess | None:
         try:
             renderer = RendererProcess(build, self._link, self._clock, self._silence)
         except RendererError as error:
@@ -282,7 +282,7 @@ class Supervisor:
         self._next_start = self._clock.now() + round(back_off * NS)
 
 
-def _stands_in_for(candidate: RendererProcess) -> BuildSettings | None:
+def _stands_in_for(candidate: RendererProcess) -> Build | None:
     """What may play until the candidate does; None while it does not say that it takes long."""
     name = candidate.peer.stand_in
-    return replace(candidate.build, accelerator=name) if name else None
+    return candidate.build.with_accelerator(name) if name else None

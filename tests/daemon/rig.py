@@ -8,13 +8,14 @@ import numpy as np
 from daemon.link.client import moment_message
 from daemon.link.server import LinkServer, Peer
 from daemon.shared.clock import SystemClock
-from daemon.supervision.renderer_process import SILENCE, BuildSettings
+from daemon.supervision.renderer_process import SILENCE
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.frames import Frame, RenderedFrame
+from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
-ECHO = BuildSettings("echo", 64, 32, "auto")
+ECHO = Build(model="echo", width=64, height=64)
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
@@ -27,7 +28,7 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
 class Rig:
     """What the stage is to the link and the supervisor, with everything in reach."""
 
-    def __init__(self, wanted: BuildSettings = ECHO, stand_in_after: float = 0.0, silence: float = 1.0) -> None:
+    def __init__(self, wanted: Build = ECHO, stand_in_after: float = 0.0, silence: float = 1.0) -> None:
         self.clock = SystemClock()
         self.parameters = Parameters(seed=7)
         self.revision = 1
@@ -38,7 +39,7 @@ class Rig:
         self.by: list[Peer] = []
         """Whose pictures these are."""
         self.told: list[str] = []
-        self.went_back: list[tuple[BuildSettings, str]] = []
+        self.went_back: list[tuple[Build, str]] = []
         self.link = LinkServer(self, self.clock, self._on_picture)
         self.supervisor = Supervisor(
             self.link,
@@ -60,7 +61,7 @@ class Rig:
         self.link.close()
 
     def show(self, value: int) -> None:
-        pixels = np.full((32, 64, 3), value, dtype=np.uint8)
+        pixels = np.full((64, 64, 3), value, dtype=np.uint8)
         pixels.flags.writeable = False
         self.serial += 1
         self.frame = Frame(pixels, self.serial, self.clock.now())
@@ -80,7 +81,7 @@ class Rig:
             self.aired.append(frame)
             self.by.append(peer)
 
-    def _go_back(self, build: BuildSettings, reason: str) -> None:
+    def _go_back(self, build: Build, reason: str) -> None:
         self.went_back.append((build, reason))
         self.wanted = build
 

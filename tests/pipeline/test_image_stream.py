@@ -13,10 +13,11 @@ from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.guidance import KINDS, Guidance, Kind
-from pipeline.image_stream import Build, ImageStream, StreamedPicture
+from pipeline.image_stream import ImageStream, StreamedPicture
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from pipeline.stream import StreamPipeline
+from presets.build import Build
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
 from presets.frame_parameters import NoiseWeight, without_morph
 from presets.parameters import Parameters, WeightedPrompt
@@ -30,7 +31,7 @@ def model(tiny_folder: Path) -> Model:
 
 
 def build_of(folder: Path, accelerator: str = "eager", cache: Path | None = None, slots: int = 4) -> Build:
-    return Build(str(folder), 64, 64, accelerator, slots=slots, threads=1, cache=cache)
+    return Build(model=str(folder), width=64, height=64, accelerator=accelerator, slots=slots, threads=1, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,9 @@ def stream(tiny_folder: Path) -> ImageStream:
 
 @pytest.fixture(scope="module")
 def _shipped() -> ImageStream:
-    return ImageStream.build(Build("shipped", 64, 64, "eager", slots=4, threads=1), lambda text, fraction: None)
+    return ImageStream.build(
+        Build(width=64, height=64, accelerator="eager", slots=4, threads=1), lambda text, fraction: None
+    )
 
 
 @pytest.fixture
@@ -305,10 +308,8 @@ def test_other_pixels_are_refused(stream: ImageStream, pixels: NDArray[np.uint8]
 def test_a_build_that_can_not_be_is_refused(
     tiny_folder: Path, change: dict[str, object], error: type[Exception], says: str
 ) -> None:
-    from dataclasses import replace
-
     with pytest.raises(error, match=says):
-        ImageStream.build(replace(build_of(tiny_folder), **change), lambda text, fraction: None)
+        ImageStream.build(build_of(tiny_folder).model_copy(update=change), lambda text, fraction: None)
 
 
 @pytest.mark.parametrize("who", ["next", "all"])

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
 from presets.files import (
     KEPT_KEYS,
     LOOK_KEYS,
-    REBUILD_KEYS,
     Preset,
     parse_preset,
     preset_text,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
-from presets.files import REBUILD_KEYS
 from presets.library import MOST_LOOKS, Library, check_name
 from presets.parameter_table import PARAMETERS
 

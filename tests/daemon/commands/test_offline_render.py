@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from daemon.commands.offline_render import moments, redraw
-from pipeline.image_stream import Build, ImageStream
+from pipeline.image_stream import ImageStream
+from presets.build import Build
 from presets.parameters import Parameters
 
 SIDE = 64
@@ -18,7 +19,9 @@ SIDE = 64
 @pytest.fixture(scope="module")
 def _stream() -> ImageStream:
     torch.set_num_threads(1)
-    return ImageStream.build(Build("shipped", SIDE, SIDE, "eager", slots=4, threads=1), lambda text, fraction: None)
+    return ImageStream.build(
+        Build(width=SIDE, height=SIDE, accelerator="eager", slots=4, threads=1), lambda text, fraction: None
+    )
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import psutil
 import pytest
 from rig import until
 
-from daemon.prebuild.build_runner import BuildJob, compiled_folder, run_build
+from daemon.prebuild.build_runner import compiled_folder, run_build
+from presets.build import Build
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS shows no process's environment")
@@ -31,7 +32,7 @@ def test_what_a_cancelled_builder_had_in_temporary_files_is_gone(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_build(BuildJob("shipped", 64, 64, "eager"), cancel)
+        run_build(Build(width=64, height=64, accelerator="eager"), cancel)
     assert list(tmp_path.iterdir()) == []
     assert kept == [str(compiled_folder())]
 

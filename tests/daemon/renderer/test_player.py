@@ -14,7 +14,8 @@ from daemon.link.server import LinkServer, Peer
 from daemon.renderer.player import IDLE_PATIENCE, Player
 from daemon.shared.clock import SystemClock
 from io_bridges.frames import Frame, RenderedFrame
-from pipeline.image_stream import Build, ImageStream
+from pipeline.image_stream import ImageStream
+from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.morph import Change, MorphState, MorphTime, is_moving, start_morphs, update_morphs
 from presets.morph import resolve_frame as moment_at
@@ -33,7 +34,9 @@ def card(index: int) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def stream() -> ImageStream:
     torch.set_num_threads(1)
-    return ImageStream.build(Build("shipped", SIDE, SIDE, "eager", slots=SLOTS, threads=1), lambda text, fraction: None)
+    return ImageStream.build(
+        Build(width=SIDE, height=SIDE, accelerator="eager", slots=SLOTS, threads=1), lambda text, fraction: None
+    )
 
 
 class Rig:

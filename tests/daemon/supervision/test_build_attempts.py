@@ -1,13 +1,11 @@
-from dataclasses import replace
-
 import pytest
 
 from daemon.link.client import FailureKind
 from daemon.supervision.build_attempts import BuildAttempts
-from daemon.supervision.renderer_process import BuildSettings
+from presets.build import Build
 
-WANTED = BuildSettings("shipped", 64, 64, "tensorrt")
-ALLOWING = replace(WANTED, fallback=True)
+WANTED = Build(width=64, height=64, accelerator="tensorrt")
+ALLOWING = WANTED.model_copy(update={"fallback": True})
 
 
 def played(tries: BuildAttempts) -> str:
@@ -58,7 +56,7 @@ def test_with_leave_others_play_in_its_place_until_another_build_is_wanted() -> 
     assert tries.failed(instead, "nor this", "accelerator")
     assert played(tries) == "eager"
     assert not tries.hopeless
-    assert tries.want(replace(ALLOWING, width=128))
+    assert tries.want(ALLOWING.model_copy(update={"width": 128}))
     assert played(tries) == "tensorrt"
     assert tries.in_place_of(instead) == ""
 
@@ -87,6 +85,6 @@ def test_when_all_are_given_up_it_is_hopeless() -> None:
     tries.want(ALLOWING)
     for name in ("tensorrt", "auto", "eager"):
         assert not tries.hopeless
-        assert tries.failed(replace(ALLOWING, accelerator=name), f"no {name}", "accelerator")
+        assert tries.failed(ALLOWING.with_accelerator(name), f"no {name}", "accelerator")
     assert tries.hopeless
     assert tries.target == ALLOWING

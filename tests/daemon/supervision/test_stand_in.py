@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -13,11 +12,12 @@ import pytest
 from rig import ECHO, Rig, until
 
 from daemon.link.client import LinkClient
-from daemon.supervision.renderer_process import SILENCE, BuildSettings, RendererProcess
+from daemon.supervision.renderer_process import SILENCE, RendererProcess
+from presets.build import Build
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
 
-SLOW = replace(ECHO, accelerator="openvino")
+SLOW = ECHO.with_accelerator("openvino")
 
 
 def held(rig: Rig) -> RendererProcess:
@@ -59,7 +59,7 @@ def test_with_nothing_on_air_another_accelerator_plays_until_the_engine_is_there
         assert status["why"] == "until tensorrt is built"
         stand_in = rig.supervisor._on_air
         assert stand_in is not None
-        assert stand_in.build == replace(SLOW, accelerator="eager")
+        assert stand_in.build == SLOW.with_accelerator("eager")
         assert "while tensorrt is built (43 %)" in caplog.text
         os.kill(candidate.pid, signal.SIGCONT)
         until(lambda: rig.supervisor._on_air is candidate)
@@ -102,7 +102,7 @@ def test_the_choice_of_what_stands_in_ends_the_building_and_keeps_what_plays(on_
         until(lambda: rig.supervisor._on_air if on_air else rig.supervisor._stand_in)
         stand_in = rig.supervisor._on_air or rig.supervisor._stand_in
         assert stand_in is not None
-        rig.wanted = replace(SLOW, accelerator="eager")
+        rig.wanted = SLOW.with_accelerator("eager")
         until(lambda: not psutil.pid_exists(candidate.pid))
         until(lambda: rig.supervisor._on_air is stand_in and rig.supervisor._candidate is None)
         count = len(rig.aired)
@@ -114,19 +114,19 @@ def test_another_choice_ends_the_building_and_takes_over_from_the_stand_in() -> 
     with Rig(SLOW) as rig:
         candidate = building(rig)
         until(lambda: rig.supervisor._on_air)
-        rig.wanted = replace(ECHO, width=128)
+        rig.wanted = ECHO.model_copy(update={"width": 128})
         until(lambda: not psutil.pid_exists(candidate.pid))
-        until(lambda: rig.aired[-1].pixels.shape == (32, 128, 3))
+        until(lambda: rig.aired[-1].pixels.shape == (64, 128, 3))
         assert rig.supervisor._stand_in is None
 
 
 @pytest.mark.parametrize(
     "wanted",
-    [SLOW, replace(ECHO, engine="unet.onnx"), replace(ECHO, attention="flash")],
+    [SLOW, ECHO.model_copy(update={"engine": "unet.onnx"}), ECHO.model_copy(update={"attention": "flash"})],
     ids=["accelerator", "engine", "attention"],
 )
 def test_where_memory_is_too_short_what_is_on_air_does_not_yield_to_what_would_draw_the_same(
-    wanted: BuildSettings,
+    wanted: Build,
 ) -> None:
     with Rig(ECHO) as rig:
         until(lambda: rig.supervisor._on_air)
@@ -151,7 +151,7 @@ def test_where_memory_is_too_short_what_is_on_air_does_not_yield_to_what_would_d
 
 @pytest.mark.parametrize("fallback", [False, True])
 def test_where_memory_is_too_short_for_the_engine_beside_it_the_stand_in_stays_on_air(fallback: bool) -> None:
-    with Rig(replace(SLOW, fallback=fallback)) as rig:
+    with Rig(SLOW.model_copy(update={"fallback": fallback})) as rig:
         candidate = building(rig)
         until(lambda: rig.supervisor._on_air)
         stand_in = rig.supervisor._on_air
@@ -159,11 +159,11 @@ def test_where_memory_is_too_short_for_the_engine_beside_it_the_stand_in_stays_o
         with speaking_for(rig, candidate) as renderer:
             renderer.failed("the renderer ran out of memory", "memory")
         if fallback:
-            until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == replace(SLOW, accelerator="auto"))
+            until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == SLOW.with_accelerator("auto"))
             assert "too short for it beside" in rig.supervisor.status()["why"]
         else:
             until(lambda: rig.went_back)
-            assert rig.went_back[0][0] == replace(SLOW, accelerator="eager")
+            assert rig.went_back[0][0] == SLOW.with_accelerator("eager")
             assert "streamflow-live build makes it ready ahead" in rig.went_back[0][1]
             count = len(rig.aired)
             until(lambda: len(rig.aired) > count + 3)
@@ -196,7 +196,7 @@ def test_another_size_that_has_no_room_beside_what_plays_has_the_memory_to_itsel
     with Rig(ECHO) as rig:
         until(lambda: rig.supervisor._on_air)
         playing = rig.pid
-        rig.wanted = replace(ECHO, width=128)
+        rig.wanted = ECHO.model_copy(update={"width": 128})
         candidate = building(rig)
         with speaking_for(rig, candidate) as renderer:
             renderer.failed("the renderer ran out of memory", "memory")
@@ -209,12 +209,12 @@ def test_another_size_that_has_no_room_beside_what_plays_has_the_memory_to_itsel
         assert rig.supervisor._stand_in is None, "it has the memory to itself"
         os.kill(again.pid, signal.SIGCONT)
         until(lambda: rig.supervisor._on_air is again)
-        until(lambda: rig.aired[-1].pixels.shape == (32, 128, 3))
+        until(lambda: rig.aired[-1].pixels.shape == (64, 128, 3))
 
 
 @pytest.mark.parametrize("fallback", [False, True])
 def test_where_the_engine_can_not_be_built_what_stands_in_stays_on_air(fallback: bool) -> None:
-    with Rig(replace(SLOW, fallback=fallback)) as rig:
+    with Rig(SLOW.model_copy(update={"fallback": fallback})) as rig:
         candidate = building(rig)
         until(lambda: rig.supervisor._on_air)
         stand_in = rig.supervisor._on_air
@@ -222,12 +222,12 @@ def test_where_the_engine_can_not_be_built_what_stands_in_stays_on_air(fallback:
         with speaking_for(rig, candidate) as renderer:
             renderer.failed("this card is too old", "accelerator")
         if fallback:
-            until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == replace(SLOW, accelerator="auto"))
+            until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == SLOW.with_accelerator("auto"))
             assert rig.supervisor.status()["why"] == "in place of openvino, as the look allows: this card is too old"
             assert not rig.went_back
         else:
             until(lambda: rig.went_back)
-            assert rig.went_back == [(replace(SLOW, accelerator="eager"), "this card is too old")]
+            assert rig.went_back == [(SLOW.with_accelerator("eager"), "this card is too old")]
             count = len(rig.aired)
             until(lambda: len(rig.aired) > count + 3)
             assert rig.supervisor._on_air is stand_in
@@ -254,7 +254,7 @@ def test_the_shipped_model_plays_on_eager_while_openvino_is_converted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
-    with Rig(BuildSettings("shipped", 64, 64, "openvino", threads=1), silence=SILENCE["playing"]) as rig:
+    with Rig(Build(width=64, height=64, accelerator="openvino", threads=1), silence=SILENCE["playing"]) as rig:
         until(lambda: rig.supervisor._candidate and rig.supervisor._candidate.peer.stand_in, 100)
         candidate = rig.supervisor._candidate
         assert candidate is not None

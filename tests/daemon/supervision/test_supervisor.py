@@ -14,7 +14,7 @@ from rig import ECHO, Rig, until
 from daemon.link.client import LinkClient
 from daemon.renderer.echo_stream import arrival_stamp
 from daemon.shared.clock import NS, SystemClock
-from daemon.supervision.renderer_process import BuildSettings
+from presets.build import Build
 from presets.parameters import Parameters
 
 
@@ -84,7 +84,7 @@ def test_a_stopped_renderer_is_stuck_is_killed_and_replaced(rig: Rig) -> None:
 def test_another_build_takes_over_with_its_first_picture_and_the_old_one_ends(rig: Rig) -> None:
     until(lambda: rig.aired)
     first = rig.pid
-    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    rig.wanted = Build(model="echo", width=128, height=96)
     until(lambda: rig.aired[-1].pixels.shape == (96, 128, 3))
     shapes = [frame.pixels.shape[0] for frame in rig.aired]
     assert shapes == sorted(shapes), "once switched, the old one is off the air"
@@ -97,7 +97,7 @@ def test_what_says_itself_that_it_can_not_be_had_is_tried_once_and_given_up_for_
 ) -> None:
     until(lambda: rig.aired)
     first = rig.pid
-    rig.wanted = BuildSettings("/nowhere/at/all", 64, 64, "auto")
+    rig.wanted = Build(model="/nowhere/at/all", width=64, height=64)
     until(lambda: rig.went_back, seconds=60)
     build, reason = rig.went_back[0]
     assert build == ECHO
@@ -113,7 +113,7 @@ def test_a_build_has_its_two_tries_whatever_became_of_the_one_before(
 ) -> None:
     until(lambda: rig.supervisor._on_air)
     first = rig.pid
-    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    rig.wanted = Build(model="echo", width=128, height=96)
     os.kill(first, signal.SIGKILL)
     killed: set[int] = set()
     while not rig.went_back:
@@ -128,7 +128,7 @@ def test_a_build_has_its_two_tries_whatever_became_of_the_one_before(
 
 
 def test_at_the_start_a_hopeless_build_tells_why_and_is_left_until_another_is_wanted() -> None:
-    with Rig(BuildSettings("/nowhere/at/all", 64, 64, "auto")) as rig:
+    with Rig(Build(model="/nowhere/at/all", width=64, height=64)) as rig:
         until(lambda: rig.supervisor.status()["phase"] == "down" and rig.supervisor.last_failure)
         wait = (rig.supervisor._next_start - rig.clock.now()) / NS
         assert wait > 30
@@ -141,9 +141,9 @@ def test_at_the_start_a_hopeless_build_tells_why_and_is_left_until_another_is_wa
 def test_two_numbers_of_a_size_start_one_renderer(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     until(lambda: rig.supervisor._on_air)
     caplog.set_level("INFO")
-    rig.wanted = BuildSettings("echo", 128, 32, "auto")
+    rig.wanted = Build(model="echo", width=128, height=64)
     time.sleep(0.15)
-    rig.wanted = BuildSettings("echo", 128, 96, "auto")
+    rig.wanted = Build(model="echo", width=128, height=96)
     until(lambda: rig.aired[-1].pixels.shape == (96, 128, 3))
     assert caplog.text.count("starting a renderer") == 1
 

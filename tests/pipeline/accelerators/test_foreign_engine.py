@@ -19,9 +19,10 @@ from pipeline.accelerators.named_network import TensorPort
 from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.guidance import Guidance
-from pipeline.image_stream import Build, ImageStream
+from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
 from pipeline.stream import StreamPipeline
+from presets.build import Build
 from presets.errors import ModelError
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters, WeightedPrompt
@@ -183,11 +184,16 @@ def test_what_can_not_be_this_model_s_is_refused_with_the_input_and_what_was_exp
         foreign_engine.fitted(Path("engine.onnx"), network, SHAPES)
 
 
+def build_of(folder: Path, engine: str) -> Build:
+    build = Build(model=str(folder), width=64, height=64, accelerator="eager", slots=1)
+    return build.model_copy(update={"engine": engine})
+
+
 def test_files_that_are_no_engine_are_refused_before_anything_is_built(tiny_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
 
     def refused(name: str) -> str:
-        build = Build(str(tiny_folder), 64, 64, "eager", slots=1, engine=str(tmp_path / name))
+        build = build_of(tiny_folder, str(tmp_path / name))
         with pytest.raises(ModelError) as raised:
             ImageStream.build(build, lambda text, fraction: said.append(text))
         return str(raised.value)
@@ -217,7 +223,7 @@ def test_names_that_can_not_be_files_are_refused_in_a_sentence(
     if name.startswith("\udcff"):
         Path(name).write_bytes(b"hello")
     with pytest.raises(ModelError, match=sentence) as raised:
-        ImageStream.build(Build(str(tiny_folder), 64, 64, "eager", slots=1, engine=name), lambda text, fraction: None)
+        ImageStream.build(build_of(tiny_folder, name), lambda text, fraction: None)
     str(raised.value).encode()
 
 
@@ -344,8 +350,16 @@ def test_it_plays_as_the_model_does_with_the_autoencoder_and_words_of_the_model(
             out += [picture.pixels for picture in stream.step()]
         return out
 
-    own = pictures(Build(str(small_folder), 64, 64, "eager", slots=3))
-    foreign_build = Build(str(small_folder), 64, 64, accelerator, slots=3, cache=tmp_path, engine=str(scalar_unet))
+    own = pictures(Build(model=str(small_folder), width=64, height=64, accelerator="eager", slots=3))
+    foreign_build = Build(
+        model=str(small_folder),
+        width=64,
+        height=64,
+        accelerator=accelerator,
+        slots=3,
+        cache=tmp_path,
+        engine=str(scalar_unet),
+    )
     for one, other in zip(own, pictures(foreign_build), strict=True):
         assert np.abs(one.astype(int) - other).max() <= 2
     assert all(np.abs(one.astype(int) - other).max() > 2 for one, other in pairwise(own))

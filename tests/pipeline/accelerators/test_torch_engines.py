@@ -14,8 +14,9 @@ from pipeline.accelerators.torch_engines import autoencoder_graphs, prepared_siz
 from pipeline.accelerators.transfer import Decoding
 from pipeline.conditioning import TextConditioner
 from pipeline.denoiser import ConditioningRows
-from pipeline.image_stream import Build, ImageStream, StreamedPicture
+from pipeline.image_stream import ImageStream, StreamedPicture
 from pipeline.models import Model, load_model
+from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
@@ -43,7 +44,7 @@ def beside(tiny_folder: Path) -> Engines:
 
 def stream_of(engines: Engines, model: Model) -> ImageStream:
     conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
-    build = Build(str(model.folder), 64, 64, "eager", slots=4, threads=1)
+    build = Build(model=str(model.folder), width=64, height=64, accelerator="eager", slots=4, threads=1)
     return ImageStream(build, model, AcceleratorChoice("eager", engines, "asked for"), conditioner)
 
 
@@ -116,7 +117,7 @@ def test_half_precision_is_near_and_its_edges_are_float32(tiny_folder: Path, ref
 
 def test_a_share_of_the_device_is_kept_by_steps_that_leave_nothing_behind(model: Model, beside: Engines) -> None:
     conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
-    build = Build(str(model.folder), 64, 64, "eager", slots=4, threads=1, gpu_share=0.5)
+    build = Build(model=str(model.folder), width=64, height=64, accelerator="eager", slots=4, threads=1, gpu_share=0.5)
     stream = ImageStream(build, model, AcceleratorChoice("eager", beside, "asked for"), conditioner)
     _, counts = drawn(stream, 9)
     _, beside_it = drawn(stream_of(beside, model), 9)

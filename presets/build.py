@@ -1,0 +1,85 @@
+"""`Build`: everything that a renderer is built with, as one value that both processes share.
+
+Its parameters are those of `RebuildParameters`, so a field declared there is part of every build, its equality and its
+JSON with no other edit. To these it adds the limits of the machine.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from presets.parameter_table import Value
+from presets.parameters import Parameters, RebuildParameters
+
+REBUILD_KEYS = frozenset(RebuildParameters.model_fields)
+"""Keys of the parameters that start a new renderer. A look that does not name one leaves it as it is."""
+
+PERMISSIONS = frozenset({"fallback"})
+"""Keys that allow another build. They make no build another one."""
+
+
+class Build(RebuildParameters):
+    """One build of a renderer: a change of any field but the `PERMISSIONS` needs a new renderer."""
+
+    threads: int | None = None
+    """Threads of the network; None takes one for each physical core."""
+    gpu_share: float | None = None
+    """Share of the device's memory and time, above 0; None is all of it. See `pipeline.gpu_share`."""
+    slots: int = 8
+    """Most pictures in flight."""
+    cache: Path | None = None
+    """Folder of the engine cache; None takes the user's cache folder."""
+    precision: str = ""
+    """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
+    capability: str = ""
+    """Compute capability of a card in another machine, as ``8.9``, to build an engine for; empty is this machine."""
+
+    @classmethod
+    def of(
+        cls,
+        parameters: Parameters,
+        *,
+        threads: int | None = None,
+        gpu_share: float | None = None,
+        precision: str = "",
+        capability: str = "",
+    ) -> "Build":
+        """Return the build that coerced parameters ask for, within these limits. Nothing is validated again."""
+        wanted: dict[str, Any] = {key: getattr(parameters, key) for key in REBUILD_KEYS}
+        return cls.model_construct(
+            **wanted, threads=threads, gpu_share=gpu_share, precision=precision, capability=capability
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> "Build":
+        """Read what `encode` wrote. Raises `ValueError` for anything else."""
+        return cls.model_validate_json(text)
+
+    def encode(self) -> str:
+        """Return the build as JSON."""
+        return self.model_dump_json()
+
+    def with_accelerator(self, name: str) -> "Build":
+        """Return the same build with another accelerator."""
+        return self.model_copy(update={"accelerator": name})
+
+    def draws_as(self, other: "Build") -> bool:
+        """Return True if both are one model at one size."""
+        return all(getattr(self, key) == getattr(other, key) for key in ("model", "width", "height"))
+
+    def values(self) -> dict[str, Value]:
+        """Return the parameters of this build by address, without the `PERMISSIONS`."""
+        return {f"/{key}": getattr(self, key) for key in RebuildParameters.model_fields if key not in PERMISSIONS}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Build) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __str__(self) -> str:
+        engine = f" and {self.engine} for its network" if self.engine else ""
+        card = f" for {self.capability}" if self.capability else ""
+        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
+
+    def _identity(self) -> tuple[object, ...]:
+        return tuple(getattr(self, key) for key in Build.model_fields if key not in PERMISSIONS)

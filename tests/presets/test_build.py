@@ -1,0 +1,106 @@
+"""`Build` follows the declaration, and comes out of JSON as it went in."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presets.build import PERMISSIONS, REBUILD_KEYS, Build
+from presets.parameter_table import PARAMETERS, Value, snapshot
+from presets.parameters import Effect, Parameters, RebuildParameters
+
+LIMITS: dict[str, Any] = {
+    "threads": 3,
+    "gpu_share": 0.5,
+    "slots": 2,
+    "cache": Path("/cache"),
+    "precision": "float16",
+    "capability": "8.9",
+}
+
+
+def another(address: str) -> Value:
+    """Return a value that is not the default."""
+    parameter = PARAMETERS[address]
+    if parameter.kind == "choice":
+        return next(choice for choice in parameter.choices if choice != parameter.default)
+    if isinstance(parameter.default, bool):
+        return not parameter.default
+    if isinstance(parameter.default, int | float):
+        return parameter.default + (parameter.multiple_of or 1)
+    return "another"
+
+
+def test_rebuild_effect_belongs_to_build() -> None:
+    declared = {parameter.key for parameter in PARAMETERS.values() if parameter.effect is Effect.REBUILD}
+    assert declared == REBUILD_KEYS, "declare what starts a renderer in RebuildParameters, and nothing else there"
+    assert PERMISSIONS < REBUILD_KEYS
+
+
+def test_declared_order_is_kept() -> None:
+    """Pages, preset files and the OSCQuery tree follow it."""
+    keys = list(Parameters.model_fields)
+    assert keys[0] == "prompt"
+    assert keys[-len(REBUILD_KEYS) :] == list(RebuildParameters.model_fields)
+
+
+@pytest.mark.parametrize("key", sorted(REBUILD_KEYS - PERMISSIONS))
+def test_parameter_makes_another_build(key: str) -> None:
+    value = another(f"/{key}")
+    build = Build.of(snapshot({f"/{key}": value}))
+    assert getattr(build, key) == value
+    assert build != Build()
+    assert build.values()[f"/{key}"] == value
+    assert Build.decode(build.encode()) == build
+
+
+@pytest.mark.parametrize("name", sorted(LIMITS))
+def test_limit_makes_another_build(name: str) -> None:
+    build = Build.model_validate({name: LIMITS[name]})
+    assert build != Build()
+    assert hash(build) != hash(Build())
+    assert Build.decode(build.encode()) == build
+    assert set(LIMITS) == Build.model_fields.keys() - REBUILD_KEYS, "a limit is missing in LIMITS"
+
+
+def test_fallback_makes_no_other_build() -> None:
+    allowing = Build(fallback=True)
+    assert allowing == Build()
+    assert hash(allowing) == hash(Build())
+    assert Build.decode(allowing.encode()).fallback
+    assert "/fallback" not in allowing.values()
+
+
+def test_values_go_back_through_the_controls() -> None:
+    build = Build(model="/models/one", width=512, height=320, accelerator="eager", attention="flash", engine="a.onnx")
+    values = {address: PARAMETERS[address].coerce(value) for address, value in build.values().items()}
+    assert Build.of(snapshot(values)) == build
+
+
+@given(
+    model=st.text(max_size=1000),
+    width=st.sampled_from(range(64, 2049, 32)),
+    accelerator=st.sampled_from(get_args(RebuildParameters.model_fields["accelerator"].annotation)),
+    threads=st.none() | st.integers(1, 128),
+    gpu_share=st.none() | st.floats(0.01, 1.0),
+)
+def test_json_round_trip(
+    model: str, width: int, accelerator: Any, threads: int | None, gpu_share: float | None
+) -> None:
+    build = Build(model=model, width=width, accelerator=accelerator, threads=threads, gpu_share=gpu_share)
+    assert Build.decode(build.encode()) == build
+
+
+@pytest.mark.parametrize("text", ["", "7", "{", '{"width": 65}', '{"colour": 1}', '{"accelerator": "magic"}'])
+def test_json_of_no_build_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        Build.decode(text)
+
+
+def test_words_name_model_size_and_accelerator() -> None:
+    build = Build(model="/m", width=128, height=64, accelerator="tensorrt_rtx", engine="a.onnx", capability="8.9")
+    assert str(build) == "/m at 128x64 with tensorrt_rtx and a.onnx for its network for 8.9"
+    assert build.draws_as(build.with_accelerator("eager"))
+    assert not build.draws_as(Build(model="/m", width=64, height=64))
