@@ -69,7 +69,7 @@ def test_what_is_known_is_left_out_row_by_row(tmp_path: Path, by_row: Measured) 
     by_row.ends_after = Measured.whole.ends_after = None  # type: ignore[attr-defined]
     done = bench(path, "--resume")
     assert done.exit_code == 0, done.output
-    assert "going on" in done.output
+    assert "resuming" in done.output
     assert by_row.taken == ["one", "two", "three"]
     assert Measured.whole.taken == ["one", "two", "one", "two", "three"]  # type: ignore[attr-defined]
     document = json.loads(path.read_text())

@@ -1,0 +1,158 @@
+"""One run of the bench: from the command's options to the printed tables and the written documents."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from benchmarks import catalogue, machine, options, runner
+from benchmarks.plan import BenchPlan, EvaluationSettings
+from benchmarks.report import plots, resume, tables
+from benchmarks.report.document import Results, write_text
+from daemon.shared.scratch_folder import scratch_folder
+from presets.errors import SettingsError, StreamflowError
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """The options of ``streamflow-live bench``, as they are typed."""
+
+    quick: bool
+    only: str | None
+    seconds: float | None
+    json_path: Path | None
+    results: Path | None
+    resume: bool
+    model: str
+    architecture: str | None
+    size: int | None
+    steps: str
+    precision: str
+    accelerators: str | None
+    full_autoencoder: bool
+    largest: int | None
+    pictures: int
+    footage: Path | None
+    clip: Path | None
+    inception: Path | None
+
+    def subject_fields(self) -> dict[str, Any]:
+        """Return the checked fields of `EvaluationSettings` that the options set. Raises `SettingsError`."""
+        own_size = options.architecture_size(self.architecture) if self.architecture else 256
+        return {
+            "size": self.size or own_size,
+            "precision": options.known_precision(self.precision),
+            "steps": options.whole_numbers(self.steps, "--steps"),
+            "accelerators": options.accelerators(self.accelerators),
+            "largest": self.largest,
+            "pictures": self.pictures,
+            "footage": self.footage,
+            "clip": self.clip,
+            "inception": self.inception,
+        }
+
+
+def run_bench(given: BenchOptions, out: Console, err: Console) -> bool:
+    """Measure, print and write. Return False if something could not be measured.
+
+    Raises `SettingsError` for options that can't be used, before anything is measured.
+    """
+    chosen = catalogue.chosen(given.only, given.quick)
+    fields = given.subject_fields()
+    facts = _facts(given, fields)
+    slug = machine.slug(facts["gpu"] or facts["device"])
+    slug += f"-{given.architecture}" if given.architecture else ""
+    found = Results(facts)
+    stem = _resume(given, found, slug, err)
+    found.paths = _document_paths(given, stem)
+    found.save()  # a place that can't be written is reported before anything is measured
+    if warning := machine.busy():
+        err.print(warning, style="yellow", soft_wrap=True, markup=False)
+    # SIGTERM ends a bench as Ctrl-C does, through every block that ends a child.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _measure(given, fields, chosen, found, err)
+    tables.print_tables(found.document(), out)
+    if given.results is not None:
+        write_text(given.results / f"{stem}.md", tables.markdown(found.document()))
+        out.print(plots.written(found.document(), given.results, stem), soft_wrap=True, markup=False)
+    if missed := sum(not target.met for target in found.targets):
+        out.print(f"\n{missed} of {len(found.targets)} targets are missed here.")
+    return not found.failures
+
+
+def _facts(given: BenchOptions, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of the machine and of what is measured, as the document keeps them."""
+    about = {"model": given.architecture or given.model, "full_autoencoder": given.full_autoencoder}
+    plain = {key: value if isinstance(value, int | None) else str(value) for key, value in (about | fields).items()}
+    return machine.facts() | {"quick": given.quick, "subject": plain}
+
+
+def _document_paths(given: BenchOptions, stem: str) -> tuple[Path, ...]:
+    in_results = given.results / f"{stem}.json" if given.results else None
+    return tuple(path for path in (given.json_path, in_results) if path)
+
+
+def _resume(given: BenchOptions, found: Results, slug: str, err: Console) -> str:
+    """Take an earlier document over into `found` if --resume asks for it; return the stem of the written files.
+
+    Raises `SettingsError` where the document of another bench would be overwritten.
+    """
+    stem = f"{found.facts['date'][:10]}-{slug}"
+    path = resume.earlier(given.json_path, given.results, slug) if given.resume else None
+    if path is None:
+        return stem
+    document = resume.read_document(path)
+    if reason := resume.other(document, found.facts):
+        if path in _document_paths(given, stem):
+            raise SettingsError(
+                f"{path} is of another bench ({reason}): name another place, or leave --resume out to write over it"
+            )
+        err.print(f"{path} is of another bench ({reason}): everything is measured again", style="yellow", markup=False)
+        return stem
+    stem = resume.stem_of(path, document, given.results, slug, stem)
+    resume.take_over(found, document)
+    err.print(f"resuming {path}: {len(found.rows)} rows", soft_wrap=True, markup=False)
+    return stem
+
+
+def _measure(
+    given: BenchOptions,
+    fields: dict[str, Any],
+    chosen: Sequence[catalogue.Measurement],
+    found: Results,
+    err: Console,
+) -> None:
+    """Take the chosen measurements under a progress bar; findings go into `found`."""
+    names = {measurement.name for measurement in chosen}
+    text = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), text, MofNCompleteColumn(), TimeElapsedColumn())
+    with scratch_folder() as folder, Progress(*columns, console=err) as progress:
+        bar = progress.add_task("", total=len(chosen))
+
+        def on_progress(name: str, text: str) -> None:
+            progress.update(bar, completed=len(set(found.complete) & names), description=f"{name}: {text}")
+
+        def on_finding(name: str, finding: Any) -> None:
+            if isinstance(finding, StreamflowError):
+                err.print(f"[red]{name}:[/red] {escape(str(finding))}", soft_wrap=True)
+            elif isinstance(finding, dict):
+                err.print(Text(tables.line(finding)), soft_wrap=True)
+
+        model = given.model
+        subject = EvaluationSettings(model=model, name="shipped model" if model == "shipped" else Path(model).name)
+        if given.architecture and not names <= set(found.complete):
+            on_progress(given.architecture, "writing its weights")
+            subject = options.write_architecture(given.architecture, folder)
+        full_autoencoder = given.full_autoencoder or subject.full_autoencoder
+        subject = replace(subject, **fields, full_autoencoder=full_autoencoder)
+        pairs, kills = (2, 1) if given.quick else (5, 3)
+        seconds = given.seconds or (1.0 if given.quick else 5.0)
+        runner.run(
+            chosen, BenchPlan(folder, seconds, pairs, kills, given.quick, subject), found, on_progress, on_finding
+        )
