@@ -3,6 +3,7 @@
 Names come from the wire, paths never do: only `Library.opening`, for the command line, takes one.
 """
 
+import contextlib
 import importlib.resources
 import os
 import re
@@ -14,12 +15,16 @@ from typing import Any
 
 import platformdirs
 
+from presets.atomic_write import write_atomically
 from presets.errors import PresetError
 from presets.files import KEPT_KEYS, LOOK_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
 from presets.parameter_table import Value, snapshot
 
 MOST_LOOKS = 1000
 """A stuck save button must not fill the disk."""
+
+ORDER_FILE = "order.txt"
+"""Names of the user's presets, one per line, in the order of the number keys and `/next`. It may be edited."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # Windows opens these instead of a file
@@ -48,12 +53,24 @@ class Library:
         self._read: dict[Path, tuple[tuple[int, int, int], LookEntry]] = {}
 
     def entries(self) -> list[LookEntry]:
-        """Every look, in alphabetical order, the user's in place of a shipped one of the same name."""
+        """Return every preset in the order of the number keys.
+
+        The shipped presets come first, in alphabetical order; a user's preset of the same name takes the place of the
+        shipped one. The other presets of the user follow in the order of `ORDER_FILE`, which `save` extends, so that a
+        saved preset moves no other. Those that are not in it come last, in alphabetical order.
+        """
         paths = self._paths()
-        return [self._entry(*paths[name]) for name in sorted(paths, key=lambda name: (name.casefold(), name))]
+        shipped = {path.stem.casefold() for path in self._shipped_files()}
+        saved = {name: place for place, name in enumerate(self._saved_order())}
+
+        def place(name: str) -> tuple[bool, int, str, str]:
+            own = name.casefold() not in shipped
+            return own, saved.get(name, len(saved)) if own else 0, name.casefold(), name
+
+        return [self._entry(*paths[name]) for name in sorted(paths, key=place)]
 
     def names(self) -> list[str]:
-        """The names of the looks that can be loaded, in alphabetical order."""
+        """Return the names of the presets that can be loaded, in the order of the number keys."""
         return [entry.name for entry in self.entries() if entry.preset is not None]
 
     def load(self, name: str) -> Preset:
@@ -87,7 +104,7 @@ class Library:
         description, the one of the look of that name stays.
         Raises `PresetError` for a name that can't be a look's, and where the file can't be written.
         """
-        path = self.folder / f"{check_name(name)}.yaml"
+        path = self.user_path(name)
         there = self._user_files()
         if path not in there and len(there) >= MOST_LOOKS:
             raise PresetError(f"{self.folder} holds {MOST_LOOKS} looks already; delete some of them first")
@@ -97,21 +114,32 @@ class Library:
             paths = self._paths()
             before = self._entry(*paths[name]).preset if name in paths else None
             description = before.description if before else ""
+        order = [entry.path.stem for entry in self.entries() if not entry.shipped]
         write_preset(path, Preset(name, description, _fields(tidy)))
+        if path not in there:
+            with contextlib.suppress(OSError):  # the preset is saved; without the file it has its alphabetical place
+                write_atomically(self.folder / ORDER_FILE, "".join(f"{each}\n" for each in [*order, name]).encode())
         return path
 
-    def neighbour(self, name: str, step: int) -> str:
-        """The look `step` places after the one of that name (before it if negative), round and round.
+    def is_shipped(self, name: str) -> bool:
+        """Return True if `name`, in any case, is a shipped preset that the user has not replaced."""
+        return any(shipped and known.casefold() == name.casefold() for known, (_, shipped) in self._paths().items())
 
-        A name that is not there counts from the place it would have. Raises `PresetError` if there are no looks.
+    def user_path(self, name: str) -> Path:
+        """Return the path at which `save` writes a preset. Raises `PresetError` for a name no preset can have."""
+        return self.folder / f"{check_name(name)}.yaml"
+
+    def neighbour(self, name: str, step: int) -> str:
+        """Return the preset `step` places after `name` (before it if negative), round and round.
+
+        From a name that is not there, the next one is the first and the one before is the last.
+        Raises `PresetError` if there are no presets.
         """
         names = self.names()
         if not names:
             raise PresetError("there are no looks to go to")
-        if name in names:
-            return names[(names.index(name) + step) % len(names)]
-        place = sum(1 for known in names if known.casefold() < name.casefold())
-        return names[(place + step - (step > 0)) % len(names)]
+        place = names.index(name) if name in names else (-1 if step > 0 else 0)
+        return names[(place + step) % len(names)]
 
     def _find(self, name: str) -> tuple[str, Preset]:
         paths = self._paths()
@@ -124,13 +152,21 @@ class Library:
         return found, entry.preset
 
     def _paths(self) -> dict[str, tuple[Path, bool]]:
-        shipped = Path(str(importlib.resources.files("presets") / "looks"))
-        paths = {path.stem: (path, True) for path in shipped.glob("*.yaml")}
+        paths = {path.stem: (path, True) for path in self._shipped_files()}
         for path in self._user_files():
             for name in [known for known in paths if known.casefold() == path.stem.casefold() and paths[known][1]]:
                 del paths[name]
             paths[path.stem] = (path, False)
         return paths
+
+    def _shipped_files(self) -> list[Path]:
+        return list(Path(str(importlib.resources.files("presets") / "looks")).glob("*.yaml"))
+
+    def _saved_order(self) -> list[str]:
+        try:
+            return read_bytes(self.folder / ORDER_FILE).decode(errors="replace").splitlines()
+        except PresetError:
+            return []
 
     def _user_files(self) -> list[Path]:
         try:

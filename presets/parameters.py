@@ -292,5 +292,6 @@ ACTIONS = (
     Action("/next", "load the next preset"),
     Action("/previous", "load the preset before"),
     Action("/save", "save the look as it is now", argument="the preset's name"),
+    Action("/undo_save", "bring back what the last save replaced; several times for the saves before it"),
     Action("/prompt", "one prompt alone, at full weight", argument="the text"),
 )

@@ -1,7 +1,7 @@
-"""`ParameterStore`: what every surface turns and the stage reads. It is the daemon's `io_bridges.show_control.Desk`.
+"""`ParameterStore`: the live parameters of a show, which every control surface sets and the stage reads.
 
-Plain values by address, and a revision that counts up with every change. One lock, held for dict work only: files are
-read before it is taken, and callbacks run after it is free.
+It implements `io_bridges.show_control.ShowControl` with plain values by address and a revision that counts up with
+every change. One lock is held for dict work only: files are read before it is taken, callbacks run after it is free.
 """
 
 import threading
@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from daemon.shared.refusals import Refusals
-from daemon.stage.replies import action_text, first_line, no_such_address, only_value, what_was_taken
+from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
+from daemon.stage.replies import action_text, coercion_note, first_line, only_value, unknown_address
 from daemon.stage.subscriptions import ChangeQueue, Subscriptions
 from io_bridges.show_control import ControlReply
-from presets.build import REBUILD_KEYS
 from presets.errors import ParameterRefused, PresetError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value, snapshot
@@ -21,18 +21,18 @@ from presets.parameters import ACTIONS, PROMPTS, Action, Parameters
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
 _SAFE: Mapping[str, Value] = MappingProxyType({"/freeze": False, "/blackout": False, "/brightness": 1.0})
-"""What panic releases, whatever the look."""
+"""Values that panic sets besides those of the preset."""
 
 
 class StoreState(NamedTuple):
-    """How the parameters stand."""
+    """The parameters of one revision, and what brought them."""
 
     snapshot: tuple[int, Parameters]
     """The newest revision and its parameters."""
     look_revision: int
-    """The revision that the last loading of a look made; 0 if there was none."""
+    """Revision that the last loaded preset made; 0 if there was none."""
     panic_revision: int
-    """Likewise the last panic."""
+    """Revision that the last panic made; 0 if there was none."""
 
 
 class ParameterStore:
@@ -44,33 +44,39 @@ class ParameterStore:
         values: Mapping[str, Value] | None = None,
         status: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
-        """`values` by address to begin with, coerced; the rest are defaults. `status` is what the stage has to tell."""
+        """`values` by address are coerced already; what they lack has its default. `status` returns the stage's."""
         self.on_air = 0
         """Revision that the picture on air was admitted with; the stage sets it."""
         self.on_panic: Callable[[int], None] = lambda revision: None
-        """Called with the revision that panic made: the picture to wait for has that one or a later."""
+        """Called with the revision of a panic: the picture to wait for has that revision or a later one."""
+        self.remark: Callable[[str], str] = lambda address: ""
+        """Returns a sentence for the reply to a change of this address; empty for none."""
         self._library = library
-        self._provider = status
+        self._saver = PresetSaver(library)
+        self._stage_status = status
         self._lock = threading.Lock()
-        self._listeners = Subscriptions(self._lock)
+        self._subscriptions = Subscriptions(self._lock)
         self._watchers: tuple[Callable[[], None], ...] = ()
         self._refusals = Refusals()
         self._values = {address: parameter.default for address, parameter in PARAMETERS.items()} | dict(values or {})
         self._revision = 1
         self._look_revision = 0
         self._panic_revision = 0
-        self._standing = StoreState((0, Parameters()), 0, 0)
-        self._look = self._opening_look()
+        self._state = StoreState((0, Parameters()), 0, 0)
+        self._loaded, problem = opening_preset(library, self._values)
+        if problem:
+            self._refusals.count("store", "the preset of the last show can't be loaded", problem)
         self._acts: dict[str, Callable[[str, str], ControlReply]] = {
             "/panic": self._panic,
             "/next": lambda _, sender: self._recall("/next", self._neighbour(1), sender),
             "/previous": lambda _, sender: self._recall("/previous", self._neighbour(-1), sender),
             "/save": self._save,
+            "/undo_save": self._undo_save,
             "/prompt": self._prompt,
             "/preset": lambda name, sender: self._recall("/preset", name, sender),
         }
 
-    # What the stage reads.
+    # For the stage.
 
     @property
     def wanted(self) -> int:
@@ -79,31 +85,31 @@ class ParameterStore:
 
     @property
     def panic_revision(self) -> int:
-        """The revision that the last panic made; 0 if there was none."""
+        """Revision that the last panic made; 0 if there was none."""
         return self._panic_revision
 
     def standing(self) -> StoreState:
-        """The newest revision, its parameters and what brought them, made once a revision."""
-        made = self._standing
-        if made.snapshot[0] == self._revision:
-            return made
+        """Return the newest revision and its parameters, built once per revision."""
+        state = self._state
+        if state.snapshot[0] == self._revision:
+            return state
         with self._lock:
             revision, values = self._revision, dict(self._values)
             look, panic = self._look_revision, self._panic_revision
-        # Two threads may both make one; an older one that is kept last is found out by its revision.
-        self._standing = made = StoreState((revision, snapshot(values)), look, panic)
-        return made
+        # Two threads may both build one. If the older is kept last, its revision shows it at the next call.
+        self._state = state = StoreState((revision, snapshot(values)), look, panic)
+        return state
 
     def snapshot(self) -> tuple[int, Parameters]:
-        """The newest revision and its parameters."""
+        """Return the newest revision and its parameters."""
         return self.standing().snapshot
 
     def watch_revision(self, changed: Callable[[], None]) -> None:
-        """`changed` is called after every new revision, from the thread that made it; it must return at once."""
+        """Have `changed` called after every new revision, on the thread that made it. It must return at once."""
         with self._lock:
             self._watchers = (*self._watchers, changed)
 
-    # What a surface may do: see `io_bridges.show_control.Desk`.
+    # For control surfaces: see `io_bridges.show_control.ShowControl`.
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -116,33 +122,34 @@ class ParameterStore:
         return _ACTIONS
 
     def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
-        """Set a parameter or do an action; what can't be meant is refused in the answer, and nothing is raised."""
+        """Set a parameter or do an action. A message that makes no sense is refused in the reply; nothing is raised."""
         try:
             if address in self._acts:
                 return self._act(address, arguments, sender)
             parameter = PARAMETERS.get(address)
             if parameter is None:
-                return self._refuse(address, sender, "unknown address", no_such_address(address[:60]))
+                return self._refuse(address, sender, "unknown address", unknown_address(address[:60]))
             raw = only_value(parameter, arguments)
             value = parameter.coerce(raw)
         except ParameterRefused as refusal:
             return self._refuse(address, sender, f"{address}: a value that does not fit", str(refusal))
         except PresetError as error:
-            return self._refuse(address, sender, f"{address}: a look that can't be had", first_line(str(error)))
+            return self._refuse(address, sender, f"{address}: a preset that can't be used", first_line(str(error)))
         self._change({address: value}, sender, address)
-        return ControlReply(address, True, value, "" if value == raw else what_was_taken(parameter, raw, value))
+        notes = ["" if value == raw else coercion_note(parameter, raw, value), self.remark(address)]
+        return ControlReply(address, True, value, "; ".join(filter(None, notes)))
 
     def values(self) -> dict[str, Value]:
-        """The wanted value of every parameter, by address."""
+        """Return the wanted value of every parameter, by address."""
         with self._lock:
             return dict(self._values)
 
     def looks(self) -> list[str]:
-        """The names of the presets that can be loaded, in order."""
+        """Return the names of the presets that can be loaded, in order."""
         return self._library.names()
 
     def status(self) -> dict[str, object]:
-        """Revisions, the look and the refusals, and over them what the stage has to tell."""
+        """Return revisions, preset and refusals, and the status of the stage, which overrides equal keys."""
         with self._lock:
             own: dict[str, object] = {
                 "revision": self._revision,
@@ -150,55 +157,54 @@ class ParameterStore:
                 "on_air": {"revision": self.on_air},
                 "preset": self._values["/preset"],
             }
-        return {**own, "refusals": self._refusals.status(), **(self._provider() if self._provider else {})}
+        return {**own, "refusals": self._refusals.status(), **(self._stage_status() if self._stage_status else {})}
 
     def refused(self, sender: str, reason: str) -> None:
-        """Count a message that could not even be understood, and log it (at a bounded rate)."""
+        """Count a message that could not be decoded, and log it at a bounded rate."""
         self._refusals.count(sender, reason)
 
     def subscribe(self, surface: str, wake: Callable[[], None]) -> ChangeQueue:
-        """Hear changes; a sender whose name starts with `surface` is not told the address it sent itself."""
-        return self._listeners.add(surface, wake)
+        """Subscribe to changes. A sender whose name starts with `surface` does not get the address it sent itself."""
+        return self._subscriptions.add(surface, wake)
 
-    # Within.
+    # Private.
 
     def _change(
         self,
         wanted: Mapping[str, Value],
         sender: str,
         sent: str,
-        look: Mapping[str, Value] | None = None,
+        loaded: LoadedPreset | None = None,
         panic: bool = False,
-        loaded: bool = False,
-    ) -> int:
-        """Take the values over as one revision, if anything changed (panic always makes one); returns the newest.
+        is_new_look: bool = False,
+    ) -> None:
+        """Take the values as one revision if any of them changes anything; a panic always makes one.
 
-        `look` is what panic goes back to from now on; `loaded` says that the values are those of another look.
+        `loaded` is the preset that panic restores from now on. `is_new_look` says that the values are all of its own.
         """
         with self._lock:
             changes = {address: value for address, value in wanted.items() if self._values[address] != value}
-            if look is not None:
-                self._look = dict(look)
+            if loaded is not None:
+                self._loaded = loaded
             if not changes and not panic:
-                return self._revision
+                return
             self._values.update(changes)
             self._revision += 1
             revision = self._revision
             if panic:
                 self._panic_revision = revision
-            if loaded:
+            if is_new_look:
                 self._look_revision = revision
-            sleepers = self._listeners.tell(changes, sender, sent)
+            queues = self._subscriptions.publish(changes, sender, sent)
             watchers = self._watchers
         if panic:
             self.on_panic(revision)
         for changed in watchers:
             changed()
-        self._listeners.wake(sleepers)
-        return revision
+        self._subscriptions.wake(queues)
 
     def _act(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
-        needs = _ACTIONS[address].argument if address in _ACTIONS else "the name of a look"
+        needs = _ACTIONS[address].argument if address in _ACTIONS else "the name of a preset"
         text = action_text(address, needs, arguments)
         if text is None:
             return ControlReply(address, True, None, "a button's release does nothing")
@@ -206,12 +212,7 @@ class ParameterStore:
         return self._acts[address](str(coerce(text)), sender)
 
     def _panic(self, _: str, sender: str) -> ControlReply:
-        with self._lock:
-            # A panic must not start another renderer: model, size and accelerator stay.
-            own = {
-                address: value for address, value in self._look.items() if PARAMETERS[address].key not in REBUILD_KEYS
-            }
-        self._change({**own, **_SAFE}, sender, "/panic", panic=True)
+        self._change({**self._loaded.panic_values(), **_SAFE}, sender, "/panic", panic=True)
         return ControlReply("/panic", True, None)
 
     def _prompt(self, text: str, sender: str) -> ControlReply:
@@ -221,42 +222,29 @@ class ParameterStore:
         return ControlReply("/prompt", True, None)
 
     def _recall(self, address: str, name: str, sender: str) -> ControlReply:
-        look = self._library.recall(name)
-        self._change(look, sender, address, look, loaded=True)
-        note = "" if look["/preset"] == name else f"{look['/preset']} was loaded"
-        return ControlReply(address, True, look["/preset"] if address == "/preset" else None, note)
+        values = self._library.recall(name)
+        known = str(values["/preset"])
+        self._change(values, sender, address, LoadedPreset(known, values), is_new_look=True)
+        note = "" if known == name else f"{known} was loaded"
+        return ControlReply(address, True, known if address == "/preset" else None, note)
 
     def _neighbour(self, step: int) -> str:
-        with self._lock:
-            current = str(self._values["/preset"])
-        return self._library.neighbour(current, step)
+        return self._library.neighbour(str(self._values["/preset"]), step)
 
     def _save(self, name: str, sender: str) -> ControlReply:
         with self._lock:
-            look = {
-                address: value
-                for address, value in self._values.items()
-                if _of_a_look(address) or (address in self._look and address != "/preset")
-            }
-        path = self._library.save(name, look)
-        look["/preset"] = name
-        self._change({"/preset": name}, sender, "/save", look)
-        return ControlReply("/save", True, None, f"saved as {path}")
+            before = LoadedPreset(str(self._values["/preset"]), self._loaded.values)
+            values = self._loaded.values_to_save(self._values)
+        note = self._saver.save(name, values, sender, before)
+        self._change({"/preset": name}, sender, "/save", LoadedPreset(name, {**values, "/preset": name}))
+        return ControlReply("/save", True, None, note)
 
-    def _opening_look(self) -> dict[str, Value]:
-        """What panic goes back to: the look the show begins with, or its values where that look has gone."""
-        if self._values["/preset"]:
-            try:
-                return self._library.opening(str(self._values["/preset"]))
-            except PresetError as error:
-                self._refusals.count("store", "the look of the last show can't be had", str(error))
-        return {address: value for address, value in self._values.items() if _of_a_look(address)}
+    def _undo_save(self, _: str, sender: str) -> ControlReply:
+        saved, note = self._saver.undo()
+        if self._values["/preset"] == saved.name:
+            self._change({"/preset": saved.loaded.name}, sender, "/undo_save", saved.loaded)
+        return ControlReply("/undo_save", True, None, note)
 
     def _refuse(self, address: str, sender: str, reason: str, sentence: str) -> ControlReply:
         self._refusals.count(sender, reason, f"{address[:60]}: {sentence}")
         return ControlReply(address, False, None, sentence)
-
-
-def _of_a_look(address: str) -> bool:
-    """True for what every look has; model, size and accelerator are a look's only where its file names them."""
-    return PARAMETERS[address].in_presets and PARAMETERS[address].key not in REBUILD_KEYS

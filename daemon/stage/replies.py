@@ -1,4 +1,4 @@
-"""The sentences a surface is answered with when something else was taken than what came, or nothing."""
+"""The sentences in replies to control surfaces: why a message was refused, or which value was taken instead."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ from presets.parameters import ACTIONS
 
 
 def only_value(parameter: Parameter, arguments: Sequence[object]) -> object:
-    """The one argument of a message that sets `parameter`. Raises `ParameterRefused` for several, or none."""
+    """Return the one argument of a message that sets `parameter`. Raises `ParameterRefused` for several or none."""
     if len(arguments) == 1:
         return arguments[0]
     if not arguments and parameter.kind == "bool":
@@ -19,39 +19,40 @@ def only_value(parameter: Parameter, arguments: Sequence[object]) -> object:
     raise ParameterRefused(f"one value is expected, {len(arguments) or 'none'} came")
 
 
-def what_was_taken(parameter: Parameter, raw: object, value: Value) -> str:
-    """Why `value` was taken where `raw` came; empty if they mean the same."""
+def coercion_note(parameter: Parameter, raw: object, value: Value) -> str:
+    """Return why `value` was taken instead of `raw`; empty if they mean the same."""
     if parameter.kind in ("float", "int"):
         number = raw if isinstance(raw, int) else as_number(raw)
         if number == value:
             return ""
         if parameter.minimum is not None and number < parameter.minimum:
-            return f"the least is {parameter.minimum:.10g}; {value} was taken"
+            return f"the minimum is {parameter.minimum:.10g}; set to {value}"
         if parameter.maximum is not None and number > parameter.maximum:
-            return f"the most is {parameter.maximum:.10g}; {value} was taken"
-        return f"it goes in steps of {parameter.multiple_of or 1}; {value} was taken"
+            return f"the maximum is {parameter.maximum:.10g}; set to {value}"
+        return f"it goes in steps of {parameter.multiple_of or 1}; set to {value}"
     if parameter.kind == "text" and isinstance(raw, str) and raw.strip() != value:
         return f"the text was put on one line and cut to {len(str(value))} characters"
     return ""
 
 
 @lru_cache(maxsize=256)
-def no_such_address(address: str) -> str:
-    """That there is none of it, and what may have been meant."""
+def unknown_address(address: str) -> str:
+    """Return that there is no such address, and the nearest one that exists."""
     near = get_close_matches(address, [*PARAMETERS, *(action.address for action in ACTIONS)], n=1)
     return f"there is no {address!r}; " + (f"did you mean {near[0]}?" if near else "ask for the list of parameters")
 
 
 def first_line(problems: str) -> str:
-    """The first of several problems, and how many there are besides."""
+    """Return the first of several problems, and the number of the others."""
     first, *others = problems.split("\n")
     return f"{first} (and {len(others)} more)" if others else first
 
 
 def action_text(address: str, needs: str, arguments: Sequence[object]) -> str | None:
-    """The text that an action is asked for with, empty if it `needs` none; None for the release of a button.
+    """Return the text argument of an action, empty if it `needs` none; None for the release of a button.
 
-    A button adds its state to what it sends: 1 when it is pressed, 0 when it is let go. Raises `ParameterRefused`.
+    A button appends its state to what it sends: 1 when it is pressed, 0 when it is released.
+    Raises `ParameterRefused`.
     """
     text, button = "", arguments
     if needs:
@@ -60,5 +61,5 @@ def action_text(address: str, needs: str, arguments: Sequence[object]) -> str | 
         if isinstance(arguments[0], str):
             text, button = arguments[0], arguments[1:]
     if len(button) > 1:
-        raise ParameterRefused(f"{address} takes one value at most, {len(arguments)} came")
+        raise ParameterRefused(f"{address} takes at most one value, {len(arguments)} came")
     return None if button and not as_bool(button[0]) else text

@@ -71,6 +71,14 @@ class ShowStatus:
             "notices": as_json(self.notices()),
         }
 
+    def remark(self, address: str) -> str:
+        """Return the sentence that the reply to a change of `address` carries; empty for none."""
+        if address not in ("/width", "/height"):
+            return ""
+        parameters = self._parameters()
+        notice = size_notice((parameters.width, parameters.height), self._settings.output_size, self._size_at_start)
+        return notice.text if notice is not None else ""
+
     def log_notices(self) -> None:
         """Write the notices that are new to the log. One thread only."""
         self._log.update(self.notices())

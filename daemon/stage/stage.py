@@ -94,6 +94,7 @@ class Stage:
             self._controls,
             self.link,
         )
+        self.store.remark = self._status.remark
         self._state: StateFile | None = None
         self._claimed: IO[bytes] | None = None
         self._stopping = threading.Event()

@@ -1,4 +1,4 @@
-"""Who hears changes: each listener keeps the newest value of each address until it takes them."""
+"""Change subscriptions. Each subscriber gets the newest value of each changed address."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -9,68 +9,68 @@ Wake = Callable[[], None]
 
 
 class ChangeQueue:
-    """One subscription (see `io_bridges.show_control.Subscription`). The lock is the store's."""
+    """One subscription (see `io_bridges.show_control.Subscription`). The store's lock guards it."""
 
-    def __init__(self, listeners: "Subscriptions", surface: str, wake: Wake) -> None:
+    def __init__(self, subscriptions: "Subscriptions", surface: str, wake: Wake) -> None:
         self.surface = surface
         self.wake = wake
-        self._listeners = listeners
+        self._subscriptions = subscriptions
         self._pending: dict[str, Value] = {}
 
     def take(self) -> dict[str, Value]:
-        """All changes since the last call, oldest first; empty if none."""
-        with self._listeners.lock:
+        """Return all changes since the last call, oldest first; empty if there are none."""
+        with self._subscriptions.lock:
             taken, self._pending = self._pending, {}
             return taken
 
     def close(self) -> None:
-        """Stop listening; may be called twice."""
-        self._listeners.remove(self)
+        """End the subscription. May be called twice."""
+        self._subscriptions.remove(self)
 
-    def tell(self, changes: Mapping[str, Value], sender: str, sent: str) -> bool:
-        """Under the lock: note the changes; True if the listener must be woken.
+    def add(self, changes: Mapping[str, Value], sender: str, sent: str) -> bool:
+        """Queue the changes. Return True if the subscriber must be woken. The caller holds the lock.
 
-        A surface never hears back the address that it `sent` itself, or its fader would fight the hand. What changed
-        along with it (the values of a look it loaded) it does hear, or its other faders would lie.
+        A surface never gets back the address that it `sent` itself, or its fader would fight the hand. It does get what
+        changed along with it, such as the values of a preset it loaded, or its other faders would be wrong.
         """
         own = sender.startswith(self.surface)
         waiting = bool(self._pending)
         for address, value in changes.items():
-            # What waits for it is older: told after its own change, it would move the fader back.
+            # A queued value is older. Sent after the surface's own change, it would move the fader back.
             self._pending.pop(address, None)
             if not (own and address == sent):
-                self._pending[address] = value  # the newest change goes to the end
+                self._pending[address] = value  # at the end: the dict keeps the order of the changes
         return bool(self._pending) and not waiting
 
 
 class Subscriptions:
-    """Every listener of a store, guarded by the store's lock."""
+    """All subscriptions to one store, guarded by the store's lock."""
 
     def __init__(self, lock: threading.Lock) -> None:
         self.lock = lock
-        self._all: tuple[ChangeQueue, ...] = ()
+        self._queues: tuple[ChangeQueue, ...] = ()
 
     def add(self, surface: str, wake: Wake) -> ChangeQueue:
-        """A listener that hears what others than `surface` do from now on."""
-        listener = ChangeQueue(self, surface, wake)
+        """Return a new subscription to what others than `surface` change from now on."""
+        queue = ChangeQueue(self, surface, wake)
         with self.lock:
-            self._all = (*self._all, listener)
-        return listener
+            self._queues = (*self._queues, queue)
+        return queue
 
-    def remove(self, listener: ChangeQueue) -> None:
-        """Tell it nothing more."""
+    def remove(self, queue: ChangeQueue) -> None:
+        """End a subscription."""
         with self.lock:
-            self._all = tuple(other for other in self._all if other is not listener)
+            self._queues = tuple(other for other in self._queues if other is not queue)
 
-    def tell(self, changes: Mapping[str, Value], sender: str, sent: str) -> list[ChangeQueue]:
-        """Under the lock: note the changes; whom to wake once the lock is free."""
-        return [listener for listener in self._all if listener.tell(changes, sender, sent)]
+    def publish(self, changes: Mapping[str, Value], sender: str, sent: str) -> list[ChangeQueue]:
+        """Queue the changes for every subscriber. Return those to wake once the caller has released the lock."""
+        return [queue for queue in self._queues if queue.add(changes, sender, sent)]
 
-    def wake(self, listeners: list[ChangeQueue]) -> None:
-        """Without the lock: wake them."""
-        for listener in listeners:
+    def wake(self, queues: list[ChangeQueue]) -> None:
+        """Wake these subscribers. The caller does not hold the lock."""
+        for queue in queues:
             try:
-                listener.wake()
+                queue.wake()
             except RuntimeError:
-                # Its event loop closed a moment ago: nobody is there to hear. The sender must not pay for that.
-                self.remove(listener)
+                # Its event loop has just closed, so nobody reads it. The sender of the change must not fail for that.
+                self.remove(queue)

@@ -80,7 +80,7 @@ def test_each_surface_hears_the_other(show: Show) -> None:
     show.send("/strength", 0.25)
     show.hear_push("/strength", 0.25)
     answer = show.ask(do="set", values={"/steps": 99})
-    assert answer["answers"]["/steps"] == {"accepted": True, "value": 50, "note": "the most is 50; 50 was taken"}
+    assert answer["answers"]["/steps"] == {"accepted": True, "value": 50, "note": "the maximum is 50; set to 50"}
     show.hear("/steps", 50)
     assert show.told["/strength"] == pytest.approx(0.6), "what it set itself is not told to it"
     assert show.store.snapshot()[1].strength == 0.25

@@ -8,7 +8,7 @@ import yaml
 
 from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
-from presets.library import MOST_LOOKS, Library, check_name
+from presets.library import MOST_LOOKS, ORDER_FILE, Library, check_name
 from presets.parameter_table import PARAMETERS
 
 ICE = "description: mine\nprompt: ice\nstrength: 0.25\n"
@@ -22,6 +22,13 @@ def library(tmp_path: Path) -> Library:
 def put(library: Library, name: str, text: str) -> None:
     library.folder.mkdir(exist_ok=True)
     (library.folder / name).write_text(text)
+
+
+def test_shipped_until_replaced(library: Library) -> None:
+    assert library.is_shipped("FIRE")
+    assert not library.is_shipped("nowhere")
+    library.save("Fire", library.recall("fire"))
+    assert not library.is_shipped("fire")
 
 
 def test_four_looks_or_more_are_shipped_and_good(library: Library) -> None:
@@ -42,12 +49,38 @@ def test_the_shipped_looks_are_unlike_one_another(library: Library) -> None:
     assert len({look["/strength"] for look in looks}) >= 3
 
 
-def test_looks_are_listed_in_alphabetical_order(library: Library) -> None:
-    for name in ("Zebra", "aal", "Mond"):
+def test_shipped_presets_are_listed_first(library: Library) -> None:
+    shipped = library.names()
+    assert shipped == sorted(shipped)
+    for name in ("Zebra", "aal", "Mond", shipped[1].upper()):
         put(library, f"{name}.yaml", ICE)
-    names = library.names()
-    assert names == sorted(names, key=str.casefold)
-    assert {"Zebra", "aal", "Mond"} <= set(names)
+    own = shipped[1].upper()
+    assert library.names() == [shipped[0], own, *shipped[2:], "aal", "Mond", "Zebra"], "one takes the shipped place"
+
+
+def test_saving_moves_no_other_preset(library: Library) -> None:
+    put(library, "mine.yaml", ICE)
+    before = library.names()
+    values = library.recall("fire")
+    for name in ("zoo", "aaa", "mine", "zoo"):
+        library.save(name, values)
+        assert library.names()[: len(before)] == before
+    assert library.names() == [*before, "zoo", "aaa"]
+    assert Library(library.folder).names() == [*before, "zoo", "aaa"], "a restart moves none either"
+    library.save("Fire", values)
+    assert library.names() == [name.replace("fire", "Fire") for name in [*before, "zoo", "aaa"]]
+
+
+def test_order_file_may_be_edited(library: Library) -> None:
+    for name in ("a", "b", "c"):
+        library.save(name, library.recall("fire"))
+    (library.folder / ORDER_FILE).write_bytes(b"c\n\xff gone\nfire\n\nb\n")
+    assert library.names()[-3:] == ["c", "b", "a"]
+    (library.folder / ORDER_FILE).unlink()
+    (library.folder / ORDER_FILE).mkdir()
+    assert library.names()[-3:] == ["a", "b", "c"]
+    library.save("d", library.recall("fire"))
+    assert library.names()[-1] == "d"
 
 
 def test_the_users_look_goes_before_the_shipped_one(library: Library) -> None:
@@ -157,8 +190,6 @@ def test_the_next_look_and_the_one_before_go_round(library: Library) -> None:
     assert library.neighbour("", 1) == names[0]
     assert library.neighbour("", -1) == names[-1]
     assert library.neighbour("zzz", 1) == names[0]
-    assert library.neighbour("firf", 1) == names[names.index("fire") + 1]
-    assert library.neighbour("firf", -1) == "fire"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a file where a folder is expected")

@@ -46,12 +46,10 @@ def test_every_parameter_can_be_set_and_reaches_the_snapshot(store: ParameterSto
 
 
 def test_the_answer_says_what_was_taken(store: ParameterStore) -> None:
-    assert store.apply("/strength", [7], OSC) == ControlReply("/strength", True, 1.0, "the most is 1; 1.0 was taken")
-    assert store.apply("/strength", ["-1"], OSC) == ControlReply(
-        "/strength", True, 0.0, "the least is 0; 0.0 was taken"
-    )
-    assert store.apply("/width", [100], OSC) == ControlReply("/width", True, 96, "it goes in steps of 32; 96 was taken")
-    assert store.apply("/steps", [2.4], OSC).note == "it goes in steps of 1; 2 was taken"
+    assert store.apply("/strength", [7], OSC) == ControlReply("/strength", True, 1.0, "the maximum is 1; set to 1.0")
+    assert store.apply("/strength", ["-1"], OSC) == ControlReply("/strength", True, 0.0, "the minimum is 0; set to 0.0")
+    assert store.apply("/width", [100], OSC) == ControlReply("/width", True, 96, "it goes in steps of 32; set to 96")
+    assert store.apply("/steps", [2.4], OSC).note == "it goes in steps of 1; set to 2"
     assert store.apply("/seed", [10**5000], OSC).value == 2**31 - 1
     assert store.apply("/freeze", [1.0], OSC) == ControlReply("/freeze", True, True, "")
     assert store.apply("/mode", [1], OSC) == ControlReply("/mode", True, "text", "")

@@ -161,7 +161,8 @@ def test_a_buttons_release_does_nothing(store: ParameterStore, address: str) -> 
 
 
 @pytest.mark.parametrize("address", ["/save", "/prompt", "/preset"])
-def test_a_buttons_state_after_a_text(store: ParameterStore, address: str) -> None:
+def test_a_buttons_state_after_a_text(store: ParameterStore, library: Library, address: str) -> None:
+    put(library, "fire", "strength: 0.1\n")
     before = store.wanted
     accepted(store.apply(address, ["fire", 0], OSC))
     accepted(store.apply(address, [0.0], OSC))
