@@ -1,1 +1,3 @@
-"""The web page: the live output and every control, served on loopback by one thread."""
+"""The web page: the live output and every control, served by one thread."""
+
+__all__ = ["preview", "server"]

@@ -1,9 +1,9 @@
-"""The control WebSocket, ``/ws``: one page and the desk, in JSON, both ways.
+"""`ControlSocket`: the WebSocket ``/ws`` between one page and the show. Messages are JSON objects in both directions.
 
-To the page: ``{"declaration": […], "actions": […]}`` once, ``{"values": {address: value}}`` for what changed, at most
-30 times a second, ``{"status": {…}}`` twice a second. From the page: ``{"set": address, "value": v}`` and
+To the page: ``{"declaration": […], "actions": […]}`` once, ``{"values": {address: value}}`` for changes, at most 30
+times a second, ``{"status": {…}}`` twice a second. From the page: ``{"set": address, "value": v}`` and
 ``{"do": address, "value": v}`` (value optional), each answered by ``{"answer": {address, accepted, value, note}}``.
-What is no such message is answered by ``{"refused": sentence}``.
+Any other message is answered by ``{"refused": sentence}``.
 """
 
 import asyncio
@@ -12,79 +12,81 @@ import contextlib
 from starlette.websockets import WebSocket
 
 from io_bridges.show_control import ControlReply, ShowControl, Subscription
-from io_bridges.web.json_messages import MalformedJson, answer_of, declaration, decode, encode, status
-from io_bridges.web.sockets import send_text, until_gone, waker
+from io_bridges.web.json_messages import MalformedJson, declaration, decode, encode, reply_json, status
+from io_bridges.web.sockets import run_until_gone, send_text, waker
 from presets.parameter_table import Value
 
 STATUS_PERIOD = 0.5
+"""Seconds between two status messages."""
 PUSH_PERIOD = 1 / 30
+"""Least seconds between two messages of changed values."""
 
 
 class ControlSocket:
-    """One page's conversation over an accepted socket."""
+    """The conversation with one page over an accepted socket."""
 
-    def __init__(self, socket: WebSocket, desk: ShowControl, sender: str) -> None:
-        """`sender` names this page alone; no other page's name may start with it."""
+    def __init__(self, socket: WebSocket, show: ShowControl, sender: str) -> None:
+        """`sender` is the name of this page. No other page's name may start with it."""
         self._socket = socket
-        self._desk = desk
+        self._show = show
         self._sender = sender
-        self._shown: dict[str, Value] = {}
+        self._page_values: dict[str, Value] = {}
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Speak and listen until the page goes."""
-        subscription = self._desk.subscribe(self._sender, waker(self._changed))
+        """Exchange messages until the page is gone."""
+        subscription = self._show.subscribe(self._sender, waker(self._changed))
         try:
-            await until_gone(self._listen(), self._tell(subscription))
+            await run_until_gone(self._receive_messages(), self._send_messages(subscription))
         finally:
             subscription.close()
 
-    async def _listen(self) -> None:
+    async def _receive_messages(self) -> None:
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
             await self._send(self._reply(message.get("text") or message.get("bytes") or ""))
 
     def _reply(self, text: str | bytes) -> dict[str, object]:
         try:
-            answer = self._obey(decode(text))
+            reply = self._apply(decode(text))
         except MalformedJson as error:
-            self._desk.refused(self._sender, str(error))
+            self._show.refused(self._sender, str(error))
             return {"refused": str(error)}
-        if answer.accepted and answer.value is not None:
-            self._shown[answer.address] = answer.value
-        # A preset or an action moves other values, and the subscription does not tell us of our own doings.
+        if reply.accepted and reply.value is not None:
+            self._page_values[reply.address] = reply.value
+        # A preset or an action changes other values too, and the subscription omits the page's own changes.
         self._changed.set()
-        return {"answer": answer_of(answer)}
+        return {"answer": reply_json(reply)}
 
-    def _obey(self, message: dict[str, object]) -> ControlReply:
+    def _apply(self, message: dict[str, object]) -> ControlReply:
         match message:
             case {"set": str(address), "value": value}:
-                return self._desk.apply(address, (value,), self._sender)
+                return self._show.apply(address, (value,), self._sender)
             case {"do": str(address), "value": value}:
-                return self._desk.apply(address, (value,), self._sender)
+                return self._show.apply(address, (value,), self._sender)
             case {"do": str(address)}:
-                return self._desk.apply(address, (), self._sender)
+                return self._show.apply(address, (), self._sender)
         raise MalformedJson('{"set": address, "value": value} or {"do": address} is expected')
 
-    async def _tell(self, subscription: Subscription) -> None:
-        await self._send(declaration(self._desk))
+    async def _send_messages(self, subscription: Subscription) -> None:
+        await self._send(declaration(self._show))
         loop = asyncio.get_running_loop()
-        beat = loop.time()
+        status_due = loop.time()
         while True:
             self._changed.clear()
-            # The subscription says when; what to send is the difference to what the page shows, so that nothing
-            # is lost and nothing is echoed, whoever moved it.
+            # The subscription only wakes. The message is the difference to the page's values, so that no change is
+            # lost and none is echoed, whoever made it.
             subscription.take()
-            values = self._desk.values()
-            changes = {address: value for address, value in values.items() if self._shown.get(address) != value}
+            values = self._show.values()
+            changes = {address: value for address, value in values.items() if self._page_values.get(address) != value}
             if changes:
-                self._shown.update(changes)
+                self._page_values.update(changes)
                 await self._send({"values": changes})
-            if loop.time() >= beat:
-                await self._send({"status": status(self._desk)})
-                beat = loop.time() + STATUS_PERIOD
-            await asyncio.sleep(PUSH_PERIOD)  # a flood of OSC must not become a flood here
+            if loop.time() >= status_due:
+                await self._send({"status": status(self._show)})
+                status_due = loop.time() + STATUS_PERIOD
+            await asyncio.sleep(PUSH_PERIOD)  # limits the messages under a flood of changes
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(beat):
+                async with asyncio.timeout_at(status_due):
                     await self._changed.wait()
 
     async def _send(self, message: dict[str, object]) -> None:

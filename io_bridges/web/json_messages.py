@@ -1,4 +1,4 @@
-"""JSON as it goes over the web: what comes is bounded and checked, what leaves is always valid JSON."""
+"""JSON messages of the web server: bounded and checked on receipt, always valid when sent."""
 
 import json
 import math
@@ -9,36 +9,36 @@ from io_bridges.show_control import ControlReply, ShowControl
 from presets.errors import BridgeError
 
 LONGEST_MESSAGE = 64 * 1024
-"""Bytes of one request body or WebSocket message: a whole look is a tenth of it."""
+"""Most bytes of a request body or WebSocket message. A whole preset takes a tenth of it."""
 
 
 class MalformedJson(BridgeError):
-    """A message that is not the JSON object that is expected here."""
+    """A message that is not the expected JSON object."""
 
 
 def decode(text: str | bytes) -> dict[str, object]:
-    """The JSON object in `text`. Raises `MalformedJson` for anything else, NaN and nesting bombs included."""
+    """Return the JSON object in `text`. Raises `MalformedJson` for anything else, NaN and deep nesting included."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise MalformedJson(f"a JSON object is expected; this can't be read as JSON: {error}") from None
+        raise MalformedJson(f"a JSON object is expected; this is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise MalformedJson(f"a JSON object is expected, a {type(value).__name__} came")
+        raise MalformedJson(f"a JSON object is expected, not a {type(value).__name__}")
     return value
 
 
 def encode(value: object) -> str:
-    """Compact JSON of plain values; numbers that JSON has no word for become null, other objects their text."""
+    """Return compact JSON. NaN and infinity become null, objects that JSON does not know become their text."""
     return json.dumps(_plain(value), allow_nan=False, separators=(",", ":"))
 
 
-def answer_of(answer: ControlReply) -> dict[str, object]:
-    """An `ControlReply` as JSON tells it."""
-    return answer._asdict()
+def reply_json(reply: ControlReply) -> dict[str, object]:
+    """Return a `ControlReply` as a JSON object."""
+    return reply._asdict()
 
 
-def declaration(desk: ShowControl) -> dict[str, object]:
-    """Every parameter and action as a surface draws them, in the order of the declaration."""
+def declaration(show: ShowControl) -> dict[str, object]:
+    """Return every parameter and action with what a surface needs to draw them, in the order of the declaration."""
     return {
         "declaration": [
             {
@@ -55,15 +55,15 @@ def declaration(desk: ShowControl) -> dict[str, object]:
                 "effect": parameter.effect.value,
                 "group": parameter.group.value,
             }
-            for parameter in desk.parameters.values()
+            for parameter in show.parameters.values()
         ],
-        "actions": [action._asdict() for action in desk.actions.values()],
+        "actions": [action._asdict() for action in show.actions.values()],
     }
 
 
-def status(desk: ShowControl) -> dict[str, object]:
-    """The show's state with the names of the looks."""
-    return {"looks": desk.looks(), **desk.status()}
+def status(show: ShowControl) -> dict[str, object]:
+    """Return the state of the show with the names of the presets."""
+    return {"looks": show.looks(), **show.status()}
 
 
 def _plain(value: object) -> object:
@@ -81,4 +81,4 @@ def _plain(value: object) -> object:
 
 
 def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

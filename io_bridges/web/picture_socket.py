@@ -1,7 +1,7 @@
-"""The live picture's WebSocket, ``/ws/picture``: one JPEG, then nothing until the page says that it has drawn it.
+"""The WebSocket ``/ws/picture``: one JPEG, then nothing until the page reports that it has drawn it.
 
-A slow page so gets fewer pictures, each the newest of its moment, and no queue can grow. A page in a hidden tab draws
-nothing, says nothing, and costs nothing.
+A slow page gets fewer pictures, each the newest of its time, and no queue can grow. A page in a hidden tab draws
+nothing, reports nothing, and costs nothing.
 """
 
 import asyncio
@@ -9,43 +9,44 @@ import asyncio
 from starlette.websockets import WebSocket
 
 from io_bridges.web.preview import WebPreview
-from io_bridges.web.sockets import until_gone, waker
+from io_bridges.web.sockets import run_until_gone, waker
 
-PICTURES_A_SECOND = 30
+PICTURES_PER_SECOND = 30
+"""Most pictures a second that one page gets."""
 
 
-async def show(socket: WebSocket, preview: WebPreview) -> None:
-    """Send pictures over an accepted `socket` until the page goes. Any message from the page asks for the next."""
-    fresh, drawn = asyncio.Event(), asyncio.Event()
-    fresh.set()
-    drawn.set()
-    wake = waker(fresh)
+async def send_pictures(socket: WebSocket, preview: WebPreview) -> None:
+    """Send pictures over an accepted `socket` until the page is gone. Any message from the page asks for the next."""
+    new_picture, page_ready = asyncio.Event(), asyncio.Event()
+    new_picture.set()
+    page_ready.set()
+    wake = waker(new_picture)
     preview.watch(wake)
     try:
-        await until_gone(_listen(socket, drawn), _send(socket, preview, fresh, drawn))
+        await run_until_gone(_receive(socket, page_ready), _send(socket, preview, new_picture, page_ready))
     finally:
         preview.unwatch(wake)
 
 
-async def _listen(socket: WebSocket, drawn: asyncio.Event) -> None:
+async def _receive(socket: WebSocket, page_ready: asyncio.Event) -> None:
     while (await socket.receive())["type"] != "websocket.disconnect":
-        drawn.set()
+        page_ready.set()
 
 
-async def _send(socket: WebSocket, preview: WebPreview, fresh: asyncio.Event, drawn: asyncio.Event) -> None:
+async def _send(socket: WebSocket, preview: WebPreview, new_picture: asyncio.Event, page_ready: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
-    seen = 0
-    # A tenth of slack: an output of exactly this rate must not lose every second picture to jitter.
-    period = 0.9 / PICTURES_A_SECOND
+    sent = 0
+    # With the full period, jitter would drop every second picture of an output at exactly this rate.
+    period = 0.9 / PICTURES_PER_SECOND
     while True:
-        await drawn.wait()
-        await fresh.wait()
-        fresh.clear()
+        await page_ready.wait()
+        await new_picture.wait()
+        new_picture.clear()
         picture = preview.live()
-        if picture is None or picture.version == seen:
+        if picture is None or picture.version == sent:
             continue
-        seen = picture.version
-        drawn.clear()
+        sent = picture.version
+        page_ready.clear()
         due = loop.time() + period
         await socket.send_bytes(picture.data)
         await asyncio.sleep(due - loop.time())

@@ -1,4 +1,4 @@
-"""`WebPreview`: the sink behind the page. It keeps the newest picture; a JPEG is made only when somebody looks."""
+"""`WebPreview`: the sink behind the page. It keeps the newest picture and makes a JPEG only for viewers."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from io_bridges.opencv_import import opencv
 
 
 class Jpeg(NamedTuple):
-    """One encoded picture."""
+    """An encoded picture."""
 
     version: int
-    """Counts up by one a distinct picture that was written."""
+    """Number of the distinct picture, counted from 1."""
     data: bytes
 
 
 class WebPreview:
-    """Implements `io_bridges.bridges.Sink`. `write` is called by the sink's thread, the rest by the web thread."""
+    """Implements `io_bridges.bridges.Sink`. The sink's thread calls `write`, the web thread the rest."""
 
     def __init__(self, *, longest: int = 1280, quality: int = 80) -> None:
-        """The live picture is scaled to at most `longest` pixels a side; `quality` is JPEG's, 1 to 100."""
+        """Scale the live picture to at most `longest` pixels a side. `quality` is that of JPEG, 1 to 100."""
         self._longest = longest
         self._quality = quality
         self._newest: tuple[int, RenderedFrame] | None = None
@@ -31,13 +31,13 @@ class WebPreview:
         self._encoded = 0
 
     def open(self, width: int, height: int, fps: float) -> None:
-        """Nothing to take: the web server has the port."""
+        """Do nothing; the web server has the port."""
 
     def write(self, frame: RenderedFrame, tick: Tick) -> None:
-        """Keep this picture in place of the one before, and wake who is looking."""
+        """Replace the newest picture and wake the viewers."""
         self._written += 1
         version, last = self._newest or (0, None)
-        # Not the index: a fade changes the pixels of a picture that is held.
+        # A fade changes the pixels of a held picture while its index stays.
         if last is not None and frame.pixels is last.pixels:
             return
         self._newest = (version + 1, frame)
@@ -45,14 +45,14 @@ class WebPreview:
             wake()
 
     def close(self) -> None:
-        """The last picture stays to be seen."""
+        """Do nothing; the last picture stays visible."""
 
     def status(self) -> dict[str, object]:
-        """Pictures written, JPEGs made and pages that look."""
+        """Return the numbers of pictures written, JPEGs made and viewers."""
         return {"kind": "web", "written": self._written, "encoded": self._encoded, "viewers": len(self._wakes)}
 
     def watch(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called, on the sink's thread, after each new picture."""
+        """Call `wake` on the sink's thread after each new picture."""
         self._wakes = (*self._wakes, wake)
 
     def unwatch(self, wake: Callable[[], None]) -> None:
@@ -60,7 +60,7 @@ class WebPreview:
         self._wakes = tuple(other for other in self._wakes if other is not wake)
 
     def live(self) -> Jpeg | None:
-        """The newest picture as the page shows it, encoded once however many look; None before the first."""
+        """Return the newest picture for the page, encoded once for all viewers, or None before the first."""
         if self._newest is None:
             return None
         version, frame = self._newest
@@ -69,7 +69,7 @@ class WebPreview:
         return self._live
 
     def still(self) -> Jpeg | None:
-        """The newest picture at full resolution; None before the first."""
+        """Return the newest picture at full resolution, or None before the first."""
         if self._newest is None:
             return None
         version, frame = self._newest

@@ -1,7 +1,7 @@
-"""`Guard`: who may speak to the web server. A page of another site, or a name that was rebound to us, may not.
+"""`Guard`: refuses requests of other sites to the web server, and requests under a rebound name.
 
-A browser lets any site send requests to 127.0.0.1, and DNS rebinding lets it read the answers. So every request must
-name us in its Host header, and one that carries an Origin must come from the page that we served. There is no CORS.
+A browser lets any site send requests to 127.0.0.1, and DNS rebinding lets it read the replies. Therefore the Host
+header of every request must name this server, and an Origin header must name the page it served. There is no CORS.
 """
 
 import ipaddress
@@ -18,30 +18,30 @@ _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::([0-9]{1,5}))?
 
 
 class Hosts:
-    """The names under which one bound address may be called."""
+    """The host names that mean this server."""
 
     def __init__(self, host: str, port: int) -> None:
         self._port = port
         self._any_address = host in {"", "0.0.0.0", "::"}
         self._names = {*_LOOPBACK, f"[{host}]" if ":" in host else host.lower()}
-        if host not in {"localhost", "127.0.0.1", "::1"}:  # opened to the network: the machine's name is meant too
+        if host not in {"localhost", "127.0.0.1", "::1"}:  # reachable over the network, also by the name of the machine
             name = socket.gethostname().lower()
             self._names |= {name, f"{name}.local"}
 
-    def knows(self, header: str) -> bool:
-        """Whether a Host header (``name:port``) means this server."""
+    def includes(self, header: str) -> bool:
+        """Return True if a Host header (``name:port``) names this server."""
         match = _HOST.fullmatch(header.lower())
         if match is None or int(match[2] or 80) != self._port:
             return False
-        # Rebinding needs a name to rebind, so where every address is bound any literal address is as good as ours.
+        # Only a name can be rebound, so a server on every address accepts every literal address.
         return match[1] in self._names or (self._any_address and _is_address(match[1]))
 
 
 class Guard:
-    """ASGI middleware: refuses foreign hosts and origins with 403, and puts the security headers on every answer."""
+    """ASGI middleware that refuses foreign hosts and origins with 403 and adds security headers to each response."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts, refused: Callable[[str, str], None]) -> None:
-        """`refused` is told (client address, reason)."""
+        """`refused` is called with the client's address and the reason."""
         self._app = app
         self._hosts = hosts
         self._refused = refused
@@ -54,7 +54,7 @@ class Guard:
             client = scope.get("client")
             self._refused(client[0] if client else "", reason)
             if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1008})  # before the accept this is a 403
+                await send({"type": "websocket.close", "code": 1008})  # before the accept, the client gets a 403
             else:
                 await JSONResponse({"error": reason}, status_code=403)(scope, receive, send)
             return
@@ -67,16 +67,16 @@ class Guard:
         await self._app(scope, receive, send_guarded)
 
     def _reason(self, host: str, origin: str | None) -> str:
-        if not self._hosts.knows(host):
-            return f"this server does not go by the name {host[:100]!r}; use the address that it printed"
+        if not self._hosts.includes(host):
+            return f"{host[:100]!r} is not a name of this server. Use the address that it printed."
         if origin is not None and origin.lower() != f"http://{host.lower()}":
-            return f"a page of {origin[:100]!r} may not speak to this server"
+            return f"Pages of {origin[:100]!r} may not use this server."
         return ""
 
 
 def _security_headers(host: str) -> dict[str, str]:
     return {
-        # Safari before 15.4 does not count ws: as 'self'.
+        # Safari before 15.4 does not include ws: in 'self'.
         "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         f"connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         "cross-origin-resource-policy": "same-origin",

@@ -1,4 +1,4 @@
-"""`WebControl`: the page as a control surface. Starlette on uvicorn, in the one thread that calls `serve`."""
+"""`WebControl`: the page as a control surface, served by Starlette and uvicorn in the thread that calls `serve`."""
 
 import contextlib
 import errno
@@ -9,18 +9,18 @@ import uvicorn
 
 from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
-from io_bridges.web.bounded_connection import BoundedConnection
+from io_bridges.web.connections import BoundedConnection, QuietWebSocket
 from io_bridges.web.json_messages import LONGEST_MESSAGE
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
 from presets.errors import BridgeUnavailable
 
 CLOSING_TIME = 1
-"""Seconds that open connections have to end when the server stops."""
+"""Seconds for open connections to end when the server stops."""
 
 
 class WebControl:
-    """Implements `io_bridges.bridges.Control`. The stage writes to `preview`, a sink, what the page shows."""
+    """Implements `io_bridges.bridges.Control`. `preview` is the sink whose pictures the page shows."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class WebControl:
         preview: WebPreview | None = None,
         metrics: Callable[[], bytes] | None = None,
     ) -> None:
-        """Port 0 takes a free one. `metrics` gives ``/metrics`` its text in Prometheus' format."""
+        """Port 0 takes a free one. `metrics` returns the text of ``/metrics`` in the format of Prometheus."""
         self.preview = preview or WebPreview()
         self._host = host
         self._port = port
@@ -41,60 +41,60 @@ class WebControl:
 
     @property
     def url(self) -> str:
-        """Where the page is, as this machine's browser finds it. After `open` port 0 has become the one taken."""
+        """Address of the page for a browser on this machine. After `open` it has the port that was taken."""
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}/"
 
-    def open(self, desk: ShowControl) -> None:
-        """Bind and listen; pages are answered once `serve` runs. Raises `BridgeUnavailable` naming the port."""
+    def open(self, show: ShowControl) -> None:
+        """Bind and listen. Requests wait until `serve` runs. Raises `BridgeUnavailable`, which names the port."""
         self._socket = self._bind()
         self._port = self._socket.getsockname()[1]
-        self._app = WebApp(desk, self.preview, self._metrics)
+        self._app = WebApp(show, self.preview, self._metrics)
         config = uvicorn.Config(
             self._app.asgi(Hosts(self._host, self._port)),
             loop="asyncio",
             http=BoundedConnection,
-            ws="auto",
+            ws=QuietWebSocket,
             ws_max_size=LONGEST_MESSAGE,
             ws_ping_interval=10.0,
             ws_ping_timeout=10.0,
-            ws_per_message_deflate=False,  # JPEGs do not shrink
+            ws_per_message_deflate=False,  # JPEGs cannot be compressed further
             lifespan="off",
             log_config=None,
-            log_level="error",  # else every malformed request from the network is a line in the log
+            log_level="error",  # a warning would be logged for each malformed request
             access_log=False,
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=CLOSING_TIME,
-            backlog=64,  # so many are accepted at once before any of them can be turned away
+            backlog=64,  # connections accepted in one turn, before any can be aborted
         )
         self._server = _Server(config)
 
     def serve(self) -> None:
-        """Answer until `stop`; takes no signals, they are the daemon's."""
+        """Serve until `stop` is called. Installs no signal handlers."""
         if self._server is not None and self._socket is not None:
             self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Make `serve` return within about a second; from any thread, also before `serve`."""
+        """Make `serve` return within about a second. Called from any thread, also before `serve`."""
         if self._server is not None:
             self._server.should_exit = True
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port. May be called twice."""
         if self._socket is not None:
             self._socket.close()
         self._socket = self._server = None
 
     def status(self) -> dict[str, object]:
-        """The address, pages that are open, viewers of the picture, and requests refused for host or origin."""
+        """Return the address and the numbers of open pages, picture viewers and forbidden requests."""
         app = self._app
         return {
             "kind": "web",
             "url": self.url,
-            "pages": app.pages if app else 0,
-            "viewers": app.viewers if app else 0,
-            "turned_away": app.turned_away if app else 0,
+            "pages": app.pages.open if app else 0,
+            "viewers": app.viewers.open if app else 0,
+            "forbidden": app.forbidden if app else 0,
         }
 
     def _bind(self) -> socket.socket:
@@ -104,7 +104,9 @@ class WebControl:
         except OSError as error:
             raise BridgeUnavailable(_sentence(error, self._host, self._port)) from error
         except OverflowError:
-            raise BridgeUnavailable(f"{self._port} is no port for the web page: 1 to 65535, or 0 for any") from None
+            raise BridgeUnavailable(
+                f"{self._port} is not a port for the web page. Use 1 to 65535, or 0 for a free one."
+            ) from None
 
 
 class _Server(uvicorn.Server):
@@ -116,11 +118,11 @@ class _Server(uvicorn.Server):
 def _sentence(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"port {port} for the web page is in use: another streamflow-live may be running;"
-            f" stop it, or choose another port with --web {port + 1 if port < 65535 else 8090}"
+            f"Port {port} for the web page is in use. Another streamflow-live may be running."
+            f" Stop it, or choose another port with --web {port + 1 if port < 65535 else 8090}."
         )
     if error.errno == errno.EACCES:
-        return f"port {port} for the web page needs the system's permission: choose one above 1023 with --web 8090"
+        return f"Port {port} for the web page needs administrator rights. Choose one above 1023 with --web 8090."
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"{host!r} is no address of this machine: open the web page on 127.0.0.1, or on 0.0.0.0 for all"
-    return f"the web page can't be opened on {host!r}, port {port}: {error}"
+        return f"{host!r} is not an address of this machine. Use 127.0.0.1, or 0.0.0.0 for every address."
+    return f"The web page cannot open port {port} on {host!r}: {error}"

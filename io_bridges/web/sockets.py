@@ -1,32 +1,55 @@
-"""What the page's two WebSockets share: waking the web thread from another, and ending when the page has gone."""
+"""Functions that the page's two WebSockets share: the limit of open ones, wake-ups across threads, the end."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+TRY_AGAIN_LATER = 1013
+"""WebSocket close code for a socket above the limit."""
+
+
+class SocketLimit:
+    """Number of open WebSockets of one kind, and the most that are accepted."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.open = 0
+
+    async def run(self, socket: WebSocket, conversation: Callable[[], Awaitable[None]]) -> None:
+        """Accept the socket and run the conversation, or close the socket if the limit is reached."""
+        if self.open >= self.most:
+            await socket.close(TRY_AGAIN_LATER)
+            return
+        self.open += 1
+        try:
+            await socket.accept()
+            await conversation()
+        finally:
+            self.open -= 1
+
 
 def waker(event: asyncio.Event) -> Callable[[], None]:
-    """A function that sets `event` of the running loop from any thread, and does nothing once the loop has ended."""
+    """Return a function that sets `event` from any thread. It does nothing after the running loop has ended."""
     loop = asyncio.get_running_loop()
 
     def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # "Event loop is closed": nobody is left to be woken
+        with contextlib.suppress(RuntimeError):  # "Event loop is closed"
             loop.call_soon_threadsafe(event.set)
 
     return wake
 
 
 async def send_text(socket: WebSocket, text: str) -> None:
-    """Send, waiting while the page does not read. Raises `WebSocketDisconnect` if it has gone."""
+    """Send, waiting while the page does not read. Raises `WebSocketDisconnect` if the page is gone."""
     if socket.application_state is not WebSocketState.CONNECTED:
         raise WebSocketDisconnect(1006)
     await socket.send_text(text)
 
 
-async def until_gone(*coroutines: Coroutine[None, None, None]) -> None:
-    """Run both sides of a conversation until one ends or the page goes."""
+async def run_until_gone(*coroutines: Coroutine[None, None, None]) -> None:
+    """Run both directions of a conversation until one of them ends or the page is gone."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

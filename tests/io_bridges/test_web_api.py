@@ -1,4 +1,4 @@
-"""The web server as programs see it: real sockets against the real server in its own thread."""
+"""Plain HTTP of the web server: host and origin checks, the routes, opening and closing."""
 
 import contextlib
 import http.client
@@ -13,34 +13,41 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from web_client import ask, closing_code, decoded, hear, page, port_of
-from web_show_control import LOOKS, WebDesk, flat, serving
+from web_client import ask, closing_code, decoded, open_socket, port_of, receive
+from web_show_control import LOOKS, WebShow, flat, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from io_bridges.web import bounded_connection, json_messages
+from io_bridges.web import connections, json_messages
 from io_bridges.web.security import Hosts
 from io_bridges.web.server import WebControl
 from presets.errors import BridgeUnavailable
 from presets.parameter_table import PARAMETERS
 
 
-@pytest.fixture
-def desk() -> WebDesk:
-    return WebDesk()
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[WebControl, WebShow]]:
+    show = WebShow()
+    with serving(WebControl(port=0), show) as control:
+        yield control, show
 
 
 @pytest.fixture
-def control(desk: WebDesk) -> Iterator[WebControl]:
-    with serving(WebControl(port=0), desk) as control:
-        yield control
+def show(server: tuple[WebControl, WebShow]) -> WebShow:
+    server[1].reset()
+    return server[1]
 
 
-# ---- who may speak ----
+@pytest.fixture
+def control(server: tuple[WebControl, WebShow], show: WebShow) -> WebControl:
+    return server[0]
 
 
-def test_the_page_is_served_under_its_own_names_only(control: WebControl, desk: WebDesk) -> None:
-    port = port_of(control)
+# ---- hosts and origins ----
+
+
+def test_foreign_hosts_are_forbidden(control: WebControl, show: WebShow) -> None:
+    port, forbidden = port_of(control), control.status()["forbidden"]
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", f"LOCALHOST:{port}"):
         assert ask(control, "GET", "/", headers={"Host": host})[0] == 200, host
     for host in (
@@ -53,29 +60,29 @@ def test_the_page_is_served_under_its_own_names_only(control: WebControl, desk: 
         status, content, _ = ask(control, "GET", "/api/values", headers={"Host": host})
         assert status == 403, host
         assert "name" in json.loads(content)["error"]
-    assert len(desk.refusals) == 5
-    assert control.status()["turned_away"] == 5
+    assert len(show.refusals) == 5
+    assert control.status()["forbidden"] == forbidden + 5
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"])
-def test_other_sites_change_nothing(control: WebControl, desk: WebDesk, origin: str) -> None:
+def test_foreign_origins_are_forbidden(control: WebControl, show: WebShow, origin: str) -> None:
     assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, {"Origin": origin})[0] == 403
     assert ask(control, "POST", "/api/actions/panic", headers={"Origin": origin})[0] == 403
     for path in ("/ws", "/ws/picture"):
         with pytest.raises(InvalidStatus, match="403"):
-            page(control, path, origin=origin)
-    assert desk.asked == []
+            open_socket(control, path, origin=origin)
+    assert show.calls == []
 
 
-def test_our_own_page_may_speak(control: WebControl, desk: WebDesk) -> None:
+def test_own_page_is_allowed(control: WebControl, show: WebShow) -> None:
     own = control.url.rstrip("/")
     assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, {"Origin": own})[0] == 200
-    assert desk.values()["/strength"] == 0.1
-    with page(control, origin=own) as client:
-        assert hear(client, "declaration")
+    assert show.values()["/strength"] == 0.1
+    with open_socket(control, origin=own) as client:
+        assert receive(client, "declaration")
 
 
-def test_rebinding_is_refused_on_the_websockets_too(control: WebControl) -> None:
+def test_rebinding_on_websocket(control: WebControl) -> None:
     evil = f"ws://evil.example:{port_of(control)}/ws"
     with (
         socket.create_connection(("127.0.0.1", port_of(control))) as plain,
@@ -84,23 +91,23 @@ def test_rebinding_is_refused_on_the_websockets_too(control: WebControl) -> None
         connect(evil, sock=plain)
 
 
-def test_a_server_open_to_the_network_goes_by_addresses_but_not_by_foreign_names() -> None:
+def test_host_names_on_network() -> None:
     hosts = Hosts("0.0.0.0", 8090)
-    assert hosts.knows("192.168.1.20:8090")
-    assert hosts.knows("[fe80::1]:8090")
-    assert hosts.knows(f"{socket.gethostname()}:8090")
-    assert not hosts.knows("evil.example:8090")
-    assert not hosts.knows("192.168.1.20")
-    assert not Hosts("127.0.0.1", 8090).knows("192.168.1.20:8090")
-    assert Hosts("127.0.0.1", 80).knows("localhost")
+    assert hosts.includes("192.168.1.20:8090")
+    assert hosts.includes("[fe80::1]:8090")
+    assert hosts.includes(f"{socket.gethostname()}:8090")
+    assert not hosts.includes("evil.example:8090")
+    assert not hosts.includes("192.168.1.20")
+    assert not Hosts("127.0.0.1", 8090).includes("192.168.1.20:8090")
+    assert Hosts("127.0.0.1", 80).includes("localhost")
 
 
 @given(st.text())
-def test_no_host_header_raises(header: str) -> None:
-    assert not Hosts("127.0.0.1", 8090).knows(header)
+def test_any_host_header(header: str) -> None:
+    assert not Hosts("127.0.0.1", 8090).includes(header)
 
 
-def test_every_answer_carries_the_security_headers(control: WebControl) -> None:
+def test_security_headers(control: WebControl) -> None:
     for path in ("/", "/app.js", "/api/values", "/nothing"):
         headers = ask(control, "GET", path, headers={"Origin": control.url.rstrip("/")})[2]
         policy = headers["content-security-policy"]
@@ -114,16 +121,16 @@ def test_every_answer_carries_the_security_headers(control: WebControl) -> None:
 # ---- plain HTTP ----
 
 
-def test_parameters_are_told_as_declared(control: WebControl) -> None:
-    told = json.loads(ask(control, "GET", "/api/parameters")[1])
-    assert [entry["address"] for entry in told["declaration"]] == list(PARAMETERS)
-    strength = next(entry for entry in told["declaration"] if entry["address"] == "/strength")
+def test_parameters_route(control: WebControl) -> None:
+    declared = json.loads(ask(control, "GET", "/api/parameters")[1])
+    assert [entry["address"] for entry in declared["declaration"]] == list(PARAMETERS)
+    strength = next(entry for entry in declared["declaration"] if entry["address"] == "/strength")
     assert (strength["kind"], strength["minimum"], strength["maximum"]) == ("float", 0, 1)
     assert strength["description"]
-    assert "/panic" in {action["address"] for action in told["actions"]}
+    assert "/panic" in {action["address"] for action in declared["actions"]}
 
 
-def test_values_are_set_clamped_and_refused_each_by_itself(control: WebControl, desk: WebDesk) -> None:
+def test_put_values(control: WebControl, show: WebShow) -> None:
     changes = {"/strength": 7, "/mode": "text", "/steps": [1], "/nothing": 1, "/seed": 12}
     status, content, _ = ask(control, "PUT", "/api/values", changes)
     answers = {answer["address"]: answer for answer in json.loads(content)["answers"]}
@@ -134,15 +141,15 @@ def test_values_are_set_clamped_and_refused_each_by_itself(control: WebControl, 
     assert "/nothing" in answers["/nothing"]["note"]
     values = json.loads(ask(control, "GET", "/api/values")[1])
     assert (values["/strength"], values["/mode"], values["/seed"]) == (1.0, "text", 12)
-    assert values == desk.values()
+    assert values == show.values()
 
 
-def test_actions_are_done_and_unknown_ones_named(control: WebControl, desk: WebDesk) -> None:
-    desk.apply("/freeze", (True,), "test")
+def test_post_action(control: WebControl, show: WebShow) -> None:
+    show.apply("/freeze", (True,), "test")
     assert ask(control, "POST", "/api/actions/panic")[0] == 200
-    assert desk.values()["/freeze"] is False
+    assert show.values()["/freeze"] is False
     assert ask(control, "POST", "/api/actions/prompt", {"value": "a red moon"})[0] == 200
-    assert desk.values()["/prompt/1/text"] == "a red moon"
+    assert show.values()["/prompt/1/text"] == "a red moon"
     status, content, _ = ask(control, "POST", "/api/actions/explode")
     assert status == 404
     assert "panic" in json.loads(content)["error"]
@@ -152,29 +159,29 @@ def test_actions_are_done_and_unknown_ones_named(control: WebControl, desk: WebD
     "body",
     [b"{", b"[1]", b'"text"', b"null", b'{"/strength": NaN}', b'{"/strength": -Infinity}', b"\xff\xfe{", b"[" * 60_000],
 )
-def test_malformed_bodies_are_refused_and_counted(control: WebControl, desk: WebDesk, body: bytes) -> None:
+def test_malformed_body(control: WebControl, show: WebShow, body: bytes) -> None:
     status, content, _ = ask(control, "PUT", "/api/values", body)
     assert status == 400
     assert "JSON" in json.loads(content)["error"]
-    assert len(desk.refusals) == 1
-    assert desk.asked == []
+    assert len(show.refusals) == 1
+    assert show.calls == []
     assert ask(control, "GET", "/api/values")[0] == 200
 
 
-def test_a_number_too_large_for_a_float_is_clamped_or_refused(control: WebControl, desk: WebDesk) -> None:
+def test_number_above_float_range(control: WebControl, show: WebShow) -> None:
     body = b'{"/seed": 1' + b"0" * 400 + b', "/strength": 1' + b"0" * 400 + b', "/fade": 1e999}'
     assert ask(control, "PUT", "/api/values", body)[0] == 422
-    assert desk.values()["/seed"] == 2**31 - 1
-    assert desk.values()["/strength"] == 0.6
+    assert show.values()["/seed"] == 2**31 - 1
+    assert show.values()["/strength"] == 0.6
 
 
-def test_only_json_is_taken(control: WebControl, desk: WebDesk) -> None:
+def test_other_content_type(control: WebControl, show: WebShow) -> None:
     form = {"Content-Type": "text/plain"}
     assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, form)[0] == 415
-    assert desk.asked == []
+    assert show.calls == []
 
 
-def test_oversized_bodies_are_cut_off(control: WebControl, desk: WebDesk) -> None:
+def test_oversized_body(control: WebControl, show: WebShow) -> None:
     long = json.dumps({"/prompt/1/text": "x" * json_messages.LONGEST_MESSAGE}).encode()
     assert ask(control, "PUT", "/api/values", long)[0] == 413
     connection = http.client.HTTPConnection("127.0.0.1", port_of(control), timeout=20)
@@ -183,10 +190,10 @@ def test_oversized_bodies_are_cut_off(control: WebControl, desk: WebDesk) -> Non
     connection.request("PUT", "/api/values", chunks, headers, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
-    assert desk.asked == []
+    assert show.calls == []
 
 
-def test_wrong_methods_and_paths_are_answered_in_json(control: WebControl) -> None:
+def test_wrong_method_or_path(control: WebControl) -> None:
     for method, path, expected in [("GET", "/nothing", 404), ("DELETE", "/api/values", 405), ("POST", "/", 405)]:
         status, content, _ = ask(control, method, path)
         assert status == expected
@@ -195,26 +202,31 @@ def test_wrong_methods_and_paths_are_answered_in_json(control: WebControl) -> No
         assert ask(control, "GET", path)[0] == 404
 
 
-def test_status_is_valid_json_whatever_the_stage_says(control: WebControl, desk: WebDesk) -> None:
-    desk.state = {"latency_ms": float("nan"), "uri": Hosts, "sizes": (1, 2), "on_air": {"index": 3}}
-    told = json.loads(ask(control, "GET", "/api/status")[1], parse_constant=pytest.fail)
-    assert told["latency_ms"] is None
-    assert told["sizes"] == [1, 2]
-    assert told["on_air"] == {"index": 3}
-    assert told["looks"] == list(LOOKS)
+def test_status_is_valid_json(control: WebControl, show: WebShow) -> None:
+    show.state = {"latency_ms": float("nan"), "uri": Hosts, "sizes": (1, 2), "on_air": {"index": 3}}
+    status = json.loads(ask(control, "GET", "/api/status")[1], parse_constant=pytest.fail)
+    assert status["latency_ms"] is None
+    assert status["sizes"] == [1, 2]
+    assert status["on_air"] == {"index": 3}
+    assert status["looks"] == list(LOOKS)
 
 
-def test_metrics_come_from_the_callable(control: WebControl, desk: WebDesk) -> None:
+def test_metrics_route(control: WebControl, show: WebShow) -> None:
     status, content, _ = ask(control, "GET", "/metrics")
     assert status == 404
     assert "metrics" in json.loads(content)["error"]
-    with serving(WebControl(port=0, metrics=lambda: b"frames_total 7\n"), desk) as other:
+    with serving(WebControl(port=0, metrics=lambda: b"frames_total 7\n"), show) as other:
         status, content, headers = ask(other, "GET", "/metrics")
     assert (status, content) == (200, b"frames_total 7\n")
     assert headers["content-type"].startswith("text/plain; version=")
 
 
-def test_the_newest_picture_in_full_resolution(control: WebControl) -> None:
+def test_picture_route() -> None:
+    with serving(WebControl(port=0), WebShow()) as control:
+        check_picture_route(control)
+
+
+def check_picture_route(control: WebControl) -> None:
     status, content, _ = ask(control, "GET", "/output.jpg")
     assert status == 503
     assert "picture" in json.loads(content)["error"]
@@ -233,40 +245,40 @@ def test_the_newest_picture_in_full_resolution(control: WebControl) -> None:
 # ---- opening and closing ----
 
 
-def test_a_taken_port_is_named(control: WebControl, desk: WebDesk) -> None:
+def test_taken_port(control: WebControl, show: WebShow) -> None:
     port = port_of(control)
-    with pytest.raises(BridgeUnavailable, match=f"port {port} .* in use.*--web {port + 1}"):
-        WebControl(port=port).open(desk)
+    with pytest.raises(BridgeUnavailable, match=f"Port {port} .* in use.*--web {port + 1}"):
+        WebControl(port=port).open(show)
 
 
 @pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 0), ("203.0.113.7", 0), ("127.0.0.1", 70_000)])
-def test_an_address_that_is_not_ours_is_named(desk: WebDesk, host: str, port: int) -> None:
+def test_foreign_address(show: WebShow, host: str, port: int) -> None:
     with pytest.raises(BridgeUnavailable, match=host if port == 0 else str(port)):
-        WebControl(host, port).open(desk)
+        WebControl(host, port).open(show)
 
 
-def test_it_ends_with_pages_open_and_opens_again_on_the_same_port(desk: WebDesk) -> None:
-    control = WebControl(port=0)
-    with serving(control, desk):
-        url, client, viewer = control.url, page(control), page(control, "/ws/picture")
-        hear(client, "values")
+def test_reopen_on_same_port() -> None:
+    control, show = WebControl(port=0), WebShow()
+    with serving(control, show):
+        url, client, viewer = control.url, open_socket(control), open_socket(control, "/ws/picture")
+        receive(client, "values")
     assert closing_code(client) == closing_code(viewer) == 1012
-    assert desk.subscriptions == []
+    assert show.subscriptions == []
     control.close()
-    with serving(control, desk):
+    with serving(control, show):
         assert control.url == url
         assert ask(control, "GET", "/api/values")[0] == 200
 
 
-def test_stop_before_serve_and_close_without_serve(desk: WebDesk) -> None:
-    control = WebControl(port=0)
+def test_stop_before_serve() -> None:
+    control, show = WebControl(port=0), WebShow()
     control.stop()
     control.close()
-    control.open(desk)
+    control.open(show)
     port = port_of(control)
     control.close()
     other = WebControl(port=port)
-    other.open(desk)
+    other.open(show)
     other.stop()
     thread = threading.Thread(target=other.serve)
     thread.start()
@@ -285,30 +297,28 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-def test_what_leaves_is_always_valid_json(value: object) -> None:
+def test_encode_any_value(value: object) -> None:
     json.loads(json_messages.encode(value), parse_constant=pytest.fail)
 
 
 @given(st.text() | st.binary() | _JSON.map(json.dumps))
-def test_what_comes_is_an_object_or_malformed(text: str | bytes) -> None:
+def test_decode_any_text(text: str | bytes) -> None:
     try:
         value = json_messages.decode(text)
-    except json_messages.Malformed as error:
+    except json_messages.MalformedJson as error:
         value, text = {}, str(error)
     assert isinstance(value, dict)
 
 
-def test_connections_that_ask_nothing_are_bounded_and_do_not_keep_the_page_out_for_long(
-    desk: WebDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bounded_connection, "PATIENCE", 1.5)
-    with serving(WebControl(port=0), desk) as control, contextlib.ExitStack() as open_sockets:
+def test_silent_connections_are_bounded(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "FIRST_REQUEST_TIMEOUT", 1.5)
+    with serving(WebControl(port=0), show) as control, contextlib.ExitStack() as open_sockets:
         place = ("127.0.0.1", port_of(control))
         silent = [
             open_sockets.enter_context(socket.create_connection(place, timeout=20))
-            for _ in range(bounded_connection.MOST_CONNECTIONS)
+            for _ in range(connections.MOST_CONNECTIONS)
         ]
-        silent[0].sendall(b"GET / HTTP/1.1\r\nHost:")  # half a request is none
+        silent[0].sendall(b"GET / HTTP/1.1\r\nHost:")  # half a request
         too_many = open_sockets.enter_context(socket.create_connection(place, timeout=20))
         with contextlib.suppress(ConnectionResetError):
             assert too_many.recv(1) == b""
@@ -318,9 +328,9 @@ def test_connections_that_ask_nothing_are_bounded_and_do_not_keep_the_page_out_f
         assert ask(control, "GET", "/api/values")[0] == 200
 
 
-def test_a_page_stays_longer_than_a_connection_may_be_silent(desk: WebDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_connection, "PATIENCE", 0.2)
-    with serving(WebControl(port=0), desk) as control, connect(f"ws://127.0.0.1:{port_of(control)}/ws") as page:
+def test_open_page_is_not_timed_out(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "FIRST_REQUEST_TIMEOUT", 0.2)
+    with serving(WebControl(port=0), show) as control, connect(f"ws://127.0.0.1:{port_of(control)}/ws") as page:
         time.sleep(0.5)
         page.send(json.dumps({"set": "/seed", "value": 5}))
         while "answer" not in (message := json.loads(page.recv(20))):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
-from web_show_control import LOOKS, WebDesk, pumping, serving
+from web_show_control import LOOKS, WebShow, pumping, serving
 
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
@@ -41,14 +41,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def desk() -> WebDesk:
-    return WebDesk()
+def show() -> WebShow:
+    return WebShow()
 
 
 @pytest.fixture
-def control(desk: WebDesk) -> Iterator[WebControl]:
+def control(show: WebShow) -> Iterator[WebControl]:
     control = WebControl(port=0, preview=WebPreview())
-    with pumping(control.preview, desk), serving(control, desk):
+    with pumping(control.preview, show), serving(control, show):
         yield control
 
 
@@ -88,13 +88,13 @@ def slider_of(page: Page, address: str) -> Locator:
     return control_of(page, address).locator("input[type=range]")
 
 
-def reaches(page: Page, desk: WebDesk, address: str, value: object) -> None:
-    """Wait until the desk wants this value."""
+def reaches(page: Page, show: WebShow, address: str, value: object) -> None:
+    """Wait until the show wants this value."""
     for _ in range(PATIENCE // 20):
-        if desk.values()[address] == value:
+        if show.values()[address] == value:
             return
         page.wait_for_timeout(20)
-    pytest.fail(f"{address} is {desk.values()[address]!r} and never became {value!r}")
+    pytest.fail(f"{address} is {show.values()[address]!r} and never became {value!r}")
 
 
 def brightness(page: Page, low: float, high: float) -> None:
@@ -117,14 +117,14 @@ def moving(page: Page) -> None:
     pytest.fail("the picture does not move")
 
 
-def test_the_output_moves_freezes_and_goes_black(page: Page, desk: WebDesk) -> None:
+def test_the_output_moves_freezes_and_goes_black(page: Page, show: WebShow) -> None:
     moving(page)
     shot = page.evaluate(PIXELS)
     assert (shot["width"], shot["height"]) == (256, 144)
     assert shot["mean"] > 40
     expect(page.locator("#waiting")).to_be_hidden()
     page.get_by_role("button", name="blackout").click()
-    reaches(page, desk, "/blackout", True)
+    reaches(page, show, "/blackout", True)
     brightness(page, 0, 3)
     expect(page.locator("#chips")).to_have_text("blackout")
     page.get_by_role("button", name="blackout").click()
@@ -147,118 +147,118 @@ def test_every_parameter_has_a_control_with_its_description(page: Page) -> None:
     assert unnamed == []
 
 
-def test_a_prompt_is_sent_by_enter_and_by_a_pause(page: Page, desk: WebDesk) -> None:
+def test_a_prompt_is_sent_by_enter_and_by_a_pause(page: Page, show: WebShow) -> None:
     prompt = control_of(page, "/prompt/1/text").locator("textarea")
     expect(prompt).to_have_value("neon tunnel")
     prompt.fill("a cathedral of ice")
     prompt.press("Enter")
-    reaches(page, desk, "/prompt/1/text", "a cathedral of ice")
+    reaches(page, show, "/prompt/1/text", "a cathedral of ice")
     second = control_of(page, "/prompt/2/text").locator("input")
     second.press_sequentially("slow ink ")
-    reaches(page, desk, "/prompt/2/text", "slow ink")
+    reaches(page, show, "/prompt/2/text", "slow ink")
     expect(second).to_have_value("slow ink ")  # the space stays under the typing hand
     negative = control_of(page, "/negative_prompt").locator("input")
     negative.fill("text")
     page.locator("h1").click()
-    reaches(page, desk, "/negative_prompt", "text")
-    sent = [asked for asked in desk.asked if asked[0] == "/prompt/1/text"]
+    reaches(page, show, "/negative_prompt", "text")
+    sent = [asked for asked in show.calls if asked[0] == "/prompt/1/text"]
     assert len(sent) == 1
 
 
-def test_what_is_being_typed_is_not_overwritten(page: Page, desk: WebDesk) -> None:
+def test_what_is_being_typed_is_not_overwritten(page: Page, show: WebShow) -> None:
     prompt = control_of(page, "/prompt/1/text").locator("textarea")
     prompt.fill("half a thou")
-    desk.apply("/prompt/1/text", ("from elsewhere",), "osc:1")
-    desk.apply("/steps", (9,), "osc:1")
+    show.apply("/prompt/1/text", ("from elsewhere",), "osc:1")
+    show.apply("/steps", (9,), "osc:1")
     expect(slider_of(page, "/steps")).to_have_value("9")  # what was told after it has arrived
     expect(prompt).to_have_value("half a thou")
     prompt.press("Enter")
-    reaches(page, desk, "/prompt/1/text", "half a thou")
-    desk.apply("/prompt/1/text", ("from elsewhere again",), "osc:1")
+    reaches(page, show, "/prompt/1/text", "half a thou")
+    show.apply("/prompt/1/text", ("from elsewhere again",), "osc:1")
     expect(prompt).to_have_value("from elsewhere again")
 
 
-def test_a_slider_moves_the_value_and_is_moved_from_elsewhere(page: Page, desk: WebDesk) -> None:
+def test_a_slider_moves_the_value_and_is_moved_from_elsewhere(page: Page, show: WebShow) -> None:
     slider = slider_of(page, "/strength")
     assert (slider.get_attribute("min"), slider.get_attribute("max")) == ("0", "1")
     slider.fill("0.25")
-    reaches(page, desk, "/strength", 0.25)
+    reaches(page, show, "/strength", 0.25)
     page.wait_for_timeout(400)  # the hand has let go
-    desk.apply("/strength", (0.9,), "osc:1")
+    show.apply("/strength", (0.9,), "osc:1")
     expect(slider).to_have_value("0.9")
     expect(control_of(page, "/strength").locator("input[type=number]")).to_have_value("0.90")
     slider.dblclick()
-    reaches(page, desk, "/strength", PARAMETERS["/strength"].default)
+    reaches(page, show, "/strength", PARAMETERS["/strength"].default)
 
 
-def test_a_slider_in_the_hand_ignores_the_others(page: Page, desk: WebDesk) -> None:
+def test_a_slider_in_the_hand_ignores_the_others(page: Page, show: WebShow) -> None:
     slider = slider_of(page, "/brightness")
     box = slider.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 10, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=8)
-    reaches(page, desk, "/brightness", 0.5)
-    desk.apply("/brightness", (0.05,), "osc:1")
-    desk.apply("/steps", (11,), "osc:1")
+    reaches(page, show, "/brightness", 0.5)
+    show.apply("/brightness", (0.05,), "osc:1")
+    show.apply("/steps", (11,), "osc:1")
     expect(slider_of(page, "/steps")).to_have_value("11")
     expect(slider).to_have_value("0.5")
     page.mouse.up()
     expect(slider).to_have_value("0.05")
 
 
-def test_number_menu_toggle_and_dice(page: Page, desk: WebDesk) -> None:
+def test_number_menu_toggle_and_dice(page: Page, show: WebShow) -> None:
     steps = control_of(page, "/steps").locator("input[type=number]")
     steps.fill("99")
     steps.press("Enter")
-    reaches(page, desk, "/steps", 50)
+    reaches(page, show, "/steps", 50)
     expect(steps).to_have_value("50")
     expect(page.locator("#toasts")).to_contain_text("/steps: taken as 50")
     control_of(page, "/mode").get_by_role("button", name="text").click()
-    reaches(page, desk, "/mode", "text")
+    reaches(page, show, "/mode", "text")
     page.get_by_role("button", name="Random seed", exact=True).click()
     expect(control_of(page, "/seed").locator("input")).not_to_have_value("0")
-    reaches(page, desk, "/seed", int(control_of(page, "/seed").locator("input").input_value()))
+    reaches(page, show, "/seed", int(control_of(page, "/seed").locator("input").input_value()))
 
 
-def test_a_look_is_loaded_and_shown(page: Page, desk: WebDesk) -> None:
+def test_a_look_is_loaded_and_shown(page: Page, show: WebShow) -> None:
     page.get_by_role("button", name=re.compile("deep sea")).click()
-    reaches(page, desk, "/preset", "deep-sea")
+    reaches(page, show, "/preset", "deep-sea")
     expect(slider_of(page, "/strength")).to_have_value("0.85")
     expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value("bioluminescent plankton")
     pressed = page.locator(".look[aria-pressed=true]")
     expect(pressed).to_have_attribute("data-look", "deep-sea")
-    desk.apply("/preset", ("embers",), "osc:1")
+    show.apply("/preset", ("embers",), "osc:1")
     expect(pressed).to_have_attribute("data-look", "embers")
 
 
-def test_panic_and_the_keys(page: Page, desk: WebDesk) -> None:
+def test_panic_and_the_keys(page: Page, show: WebShow) -> None:
     page.keyboard.press("f")
-    reaches(page, desk, "/freeze", True)
+    reaches(page, show, "/freeze", True)
     expect(control_of(page, "/freeze")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("b")
-    reaches(page, desk, "/blackout", True)
+    reaches(page, show, "/blackout", True)
     page.get_by_role("button", name="panic").click()
-    reaches(page, desk, "/freeze", False)
-    reaches(page, desk, "/blackout", False)
+    reaches(page, show, "/freeze", False)
+    reaches(page, show, "/blackout", False)
     expect(control_of(page, "/freeze")).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("3")
-    reaches(page, desk, "/preset", "embers")
+    reaches(page, show, "/preset", "embers")
     page.keyboard.press("/")  # selects what is there
-    desk.apply("/prompt/1/text", ("words from elsewhere",), "osc:1")
+    show.apply("/prompt/1/text", ("words from elsewhere",), "osc:1")
     expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value("words from elsewhere")
     page.keyboard.type("bf3")  # letters in a text are letters
     page.keyboard.press("Enter")
-    reaches(page, desk, "/prompt/1/text", "bf3")
-    assert not desk.values()["/freeze"]
+    reaches(page, show, "/prompt/1/text", "bf3")
+    assert not show.values()["/freeze"]
     page.keyboard.press("Escape")
     page.keyboard.press("f")
-    reaches(page, desk, "/freeze", True)
+    reaches(page, show, "/freeze", True)
     page.keyboard.press("Shift+P")
-    reaches(page, desk, "/freeze", False)
+    reaches(page, show, "/freeze", False)
 
 
-def test_a_rebuild_waits_for_apply(page: Page, desk: WebDesk) -> None:
+def test_a_rebuild_waits_for_apply(page: Page, show: WebShow) -> None:
     page.locator("#rebuild summary").click()
     width = control_of(page, "/width").locator("input")
     width.fill("500")
@@ -266,26 +266,26 @@ def test_a_rebuild_waits_for_apply(page: Page, desk: WebDesk) -> None:
     height = control_of(page, "/height").locator("input")
     height.fill("384")
     height.press("Enter")
-    assert desk.asked == []
-    desk.apply("/width", (320,), "osc:1")
-    desk.apply("/steps", (7,), "osc:1")
+    assert show.calls == []
+    show.apply("/width", (320,), "osc:1")
+    show.apply("/steps", (7,), "osc:1")
     expect(slider_of(page, "/steps")).to_have_value("7")
     expect(width).to_have_value("500")
     page.get_by_role("button", name="Apply").click()
-    reaches(page, desk, "/height", 384)
-    reaches(page, desk, "/width", 512)
+    reaches(page, show, "/height", 384)
+    reaches(page, show, "/width", 512)
     expect(width).to_have_value("512")
     control_of(page, "/accelerator").locator("select").select_option("eager")
     page.get_by_role("button", name="Discard").click()
     expect(control_of(page, "/accelerator").locator("select")).to_have_value("auto")
-    assert desk.values()["/accelerator"] == "auto"
+    assert show.values()["/accelerator"] == "auto"
 
 
-def test_the_status_is_shown_as_far_as_it_is_known(page: Page, desk: WebDesk) -> None:
+def test_the_status_is_shown_as_far_as_it_is_known(page: Page, show: WebShow) -> None:
     expect(page.locator("#fps")).to_have_text("24.3")
     expect(page.locator("#latency")).to_have_text("–")
     expect(page.locator("#renderer")).to_be_hidden()
-    desk.state = {
+    show.state = {
         "fps": 12,
         "output_fps": 30.04,
         "latency_ms": 81.7,
@@ -300,23 +300,23 @@ def test_the_status_is_shown_as_far_as_it_is_known(page: Page, desk: WebDesk) ->
     expect(page.locator("#progress-bar")).to_have_attribute("value", "0.4")
     page.locator("#connections summary").click()
     expect(page.locator("#bridges")).to_contain_text("card:")
-    desk.state = {"fps": 24, "renderer": {"phase": "playing", "model": "shipped", "accelerator": "openvino"}}
+    show.state = {"fps": 24, "renderer": {"phase": "playing", "model": "shipped", "accelerator": "openvino"}}
     expect(page.locator("#renderer")).to_have_text("playing  ·  shipped  ·  openvino")
     expect(page.locator("#progress")).to_be_hidden()
     coming = {"phase": "loading", "fraction": 0.25}
-    desk.state = {"fps": 24, "renderer": {"phase": "playing", "failure": "killed by signal 9", "next": coming}}
+    show.state = {"fps": 24, "renderer": {"phase": "playing", "failure": "killed by signal 9", "next": coming}}
     expect(page.locator("#renderer")).to_have_text("playing  ·  next loading 25 %")
     expect(page.locator("#renderer")).to_have_attribute("title", "killed by signal 9")
     built = "plays on eager while tensorrt is built (43 %)"
-    desk.state = {"fps": 24, "renderer": {"phase": "playing", "next": coming, "meanwhile": built, "why": "asked for"}}
+    show.state = {"fps": 24, "renderer": {"phase": "playing", "next": coming, "meanwhile": built, "why": "asked for"}}
     expect(page.locator("#renderer")).to_have_text(f"playing  ·  {built}")
     expect(page.locator("#renderer")).to_have_attribute("title", "asked for")
 
 
-def test_hostile_text_stays_text(page: Page, desk: WebDesk) -> None:
+def test_hostile_text_stays_text(page: Page, show: WebShow) -> None:
     hostile = "<img src=x onerror=alert(1)>"
-    desk.apply("/prompt/1/text", (hostile,), "osc:1")
-    desk.state = {"looks": [hostile], "renderer": {"phase": "down", "text": hostile}, "sinks": [{"uri": hostile}]}
+    show.apply("/prompt/1/text", (hostile,), "osc:1")
+    show.state = {"looks": [hostile], "renderer": {"phase": "down", "text": hostile}, "sinks": [{"uri": hostile}]}
     expect(page.locator(".look")).to_have_count(1)
     expect(page.locator("#progress-text")).to_have_text(hostile)
     expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value(hostile)
@@ -325,14 +325,14 @@ def test_hostile_text_stays_text(page: Page, desk: WebDesk) -> None:
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_it_comes_back_after_the_server_was_away(browser: Browser, desk: WebDesk) -> None:
+def test_it_comes_back_after_the_server_was_away(browser: Browser, show: WebShow) -> None:
     control = WebControl(port=0)
     complaints: list[str] = []
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    with pumping(control.preview, desk):
-        with serving(control, desk):
+    with pumping(control.preview, show):
+        with serving(control, show):
             page.goto(control.url)
             expect(slider_of(page, "/strength")).to_have_value("0.6", timeout=PATIENCE)
             moving(page)
@@ -342,15 +342,15 @@ def test_it_comes_back_after_the_server_was_away(browser: Browser, desk: WebDesk
         prompt = control_of(page, "/prompt/1/text").locator("textarea")
         prompt.fill("typed in the dark")
         prompt.press("Enter")
-        desk.apply("/strength", (0.15,), "osc:1")
-        with serving(control, desk):
+        show.apply("/strength", (0.15,), "osc:1")
+        with serving(control, show):
             expect(slider_of(page, "/strength")).to_have_value("0.15", timeout=PATIENCE)
             expect(page.locator("#lost")).to_be_hidden(timeout=PATIENCE)
             moving(page)
             expect(prompt).to_have_value("typed in the dark")
             expect(prompt).to_be_focused()
-            reaches(page, desk, "/prompt/1/text", "typed in the dark")
-            assert not desk.values()["/freeze"]
+            reaches(page, show, "/prompt/1/text", "typed in the dark")
+            assert not show.values()["/freeze"]
             page.close()
     assert complaints == []
 

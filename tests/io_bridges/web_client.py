@@ -1,4 +1,4 @@
-"""Clients of the web server for its tests: one request, one page's channel."""
+"""Clients of the web server for its tests: single requests and WebSockets."""
 
 import http.client
 import json
@@ -14,6 +14,7 @@ from io_bridges.web.server import WebControl
 
 
 def port_of(control: WebControl) -> int:
+    """Return the port of the server."""
     return int(control.url.rstrip("/").rpartition(":")[2])
 
 
@@ -24,37 +25,39 @@ def ask(
     body: object = None,
     headers: dict[str, str] | None = None,
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
-    """One request; a body that is no bytes goes as JSON."""
+    """Send one request and return status, body and headers. A body other than bytes is sent as JSON."""
     connection = http.client.HTTPConnection("127.0.0.1", port_of(control), timeout=20)
     raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     connection.request(method, path, raw, {"Content-Type": "application/json", **(headers or {})})
-    answer = connection.getresponse()
-    content = answer.read()
+    response = connection.getresponse()
+    content = response.read()
     connection.close()
-    return answer.status, content, answer.headers
+    return response.status, content, response.headers
 
 
-def page(control: WebControl, path: str = "/ws", **options: object) -> ClientConnection:
+def open_socket(control: WebControl, path: str = "/ws", **options: object) -> ClientConnection:
+    """Open one of the page's WebSockets."""
     return connect(f"ws://127.0.0.1:{port_of(control)}{path}", compression=None, **options)
 
 
-def hear(client: ClientConnection, kind: str) -> object:
-    """The next message of this kind; status and values that come between are passed over."""
+def receive(client: ClientConnection, kind: str) -> object:
+    """Return the content of the next message of this kind and skip all others."""
     while True:
         message = json.loads(client.recv(timeout=20))
         if kind in message:
             return message[kind]
 
 
-def tell(client: ClientConnection, message: object) -> dict[str, object]:
+def send(client: ClientConnection, message: object) -> dict[str, object]:
+    """Send a message and return its answer."""
     client.send(json.dumps(message))
-    answer = hear(client, "answer")
+    answer = receive(client, "answer")
     assert isinstance(answer, dict)
     return answer
 
 
 def closing_code(client: ClientConnection) -> int | None:
-    """What the server says when it closes, after all that it said before."""
+    """Read until the server closes the socket and return the close code."""
     while True:
         try:
             client.recv(timeout=20)
@@ -63,12 +66,14 @@ def closing_code(client: ClientConnection) -> int | None:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    ended = time.monotonic() + 20
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < ended, "it did not come to pass"
+        assert time.monotonic() < deadline, "the condition did not hold within 20 s"
         time.sleep(0.01)
 
 
 def decoded(jpeg: str | bytes) -> np.ndarray:
+    """Return the pixels of a JPEG, uint8 [H, W, 3], RGB."""
     assert isinstance(jpeg, bytes)
     return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

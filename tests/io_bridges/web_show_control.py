@@ -1,4 +1,4 @@
-"""A small real desk over the declaration and a pump of moving pictures, for the tests of the web page."""
+"""A small show over the real declaration, and moving pictures, for the tests of the web page."""
 
 import threading
 import time
@@ -23,31 +23,40 @@ LOOKS: dict[str, dict[str, Value]] = {
 }
 
 
-class DeskSubscription:
-    def __init__(self, desk: "WebDesk", surface: str, wake: Callable[[], None]) -> None:
-        self.desk, self.surface, self.wake = desk, surface, wake
+class WebSubscription:
+    """The changes that one page has not taken yet."""
+
+    def __init__(self, show: "WebShow", surface: str, wake: Callable[[], None]) -> None:
+        self.show, self.surface, self.wake = show, surface, wake
         self.changes: dict[str, Value] = {}
 
     def take(self) -> dict[str, Value]:
-        with self.desk.lock:
+        with self.show.lock:
             changes, self.changes = self.changes, {}
         return changes
 
     def close(self) -> None:
-        with self.desk.lock:
-            self.desk.subscriptions.remove(self)
+        with self.show.lock:
+            self.show.subscriptions.remove(self)
 
 
-class WebDesk:
-    """Coerces by the declaration, keeps values, tells the others; looks and actions do what they say."""
+class WebShow:
+    """Coerces by the declaration, keeps values and wakes subscribers. Presets and panic change their values."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.subscriptions: list[DeskSubscription] = []
-        self.asked: list[tuple[str, tuple[object, ...], str]] = []
-        self.refusals: list[tuple[str, str]] = []
-        self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
-        self._values: dict[str, Value] = {address: entry.default for address, entry in PARAMETERS.items()}
+        self.subscriptions: list[WebSubscription] = []
+        self._values: dict[str, Value] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the state of a new show; subscriptions stay."""
+        with self.lock:
+            self.calls: list[tuple[str, tuple[object, ...], str]] = []
+            self.refusals: list[tuple[str, str]] = []
+            self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
+            self.names = list(LOOKS)
+            self._change({address: entry.default for address, entry in PARAMETERS.items()}, "test")
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -59,7 +68,7 @@ class WebDesk:
 
     def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
         with self.lock:
-            self.asked.append((address, tuple(arguments), sender))
+            self.calls.append((address, tuple(arguments), sender))
             if address in self.actions:
                 return self._act(address, arguments, sender)
             if address not in PARAMETERS:
@@ -69,7 +78,7 @@ class WebDesk:
             except ParameterRefused as error:
                 return ControlReply(address, False, None, str(error))
             if address == "/preset" and value not in LOOKS:
-                return ControlReply(address, False, None, f"there is no look {value!r}")
+                return ControlReply(address, False, None, f"there is no preset {value!r}")
             self._change({address: value, **(LOOKS[str(value)] if address == "/preset" else {})}, sender)
         return ControlReply(address, True, value, "" if value == arguments[0] else f"taken as {value}")
 
@@ -92,7 +101,7 @@ class WebDesk:
             return dict(self._values)
 
     def looks(self) -> list[str]:
-        return list(LOOKS)
+        return list(self.names)
 
     def status(self) -> dict[str, object]:
         return self.state
@@ -100,21 +109,21 @@ class WebDesk:
     def refused(self, sender: str, reason: str) -> None:
         self.refusals.append((sender, reason))
 
-    def subscribe(self, surface: str, wake: Callable[[], None]) -> DeskSubscription:
-        subscription = DeskSubscription(self, surface, wake)
+    def subscribe(self, surface: str, wake: Callable[[], None]) -> WebSubscription:
+        subscription = WebSubscription(self, surface, wake)
         with self.lock:
             self.subscriptions.append(subscription)
         return subscription
 
 
 def flat(index: int, level: int, size: int = 32) -> tuple[RenderedFrame, Tick]:
-    """A picture of one grey level, which survives JPEG."""
+    """Return a picture of one grey level, which JPEG keeps."""
     pixels = np.full((size, size, 3), level, np.uint8)
     return RenderedFrame(pixels, index, -1, 0, 0), Tick(index, time.monotonic_ns(), False)
 
 
 def plasma(height: int, width: int, phase: float) -> np.ndarray:
-    """Moving colour without symmetry, uint8 [height, width, 3]."""
+    """Return moving colour without symmetry, uint8 [height, width, 3]."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height * 6
     wave = np.sin(x + phase) + np.sin(1.7 * y - 1.3 * phase) + np.sin(np.hypot(x - 3.7, y - 2.2) * 2.1 - 2 * phase)
     channels = [0.5 + 0.5 * np.cos(wave * 1.4 + shift) for shift in (0.0, 1.9, 3.6)]
@@ -122,9 +131,9 @@ def plasma(height: int, width: int, phase: float) -> np.ndarray:
 
 
 @contextmanager
-def serving(control: WebControl, desk: WebDesk) -> Iterator[WebControl]:
-    """The control, open and served by a thread of its own."""
-    control.open(desk)
+def serving(control: WebControl, show: WebShow) -> Iterator[WebControl]:
+    """Open the control and serve it on a thread of its own."""
+    control.open(show)
     thread = threading.Thread(target=control.serve, name="web")
     thread.start()
     try:
@@ -137,19 +146,19 @@ def serving(control: WebControl, desk: WebDesk) -> Iterator[WebControl]:
 
 
 @contextmanager
-def pumping(preview: WebPreview, desk: WebDesk, size: tuple[int, int] = (144, 256)) -> Iterator[None]:
-    """Moving pictures at about 25 a second; `/freeze` holds them and `/blackout` makes them black."""
+def pumping(preview: WebPreview, show: WebShow, size: tuple[int, int] = (144, 256)) -> Iterator[None]:
+    """Write moving pictures at about 25 a second. `/freeze` holds them and `/blackout` makes them black."""
     loop = [plasma(*size, 2 * np.pi * step / 50) for step in range(50)]
     black = np.zeros_like(loop[0])
     ended = threading.Event()
 
     def pump() -> None:
-        index = moment = 0
+        index = step = 0
         while not ended.wait(0.04):
-            values = desk.values()
-            index, moment = index + 1, moment + (not values["/freeze"])
-            pixels = black if values["/blackout"] else loop[moment % 50]
-            preview.write(RenderedFrame(pixels, moment, -1, 0, 0), Tick(index, time.monotonic_ns(), False))
+            values = show.values()
+            index, step = index + 1, step + (not values["/freeze"])
+            pixels = black if values["/blackout"] else loop[step % 50]
+            preview.write(RenderedFrame(pixels, step, -1, 0, 0), Tick(index, time.monotonic_ns(), False))
 
     preview.open(size[1], size[0], 25)
     thread = threading.Thread(target=pump, name="pump")
