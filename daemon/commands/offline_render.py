@@ -1,88 +1,139 @@
-"""Rendering a clip or a still without a stage: every frame in, every frame out, the same file every time.
+"""Offline rendering of a clip or a still: every frame in, every frame out, the same file every time.
 
-The same `ImageStream` as on stage, at the same pace, with the frame number in place of the clock.
+The same `ImageStream` as in a show, at the same pace, with the frame number in place of the clock.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import count
+from itertools import count, islice
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import Progress
 
+from daemon.commands.render_output import replace_when_whole
+from daemon.commands.render_plan import RenderPlan
+from daemon.commands.terminal import progress_bar
+from daemon.shared.thread_pool import run_in_threads
+from io_bridges.clip import ClipWriter, decode_clip
+from io_bridges.pixels import fit
 from pipeline.conditioning import Conditioning
 from pipeline.image_stream import ImageStream
 from pipeline.similar_frame_filter import SimilarFrameFilter
+from presets.build import Build
+from presets.errors import BridgeError
 from presets.frame_parameters import FrameParameters, PromptMixture
 from presets.morph import Change, MorphTime, resolve_frame, start_morphs, update_morphs
 from presets.parameters import Parameters
 
 Picture = NDArray[np.uint8]
+"""RGB ``[H, W, 3]``."""
 
 
-def moments(looks: Mapping[int, Parameters], fps: float) -> Iterator[FrameParameters]:
-    """What each frame is drawn with, without end: morphs and drift as on stage, `fps` frames to a second.
+def render_clip(plan: RenderPlan, threads: int | None) -> None:
+    """Redraw the clip of `plan` into its output, with a progress bar on standard error.
+
+    Raises `StreamflowError`; the output is then as it was.
+    """
+    parameters = plan.parameters
+    with (
+        progress_bar() as progress,
+        replace_when_whole(plan.output) as aside,
+        # Opened before the model loads: a name that can't be written is refused at once.
+        ClipWriter(aside, parameters.width, parameters.height, plan.fps) as writer,
+    ):
+        stream = load_stream(parameters, threads, progress)
+        bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
+        pictures = (fit(frame, stream.width, stream.height) for frame in islice(decode_clip(plan.source), plan.limit))
+        frames = frame_parameters(plan.presets, float(plan.fps))
+        for picture in redraw(stream, pictures, frames, lambda: progress.advance(bar)):
+            writer.write(picture)
+        if not writer.count:
+            raise BridgeError(f"{plan.source} has no frame that can be decoded")
+        if missed := plan.missed(writer.count):
+            times = ", ".join(f"{seconds:g}" for seconds in missed)
+            end = writer.count / float(plan.fps)
+            progress.console.print(f"The clip ends at {end:.2f} s, before the preset at {times} s.")
+
+
+def load_stream(parameters: Parameters, threads: int | None, progress: Progress) -> ImageStream:
+    """Load the model that `parameters` ask for, with a bar of its own. Raises what `ImageStream.build` raises."""
+    bar = progress.add_task("loading the model", total=100)
+    stream = ImageStream.build(
+        Build.of(parameters, threads=threads),
+        lambda text, fraction: progress.update(bar, description=text, completed=round(fraction * 100)),
+        run_in_threads,
+    )
+    progress.update(bar, description=f"{stream.description['accelerator']} is ready", completed=100)
+    return stream
+
+
+def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[FrameParameters]:
+    """Yield the parameters of each frame, without end. Morphs and drift are those of a show at `fps` frames a second.
 
     Args:
-        looks: By the number of the frame that they come with; 0 is among them.
+        presets: Parameters by the number of the frame from which they hold; 0 is among them.
         fps: Frames a second of the clip.
     """
-    course = start_morphs(looks[0], MorphTime(0.0))
+    state = start_morphs(presets[0], MorphTime(0.0))
     for number in count():
         at = MorphTime(number / fps, number)
-        if number in looks and number > 0:
-            course = update_morphs(course, looks[number], at, Change.LOOK)
-        yield resolve_frame(course, at)
+        if number in presets and number > 0:
+            state = update_morphs(state, presets[number], at, Change.LOOK)
+        yield resolve_frame(state, at)
 
 
 def redraw(
-    stream: ImageStream, pictures: Iterable[Picture], moments: Iterable[FrameParameters], done: Callable[[], None]
+    stream: ImageStream,
+    pictures: Iterable[Picture],
+    frames: Iterable[FrameParameters],
+    on_picture: Callable[[], None],
 ) -> Iterator[Picture]:
-    """Every picture redrawn, in order; where one is skipped, the output before it comes once more.
+    """Redraw every picture, in order. A picture that is skipped repeats the output before it.
 
     Args:
-        stream: Already warm.
-        pictures: uint8 [H, W, 3] of the stream's size.
-        moments: One for each picture or more.
-        done: Called once a picture, for a progress bar.
+        stream: The loaded model.
+        pictures: uint8 ``[H, W, 3]`` of the stream's size.
+        frames: The parameters of each picture; there may be more of them.
+        on_picture: Called once for each picture, for a progress bar.
 
     Yields:
-        uint8 [H, W, 3], one for each that came in.
+        uint8 ``[H, W, 3]``, one for each of `pictures`.
     """
-    still = SimilarFrameFilter(stream.width, stream.height)
-    stands_for: deque[int] = deque()  # of each picture in flight: itself, and those skipped after it
+    skip_filter = SimilarFrameFilter(stream.width, stream.height)
+    repeats: deque[int] = deque()  # outputs of each picture in flight: itself, and those skipped after it
     last: Picture | None = None
-    words: tuple[PromptMixture, Conditioning] | None = None
+    encoded: tuple[PromptMixture, Conditioning] | None = None
 
     def step() -> Iterator[Picture]:
         nonlocal last
         for finished in stream.step():
             last = finished.pixels
-            for _ in range(stands_for.popleft()):
-                done()
+            for _ in range(repeats.popleft()):
+                on_picture()
                 yield last
 
-    together = 0
-    for number, (picture, now) in enumerate(zip(pictures, moments, strict=False)):
-        if still.skips(picture, now.parameters, now):
-            if stands_for:
-                stands_for[-1] += 1
+    waiting = 0  # admitted since the last step
+    for number, (picture, frame) in enumerate(zip(pictures, frames, strict=False)):
+        if skip_filter.skips(picture, frame.parameters, frame):
+            if repeats:
+                repeats[-1] += 1
             elif last is not None:
-                done()
+                on_picture()
                 yield last
             continue
         while not stream.free:
             yield from step()
-        if words is None or words[0] != now.wording:
-            words = now.wording, stream.encode(now.wording)
-        stream.admit(picture, now, words[1], number)
-        still.admitted(picture, now)
-        stands_for.append(1)
-        together += 1
-        if together >= now.parameters.frame_buffer:
-            together = 0
+        if encoded is None or encoded[0] != frame.wording:
+            encoded = frame.wording, stream.encode(frame.wording)
+        stream.admit(picture, frame, encoded[1], number)
+        skip_filter.admitted(picture, frame)
+        repeats.append(1)
+        waiting += 1
+        if waiting >= frame.parameters.frame_buffer:
+            waiting = 0
             yield from step()
-            while now.parameters.low_latency and stream.in_flight:
+            while frame.parameters.low_latency and stream.in_flight:
                 yield from step()
     while stream.in_flight:
         yield from step()

@@ -1,29 +1,59 @@
-"""`Terminal`: rich's console, on which nothing that is printed can steer the terminal it is printed on.
-
-Names in a manifest, a look or a message, and paths, come from others: an escape sequence in one could clear the screen,
-rename the window or hide what is said after it. Here it is shown, as Python would write it: ``\\x1b[2J``.
-"""
+"""Terminal output of the commands: `Terminal`, the progress bar, and signals that end a command as Ctrl-C does."""
 
 import re
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 
-STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Controls but tab and newline; what turns the direction of writing; halves of surrogate pairs, which can't be
-written."""
-
-
-def harmless(text: str) -> str:
-    """`text` with what is in `STEERING` spelled out."""
-    return STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls other than tab and newline, characters that change the direction of writing, and lone surrogates, which
+can't be encoded."""
 
 
 class Terminal(Console):
-    """What rich itself steers with, colours and cursors, goes through; text does not."""
+    """A rich console that prints control characters as escapes, such as ``\\x1b[2J``.
+
+    Names in a manifest, a preset, a message or a path come from others: an escape sequence in one could clear the
+    screen, rename the window or hide what follows. Rich's own colours and cursor movements are left as they are.
+    """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Every printed thing comes by here, and so does what it is made of."""
+        """Escape the text of every segment. Everything printed passes through here, nested renderables too."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=harmless(segment.text))
+            yield segment if segment.control else segment._replace(text=_escape_controls(segment.text))
+
+
+def _escape_controls(text: str) -> str:
+    return _CONTROL_CHARACTERS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on standard error, so that standard output can be piped."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Terminal(stderr=True))
+
+
+@contextmanager
+def signals_as_ctrl_c() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` for SIGTERM and SIGHUP inside the block, so that it can clean up.
+
+    A signal that is ignored stays ignored (nohup). Outside the main thread, where handlers can't be set, this does
+    nothing.
+    """
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [
+            getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+        ]  # no HUP on Windows
+        numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

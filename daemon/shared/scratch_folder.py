@@ -25,15 +25,15 @@ YOUNG = 60.0
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A new folder of this user's alone, gone afterwards; those that were left over go first.
+def scratch_folder(place: Path | None = None) -> Iterator[Path]:
+    """Make a folder of this user's alone in `place` (default: the temporary folder), and remove it at the end.
 
-    Raises `OSError` where it can't be made.
+    Folders that killed owners left in `place` are removed first. Raises `OSError` where it can't be made.
     """
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for left in (place or Path(tempfile.gettempdir())).glob(f"{PREFIX}*"):
         remove_leftover_folders(left, YOUNG)
     with (
-        tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as folder,
         (Path(folder) / OWNER).open("xb") as held,
     ):
         with suppress(OSError):  # where files can't be locked, nobody can take this one for left over either

