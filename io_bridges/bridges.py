@@ -1,7 +1,18 @@
-"""The protocols a bridge speaks. Each is opened, used and closed on one thread: GL contexts are bound to theirs.
+"""The protocols that every bridge implements: `Source`, `Sink` and `Control`.
 
-A bridge that can't run here raises `BridgeUnavailable` from `open` (or when it is made); one that fails later raises
-`BridgeError`, is counted, and is opened again by the stage with back-off.
+To add a source or a sink:
+
+1. Write a class with the four methods of `Source` or `Sink` in a module of its own. It need not inherit from them.
+   Its constructor takes the part of the URI after the scheme, then each option as a keyword argument:
+   ``def __init__(self, location: str, every: int = 1) -> None``.
+   It opens nothing; `open` does.
+2. Add a row to `io_bridges.schemes.SCHEMES`. It declares the scheme, the class and the options. The command line, the
+   refusals, ``doctor`` and a test of every row follow from it.
+
+The stage calls `open`, `read` or `write`, and `close` on one thread, because GL contexts are bound to theirs. `status`
+is called from any thread. A bridge that cannot run on this machine raises `BridgeUnavailable` from its constructor or
+from `open`. A bridge that fails later raises `BridgeError`: the stage counts it, closes the bridge, and opens it again
+with back-off. `read` and `write` are called with the show running, so they must not block for longer than they say.
 """
 
 from typing import Protocol
@@ -11,51 +22,54 @@ from io_bridges.show_control import ShowControl
 
 
 class Source(Protocol):
-    """Where pictures come from."""
+    """A way for frames to come in."""
 
     def open(self) -> None:
         """Take ports, devices and files. Raises `BridgeError`."""
 
     def read(self, timeout: float) -> Frame | None:
-        """The newest picture, waiting at most `timeout` seconds for one; None if none came."""
+        """Wait at most `timeout` seconds for a frame. Return the newest one, or None. Raises `BridgeError`."""
 
     def close(self) -> None:
-        """Give everything back; never raises, may be called twice."""
+        """Release everything. Never raises; may be called twice, and before `open`."""
 
     def status(self) -> dict[str, object]:
-        """Counters and a word on what it hears, JSON-able; called from any thread."""
+        """Return counters and what the source receives, as JSON values. Called from any thread, at any time."""
 
 
 class Sink(Protocol):
-    """Where pictures go."""
+    """A way for frames to go out."""
 
     def open(self, width: int, height: int, fps: float) -> None:
-        """Take ports and devices for pictures of this size in pixels at this rate in Hz. Raises `BridgeError`."""
+        """Take ports and devices for frames of this size in pixels at `fps` Hz. Raises `BridgeError`."""
 
     def write(self, frame: RenderedFrame, tick: Tick) -> None:
-        """Publish one picture of the size it was opened with. Never waits for a reader."""
+        """Publish one frame of the opened size, RGB. Never waits for a reader. Raises `BridgeError`.
+
+        It is called at every tick with the newest frame. ``tick.repeated`` is True for a frame that was on air before.
+        """
 
     def close(self) -> None:
-        """Give everything back; never raises, may be called twice."""
+        """Release everything. Never raises; may be called twice, and before `open`."""
 
     def status(self) -> dict[str, object]:
-        """Counters, JSON-able; called from any thread."""
+        """Return counters as JSON values. Called from any thread, at any time."""
 
 
 class Control(Protocol):
-    """Where parameters come from, and where their changes are told."""
+    """A way for parameters to come in and for changes to go out."""
 
-    def open(self, desk: ShowControl) -> None:
-        """Bind. Raises `BridgeError` that names the port if it is taken."""
+    def open(self, show: ShowControl) -> None:
+        """Bind to a port. Raises `BridgeError`, which names the port if it is taken."""
 
     def serve(self) -> None:
         """Answer messages until `stop` is called. No message can make it raise."""
 
     def stop(self) -> None:
-        """Make `serve` return soon; called from any thread."""
+        """Make `serve` return soon. Called from any thread."""
 
     def close(self) -> None:
-        """Give everything back; never raises, may be called twice."""
+        """Release everything. Never raises; may be called twice."""
 
     def status(self) -> dict[str, object]:
-        """Counters, JSON-able; called from any thread."""
+        """Return counters as JSON values. Called from any thread, at any time."""

@@ -1,6 +1,6 @@
-"""Clips and stills offline: every picture in, every picture out, no clock. What `render` reads and writes.
+"""Clips and still images offline, without a clock: `decode_clip` reads every frame, `ClipWriter` writes them.
 
-Clips want the extra ``video`` (PyAV); stills do not.
+Clips need the extra ``video`` (PyAV). Still images do not.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from io_bridges.extras import import_extra
 from io_bridges.frames import Pixels
 from io_bridges.image_files import is_still, read_still, write_still
+from io_bridges.lazy_imports import import_extra
 from presets.errors import BridgeError, SettingsError
 
 if TYPE_CHECKING:
@@ -20,22 +20,25 @@ if TYPE_CHECKING:
     from io_bridges.clip_reader import ClipReader
 
 STILL_RATE = Fraction(25)
-"""Pictures a second of a still, where something must stand."""
+"""Nominal frames per second of a still image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipInfo:
-    """What a clip says of itself; a still is a clip of one picture."""
+    """Metadata of a clip. A still image is a clip of one frame."""
 
     frames: int
-    """How many pictures; 0 where the clip does not say. A damaged clip may give fewer."""
+    """Number of frames, or 0 if the clip does not say. A damaged clip may have fewer."""
     fps: Fraction
     width: int
     height: int
 
 
 def clip_info(path: Path) -> ClipInfo:
-    """Raises `BridgeError` with the path, `BridgeUnavailable` where a clip wants PyAV."""
+    """Return the metadata of a clip or still image.
+
+    Raises `BridgeError` with the path, and `BridgeUnavailable` if a clip needs PyAV and it is missing.
+    """
     if is_still(path):
         height, width = read_still(path).shape[:2]
         return ClipInfo(1, STILL_RATE, width, height)
@@ -45,17 +48,17 @@ def clip_info(path: Path) -> ClipInfo:
 
 
 def decode_clip(path: Path) -> Iterator[Pixels]:
-    """The pictures of a clip or a still, RGB uint8 [H, W, 3], in order.
+    """Yield the frames of a clip or still image in order, RGB uint8 [H, W, 3].
 
-    The file is opened at once: raises `BridgeError` with the path, `BridgeUnavailable` where a clip wants PyAV.
+    The file is opened at the call, not at the first frame. Raises as `clip_info` does.
     """
     if is_still(path):
         return iter([read_still(path)])
-    return _pictures(open_clip(path))
+    return _frames(open_clip(path))
 
 
 def open_clip(path: Path) -> "ClipReader":
-    """A clip to be read; a context manager. Errors as with `decode_clip`."""
+    """Open a clip for reading; the reader is a context manager. Raises as `clip_info` does."""
     import_extra("av", "video")
     from io_bridges import clip_reader
 
@@ -63,22 +66,24 @@ def open_clip(path: Path) -> "ClipReader":
 
 
 class ClipWriter:
-    """Writes pictures of one size to a file that is there whole once it is closed, and not at all before.
+    """A writer of frames of one size to a file, which appears only when the writer is closed.
 
-    The suffix chooses: .mp4 and .mov are H.264 that every program plays, .mkv is FFV1 without loss, .png, .jpg and
-    the like take one picture. The same pictures give the same bytes. A context manager: on an error inside it, nothing
-    is left behind.
+    The suffix chooses the format: H.264 for .mp4 and .mov, lossless FFV1 for .mkv, one frame for .png, .jpg and other
+    image formats. The same frames give the same bytes. As a context manager it discards the file on an error.
     """
 
     def __init__(self, path: Path, width: int, height: int, fps: float | Fraction) -> None:
-        """Size in pixels, rate in Hz. Raises `SettingsError` for a name or size that can't be meant, `BridgeError`."""
+        """Set the size in pixels and the rate in Hz.
+
+        Raises `SettingsError` for a name or size that the format cannot have, `BridgeError` if it cannot be written.
+        """
         self.path = path
         self.count = 0
-        """Pictures written."""
+        """Number of frames written."""
         self._shape = (height, width, 3)
         self._encoder: ClipEncoder | None = None
         if not path.parent.is_dir():
-            raise BridgeError(f"the folder {path.parent} is not there: make it, or write somewhere else")
+            raise BridgeError(f"The folder {path.parent} does not exist. Create it, or choose another")
         if not is_still(path):
             import_extra("av", "video")
             from io_bridges import clip_encoder
@@ -86,25 +91,25 @@ class ClipWriter:
             self._encoder = clip_encoder.ClipEncoder(path, width, height, Fraction(fps).limit_denominator(1001))
 
     def write(self, pixels: Pixels) -> None:
-        """Add RGB uint8 [height, width, 3]. Raises `BridgeError` where the disk or the codec refuses."""
+        """Add RGB uint8 [height, width, 3]. Raises `BridgeError` if the disk or the codec fails."""
         if pixels.shape != self._shape:
-            raise ValueError(f"pictures of shape {self._shape} are written to {self.path}, not {pixels.shape}")
+            raise ValueError(f"frames for {self.path} must have shape {self._shape}, not {pixels.shape}")
         if self._encoder is not None:
             self._encoder.encode(pixels)
         elif self.count:
-            raise SettingsError(f"{self.path} can hold one picture only: name a clip, such as {self.path.stem}.mp4")
+            raise SettingsError(f"{self.path} can hold one frame only. Name a clip, such as {self.path.stem}.mp4")
         else:
             write_still(self.path, pixels)
         self.count += 1
 
     def close(self) -> None:
-        """Finish the file and put it in its place; may be called twice."""
+        """Finish the file and move it into place. May be called twice."""
         if self._encoder is not None:
             self._encoder.finish()
             self._encoder = None
 
     def discard(self) -> None:
-        """Leave nothing behind of a clip that is not finished."""
+        """Remove an unfinished clip."""
         if self._encoder is not None:
             self._encoder.discard()
             self._encoder = None
@@ -121,6 +126,6 @@ class ClipWriter:
             self.discard()
 
 
-def _pictures(reader: "ClipReader") -> Iterator[Pixels]:
+def _frames(reader: "ClipReader") -> Iterator[Pixels]:
     with reader:
         yield from reader

@@ -1,6 +1,6 @@
-"""A clip's pictures into a file, PyAV: the same pictures give the same bytes.
+"""`ClipEncoder` encodes frames into a clip with PyAV. The same frames give the same bytes.
 
-This module wants the extra ``video``; `io_bridges.clip` imports it on use.
+This module needs the extra ``video``. `io_bridges.clip` imports it on use.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from io_bridges.frames import Pixels
 from presets.errors import BridgeError, BridgeUnavailable, SettingsError
 
-# The encoder's output depends on how many threads share a picture, so the count is not the machine's.
+# The encoder's output depends on the number of threads, so it is the same on every machine.
 _THREADS = 2
 _BT709, _LIMITED_RANGE = 1, 1
 
@@ -36,17 +36,22 @@ CODECS = MappingProxyType({".mp4": _H264, ".mov": _H264, ".mkv": _FFV1})
 
 
 class ClipEncoder:
-    """Encodes into a file beside `path`, which takes its place when it is finished."""
+    """An encoder into a temporary file beside `path`, which replaces `path` when it is finished."""
 
     def __init__(self, path: Path, width: int, height: int, fps: Fraction) -> None:
+        """Start the file, for frames of this size in pixels.
+
+        Raises `SettingsError` for a suffix or size that no codec takes, `BridgeUnavailable` if PyAV lacks the codec,
+        `BridgeError` if the file cannot be written.
+        """
         codec = CODECS.get(path.suffix.lower())
         if codec is None:
             raise SettingsError(
-                f"{path} can't be written: its name should end in one of {', '.join(CODECS)}, .png, .jpg"
+                f"Cannot write {path}: its name must end in one of {', '.join(CODECS)}, .png, .jpg"
             )
         if codec.pixel_format == "yuv420p" and (width % 2 or height % 2):
             raise SettingsError(
-                f"H.264 wants an even width and height, not {width}x{height}: choose .mkv or another size"
+                f"H.264 needs an even width and height, not {width}x{height}. Choose .mkv or another size"
             )
         self._path = path
         self._part = path.with_name(f".{path.stem}.part{path.suffix}")
@@ -54,15 +59,15 @@ class ClipEncoder:
         self._reformatter = VideoReformatter()
         self._number = 0
         try:
-            # bitexact: no encoder versions, no random identifiers.
+            # bitexact leaves out encoder versions and random identifiers.
             self._container = av.open(str(self._part), "w", options={"fflags": "+bitexact", **codec.container})
         except (OSError, av.error.FFmpegError) as error:
-            raise BridgeError(f"{path} can't be written: {error.strerror}") from error
+            raise BridgeError(f"Cannot write {path}: {error.strerror}") from error
         try:
             stream = self._container.add_stream(codec.name, rate=fps)
         except (ValueError, av.error.FFmpegError) as error:
             self.discard()
-            raise BridgeUnavailable(f"this build of PyAV has no {codec.name}: pip install --upgrade av") from error
+            raise BridgeUnavailable(f"This build of PyAV has no {codec.name}. Run: pip install --upgrade av") from error
         assert isinstance(stream, av.VideoStream)
         self._stream = stream
         context = stream.codec_context
@@ -75,7 +80,7 @@ class ClipEncoder:
             context.color_range = _LIMITED_RANGE
 
     def encode(self, pixels: Pixels) -> None:
-        """Add RGB uint8 [H, W, 3]."""
+        """Add one frame, RGB uint8 [H, W, 3]. Raises `BridgeError`."""
         frame = self._reformatter.reformat(
             VideoFrame.from_ndarray(pixels, format="rgb24"),
             format=self._codec.pixel_format,
@@ -87,17 +92,17 @@ class ClipEncoder:
         self._mux(frame)
 
     def finish(self) -> None:
-        """Write what the encoder still holds, and put the file in its place."""
+        """Flush the encoder and move the file into place. Raises `BridgeError`."""
         self._mux(None)
         try:
             self._container.close()
             self._part.replace(self._path)
         except (OSError, av.error.FFmpegError) as error:
             self.discard()
-            raise BridgeError(f"{self._path} can't be finished: {error.strerror}") from error
+            raise BridgeError(f"Cannot finish {self._path}: {error.strerror}") from error
 
     def discard(self) -> None:
-        """Close and remove what there is."""
+        """Close and remove the unfinished file."""
         with contextlib.suppress(OSError, av.error.FFmpegError):
             self._container.close()
         with contextlib.suppress(OSError):
@@ -109,4 +114,4 @@ class ClipEncoder:
                 self._container.mux(packet)
         except (OSError, av.error.FFmpegError) as error:
             self.discard()
-            raise BridgeError(f"{self._path} can't be written: {error.strerror}") from error
+            raise BridgeError(f"Cannot write {self._path}: {error.strerror}") from error

@@ -1,6 +1,6 @@
-"""A clip's pictures, one after another as fast as they are asked for: PyAV, turned upright, as RGB.
+"""`ClipReader` decodes a clip with PyAV: RGB frames, upright, as fast as they are asked for.
 
-This module wants the extra ``video``; `io_bridges.clip.open_clip` imports it on use.
+This module needs the extra ``video``. `io_bridges.clip.open_clip` imports it on use.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 
-from io_bridges.frames import Pixels
-from io_bridges.opencv_import import LONGEST_SIDE
-from io_bridges.pixels import sealed
+from io_bridges.frames import LONGEST_SIDE, Pixels
+from io_bridges.pixels import read_only
 from presets.errors import BridgeError
 
 _UNSPECIFIED = 2
@@ -28,75 +27,75 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class ClipFrame:
-    """A decoded picture that has not been turned to RGB yet, so that dropping it costs nothing more."""
+    """A decoded frame before its conversion to RGB, so that a dropped frame costs no conversion."""
 
     time: float
-    """Seconds from the first picture of the clip."""
+    """Seconds from the first frame of the clip."""
     frame: VideoFrame
 
 
 class ClipReader:
-    """An open clip. Iterating over it gives its pictures, RGB uint8 [H, W, 3], once, from the first to the last."""
+    """An open clip. Iterating over it yields its frames once, in order, RGB uint8 [H, W, 3]."""
 
     def __init__(self, path: Path) -> None:
-        """Raises `BridgeError` with the path for what is missing, no clip, or has no picture in it."""
+        """Open the clip. Raises `BridgeError` with the path if it is missing, no clip, or without frames."""
         self.path = path
         if not path.is_file():
-            raise BridgeError(f"{path} is not there" if not path.exists() else f"{path} is no file")
+            raise BridgeError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
         try:
             self._container = av.open(str(path))
         except (OSError, av.error.FFmpegError) as error:
-            raise BridgeError(f"{path} is no clip that can be decoded: {error.strerror}") from error
+            raise BridgeError(f"Cannot decode {path} as a clip: {error.strerror}") from error
         self._reformatter = VideoReformatter()
         self.corrupt = 0
-        """Pieces that could not be decoded and were left out."""
+        """Number of packets that could not be decoded and were skipped."""
         if not self._container.streams.video:
             self.close()
-            raise BridgeError(f"{path} has no pictures in it")
+            raise BridgeError(f"{path} has no video stream")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = _THREADS
         self.fps: Fraction = self._stream.average_rate or self._stream.guessed_rate or _FALLBACK_RATE
-        """Pictures a second."""
-        self.count: int = self._stream.frames or self._estimate()
-        """How many pictures the clip says it has; 0 where it does not say. A damaged clip may give fewer."""
+        """Frames per second."""
+        self.count: int = self._stream.frames or self._estimate_count()
+        """Number of frames by the clip's metadata, or 0 if it has none. A damaged clip may have fewer."""
         context = self._stream.codec_context
         self.shape: tuple[int, int] = (context.height, context.width)
-        """Height and width in pixels, before a phone's turn."""
+        """Height and width in pixels, before the rotation that the clip asks for."""
         self._check_size(context.width, context.height)
 
     def __iter__(self) -> Iterator[Pixels]:
-        for picture in self.pictures():
-            yield self.rgb(picture)
+        for entry in self.frames():
+            yield self.rgb(entry)
 
-    def pictures(self) -> Iterator[ClipFrame]:
-        """The pictures with their times. Raises `BridgeError` if not one can be decoded."""
+    def frames(self) -> Iterator[ClipFrame]:
+        """Yield the frames with their times. Raises `BridgeError` if no frame can be decoded."""
         first: float | None = None
         number = 0
-        for frame in self._frames():
+        for frame in self._decode():
             self._check_size(frame.width, frame.height)
-            # A clip without time stamps plays at its rate.
+            # A frame without a time stamp plays at the clip's rate.
             stamp = float(number / self.fps) if frame.pts is None else frame.time
             first = stamp if first is None else first
             number += 1
             yield ClipFrame(stamp - first, frame)
         if not number:
             self.close()
-            raise BridgeError(f"{self.path} has no picture that can be decoded")
+            raise BridgeError(f"{self.path} has no frame that can be decoded")
 
-    def rgb(self, picture: ClipFrame) -> Pixels:
-        """RGB [H, W, 3], read-only, turned as the clip says."""
-        frame = picture.frame
-        # Without a tag, what players assume: BT.709 from 720 lines up, else BT.601.
+    def rgb(self, entry: ClipFrame) -> Pixels:
+        """Return RGB [H, W, 3], read-only, rotated as the clip's metadata says."""
+        frame = entry.frame
+        # Untagged clips are BT.709 from 720 lines up, otherwise BT.601, as players assume.
         untagged = frame.colorspace == _UNSPECIFIED and frame.height >= _HD
         source = Colorspace.ITU709 if untagged and not frame.format.is_rgb else None
         converted = self._reformatter.reformat(frame, format="rgb24", src_colorspace=source)
         pixels = cast(Pixels, converted.to_ndarray())
-        turns = round(getattr(frame, "rotation", 0) / 90) % 4
-        return sealed(np.ascontiguousarray(np.rot90(pixels, turns)))
+        quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+        return read_only(np.ascontiguousarray(np.rot90(pixels, quarter_turns)))
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
+        """Close the file. May be called twice."""
         self._container.close()
 
     def __enter__(self) -> Self:
@@ -107,7 +106,7 @@ class ClipReader:
     ) -> None:
         self.close()
 
-    def _frames(self) -> Iterator[VideoFrame]:
+    def _decode(self) -> Iterator[VideoFrame]:
         try:
             for packet in self._container.demux(self._stream):
                 try:
@@ -116,16 +115,16 @@ class ClipReader:
                     self.corrupt += 1
         except av.error.FFmpegError as error:
             self.close()
-            raise BridgeError(f"{self.path} can't be read on: {error.strerror}") from error
+            raise BridgeError(f"Cannot read the rest of {self.path}: {error.strerror}") from error
 
-    def _estimate(self) -> int:
+    def _estimate_count(self) -> int:
         duration = self._container.duration
         return round(duration / av.time_base * self.fps) if duration else 0
 
     def _check_size(self, width: int, height: int) -> None:
         if min(width, height) < 1:
             self.close()
-            raise BridgeError(f"{self.path} has no picture that can be decoded")
+            raise BridgeError(f"{self.path} has no frame that can be decoded")
         if max(width, height) > LONGEST_SIDE:
             self.close()
-            raise BridgeError(f"{self.path} has pictures of {width}x{height}: a side has at most {LONGEST_SIDE} pixels")
+            raise BridgeError(f"{self.path} has frames of {width}x{height}; the limit is {LONGEST_SIDE} pixels a side")

@@ -1,53 +1,56 @@
-"""What travels: `Frame` in, `RenderedFrame` out, and the `Tick` of the output clock it goes out on."""
+"""The data that bridges exchange: `Frame` in, `RenderedFrame` out, and the `Tick` of the output clock."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+LONGEST_SIDE = 8192
+"""Most pixels on a side of any frame that comes in, from a file or over a wire."""
+
 Pixels = NDArray[np.uint8]
-"""uint8 [H, W, C], RGB or RGBA, top-left origin, C-contiguous, never written to once it is shared."""
+"""uint8 [H, W, C], RGB or RGBA, top-left origin, C-contiguous. Nobody writes to it once it is shared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture from a source."""
+    """One frame from a source."""
 
     pixels: Pixels
     """uint8 [H, W, 3 or 4], read-only."""
     index: int
-    """Counts up by one a picture, within one opening of its source."""
+    """Number of the frame, counted from 0 since the source was opened."""
     captured_at: int
     """Nanoseconds on this machine's monotonic clock (``time.monotonic_ns``)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RenderedFrame:
-    """One picture from the renderer, with the stamps that came with its source picture."""
+    """One frame from the renderer, with the stamps of its source frame."""
 
     pixels: Pixels
-    """uint8 [H, W, 3], read-only. A GPU texture handle may stand here one day: ask `host_pixels`."""
+    """uint8 [H, W, 3], read-only. Read it through `host_pixels`, which also serves a future GPU texture handle."""
     index: int
-    """Counts up by one a rendered picture; a repeated picture keeps its index."""
+    """Number of the rendered frame. A repeated frame keeps its index; the slate has -1."""
     source_index: int
-    """`Frame.index` of the picture it was made from; -1 for text-to-image and the slate."""
+    """`Frame.index` of the source frame; -1 for text-to-image and the slate."""
     captured_at: int
-    """`Frame.captured_at` of that picture, nanoseconds; 0 where there is none."""
+    """`Frame.captured_at` of the source frame in nanoseconds; 0 without a source frame."""
     revision: int
-    """Revision of the parameters it was admitted with."""
+    """Revision of the parameters that the frame was admitted with."""
 
     def host_pixels(self) -> Pixels:
-        """The pixels in host memory, uint8 [H, W, 3]."""
+        """Return the pixels in host memory, uint8 [H, W, 3]."""
         return self.pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One beat of the output clock."""
+    """One tick of the output clock."""
 
     index: int
-    """Counts up by one a tick, at a constant rate: a recording takes its time from it."""
+    """Number of the tick. Ticks come at a constant rate, so a recording takes its time from it."""
     at: int
-    """When the tick was due, nanoseconds, monotonic."""
+    """Due time of the tick in nanoseconds, monotonic."""
     repeated: bool
-    """True where the frame was on air at the last tick already."""
+    """True if the frame was already on air at the previous tick."""

@@ -1,47 +1,50 @@
-"""Pictures in files: PNG, JPEG and what else OpenCV reads, as RGB."""
+"""Still images in files: PNG, JPEG and the other formats of OpenCV, as RGB."""
 
 import contextlib
 from pathlib import Path
 
 import numpy as np
 
-from io_bridges.frames import Pixels
-from io_bridges.opencv_import import LONGEST_SIDE, opencv
-from io_bridges.pixels import sealed
+from io_bridges.frames import LONGEST_SIDE, Pixels
+from io_bridges.lazy_imports import opencv
+from io_bridges.pixels import read_only
 from presets.errors import BridgeError
 
 STILL_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
-_LARGEST_FILE = 256 << 20
+_MAX_FILE_BYTES = 256 << 20
 _JPEG_QUALITY = 95
 
 
 def is_still(path: Path) -> bool:
-    """Whether the name is that of a picture rather than a clip."""
+    """Return True if the suffix is that of a still image, not of a clip."""
     return path.suffix.lower() in STILL_SUFFIXES
 
 
 def read_still(path: Path) -> Pixels:
-    """RGB [H, W, 3], turned as its EXIF says; alpha is left behind. Raises `BridgeError` with the path."""
+    """Return RGB [H, W, 3], rotated by its EXIF tag, without alpha. Raises `BridgeError`, which names the path."""
     try:
         if path.exists() and not path.is_file():
-            raise BridgeError(f"{path} is no file")  # a pipe would block
-        if path.stat().st_size > _LARGEST_FILE:
-            raise BridgeError(f"{path} is larger than {_LARGEST_FILE >> 20} MiB: no picture of that size is read")
-        data = path.read_bytes()  # not imread: it can't open names outside the code page on Windows
+            raise BridgeError(f"{path} is not a file")  # Reading a pipe would block.
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise BridgeError(f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB, the limit for an image")
+        data = path.read_bytes()  # cv2.imread cannot open names outside the code page on Windows.
     except OSError as error:
-        raise BridgeError(f"{path} can't be read: {error.strerror}") from error
+        raise BridgeError(f"Cannot read {path}: {error.strerror}") from error
     cv2 = opencv()
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:
-        pixels = None  # what it raises is an assertion of its own about the header
+    except cv2.error:  # OpenCV fails an assertion for some bad headers.
+        pixels = None
     if pixels is None or max(pixels.shape[:2]) > LONGEST_SIDE:
-        raise BridgeError(f"{path} is not a picture that can be decoded (at most {LONGEST_SIDE} pixels a side)")
-    return sealed(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels))
+        raise BridgeError(f"Cannot decode {path}: an image of at most {LONGEST_SIDE} pixels a side is expected")
+    return read_only(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels))
 
 
 def encode_still(pixels: Pixels, suffix: str, png_compression: int = 6) -> bytes:
-    """The bytes of a file of RGB [H, W, 3]; `suffix` names the format (``.png``), compression goes from 0 to 9."""
+    """Return RGB [H, W, 3] as the bytes of an image file.
+
+    The suffix chooses the format (``.png``). The PNG compression is 0 to 9. Raises `BridgeError`.
+    """
     cv2 = opencv()
     settings = {
         ".png": [cv2.IMWRITE_PNG_COMPRESSION, png_compression],
@@ -52,12 +55,12 @@ def encode_still(pixels: Pixels, suffix: str, png_compression: int = 6) -> bytes
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         _, data = cv2.imencode(suffix.lower(), bgr, settings.get(suffix.lower(), []))
     except cv2.error as error:
-        raise BridgeError(f"no picture of the kind {suffix} can be written: choose .png or .jpg") from error
+        raise BridgeError(f"Cannot write an image of type {suffix}. Choose .png or .jpg") from error
     return bytes(data)
 
 
 def write_still(path: Path, pixels: Pixels, png_compression: int = 6) -> None:
-    """Write RGB [H, W, 3] whole or not at all, in the format of the suffix. Raises `BridgeError` with the path."""
+    """Write RGB [H, W, 3] in the format of the suffix, whole or not at all. Raises `BridgeError` with the path."""
     data = encode_still(pixels, path.suffix, png_compression)
     part = path.with_name(f".{path.name}.part")
     try:
@@ -66,4 +69,4 @@ def write_still(path: Path, pixels: Pixels, png_compression: int = 6) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise BridgeError(f"{path} can't be written: {error.strerror}") from error
+        raise BridgeError(f"Cannot write {path}: {error.strerror}") from error

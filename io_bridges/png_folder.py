@@ -1,4 +1,4 @@
-"""``png:folder``: every distinct picture as a numbered PNG; a picture held on air is written once."""
+"""``png:`` sink: every distinct frame as a numbered PNG. A frame held on air is written once."""
 
 from pathlib import Path
 
@@ -6,27 +6,27 @@ from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.image_files import write_still
 from presets.errors import BridgeUnavailable
 
-_COMPRESSION = 1  # quick: a sink's thread has one tick
+_COMPRESSION = 1  # Fast, because the sink has one tick for each frame.
 
 
 class PngFolder:
-    """Writes ``000000.png`` and on, each whole or not at all, after what the folder holds already."""
+    """A sink that writes ``000000.png`` and up, each file whole or not at all, numbered after the existing ones."""
 
-    def __init__(self, place: str, every: int = 1, max: int = 10_000) -> None:
-        """`place` is a folder; of the distinct pictures one in `every` is written, until the folder holds `max`.
+    def __init__(self, location: str, every: int = 1, max: int = 10_000) -> None:
+        """Set the folder. One in `every` distinct frames is written, until the folder holds `max`.
 
-        The bound is there so that a disk never fills overnight.
+        The maximum keeps a forgotten recording from filling the disk.
         """
-        self._folder = Path(place)
+        self._folder = Path(location).expanduser()
         self._every = every
-        self._most = max
+        self._max = max
         self._number = 0
         self._seen = 0
         self._written = 0
         self._last: int | None = None
 
     def open(self, width: int, height: int, fps: float) -> None:
-        """Make the folder. Raises `BridgeUnavailable` if it can't be written or is full."""
+        """Make the folder. Raises `BridgeUnavailable` if it is not writable or is full."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             probe = self._folder / ".writable"
@@ -34,34 +34,35 @@ class PngFolder:
             probe.unlink()
             names = [path.stem for path in self._folder.glob("*.png")]
         except OSError as error:
-            raise BridgeUnavailable(f"the folder {self._folder} can't be written: {error.strerror}") from error
+            raise BridgeUnavailable(f"Cannot write to the folder {self._folder}: {error.strerror}") from error
         numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
         self._number = max(numbers, default=-1) + 1
         self._seen = 0
         self._last = None
         if self._full():
             raise BridgeUnavailable(
-                f"the folder {self._folder} holds {self._number} pictures: name another, or ask for more with ?max="
+                f"The folder {self._folder} already holds {self._number} frames. "
+                "Choose another folder, or allow more with ?max="
             )
 
     def write(self, frame: RenderedFrame, tick: Tick) -> None:
-        """Write the picture if it is a new one and its turn. Raises `BridgeError` where the disk refuses."""
-        if frame.index == self._last or frame.index < 0:  # held on air, or a slate
+        """Write the frame if it is new and its turn has come. Raises `BridgeError` if the disk refuses."""
+        if frame.index == self._last or frame.index < 0:  # Held on air, or a slate.
             return
         self._last = frame.index
-        turn = self._seen % self._every == 0
+        due = self._seen % self._every == 0
         self._seen += 1
-        if turn and not self._full():
+        if due and not self._full():
             write_still(self._folder / f"{self._number:06d}.png", frame.host_pixels(), _COMPRESSION)
             self._number += 1
             self._written += 1
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: no file stays open."""
 
     def status(self) -> dict[str, object]:
-        """Pictures written, and whether the folder has as many as it may."""
+        """Return the folder, the number of frames written, and True under ``full`` if the maximum is reached."""
         return {"sink": "png", "folder": str(self._folder), "pictures": self._written, "full": self._full()}
 
     def _full(self) -> bool:
-        return self._number >= self._most
+        return self._number >= self._max

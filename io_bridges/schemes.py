@@ -1,40 +1,53 @@
-"""The table of URI schemes: every way in and out for pictures, imported only when it is chosen.
+"""The table of URI schemes: one row for each source and sink, and the options that they take.
 
-A bridge's class is called with what stands between the scheme and the ``?``, and its options as keyword arguments.
-Another bridge is another row here.
+To add a bridge, add a row to `SCHEMES`. `io_bridges.bridges` says what the class must look like.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
-from io_bridges.extras import missing
+from io_bridges.frames import LONGEST_SIDE
+from io_bridges.lazy_imports import missing_extra
 
 Kind = Literal["source", "sink"]
+
+SMALLEST_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """One row: a scheme, in or out."""
+    """One kind of source or sink, as it is written on the command line: ``name:location?option=value``."""
 
     name: str
-    """What stands before the colon."""
+    """The word before the colon. One name may stand for a source and for a sink, in two rows."""
     kind: Kind
     description: str
+    """A phrase for ``doctor`` and the docs."""
     example: str
+    """A complete URI. A test makes the bridge from it."""
     target: str
-    """``module:Class``."""
-    place: Literal["none", "required", "optional"]
-    """Whether a path or an address stands after the colon."""
+    """The class, as ``module:Class``. The module is imported only when the scheme is used."""
+    location: Literal["none", "path", "bind", "connect"]
+    """The text after the colon: none, a file or folder, or a ZeroMQ endpoint to bind or to connect to."""
+    default: str = ""
+    """The location if none is written. Without a default a location must be written."""
     options: tuple[str, ...] = ()
-    """Names in `io_bridges.uri.OPTIONS` that the class takes; a sink's ``size`` is the stage's to honour."""
+    """Names in `OPTIONS` that the class takes as keyword arguments."""
     package: str = ""
-    """What it imports that not every installation has, and ..."""
+    """Package that the bridge imports and that not every installation has."""
     extra: str = ""
-    """... the extra that brings it."""
+    """The extra of this distribution that installs `package`."""
 
     def unavailable(self) -> str:
-        """Why it can't be opened here and what to do, or an empty string. Nothing is imported."""
-        return missing(self.package, self.extra) if self.package else ""
+        """Return why the bridge cannot run here and what to do, or an empty string. Imports nothing."""
+        return missing_extra(self.package, self.extra) if self.package else ""
+
+    def all_options(self) -> tuple[str, ...]:
+        """Return `options`, and for a sink ``size``, which the stage applies by scaling."""
+        return ("size", *self.options) if self.kind == "sink" else self.options
 
 
 SCHEMES: tuple[Scheme, ...] = (
@@ -43,17 +56,17 @@ SCHEMES: tuple[Scheme, ...] = (
         kind="source",
         description="an animated test card without symmetry",
         example="card:?size=640x480&fps=30",
-        target="io_bridges.card:CardSource",
-        place="none",
+        target="io_bridges.builtin_sources:CardSource",
+        location="none",
         options=("size", "fps"),
     ),
     Scheme(
         name="file",
         kind="source",
-        description="a clip in a loop at its own rate, or a still picture",
+        description="a clip, looped at its own rate, or a still image",
         example="file:clip.mp4?loop=0",
         target="io_bridges.clip_source:ClipSource",
-        place="required",
+        location="path",
         options=("loop", "fps"),
         package="av",
         extra="video",
@@ -61,10 +74,10 @@ SCHEMES: tuple[Scheme, ...] = (
     Scheme(
         name="none",
         kind="source",
-        description="no picture comes in: text-to-image",
+        description="no frames: text-to-image",
         example="none:",
-        target="io_bridges.empty:EmptySource",
-        place="none",
+        target="io_bridges.builtin_sources:EmptySource",
+        location="none",
     ),
     Scheme(
         name="zmq",
@@ -72,46 +85,98 @@ SCHEMES: tuple[Scheme, ...] = (
         description="ZeroMQ array messages; senders connect here",
         example="zmq:tcp://127.0.0.1:5555",
         target="io_bridges.zmq_source:BindingZmqSource",
-        place="optional",
+        location="bind",
+        default="tcp://127.0.0.1:5555",
     ),
     Scheme(
         name="zmq+connect",
         kind="source",
-        description="ZeroMQ array messages from a sender that binds (imagezmq too)",
+        description="ZeroMQ array messages from a sender that binds, such as imagezmq",
         example="zmq+connect:tcp://127.0.0.1:5556",
         target="io_bridges.zmq_source:ConnectingZmqSource",
-        place="required",
+        location="connect",
     ),
     Scheme(
         name="zmq",
         kind="sink",
-        description="ZeroMQ array messages; readers connect here",
+        description="ZeroMQ array messages; receivers connect here",
         example="zmq:tcp://127.0.0.1:5556",
         target="io_bridges.zmq_sink:BindingZmqSink",
-        place="optional",
-        options=("size",),
+        location="bind",
+        default="tcp://127.0.0.1:5556",
     ),
     Scheme(
         name="zmq+connect",
         kind="sink",
-        description="ZeroMQ array messages to a reader that binds",
+        description="ZeroMQ array messages to a receiver that binds",
         example="zmq+connect:tcp://192.168.0.7:5555?size=512x512",
         target="io_bridges.zmq_sink:ConnectingZmqSink",
-        place="required",
-        options=("size",),
+        location="connect",
     ),
     Scheme(
         name="png",
         kind="sink",
-        description="every distinct picture as a numbered PNG in a folder",
+        description="every distinct frame as a numbered PNG in a folder",
         example="png:frames?every=10&max=2000",
         target="io_bridges.png_folder:PngFolder",
-        place="required",
-        options=("size", "every", "max"),
+        location="path",
+        options=("every", "max"),
     ),
 )
 
 
 def schemes(kind: Kind) -> dict[str, Scheme]:
-    """The rows of one kind by scheme."""
+    """Return the rows of one kind by name."""
     return {scheme.name: scheme for scheme in SCHEMES if scheme.kind == kind}
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return width and height in pixels from ``640x480``. Raises `ValueError` that says what is expected."""
+    width, cross, height = text.lower().partition("x")
+    sides = (width, height)
+    if cross and all(side.isascii() and side.isdigit() and len(side) <= 5 for side in sides):
+        size = int(width), int(height)
+        if all(SMALLEST_SIDE <= side <= LONGEST_SIDE for side in size):
+            return size
+    raise ValueError(f"WIDTHxHEIGHT such as 640x480, each {SMALLEST_SIDE} to {LONGEST_SIDE} pixels")
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if low <= number <= high:
+            return number
+        raise ValueError(f"a number from {low:g} to {high:g}")
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high:
+            return int(text)
+        raise ValueError(f"a whole number from {low} to {high}")
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    words = {"1": True, "on": True, "yes": True, "true": True, "0": False, "off": False, "no": False, "false": False}
+    if text.lower() not in words:
+        raise ValueError("1 or 0")
+    return words[text.lower()]
+
+
+OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
+    {
+        "size": parse_size,
+        "fps": _number(0.1, 240),
+        "loop": _switch,
+        "every": _whole(1, 1_000_000),
+        "max": _whole(1, 1_000_000),
+    }
+)
+"""Reader of each option: it returns the value of a text, or raises `ValueError` that says what is expected."""

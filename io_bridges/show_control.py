@@ -1,5 +1,7 @@
-"""`ShowControl`: what a control surface may do to the show. The daemon's parameter store is one; tests hand in
-another."""
+"""`ShowControl`: the interface between the show and every control surface.
+
+The stage's parameter store implements it. `apply_values` applies many values of one request.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -7,30 +9,35 @@ from typing import NamedTuple, Protocol
 from presets.parameter_table import Parameter, Value
 from presets.parameters import Action
 
+MAX_UNKNOWN = 8
+"""Unknown addresses of one request that get a reply with a suggestion. Any more are only counted."""
+MAX_ADDRESS = 255
+"""Characters of the longest unknown address that is repeated in a reply."""
+
 
 class ControlReply(NamedTuple):
-    """What became of one live message."""
+    """The outcome of one live message."""
 
     address: str
     accepted: bool
     value: Value | None
-    """What was taken, after coercion and clamping; None for an action or a refusal."""
+    """The value after coercion and clamping; None for an action or a refusal."""
     note: str = ""
-    """Empty when the value was taken as it came; else a sentence: what was clamped, or why it was refused."""
+    """Empty if the value was taken as it came, otherwise a sentence: how it was changed, or why it was refused."""
 
 
 class Subscription(Protocol):
-    """Changes made by others, the newest value of each address only, so that a slow reader costs nothing."""
+    """Changes made by others. Only the newest value of each address is kept, so that a slow reader costs nothing."""
 
     def take(self) -> dict[str, Value]:
-        """All changes since the last call, oldest first; empty if none."""
+        """Return all changes since the last call, oldest first."""
 
     def close(self) -> None:
-        """Stop listening."""
+        """End the subscription."""
 
 
 class ShowControl(Protocol):
-    """The live parameters and the show's state. Every method may be called from any thread and returns at once."""
+    """The live parameters and the state of the show. Every method returns at once and may be called from any thread."""
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -41,28 +48,52 @@ class ShowControl(Protocol):
         """Every action by address (``/panic``)."""
 
     def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
-        """Set a parameter or do an action. Never raises for what came: it coerces, clamps, or refuses and says why.
+        """Set a parameter or perform an action. Coerces, clamps, or refuses with a reason; never raises.
 
-        `sender` names the surface (``osc:127.0.0.1:50123``): changes are told to every other surface, never to it.
+        `sender` names the surface (``osc:127.0.0.1:50123``). Changes are sent to every other surface, never back to it.
         """
 
     def values(self) -> dict[str, Value]:
-        """The wanted value of every parameter, by address."""
+        """Return the wanted value of every parameter by address."""
 
-    def looks(self) -> list[str]:
-        """The names of the presets that can be loaded, in order."""
+    def preset_names(self) -> list[str]:
+        """Return the names of the presets that can be loaded, in order."""
 
     def status(self) -> dict[str, object]:
-        """The show's state as JSON-able values: fps, latency, renderer, sources, sinks, refusals."""
+        """Return the state of the show as JSON values: fps, latency, renderer, sources, sinks, refusals."""
 
     def refused(self, sender: str, reason: str) -> None:
-        """Count a message that could not even be understood, and log it (at a bounded rate)."""
+        """Count a message that could not be understood, and log it at a bounded rate."""
 
     def subscribe(self, surface: str, wake: Callable[[], None]) -> Subscription:
-        """Hear the changes that any sender whose name does not start with `surface` makes.
+        """Subscribe to the changes made by senders whose name does not start with `surface`.
 
-        Of what such a sender does itself, what changed besides the address it sent is heard too: the values of a look
-        it loaded, or its faders would lie.
+        A sender whose name starts with `surface` gets back only what changed besides the address that it sent: the
+        values of a preset that it loaded, so that its other faders follow.
 
-        `wake` is called, from any thread, when there is something to take; it must return at once.
+        `wake` is called from any thread when there are changes to take. It must return at once.
         """
+
+
+def apply_values(
+    show: ShowControl, values: Mapping[str, object], sender: str
+) -> tuple[dict[str, ControlReply], int]:
+    """Apply the values of one request. Return the replies by address, and the number of addresses without a reply.
+
+    The slash at the start of an address may be missing. An unknown address gets a reply with a suggestion, which is
+    slow to find. So only the first `MAX_UNKNOWN` get one, and the rest are counted as one refusal.
+    """
+    parameters, actions = show.parameters, show.actions
+    replies: dict[str, ControlReply] = {}
+    unknown = omitted = 0
+    for written, value in values.items():
+        address = written if written.startswith("/") else f"/{written}"
+        if address not in parameters and address not in actions:
+            unknown += 1
+            if unknown > MAX_UNKNOWN or len(address) > MAX_ADDRESS:
+                omitted += 1
+                continue
+        replies[written] = show.apply(address, [value], sender)
+    if omitted:
+        show.refused(sender, f"{omitted} more unknown addresses in one request")
+    return replies, omitted

@@ -1,30 +1,34 @@
-"""Absolute deadlines at a constant rate, for sources that make their own time."""
+"""Constant-rate timing for sources that generate their own frames."""
 
 import math
 import time
 
 
 class Ticker:
-    """Beats at `fps` Hz from now on, counted from 0. What is late is skipped, so that no lateness piles up."""
+    """Ticks at a constant rate, numbered from 0 at the time of construction.
+
+    Each tick has an absolute due time, so that delays do not add up. Ticks that passed while nobody waited are skipped.
+    """
 
     def __init__(self, fps: float) -> None:
+        """Start ticking at `fps` Hz. The first tick is due at once."""
         self._fps = fps
         self._start = time.monotonic_ns()
         self._next = 0
 
     def wait(self, timeout: float) -> int | None:
-        """The newest beat that is due and was not taken yet, waiting at most `timeout` seconds for one."""
+        """Wait at most `timeout` seconds for a new tick. Return the number of the newest due tick, or None."""
         due = self._start + math.ceil(self._next * 1e9 / self._fps)
         if not sleep_until(due, timeout):
             return None
         elapsed = time.monotonic_ns() - self._start
-        beat = max(self._next, int(elapsed * self._fps / 1e9))
-        self._next = beat + 1
-        return beat
+        tick = max(self._next, int(elapsed * self._fps / 1e9))
+        self._next = tick + 1
+        return tick
 
 
 def sleep_until(due: int, timeout: float) -> bool:
-    """Sleep until `due` (ns, monotonic) but at most `timeout` seconds; whether it is due now."""
+    """Sleep until `due` (nanoseconds, monotonic), at most `timeout` seconds. Return True if the time has come."""
     left = (due - time.monotonic_ns()) / 1e9
     if left > timeout:
         time.sleep(max(timeout, 0.0))

@@ -1,98 +1,155 @@
-"""From a URI on the command line to a bridge: ``scheme:place?option=value&option=value``.
+"""Make sources and sinks from URIs: ``scheme:location?option=value&option=value``.
 
-The options stand after the last ``?``, so a path that has one itself ends in another: ``file:what?.mp4?``. The place
-is taken as it is written, without percent-decoding: it is a path of this machine or a ZeroMQ endpoint.
+The options stand after the last ``?``, so a path that contains one must end in another: ``file:what?.mp4?``. The
+location is not percent-decoded: it is a path of this machine or a ZeroMQ endpoint.
 """
 
 import importlib
-import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
 from io_bridges.bridges import Sink, Source
-from io_bridges.opencv_import import LONGEST_SIDE
-from io_bridges.schemes import Kind, Scheme, schemes
+from io_bridges.schemes import OPTIONS, Kind, Scheme, schemes
 from presets.errors import BridgeUnavailable, SettingsError
 
-SMALLEST_SIDE = 16
+_ALL_HOSTS = ("*", "0.0.0.0", "[::]")
 
 
 @dataclass(frozen=True, slots=True)
 class BridgeUri:
-    """A URI that was understood."""
+    """A URI that has been parsed and checked."""
 
     text: str
     scheme: Scheme
-    place: str
-    """A path or an address; may be empty where the scheme allows it."""
+    location: str
+    """A path as it was written, a ZeroMQ endpoint in its full form, or an empty string."""
     options: MappingProxyType[str, Any]
-    """Checked values by option."""
+    """Values by option."""
 
 
 def make_source(uri: str) -> Source:
-    """The source a URI names, not opened yet.
+    """Return the source that a URI names, not opened yet.
 
-    Raises `SettingsError` for a URI that can't be meant, `BridgeUnavailable` for one that can't run here.
+    Raises `SettingsError` for a URI that is not valid, `BridgeUnavailable` for one that cannot run here.
     """
     parsed = parse(uri, "source")
-    return cast(Source, _load(parsed)(parsed.place, **parsed.options))
+    return cast(Source, _load_class(parsed)(parsed.location, **parsed.options))
 
 
 def make_sink(uri: str) -> Sink:
-    """The sink a URI names, not opened yet; errors as with `make_source`."""
+    """Return the sink that a URI names, not opened yet. Raises as `make_source` does."""
     parsed = parse(uri, "sink")
-    options = {name: value for name, value in parsed.options.items() if name != "size"}
-    return cast(Sink, _load(parsed)(parsed.place, **options))
+    options = {name: value for name, value in parsed.options.items() if name in parsed.scheme.options}
+    return cast(Sink, _load_class(parsed)(parsed.location, **options))
 
 
 def sink_size(uri: str) -> tuple[int, int] | None:
-    """Width and height in pixels that a sink's ``?size=`` asks for, or None: as rendered."""
+    """Return the width and height in pixels of a sink's ``?size=``, or None for the size of the output."""
     return parse(uri, "sink").options.get("size")
 
 
 def parse(uri: str, kind: Kind) -> BridgeUri:
-    """Take a URI apart and check every word of it; imports nothing. Raises `SettingsError`."""
+    """Parse a URI and check every part of it. Imports no bridge. Raises `SettingsError`."""
     known = schemes(kind)
     name, colon, rest = uri.partition(":")
     scheme = known.get(name.lower())
-    if scheme is None or (not colon and scheme.place == "required"):
+    if scheme is None:
         hint = f" Did you mean file:{uri}?" if kind == "source" and Path(uri).is_file() else ""
-        raise SettingsError(
-            f"{uri!r} names no {kind}: it should start with one of {', '.join(f'{each}:' for each in known)}.{hint}"
-        )
-    place, question, query = rest.rpartition("?")
+        names = ", ".join(f"{each}:" for each in known)
+        raise SettingsError(f"{uri!r} is not a {kind}. It must start with one of {names}.{hint}")
+    location, question, query = rest.rpartition("?")
     if not question:
-        place, query = rest, ""
-    if place and scheme.place == "none":
-        raise SettingsError(f"{uri!r}: nothing stands between {scheme.name}: and its options, as in {scheme.example}")
-    if not place and scheme.place == "required":
-        raise SettingsError(f"{uri!r}: something is missing after the colon, as in {scheme.example}")
-    return BridgeUri(uri, scheme, place, MappingProxyType(_options(uri, scheme, query)))
+        location, query = rest, ""
+    if location and scheme.location == "none":
+        raise SettingsError(f"{uri!r}: {scheme.name}: takes options only, as in {scheme.example}")
+    location = location or scheme.default
+    if not location and scheme.location != "none":
+        raise SettingsError(f"{uri!r}: the {_noun(scheme)} is missing after the colon, as in {scheme.example}")
+    if scheme.location in ("bind", "connect"):
+        location = parse_endpoint(location)
+    return BridgeUri(uri, scheme, location, MappingProxyType(_parse_options(uri, scheme, query)))
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height in pixels from ``640x480``; raises `ValueError` with what is expected."""
-    width, cross, height = text.lower().partition("x")
-    sides = (width, height)
-    if cross and all(side.isascii() and side.isdigit() and len(side) <= 5 for side in sides):
-        size = int(width), int(height)
-        if all(SMALLEST_SIDE <= side <= LONGEST_SIDE for side in size):
-            return size
-    raise ValueError(f"WIDTHxHEIGHT such as 640x480, each {SMALLEST_SIDE} to {LONGEST_SIDE} pixels")
+def parse_endpoint(text: str) -> str:
+    """Return the full ZeroMQ endpoint of ``5555``, ``host:5555``, ``tcp://host:5555`` or ``ipc://path``.
+
+    A number alone is a port on loopback. Different spellings of one endpoint give the same text.
+    Raises `SettingsError`.
+    """
+    if text.startswith("ipc://") and len(text) > len("ipc://"):
+        return text
+    address = text.removeprefix("tcp://")
+    if "://" in address:
+        raise SettingsError(f"{text!r} is not a ZeroMQ address. Write tcp://host:port or ipc://path")
+    host, colon, port = address.rpartition(":")
+    if not colon and port.isdigit():
+        host = "127.0.0.1"
+    if not host or not (port == "*" or (port.isascii() and port.isdigit() and int(port[:6]) <= 65535)):
+        raise SettingsError(f"{text!r} is not an address. Write tcp://host:port, as in tcp://127.0.0.1:5555")
+    host = host.lower()
+    if host == "localhost":  # ZeroMQ binds to numeric addresses only.
+        host = "127.0.0.1"
+    return f"tcp://{host}:{port if port == '*' else int(port)}"
 
 
-def _options(uri: str, scheme: Scheme, query: str) -> dict[str, Any]:
+def refuse_duplicates(source: str, sinks: Sequence[str], listeners: Mapping[str, str] | None = None) -> None:
+    """Raise `SettingsError` if two bridges of one show claim the same port, receiver, file or folder.
+
+    `listeners` are further TCP endpoints that the show binds, by the option that names each, such as ``--web``.
+    """
+    claims: list[tuple[str, str, str]] = []  # how it is used, the canonical location, what the user wrote
+    for option, endpoint in (listeners or {}).items():
+        claims.append(("bind", parse_endpoint(endpoint), f"{option} {endpoint.removeprefix('tcp://')}"))
+    bridges = [parse(uri, "sink") for uri in sinks]
+    if (parsed := parse(source, "source")).scheme.location == "bind":
+        bridges.insert(0, parsed)
+    for bridge in bridges:
+        claims.append((bridge.scheme.location, _canonical(bridge), f"--{bridge.scheme.kind} {bridge.text}"))
+    for number, (use, location, written) in enumerate(claims):
+        for other_use, other_location, other in claims[:number]:
+            if use == other_use and _same(location, other_location):
+                raise SettingsError(
+                    f"{other} and {written} are the same {'path' if use == 'path' else 'address'} ({location}). "
+                    f"Leave one out, or give it another {'path' if use == 'path' else 'port'}"
+                )
+
+
+def _canonical(bridge: BridgeUri) -> str:
+    """Return the location such that one file, folder or endpoint has one spelling."""
+    if bridge.scheme.location == "path":
+        return os.path.normcase(os.path.realpath(Path(bridge.location).expanduser()))
+    if bridge.location.startswith("ipc://"):
+        return "ipc://" + os.path.realpath(bridge.location.removeprefix("ipc://"))
+    return bridge.location
+
+
+def _same(one: str, other: str) -> bool:
+    """Return True if two canonical locations are the same. An endpoint on all hosts includes that of each host."""
+    if not (one.startswith("tcp://") and other.startswith("tcp://")):
+        return one == other
+    hosts, ports = zip(*(each.removeprefix("tcp://").rsplit(":", 1) for each in (one, other)), strict=True)
+    if ports[0] != ports[1] or ports[0] in ("*", "0"):  # The system chooses a free port for each of these.
+        return False
+    return hosts[0] == hosts[1] or any(host in _ALL_HOSTS for host in hosts)
+
+
+def _noun(scheme: Scheme) -> str:
+    return "path" if scheme.location == "path" else "address"
+
+
+def _parse_options(uri: str, scheme: Scheme, query: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for pair in filter(None, query.split("&")):
         name, _, value = pair.partition("=")
-        if name not in scheme.options:
-            takes = ", ".join(scheme.options) or "no options"
-            raise SettingsError(f"{uri!r}: {scheme.name}: has no option {name!r}; it takes {takes}")
+        if name not in scheme.all_options():
+            known = ", ".join(scheme.all_options()) or "no options"
+            raise SettingsError(f"{uri!r}: {scheme.name}: has no option {name!r}. It takes {known}")
         if name in options:
-            raise SettingsError(f"{uri!r}: {name} stands there twice")
+            raise SettingsError(f"{uri!r}: the option {name} is given twice")
         try:
             options[name] = OPTIONS[name](value)
         except ValueError as error:
@@ -100,52 +157,11 @@ def _options(uri: str, scheme: Scheme, query: str) -> dict[str, Any]:
     return options
 
 
-def _load(parsed: BridgeUri) -> Callable[..., object]:
+def _load_class(parsed: BridgeUri) -> Callable[..., object]:
     scheme = parsed.scheme
     module, _, name = scheme.target.partition(":")
     try:
         loaded = importlib.import_module(module)
     except ImportError as error:
-        raise BridgeUnavailable(scheme.unavailable() or f"{scheme.name}: can't run here: {error}") from error
+        raise BridgeUnavailable(scheme.unavailable() or f"{scheme.name}: cannot run here: {error}") from error
     return cast(Callable[..., object], getattr(loaded, name))
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if low <= number <= high:
-            return number
-        raise ValueError(f"a number from {low:g} to {high:g}")
-
-    return read
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high:
-            return int(text)
-        raise ValueError(f"a whole number from {low} to {high}")
-
-    return read
-
-
-def _switch(text: str) -> bool:
-    words = {"1": True, "on": True, "yes": True, "true": True, "0": False, "off": False, "no": False, "false": False}
-    if text.lower() not in words:
-        raise ValueError("1 or 0")
-    return words[text.lower()]
-
-
-OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
-    {
-        "size": parse_size,
-        "fps": _number(0.1, 240),
-        "loop": _switch,
-        "every": _whole(1, 1_000_000),
-        "max": _whole(1, 1_000_000),
-    }
-)
-"""How each option is read: from its text to a value, or a `ValueError` with what is expected."""

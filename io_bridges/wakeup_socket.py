@@ -1,14 +1,14 @@
-"""`WakeupSocket`: a word from any thread to one that waits on its sockets."""
+"""`WakeupSocket` wakes a thread that waits on its sockets, from any other thread."""
 
 import contextlib
 import socket
 
 
 class WakeupSocket:
-    """A pair of joined sockets: one end is polled beside a bridge's own socket, the other makes it readable.
+    """A pair of connected sockets: the waiting thread polls one end, `call` makes it readable.
 
-    Waking again before the waiting thread has looked costs nothing. Works with select, selectors and zmq.Poller on
-    every platform, which a pipe does not.
+    Calling again before the waiting thread has looked costs nothing. Unlike a pipe it works with select, selectors and
+    zmq.Poller on every platform.
     """
 
     def __init__(self) -> None:
@@ -18,26 +18,27 @@ class WakeupSocket:
         self._called = False
 
     def fileno(self) -> int:
-        """The file descriptor to poll; -1 once closed."""
+        """Return the file descriptor to poll, or -1 after `close`."""
         return self._reader.fileno()
 
     def call(self) -> None:
-        """Make the waiting thread look; from any thread, returns at once, does nothing once closed."""
+        """Wake the waiting thread. Returns at once, may be called from any thread, does nothing after `close`."""
         if not self._called:
             self._called = True
             try:
                 self._writer.send(b"!")
-            except OSError:  # full, and so readable already; or closed, and nobody waits
+            except OSError:  # The buffer is full, so the reader is readable already; or the socket is closed.
                 return
 
     def clear(self) -> None:
-        """Take the calls so far, before looking for what they were about."""
-        # The flag falls last: who calls in between is not sent a byte, and is seen by the look that follows.
+        """Clear the calls so far. Call it before looking for the work that they announced."""
+        # The flag is cleared last: a call in between sends no byte, but the caller's work is found by the look
+        # that follows.
         with contextlib.suppress(BlockingIOError):
             self._reader.recv(4096)
         self._called = False
 
     def close(self) -> None:
-        """Give both ends back; may be called twice."""
+        """Close both ends. May be called twice."""
         self._reader.close()
         self._writer.close()

@@ -1,6 +1,6 @@
-"""`ZmqControl`: JSON requests over a ZeroMQ ROUTER, answered one for one, and changes pushed to those who watch.
+"""`ZmqControl`: JSON requests over a ZeroMQ ROUTER socket, and changes pushed to the clients that watch.
 
-The protocol is in docs/control.md. Each request is taken apart in `zmq_requests`; here are the socket and the watchers.
+The protocol is in docs/control.md. `zmq_requests` handles each request; this module has the socket and the watchers.
 """
 
 import time
@@ -9,23 +9,23 @@ import zmq
 
 from io_bridges.show_control import ShowControl, Subscription
 from io_bridges.wakeup_socket import WakeupSocket
-from io_bridges.zmq_requests import JsonReply, Request, Requests, ZmqClient, encode
+from io_bridges.zmq_requests import JsonReply, Request, RequestHandler, ZmqClient, encode
 from presets.errors import BridgeError, BridgeUnavailable
 
-LARGEST_RECEIVED = 1 << 20
-"""Bytes; libzmq hangs up on a peer that sends a larger part, before it takes memory for it."""
+MAX_RECEIVED_BYTES = 1 << 20
+"""Largest message part. libzmq disconnects a peer that sends a larger one, before it allocates memory for it."""
 PUSH_INTERVAL = 0.02
 """Seconds between two pushes to one watcher."""
-MOST_WATCHERS = 64
+MAX_WATCHERS = 64
 _BATCH = 256
-"""Requests answered before pushes and `stop` have their turn."""
+"""Requests answered before pushes and `stop` get their turn."""
 
 
 class ZmqControl:
-    """A `Control` that binds a ROUTER: REQ clients ask and are answered, DEALER clients may watch too."""
+    """A `Control` with a ROUTER socket. REQ clients send requests; DEALER clients may also watch changes."""
 
     def __init__(self, address: str = "tcp://127.0.0.1:5557") -> None:
-        """`address` is a ZeroMQ endpoint to bind; port ``*`` or 0 takes any free one."""
+        """Set the ZeroMQ endpoint to bind. Port ``*`` or 0 takes any free port."""
         self._wanted = address
         self._bound: str | None = None
         self._wake: WakeupSocket | None = None
@@ -35,36 +35,32 @@ class ZmqControl:
 
     @property
     def address(self) -> str:
-        """The endpoint that is bound, with its port. Raises `BridgeError` before `open`."""
+        """The bound endpoint with its port. Raises `BridgeError` before `open`."""
         if self._bound is None:
-            raise BridgeError("ZeroMQ control is not open yet, so it has no address")
+            raise BridgeError("ZeroMQ control is not open yet")
         return self._bound
 
-    def open(self, desk: ShowControl) -> None:
-        """Bind. Raises `BridgeUnavailable` for an address that is taken or can't be."""
+    def open(self, show: ShowControl) -> None:
+        """Bind. Raises `BridgeUnavailable` if the address is in use or not valid."""
         context = zmq.Context()
         router = context.socket(zmq.ROUTER)
         router.linger = 0
         router.ipv6 = "[" in self._wanted
-        router.maxmsgsize = LARGEST_RECEIVED
+        router.maxmsgsize = MAX_RECEIVED_BYTES
         router.rcvhwm = 1000
         router.sndhwm = 64
-        router.router_mandatory = 1  # a peer that is gone or full is an error to see, not silence
-        router.heartbeat_ivl = 5_000  # ms; a peer that was unplugged is gone after the timeout
+        router.router_mandatory = 1  # Sending to a lost or full peer raises instead of dropping silently.
+        router.heartbeat_ivl = 5_000  # Milliseconds. An unplugged peer is dropped after the timeout.
         router.heartbeat_timeout = 15_000
         try:
             router.bind(self._wanted)
         except zmq.ZMQError as error:
             context.destroy(linger=0)
-            if error.errno == zmq.EADDRINUSE:
-                why = "is in use; end the program that has it, or choose another address with --control"
-            else:
-                why = f"can't be opened: {error.strerror}; it is written like tcp://127.0.0.1:5557"
-            raise BridgeUnavailable(f"the ZeroMQ control address {self._wanted} {why}") from error
+            raise BridgeUnavailable(_explain(self._wanted, error)) from error
         self._context, self._router = context, router
         self._bound = router.getsockopt_string(zmq.LAST_ENDPOINT)
-        self._desk = desk
-        self._requests = Requests(desk, {"watch": self._watch, "unwatch": self._unwatch})
+        self._show = show
+        self._requests = RequestHandler(show, {"watch": self._watch, "unwatch": self._unwatch})
         self._stopping = False
         self._wake = WakeupSocket()
 
@@ -78,7 +74,7 @@ class ZmqControl:
         next_push, due = 0.0, False
         while not self._stopping:
             wait = max(0.0, next_push - time.monotonic()) if due else None
-            # Rounded up: a poll of 0 ms over and over would be a busy loop.
+            # Rounded up, because polling for 0 ms again and again would be a busy loop.
             ready = dict(poller.poll(None if wait is None else int(wait * 1000) + 1))
             if self._wake.fileno() in ready:
                 self._wake.clear()
@@ -91,23 +87,23 @@ class ZmqControl:
                 self._push()
 
     def stop(self) -> None:
-        """Make `serve` return soon; from any thread."""
+        """Make `serve` return soon. May be called from any thread."""
         self._stopping = True
         wake = self._wake
         if wake is not None:
             wake.call()
 
     def close(self) -> None:
-        """Give the port back; never raises, may be called twice."""
+        """Release the port. Never raises; may be called twice."""
         if self._wake is not None:
             for identity in list(self._watchers):
-                self._forget(identity)
+                self._remove_watcher(identity)
             self._context.destroy(linger=0)
             self._wake.close()
             self._wake = None
 
     def status(self) -> dict[str, object]:
-        """Counters, the endpoint and the number of watchers."""
+        """Return the endpoint, the number of watchers and the counters."""
         return {"address": self._bound, "watchers": len(self._watchers), **self._counts}
 
     def _drain(self) -> None:
@@ -118,18 +114,18 @@ class ZmqControl:
                 return
             self._counts["requests"] += 1
             identity, *envelope, body = parts
-            peer = ZmqClient(identity, envelope == [b""])
-            if envelope and not peer.enveloped:
-                answer = self._requests.refusal("a request is one part, or REQ's empty part and one", peer)
+            client = ZmqClient(identity, envelope == [b""])
+            if envelope and not client.enveloped:
+                reply = self._requests.refuse("A request must have one part, after the empty part of a REQ", client)
             else:
-                answer = self._requests.answer(body, peer)
-            self._counts["errors"] += not answer["ok"]
+                reply = self._requests.reply(body, client)
+            self._counts["errors"] += not reply["ok"]
             delimiter = [b""] if envelope[:1] == [b""] else []
-            if not self._send(identity, [*delimiter, encode(answer)]):
+            if not self._send(identity, [*delimiter, encode(reply)]):
                 self._counts["unsent"] += 1
 
     def _receive(self) -> list[bytes]:
-        """One message; of its parts no more are kept than show that they are too many. Raises `zmq.Again` for none."""
+        """Return the parts of one message, at most four: one more than any valid message. Raises `zmq.Again`."""
         parts = [self._router.recv(zmq.NOBLOCK)]
         while self._router.getsockopt(zmq.RCVMORE):
             part = self._router.recv()
@@ -137,41 +133,41 @@ class ZmqControl:
                 parts.append(part)
         return parts if len(parts) > 1 else [*parts, b""]
 
-    def _watch(self, request: Request, peer: ZmqClient) -> JsonReply:
-        if peer.enveloped:
-            # A push would reach a REQ socket in the place of its next answer.
-            raise BridgeError("changes are pushed at any time: watch with a DEALER socket, requests of one part")
-        if peer.identity not in self._watchers and self._wake is not None:
-            if len(self._watchers) >= MOST_WATCHERS:
-                self._push(even_nothing=True)  # those that left without a word are found out by it
-            if len(self._watchers) >= MOST_WATCHERS:
-                raise BridgeError(f"{MOST_WATCHERS} clients are watching already")
-            self._watchers[peer.identity] = self._desk.subscribe(peer.surface, self._wake.call)
-        return {"values": self._desk.values()}
+    def _watch(self, request: Request, client: ZmqClient) -> JsonReply:
+        if client.enveloped:
+            # A REQ socket would take a push for the reply to its next request.
+            raise BridgeError("Changes are pushed at any time. Watch with a DEALER socket and requests of one part")
+        if client.identity not in self._watchers and self._wake is not None:
+            if len(self._watchers) >= MAX_WATCHERS:
+                self._push(even_empty=True)  # Finds and drops the clients that have left.
+            if len(self._watchers) >= MAX_WATCHERS:
+                raise BridgeError(f"The limit of {MAX_WATCHERS} watching clients is reached")
+            self._watchers[client.identity] = self._show.subscribe(client.surface, self._wake.call)
+        return {"values": self._show.values()}
 
-    def _unwatch(self, request: Request, peer: ZmqClient) -> JsonReply:
-        self._forget(peer.identity)
+    def _unwatch(self, request: Request, client: ZmqClient) -> JsonReply:
+        self._remove_watcher(client.identity)
         return {}
 
-    def _forget(self, identity: bytes) -> None:
+    def _remove_watcher(self, identity: bytes) -> None:
         subscription = self._watchers.pop(identity, None)
         if subscription is not None:
             subscription.close()
 
-    def _push(self, even_nothing: bool = False) -> None:
+    def _push(self, even_empty: bool = False) -> None:
         for identity, subscription in list(self._watchers.items()):
             changed = subscription.take()
-            if not changed and not even_nothing:
+            if not changed and not even_empty:
                 continue
             if self._send(identity, [encode({"changed": changed})]):
                 self._counts["pushed"] += 1
             else:
-                # It is gone, or has not read for so long that it would miss changes and not know.
-                self._forget(identity)
+                # The client has left, or reads so slowly that it would miss changes without knowing.
+                self._remove_watcher(identity)
                 self._counts["watchers_dropped"] += 1
 
     def _send(self, identity: bytes, parts: list[bytes]) -> bool:
-        """False if the peer is gone, or does not read and its queue is full."""
+        """Send without blocking. Return False if the client has left or its queue is full."""
         try:
             self._router.send_multipart([identity, *parts], zmq.NOBLOCK)
         except zmq.Again:
@@ -181,3 +177,12 @@ class ZmqControl:
                 raise
             return False
         return True
+
+
+def _explain(address: str, error: zmq.ZMQError) -> str:
+    if error.errno == zmq.EADDRINUSE:
+        return (
+            f"The ZeroMQ control address {address} is in use. "
+            "Stop the program that uses it, or choose another address with --control"
+        )
+    return f"Cannot open the ZeroMQ control address {address}: {error.strerror}. Write it like tcp://127.0.0.1:5557"

@@ -1,4 +1,4 @@
-"""A ZeroMQ socket of a picture bridge: its address, its binding or connecting, how many are at the other end."""
+"""`ZmqEndpoint`: the ZeroMQ socket of a frame source or sink, bound or connected, with a count of its peers."""
 
 import errno
 from typing import Literal
@@ -6,45 +6,23 @@ from typing import Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from presets.errors import BridgeError, BridgeUnavailable, SettingsError
+from presets.errors import BridgeError, BridgeUnavailable
 
-Way = Literal["bind", "connect"]
+BindOrConnect = Literal["bind", "connect"]
 
 _EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 
-def endpoint(place: str, default: str = "") -> str:
-    """A ZeroMQ endpoint from what a person wrote: ``5555``, ``host:5555``, ``tcp://host:5555`` or ``ipc://path``.
+class ZmqEndpoint:
+    """One socket in a ZeroMQ context of its own, so that closing it releases the port at once."""
 
-    A number alone is a port on loopback. Raises `SettingsError`.
-    """
-    if not place:
-        return default
-    if place.startswith("ipc://") and len(place) > len("ipc://"):
-        return place
-    address = place.removeprefix("tcp://")
-    if "://" in address:
-        raise SettingsError(f"{place!r} is no address for pictures: write tcp://host:port or ipc://path")
-    host, colon, port = address.rpartition(":")
-    if not colon and port.isdigit():
-        host = "127.0.0.1"
-    if not host or not (port == "*" or (port.isascii() and port.isdigit() and int(port[:6]) <= 65535)):
-        raise SettingsError(f"{place!r} is no address: write tcp://host:port, as in tcp://127.0.0.1:5555")
-    if host == "localhost":  # ZeroMQ binds to numbers only
-        host = "127.0.0.1"
-    return f"tcp://{host}:{port}"
-
-
-class Endpoint:
-    """One socket in a context of its own, so that closing it gives the port back at once."""
-
-    def __init__(self, kind: int, way: Way, address: str) -> None:
-        """`kind` is ``zmq.SUB`` or ``zmq.PUB``. Set options on `socket`, then call `start`."""
+    def __init__(self, kind: int, mode: BindOrConnect, address: str) -> None:
+        """Create a socket of a kind such as ``zmq.SUB``. Set options on `socket`, then call `start`."""
         self.address = address
-        """As it was asked for; once started, with the port that the system chose where it was to choose."""
+        """Endpoint as requested. After `start` it has the port that the system chose for port 0."""
         self.peers = 0
-        """How many are at the other end."""
-        self._way = way
+        """Number of connected peers."""
+        self._mode = mode
         self._context = zmq.Context()
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -52,19 +30,19 @@ class Endpoint:
         self._monitor = self.socket.get_monitor_socket(_EVENTS)
 
     def start(self) -> None:
-        """Bind or connect. Raises `BridgeUnavailable` that names the address and what to do; it is closed then."""
+        """Bind or connect. Closes the socket and raises `BridgeUnavailable` if the address cannot be used."""
         try:
-            if self._way == "bind":
+            if self._mode == "bind":
                 self.socket.bind(self.address)
                 self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
             else:
                 self.socket.connect(self.address)
         except zmq.ZMQError as error:
             self.close()
-            raise BridgeUnavailable(_sentence(self.address, self._way, error)) from error
+            raise BridgeUnavailable(_explain(self.address, self._mode, error)) from error
 
     def count_peers(self) -> None:
-        """Take in who came and who went."""
+        """Update `peers` from the events since the last call."""
         try:
             while self._monitor.poll(0):
                 event = recv_monitor_message(self._monitor, zmq.NOBLOCK)["event"]
@@ -73,22 +51,23 @@ class Endpoint:
             raise BridgeError(f"{self.address}: {error.strerror}") from error
 
     def close(self) -> None:
-        """Give the port back; waits until it is free. May be called twice."""
+        """Release the port and wait until it is free. May be called twice."""
         self.peers = 0
         if not self.socket.closed:
             self.socket.disable_monitor()
         self._context.destroy(linger=0)
 
 
-def _sentence(address: str, way: Way, error: zmq.ZMQError) -> str:
+def _explain(address: str, mode: BindOrConnect, error: zmq.ZMQError) -> str:
     port = address.rpartition(":")[2]
     if error.errno == zmq.EADDRINUSE:
         return (
-            f"port {port} is taken ({address}): another program, or another streamflow-live, has it. "
-            "Stop that one or choose another port"
+            f"Port {port} is in use ({address}) by another program or another streamflow-live. "
+            "Stop it, or choose another port"
         )
     if error.errno in (zmq.EADDRNOTAVAIL, errno.ENODEV):
         return (
-            f"{address} is no address of this machine: use tcp://127.0.0.1:{port}, or tcp://*:{port} for all networks"
+            f"{address} is not an address of this machine. "
+            f"Use tcp://127.0.0.1:{port}, or tcp://*:{port} for all networks"
         )
-    return f"can't {way} {address}: {error.strerror}. An address looks like tcp://127.0.0.1:5555"
+    return f"Cannot {mode} {address}: {error.strerror}. An address looks like tcp://127.0.0.1:5555"

@@ -1,6 +1,6 @@
-"""The JSON requests of ZeroMQ control: read under limits, checked, done on the desk, answered in strict JSON.
+"""The JSON requests of ZeroMQ control: parsed under limits, applied to the show, answered in strict JSON.
 
-Every request has an answer: ``{"ok": true, …}``, or ``{"ok": false, "error": "a sentence"}``. See docs/control.md.
+Every request has one reply: ``{"ok": true, …}``, or ``{"ok": false, "error": "a sentence"}``. See docs/control.md.
 """
 
 import json
@@ -8,118 +8,125 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
-from io_bridges.show_control import ControlReply, ShowControl
+from io_bridges.show_control import ControlReply, ShowControl, apply_values
 from presets.errors import BridgeError
 
-LARGEST_REQUEST = 64 << 10
-"""Bytes; what is larger is answered with an error."""
-LONGEST_ID = 256
+MAX_REQUEST_BYTES = 64 << 10
+"""Largest request. A larger one is answered with an error."""
+MAX_ID = 256
+"""Most characters of an ``id``."""
 
 Request = Mapping[str, object]
 JsonReply = dict[str, object]
 
 
 class ZmqClient(NamedTuple):
-    """Who asks."""
+    """The client that sent a request."""
 
     identity: bytes
-    """ZeroMQ's routing id."""
+    """Routing id of ZeroMQ."""
     enveloped: bool
-    """True for a REQ socket, or one that speaks as REQ does: an empty part before each message."""
+    """True for a REQ socket, which puts an empty part before each message."""
 
     @property
     def surface(self) -> str:
-        """Its name on the desk. The bracket ends it, so that no client's name begins with another's."""
+        """Name of the client in `ShowControl`. The closing bracket keeps one name from being the prefix of another."""
         return f"zmq:[{self.identity.hex()}]"
 
 
-Deed = Callable[[Request, ZmqClient], JsonReply]
+Handler = Callable[[Request, ZmqClient], JsonReply]
 
 
-class Requests:
-    """What each ``do`` does on a desk."""
+class RequestHandler:
+    """Handles each kind of request, named by its ``do`` key."""
 
-    def __init__(self, desk: ShowControl, more: Mapping[str, Deed]) -> None:
-        """`more` are the deeds that need the socket."""
-        self._desk = desk
-        self._deeds: dict[str, Deed] = {
+    def __init__(self, show: ShowControl, more: Mapping[str, Handler]) -> None:
+        """Take the handlers that need the socket in `more`."""
+        self._show = show
+        self._handlers: dict[str, Handler] = {
             "get": self._get,
             "set": self._set,
             "list": self._list,
             "act": self._act,
-            "load": lambda request, peer: self._named("/preset", request, peer),
-            "save": lambda request, peer: self._named("/save", request, peer),
-            "looks": lambda request, peer: {"looks": self._desk.looks()},
-            "status": lambda request, peer: {"status": self._desk.status()},
+            "load": lambda request, client: self._apply_name("/preset", request, client),
+            "save": lambda request, client: self._apply_name("/save", request, client),
+            "presets": lambda request, client: {"presets": self._show.preset_names()},
+            "status": lambda request, client: {"status": self._show.status()},
             **more,
         }
+        self._names = ", ".join(self._handlers)
+        # Older clients ask for "looks".
+        self._handlers["looks"] = lambda request, client: {"looks": self._show.preset_names()}
 
-    def answer(self, body: bytes, peer: ZmqClient) -> JsonReply:
-        """The answer to one request; never raises for what came."""
+    def reply(self, body: bytes, client: ZmqClient) -> JsonReply:
+        """Return the reply to one request. No request makes it raise."""
         request: Request = {}
         try:
-            request = _read(body)
+            request = _parse(body)
             do = request.get("do")
-            if not isinstance(do, str) or do not in self._deeds:
-                raise BridgeError(f"'do' is one of {', '.join(self._deeds)}; {_shown(do)} came")
-            if "id" in request and not _can_be_echoed(request["id"]):
-                raise BridgeError(f"'id' is null, a finite number or a text of at most {LONGEST_ID} characters")
-            answer = {"ok": True, **self._deeds[do](request, peer)}
+            if not isinstance(do, str) or do not in self._handlers:
+                raise BridgeError(f"'do' must be one of {self._names}, not {_shorten(do)}")
+            if "id" in request and not _can_echo(request["id"]):
+                raise BridgeError(f"'id' must be null, a finite number or a text of at most {MAX_ID} characters")
+            reply = {"ok": True, **self._handlers[do](request, client)}
         except BridgeError as error:
-            answer = self.refusal(str(error), peer)
-        if "id" in request and _can_be_echoed(request["id"]):
-            answer["id"] = request["id"]
-        return answer
+            reply = self.refuse(str(error), client)
+        if "id" in request and _can_echo(request["id"]):
+            reply["id"] = request["id"]
+        return reply
 
-    def refusal(self, reason: str, peer: ZmqClient) -> JsonReply:
-        """The answer to what is no request; the desk counts it."""
-        self._desk.refused(peer.surface, reason)
+    def refuse(self, reason: str, client: ZmqClient) -> JsonReply:
+        """Count a malformed request and return the reply to it."""
+        self._show.refused(client.surface, reason)
         return {"ok": False, "error": reason}
 
-    def _get(self, request: Request, peer: ZmqClient) -> JsonReply:
-        values = self._desk.values()
+    def _get(self, request: Request, client: ZmqClient) -> JsonReply:
+        values = self._show.values()
         if "address" in request:
             wanted = [_address(request["address"])]
         elif "addresses" in request:
             listed = request["addresses"]
             if not isinstance(listed, list):
-                raise BridgeError("'addresses' is a list of addresses; without it, all values are told")
+                raise BridgeError("'addresses' must be a list of addresses. Leave it out to get all values")
             wanted = [_address(address) for address in listed]
         else:
             wanted = list(values)
         for address in wanted:
             if address not in values:
-                raise BridgeError(f"no parameter is called {_shown(address)}; ask for the list")
+                raise BridgeError(f"There is no parameter {_shorten(address)}. Send 'list' for all of them")
         return {"values": {address: values[address] for address in wanted}}
 
-    def _set(self, request: Request, peer: ZmqClient) -> JsonReply:
+    def _set(self, request: Request, client: ZmqClient) -> JsonReply:
         values = request.get("values")
         if values is None and "address" in request and "value" in request:
             values = {_address(request["address"]): request["value"]}
         if not isinstance(values, dict):
-            raise BridgeError("set takes 'values', an object of values by address, or 'address' and 'value'")
-        answers = [self._desk.apply(_address(address), [value], peer.surface) for address, value in values.items()]
-        # In the answer each stands under the address that the client wrote.
-        told = dict(zip(values, map(_told, answers), strict=True))
-        refused = [f"{answer.address}: {answer.note}" for answer in answers if not answer.accepted]
-        return {"answers": told} if not refused else {"ok": False, "error": "; ".join(refused[:3]), "answers": told}
+            raise BridgeError("'set' needs 'values', an object of values by address, or 'address' and 'value'")
+        replies, omitted = apply_values(self._show, values, client.surface)
+        reply: JsonReply = {"answers": {address: _entry(each) for address, each in replies.items()}}
+        refused = [f"{each.address}: {each.note}" for each in replies.values() if not each.accepted]
+        if omitted:
+            reply["omitted"] = omitted
+            refused[3:] = []
+            refused.append(f"{omitted} more unknown addresses")
+        return reply if not refused else {"ok": False, "error": "; ".join(refused[:4]), **reply}
 
-    def _act(self, request: Request, peer: ZmqClient) -> JsonReply:
+    def _act(self, request: Request, client: ZmqClient) -> JsonReply:
         address = _address(request.get("address"))
         arguments = request.get("arguments", [])
-        if address not in self._desk.actions:
-            raise BridgeError(f"an action is one of {', '.join(self._desk.actions)}; {_shown(address)} came")
+        if address not in self._show.actions:
+            raise BridgeError(f"The actions are {', '.join(self._show.actions)}. There is no {_shorten(address)}")
         if not isinstance(arguments, list):
-            raise BridgeError("'arguments' is a list")
-        return _alone(self._desk.apply(address, arguments, peer.surface))
+            raise BridgeError("'arguments' must be a list")
+        return _single(self._show.apply(address, arguments, client.surface))
 
-    def _named(self, address: str, request: Request, peer: ZmqClient) -> JsonReply:
+    def _apply_name(self, address: str, request: Request, client: ZmqClient) -> JsonReply:
         name = request.get("name")
         if not isinstance(name, str):
-            raise BridgeError(f"'name' is the name of a look; {_shown(name)} came")
-        return _alone(self._desk.apply(address, [name], peer.surface))
+            raise BridgeError(f"'name' must be the name of a preset, not {_shorten(name)}")
+        return _single(self._show.apply(address, [name], client.surface))
 
-    def _list(self, request: Request, peer: ZmqClient) -> JsonReply:
+    def _list(self, request: Request, client: ZmqClient) -> JsonReply:
         parameters = [
             {
                 "address": parameter.address,
@@ -133,60 +140,61 @@ class Requests:
                 "description": parameter.description,
                 "effect": parameter.effect.value,
             }
-            for parameter in self._desk.parameters.values()
+            for parameter in self._show.parameters.values()
         ]
         actions = [
             {"address": action.address, "description": action.description, "argument": action.argument}
-            for action in self._desk.actions.values()
+            for action in self._show.actions.values()
         ]
         return {"parameters": parameters, "actions": actions}
 
 
 def encode(message: Mapping[str, object]) -> bytes:
-    """Strict JSON: what JSON has no word for becomes null, or its text."""
+    """Return strict JSON. Infinity and NaN become null, other objects their text."""
     return json.dumps(_plain(message), allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def _read(body: bytes) -> Request:
-    if len(body) > LARGEST_REQUEST:
-        raise BridgeError(f"a request of {len(body)} bytes; {LARGEST_REQUEST} is the most")
+def _parse(body: bytes) -> Request:
+    if len(body) > MAX_REQUEST_BYTES:
+        raise BridgeError(f"The request has {len(body)} bytes; the limit is {MAX_REQUEST_BYTES}")
     try:
-        request = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        request = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except RecursionError:
-        raise BridgeError("a request nested too deep") from None
-    except ValueError as error:  # what json and UTF-8 raise are both
-        raise BridgeError(f"a request is JSON in UTF-8: {error}") from None
+        raise BridgeError("The request is nested too deep") from None
+    except ValueError as error:  # Both json and the UTF-8 decoder raise it.
+        raise BridgeError(f"A request must be JSON in UTF-8: {error}") from None
     if not isinstance(request, dict):
-        raise BridgeError('a request is an object like {"do": "get", "address": "/strength"}')
+        raise BridgeError('A request must be an object like {"do": "get", "address": "/strength"}')
     return request
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
-def _can_be_echoed(value: object) -> bool:
+def _can_echo(value: object) -> bool:
+    """Return True if an ``id`` is short and finite enough to be repeated in the reply."""
     if isinstance(value, str):
-        return len(value) <= LONGEST_ID
+        return len(value) <= MAX_ID
     return value is None or (isinstance(value, int | float) and -(2**63) <= value < 2**63)
 
 
 def _address(value: object) -> str:
     if not isinstance(value, str):
-        raise BridgeError(f"an address is a text like '/strength'; {_shown(value)} came")
+        raise BridgeError(f"An address must be a text like '/strength', not {_shorten(value)}")
     return value if value.startswith("/") else f"/{value}"
 
 
-def _told(answer: ControlReply) -> JsonReply:
-    return {"accepted": answer.accepted, "value": answer.value, "note": answer.note}
+def _entry(reply: ControlReply) -> JsonReply:
+    return {"accepted": reply.accepted, "value": reply.value, "note": reply.note}
 
 
-def _alone(answer: ControlReply) -> JsonReply:
-    told: JsonReply = {"ok": answer.accepted, "note": answer.note}
-    return told if answer.accepted else {**told, "error": answer.note}
+def _single(reply: ControlReply) -> JsonReply:
+    entry: JsonReply = {"ok": reply.accepted, "note": reply.note}
+    return entry if reply.accepted else {**entry, "error": reply.note}
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     return repr(value[:60]) if isinstance(value, str) else "nothing" if value is None else type(value).__name__
 
 

@@ -1,7 +1,7 @@
-"""``zmq:`` and ``zmq+connect:`` out: every tick as an array message, to whoever listens.
+"""``zmq:`` and ``zmq+connect:`` sinks: every tick as an array message to all subscribers.
 
-A reader that is slow or gone costs the show nothing: its queue is short, and what does not fit into it is dropped for
-that reader alone.
+Each subscriber has a short queue. Frames that do not fit into it are dropped for that subscriber alone, so a slow or
+lost one never delays the show.
 """
 
 import numpy as np
@@ -9,73 +9,71 @@ import zmq
 
 from io_bridges.array_message import encode
 from io_bridges.frames import RenderedFrame, Tick
-from io_bridges.zmq_endpoint import Endpoint, Way, endpoint
+from io_bridges.zmq_endpoint import BindOrConnect, ZmqEndpoint
 from presets.errors import BridgeError
-
-DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
 
 _QUEUE = 2
 
 
 class ZmqSink:
-    """A PUB socket. The JSON part has the keys of `io_bridges.array_message.encode`."""
+    """A sink with a PUB socket. The JSON part has the keys of `io_bridges.array_message.encode`."""
 
-    def __init__(self, way: Way, address: str) -> None:
-        """`address` is a ZeroMQ endpoint; port 0 leaves the choice to the system, `status` tells it."""
-        self._way: Way = way
+    def __init__(self, mode: BindOrConnect, address: str) -> None:
+        """Set the ZeroMQ endpoint. The system chooses the port for port 0, and `status` returns it."""
+        self._mode: BindOrConnect = mode
         self._address = address
-        self._endpoint: Endpoint | None = None
+        self._endpoint: ZmqEndpoint | None = None
         self._written = 0
 
     def open(self, width: int, height: int, fps: float) -> None:
-        """Bind or connect; the size travels with every picture. Raises `BridgeUnavailable`."""
+        """Bind or connect. Each message carries its size. Raises `BridgeUnavailable`."""
         self.close()
-        opened = Endpoint(zmq.PUB, self._way, self._address)
-        opened.socket.setsockopt(zmq.SNDHWM, _QUEUE)
-        opened.start()
-        self._endpoint = opened
+        endpoint = ZmqEndpoint(zmq.PUB, self._mode, self._address)
+        endpoint.socket.setsockopt(zmq.SNDHWM, _QUEUE)
+        endpoint.start()
+        self._endpoint = endpoint
 
     def write(self, frame: RenderedFrame, tick: Tick) -> None:
-        """Publish one picture; never waits for a reader."""
-        opened = self._endpoint
-        if opened is None:
-            raise BridgeError(f"{self._address} is written before it is open")
-        opened.count_peers()
+        """Publish one frame without waiting for subscribers."""
+        endpoint = self._endpoint
+        if endpoint is None:
+            raise BridgeError(f"{self._address} was written to before it was open")
+        endpoint.count_peers()
         pixels = np.ascontiguousarray(frame.host_pixels())
-        # ZeroMQ reads the memory later: it may be lent only if nobody will write to it.
-        lend = not pixels.flags.writeable
+        # ZeroMQ reads the memory after this returns: sending without a copy is safe only for read-only pixels.
+        copy = pixels.flags.writeable
         try:
-            opened.socket.send_multipart(encode(frame, tick, pixels), zmq.NOBLOCK, copy=not lend)
+            endpoint.socket.send_multipart(encode(frame, tick, pixels), zmq.NOBLOCK, copy=copy)
         except zmq.ZMQError as error:
-            raise BridgeError(f"{opened.address}: {error.strerror}") from error
+            raise BridgeError(f"{endpoint.address}: {error.strerror}") from error
         self._written += 1
 
     def close(self) -> None:
-        """Give the port back; it is free when this returns."""
+        """Release the port. It is free when this returns."""
         if self._endpoint is not None:
             self._endpoint.close()
             self._endpoint = None
 
     def status(self) -> dict[str, object]:
-        """Pictures published, and how many readers there are."""
-        opened = self._endpoint
+        """Return the address, the number of subscribers and the number of frames published."""
+        endpoint = self._endpoint
         return {
-            "sink": "zmq" if self._way == "bind" else "zmq+connect",
-            "address": opened.address if opened else self._address,
-            "readers": opened.peers if opened else 0,
+            "sink": "zmq" if self._mode == "bind" else "zmq+connect",
+            "address": endpoint.address if endpoint else self._address,
+            "readers": endpoint.peers if endpoint else 0,
             "pictures": self._written,
         }
 
 
 class BindingZmqSink(ZmqSink):
-    """``zmq:``: readers connect here; on loopback unless another address is written."""
+    """``zmq:``: receivers connect to this sink."""
 
-    def __init__(self, place: str = "") -> None:
-        super().__init__("bind", endpoint(place, DEFAULT_ADDRESS))
+    def __init__(self, location: str) -> None:
+        super().__init__("bind", location)
 
 
 class ConnectingZmqSink(ZmqSink):
-    """``zmq+connect:``: the reader binds, and may come later or come back."""
+    """``zmq+connect:``: the receiver binds. It may start later, or come back."""
 
-    def __init__(self, place: str) -> None:
-        super().__init__("connect", endpoint(place))
+    def __init__(self, location: str) -> None:
+        super().__init__("connect", location)

@@ -1,1 +1,3 @@
-"""OSC control: packets taken apart, patterns matched, one UDP socket served."""
+"""Serve OSC control over UDP: parse packets, match address patterns, apply messages, send feedback."""
+
+__all__ = ["server"]

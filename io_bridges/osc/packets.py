@@ -1,8 +1,8 @@
-"""OSC datagrams taken apart under fixed limits, and single messages put together.
+"""Decoding of OSC datagrams under fixed limits, and encoding of single messages.
 
-OSC 1.0 (opensoundcontrol.org/spec-1_0), with the values read by python-osc's codec. The walk over bundles, and every
-size in them, is our own: python-osc's loops for ever on an element of size -4, sleeps on a timetag in the future,
-skips type tags it doesn't know without skipping their bytes, and reads a blob of negative size backwards.
+Follows OSC 1.0 (opensoundcontrol.org/spec-1_0). python-osc's codec reads the single values. Bundles and all sizes are
+checked here, because python-osc loops for ever on an element of size -4, sleeps on a timetag in the future, skips an
+unknown type tag without its bytes, and reads a blob of negative size backwards.
 """
 
 import struct
@@ -13,22 +13,22 @@ from typing import NamedTuple
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.parsing import osc_types
 
+from io_bridges.show_control import MAX_ADDRESS
 from presets.errors import BridgeError
 
-LONGEST_DATAGRAM = 65_507
-"""Bytes; the most that UDP over IPv4 can carry."""
-DEEPEST_BUNDLE = 8
-MOST_MESSAGES = 1024
-LONGEST_ADDRESS = 255
-MOST_ARGUMENTS = 128
-DEEPEST_ARRAY = 8
+MAX_DATAGRAM_BYTES = 65_507
+"""Largest payload of UDP over IPv4."""
+MAX_BUNDLE_DEPTH = 8
+MAX_MESSAGES = 1024
+MAX_ARGUMENTS = 128
+MAX_ARRAY_DEPTH = 8
 
 _BUNDLE = b"#bundle\0"
-_BUNDLE_HEADER = len(_BUNDLE) + 8  # and its timetag
+_BUNDLE_HEADER = len(_BUNDLE) + 8  # The timetag has 8 bytes.
 
 
 class MalformedPacket(BridgeError):
-    """A datagram that isn't OSC, or more of it than we take; nothing of it was applied."""
+    """A datagram that is not OSC or exceeds a limit. It is refused whole."""
 
 
 class Message(NamedTuple):
@@ -39,13 +39,13 @@ class Message(NamedTuple):
 
 
 class Impulse(Enum):
-    """What the type tag ``I`` (impulse, "bang", infinitum) carries: it happened, without a value."""
+    """The argument of type tag ``I`` (impulse, "bang", infinitum), which has no value."""
 
     IMPULSE = "impulse"
 
 
 class Colour(NamedTuple):
-    """An OSC ``r`` argument, 0 to 255 each. Not an int, so that no fader takes one for a number."""
+    """An OSC ``r`` argument, 0 to 255 each. It is not an int, so that no parameter takes it for a number."""
 
     red: int
     green: int
@@ -53,78 +53,81 @@ class Colour(NamedTuple):
     alpha: int
 
 
-def walk(datagram: bytes) -> list[Message]:
-    """The messages of a datagram in their order, bundles opened, timetags ignored: everything is meant now.
+def decode_packet(datagram: bytes) -> list[Message]:
+    """Return the messages of a datagram in order, with bundles flattened and timetags ignored.
 
-    Arguments are int, float, str, bool and None; what can't be a parameter's value arrives as bytes (blob), tuple
-    (midi, timetag), `Colour`, `Impulse` or list (array), which no coercion takes. Raises `MalformedPacket`.
+    Arguments that can be a parameter's value are int, float, str, bool or None. The others are bytes (blob), tuple
+    (midi, timetag), `Colour`, `Impulse` or list (array), which no parameter accepts. Raises `MalformedPacket`.
     """
-    if len(datagram) > LONGEST_DATAGRAM:
-        raise MalformedPacket(f"a datagram of {len(datagram)} bytes; {LONGEST_DATAGRAM} is the most")
+    if len(datagram) > MAX_DATAGRAM_BYTES:
+        raise MalformedPacket(f"a datagram of {len(datagram)} bytes; the limit is {MAX_DATAGRAM_BYTES}")
     messages: list[Message] = []
-    _element(datagram, 0, messages)
+    _decode_element(datagram, 0, messages)
     return messages
 
 
-def encode(address: str, value: str | float | int) -> bytes:
-    """One message with one argument: ``i``, ``f`` or ``s``; a bool goes as int 0 or 1, an int past 32 bits as ``h``."""
+def encode_message(address: str, value: str | float | int) -> bytes:
+    """Return a message with one argument: ``i``, ``f`` or ``s``.
+
+    A bool becomes the int 0 or 1, and an int of more than 32 bits becomes ``h``.
+    """
     builder = OscMessageBuilder(address)
     builder.add_arg(int(value) if isinstance(value, bool) else value)
     return bytes(builder.build().dgram)
 
 
-def _element(data: bytes, depth: int, messages: list[Message]) -> None:
+def _decode_element(data: bytes, depth: int, messages: list[Message]) -> None:
     if len(data) % 4:
-        raise MalformedPacket(f"misaligned: {len(data)} bytes are not a multiple of 4")
+        raise MalformedPacket(f"misaligned: {len(data)} bytes is not a multiple of 4")
     if data.startswith(_BUNDLE):
-        _bundle(data, depth, messages)
-    elif len(messages) == MOST_MESSAGES:
-        raise MalformedPacket(f"more than {MOST_MESSAGES} messages in one datagram")
+        _decode_bundle(data, depth, messages)
+    elif len(messages) == MAX_MESSAGES:
+        raise MalformedPacket(f"more than {MAX_MESSAGES} messages in one datagram")
     else:
-        messages.append(_message(data))
+        messages.append(_decode_message(data))
 
 
-def _bundle(data: bytes, depth: int, messages: list[Message]) -> None:
-    if depth == DEEPEST_BUNDLE:
-        raise MalformedPacket(f"bundles nested more than {DEEPEST_BUNDLE} deep")
+def _decode_bundle(data: bytes, depth: int, messages: list[Message]) -> None:
+    if depth == MAX_BUNDLE_DEPTH:
+        raise MalformedPacket(f"bundles nested more than {MAX_BUNDLE_DEPTH} deep")
     if len(data) < _BUNDLE_HEADER:
-        raise MalformedPacket("truncated: a bundle without its timetag")
+        raise MalformedPacket("truncated: a bundle without a timetag")
     index = _BUNDLE_HEADER
     while index < len(data):
-        (size,) = struct.unpack_from(">i", data, index)  # 4 bytes are there: everything is a multiple of 4
+        (size,) = struct.unpack_from(">i", data, index)  # Sizes are multiples of 4, so 4 bytes are left.
         index += 4
         if size <= 0:
             raise MalformedPacket(f"a bundle element of size {size}")
         if size > len(data) - index:
-            raise MalformedPacket(f"truncated: a bundle element of {size} bytes where {len(data) - index} are left")
-        _element(data[index : index + size], depth + 1, messages)
+            raise MalformedPacket(f"truncated: a bundle element of {size} bytes with {len(data) - index} left")
+        _decode_element(data[index : index + size], depth + 1, messages)
         index += size
 
 
-def _message(data: bytes) -> Message:
+def _decode_message(data: bytes) -> Message:
     if not data.startswith(b"/"):
-        raise MalformedPacket("not OSC: an address begins with '/'" if data else "empty: no message in it")
+        raise MalformedPacket("not OSC: an address must begin with '/'" if data else "empty: no message")
     address, index = _string(data, 0)
-    if len(address) > LONGEST_ADDRESS:
-        raise MalformedPacket(f"an address longer than {LONGEST_ADDRESS} characters")
-    if index == len(data):  # old senders leave the type tags out where there are no arguments
+    if len(address) > MAX_ADDRESS:
+        raise MalformedPacket(f"an address longer than {MAX_ADDRESS} characters")
+    if index == len(data):  # Old senders omit the type tags of a message without arguments.
         return Message(address, [])
     tags, index = _string(data, index)
     if not tags.startswith(","):
         raise MalformedPacket("type tags must begin with ','")
-    if len(tags) > MOST_ARGUMENTS + 1:
-        raise MalformedPacket(f"more than {MOST_ARGUMENTS} arguments in one message")
-    return Message(address, _arguments(data, index, tags[1:]))
+    if len(tags) > MAX_ARGUMENTS + 1:
+        raise MalformedPacket(f"more than {MAX_ARGUMENTS} arguments in one message")
+    return Message(address, _decode_arguments(data, index, tags[1:]))
 
 
-def _arguments(data: bytes, index: int, tags: str) -> list[object]:
+def _decode_arguments(data: bytes, index: int, tags: str) -> list[object]:
     arguments: list[object] = []
     open_arrays = [arguments]
     for tag in tags:
         if tag in _FIXED:
             size, read = _FIXED[tag]
             if index + size > len(data):
-                raise MalformedPacket(f"truncated: argument '{tag}' wants {size} bytes, {len(data) - index} are left")
+                raise MalformedPacket(f"truncated: argument '{tag}' needs {size} bytes, with {len(data) - index} left")
             value, index = read(data, index)
             open_arrays[-1].append(value)
         elif tag in "sS":
@@ -136,29 +139,27 @@ def _arguments(data: bytes, index: int, tags: str) -> list[object]:
         elif tag in _CONSTANT:
             open_arrays[-1].append(_CONSTANT[tag])
         elif tag == "[":
-            if len(open_arrays) > DEEPEST_ARRAY:
-                raise MalformedPacket(f"arrays nested more than {DEEPEST_ARRAY} deep")
+            if len(open_arrays) > MAX_ARRAY_DEPTH:
+                raise MalformedPacket(f"arrays nested more than {MAX_ARRAY_DEPTH} deep")
             array: list[object] = []
             open_arrays[-1].append(array)
             open_arrays.append(array)
         elif tag == "]" and len(open_arrays) > 1:
             open_arrays.pop()
         else:
-            raise MalformedPacket(
-                "an array closed that was never opened" if tag == "]" else f"an unknown type tag, {tag!r}"
-            )
+            raise MalformedPacket("']' without '['" if tag == "]" else f"unknown type tag {tag!r}")
     if len(open_arrays) > 1:
-        raise MalformedPacket("an array that is never closed")
+        raise MalformedPacket("'[' without ']'")
     if index != len(data):
-        raise MalformedPacket(f"{len(data) - index} bytes left over after the last argument")
+        raise MalformedPacket(f"{len(data) - index} bytes left after the last argument")
     return arguments
 
 
 def _string(data: bytes, index: int) -> tuple[str, int]:
-    # Not osc_types.get_string: it goes byte by byte, four milliseconds for a datagram full of text.
+    # osc_types.get_string reads byte by byte, which takes four milliseconds for a datagram full of text.
     end = data.find(0, index)
     if end < 0:
-        raise MalformedPacket("truncated: a string without its end")
+        raise MalformedPacket("truncated: a string without an end")
     try:
         text = data[index:end].decode("utf-8")
     except UnicodeDecodeError:
@@ -168,20 +169,20 @@ def _string(data: bytes, index: int) -> tuple[str, int]:
 
 def _blob(data: bytes, index: int) -> tuple[bytes, int]:
     if index + 4 > len(data):
-        raise MalformedPacket("truncated: a blob without its size")
+        raise MalformedPacket("truncated: a blob without a size")
     (size,) = struct.unpack_from(">i", data, index)
     if size < 0:
         raise MalformedPacket(f"a blob of size {size}")
     end = index + 4 + (size + 3) // 4 * 4
     if end > len(data):
-        raise MalformedPacket(f"truncated: a blob of {size} bytes where {len(data) - index - 4} are left")
+        raise MalformedPacket(f"truncated: a blob of {size} bytes with {len(data) - index - 4} left")
     return data[index + 4 : index + 4 + size], end
 
 
 def _character(data: bytes, index: int) -> tuple[str, int]:
     code, index = osc_types.get_int(data, index)
     if not 0 <= code < 128:
-        raise MalformedPacket(f"a character of code {code}; OSC's are ASCII")
+        raise MalformedPacket(f"character code {code} is not ASCII")
     return chr(code), index
 
 
@@ -199,6 +200,6 @@ _FIXED: dict[str, tuple[int, Callable[[bytes, int], tuple[object, int]]]] = {
     "m": (4, osc_types.get_midi),
     "t": (8, osc_types.get_timetag),
 }
-"""Bytes of each argument of fixed size, and what reads it: python-osc pads a truncated float in silence, so we ask."""
+"""Size in bytes and reader of each argument of fixed size. python-osc silently pads a truncated float."""
 
 _CONSTANT: dict[str, object] = {"T": True, "F": False, "N": None, "I": Impulse.IMPULSE}

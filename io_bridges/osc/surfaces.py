@@ -1,10 +1,10 @@
-"""Where OSC feedback goes: the configured targets, the surfaces that subscribed, and what waits to be sent to each.
+"""Targets of OSC feedback: the configured ones, those that subscribed, and the messages that wait for each.
 
-Who made a change decides who hears of it. UDP has no connections, and a surface usually sends from one port and listens
-on another, so the rule is: **everything that comes from a target's host counts as that target's own doing**, and is not
-sent to it, unless it comes from a port that is known to be another surface's (it subscribed from there, or listens
-there). A tablet that sends from a random port is never echoed; two programs on one machine hear each other as soon as
-both subscribe, or send from the port that they listen on.
+A change is sent to every target except the one that made it. UDP has no connections, and a surface often sends from one
+port and listens on another. So the rule is: **everything that comes from a target's host counts as made by that
+target**, unless it comes from a port that belongs to another surface, one that it subscribed from or listens on. A
+tablet that sends from a random port never gets an echo. Two programs on one machine get each other's changes once both
+subscribe, or send from the port that they listen on.
 """
 
 import math
@@ -13,145 +13,148 @@ from collections.abc import Callable, Iterable, Mapping
 from io_bridges.show_control import ShowControl, Subscription
 from presets.parameter_table import Value
 
-MOST_SUBSCRIBERS = 16
+MAX_SUBSCRIBERS = 16
 
-Endpoint = tuple[str, int]
-"""A host's IPv4 address and a UDP port."""
+UdpAddress = tuple[str, int]
+"""IPv4 address of a host, and a UDP port."""
 
 
 class FeedbackTarget:
-    """One listener: its endpoint, the changes that others made, and what else it is still to be sent."""
+    """One receiver of feedback, and what waits to be sent to it."""
 
-    def __init__(self, endpoint: Endpoint, expires: float, changes: Subscription) -> None:
-        self.endpoint = endpoint
+    def __init__(self, address: UdpAddress, expires: float, changes: Subscription) -> None:
+        self.address = address
         self.expires = expires
-        """`time.monotonic` seconds; infinite for a configured target."""
+        """End of the subscription in `time.monotonic` seconds; infinite for a configured target."""
         self._changes = changes
-        self._owed: dict[str, None] = {}
-        self._notes: dict[str, Value] = {}
+        self._parameters: dict[str, None] = {}
+        self._messages: dict[str, Value] = {}
 
-    def owe(self, addresses: Iterable[str]) -> None:
-        """Send these parameters with the next feedback, with the value that they have then."""
-        self._owed.update(dict.fromkeys(addresses))
+    def queue_parameters(self, addresses: Iterable[str]) -> None:
+        """Send the values of these parameters with the next feedback."""
+        self._parameters.update(dict.fromkeys(addresses))
 
-    def note(self, address: str, value: Value) -> None:
-        """Send something that is no parameter with the next feedback; the newest takes the place of an older one."""
-        self._notes[address] = value
+    def queue_message(self, address: str, value: Value) -> None:
+        """Send a message with the next feedback. It replaces an older one with the same address."""
+        self._messages[address] = value
 
-    def owes(self) -> bool:
-        """Whether something is to be sent, besides what the desk tells."""
-        return bool(self._owed or self._notes)
+    def has_queued(self) -> bool:
+        """Return True if anything is queued, besides the changes of the subscription."""
+        return bool(self._parameters or self._messages)
 
-    def take(self, current: Callable[[], Mapping[str, Value]]) -> dict[str, Value]:
-        """Everything to be sent now; `current` tells the parameters' values."""
+    def take(self, read_values: Callable[[], Mapping[str, Value]]) -> dict[str, Value]:
+        """Return and forget everything to be sent. `read_values` returns the values of all parameters."""
         values = self._changes.take()
-        if self._owed:
-            now = current()  # read after the changes were taken: what is sent last is never an older value
-            values.update((address, now[address]) for address in self._owed)
-            self._owed.clear()
-        values.update(self._notes)
-        self._notes.clear()
+        if self._parameters:
+            current = read_values()  # Read after the changes are taken, so that no older value is sent last.
+            values.update((address, current[address]) for address in self._parameters)
+            self._parameters.clear()
+        values.update(self._messages)
+        self._messages.clear()
         return values
 
     def close(self) -> None:
-        """Stop listening to the desk."""
+        """End the subscription to changes."""
         self._changes.close()
 
 
 class Surfaces:
-    """All targets. Used on the control's thread only."""
+    """All feedback targets. Used on the control's thread only."""
 
-    def __init__(self, desk: ShowControl, wake: Callable[[], None]) -> None:
-        self._desk = desk
+    def __init__(self, show: ShowControl, wake: Callable[[], None]) -> None:
+        self._show = show
         self._wake = wake
-        self._targets: dict[Endpoint, FeedbackTarget] = {}
-        self._senders: dict[Endpoint, FeedbackTarget] = {}
-        """The endpoint that each subscriber asked from."""
+        self._targets: dict[UdpAddress, FeedbackTarget] = {}
+        self._senders: dict[UdpAddress, FeedbackTarget] = {}
+        """Targets by the address that each subscriber sent from."""
 
     def __len__(self) -> int:
         return len(self._targets)
 
     def targets(self) -> list[FeedbackTarget]:
-        """Every target, as it stands now."""
+        """Return a copy of the list of targets."""
         return list(self._targets.values())
 
-    def owe_something(self) -> bool:
-        """Whether any target is to be sent something, besides what the desk tells."""
-        return any(target.owes() for target in self._targets.values())
+    def any_queued(self) -> bool:
+        """Return True if anything is queued for any target, besides changes."""
+        return any(target.has_queued() for target in self._targets.values())
 
-    def add(self, endpoint: Endpoint) -> None:
-        """A configured target; it is sent every value."""
-        self._add(endpoint, math.inf)
+    def add(self, address: UdpAddress) -> None:
+        """Add a configured target. It gets every value at first."""
+        self._add(address, math.inf)
 
-    def subscribe(self, sender: Endpoint, endpoint: Endpoint, expires: float) -> bool:
-        """A subscriber, or a longer life for one; it is sent every value. False if there are too many already.
+    def subscribe(self, sender: UdpAddress, address: UdpAddress, expires: float) -> bool:
+        """Add a subscriber or renew its subscription; it gets every value. Return False if there are too many.
 
-        A sender that asks for another port than before has moved there.
+        A sender that asks for another port than before moves its subscription there.
         """
         former = self._senders.get(sender)
-        if former is not None and former.endpoint != endpoint:
-            self._drop(former)
-        target = self._targets.get(endpoint)
+        if former is not None and former.address != address:
+            self._remove(former)
+        target = self._targets.get(address)
         if target is None:
-            if sum(target.expires < math.inf for target in self._targets.values()) >= MOST_SUBSCRIBERS:
+            if sum(target.expires < math.inf for target in self._targets.values()) >= MAX_SUBSCRIBERS:
                 return False
-            target = self._add(endpoint, expires)
+            target = self._add(address, expires)
         elif target.expires < math.inf:
             target.expires = expires
             self._forget_senders(target)
-        target.owe(self._desk.parameters)
+        target.queue_parameters(self._show.parameters)
         self._senders[sender] = target
         return True
 
-    def unsubscribe(self, sender: Endpoint, endpoint: Endpoint) -> bool:
-        """Forget a subscriber by the endpoint it asked from or listens on. False if there is none.
+    def unsubscribe(self, sender: UdpAddress, address: UdpAddress) -> bool:
+        """Remove a subscriber by the address that it sent from or listens on. Return False if there is none.
 
-        A configured target stays.
+        A configured target is never removed.
         """
-        target = self._senders.get(sender) or self._targets.get(endpoint)
+        target = self._senders.get(sender) or self._targets.get(address)
         if target is None or target.expires == math.inf:
             return False
-        self._drop(target)
+        self._remove(target)
         return True
 
     def expire(self, now: float) -> None:
-        """Forget the subscribers that were not renewed in time."""
+        """Remove the subscribers that did not renew in time."""
         for target in self.targets():
             if target.expires <= now:
-                self._drop(target)
+                self._remove(target)
 
-    def relay(self, sender: Endpoint, address: str) -> None:
-        """Tell the other surfaces of the sender's own host what a known surface set; the desk tells all other hosts."""
-        owner = self._owner(sender)
+    def relay(self, sender: UdpAddress, address: str) -> None:
+        """Send a parameter that a known surface set to the other surfaces on its host.
+
+        The show's subscriptions send it to all other hosts.
+        """
+        owner = self._target_from(sender)
         if owner is not None:
             for target in self._targets.values():
-                if target is not owner and target.endpoint[0] == sender[0]:
-                    target.owe((address,))
+                if target is not owner and target.address[0] == sender[0]:
+                    target.queue_parameters((address,))
 
-    def known(self, sender: Endpoint) -> list[FeedbackTarget]:
-        """The targets that a sender is heard by: its own, or else those of its host; empty for a stranger."""
-        owner = self._owner(sender)
+    def targets_of(self, sender: UdpAddress) -> list[FeedbackTarget]:
+        """Return the sender's own target, or else all targets on its host. A stranger has none."""
+        owner = self._target_from(sender)
         if owner is not None:
             return [owner]
-        return [target for target in self._targets.values() if target.endpoint[0] == sender[0]]
+        return [target for target in self._targets.values() if target.address[0] == sender[0]]
 
     def close(self) -> None:
-        """Forget every target."""
+        """Remove all targets."""
         for target in self.targets():
-            self._drop(target)
+            self._remove(target)
 
-    def _owner(self, sender: Endpoint) -> FeedbackTarget | None:
+    def _target_from(self, sender: UdpAddress) -> FeedbackTarget | None:
         return self._senders.get(sender) or self._targets.get(sender)
 
-    def _add(self, endpoint: Endpoint, expires: float) -> FeedbackTarget:
-        target = FeedbackTarget(endpoint, expires, self._desk.subscribe(f"osc:{endpoint[0]}:", self._wake))
-        target.owe(self._desk.parameters)
-        self._targets[endpoint] = target
+    def _add(self, address: UdpAddress, expires: float) -> FeedbackTarget:
+        target = FeedbackTarget(address, expires, self._show.subscribe(f"osc:{address[0]}:", self._wake))
+        target.queue_parameters(self._show.parameters)
+        self._targets[address] = target
         return target
 
-    def _drop(self, target: FeedbackTarget) -> None:
+    def _remove(self, target: FeedbackTarget) -> None:
         target.close()
-        del self._targets[target.endpoint]
+        del self._targets[target.address]
         self._forget_senders(target)
 
     def _forget_senders(self, target: FeedbackTarget) -> None:
