@@ -46,9 +46,7 @@ class ClipEncoder:
         """
         codec = CODECS.get(path.suffix.lower())
         if codec is None:
-            raise SettingsError(
-                f"Cannot write {path}: its name must end in one of {', '.join(CODECS)}, .png, .jpg"
-            )
+            raise SettingsError(f"Cannot write {path}: its name must end in one of {', '.join(CODECS)}, .png, .jpg")
         if codec.pixel_format == "yuv420p" and (width % 2 or height % 2):
             raise SettingsError(
                 f"H.264 needs an even width and height, not {width}x{height}. Choose .mkv or another size"

@@ -75,9 +75,7 @@ class ShowControl(Protocol):
         """
 
 
-def apply_values(
-    show: ShowControl, values: Mapping[str, object], sender: str
-) -> tuple[dict[str, ControlReply], int]:
+def apply_values(show: ShowControl, values: Mapping[str, object], sender: str) -> tuple[dict[str, ControlReply], int]:
     """Apply the values of one request. Return the replies by address, and the number of addresses without a reply.
 
     The slash at the start of an address may be missing. An unknown address gets a reply with a suggestion, which is

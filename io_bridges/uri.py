@@ -55,7 +55,7 @@ def sink_size(uri: str) -> tuple[int, int] | None:
 def parse(uri: str, kind: Kind) -> BridgeUri:
     """Parse a URI and check every part of it. Imports no bridge. Raises `SettingsError`."""
     known = schemes(kind)
-    name, colon, rest = uri.partition(":")
+    name, _, rest = uri.partition(":")
     scheme = known.get(name.lower())
     if scheme is None:
         hint = f" Did you mean file:{uri}?" if kind == "source" and Path(uri).is_file() else ""

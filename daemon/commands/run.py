@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from daemon.stage.settings import Settings, parse_address, parse_size
-from io_bridges.zmq_endpoint import endpoint
+from io_bridges.uri import parse_endpoint
 
 HELP_SINK = "where pictures go; may be given several times (default: zmq:tcp://127.0.0.1:5556)"
 
@@ -76,7 +76,7 @@ def run(
         fps=fps,
         osc=parse_address(osc),
         osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
-        control=endpoint(str(control_address)) if control_address else None,
+        control=parse_endpoint(str(control_address)) if control_address else None,
         web=parse_address(web),
         state=state_path,
         safe_picture=safe_picture,

@@ -17,8 +17,7 @@ from daemon.link.endpoint import bind
 from daemon.shared.clock import NS, Clock
 from daemon.shared.crash_loop import restart_on_crash
 from daemon.shared.refusals import Refusals
-from io_bridges.frames import Frame, Pixels, RenderedFrame
-from io_bridges.opencv_import import LONGEST_SIDE
+from io_bridges.frames import LONGEST_SIDE, Frame, Pixels, RenderedFrame
 from io_bridges.wakeup_socket import WakeupSocket
 from presets.errors import RendererError
 

@@ -144,7 +144,7 @@ class ParameterStore:
         with self._lock:
             return dict(self._values)
 
-    def looks(self) -> list[str]:
+    def preset_names(self) -> list[str]:
         """Return the names of the presets that can be loaded, in order."""
         return self._library.names()
 

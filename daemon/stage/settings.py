@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from io_bridges import uri
+from io_bridges import schemes, uri
 from presets.errors import SettingsError
 
 
@@ -38,11 +38,16 @@ class Settings:
     gpu_share: float | None = None
     """How much of the device's memory and time the renderer may take, above 0; None is all of it."""
 
+    def __post_init__(self) -> None:
+        """Raise `SettingsError` if two bridges claim the same port, file or folder."""
+        listeners = {"--control": self.control, "--web": self.web and f"tcp://{self.web}"}
+        uri.refuse_duplicates(self.source, self.sinks, {name: each for name, each in listeners.items() if each})
+
 
 def parse_size(text: str) -> tuple[int, int]:
     """``640x480`` to (640, 480)."""
     try:
-        return uri.parse_size(text)
+        return schemes.parse_size(text)
     except ValueError as error:
         raise SettingsError(f"a size is {error}; {text!r} stands there") from error
 

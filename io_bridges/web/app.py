@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from io_bridges.show_control import ControlReply, ShowControl
+from io_bridges.show_control import ControlReply, ShowControl, apply_values
 from io_bridges.web import json_messages, picture_socket
 from io_bridges.web.control_socket import ControlSocket
 from io_bridges.web.preview import WebPreview
@@ -69,7 +69,8 @@ class WebApp:
     async def _put_values(self, request: Request) -> Response:
         sender = _sender(request)
         values = await self._body(request, sender)
-        return _replies([self._show.apply(address, (value,), sender) for address, value in values.items()])
+        replies, omitted = apply_values(self._show, values, sender)
+        return _replies(list(replies.values()), omitted)
 
     async def _post_action(self, request: Request) -> Response:
         sender, address = _sender(request), f"/{request.path_params['name']}"
@@ -143,10 +144,13 @@ def _json(value: object, status_code: int = 200) -> Response:
     return Response(json_messages.encode(value), status_code, media_type="application/json")
 
 
-def _replies(replies: list[ControlReply]) -> Response:
+def _replies(replies: list[ControlReply], omitted: int = 0) -> Response:
     """Return 200 if every value was taken, otherwise 422. A refused value does not hold back the others."""
-    accepted = all(reply.accepted for reply in replies)
-    return _json({"answers": [json_messages.reply_json(reply) for reply in replies]}, 200 if accepted else 422)
+    accepted = not omitted and all(reply.accepted for reply in replies)
+    body: dict[str, object] = {"answers": [json_messages.reply_json(reply) for reply in replies]}
+    if omitted:
+        body["omitted"] = omitted  # Unknown addresses that got no reply of their own.
+    return _json(body, 200 if accepted else 422)
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from io_bridges.frames import Pixels, RenderedFrame, Tick
-from io_bridges.opencv_import import opencv
+from io_bridges.lazy_imports import opencv
 
 
 class Jpeg(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the tests of OSC share: a served control, and a surface on a UDP socket."""
+"""Helpers for the OSC tests: a running control, and a surface on a UDP socket."""
 
 import socket
 import threading
@@ -7,30 +7,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pythonosc.osc_message_builder import build_msg
-from show_control_fake import RecordingDesk
+from show_control_fake import RecordingShow
 
-from io_bridges.osc.packets import Message, walk
+from io_bridges.osc.packets import Message, decode_packet
 from io_bridges.osc.server import OscControl
 
 LONG = 20.0
-"""Seconds after which something that is waited for counts as not happening."""
+"""Seconds to wait for something before the test fails."""
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LONG
     while not condition():
-        assert time.monotonic() < deadline, "it never happened"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.005)
 
 
 @contextmanager
-def serving(control: OscControl, desk: RecordingDesk) -> Iterator[OscControl]:
-    control.open(desk)
+def serving(control: OscControl, show: RecordingShow) -> Iterator[OscControl]:
+    control.open(show)
     thread = threading.Thread(target=control.serve)
     thread.start()
     try:
         yield control
-        assert thread.is_alive(), "a message ended the control"
+        assert thread.is_alive(), "a message stopped the control"
     finally:
         control.stop()
         thread.join(LONG)
@@ -39,7 +39,7 @@ def serving(control: OscControl, desk: RecordingDesk) -> Iterator[OscControl]:
 
 
 class Surface:
-    """A UDP socket that sends to the control and listens on the same port."""
+    """A UDP socket that sends to the control and receives on the same port."""
 
     def __init__(self, control: OscControl | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -47,7 +47,7 @@ class Surface:
         self.socket.settimeout(LONG)
         self.port = self.socket.getsockname()[1]
         self.control = control
-        self.heard: list[Message] = []
+        self.received: list[Message] = []
 
     def send(self, address: str, *arguments: object) -> None:
         self.send_raw(build_msg(address, list(arguments)).dgram)
@@ -56,12 +56,12 @@ class Surface:
         assert self.control is not None
         self.socket.sendto(datagram, self.control.address)
 
-    def hear(self, address: str, value: object) -> None:
-        """Wait until this value comes; what else comes is kept in `heard`."""
+    def wait_for(self, address: str, value: object) -> None:
+        """Wait for this value. Every message is kept in `received`."""
         while True:
-            self.heard += walk(self.socket.recv(65535))
-            if self.heard[-1] == Message(address, [value]):
+            self.received += decode_packet(self.socket.recv(65535))
+            if self.received[-1] == Message(address, [value]):
                 return
 
-    def hears_of(self, address: str) -> list[object]:
-        return [message.arguments[0] for message in self.heard if message.address == address]
+    def values_of(self, address: str) -> list[object]:
+        return [message.arguments[0] for message in self.received if message.address == address]

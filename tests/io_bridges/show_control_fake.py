@@ -1,4 +1,4 @@
-"""`RecordingDesk`: a desk over the real parameters, with their real coercion, that remembers what came."""
+"""`RecordingShow`: a `ShowControl` with the real parameters and their coercion, which records every message."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,23 +10,23 @@ from presets.parameters import ACTIONS, Action
 
 
 class RecordingSubscription:
-    def __init__(self, desk: "RecordingDesk", surface: str, wake: Callable[[], None]) -> None:
-        self.desk, self.surface, self.wake = desk, surface, wake
+    def __init__(self, show: "RecordingShow", surface: str, wake: Callable[[], None]) -> None:
+        self.show, self.surface, self.wake = show, surface, wake
         self.changes: dict[str, Value] = {}
 
     def take(self) -> dict[str, Value]:
-        with self.desk.lock:
+        with self.show.lock:
             taken, self.changes = self.changes, {}
         return taken
 
     def close(self) -> None:
-        with self.desk.lock:
-            if self in self.desk.subscriptions:
-                self.desk.subscriptions.remove(self)
+        with self.show.lock:
+            if self in self.show.subscriptions:
+                self.show.subscriptions.remove(self)
 
 
-class RecordingDesk:
-    """A `Desk` without a show behind it."""
+class RecordingShow:
+    """A `ShowControl` without a stage."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -45,29 +45,29 @@ class RecordingDesk:
         return {action.address: action for action in ACTIONS}
 
     def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
-        answer = self._answer(address, arguments, sender)
+        reply = self._reply(address, arguments, sender)
         with self.lock:
             self.applied.append((address, tuple(arguments), sender))
-        return answer
+        return reply
 
-    def _answer(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+    def _reply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
         if address in self.actions:
             return ControlReply(address, True, None)
         if address not in PARAMETERS:
-            return ControlReply(address, False, None, f"no parameter is called {address}")
+            return ControlReply(address, False, None, f"There is no {address}.")
         if len(arguments) != 1:
-            return ControlReply(address, False, None, f"one value is expected, {len(arguments)} came")
+            return ControlReply(address, False, None, f"One value is expected, not {len(arguments)}.")
         try:
             value = PARAMETERS[address].coerce(arguments[0])
         except ParameterRefused as error:
             return ControlReply(address, False, None, str(error))
         with self.lock:
             self._values[address] = value
-            told = [s for s in self.subscriptions if not sender.startswith(s.surface)]
-            for subscription in told:
+            receivers = [s for s in self.subscriptions if not sender.startswith(s.surface)]
+            for subscription in receivers:
                 subscription.changes.pop(address, None)
                 subscription.changes[address] = value
-        for subscription in told:
+        for subscription in receivers:
             subscription.wake()
         return ControlReply(address, True, value, "" if value == arguments[0] else f"taken as {value}")
 
@@ -75,7 +75,7 @@ class RecordingDesk:
         with self.lock:
             return dict(self._values)
 
-    def looks(self) -> list[str]:
+    def preset_names(self) -> list[str]:
         return ["aurora", "neon"]
 
     def status(self) -> dict[str, object]:

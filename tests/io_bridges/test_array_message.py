@@ -1,4 +1,4 @@
-"""The array message codec: what it takes, and that anything else is refused by name and never crashes."""
+"""The array message codec: what it accepts, and that it refuses everything else by name."""
 
 import json
 
@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from io_bridges.array_message import LONGEST_HEADER, REASONS, MessageRefused, decode, encode
+from io_bridges.array_message import MAX_HEADER_BYTES, REASONS, MessageRefused, decode, encode
 from io_bridges.frames import RenderedFrame, Tick
 
-PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+PIXELS = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 GOOD = {"dtype": "uint8", "shape": [4, 5, 3]}
 
 
-def message(pixels=PICTURE, **keys):
+def message(pixels=PIXELS, **keys):
     header = {"dtype": str(pixels.dtype), "shape": pixels.shape, **keys}
     return [json.dumps(header).encode(), pixels.tobytes()]
 
@@ -25,14 +25,14 @@ def refused(parts):
     return caught.value.reason
 
 
-def test_the_message_of_pyzmqs_documentation_is_a_picture():
+def test_pyzmq_documented_message():
     decoded = decode(message())
-    assert np.array_equal(decoded.rgb(), PICTURE)
+    assert np.array_equal(decoded.rgb(), PIXELS)
     assert decoded.index is None
     assert decoded.captured_at is None
 
 
-def test_the_pixels_are_the_messages_own_memory_and_read_only():
+def test_pixels_are_not_copied():
     parts = message()
     decoded = decode(parts)
     assert np.shares_memory(decoded.rgb(), np.frombuffer(parts[1], np.uint8))
@@ -40,24 +40,24 @@ def test_the_pixels_are_the_messages_own_memory_and_read_only():
     assert not decode([parts[0], bytearray(parts[1])]).pixels.flags.writeable
 
 
-def test_our_further_keys_are_read():
-    decoded = decode(message(PICTURE[::-1, :, ::-1], format="bgr", origin="bottom-left", index=7, captured_at=123))
-    assert np.array_equal(decoded.rgb(), PICTURE)
+def test_optional_keys_are_read():
+    decoded = decode(message(PIXELS[::-1, :, ::-1], format="bgr", origin="bottom-left", index=7, captured_at=123))
+    assert np.array_equal(decoded.rgb(), PIXELS)
     assert (decoded.index, decoded.captured_at) == (7, 123)
 
 
-def test_imagezmqs_publisher_sends_bgr():
-    assert np.array_equal(decode(message(PICTURE[:, :, ::-1], msg="camera 1")).rgb(), PICTURE)
+def test_imagezmq_message_is_bgr():
+    assert np.array_equal(decode(message(PIXELS[:, :, ::-1], msg="camera 1")).rgb(), PIXELS)
 
 
-def test_gray_may_have_two_dimensions_and_four_channels_are_rgba():
-    gray = PICTURE[:, :, 0]
+def test_gray_and_rgba_shapes():
+    gray = PIXELS[:, :, 0]
     assert np.array_equal(decode(message(gray)).rgb()[:, :, 2], gray)
     assert decode(message(np.zeros((4, 5, 4), np.uint8))).format == "rgba"
 
 
-def test_a_topic_may_come_first():
-    assert np.array_equal(decode([b"camera", *message()]).rgb(), PICTURE)
+def test_topic_part_is_skipped():
+    assert np.array_equal(decode([b"camera", *message()]).rgb(), PIXELS)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_a_topic_may_come_first():
         ({"captured_at": 10**4000}, "captured_at"),
     ],
 )
-def test_each_wrong_field_is_refused_by_its_name(keys, reason):
+def test_wrong_field_names_its_reason(keys, reason):
     assert reason in REASONS
-    assert refused([json.dumps(GOOD | keys).encode(), PICTURE.tobytes()]) == reason
+    assert refused([json.dumps(GOOD | keys).encode(), PIXELS.tobytes()]) == reason
 
 
 @pytest.mark.parametrize(
@@ -102,27 +102,27 @@ def test_each_wrong_field_is_refused_by_its_name(keys, reason):
         b"null",
         b"{",
         b"\xff\xfe",
-        b"[" * LONGEST_HEADER,
+        b"[" * MAX_HEADER_BYTES,
         b'{"a":' * 800,
-        b" " * (LONGEST_HEADER + 1),
-        json.dumps(GOOD | {"note": "x" * LONGEST_HEADER}).encode(),
+        b" " * (MAX_HEADER_BYTES + 1),
+        json.dumps(GOOD | {"note": "x" * MAX_HEADER_BYTES}).encode(),
     ],
 )
-def test_a_header_that_is_no_short_json_object_is_refused(header):
-    assert refused([header, PICTURE.tobytes()]) == "header"
+def test_bad_header_is_refused(header):
+    assert refused([header, PIXELS.tobytes()]) == "header"
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 9])
-def test_another_number_of_parts_is_refused(count):
+def test_wrong_part_count_is_refused(count):
     assert refused([b"{}"] * count) == "parts"
 
 
-def test_truncated_pixels_are_refused_with_both_counts():
-    with pytest.raises(MessageRefused, match="60 bytes, 59 came"):
-        decode([json.dumps(GOOD).encode(), PICTURE.tobytes()[:-1]])
+def test_truncated_pixels_are_refused():
+    with pytest.raises(MessageRefused, match="60 bytes; this one has 59"):
+        decode([json.dumps(GOOD).encode(), PIXELS.tobytes()[:-1]])
 
 
-# A busy machine is no failure.
+# A busy machine must not fail these tests.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 json_values = st.recursive(
@@ -146,7 +146,7 @@ headers = st.fixed_dictionaries(
 
 @patient
 @given(st.lists(headers | st.binary(max_size=200), max_size=4))
-def test_random_parts_give_a_picture_or_a_named_refusal(parts):
+def test_random_parts_decode_or_refuse(parts):
     refusal = None
     try:
         shape = decode(parts).rgb().shape
@@ -166,7 +166,7 @@ def test_random_parts_give_a_picture_or_a_named_refusal(parts):
     layout=st.sampled_from([("gray", 1), ("rgb", 3), ("bgr", 3), ("rgba", 4), ("bgra", 4)]),
     cut=st.integers(-3, 3),
 )
-def test_only_the_exact_byte_count_is_a_picture(height, width, layout, cut):
+def test_byte_count_must_be_exact(height, width, layout, cut):
     name, channels = layout
     size = max(0, height * width * channels + cut)
     header = json.dumps({"dtype": "uint8", "shape": [height, width, channels], "format": name}).encode()
@@ -176,9 +176,9 @@ def test_only_the_exact_byte_count_is_a_picture(height, width, layout, cut):
         assert refused([header, bytes(size)]) == "size"
 
 
-def test_what_is_encoded_is_decoded_and_tells_where_it_came_from():
-    frame = RenderedFrame(PICTURE, index=41, source_index=12, captured_at=999, revision=3)
-    parts = encode(frame, Tick(index=50, at=0, repeated=True), PICTURE)
+def test_encode_decode_round_trip():
+    frame = RenderedFrame(PIXELS, index=41, source_index=12, captured_at=999, revision=3)
+    parts = encode(frame, Tick(index=50, at=0, repeated=True), PIXELS)
     header = json.loads(parts[0])
     assert header == {
         "dtype": "uint8",
@@ -193,5 +193,5 @@ def test_what_is_encoded_is_decoded_and_tells_where_it_came_from():
         "repeated": True,
     }
     decoded = decode(parts)
-    assert np.array_equal(decoded.rgb(), PICTURE)
+    assert np.array_equal(decoded.rgb(), PIXELS)
     assert (decoded.index, decoded.captured_at) == (41, 999)

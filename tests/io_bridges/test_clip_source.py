@@ -1,4 +1,4 @@
-"""``file:`` live: at the clip's own rate, in a loop, dropping what is late, stills too."""
+"""``file:`` source: the clip's own rate, looping, dropping late frames, still images."""
 
 import time
 
@@ -11,12 +11,12 @@ from io_bridges.clip_source import ClipSource
 from io_bridges.image_files import write_still
 from presets.errors import BridgeError
 
-pytest.importorskip("av", reason="clips want PyAV: pip install 'streamflow-live[video]'")
+pytest.importorskip("av", reason="clips need PyAV: pip install 'streamflow-live[video]'")
 
 
 @pytest.fixture
 def clip(tmp_path):
-    """Eight pictures without loss at 40 Hz: a fifth of a second."""
+    """Write eight lossless frames at 40 Hz, a fifth of a second."""
     path = tmp_path / "cards.mkv"
     with ClipWriter(path, 64, 48, 40) as writer:
         for index in range(8):
@@ -25,7 +25,7 @@ def clip(tmp_path):
 
 
 def number(frame):
-    """Which of the eight pictures it is."""
+    """Return the number of the frame, 0 to 7."""
     return next(index for index in range(8) if np.array_equal(frame.pixels, draw_card(index, 64, 48)))
 
 
@@ -38,8 +38,8 @@ def read(source, count):
     return frames
 
 
-def test_it_plays_in_order_goes_round_and_opens_again(clip):
-    source = ClipSource(str(clip), fps=10)  # slow, so that a busy machine drops nothing
+def test_plays_in_order_loops_and_reopens(clip):
+    source = ClipSource(str(clip), fps=10)  # Slow, so that a busy machine drops nothing.
     for _ in range(2):
         source.open()
         frames = read(source, 10)
@@ -51,17 +51,17 @@ def test_it_plays_in_order_goes_round_and_opens_again(clip):
         source.close()
 
 
-def test_pictures_are_not_given_before_they_are_due(clip):
+def test_frames_wait_until_due(clip):
     source = ClipSource(str(clip))
     source.open()
     opened_at = time.monotonic()
     for frame in read(source, 16):
-        played = frame.index  # at least this many periods of 1/40 s
+        played = frame.index  # At least this many periods of 1/40 s.
         assert (frame.captured_at / 1e9) - opened_at >= played / 40 - 0.02
     source.close()
 
 
-def test_a_reader_that_was_away_gets_the_picture_of_now(clip):
+def test_late_reader_gets_current_frame(clip):
     source = ClipSource(str(clip), loop=True, fps=20)
     source.open()
     started = time.monotonic()
@@ -75,20 +75,20 @@ def test_a_reader_that_was_away_gets_the_picture_of_now(clip):
     source.close()
 
 
-def test_after_a_long_stall_it_goes_on_where_it_was(clip):
+def test_resumes_after_long_stall(clip):
     source = ClipSource(str(clip), fps=200)
     source.open()
     read(source, 1)
-    time.sleep(0.8)  # 160 pictures
+    time.sleep(0.8)  # 160 frames.
     before = source.status()["dropped"]
     assert read(source, 1)[0].index == 1
     assert source.status()["dropped"] - before <= 30
     read(source, 4)
-    assert source.status()["dropped"] - before < 90  # racing would drop 150
+    assert source.status()["dropped"] - before < 90  # Racing would drop 150.
     source.close()
 
 
-def test_without_loop_it_ends_and_says_so(clip):
+def test_ends_without_loop(clip):
     source = ClipSource(str(clip), loop=False)
     source.open()
     seen = []
@@ -102,7 +102,7 @@ def test_without_loop_it_ends_and_says_so(clip):
     source.close()
 
 
-def test_a_still_comes_again_and_again_without_being_copied(tmp_path):
+def test_still_repeats_without_copy(tmp_path):
     card = draw_card(3, 64, 48)
     write_still(tmp_path / "card.png", card)
     source = ClipSource(str(tmp_path / "card.png"), fps=100)
@@ -121,7 +121,7 @@ def test_a_still_comes_again_and_again_without_being_copied(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["gone.mp4", "gone.png", "broken.mp4", "broken.jpg"])
-def test_opening_what_cannot_be_decoded_is_an_error_with_its_path(tmp_path, name):
+def test_undecodable_file_is_named(tmp_path, name):
     if name.startswith("broken"):
         (tmp_path / name).write_bytes(bytes(range(256)) * 40)
     source = ClipSource(str(tmp_path / name))
@@ -129,11 +129,11 @@ def test_opening_what_cannot_be_decoded_is_an_error_with_its_path(tmp_path, name
         with pytest.raises(BridgeError, match=name):
             source.open()
     source.close()
-    with pytest.raises(BridgeError, match="before it is open"):
+    with pytest.raises(BridgeError, match="before it was open"):
         source.read(0.0)
 
 
-def test_a_clip_that_is_taken_away_while_it_plays_is_an_error(clip):
+def test_deleted_clip_is_an_error(clip):
     source = ClipSource(str(clip), fps=200)
     source.open()
     clip.unlink()

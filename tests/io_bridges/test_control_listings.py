@@ -1,4 +1,4 @@
-"""The listings of docs/control.md, run as they stand there (on ports that are free)."""
+"""The code examples of docs/control.md, run on free ports."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from show_control_fake import RecordingDesk
+from show_control_fake import RecordingShow
 
 from io_bridges.osc.server import OscControl
 from io_bridges.zmq_control import ZmqControl
@@ -26,60 +26,60 @@ def listing(language: str, containing: str) -> str:
 
 
 @pytest.fixture
-def show() -> Iterator[tuple[RecordingDesk, OscControl, ZmqControl]]:
-    desk, osc, router = RecordingDesk(), OscControl(port=0), ZmqControl("tcp://127.0.0.1:*")
+def controls() -> Iterator[tuple[RecordingShow, OscControl, ZmqControl]]:
+    show, osc, router = RecordingShow(), OscControl(port=0), ZmqControl("tcp://127.0.0.1:*")
     threads = []
     for control in (osc, router):
-        control.open(desk)
+        control.open(show)
         threads.append(threading.Thread(target=control.serve))
         threads[-1].start()
-    yield desk, osc, router
+    yield show, osc, router
     for control, thread in zip((osc, router), threads, strict=True):
         control.stop()
         thread.join(LONG)
         control.close()
 
 
-def wait_for_value(desk: RecordingDesk, address: str, value: object) -> None:
+def wait_for_value(show: RecordingShow, address: str, value: object) -> None:
     deadline = time.monotonic() + LONG
-    while desk.values()[address] != value:
+    while show.values()[address] != value:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_osc_from_python(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
-    desk, osc, _ = show
+def test_osc_from_python(controls: tuple[RecordingShow, OscControl, ZmqControl]) -> None:
+    show, osc, _ = controls
     code = listing("python", "SimpleUDPClient").replace("9000", str(osc.address[1]))
     subprocess.run([sys.executable, "-c", code], check=True, timeout=LONG)
-    wait_for_value(desk, "/prompt/2/weight", 0.5)
-    assert desk.values()["/prompt/2/text"] == "lightning"
+    wait_for_value(show, "/prompt/2/weight", 0.5)
+    assert show.values()["/prompt/2/text"] == "lightning"
 
 
 @pytest.mark.skipif(shutil.which("oscsend") is None, reason="oscsend is missing: install liblo-tools")
-def test_osc_from_the_shell(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
-    desk, osc, _ = show
+def test_osc_from_the_shell(controls: tuple[RecordingShow, OscControl, ZmqControl]) -> None:
+    show, osc, _ = controls
     lines = listing("sh", "oscsend").replace(" 9000", f" {osc.address[1]}").splitlines()
     subprocess.run("\n".join(line for line in lines if "oscdump" not in line), shell=True, check=True, timeout=LONG)
-    wait_for_value(desk, "/strength", pytest.approx(0.7))
-    assert ("/prompt", ("coral reef at night",)) in [entry[:2] for entry in desk.applied]
+    wait_for_value(show, "/strength", pytest.approx(0.7))
+    assert ("/prompt", ("coral reef at night",)) in [entry[:2] for entry in show.applied]
 
 
-def test_zeromq_asks(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
-    desk, _, router = show
+def test_zeromq_asks(controls: tuple[RecordingShow, OscControl, ZmqControl]) -> None:
+    show, _, router = controls
     code = listing("python", "zmq.REQ").replace("tcp://127.0.0.1:5557", router.address)
     ran = subprocess.run([sys.executable, "-c", code], check=True, timeout=LONG, capture_output=True, text=True)
     assert "'ok': True" in ran.stdout
-    assert desk.values()["/strength"] == 0.7
+    assert show.values()["/strength"] == 0.7
 
 
-def test_zeromq_watches(show: tuple[RecordingDesk, OscControl, ZmqControl]) -> None:
-    desk, _, router = show
+def test_zeromq_watches(controls: tuple[RecordingShow, OscControl, ZmqControl]) -> None:
+    show, _, router = controls
     code = listing("python", "zmq.DEALER").replace("tcp://127.0.0.1:5557", router.address)
     watcher = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True)
     assert watcher.stdout is not None
     try:
         assert "'ok': True" in watcher.stdout.readline()
-        desk.apply("/seed", [77], "web:1")
+        show.apply("/seed", [77], "web:1")
         assert watcher.stdout.readline().strip() == "{'changed': {'/seed': 77}}"
     finally:
         watcher.kill()

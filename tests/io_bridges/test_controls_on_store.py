@@ -1,4 +1,4 @@
-"""OSC and ZeroMQ control on the daemon's own parameter store: one show, two surfaces."""
+"""OSC and ZeroMQ control on the stage's own parameter store: one show, two surfaces."""
 
 import json
 import socket
@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 import zmq
+from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 
+from daemon.stage import replies
 from daemon.stage.parameter_store import ParameterStore
-from io_bridges.osc.packets import Message, walk
+from io_bridges.osc.packets import decode_packet
 from io_bridges.osc.server import OscControl
+from io_bridges.show_control import MAX_UNKNOWN
 from io_bridges.zmq_control import ZmqControl
 from presets.library import Library
 
@@ -22,7 +25,7 @@ LONG = 20.0
 
 
 class Show:
-    """A store with both controls, an OSC surface that subscribed, and a ZeroMQ client that watches."""
+    """A store with both controls, an OSC surface that subscribes, and a ZeroMQ client that watches."""
 
     def __init__(self, folder: Path, clean_up: ExitStack) -> None:
         self.store = ParameterStore(Library(folder), status=lambda: {"fps": 24.0, "latency_ms": None})
@@ -41,17 +44,17 @@ class Show:
         self.client.linger = 0
         self.client.rcvtimeo = int(LONG * 1000)
         self.client.connect(self.zmq.address)
-        self.told: dict[str, object] = {}
+        self.feedback: dict[str, object] = {}
         self.pushed: dict[str, object] = {}
 
     def send(self, address: str, *arguments: object) -> None:
         self.surface.sendto(build_msg(address, list(arguments)).dgram, self.osc.address)
 
-    def hear(self, address: str, value: object) -> None:
-        """Until the surface is told this value; earlier ones are kept in `told`."""
-        while self.told.get(address) != value:
-            ((heard, arguments),) = walk(self.surface.recv(65535))
-            self.told[heard] = Message(heard, arguments).arguments[0]
+    def wait_for_feedback(self, address: str, value: object) -> None:
+        """Wait until the surface gets this value. Every value is kept in `feedback`."""
+        while self.feedback.get(address) != value:
+            ((received, arguments),) = decode_packet(self.surface.recv(65535))
+            self.feedback[received] = arguments[0]
 
     def ask(self, **request: object) -> Any:
         self.client.send_json(request)
@@ -61,7 +64,7 @@ class Show:
                 return answer
             self.pushed |= answer["changed"]
 
-    def hear_push(self, address: str, value: object) -> None:
+    def wait_for_push(self, address: str, value: object) -> None:
         while self.pushed.get(address) != value:
             self.pushed |= json.loads(self.client.recv())["changed"]
 
@@ -71,56 +74,113 @@ def show(tmp_path: Path) -> Iterator[Show]:
     with ExitStack() as clean_up:
         show = Show(tmp_path, clean_up)
         show.send("/subscribe")
-        show.hear("/accelerator", "auto")
+        show.wait_for_feedback("/accelerator", "auto")
         assert show.ask(do="watch")["values"] == show.store.values()
         yield show
 
 
-def test_each_surface_hears_the_other(show: Show) -> None:
+def test_surfaces_get_each_others_changes(show: Show) -> None:
     show.send("/strength", 0.25)
-    show.hear_push("/strength", 0.25)
+    show.wait_for_push("/strength", 0.25)
     answer = show.ask(do="set", values={"/steps": 99})
     assert answer["answers"]["/steps"] == {"accepted": True, "value": 50, "note": "the maximum is 50; set to 50"}
-    show.hear("/steps", 50)
-    assert show.told["/strength"] == pytest.approx(0.6), "what it set itself is not told to it"
+    show.wait_for_feedback("/steps", 50)
+    assert show.feedback["/strength"] == pytest.approx(0.6), "its own changes are not sent back"
     assert show.store.snapshot()[1].strength == 0.25
 
 
-def test_a_look_saved_over_zeromq_is_loaded_over_osc_and_its_values_are_told_to_all(show: Show) -> None:
+def test_preset_saved_here_loads_there(show: Show) -> None:
     show.ask(do="set", values={"/strength": 0.125, "/prompt/1/text": "glacier"})
     assert show.ask(do="save", name="mine")["ok"]
-    assert "mine" in show.ask(do="looks")["looks"]
+    assert "mine" in show.ask(do="presets")["presets"]
     show.ask(do="set", values={"/strength": 0.5, "/prompt/1/text": "lava"})
-    show.hear("/prompt/1/text", "lava")
+    show.wait_for_feedback("/prompt/1/text", "lava")
     show.send("/preset", "mine")
-    show.hear_push("/prompt/1/text", "glacier")
-    show.hear("/prompt/1/text", "glacier")  # a look that a surface loads moves its own faders too
+    show.wait_for_push("/prompt/1/text", "glacier")
+    show.wait_for_feedback("/prompt/1/text", "glacier")  # A preset that a surface loads moves its own faders too.
     assert show.store.values()["/strength"] == 0.125
 
 
-def test_what_the_store_refuses_is_answered(show: Show) -> None:
+def test_refusals_are_answered(show: Show) -> None:
     show.send("/strenght", 0.5)
-    show.hear("/streamflow/refused", "/strenght: there is no '/strenght'; did you mean /strength?")
+    show.wait_for_feedback("/streamflow/refused", "/strenght: there is no '/strenght'; did you mean /strength?")
     answer = show.ask(do="load", name="no such look", id=4)
     assert (answer["ok"], answer["id"]) == (False, 4)
     assert "no such look" in answer["error"]
     show.surface.sendto(b"#bundle\0" + b"\0" * 8 + b"\xff\xff\xff\xfc", show.osc.address)
-    show.hear("/streamflow/refused", "malformed OSC: a bundle element of size -4")
+    show.wait_for_feedback("/streamflow/refused", "malformed OSC: a bundle element of size -4")
     assert show.ask(do="status")["status"]["refusals"]["total"] == 3
 
 
 def test_actions(show: Show) -> None:
     show.send("/prompt", "alone")
-    show.hear_push("/prompt/1/text", "alone")
+    show.wait_for_push("/prompt/1/text", "alone")
     show.send("/blackout", True)
-    show.hear_push("/blackout", True)
+    show.wait_for_push("/blackout", True)
     before = show.store.panic_revision
-    show.told.clear()
+    show.feedback.clear()
     assert show.ask(do="act", address="/panic")["ok"]
-    show.hear("/blackout", 0)
+    show.wait_for_feedback("/blackout", 0)
     assert show.store.panic_revision > before
 
 
-def test_fps_is_told_and_a_latency_that_is_not_known_is_not(show: Show) -> None:
-    show.hear("/streamflow/fps", 24.0)
-    assert "/streamflow/latency" not in show.told
+def test_unknown_latency_is_not_sent(show: Show) -> None:
+    show.wait_for_feedback("/streamflow/fps", 24.0)
+    assert "/streamflow/latency" not in show.feedback
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record each search for a suggestion. The searches themselves are real."""
+    searched: list[str] = []
+    search = replies.get_close_matches
+
+    def recorded(address: str, *arguments: Any, **options: Any) -> list[str]:
+        searched.append(address)
+        return search(address, *arguments, **options)
+
+    monkeypatch.setattr(replies, "get_close_matches", recorded)
+    return searched
+
+
+def test_suggestions_of_a_request_are_bounded(show: Show, searches: list[str]) -> None:
+    unknown = {f"/strenght{number:05}": 1 for number in range(2800)}
+    before = show.ask(do="status")["status"]["refusals"]["total"]
+    show.client.send(json.dumps({"do": "set", "values": {**unknown, "/steps": 7}}).encode())
+    reply = show.client.recv()
+    assert len(reply) < 2000
+    assert 0 < len(searches) <= MAX_UNKNOWN
+    answer = json.loads(reply)
+    assert answer["omitted"] == len(unknown) - MAX_UNKNOWN
+    assert "did you mean /strength?" in answer["error"]
+    assert "2792 more unknown addresses" in answer["error"]
+    assert answer["answers"]["/steps"]["value"] == 7
+    assert show.ask(do="status")["status"]["refusals"]["total"] == before + MAX_UNKNOWN + 1
+
+
+def test_a_long_unknown_address_is_not_repeated(show: Show, searches: list[str]) -> None:
+    show.client.send(json.dumps({"do": "set", "values": {"/" + "\u0001" * 9000: 1}}).encode())
+    reply = show.client.recv()
+    assert len(reply) < 300
+    assert json.loads(reply)["omitted"] == 1
+    assert searches == []
+
+
+def test_suggestions_of_a_datagram_are_bounded(show: Show, searches: list[str]) -> None:
+    bundle = OscBundleBuilder(0)
+    for number in range(60):
+        bundle.add_content(build_msg(f"/stepss{number}", number))
+    bundle.add_content(build_msg("/steps", 9))
+    show.surface.sendto(bundle.build().dgram, show.osc.address)
+    show.wait_for_feedback("/streamflow/refused", "52 more unknown addresses in one datagram")
+    assert 0 < len(searches) <= MAX_UNKNOWN
+    assert show.store.values()["/steps"] == 9
+
+
+def test_presets_of_a_datagram_are_bounded(show: Show) -> None:
+    bundle = OscBundleBuilder(0)
+    for number in range(200):
+        bundle.add_content(build_msg("/preset", f"nothing {number}"))
+    show.surface.sendto(bundle.build().dgram, show.osc.address)
+    show.wait_for_feedback("/streamflow/refused", "more than 64 messages without a plain number in one datagram")
+    assert show.ask(do="status")["status"]["refusals"]["total"] == 65

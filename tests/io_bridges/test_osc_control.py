@@ -1,4 +1,4 @@
-"""`OscControl` over real sockets: python-osc's client and liblo's oscsend and oscdump speak with it."""
+"""`OscControl` over real sockets, with the clients of python-osc and liblo."""
 
 import shutil
 import socket
@@ -11,9 +11,9 @@ from osc_surface import LONG, Surface, serving, wait_for
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 from pythonosc.udp_client import SimpleUDPClient
-from show_control_fake import RecordingDesk
+from show_control_fake import RecordingShow
 
-from io_bridges.osc.packets import encode
+from io_bridges.osc.packets import encode_message
 from io_bridges.osc.server import OscControl
 from presets.errors import BridgeUnavailable
 
@@ -22,13 +22,13 @@ needs_oscdump = pytest.mark.skipif(shutil.which("oscdump") is None, reason="oscd
 
 
 @pytest.fixture
-def desk() -> RecordingDesk:
-    return RecordingDesk()
+def show() -> RecordingShow:
+    return RecordingShow()
 
 
 @pytest.fixture
-def control(desk: RecordingDesk) -> Iterator[OscControl]:
-    with serving(OscControl(port=0), desk) as control:
+def control(show: RecordingShow) -> Iterator[OscControl]:
+    with serving(OscControl(port=0), show) as control:
         yield control
 
 
@@ -52,55 +52,55 @@ def control(desk: RecordingDesk) -> Iterator[OscControl]:
     ],
 )
 def test_oscsend_sets_values(
-    control: OscControl, desk: RecordingDesk, address: str, types: str, argument: str | None, expected: object
+    control: OscControl, show: RecordingShow, address: str, types: str, argument: str | None, expected: object
 ) -> None:
     command = ["oscsend", "127.0.0.1", str(control.address[1]), address, types]
     subprocess.run(command if argument is None else [*command, argument], check=True, timeout=LONG)
-    wait_for(lambda: bool(desk.applied))
-    known, _, sender = desk.applied[0]
-    assert desk.values()[known] == expected
-    assert desk.values()[known] != desk.parameters[known].default
+    wait_for(lambda: bool(show.applied))
+    known, _, sender = show.applied[0]
+    assert show.values()[known] == expected
+    assert show.values()[known] != show.parameters[known].default
     assert sender.startswith("osc:127.0.0.1:")
 
 
-def test_python_oscs_client(control: OscControl, desk: RecordingDesk) -> None:
+def test_python_osc_client(control: OscControl, show: RecordingShow) -> None:
     client = SimpleUDPClient("127.0.0.1", control.address[1])
     client.send_message("/seed", 2**31 - 1)
     client.send_message("/Panic/", [])
-    wait_for(lambda: len(desk.applied) == 2)
-    assert desk.values()["/seed"] == 2**31 - 1
-    assert desk.applied[1][:2] == ("/panic", ())
+    wait_for(lambda: len(show.applied) == 2)
+    assert show.values()["/seed"] == 2**31 - 1
+    assert show.applied[1][:2] == ("/panic", ())
 
 
-def test_a_bang_presses_a_button_and_is_no_value(control: OscControl, desk: RecordingDesk) -> None:
+def test_bang_presses_buttons_only(control: OscControl, show: RecordingShow) -> None:
     surface = Surface(control)
     surface.send_raw(b"/panic\0\0,I\0\0")
     surface.send_raw(b"/seed\0\0\0,I\0\0")
-    wait_for(lambda: len(desk.applied) == 2)
-    assert desk.applied[0][1] == ()
-    assert desk.values()["/seed"] == desk.parameters["/seed"].default
+    wait_for(lambda: len(show.applied) == 2)
+    assert show.applied[0][1] == ()
+    assert show.values()["/seed"] == show.parameters["/seed"].default
 
 
-def test_a_bundle_from_the_future_is_applied_at_once(control: OscControl, desk: RecordingDesk) -> None:
+def test_future_timetag_is_ignored(control: OscControl, show: RecordingShow) -> None:
     inner = OscBundleBuilder(time.time() + 86_400)
     inner.add_content(build_msg("/steps", 7))
     outer = OscBundleBuilder(time.time() + 3_600)
     outer.add_content(build_msg("/seed", 5))
     outer.add_content(inner.build())
     Surface(control).send_raw(outer.build().dgram)
-    wait_for(lambda: desk.values()["/steps"] == 7)
-    assert desk.values()["/seed"] == 5
+    wait_for(lambda: show.values()["/steps"] == 7)
+    assert show.values()["/seed"] == 5
 
 
-def test_patterns_set_all_they_match_but_press_no_button(control: OscControl, desk: RecordingDesk) -> None:
+def test_patterns_set_values_only(control: OscControl, show: RecordingShow) -> None:
     Surface(control).send("/prompt/*/weight", 0.5)
-    wait_for(lambda: len(desk.applied) == 4)
+    wait_for(lambda: len(show.applied) == 4)
     Surface(control).send("/p{anic,revious}", 1)
     Surface(control).send("/seed", 1)
-    wait_for(lambda: desk.values()["/seed"] == 1)
-    assert [address for address, _, _ in desk.applied[:4]] == [f"/prompt/{place}/weight" for place in (1, 2, 3, 4)]
-    assert desk.applied[4][0] == "/seed"
-    assert "matches no parameter" in desk.refusals[0][1]
+    wait_for(lambda: show.values()["/seed"] == 1)
+    assert [address for address, _, _ in show.applied[:4]] == [f"/prompt/{place}/weight" for place in (1, 2, 3, 4)]
+    assert show.applied[4][0] == "/seed"
+    assert "matches no parameter" in show.refusals[0][1]
 
 
 HOSTILE = [
@@ -111,10 +111,10 @@ HOSTILE = [
     b"/\xff\xff\xff\0\0\0\0",
     b"\x80" * 65_507,
     b"/prompt/1/text\0\0,s\0\0" + b"x" * 4,
-    encode("/" + "*a" * 120, 1),
-    encode("/[", 1),
-    encode("/nobody", 1),
-    encode("/strength", "loud"),
+    encode_message("/" + "*a" * 120, 1),
+    encode_message("/[", 1),
+    encode_message("/nobody", 1),
+    encode_message("/strength", "loud"),
     b"/seed\0\0\0,[" + b"[" * 60 + b"\0\0\0",
     b"/seed\0\0\0,b\0\0\x7f\xff\xff\xff",
     b"/subscribe\0\0,s\0\0no\0\0",
@@ -123,54 +123,54 @@ HOSTILE = [
 ]
 
 
-def test_hostile_packets_between_good_ones_cost_no_good_one(control: OscControl, desk: RecordingDesk) -> None:
+def test_hostile_packets_between_good_ones(control: OscControl, show: RecordingShow) -> None:
     surface = Surface(control)
     for number, datagram in enumerate(HOSTILE, 1):
         surface.send_raw(datagram)
         surface.send("/seed", number)
-    wait_for(lambda: desk.values()["/seed"] == len(HOSTILE))
-    seeds = [arguments[0] for address, arguments, _ in desk.applied if address == "/seed"]
+    wait_for(lambda: show.values()["/seed"] == len(HOSTILE))
+    seeds = [arguments[0] for address, arguments, _ in show.applied if address == "/seed"]
     assert seeds == list(range(1, len(HOSTILE) + 1))
-    # All but the unknown address and the value that could not be coerced were refused before the desk could.
-    assert len(desk.refusals) == len(HOSTILE) - 2
-    assert all(reason for _, reason in desk.refusals)
+    # The show itself refuses the unknown address and the value that cannot be coerced.
+    assert len(show.refusals) == len(HOSTILE) - 2
+    assert all(reason for _, reason in show.refusals)
     assert control.status()["refused"] == len(HOSTILE)
 
 
-def test_one_datagram_cannot_hold_thousands_of_patterns(control: OscControl, desk: RecordingDesk) -> None:
+def test_patterns_per_datagram_are_bounded(control: OscControl, show: RecordingShow) -> None:
     bundle = OscBundleBuilder(0)
     for number in range(200):
         bundle.add_content(build_msg(f"/strengt?{'*' * (number + 1)}", number))
     bundle.add_content(build_msg("/steps", 9))
     surface = Surface(control)
     surface.send_raw(bundle.build().dgram)
-    wait_for(lambda: bool(desk.refusals))
-    assert "more than 64 messages that are no plain value" in desk.refusals[-1][1]
-    assert len(desk.applied) == 64 + 1
-    assert desk.values()["/steps"] == 9, "plain values all count"
+    wait_for(lambda: bool(show.refusals))
+    assert "more than 64 messages without a plain number" in show.refusals[-1][1]
+    assert len(show.applied) == 64 + 1
+    assert show.values()["/steps"] == 9, "plain numbers are not limited"
 
 
-def test_a_question_mark_polls_a_value(control: OscControl, desk: RecordingDesk) -> None:
+def test_question_mark_polls_a_value(control: OscControl, show: RecordingShow) -> None:
     stranger = Surface(control)
     stranger.send("/strength", "?")
-    stranger.hear("/strength", pytest.approx(0.6))
+    stranger.wait_for("/strength", pytest.approx(0.6))
     stranger.send("/prompt/[12]/text", "?")
-    stranger.hear("/prompt/1/text", "neon tunnel")
-    stranger.hear("/prompt/2/text", "")
-    assert desk.applied == []
+    stranger.wait_for("/prompt/1/text", "neon tunnel")
+    stranger.wait_for("/prompt/2/text", "")
+    assert show.applied == []
     stranger.send("/prompt", "?")
-    wait_for(lambda: bool(desk.refusals))
-    assert desk.applied == [], "a question is no prompt"
+    wait_for(lambda: bool(show.refusals))
+    assert show.applied == [], "a poll is not a prompt"
 
 
-def test_a_port_in_use_is_named(control: OscControl, desk: RecordingDesk) -> None:
+def test_port_in_use_is_named(control: OscControl, show: RecordingShow) -> None:
     second = OscControl(port=control.address[1])
     with pytest.raises(BridgeUnavailable, match=rf"{control.address[1]}.*in use.*--osc"):
-        second.open(desk)
+        second.open(show)
     second.close()
 
 
-def test_hosts_and_ports_that_cannot_be(desk: RecordingDesk) -> None:
+def test_invalid_hosts_and_ports(show: RecordingShow) -> None:
     for control in (
         OscControl("no-such-host.invalid", 0),
         OscControl("192.0.2.1", 0),
@@ -178,27 +178,27 @@ def test_hosts_and_ports_that_cannot_be(desk: RecordingDesk) -> None:
         OscControl(port=0, feedback=[("127.0.0.1", 0)]),
     ):
         with pytest.raises(BridgeUnavailable):
-            control.open(desk)
+            control.open(show)
         control.close()
 
 
-def test_feedback_to_itself_is_refused(desk: RecordingDesk) -> None:
+def test_feedback_to_itself_is_refused(show: RecordingShow) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     control = OscControl(port=port, feedback=[("localhost", port)])
-    with pytest.raises(BridgeUnavailable, match="our own"):
-        control.open(desk)
+    with pytest.raises(BridgeUnavailable, match="this show listens on"):
+        control.open(show)
     control.close()
-    with serving(OscControl(port=port), desk) as again:  # the port was given back
+    with serving(OscControl(port=port), show) as again:  # The port was released.
         assert again.address[1] == port
 
 
-def test_it_opens_again_after_it_was_closed(desk: RecordingDesk) -> None:
+def test_reopens_after_close(show: RecordingShow) -> None:
     control = OscControl(port=0)
     for seed in (1, 2):
-        with serving(control, desk):
+        with serving(control, show):
             Surface(control).send("/seed", seed)
-            wait_for(lambda: desk.values()["/seed"] == seed)  # noqa: B023
+            wait_for(lambda: show.values()["/seed"] == seed)  # noqa: B023
         control.close()
-    assert desk.subscriptions == []
+    assert show.subscriptions == []

@@ -1,4 +1,4 @@
-"""OSC patterns against the specification, against fnmatch as oracle, and against bombs."""
+"""OSC patterns: the specification, a comparison with fnmatch, and hostile patterns."""
 
 import fnmatch
 import time
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_bridges.osc.patterns import AddressBook, MalformedPattern, matches
+from io_bridges.osc.patterns import AddressTable, MalformedPattern, matches
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from io_bridges.osc.patterns import AddressBook, MalformedPattern, matches
         ("/a/?", "/a/", False),
         ("/a/?", "/a/bc", False),
         ("/*", "/strength", True),
-        ("/*", "/prompt/1", False),  # a star does not cross a slash
+        ("/*", "/prompt/1", False),  # A star does not match a slash.
         ("/*/*", "/prompt/1", True),
         ("/s*h", "/strength", True),
         ("/s*x", "/strength", False),
@@ -36,7 +36,7 @@ from io_bridges.osc.patterns import AddressBook, MalformedPattern, matches
         ("/{,se}ed", "/ed", True),
         ("/{width,height}*", "/height", True),
         ("/a**b", "/ab", True),
-        ("/a.b", "/axb", False),  # nothing of regular expressions is special
+        ("/a.b", "/axb", False),  # No character of regular expressions is special.
         ("/a+", "/aa", False),
     ],
 )
@@ -45,21 +45,21 @@ def test_specification(pattern: str, address: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["/[abc", "/{a,b", "/a[b/c]", "/{a/b}", "/" + "?" * 255])
-def test_patterns_that_cannot_be_read(pattern: str) -> None:
+def test_malformed_patterns(pattern: str) -> None:
     with pytest.raises(MalformedPattern):
         matches(pattern, "/abc")
 
 
 @given(st.text("ab?*", max_size=12), st.text("abc", max_size=10))
-def test_stars_and_question_marks_agree_with_fnmatch(pattern: str, text: str) -> None:
+def test_wildcards_agree_with_fnmatch(pattern: str, text: str) -> None:
     assert matches("/" + pattern, "/" + text) is fnmatch.fnmatchcase("/" + text, "/" + pattern)
 
 
 @given(st.text("abc-!?*[]{},/", max_size=40))
-def test_any_pattern_is_answered(pattern: str) -> None:
-    book = AddressBook(["/abc", "/a/b", "/ab-c/a"])
+def test_random_patterns(pattern: str) -> None:
+    table = AddressTable(["/abc", "/a/b", "/ab-c/a"])
     try:
-        found = book.find("/" + pattern)
+        found = table.find("/" + pattern)
     except MalformedPattern:
         return
     assert set(found) <= {"/abc", "/a/b", "/ab-c/a"}
@@ -68,30 +68,30 @@ def test_any_pattern_is_answered(pattern: str) -> None:
 @pytest.mark.parametrize(
     "bomb", ["/a/" + "*" * 30 + "b", "/a/" + "*a" * 100 + "b", "/a/" + "*?" * 120, "/a/" + "{a,aa}*" * 30 + "b"]
 )
-def test_bombs_cost_processor_time_in_proportion_to_their_length(bomb: str) -> None:
-    # Backtracking would take longer than the universe has; the bound is processor time, so other load does not matter.
-    book = AddressBook([f"/a/{'a' * 60}{number}" for number in range(100)])
+def test_pattern_bombs_are_cheap(bomb: str) -> None:
+    # Backtracking would take for ever. The limit is in processor time, so other load does not matter.
+    table = AddressTable([f"/a/{'a' * 60}{number}" for number in range(100)])
     before = time.thread_time()
-    assert book.find(bomb) == () or "?" in bomb
+    assert table.find(bomb) == () or "?" in bomb
     assert time.thread_time() - before < 2.0
 
 
-def test_the_book_finds_by_name_by_forgiving_name_and_by_pattern() -> None:
-    book = AddressBook(["/steps", "/strength", "/Twin", "/twin"], outside_patterns=["/panic"])
-    assert book.find("/steps") == ("/steps",)
-    assert book.find("/steps/") == ("/steps",)
-    assert book.find("/STRENGTH") == ("/strength",)
-    assert book.find("/TWIN") == ()  # two could be meant
-    assert book.find("/Twin") == ("/Twin",)
-    assert book.find("/st*") == book.find("/st*") == ("/steps", "/strength")
-    assert book.find("/nothing*") == ()
-    assert book.find("/panic") == ("/panic",)
-    assert book.find("/p*") == ()  # no wildcard presses a button
+def test_find_by_name_case_and_pattern() -> None:
+    table = AddressTable(["/steps", "/strength", "/Twin", "/twin"], without_patterns=["/panic"])
+    assert table.find("/steps") == ("/steps",)
+    assert table.find("/steps/") == ("/steps",)
+    assert table.find("/STRENGTH") == ("/strength",)
+    assert table.find("/TWIN") == ()  # Two addresses fit.
+    assert table.find("/Twin") == ("/Twin",)
+    assert table.find("/st*") == table.find("/st*") == ("/steps", "/strength")
+    assert table.find("/nothing*") == ()
+    assert table.find("/panic") == ("/panic",)
+    assert table.find("/p*") == ()  # No wildcard presses a button.
 
 
-def test_the_book_remembers_a_bounded_number_of_patterns() -> None:
-    book = AddressBook(["/steps"])
+def test_pattern_cache_is_bounded() -> None:
+    table = AddressTable(["/steps"])
     for number in range(1000):
-        assert book.find(f"/s*{number}") == ()
-    assert len(book._remembered) <= 256
-    assert book.find("/s*") == ("/steps",)
+        assert table.find(f"/s*{number}") == ()
+    assert len(table._cache) <= 256
+    assert table.find("/s*") == ("/steps",)

@@ -1,4 +1,4 @@
-"""The folder of PNGs: distinct pictures only, bounded, atomic, and never over what is there."""
+"""``png:`` sink: distinct frames only, bounded, whole files, and no overwriting."""
 
 import os
 
@@ -11,7 +11,7 @@ from io_bridges.png_folder import PngFolder
 from presets.errors import BridgeError, BridgeUnavailable
 
 
-def picture(index):
+def rendered(index):
     pixels = np.full((8, 12, 3), (index, 2, 3), np.uint8)
     return RenderedFrame(pixels, index=index, source_index=index, captured_at=0, revision=0)
 
@@ -19,7 +19,7 @@ def picture(index):
 def write(sink, indices):
     sink.open(12, 8, 30.0)
     for tick, index in enumerate(indices):
-        sink.write(picture(index), Tick(tick, 0, repeated=False))
+        sink.write(rendered(index), Tick(tick, 0, repeated=False))
     sink.close()
 
 
@@ -27,29 +27,29 @@ def reds(folder):
     return [int(read_still(path)[0, 0, 0]) for path in sorted(folder.iterdir())]
 
 
-def test_each_distinct_picture_is_written_once_as_it_is(tmp_path):
+def test_distinct_frames_written_once(tmp_path):
     folder = tmp_path / "deep" / "frames"
     sink = PngFolder(str(folder))
-    write(sink, [-1, 4, 4, 4, 5, 5, 9])  # the slate has no index of its own
+    write(sink, [-1, 4, 4, 4, 5, 5, 9])  # The slate has index -1.
     assert reds(folder) == [4, 5, 9]
     assert sorted(path.name for path in folder.iterdir()) == ["000000.png", "000001.png", "000002.png"]
     assert tuple(read_still(folder / "000000.png")[0, 0].tolist()) == (4, 2, 3)
     assert sink.status()["pictures"] == 3
 
 
-def test_one_in_every_n_is_written(tmp_path):
+def test_every_nth_frame(tmp_path):
     write(PngFolder(str(tmp_path), every=3), range(8))
     assert reds(tmp_path) == [0, 3, 6]
 
 
-def test_a_second_opening_goes_on_after_what_is_there(tmp_path):
+def test_reopening_continues_numbering(tmp_path):
     sink = PngFolder(str(tmp_path))
     write(sink, [1, 2])
     write(sink, [3])
     assert reds(tmp_path) == [1, 2, 3]
 
 
-def test_the_folder_never_holds_more_than_its_bound(tmp_path):
+def test_folder_is_bounded(tmp_path):
     sink = PngFolder(str(tmp_path), max=3)
     write(sink, range(10))
     assert reds(tmp_path) == [0, 1, 2]
@@ -58,22 +58,22 @@ def test_the_folder_never_holds_more_than_its_bound(tmp_path):
         sink.open(12, 8, 30.0)
 
 
-def test_a_folder_that_cannot_be_made_or_written_is_refused(tmp_path):
+def test_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BridgeUnavailable, match="can't be written"):
+    with pytest.raises(BridgeUnavailable, match="Cannot write"):
         PngFolder(str(tmp_path / "file" / "frames")).open(12, 8, 30.0)
-    if os.geteuid() != 0:  # nothing is closed to root
+    if os.geteuid() != 0:  # Root may write everywhere.
         closed = tmp_path / "closed"
         closed.mkdir(mode=0o500)
-        with pytest.raises(BridgeUnavailable, match="can't be written"):
+        with pytest.raises(BridgeUnavailable, match="Cannot write"):
             PngFolder(str(closed)).open(12, 8, 30.0)
 
 
-def test_a_folder_that_goes_away_is_an_error_that_names_the_file(tmp_path):
+def test_deleted_folder_is_an_error(tmp_path):
     folder = tmp_path / "frames"
     sink = PngFolder(str(folder))
     sink.open(12, 8, 30.0)
     folder.rmdir()
     with pytest.raises(BridgeError, match=r"000000\.png"):
-        sink.write(picture(0), Tick(0, 0, repeated=False))
+        sink.write(rendered(0), Tick(0, 0, repeated=False))
     sink.close()

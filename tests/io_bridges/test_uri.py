@@ -1,4 +1,4 @@
-"""URIs: every row of the table loads, every word of a URI is checked, what can't be meant is answered."""
+"""URIs of bridges: every scheme works, every part is checked, and two bridges never claim one place."""
 
 import importlib
 import sys
@@ -6,32 +6,32 @@ import time
 
 import pytest
 
-from io_bridges import extras
-from io_bridges.card import CardSource
+from io_bridges import lazy_imports
+from io_bridges.builtin_sources import CardSource
 from io_bridges.clip_source import ClipSource
 from io_bridges.png_folder import PngFolder
-from io_bridges.schemes import SCHEMES, schemes
-from io_bridges.uri import OPTIONS, make_sink, make_source, parse, sink_size
+from io_bridges.schemes import OPTIONS, SCHEMES, schemes
+from io_bridges.uri import make_sink, make_source, parse, parse_endpoint, refuse_duplicates, sink_size
 from io_bridges.zmq_source import ZmqSource
 from presets.errors import BridgeUnavailable, SettingsError
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: f"{scheme.kind} {scheme.name}")
-def test_every_row_of_the_table_makes_a_bridge_from_its_own_example(scheme):
+def test_every_scheme_example_works(scheme):
     make = make_source if scheme.kind == "source" else make_sink
     bridge = make(scheme.example)
     assert isinstance(bridge.status(), dict)
-    bridge.close()  # one that was never open may be closed
+    bridge.close()  # Closing before open is allowed.
     assert set(scheme.options) <= set(OPTIONS)
     assert scheme.description
 
 
-def test_the_kinds_of_one_scheme_are_two_bridges():
+def test_source_and_sink_of_one_scheme():
     assert type(make_source("zmq:")) is not type(make_sink("zmq:"))
     assert set(schemes("sink")) == {"zmq", "zmq+connect", "png"}
 
 
-def test_a_scheme_without_a_place_needs_no_colon():
+def test_colon_may_be_missing():
     assert isinstance(make_source("card"), CardSource)
     assert isinstance(make_source("CARD:"), CardSource)
 
@@ -46,31 +46,31 @@ def test_options_reach_the_bridge():
     }
 
 
-def test_a_place_is_taken_as_it_is_written():
-    assert parse("file:/a/b%20c.mp4", "source").place == "/a/b%20c.mp4"
-    assert parse("file:what?.mp4?", "source").place == "what?.mp4"
-    assert parse(r"file:C:\clips\a.mp4?loop=0", "source").place == r"C:\clips\a.mp4"
+def test_path_is_taken_literally():
+    assert parse("file:/a/b%20c.mp4", "source").location == "/a/b%20c.mp4"
+    assert parse("file:what?.mp4?", "source").location == "what?.mp4"
+    assert parse(r"file:C:\clips\a.mp4?loop=0", "source").location == r"C:\clips\a.mp4"
     assert isinstance(make_source("file:clip.mp4"), ClipSource)
 
 
-def test_a_sinks_size_is_for_the_stage():
+def test_sink_size():
     assert sink_size("zmq:tcp://127.0.0.1:5556?size=512x256") == (512, 256)
     assert sink_size("png:frames") is None
     assert isinstance(make_sink("png:frames?size=64x64&every=2"), PngFolder)
 
 
 @pytest.mark.parametrize(
-    ("uri", "says"),
+    ("uri", "message"),
     [
         ("", "card:"),
         ("spoon:", "card:, file:, none:, zmq:"),
-        ("png:frames", "names no source"),
-        ("file", "names no source"),
-        ("file:", "missing after the colon"),
-        ("zmq+connect:", "missing after the colon"),
-        ("card:640x480", "nothing stands between"),
-        ("card:?sice=640x480", "'sice'; it takes size, fps"),
-        ("none:?size=64x64", "takes no options"),
+        ("png:frames", "is not a source"),
+        ("file", "path is missing after the colon"),
+        ("file:", "path is missing after the colon"),
+        ("zmq+connect:", "address is missing after the colon"),
+        ("card:640x480", "takes options only"),
+        ("card:?sice=640x480", "'sice'. It takes size, fps"),
+        ("none:?size=64x64", "It takes no options"),
         ("card:?size=640", "640x480"),
         ("card:?size=20000x20000", "16 to 8192"),
         ("card:?size=-4x-4", "16 to 8192"),
@@ -86,19 +86,19 @@ def test_a_sinks_size_is_for_the_stage():
         ("zmq:ipc://", "tcp://host:port"),
     ],
 )
-def test_a_source_that_cannot_be_meant_says_what_could(uri, says):
+def test_invalid_source_is_explained(uri, message):
     with pytest.raises(SettingsError) as caught:
         make_source(uri)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", ["card:", "png:a?max=0", "png:a?every=1.5", "zmq:?fps=30"])
-def test_a_sink_that_cannot_be_meant_is_refused(uri):
+def test_invalid_sink_is_refused(uri):
     with pytest.raises(SettingsError):
         make_sink(uri)
 
 
-def test_a_path_without_its_scheme_gets_a_hint(tmp_path):
+def test_path_without_scheme_gets_hint(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"")
     with pytest.raises(SettingsError, match="Did you mean file:"):
         make_source(str(tmp_path / "clip.mp4"))
@@ -116,15 +116,15 @@ def test_a_path_without_its_scheme_gets_a_hint(tmp_path):
         ("ipc:///tmp/frames", "ipc:///tmp/frames"),
     ],
 )
-def test_addresses_may_be_short_and_stay_on_loopback_unless_written_out(place, address):
+def test_short_addresses(place, address):
     source = make_source(f"zmq:{place}")
     assert isinstance(source, ZmqSource)
     assert source.status()["address"] == address
 
 
-def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, tmp_path):
+def test_missing_package_names_extra(monkeypatch, tmp_path):
     real = importlib.util.find_spec
-    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None if name == "av" else real(name))
+    monkeypatch.setattr(lazy_imports.importlib.util, "find_spec", lambda name: None if name == "av" else real(name))
     file = schemes("source")["file"]
     assert "pip install 'streamflow-live[video]'" in file.unavailable()
     source = make_source(f"file:{tmp_path / 'a.mp4'}")
@@ -132,18 +132,82 @@ def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, tmp_path)
         source.open()
 
 
-def test_a_bridge_is_imported_only_when_it_is_chosen():
-    sys.modules.pop("io_bridges.empty", None)
+def test_bridges_are_imported_on_use():
+    sys.modules.pop("io_bridges.builtin_sources", None)
     parse("none:", "source")
-    assert "io_bridges.empty" not in sys.modules
+    assert "io_bridges.builtin_sources" not in sys.modules
     make_source("none:")
-    assert "io_bridges.empty" in sys.modules
+    assert "io_bridges.builtin_sources" in sys.modules
 
 
-def test_none_waits_its_time_and_has_no_picture():
+def test_empty_source_waits():
     source = make_source("none:")
     source.open()
     start = time.monotonic()
     assert source.read(0.05) is None
     assert time.monotonic() - start >= 0.05
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("spelling", "endpoint"),
+    [
+        ("6000", "tcp://127.0.0.1:6000"),
+        ("LocalHost:06000", "tcp://127.0.0.1:6000"),
+        ("tcp://Venue.local:6000", "tcp://venue.local:6000"),
+        ("127.0.0.1:*", "tcp://127.0.0.1:*"),
+    ],
+)
+def test_endpoint_has_one_spelling(spelling, endpoint):
+    assert parse_endpoint(spelling) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("source", "sinks"),
+    [
+        ("card:", ["zmq:5556", "zmq:5556"]),
+        ("card:", ["zmq:", "png:a", "zmq:tcp://localhost:5556?size=64x64"]),
+        ("card:", ["zmq:tcp://*:5556", "zmq:tcp://127.0.0.1:5556"]),
+        ("card:", ["zmq:127.0.0.1:5556", "zmq:0.0.0.0:05556"]),
+        ("card:", ["zmq:tcp://[::]:5556", "zmq:tcp://[::1]:5556"]),
+        ("card:", ["zmq:ipc:///tmp/frames", "zmq:ipc:///tmp/../tmp/frames"]),
+        ("card:", ["zmq+connect:10.0.0.2:7000", "zmq+connect:tcp://10.0.0.2:7000?size=64x64"]),
+        ("card:", ["png:frames", "png:./a/../frames?every=2"]),
+        ("zmq:5556", ["zmq:"]),
+        ("card:", ["zmq:5557"]),
+        ("card:", ["zmq:8090"]),
+    ],
+)
+def test_duplicate_places_are_refused(source, sinks):
+    with pytest.raises(SettingsError, match="are the same"):
+        refuse_duplicates(source, sinks, {"--control": "tcp://127.0.0.1:5557", "--web": "tcp://*:8090"})
+
+
+def test_duplicate_names_both_options():
+    with pytest.raises(SettingsError) as caught:
+        refuse_duplicates("card:", ["zmq:5556", "png:a", "zmq:tcp://localhost:5556"])
+    assert str(caught.value) == (
+        "--sink zmq:5556 and --sink zmq:tcp://localhost:5556 are the same address (tcp://127.0.0.1:5556). "
+        "Leave one out, or give it another port"
+    )
+
+
+def test_duplicate_folder_through_a_link(tmp_path):
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "frames", target_is_directory=True)
+    with pytest.raises(SettingsError, match="are the same path"):
+        refuse_duplicates("card:", [f"png:{tmp_path / 'frames'}", f"png:{tmp_path / 'link'}"])
+
+
+@pytest.mark.parametrize(
+    ("source", "sinks"),
+    [
+        ("zmq:5555", ["zmq:5556", "zmq:tcp://127.0.0.1:5558", "png:a", "png:b"]),
+        ("zmq:5555", ["zmq+connect:5555"]),  # A feedback loop on purpose.
+        ("zmq:tcp://127.0.0.1:0", ["zmq:tcp://127.0.0.1:0", "zmq:tcp://127.0.0.1:0", "zmq:127.0.0.1:*"]),
+        ("card:", ["zmq:tcp://10.0.0.1:5556", "zmq:tcp://127.0.0.1:5556"]),
+        ("zmq+connect:10.0.0.2:7000", ["zmq+connect:10.0.0.3:7000"]),
+    ],
+)
+def test_different_places_are_accepted(source, sinks):
+    refuse_duplicates(source, sinks, {"--control": "tcp://127.0.0.1:5557"})

@@ -1,4 +1,4 @@
-"""ZeroMQ frames over real sockets: newest wins, wrong messages are counted, ports come back, readers cost nothing."""
+"""ZeroMQ frames over real sockets: newest wins, refusals are counted, ports are released, readers cost nothing."""
 
 import functools
 import json
@@ -15,14 +15,14 @@ import zmq
 
 from io_bridges.card import draw_card
 from io_bridges.frames import RenderedFrame, Tick
-from io_bridges.pixels import sealed
+from io_bridges.pixels import read_only
 from io_bridges.zmq_sink import BindingZmqSink, ConnectingZmqSink
 from io_bridges.zmq_source import BindingZmqSource, ConnectingZmqSource
 from presets.errors import BridgeError, BridgeUnavailable
 
 ANY_PORT = "tcp://127.0.0.1:0"
 PATIENCE = 30.0
-PICTURE = draw_card(3, 64, 48)
+PIXELS = draw_card(3, 64, 48)
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def opened(bridge, *arguments):
 
 @contextmanager
 def publisher(address, way="connect", high_water=1000):
-    """What ten lines of pyzmq make: no code of ours."""
+    """Open a PUB socket with plain pyzmq."""
     context = zmq.Context()
     sender = context.socket(zmq.PUB)
     sender.setsockopt(zmq.SNDHWM, high_water)
@@ -52,14 +52,14 @@ def array_message(pixels, **keys):
 
 
 def read_until(source, send, found):
-    """Send and read until a frame is found; a subscription takes its time to reach a publisher."""
+    """Send and read until a frame fits. A subscription takes a while to reach the publisher."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         send()
         frame = source.read(0.05)
         if frame is not None and found(frame):
             return frame
-    raise AssertionError(f"nothing came: {source.status()}")
+    raise AssertionError(f"no frame came: {source.status()}")
 
 
 def wait_for(condition):
@@ -69,49 +69,49 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
-def rendered(index, pixels=PICTURE):
+def rendered(index, pixels=PIXELS):
     return RenderedFrame(pixels, index=index, source_index=index - 1, captured_at=time.monotonic_ns(), revision=4)
 
 
-def test_the_documented_array_message_comes_in_upright():
+def test_documented_array_message():
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
-        frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
-        assert np.array_equal(frame.pixels, PICTURE)
+        frame = read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
+        assert np.array_equal(frame.pixels, PIXELS)
         assert not frame.pixels.flags.writeable
         touch_designer = array_message(
-            np.ascontiguousarray(np.dstack([PICTURE, PICTURE[:, :, :1]])[::-1]), format="rgba", origin="bottom-left"
+            np.ascontiguousarray(np.dstack([PIXELS, PIXELS[:, :, :1]])[::-1]), format="rgba", origin="bottom-left"
         )
         read_until(
             source,
             lambda: sender.send_multipart(touch_designer),
-            lambda frame: source.status()["pictures"] > 3 and np.array_equal(frame.pixels, PICTURE),
+            lambda frame: source.status()["pictures"] > 3 and np.array_equal(frame.pixels, PIXELS),
         )
         assert source.status()["senders"] == 1
 
 
-def test_imagezmqs_publisher_is_understood():
+def test_imagezmq_publisher():
     with publisher(ANY_PORT, "bind") as sender:
         address = sender.getsockopt_string(zmq.LAST_ENDPOINT)
-        bgr = np.ascontiguousarray(PICTURE[:, :, ::-1])
+        bgr = np.ascontiguousarray(PIXELS[:, :, ::-1])
 
-        def send():  # SerializingContext.send_array of imagezmq
+        def send():  # SerializingContext.send_array of imagezmq.
             sender.send_json({"msg": "camera", "dtype": str(bgr.dtype), "shape": bgr.shape}, zmq.SNDMORE)
             sender.send(bgr, copy=False, track=False)
 
         with opened(ConnectingZmqSource(address)) as source:
-            assert np.array_equal(read_until(source, send, lambda frame: True).pixels, PICTURE)
+            assert np.array_equal(read_until(source, send, lambda frame: True).pixels, PIXELS)
 
 
-def test_a_slow_reader_gets_the_newest_picture():
-    pictures = 200
+def test_slow_reader_gets_newest_frame():
+    frames = 200
     sent = 0
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
-        read_until(source, lambda: sender.send_multipart(array_message(PICTURE, index=0)), lambda frame: True)
+        read_until(source, lambda: sender.send_multipart(array_message(PIXELS, index=0)), lambda frame: True)
         stop = threading.Event()
 
         def send():
             nonlocal sent
-            while sent < pictures and not stop.is_set():
+            while sent < frames and not stop.is_set():
                 pixels = np.full((256, 256, 3), sent, np.uint8)
                 sender.send_multipart(array_message(pixels))
                 sent += 1
@@ -122,7 +122,7 @@ def test_a_slow_reader_gets_the_newest_picture():
         behind = []
         newest = None
         while thread.is_alive():
-            time.sleep(0.05)  # a reader that takes ten pictures' time for each
+            time.sleep(0.05)  # A reader ten times slower than the sender.
             already = sent
             frame = source.read(0.0)
             if frame is not None and frame.pixels.shape == (256, 256, 3):
@@ -132,27 +132,27 @@ def test_a_slow_reader_gets_the_newest_picture():
         thread.join()
         while (frame := source.read(0.5)) is not None:
             newest = int(frame.pixels[0, 0, 0])
-        assert newest == pictures - 1
-        assert sorted(behind)[len(behind) // 2] <= 20  # first in, first out would be some ninety behind in the middle
+        assert newest == frames - 1
+        assert sorted(behind)[len(behind) // 2] <= 20  # A first-in, first-out queue would be about 90 behind.
         assert source.status()["dropped"] > 50
         assert source.status()["pictures"] < 150
 
 
-WRONG = {
+BAD_MESSAGES = {
     "header": [b"not json", b"1234"],
     "dtype": array_message(np.zeros((4, 4, 3), np.float32)),
     "shape": [json.dumps({"dtype": "uint8", "shape": [20_000, 20_000, 3]}).encode(), b"1234"],
-    "size": [array_message(PICTURE)[0], PICTURE.tobytes()[:-7]],
-    "format": array_message(PICTURE, format="nv12"),
+    "size": [array_message(PIXELS)[0], PIXELS.tobytes()[:-7]],
+    "format": array_message(PIXELS, format="nv12"),
     "parts": [b"one part"],
 }
 
 
-def test_wrong_messages_are_counted_by_reason_and_the_picture_goes_on(caplog):
+def test_refusals_are_counted_by_reason(caplog):
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
-        read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
+        read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
         with caplog.at_level(logging.WARNING):
-            for parts in WRONG.values():
+            for parts in BAD_MESSAGES.values():
                 for _ in range(5):
                     sender.send_multipart(parts)
             sender.send_multipart([b"x"] * 2000)
@@ -162,43 +162,43 @@ def test_wrong_messages_are_counted_by_reason_and_the_picture_goes_on(caplog):
         assert source.status()["refused"] == {"header": 5, "dtype": 5, "shape": 5, "size": 5, "format": 5, "parts": 6}
         assert 1 <= len(caplog.records) < 10
         before = source.status()["pictures"]
-        frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
-        assert np.array_equal(frame.pixels, PICTURE)
+        frame = read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
+        assert np.array_equal(frame.pixels, PIXELS)
         assert frame.index == before
 
 
-def test_a_wrong_message_does_not_hide_the_picture_before_it():
+def test_refusal_does_not_hide_a_frame():
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
-        read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
+        read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
         while source.read(0.1) is not None:
             pass
-        sender.send_multipart(array_message(PICTURE[:20]))
+        sender.send_multipart(array_message(PIXELS[:20]))
         sender.send_multipart([b"{", b""])
         frame = source.read(PATIENCE)
         assert frame is not None
         assert frame.pixels.shape == (20, 64, 3)
 
 
-def test_the_capture_time_of_a_sender_here_travels_and_an_impossible_one_does_not():
+def test_only_plausible_capture_times_count():
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
         sent = time.monotonic_ns()
         keys = {"captured_at": sent}
-        frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE, **keys)), lambda frame: True)
+        frame = read_until(source, lambda: sender.send_multipart(array_message(PIXELS, **keys)), lambda frame: True)
         assert frame.captured_at == sent
         for height, wrong in ((8, 0), (9, sent + 10**12), (10, max(1, sent - 10**11))):
-            parts = array_message(PICTURE[:height], captured_at=wrong)
+            parts = array_message(PIXELS[:height], captured_at=wrong)
             send = functools.partial(sender.send_multipart, parts)
             frame = read_until(source, send, lambda frame, height=height: len(frame.pixels) == height)
             assert sent < frame.captured_at <= time.monotonic_ns()
 
 
-def test_a_port_in_use_is_named_and_is_free_at_once_after_close():
+def test_port_in_use_and_released():
     first = BindingZmqSource(ANY_PORT)
     first.open()
     address = first.status()["address"]
     port = address.rpartition(":")[2]
     for second in (BindingZmqSource(address), BindingZmqSink(address)):
-        with pytest.raises(BridgeUnavailable, match=f"port {port} is taken"):
+        with pytest.raises(BridgeUnavailable, match=f"Port {port} is in use"):
             second.open(*((64, 48, 30.0) if isinstance(second, BindingZmqSink) else ()))
     first.close()
     first.close()
@@ -208,10 +208,10 @@ def test_a_port_in_use_is_named_and_is_free_at_once_after_close():
         again.close()
 
 
-def test_an_address_that_is_not_this_machines_is_refused_with_what_to_do():
-    with pytest.raises(BridgeUnavailable, match="no address of this machine"):
+def test_foreign_address_is_refused():
+    with pytest.raises(BridgeUnavailable, match="not an address of this machine"):
         BindingZmqSource("tcp://203.0.113.7:5555").open()
-    with pytest.raises(BridgeUnavailable, match="can't bind"):
+    with pytest.raises(BridgeUnavailable, match="Cannot bind"):
         BindingZmqSource("ipc:///nowhere/at/all/frames").open()
 
 
@@ -225,17 +225,17 @@ def has_ipv6():
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
-def test_an_ipv6_address_works():
+def test_ipv6_address():
     with (
         opened(BindingZmqSource("tcp://[::1]:0")) as source,
         opened(ConnectingZmqSink(source.status()["address"]), 64, 48, 30.0) as sink,
     ):
         frame = read_until(source, lambda: sink.write(rendered(0), Tick(0, 0, repeated=False)), lambda frame: True)
-        assert np.array_equal(frame.pixels, PICTURE)
+        assert np.array_equal(frame.pixels, PIXELS)
 
 
-def test_a_message_larger_than_any_picture_never_gets_into_memory():
-    """A sender that announces 64 GiB is cut off; others go on."""
+def test_huge_message_is_cut_off():
+    """A sender that announces 64 GiB is disconnected, and other senders are not."""
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as good:
         host, _, port = source.status()["address"].removeprefix("tcp://").rpartition(":")
         with socket.create_connection((host, int(port)), timeout=PATIENCE) as hostile:
@@ -247,30 +247,30 @@ def test_a_message_larger_than_any_picture_never_gets_into_memory():
             hostile.settimeout(PATIENCE)
             try:
                 while hostile.recv(4096):
-                    pass  # its greeting and its subscription
+                    pass  # The greeting and the subscription.
             except ConnectionResetError:
                 pass
-        frame = read_until(source, lambda: good.send_multipart(array_message(PICTURE)), lambda frame: True)
-        assert np.array_equal(frame.pixels, PICTURE)
+        frame = read_until(source, lambda: good.send_multipart(array_message(PIXELS)), lambda frame: True)
+        assert np.array_equal(frame.pixels, PIXELS)
 
 
-def test_a_bridge_that_is_not_open_says_so():
-    with pytest.raises(BridgeError, match="before it is open"):
+def test_use_before_open_is_an_error():
+    with pytest.raises(BridgeError, match="before it was open"):
         BindingZmqSource(ANY_PORT).read(0.0)
-    with pytest.raises(BridgeError, match="before it is open"):
+    with pytest.raises(BridgeError, match="before it was open"):
         BindingZmqSink(ANY_PORT).write(rendered(0), Tick(0, 0, repeated=False))
 
 
-def test_a_source_opens_again_after_close_and_counts_from_nothing():
+def test_source_reopens_and_counts_from_0():
     source = BindingZmqSource(ANY_PORT)
     for _ in range(2):
         with opened(source), publisher(source.status()["address"]) as sender:
-            frame = read_until(source, lambda: sender.send_multipart(array_message(PICTURE)), lambda frame: True)
+            frame = read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
             assert frame.index == 0
 
 
 def plain_reader(address, way="connect", **options):
-    """Ten lines of pyzmq at the far end."""
+    """Open a SUB socket with plain pyzmq."""
     context = zmq.Context()
     reader = context.socket(zmq.SUB)
     reader.setsockopt(zmq.SUBSCRIBE, b"")
@@ -280,7 +280,7 @@ def plain_reader(address, way="connect", **options):
     return context, reader
 
 
-def test_what_is_written_is_the_documented_array_message_with_our_keys():
+def test_sink_writes_array_messages():
     with opened(BindingZmqSink(ANY_PORT), 64, 48, 30.0) as sink:
         context, reader = plain_reader(sink.status()["address"])
         wait_for(lambda: sink.write(rendered(6), Tick(9, 0, repeated=True)) or reader.poll(10))
@@ -288,7 +288,7 @@ def test_what_is_written_is_the_documented_array_message_with_our_keys():
         assert sink.status()["readers"] == 1
         context.destroy(linger=0)
     pixels = np.frombuffer(buffer, dtype=header["dtype"]).reshape(header["shape"])
-    assert np.array_equal(pixels, PICTURE)
+    assert np.array_equal(pixels, PIXELS)
     assert header.pop("captured_at") > 0
     assert header == {
         "dtype": "uint8",
@@ -303,18 +303,18 @@ def test_what_is_written_is_the_documented_array_message_with_our_keys():
     }
 
 
-def test_a_reader_that_stands_still_costs_the_show_nothing_and_a_late_one_gets_the_newest():
-    pixels = sealed(np.zeros((512, 512, 3), np.uint8))
+def test_stuck_reader_costs_nothing():
+    pixels = read_only(np.zeros((512, 512, 3), np.uint8))
     with opened(BindingZmqSink(ANY_PORT), 512, 512, 60.0) as sink:
         address = sink.status()["address"]
-        asleep, _ = plain_reader(address, RCVHWM=1)
+        stuck, _ = plain_reader(address, RCVHWM=1)
         wait_for(lambda: sink.write(rendered(0, pixels), Tick(0, 0, repeated=False)) or sink.status()["readers"] == 1)
         slowest = 0.0
-        for index in range(300):  # 236 MB: far more than any buffer on the way holds
+        for index in range(300):  # 236 MB, far more than the buffers on the way hold.
             start = time.monotonic()
             sink.write(rendered(index, pixels), Tick(index, 0, repeated=False))
             slowest = max(slowest, time.monotonic() - start)
-        assert slowest < 5.0  # a write that waited for the reader would never return
+        assert slowest < 5.0  # A write that waits for the reader would never return.
         late = ConnectingZmqSource(address)
         with opened(late):
             index = 300
@@ -322,15 +322,17 @@ def test_a_reader_that_stands_still_costs_the_show_nothing_and_a_late_one_gets_t
             def send():
                 nonlocal index
                 index += 1
-                sink.write(rendered(index, sealed(np.full((16, 16, 3), 77, np.uint8))), Tick(index, 0, repeated=False))
+                sink.write(
+                    rendered(index, read_only(np.full((16, 16, 3), 77, np.uint8))), Tick(index, 0, repeated=False)
+                )
 
             frame = read_until(late, send, lambda frame: True)
-            assert frame.pixels.shape == (16, 16, 3)  # nothing from before it came
-        asleep.destroy(linger=0)
+            assert frame.pixels.shape == (16, 16, 3)  # No frame from before it connected.
+        stuck.destroy(linger=0)
         wait_for(lambda: sink.write(rendered(0), Tick(0, 0, repeated=False)) or sink.status()["readers"] == 0)
 
 
-def test_pixels_that_may_be_written_again_are_not_lent():
+def test_writable_pixels_are_copied():
     pixels = np.full((256, 256, 3), 5, np.uint8)
     with opened(BindingZmqSink(ANY_PORT), 256, 256, 30.0) as sink:
         context, reader = plain_reader(sink.status()["address"])
@@ -349,8 +351,8 @@ def test_pixels_that_may_be_written_again_are_not_lent():
     assert all(values == {index} for index, values in seen)
 
 
-def test_a_connecting_sink_reaches_a_reader_that_binds_later():
-    sink = ConnectingZmqSink("tcp://127.0.0.1:1")  # closed without ever having had a reader
+def test_connecting_sink():
+    sink = ConnectingZmqSink("tcp://127.0.0.1:1")  # Closed without ever having a reader.
     sink.open(64, 48, 30.0)
     sink.write(rendered(0), Tick(0, 0, repeated=False))
     sink.close()

@@ -100,7 +100,7 @@ class WebShow:
         with self.lock:
             return dict(self._values)
 
-    def looks(self) -> list[str]:
+    def preset_names(self) -> list[str]:
         return list(self.names)
 
     def status(self) -> dict[str, object]:

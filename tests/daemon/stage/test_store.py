@@ -18,7 +18,7 @@ def test_it_is_a_desk(store: ParameterStore) -> None:
     assert desk.parameters == PARAMETERS
     assert set(desk.actions) == {action.address for action in ACTIONS}
     assert desk.values() == flatten(Parameters())
-    assert "fire" in desk.looks()
+    assert "fire" in desk.preset_names()
 
 
 @pytest.mark.parametrize("address", PARAMETERS)
