@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from benchmarks.report.findings import NotMeasured
+from daemon.shared.offline_environment import stay_offline
 from presets.errors import StreamflowError
 
 Handler = Callable[..., dict[str, Any]]
@@ -134,6 +135,7 @@ def answer_requests(handlers: Mapping[str, Handler]) -> None:
 
     Whatever a library prints meanwhile goes to standard error, so that it can't stand between the answers.
     """
+    stay_offline()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the bench decides when this ends
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -27,6 +27,7 @@ from benchmarks import machine
 from benchmarks.report import tables
 from benchmarks.report.document import Results, write_text
 from benchmarks.report.findings import Finding, SpeedTarget
+from daemon.shared.offline_environment import stay_offline
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
 from pipeline.accelerators import registry
@@ -210,6 +211,7 @@ def _difference(one: Pixels, other: Pixels) -> float:
 
 def main() -> int:
     """Status 0 whatever is found."""
+    stay_offline()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, help="folder for DATE-PROCESSOR-guidance.json and .md")
     parser.add_argument("--accelerator", default="auto", help="auto, openvino or eager")

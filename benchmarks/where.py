@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import machine
 from benchmarks.stream.timing import finish
+from daemon.shared.offline_environment import stay_offline
 from io_bridges.card import draw_card
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation
@@ -174,6 +175,7 @@ def measure(build: Build, seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, keep."""
+    stay_offline()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="shipped", help="shipped, or a folder in diffusers format")
     parser.add_argument("--size", type=int, default=256, help="side of the picture in pixels")

@@ -17,6 +17,7 @@ try:
     from daemon.commands.render import render
     from daemon.commands.run import run
     from daemon.commands.terminal import Terminal
+    from daemon.shared.offline_environment import stay_offline
     from presets.errors import StreamflowError
 except KeyboardInterrupt:  # this takes half a second, in which nothing is lost
     sys.exit(CANCELLED)
@@ -39,6 +40,7 @@ app.command()(bench)
 
 def main() -> None:
     """Run a command; an error that was foreseen is one sentence and exit status 2, not a traceback."""
+    stay_offline()
     try:
         app()
     except StreamflowError as error:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.shared.offline_environment import stay_offline
+
 ABOUT_A_GPU = "gpu"
 """The marker, and what is given to ``-m``: a process has a GPU from its first look at one on, or none."""
 
@@ -21,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.markexpr != ABOUT_A_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing at all would unset it on Windows
+    stay_offline()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -21,6 +21,8 @@ from daemon.doctor.diagnosis import Finding, Verdict
 LIBRARY_SECONDS = 60.0
 TORCH_RANGE = "torch>=2.6,<2.14"
 
+_STAY_OFFLINE = "from daemon.shared.offline_environment import stay_offline; stay_offline()\n"
+
 _ASK_OPENVINO = """
 import json, openvino
 core = openvino.Core()
@@ -190,7 +192,7 @@ def _asked(name: str, version: str, program: str, reinstall: str) -> Any:
     """What the library says in a child, or the finding that it can't."""
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, timeout=LIBRARY_SECONDS, check=True
+            [sys.executable, "-c", _STAY_OFFLINE + program], capture_output=True, timeout=LIBRARY_SECONDS, check=True
         )
         return json.loads(answer.stdout)
     except subprocess.CalledProcessError as error:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from daemon.link.client import TOKEN_VARIABLE, FailureKind, LinkClient
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
 from daemon.renderer.player import PlayableStream, Player
+from daemon.shared.offline_environment import stay_offline
 from daemon.shared.parent_process import exit_with_parent, lower_priority
 from daemon.shared.thread_pool import run_in_threads
 from presets.build import Build
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--build", required=True, type=Build.decode, help="what to build, as JSON")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    stay_offline()
     # The stage decides when the show ends: Ctrl-C in a terminal reaches the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, name="end-with-the-stage", daemon=True).start()

@@ -1,0 +1,179 @@
+"""No command and no accelerator opens a connection beyond this machine, or leaves files of a dependency at home.
+
+Every system call that names a peer is traced, in the command and in all of its children.
+"""
+
+import ipaddress
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from daemon.shared.offline_environment import SWITCHES
+from io_bridges.clip import ClipWriter
+from tests.daemon.show import Show, until
+from tests.pipeline.conftest import write_tiny_model
+
+CALLS = "trace=connect,sendto,sendmsg,sendmmsg"
+PEER = re.compile(r'^(?P<process>\S+) .*?(?:inet_addr\(|inet_pton\(AF_INET6, )"(?P<address>[^"]+)"', re.MULTILINE)
+OWN = "streamflow-live"
+
+# A name that nothing on this machine answers for, so that looking it up has to ask the network.
+LOOK_UP = """
+import socket
+try:
+    socket.getaddrinfo("connections.streamflow-live.invalid", 80)
+except OSError:
+    pass
+"""
+
+# The compiler alone: a model takes it minutes, and the same way.
+COMPILE = """
+from daemon.shared.offline_environment import stay_offline
+stay_offline()
+import torch
+torch.compile(torch.nn.Linear(4, 4))(torch.zeros(2, 4))
+"""
+
+
+class Trace:
+    """A traced home: what runs in it, whom that speaks to, and what it leaves behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.home.mkdir()
+        self._record = folder / "calls.txt"
+        variables = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+        self.environment = variables | {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / ".cache")}
+
+    def command(self, *command: str) -> list[str]:
+        """Return `command` under a tracer that is not its parent, so that signals reach the command."""
+        return ["strace", "-D", "-f", "-Y", "--seccomp-bpf", "-e", CALLS, "-o", str(self._record), *command]
+
+    def run(self, *command: str) -> str:
+        """Run a command to its end and return what it prints."""
+        done = subprocess.run(
+            self.command(*command), env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def connections(self) -> list[str]:
+        """Return process and address of every call that named a peer beyond this machine."""
+        until(lambda: not self._is_traced())
+        found = ((match["process"], match["address"]) for match in PEER.finditer(self._record.read_text()))
+        return [f"{process} {address}" for process, address in found if not is_here(address)]
+
+    def foreign_files(self) -> list[str]:
+        """Return the files below home that are not the program's own."""
+        files = (path.relative_to(self.home) for path in self.home.rglob("*") if path.is_file())
+        return sorted(str(path) for path in files if OWN not in path.parts)
+
+    def _is_traced(self) -> bool:
+        tracers = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
+        return any(line[:1] == ["strace"] and str(self._record) in line for line in tracers)
+
+
+def is_here(address: str) -> bool:
+    peer = ipaddress.ip_address(address)
+    return peer.is_loopback or peer.is_unspecified  # the unspecified address means this machine
+
+
+def assert_offline(trace: Trace) -> None:
+    assert trace.connections() == []
+    assert trace.foreign_files() == []
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Iterator[Trace]:
+    """A trace of this test. Skips where processes can't be traced."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    probe = ["strace", "-f", "--seccomp-bpf", "-e", CALLS, "-o", os.devnull, sys.executable, "-c", ""]
+    tried = subprocess.run(probe, capture_output=True, text=True, timeout=60, check=False)
+    if tried.returncode:
+        pytest.skip(f"processes can't be traced here: {tried.stderr.strip()[-200:]}")
+    yield Trace(tmp_path)
+    for process in psutil.process_iter(["cmdline"]):
+        if str(tmp_path / "calls.txt") in (process.info["cmdline"] or []):
+            process.kill()
+
+
+@pytest.fixture
+def look(tmp_path: Path) -> Path:
+    """A preset file of a model that loads and exports in seconds."""
+    write_tiny_model(tmp_path / "model")
+    path = tmp_path / "tiny.yaml"
+    path.write_text(f"model: {tmp_path / 'model'}\nwidth: 64\nheight: 64\nfallback: false\n")
+    return path
+
+
+def test_trace_reports_name_lookup(trace: Trace) -> None:
+    trace.run(sys.executable, "-c", LOOK_UP)
+    time.sleep(0.1)
+    # Without a name server beyond this machine there is nobody to ask, and nothing to report.
+    if not re.search(r"^nameserver (?!127\.|::1)", Path("/etc/resolv.conf").read_text(), re.MULTILINE):
+        pytest.skip("this machine names no name server beyond itself")
+    assert trace.connections()
+
+
+@pytest.mark.parametrize("library", ["openvino", "onnxruntime"])
+def test_library_alone_phones_home(trace: Trace, library: str) -> None:
+    """The switches are still needed. Where this fails, the library has changed: see `offline_environment`."""
+    trace.run(sys.executable, "-c", f"import {library}")
+    assert trace.foreign_files()
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["doctor"], ["presets", "list"], ["engines", "list"], ["bench", "--list"]], ids=" ".join
+)
+def test_command_stays_offline(trace: Trace, command: list[str]) -> None:
+    trace.run(sys.executable, "-m", "daemon", *command)
+    assert_offline(trace)
+
+
+@pytest.mark.timeout(300)
+def test_render_stays_offline(trace: Trace, look: Path, tmp_path: Path) -> None:
+    with ClipWriter(tmp_path / "in.mp4", 64, 64, 10) as writer:
+        for level in (0, 80, 160):
+            writer.write(np.full((64, 64, 3), level, dtype=np.uint8))
+    look.write_text(look.read_text() + "accelerator: eager\n")
+    arguments = [str(tmp_path / "in.mp4"), str(tmp_path / "out.mp4"), "--preset", str(look)]
+    trace.run(sys.executable, "-m", "daemon", "render", *arguments)
+    assert_offline(trace)
+
+
+@pytest.mark.timeout(300)
+def test_compiler_stays_offline(trace: Trace) -> None:
+    trace.run(sys.executable, "-c", COMPILE)
+    assert_offline(trace)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("accelerator", ["openvino", "onnxruntime"])
+def test_build_and_show_stay_offline(
+    trace: Trace, look: Path, tmp_path: Path, accelerator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SWITCHES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(trace.home))
+    monkeypatch.setenv("XDG_CACHE_HOME", trace.environment["XDG_CACHE_HOME"])
+    folder = tmp_path / "show"
+    folder.mkdir()
+    (folder / "look.yaml").write_text(look.read_text() + f"accelerator: {accelerator}\n")
+    trace.run(sys.executable, "-m", "daemon", "build", str(folder / "look.yaml"))
+    assert_offline(trace)
+    show = Show(folder, "--source", "card:")
+    show.command = trace.command(*show.command)
+    with show:
+        until(lambda: show.status()["renderer"].get("accelerator") == accelerator, 300)
+        show.picture(lambda meta, pixels: meta["index"] > 2)
+    assert_offline(trace)
