@@ -12,7 +12,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from daemon.link.client import TOKEN_VARIABLE, FailureKind, LinkClient
+from daemon.link.client import TOKEN_VARIABLE, LinkClient
+from daemon.link.messages import FailureKind
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
 from daemon.renderer.player import PlayableStream, Player
 from daemon.shared.offline_environment import stay_offline

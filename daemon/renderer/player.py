@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.link.client import FrameStamps, LinkClient, NetworkCall
+from daemon.link.client import LinkClient
+from daemon.link.messages import FrameStamps, NetworkCall
 from daemon.renderer.prompt_encoder import PromptEncoder
 from daemon.renderer.throttle import Throttle
 from daemon.shared.clock import Clock, SystemClock

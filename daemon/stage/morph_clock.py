@@ -1,15 +1,16 @@
-"""`MorphClock`: what the stage tells a renderer of each picture, its morphs resolved at the instant of the asking."""
+"""`MorphClock`: the parameters of each picture, with morphs resolved at the time a renderer asks for it."""
 
-from daemon.link.client import moment_message
+from daemon.link.resolved_frame import ResolvedFrame
 from daemon.shared.clock import NS, Clock
 from daemon.stage.parameter_store import ParameterStore, StoreState
 from presets.morph import Change, MorphTime, is_moving, resolve_frame, start_morphs, update_morphs
 
 STILL: tuple[int, bytes] = (-1, b"")
+"""Stands for no cached frame, while a morph is going on."""
 
 
 class MorphClock:
-    """The course of one show's parameters. One thread only: the renderer link's."""
+    """Morphs of one show's parameters. The link's thread alone calls `resolved_frame`."""
 
     def __init__(self, store: ParameterStore, clock: Clock) -> None:
         self._store = store
@@ -24,8 +25,8 @@ class MorphClock:
         """True during a morph and while the noise drifts."""
         return self._still is STILL
 
-    def message(self) -> tuple[int, bytes]:
-        """The newest revision, and the moment of it as the link carries it. Each call counts as a picture."""
+    def resolved_frame(self) -> tuple[int, bytes]:
+        """Return the newest revision and its encoded `ResolvedFrame`. Each call counts as a picture."""
         standing, at = self._store.standing(), self._now()
         revision, parameters = standing.snapshot
         if revision != self._revision:
@@ -36,16 +37,16 @@ class MorphClock:
         if self._still is not STILL:
             return self._still
         moving = is_moving(self._course, at)
-        message = revision, moment_message(resolve_frame(self._course, at), moving)
+        resolved = revision, ResolvedFrame(resolve_frame(self._course, at), moving).encode()
         if not moving:
-            self._still = message  # nothing is to be resolved again until something is turned
-        return message
+            self._still = resolved  # the same bytes serve until a parameter changes
+        return resolved
 
     def _now(self) -> MorphTime:
         return MorphTime(self._clock.now() / NS, self._pictures)
 
     def _change(self, standing: StoreState) -> Change:
-        """What brought the parameters since they were last looked at; of several things the hardest."""
+        """Return what changed the parameters since the last call. Of several causes the most abrupt counts."""
         if standing.panic_revision > self._revision:
             return Change.CUT
         return Change.LOOK if standing.look_revision > self._revision else Change.BY_HAND

@@ -8,17 +8,18 @@ import threading
 from functools import partial
 from typing import IO, Any
 
-from daemon.link.server import LinkServer, Peer
+from daemon.link.renderer_report import RendererReport
+from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock, SystemClock
 from daemon.shared.crash_loop import restart_on_crash
 from daemon.shared.file_lock import lock_file
 from daemon.shared.mailbox import Mailbox
+from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.bridge_threads import SinkThread, SourceThread, fitted
+from daemon.stage.bridge_threads import SinkThread, SourceThread
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.metrics import PictureRate
-from daemon.stage.morph_clock import MorphClock
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.process_tuning import tune_process
@@ -61,12 +62,11 @@ class Stage:
         self.clock = clock or SystemClock()
         self.store = ParameterStore(library, values, status=self.status)
         self.store.on_panic = self._panic
-        self._moments = MorphClock(self.store, self.clock)
-        self._size = (int(self._parameters().width), int(self._parameters().height))
-        self.link = LinkServer(self, self.clock, self._on_picture)
-        self._incoming: Mailbox[Frame] = Mailbox(wake=self.link.ring)
+        self._incoming: Mailbox[Frame] = Mailbox(wake=self._ring_link)
+        self._responder = AskResponder(self.store, self.clock, self._incoming)
+        self.link = LinkServer(self._responder, self.clock, self._on_delivery)
         self._rendered = BurstSpreader(self.clock)
-        self.rendered_rate = PictureRate(lambda: self._moments.is_moving or self._parameters().feedback > 0)
+        self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, tell=self.slates.show)
         self.preview = WebPreview()
@@ -86,7 +86,7 @@ class Stage:
             settings,
             self.clock,
             self._parameters,
-            lambda: self._moments.is_moving,
+            lambda: self._responder.is_moving,
             self.output,
             self.rendered_rate,
             self.supervisor,
@@ -167,27 +167,6 @@ class Stage:
         if self._claimed is not None:
             self._claimed.close()
 
-    # What the link asks for.
-
-    @property
-    def revision(self) -> int:
-        """The newest revision of the parameters."""
-        return self.store.wanted
-
-    def moment_message(self) -> tuple[int, bytes]:
-        """What the next picture is drawn with, and the revision that it honours."""
-        return self._moments.message()
-
-    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
-        """The newest source picture at this size, with its serial number."""
-        self._size = (width, height)
-        frame, serial = self._incoming.peek()
-        return (None, 0) if frame is None else (fitted(frame, width, height), serial)
-
-    def draws_from_text(self) -> bool:
-        """True in text mode, and until a first picture has come in."""
-        return self._parameters().mode == "text" or self._incoming.peek()[1] == 0
-
     def status(self) -> dict[str, Any]:
         """Return the state of the show, ready for JSON. Any thread may call it."""
         return self._status.compose()
@@ -205,8 +184,11 @@ class Stage:
         for address, value in build.values().items():
             self.store.apply(address, [value], "supervisor")
 
-    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
-        if self.supervisor.airs(peer):
+    def _ring_link(self) -> None:
+        self.link.ring()
+
+    def _on_delivery(self, report: RendererReport, frame: RenderedFrame, place: int, of: int) -> None:
+        if self.supervisor.is_on_air(report):
             self._rendered.put(frame, place, of)
             self.rendered_rate.count(frame, self.clock.now())
             self.store.on_air = frame.revision
@@ -216,7 +198,7 @@ class Stage:
 
     def _make_source(self) -> SourceThread:
         uri = self.settings.source
-        return SourceThread(uri, make_source(uri), self.clock, self._incoming, lambda: self._size)
+        return SourceThread(uri, make_source(uri), self.clock, self._incoming, lambda: self._responder.size)
 
     def _make_sink(self, place: int) -> SinkThread:
         if place == len(self.settings.sinks):

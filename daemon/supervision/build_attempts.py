@@ -4,7 +4,7 @@ A build that fails may do so once more before it is given up; one whose own word
 at once. Then the look decides: with `fallback` another accelerator plays in its place, without it none does.
 """
 
-from daemon.link.client import FailureKind
+from daemon.link.messages import FailureKind
 from presets.build import Build
 
 PATIENCE = 2

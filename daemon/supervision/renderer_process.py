@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Mapping
 from typing import IO
 
-from daemon.link.client import TOKEN_VARIABLE, Phase
-from daemon.link.server import LinkServer, Peer
+from daemon.link.client import TOKEN_VARIABLE
+from daemon.link.messages import FailureKind, Phase
+from daemon.link.renderer_report import RendererReport
+from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
 from presets.build import Build
 from presets.errors import RendererError
@@ -36,7 +38,7 @@ class RendererProcess:
         self._silence = silence
         self._clock = clock
         self._link = link
-        self.peer: Peer = link.expect()
+        self.report: RendererReport = link.expect()
         self.started_at = clock.now()
         self.last_words: deque[str] = deque(maxlen=20)
         command = [sys.executable, "-m", "daemon.renderer"]
@@ -47,12 +49,12 @@ class RendererProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=os.environ | {TOKEN_VARIABLE: self.peer.token},
+                env=os.environ | {TOKEN_VARIABLE: self.report.token},
                 # A group of its own: Ctrl-C in a terminal reaches the stage alone, and it stops things in order.
                 process_group=0 if sys.platform != "win32" else None,
             )
         except OSError as error:  # no process, memory or file is left for it
-            link.forget(self.peer)
+            link.forget(self.report)
             raise RendererError(f"a renderer can't be started: {error.strerror or error}") from error
         threading.Thread(target=self._listen, args=(self._process.stderr,), name="renderer-log", daemon=True).start()
 
@@ -64,23 +66,28 @@ class RendererProcess:
     @property
     def delivers(self) -> bool:
         """True once a picture of it has come."""
-        return self.peer.delivered > 0
+        return self.report.deliveries.delivered > 0
+
+    @property
+    def failure_kind(self) -> FailureKind:
+        """Remedy of the failure that it reported; other where it reported none."""
+        return "other" if self.report.failure is None else self.report.failure.kind
 
     def verdict(self) -> str:
         """Why this renderer is lost, in words; empty while it is not."""
-        if self.peer.failure:
-            return self.peer.failure
+        if self.report.failure is not None:
+            return self.report.failure.text
         status = self._process.poll()
         if status is not None:
             return f"it ended with {_status(status)}{self._said()}"
-        silent = (self._clock.now() - self.peer.seen_at) / NS
-        if silent > self._silence[self.peer.phase]:
-            return f"it has said nothing for {silent:.0f} s while {self.peer.phase}"
+        silent = (self._clock.now() - self.report.heard_at) / NS
+        if silent > self._silence[self.report.progress.phase]:
+            return f"it has said nothing for {silent:.0f} s while {self.report.progress.phase}"
         return ""
 
     def end(self, grace: float = 0.0) -> None:
         """Let it go by itself for `grace` seconds, then kill it: only its death gives GPU memory back for certain."""
-        self._link.forget(self.peer)
+        self._link.forget(self.report)
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from daemon.link.client import Phase
-from daemon.link.server import LinkServer, Peer
+from daemon.link.messages import Phase
+from daemon.link.renderer_report import RendererReport
+from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
 from daemon.shared.crash_loop import restart_on_crash
 from daemon.supervision.build_attempts import HOPELESS, BuildAttempts
@@ -87,12 +88,12 @@ class Supervisor:
             if renderer is not None:
                 renderer.end(grace=0.5)
 
-    def airs(self, peer: Peer) -> bool:
+    def is_on_air(self, report: RendererReport) -> bool:
         """Whether a picture of this renderer belongs on air. The first one of a candidate is what switches to it."""
         candidate, playing = self._candidate, self._on_air or self._stand_in
-        if candidate is not None and (peer is candidate.peer or candidate.delivers):
-            return peer is candidate.peer
-        return playing is not None and peer is playing.peer
+        if candidate is not None and (report is candidate.report or candidate.delivers):
+            return report is candidate.report
+        return playing is not None and report is playing.report
 
     def status(self) -> dict[str, Any]:
         """Of the renderer on air, or else of the one on its way."""
@@ -105,9 +106,9 @@ class Supervisor:
         if on_air is not None:
             status["why"] = self._tries.in_place_of(on_air.build) or status.get("why", "")
         if on_air is not None and candidate is not None:
-            coming = candidate.peer
-            if on_air.build == _stands_in_for(candidate):
-                status["why"] = f"until {coming.slow} is built"
+            coming, takes_long = candidate.report.progress, candidate.report.takes_long
+            if takes_long is not None and on_air.build == _stands_in_for(candidate):
+                status["why"] = f"until {takes_long.accelerator} is built"
             status["next"] = {"build": str(candidate.build), "phase": coming.phase, "fraction": coming.fraction}
             status["meanwhile"] = meanwhile(on_air, candidate)
         return status
@@ -120,7 +121,7 @@ class Supervisor:
                 # It was this process that stood still (Ctrl-Z and fg, a closed lid): it has not listened either.
                 for renderer in (self._candidate, self._stand_in, self._on_air):
                     if renderer is not None:
-                        renderer.peer.seen_at = now
+                        renderer.report.heard_at = now
             looked = now
             self.look()
 
@@ -133,7 +134,10 @@ class Supervisor:
         self._start_a_stand_in()
         if self._on_air is None and self._candidate is not None:
             # A reason stands until a picture comes: another try that begins does not take it away.
-            self._tell(self._tries.reason or self._candidate.peer.text or "starting", self._candidate.peer.fraction)
+            self._tell(
+                self._tries.reason or self._candidate.report.progress.text or "starting",
+                self._candidate.report.progress.fraction,
+            )
 
     def _watch_on_air(self) -> None:
         if self._on_air is None:
@@ -149,7 +153,7 @@ class Supervisor:
             # At once after a good life; a renderer that dies young and often is started ever more slowly.
             self._deaths = 0 if self._clock.now() - lost.started_at > 30 * NS else self._deaths + 1
             self._wait_before_next()
-            if candidate is None or lost.peer.failure_kind != "memory":
+            if candidate is None or lost.failure_kind != "memory":
                 return
             if lost.build.draws_as(candidate.build):
                 candidate.end()
@@ -168,7 +172,7 @@ class Supervisor:
             self._delivered = candidate.build
             self._deaths = 0 if old is not None else self._deaths
             self._tries.succeeded(candidate.build)
-            said = candidate.peer.description
+            said = candidate.report.description.values
             why = self._tries.in_place_of(candidate.build) or said.get("why", "")
             log.info("on air: %s (%s; %s)", candidate.build, why, said.get("forward", ""))
             if old is not None:
@@ -178,7 +182,7 @@ class Supervisor:
         if verdict:
             candidate.end()
             self._candidate = None
-            short, on_air = candidate.peer.failure_kind == "memory", self._on_air
+            short, on_air = candidate.failure_kind == "memory", self._on_air
             if short and on_air is not None and on_air.build.draws_as(candidate.build):
                 self._failed(candidate, too_short_for_both(on_air, candidate, verdict), disturbs=True)
             elif not short or not self._makes_room(candidate.build):
@@ -189,7 +193,7 @@ class Supervisor:
         log.error("the renderer for %s gave no picture: %s", candidate.build, reason)
         self.last_failure = reason
         self._deaths += 1
-        given_up = self._tries.failed(candidate.build, reason, candidate.peer.failure_kind, disturbs)
+        given_up = self._tries.failed(candidate.build, reason, candidate.failure_kind, disturbs)
         if self._on_air is None:
             self._tell(reason, 0.0)
         if not given_up or not self._tries.hopeless:
@@ -201,7 +205,7 @@ class Supervisor:
             self._go_back(self._delivered, reason)
         else:
             self._wait_before_next()
-            if candidate.peer.failure_kind in HOPELESS:
+            if candidate.failure_kind in HOPELESS:
                 self._next_start = self._clock.now() + round(NEXT_HOPE * NS)
                 log.error("nothing else may play in its place; it is tried again in %.0f s", NEXT_HOPE)
 
@@ -261,7 +265,7 @@ class Supervisor:
         if candidate is None or self._on_air is not None or self._stand_in is not None:
             return
         build, now = _stands_in_for(candidate), self._clock.now()
-        since = max(candidate.peer.slow_since + self._stand_in_after, self._next_start)
+        since = max(candidate.report.takes_long_at + self._stand_in_after, self._next_start)
         if build is not None and build != candidate.build and candidate.build != self._alone and now >= since:
             self._stand_in = self._started(build)
 
@@ -284,5 +288,5 @@ class Supervisor:
 
 def _stands_in_for(candidate: RendererProcess) -> Build | None:
     """What may play until the candidate does; None while it does not say that it takes long."""
-    name = candidate.peer.stand_in
-    return candidate.build.with_accelerator(name) if name else None
+    takes_long = candidate.report.takes_long
+    return None if takes_long is None else candidate.build.with_accelerator(takes_long.stand_in)

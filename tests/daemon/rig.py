@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from daemon.link.client import moment_message
-from daemon.link.server import LinkServer, Peer
+from daemon.link.renderer_report import RendererReport
+from daemon.link.resolved_frame import ResolvedFrame
+from daemon.link.server import LinkServer
 from daemon.shared.clock import SystemClock
 from daemon.supervision.renderer_process import SILENCE
 from daemon.supervision.supervisor import Supervisor
@@ -36,11 +37,11 @@ class Rig:
         self.serial = 0
         self.wanted = wanted
         self.aired: list[RenderedFrame] = []
-        self.by: list[Peer] = []
+        self.by: list[RendererReport] = []
         """Whose pictures these are."""
         self.told: list[str] = []
         self.went_back: list[tuple[Build, str]] = []
-        self.link = LinkServer(self, self.clock, self._on_picture)
+        self.link = LinkServer(self, self.clock, self._on_delivery)
         self.supervisor = Supervisor(
             self.link,
             self.clock,
@@ -67,19 +68,19 @@ class Rig:
         self.frame = Frame(pixels, self.serial, self.clock.now())
         self.link.ring()
 
-    def moment_message(self) -> tuple[int, bytes]:
-        return self.revision, moment_message(without_morph(self.parameters), False)
+    def resolved_frame(self) -> tuple[int, bytes]:
+        return self.revision, ResolvedFrame(without_morph(self.parameters), False).encode()
 
-    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+    def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
         return self.frame, self.serial
 
     def draws_from_text(self) -> bool:
         return self.serial == 0
 
-    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
-        if self.supervisor.airs(peer):
+    def _on_delivery(self, report: RendererReport, frame: RenderedFrame, place: int, of: int) -> None:
+        if self.supervisor.is_on_air(report):
             self.aired.append(frame)
-            self.by.append(peer)
+            self.by.append(report)
 
     def _go_back(self, build: Build, reason: str) -> None:
         self.went_back.append((build, reason))

@@ -9,8 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from daemon.link.client import LinkClient, moment_message
-from daemon.link.server import LinkServer, Peer
+from daemon.link.client import LinkClient
+from daemon.link.messages import NetworkCall
+from daemon.link.renderer_report import RendererReport
+from daemon.link.resolved_frame import ResolvedFrame
+from daemon.link.server import LinkServer
 from daemon.renderer.player import IDLE_PATIENCE, Player
 from daemon.shared.clock import SystemClock
 from io_bridges.frames import Frame, RenderedFrame
@@ -57,11 +60,15 @@ class Rig:
         """A source that has a new picture whenever it is asked."""
         self.drawn: list[RenderedFrame] = []
         self.places: list[tuple[int, int]] = []
-        self.link = LinkServer(self, self.clock, self._on_picture)
+        self.link = LinkServer(self, self.clock, self._on_delivery)
         self.link.start()
-        self.peer = self.link.expect()
-        self.connection = LinkClient(self.link.endpoint, self.peer.token)
+        self.report = self.link.expect()
+        self.connection = LinkClient(self.link.endpoint, self.report.token)
         self.player = Player(self.connection, stream)
+
+    @property
+    def call(self) -> NetworkCall:
+        return self.report.deliveries.call
 
     def close(self) -> None:
         self.connection.close()
@@ -69,15 +76,16 @@ class Rig:
 
     # What the link asks for.
 
-    def moment_message(self) -> tuple[int, bytes]:
-        resolve_frame = without_morph(Parameters.model_validate(self.look))
+    def resolved_frame(self) -> tuple[int, bytes]:
         if self.course is None:
-            return self.revision, moment_message(resolve_frame, False)
+            frame = without_morph(Parameters.model_validate(self.look))
+            return self.revision, ResolvedFrame(frame, False).encode()
         self.asked += 1
         at = MorphTime(0.0, self.asked)
-        return self.revision, moment_message(moment_at(self.course, at), is_moving(self.course, at))
+        frame = ResolvedFrame(moment_at(self.course, at), is_moving(self.course, at))
+        return self.revision, frame.encode()
 
-    def picture_for(self, width: int, height: int) -> tuple[Frame | None, int]:
+    def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
         if self.live:
             self.frame = Frame(card(self.serial), self.serial, self.clock.now())
             self.serial += 1
@@ -86,7 +94,7 @@ class Rig:
     def draws_from_text(self) -> bool:
         return self.look.get("mode") == "text" or self.serial == 0
 
-    def _on_picture(self, peer: Peer, frame: RenderedFrame, place: int, of: int) -> None:
+    def _on_delivery(self, report: RendererReport, frame: RenderedFrame, place: int, of: int) -> None:
         self.drawn.append(frame)
         self.places.append((place, of))
 
@@ -124,7 +132,7 @@ class Rig:
             self.player._step()
         self.connection.progress("playing", "the end", 1.0)
         deadline = time.monotonic() + 10
-        while self.peer.text != "the end":
+        while self.report.progress.text != "the end":
             assert time.monotonic() < deadline
             time.sleep(0.005)
         self.connection.progress("playing", "", 1.0)
@@ -165,15 +173,15 @@ def test_as_a_stream_a_picture_begins_before_each_call(rig: Rig) -> None:
     drawn = rig.rest()
     assert indices(drawn) == [0, 1, 2, 3, 4]
     assert all(frame.captured_at for frame in drawn)
-    assert (rig.peer.pacing, rig.peer.in_flight) == ("stream", 1)
+    assert (rig.call.pacing, rig.call.in_flight) == ("stream", 1)
 
 
 def test_at_low_latency_one_picture_is_finished_before_the_newest_begins(rig: Rig) -> None:
     rig.set(low_latency=True)
     assert [rig.turn(card(number)) for number in range(9)] == [1, 0, 0] * 3
-    assert rig.peer.phase == "playing", "while it does not ask it says that it lives"
+    assert rig.report.progress.phase == "playing", "while it does not ask it says that it lives"
     assert indices(rig.rest()) == [0, 3, 6]
-    assert (rig.peer.pacing, rig.peer.in_flight) == ("low latency", 1)
+    assert (rig.call.pacing, rig.call.in_flight) == ("low latency", 1)
 
 
 def test_low_latency_begins_when_what_is_in_flight_has_come_out_and_ends_at_once(rig: Rig) -> None:
@@ -209,7 +217,7 @@ def test_at_low_latency_a_frame_buffer_begins_and_ends_together_too(rig: Rig) ->
     rig.live = True
     assert [rig.turn() for _ in range(6)] == [2, 0, 0] * 2
     assert rig.rest()
-    assert rig.peer.in_flight == 2
+    assert rig.call.in_flight == 2
 
 
 def test_pictures_that_hardly_differ_are_skipped_but_not_what_else_changes(rig: Rig) -> None:

@@ -10,7 +10,9 @@ import pytest
 import zmq
 from hand_clock import HandClock
 
-from daemon.link.client import LinkClient, moment_message
+from daemon.link.client import LinkClient
+from daemon.link.messages import Answer
+from daemon.link.resolved_frame import ResolvedFrame
 from daemon.renderer.echo_stream import EchoPicture, EchoStream
 from daemon.renderer.player import Player
 from daemon.renderer.throttle import LONGEST_REST, Throttle
@@ -46,8 +48,7 @@ def answering(parameters: Parameters) -> Iterator[LinkClient]:
         stage.rcvtimeo = 50
         port = stage.bind_to_random_port("tcp://127.0.0.1")
         over = threading.Event()
-        header = json.dumps({"revision": 1, "source_index": -1, "captured_at": 0}).encode()
-        message = moment_message(without_morph(parameters), False)
+        parts = Answer(1, ResolvedFrame(without_morph(parameters), False).encode()).encode()
 
         def answer() -> None:
             while not over.is_set():
@@ -56,7 +57,7 @@ def answering(parameters: Parameters) -> Iterator[LinkClient]:
                 except zmq.Again:
                     continue
                 if json.loads(said)["type"] == "ask":
-                    stage.send_multipart([identity, header, message])
+                    stage.send_multipart([identity, *parts])
 
         thread = threading.Thread(target=answer)
         thread.start()

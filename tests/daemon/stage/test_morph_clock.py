@@ -8,7 +8,7 @@ from hand_clock import HandClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.link.client import moment_message, read_moment
+from daemon.link.resolved_frame import ResolvedFrame
 from daemon.shared.clock import NS
 from daemon.stage.morph_clock import MorphClock
 from daemon.stage.parameter_store import ParameterStore
@@ -40,9 +40,10 @@ class Desk:
     def after(self, seconds: float) -> tuple[FrameParameters, bool]:
         """What is told that much later, and whether it moves on."""
         self.clock.time += round(seconds * NS)
-        revision, message = self.moments.message()
+        revision, message = self.moments.resolved_frame()
         assert revision == self.store.wanted
-        return read_moment(message)
+        frame = ResolvedFrame.decode(message)
+        return frame.parameters, frame.is_moving
 
 
 @pytest.fixture
@@ -55,12 +56,12 @@ def texts(moment: FrameParameters) -> dict[str, float]:
 
 
 def test_what_stands_still_is_told_in_the_same_bytes(desk: Desk) -> None:
-    first = desk.moments.message()
+    first = desk.moments.resolved_frame()
     desk.clock.time += 100 * NS
-    assert desk.moments.message() is first
+    assert desk.moments.resolved_frame() is first
     assert desk.after(1) == (without_morph(desk.store.snapshot()[1]), False)
     desk.set(brightness=0.5)
-    assert desk.moments.message()[0] == first[0] + 1
+    assert desk.moments.resolved_frame()[0] == first[0] + 1
 
 
 def test_a_morph_runs_on_the_clock_from_when_it_is_first_told_of(desk: Desk) -> None:
@@ -159,4 +160,5 @@ def test_a_moment_comes_through_the_link_as_it_is(
     moving: bool,
 ) -> None:
     moment = FrameParameters(Parameters(strength=strength, prompt_mix="spherical", drift=0.1), prompt, negative, noise)
-    assert read_moment(moment_message(moment, moving)) == (moment, moving)
+    frame = ResolvedFrame(moment, moving)
+    assert ResolvedFrame.decode(frame.encode()) == frame

@@ -1,6 +1,6 @@
 import pytest
 
-from daemon.link.client import FailureKind
+from daemon.link.messages import FailureKind
 from daemon.supervision.build_attempts import BuildAttempts
 from presets.build import Build
 

@@ -32,7 +32,7 @@ def held(rig: Rig) -> RendererProcess:
 
 @contextmanager
 def speaking_for(rig: Rig, renderer: RendererProcess) -> Iterator[LinkClient]:
-    connection = LinkClient(rig.link.endpoint, renderer.peer.token)
+    connection = LinkClient(rig.link.endpoint, renderer.report.token)
     yield connection
     connection.close()
 
@@ -43,7 +43,7 @@ def building(rig: Rig) -> RendererProcess:
     with speaking_for(rig, candidate) as renderer:
         renderer.progress("building", "timing kernels", 0.43)
         renderer.takes_long("tensorrt", "eager")
-    until(lambda: candidate.peer.stand_in)
+    until(lambda: candidate.report.takes_long)
     return candidate
 
 
@@ -66,8 +66,8 @@ def test_with_nothing_on_air_another_accelerator_plays_until_the_engine_is_there
         until(lambda: not psutil.pid_exists(stand_in.pid))
         count = len(rig.aired)
         until(lambda: len(rig.aired) > count)
-        peers = [peer is candidate.peer for peer in rig.by]
-        assert peers == sorted(peers), "between two pictures, once"
+        origins = [report is candidate.report for report in rig.by]
+        assert origins == sorted(origins), "between two pictures, once"
         assert "meanwhile" not in rig.supervisor.status()
         assert rig.supervisor.restarts == 0
 
@@ -255,7 +255,7 @@ def test_the_shipped_model_plays_on_eager_while_openvino_is_converted(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     with Rig(Build(width=64, height=64, accelerator="openvino", threads=1), silence=SILENCE["playing"]) as rig:
-        until(lambda: rig.supervisor._candidate and rig.supervisor._candidate.peer.stand_in, 100)
+        until(lambda: rig.supervisor._candidate and rig.supervisor._candidate.report.takes_long, 100)
         candidate = rig.supervisor._candidate
         assert candidate is not None
         os.kill(candidate.pid, signal.SIGSTOP)  # or a fast machine would be done before the stand-in is there
@@ -265,6 +265,6 @@ def test_the_shipped_model_plays_on_eager_while_openvino_is_converted(
         assert status["meanwhile"].startswith("plays on eager while openvino is built")
         os.kill(candidate.pid, signal.SIGCONT)
         until(lambda: rig.supervisor.status()["accelerator"] == "openvino", 100)
-        peers = [peer is candidate.peer for peer in rig.by]
-        assert peers == sorted(peers)
+        origins = [report is candidate.report for report in rig.by]
+        assert origins == sorted(origins)
         assert not rig.supervisor.last_failure

@@ -1,0 +1,52 @@
+"""`AskResponder`: the content of the answers to a renderer's asks."""
+
+from daemon.shared.clock import Clock
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.bridge_threads import fitted
+from daemon.stage.morph_clock import MorphClock
+from daemon.stage.parameter_store import ParameterStore
+from io_bridges.frames import Frame
+
+
+class AskResponder:
+    """Gives the newest source frame at the size asked for, and the parameters resolved at that moment.
+
+    It is the `daemon.link.server.Responder` of a show. The link's thread alone calls the methods.
+    """
+
+    def __init__(self, store: ParameterStore, clock: Clock, incoming: Mailbox[Frame]) -> None:
+        """`incoming` holds the newest frame of the source."""
+        self._store = store
+        self._incoming = incoming
+        self._morphs = MorphClock(store, clock)
+        parameters = store.snapshot()[1]
+        self._size = (parameters.width, parameters.height)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height that the renderer last asked for, px. Sources fit their frames to it."""
+        return self._size
+
+    @property
+    def is_moving(self) -> bool:
+        """True during a morph and while the noise drifts."""
+        return self._morphs.is_moving
+
+    @property
+    def revision(self) -> int:
+        """Newest revision of the parameters."""
+        return self._store.wanted
+
+    def resolved_frame(self) -> tuple[int, bytes]:
+        """Return the revision and the encoded `ResolvedFrame` of the next picture. Called once for each answer."""
+        return self._morphs.resolved_frame()
+
+    def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
+        """Return the newest source frame at this size with its serial number; (None, 0) while there is none."""
+        self._size = (width, height)
+        frame, serial = self._incoming.peek()
+        return (None, 0) if frame is None else (fitted(frame, width, height), serial)
+
+    def draws_from_text(self) -> bool:
+        """Return True in text mode, and until the first source frame has come."""
+        return self._store.snapshot()[1].mode == "text" or self._incoming.peek()[1] == 0
