@@ -96,7 +96,7 @@ def _jobs(
     jobs: list[Build] = []
     looks: list[str | None] = list(preset) if preset else [None]
     for look in looks:
-        values = initial_values(Library(presets), None, look, parse_size(size) if size else None)
+        values = initial_values(Library(presets), {}, look, parse_size(size) if size else None)
         if asked is not None:
             values["/accelerator"] = PARAMETERS["/accelerator"].coerce(asked)
         look_is = snapshot(values)

@@ -75,7 +75,7 @@ def make_plan(
         BridgeError: an input that can't be read.
     """
     check_output(source, output, overwrite)
-    values = initial_values(library, None, preset, parse_size(size) if size else None)
+    values = initial_values(library, {}, preset, parse_size(size) if size else None)
     values |= {address: PARAMETERS[address].coerce(value) for address, value in changes.items()}
     if prompt is not None:
         values |= _single_prompt(prompt)

@@ -58,16 +58,19 @@ def run(
     """Play: pictures in, redrawn pictures out at a constant rate, until Ctrl-C."""
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
-    from daemon.stage.initial_values import initial_values
+    from daemon.stage.initial_values import initial_notices, initial_values
+    from daemon.stage.notices import log_notices
     from daemon.stage.stage import Stage
-    from daemon.stage.state_file import default_state_path
+    from daemon.stage.state_file import StateFile, default_state_path
     from presets.library import Library
 
     log_to_terminal(verbose)
     library = Library(presets)
     state_path = state or default_state_path()
     draws = parse_size(size) if size else None
-    values = initial_values(library, None if fresh else state_path, preset, draws)
+    restored = {} if fresh else StateFile(state_path).restore()
+    values = initial_values(library, restored, preset, draws)
+    notices = initial_notices(restored, values)
     control_address = parse_address(control)
     settings = Settings(
         source=source,
@@ -90,11 +93,12 @@ def run(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    stage = Stage(settings, library, values)
+    stage = Stage(settings, library, values, notices=notices)
     stage.start()
     try:
         for line in stage.where():
             logging.getLogger("stage").info(line)
+        log_notices(notices)
         if open_page and settings.web is not None and has_screen():
             webbrowser.open(f"http://{settings.web}/")
         stage.keep(stop)

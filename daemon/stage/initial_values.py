@@ -1,32 +1,47 @@
-"""What a show begins with: the state the last one ended in, the preset that was asked for, the size."""
+"""Values that a show begins with: the state of the last show, then the preset that was asked for, then the size.
 
-import logging
+Also the presets that `render` loads later in a clip.
+"""
+
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from daemon.stage.state_file import StateFile
+from daemon.stage.notices import Level, Notice
 from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
 
-log = logging.getLogger("stage")
+FIRST_PRESET = "neon"
+"""Preset of a first show for which none was asked."""
 
-FIRST_LOOK = "neon"
-"""What plays where nobody has said anything yet."""
+FILE_ADDRESSES = ("/model", "/engine")
+"""Parameters that name a file or folder."""
+
+DEFAULTS = {address: parameter.default for address, parameter in PARAMETERS.items()}
 
 
 def initial_values(
-    library: Library, state: Path | None, preset: str | None, size: tuple[int, int] | None
+    library: Library, restored: Mapping[str, Value], preset: str | None, size: tuple[int, int] | None
 ) -> dict[str, Value]:
-    """Values by address, complete. Raises `PresetError` for a preset that can't be read, `SettingsError` for a size."""
-    values: dict[str, Value] = {address: parameter.default for address, parameter in PARAMETERS.items()}
-    restored = StateFile(state).restore() if state is not None else {}
+    """Return the value of every parameter by address.
+
+    `restored` are the values of the last show; a model or an engine of it that is not there any more has its default.
+
+    Raises:
+        PresetError: The preset can't be read.
+        SettingsError: The model can't draw at this size.
+    """
     if preset is None and not restored:
-        preset = FIRST_LOOK
-    values |= restored
+        preset = FIRST_PRESET
+    values = DEFAULTS | dict(restored)
+    if is_missing(values["/model"]):
+        values |= {address: DEFAULTS[address] for address in FILE_ADDRESSES}  # an engine is of its model alone
+    elif is_missing(values["/engine"]):
+        values["/engine"] = DEFAULTS["/engine"]
     if preset is not None:
         values |= library.opening(preset)
     if size is not None:
@@ -40,51 +55,100 @@ def initial_values(
     return values
 
 
+def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) -> list[Notice]:
+    """Return what the performer must know about the start: missing files, and values that leave the output still.
+
+    `restored` are the values of the last show, `values` those that the show begins with.
+    """
+    notices: list[Notice] = []
+
+    def add(level: Level, address: str, text: str) -> None:
+        cause = (address[1:], values[address])
+        notices.append(Notice(f"start {address}", level, text, in_log=False, while_value=cause))
+
+    for address in FILE_ADDRESSES:
+        gone = restored.get(address, "")
+        if is_missing(gone) and values[address] == DEFAULTS[address]:
+            plays = "The shipped model plays." if address == "/model" else "The model plays without it."
+            add("error", address, f"The {address[1:]} of the last show is not there any more: {gone}. {plays}")
+    if values["/blackout"]:
+        add("warning", "/blackout", "Blackout is on as the last show ended: the output is dark. Release it or panic.")
+    elif values["/brightness"] == 0:
+        add(
+            "warning", "/brightness", "Brightness is 0 as the last show ended: the output is dark. Turn it up or panic."
+        )
+    if values["/freeze"]:
+        add(
+            "warning",
+            "/freeze",
+            "Freeze is on as the last show ended: the output holds its first picture. Release it or panic.",
+        )
+    if values["/mode"] == "text" and restored.get("/mode") == "text":
+        add("info", "/mode", "Text mode is on as the last show ended: pictures are drawn from the prompt alone.")
+    size, default, before = (
+        (side["/width"], side["/height"]) for side in (values, DEFAULTS, DEFAULTS | dict(restored))
+    )
+    if size == before != default:
+        add("info", "/width", f"Drawing at {size[0]}x{size[1]} as the last show ended.")
+    return notices
+
+
+def is_missing(name: Value) -> bool:
+    """Return True if `name` is a path at which there is nothing. A bare name is no path."""
+    text = str(name)
+    return ("/" in text or os.sep in text) and not Path(text).expanduser().exists()
+
+
 def scheduled_values(
     library: Library, opening: Mapping[str, Value], given: Sequence[str]
 ) -> dict[float, dict[str, Value]]:
-    """Values by address, complete, by the second that they come at: each look on top of the one before it.
+    """Return the value of every parameter by address, by the second at which a preset is loaded.
 
-    Model, size and accelerator stay those of the opening. `given` is ``SECONDS=LOOK`` each. Raises `SettingsError` for
-    anything else, `PresetError` for a look that can't be read.
+    Each preset is loaded on top of the one before it. Model, size and accelerator stay those of the opening.
+    `given` has one ``SECONDS=PRESET`` each.
+
+    Raises:
+        SettingsError: A text is not in this form, or two name the same second.
+        PresetError: A preset can't be read.
     """
-    looks: dict[float, str] = {}
+    presets: dict[float, str] = {}
     for text in given:
-        seconds, _, look = text.partition("=")
+        seconds, _, preset = text.partition("=")
         try:
             at = float(seconds)
         except ValueError:
             at = math.nan
-        if not (0 < at < math.inf and look):
-            raise SettingsError(f"{text!r} is no time and look: 4.5=fire takes the look fire from second 4.5 on")
-        if at in looks:
-            raise SettingsError(f"two looks, {looks[at]} and {look}, are to come at second {at:g}: one of them can")
-        looks[at] = look
+        if not (0 < at < math.inf and preset):
+            raise SettingsError(f"SECONDS=PRESET is expected, as in 4.5=fire; {text!r} was given")
+        if at in presets:
+            raise SettingsError(f"only one preset can be loaded at second {at:g}: {presets[at]} or {preset}")
+        presets[at] = preset
     values, found = dict(opening), dict[float, dict[str, Value]]()
-    for at in sorted(looks):
-        look_values = library.opening(looks[at])
-        values |= {address: value for address, value in look_values.items() if address[1:] not in REBUILD_KEYS}
+    for at in sorted(presets):
+        loaded = library.opening(presets[at])
+        values |= {address: value for address, value in loaded.items() if address[1:] not in REBUILD_KEYS}
         found[at] = dict(values)
     return found
 
 
 def frames_of(seconds: Iterable[float], fps: Fraction) -> dict[int, float]:
-    """Those seconds by the number of the frame that each comes with, at so many frames a second.
+    """Return these seconds by the number of their frame.
 
-    Raises `SettingsError` for one that would come with the first frame, or with the frame of another.
+    Raises:
+        SettingsError: A second falls on the first frame, or two fall on the same frame.
     """
     frames: dict[int, float] = {}
     for at in seconds:
         frame = round(at * fps)
         if frame == 0:
             raise SettingsError(
-                f"a look at second {at:g} would come with the first frame, {1 / float(fps):.3g} s long:"
-                " what the clip begins with is given by --preset"
+                f"second {at:g} is within the first frame, which lasts {1 / float(fps):.3g} s:"
+                " --preset sets the preset that the clip begins with"
             )
         if frame in frames:
             raise SettingsError(
-                f"the looks at seconds {frames[frame]:g} and {at:g} would come with one frame:"
-                f" {1 / float(fps):.3g} s is the least between two"
+                f"seconds {frames[frame]:g} and {at:g} are in the same frame: presets need"
+                f" {1 / float(fps):.3g} s between them"
             )
         frames[frame] = at
     return frames

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from daemon.stage.metrics import LEAST_SILENCE
+from presets.parameter_table import Value
 from presets.parameters import Parameters
 
 log = logging.getLogger("stage")
@@ -28,6 +29,8 @@ class Notice(NamedTuple):
     """Log line when the cause is gone; empty for none."""
     in_log: bool = True
     """False if the cause is logged elsewhere."""
+    while_value: tuple[str, Value] | None = None
+    """Key and value of the parameter that is the cause; None if it is another."""
 
 
 def size_notice(drawn: tuple[int, int], output: tuple[int, int], at_start: tuple[int, int]) -> Notice | None:
@@ -84,6 +87,12 @@ def source_notice(uri: str, status: Mapping[str, Any], show_age: float) -> Notic
     return None
 
 
+def log_notices(notices: Iterable[Notice]) -> None:
+    """Write a log line for each notice."""
+    for notice in notices:
+        log.log(_LOG_LEVELS[notice.level], notice.text)
+
+
 class NoticeLog:
     """Writes each notice to the log once, when it appears."""
 
@@ -96,10 +105,24 @@ class NoticeLog:
         for key, gone in self._logged.items():
             if key not in current and gone.cleared:
                 log.info(gone.cleared)
-        for key, notice in current.items():
-            if key not in self._logged and notice.in_log:
-                log.log(_LOG_LEVELS[notice.level], notice.text)
+        log_notices(each for key, each in current.items() if key not in self._logged and each.in_log)
         self._logged = current
+
+
+class StartNotices:
+    """Notices about the values that a show begins with. Each ends for good once its parameter has another value."""
+
+    def __init__(self, notices: Iterable[Notice]) -> None:
+        self._notices = tuple(notices)
+
+    def current(self, parameters: Parameters) -> tuple[Notice, ...]:
+        """Return the notices whose parameter never changed."""
+        self._notices = tuple(
+            notice
+            for notice in self._notices
+            if notice.while_value is None or getattr(parameters, notice.while_value[0]) == notice.while_value[1]
+        )
+        return self._notices
 
 
 def as_json(notices: Iterable[Notice]) -> list[dict[str, Any]]:

@@ -120,7 +120,8 @@ class OutputClock:
                 self._on_air = safe
                 return safe
             self._panic = None
-        elif parameters.freeze and self._on_air is not None:
+        elif parameters.freeze and self._on_air is not None and self._on_air.index >= 0:
+            # The slate is not held: a show that starts frozen holds its first picture.
             return self._on_air
         self._on_air = rendered if rendered is not None else slate
         return self._on_air

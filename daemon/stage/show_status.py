@@ -8,7 +8,7 @@ from daemon.shared.clock import NS, Clock
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.metrics import Rate
-from daemon.stage.notices import Notice, NoticeLog, as_json, size_notice, source_notice, still_notice
+from daemon.stage.notices import Notice, NoticeLog, StartNotices, as_json, size_notice, source_notice, still_notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.settings import Settings
 from daemon.supervision.supervisor import Supervisor
@@ -30,8 +30,9 @@ class ShowStatus:
         bridges: BridgeSet,
         controls: Sequence[ControlThread],
         link: LinkServer,
+        notices: Sequence[Notice] = (),
     ) -> None:
-        """`is_moving` returns True during a morph and while the noise drifts."""
+        """`is_moving` returns True during a morph and while the noise drifts. `notices` are about the start values."""
         self._settings = settings
         self._clock = clock
         self._parameters = parameters
@@ -44,6 +45,7 @@ class ShowStatus:
         self._link = link
         self._size_at_start = (parameters().width, parameters().height)
         self._started_at = clock.now()
+        self._start_notices = StartNotices(notices)
         self._log = NoticeLog()
 
     def compose(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class ShowStatus:
         age = (self._clock.now() - self._started_at) / NS
         has_source = source_status.get("source") != "none"
         found = [
+            *self._start_notices.current(parameters),
             size_notice((width, height), self._settings.output_size, self._size_at_start) if width else None,
             source_notice(source.uri, source_status, age) if parameters.mode == "image" else None,
             still_notice(parameters, has_source, self._is_moving()),

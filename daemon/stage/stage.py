@@ -5,6 +5,7 @@ Started in order, stopped in reverse. Nothing here reaches torch: the stage is u
 
 import logging
 import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ from daemon.stage.bridge_threads import SinkThread, SourceThread
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.metrics import PictureRate
+from daemon.stage.notices import Notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.process_tuning import tune_process
@@ -55,9 +57,14 @@ class Stage:
     """One show: made from its settings, started, kept, stopped."""
 
     def __init__(
-        self, settings: Settings, library: Library, values: dict[str, Value], clock: Clock | None = None
+        self,
+        settings: Settings,
+        library: Library,
+        values: dict[str, Value],
+        clock: Clock | None = None,
+        notices: Sequence[Notice] = (),
     ) -> None:
-        """`values` are the parameters to begin with, by address."""
+        """`values` are the parameters to begin with, by address; `notices` are about them."""
         self.settings = settings
         self.clock = clock or SystemClock()
         self.store = ParameterStore(library, values, status=self.status)
@@ -93,6 +100,7 @@ class Stage:
             self.bridges,
             self._controls,
             self.link,
+            notices,
         )
         self.store.remark = self._status.remark
         self._state: StateFile | None = None

@@ -1,13 +1,17 @@
-"""Looks that come later, as they are typed for `render`."""
+"""Values that a show begins with, notices about them, and presets that come later in `render`."""
 
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from daemon.stage.initial_values import frames_of, initial_values, scheduled_values
+from daemon.stage.initial_values import frames_of, initial_notices, initial_values, scheduled_values
+from daemon.stage.notices import StartNotices
+from daemon.stage.state_file import StateFile
 from presets.errors import PresetError, SettingsError
 from presets.library import Library
+from presets.parameter_table import Value
+from presets.parameters import Parameters
 
 
 @pytest.fixture
@@ -17,12 +21,79 @@ def library(tmp_path: Path) -> Library:
     return Library(tmp_path)
 
 
-def test_looks_come_in_the_order_of_their_time_each_on_top_of_the_one_before(library: Library) -> None:
-    opening = initial_values(library, None, "plain", (128, 64))
+def test_state_then_preset_then_size(library: Library, tmp_path: Path) -> None:
+    values = initial_values(library, {}, "fire", (320, 192))
+    assert values["/preset"] == "fire"
+    assert "fire" in str(values["/prompt/1/text"])
+    assert (values["/width"], values["/height"]) == (320, 192)
+    assert initial_values(library, {}, None, None)["/preset"] == "neon", "a first show has a preset too"
+    state = tmp_path / "state.json"
+    StateFile(state).save_if_changed(values | {"/seed": 77}, at_once=True)
+    again = initial_values(library, StateFile(state).restore(), None, None)
+    assert (again["/preset"], again["/seed"], again["/width"]) == ("fire", 77, 320)
+    with pytest.raises(PresetError, match="no-such"):
+        initial_values(library, {}, "no-such", None)
+    with pytest.raises(SettingsError, match="32"):
+        initial_values(library, {}, None, (250, 256))
+
+
+def test_missing_model_of_the_last_show(library: Library, tmp_path: Path) -> None:
+    engine = tmp_path / "one.onnx"
+    engine.write_bytes(b"")
+    gone = str(tmp_path / "gone")
+    restored: dict[str, Value] = {"/model": gone, "/engine": str(engine), "/seed": 5}
+    values = initial_values(library, restored, None, None)
+    assert (values["/model"], values["/engine"], values["/seed"]) == ("shipped", "", 5)
+    (notice,) = initial_notices(restored, values)
+    assert notice.text == f"The model of the last show is not there any more: {gone}. The shipped model plays."
+    assert notice.level == "error"
+    (tmp_path / "gone").mkdir()
+    values = initial_values(library, restored, None, None)
+    assert (values["/model"], values["/engine"]) == (gone, str(engine))
+    assert initial_notices(restored, values) == []
+
+
+def test_missing_engine_of_the_last_show(library: Library) -> None:
+    restored: dict[str, Value] = {"/model": "echo", "/engine": "/no/such.onnx"}
+    values = initial_values(library, restored, None, None)
+    assert (values["/model"], values["/engine"]) == ("echo", "")
+    (notice,) = initial_notices(restored, values)
+    assert notice.text.startswith("The engine of the last show is not there any more: /no/such.onnx.")
+
+
+@pytest.mark.parametrize(
+    ("restored", "texts"),
+    [
+        ({}, []),
+        ({"/seed": 7}, []),
+        ({"/blackout": True, "/brightness": 0.0}, ["Blackout is on as the last show ended: the output is dark."]),
+        ({"/brightness": 0.0}, ["Brightness is 0 as the last show ended: the output is dark."]),
+        ({"/freeze": True}, ["Freeze is on as the last show ended: the output holds its first picture."]),
+        ({"/mode": "text"}, ["Text mode is on as the last show ended: pictures are drawn from the prompt alone."]),
+        ({"/width": 512}, ["Drawing at 512x256 as the last show ended."]),
+    ],
+)
+def test_restored_values_that_need_a_word(library: Library, restored: dict[str, Value], texts: list[str]) -> None:
+    notices = initial_notices(restored, initial_values(library, restored, None, None))
+    assert len(notices) == len(texts)
+    for notice, text in zip(notices, texts, strict=True):
+        assert notice.text.startswith(text)
+
+
+def test_start_notice_ends_with_the_first_change(library: Library) -> None:
+    restored: dict[str, Value] = {"/blackout": True, "/freeze": True}
+    notices = StartNotices(initial_notices(restored, initial_values(library, restored, None, None)))
+    assert len(notices.current(Parameters(blackout=True, freeze=True))) == 2
+    assert len(notices.current(Parameters(freeze=True))) == 1
+    assert len(notices.current(Parameters(blackout=True, freeze=True))) == 1, "blackout is the performer's now"
+
+
+def test_later_presets_in_order_of_time(library: Library) -> None:
+    opening = initial_values(library, {}, "plain", (128, 64))
     later = scheduled_values(library, opening, ["7=plain", "2.5=slow"])
     assert [*later] == [2.5, 7.0]
     assert [values["/prompt/1/text"] for values in later.values()] == ["snow", "moss"]
-    assert [values["/morph"] for values in later.values()] == [3.0, 3.0], "a look that names none leaves it"
+    assert [values["/morph"] for values in later.values()] == [3.0, 3.0], "a preset without it leaves it"
     assert [values["/seed"] for values in later.values()] == [5, 0]
     assert all(values["/width"] == 128 for values in later.values()), "a clip keeps its size"
     assert opening["/prompt/1/text"] == "moss"
@@ -30,21 +101,21 @@ def test_looks_come_in_the_order_of_their_time_each_on_top_of_the_one_before(lib
 
 
 @pytest.mark.parametrize("text", ["fire", "=fire", "2=", "0=fire", "-1=fire", "nan=fire", "inf=fire", "soon=fire"])
-def test_what_is_no_time_and_look_is_refused(library: Library, text: str) -> None:
-    with pytest.raises(SettingsError, match=r"4\.5=fire takes the look fire"):
-        scheduled_values(library, initial_values(library, None, None, None), [text])
+def test_invalid_time_or_preset(library: Library, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"SECONDS=PRESET is expected, as in 4\.5=fire"):
+        scheduled_values(library, initial_values(library, {}, None, None), [text])
     with pytest.raises(PresetError, match="no-such"):
-        scheduled_values(library, initial_values(library, None, None, None), ["2=no-such"])
+        scheduled_values(library, initial_values(library, {}, None, None), ["2=no-such"])
 
 
-def test_two_looks_at_one_second_are_refused(library: Library) -> None:
-    with pytest.raises(SettingsError, match=r"plain and slow, are to come at second 2\.5"):
-        scheduled_values(library, initial_values(library, None, None, None), ["2.5=plain", "2.50=slow"])
+def test_two_presets_at_one_second(library: Library) -> None:
+    with pytest.raises(SettingsError, match=r"only one preset can be loaded at second 2\.5: plain or slow"):
+        scheduled_values(library, initial_values(library, {}, None, None), ["2.5=plain", "2.50=slow"])
 
 
-def test_each_look_has_a_frame_of_its_own_and_none_the_first() -> None:
+def test_each_later_preset_has_its_own_frame() -> None:
     assert frames_of([0.04, 1.0, 0.5], Fraction(25)) == {1: 0.04, 25: 1.0, 12: 0.5}
-    with pytest.raises(SettingsError, match=r"0\.01 would come with the first frame.*--preset"):
+    with pytest.raises(SettingsError, match=r"second 0\.01 is within the first frame, which lasts 0\.04 s: --preset"):
         frames_of([1.0, 0.01], Fraction(25))
-    with pytest.raises(SettingsError, match=r"2 and 2\.01 would come with one frame: 0\.04 s"):
+    with pytest.raises(SettingsError, match=r"seconds 2 and 2\.01 are in the same frame: presets need 0\.04 s"):
         frames_of([2.0, 2.01], Fraction(25))

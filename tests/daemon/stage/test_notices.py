@@ -103,3 +103,25 @@ def test_notices_of_a_running_show(tmp_path: Path) -> None:
         until(lambda: logged(f"Frames from zmq:{feed.address} again.") == 1)
     feed.close()
     assert logged(size) == logged(STILL) == 1
+
+
+def test_restart_says_what_it_restores(tmp_path: Path) -> None:
+    folder = tmp_path / "show"
+    with Show(folder, "--size", "64x64") as show:
+        show.set(blackout=True, model="echo")
+        assert show.end() == 0
+    state = folder / "state.json"
+    state.write_text(state.read_text().replace('"/engine": ""', '"/engine": "/no/such.onnx"'))
+    again = Show(folder)
+    again.command.remove(str(folder / "look.yaml"))
+    with again:
+        levels = {notice["text"]: notice["level"] for notice in again.status()["notices"]}
+        engine = "The engine of the last show is not there any more: /no/such.onnx. The model plays without it."
+        dark = "Blackout is on as the last show ended: the output is dark. Release it or panic."
+        size = "Drawing at 64x64 as the last show ended."
+        assert levels == {engine: "error", dark: "warning", size: "info"}
+        until(lambda: size in " ".join(again.log.read_text().split()))
+        log = " ".join(again.log.read_text().split())
+        assert log.index("pictures from") < log.index(engine) < log.index(dark) < log.index(size)
+        again.osc.send_message("/panic", [])
+        until(lambda: dark not in [notice["text"] for notice in again.status()["notices"]])

@@ -68,6 +68,14 @@ def test_freeze_holds_while_newer_pictures_come() -> None:
     assert show.tick(freeze=False).index == 2
 
 
+def test_freeze_at_start_holds_the_first_picture() -> None:
+    show = Show()
+    assert show.tick(freeze=True).index == -1
+    for index in (1, 2):
+        show.rendered.put(picture(index))
+        assert show.tick().index == 1
+
+
 def test_blackout_fades_over_its_time_and_comes_back() -> None:
     show = Show()
     show.rendered.put(picture(1, value=200))
