@@ -6,8 +6,8 @@ The stage's parameter store implements it. `apply_values` applies many values of
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from presets.declaration import Action
 from presets.parameter_table import Parameter, Value
-from presets.parameters import Action
 
 MAX_UNKNOWN = 8
 """Unknown addresses of one request that get a reply with a suggestion. Any more are only counted."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from presets.parameter_table import Value
-from presets.parameters import Parameters, RebuildParameters
+from presets.parameters import Parameters
+from presets.rebuild_parameters import RebuildParameters
 
 REBUILD_KEYS = frozenset(RebuildParameters.model_fields)
 """Keys of the parameters that start a new renderer. A look that does not name one leaves it as it is."""

@@ -1,49 +1,49 @@
-"""Chains of noises: where the noise of a picture stands while it wanders, and between two such places.
+"""Chains of noises: the noise of a picture while it drifts, and the arc between two such noises.
 
-A place is a unit vector whose axes are independent unit noises, so whatever is mixed by it has variance 1. Between two
-places the way is the great circle, at a constant angle: the spherical interpolation of noises in Song et al.,
-"Denoising Diffusion Implicit Models" (2021). A chain goes likewise from each noise to the next, by a quarter turn.
+A noise is a weighted sum of independent unit noises whose squared weights sum to 1, so its variance stays 1. Two noises
+are mixed along the great circle, at a constant angle: the spherical interpolation of Song et al., "Denoising Diffusion
+Implicit Models" (2021). A chain moves from each of its noises to the next by a quarter turn.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-MOST_CHAINS = 16
-"""How many are mixed at the most, of two noises each while they wander."""
+MAX_CHAINS = 16
+"""Most chains in a mix. Each adds two noises while it drifts."""
 
-LEAST = 1e-12
-"""A weight below it is as good as none, and is left out."""
+NEGLIGIBLE = 1e-12
+"""Weights below this are left out."""
 
 Axis = tuple[int, int]
-"""Seed and leg: a noise of its own."""
+"""Seed and leg of one independent noise."""
 
 
 class NoiseChain(NamedTuple):
-    """Independent noises in a row: a seed's own, then its legs. All chains are walked together, at one speed."""
+    """Independent noises in a row: the seed's own, then its legs. All chains drift together, at one speed."""
 
     seed: int
-    began: float
-    """How many noises had been walked in all when this chain began: there it stands on the seed's own."""
+    start: float
+    """Drift in noises at which this chain is at the seed's own noise."""
     weight: float = 1.0
 
 
-def stand(chains: Iterable[NoiseChain], walked: float) -> dict[Axis, float]:
-    """Where the mix of these chains stands once `walked` noises have been walked in all: squares sum to 1."""
-    found = _mixed(chains, walked)
-    length = math.hypot(*found.values())
-    return {axis: weight / length for axis, weight in found.items()}
+def noise_weights(chains: Iterable[NoiseChain], drift: float) -> dict[Axis, float]:
+    """Return the weights of a mix of chains at a drift in noises. Their squares sum to 1."""
+    weights = _weighted_sum(chains, drift)
+    length = math.hypot(*weights.values())
+    return {axis: weight / length for axis, weight in weights.items()}
 
 
-def between(
-    old: tuple[NoiseChain, ...], new: tuple[NoiseChain, ...], walked: float, share: float
+def slerp_chains(
+    old: tuple[NoiseChain, ...], new: tuple[NoiseChain, ...], drift: float, share: float
 ) -> tuple[NoiseChain, ...]:
-    """The chains whose mix stands at `share`, 0 to 1, of the great circle from the old mix to the new one."""
-    one, other = _mixed(old, walked), _mixed(new, walked)
+    """Return the chains whose mix is at `share`, 0 to 1, of the great circle from the old mix to the new one."""
+    one, other = _weighted_sum(old, drift), _weighted_sum(new, drift)
     lengths = math.hypot(*one.values()), math.hypot(*other.values())
-    cosine = _product(one, other) / (lengths[0] * lengths[1])
-    angle = math.acos(min(max(cosine, -1.0), 1.0))  # a right one at the most: no weight is negative
-    # Of two places that are nearly one, the straight line between them can't be told from the arc.
+    cosine = _dot(one, other) / (lengths[0] * lengths[1])
+    angle = math.acos(min(max(cosine, -1.0), 1.0))  # at most a right angle, because no weight is negative
+    # For nearly equal mixes the straight line equals the arc within rounding.
     parts = (1.0 - share, share) if angle < 1e-6 else (math.sin((1.0 - share) * angle), math.sin(share * angle))
     return tuple(
         chain._replace(weight=chain.weight * part / length)
@@ -52,26 +52,26 @@ def between(
     )
 
 
-def strongest(chains: Iterable[NoiseChain], most: int) -> tuple[NoiseChain, ...]:
-    """The same chains once each, in order, no more than `most` of them: the weakest are left out."""
+def limit_chains(chains: Iterable[NoiseChain], most: int) -> tuple[NoiseChain, ...]:
+    """Merge equal chains, in order, and keep the `most` of them that weigh most."""
     weights: dict[tuple[int, float], float] = {}
-    for seed, began, weight in chains:
-        weights[seed, began] = weights.get((seed, began), 0.0) + weight
+    for seed, start, weight in chains:
+        weights[seed, start] = weights.get((seed, start), 0.0) + weight
     kept = set(sorted(weights, key=lambda each: -weights[each])[:most])
     return tuple(NoiseChain(*each, weight) for each, weight in weights.items() if each in kept and weight > 0)
 
 
-def _mixed(chains: Iterable[NoiseChain], walked: float) -> dict[Axis, float]:
-    """Chains of one seed share axes where they overlap, so the length of this is not that of their weights."""
-    found: dict[Axis, float] = {}
-    for seed, began, weight in chains:
-        further, whole = math.modf(max(walked - began, 0.0))
-        angle = further * math.pi / 2
+def _weighted_sum(chains: Iterable[NoiseChain], drift: float) -> dict[Axis, float]:
+    """Add the chains up. Chains of one seed share axes where they overlap, so the length is not that of the weights."""
+    weights: dict[Axis, float] = {}
+    for seed, start, weight in chains:
+        fraction, whole = math.modf(max(drift - start, 0.0))
+        angle = fraction * math.pi / 2
         for axis, part in (((seed, int(whole)), math.cos(angle)), ((seed, int(whole) + 1), math.sin(angle))):
-            if part * weight > LEAST:
-                found[axis] = found.get(axis, 0.0) + part * weight
-    return found
+            if part * weight > NEGLIGIBLE:
+                weights[axis] = weights.get(axis, 0.0) + part * weight
+    return weights
 
 
-def _product(one: Mapping[Axis, float], other: Mapping[Axis, float]) -> float:
+def _dot(one: Mapping[Axis, float], other: Mapping[Axis, float]) -> float:
     return math.fsum(weight * other.get(axis, 0.0) for axis, weight in one.items())

@@ -1,12 +1,11 @@
-"""Morphs: the way from what was on air to what is wanted, as a function of time or of a number of pictures.
+"""Morphs: the transition from what is on air to what is wanted, as a function of time or of a number of pictures.
 
-Nothing here looks at a clock: a `MorphState` is a state, and whoever holds it says which instant it is. The stage
-does so
-at every ask of a renderer, `render` at every frame.
+Nothing here reads a clock: a `MorphState` is a value, and its holder names the instant. The stage does so at every
+request of a renderer, `render` at every frame.
 
-What would jump goes by a morph: texts, seeds, looks. What a hand moves at a fader is in motion already, and is followed
-at once: strength, guidance, the weights of the prompts, the mix of two seeds. With another look these glide too. Whole
-numbers, choices and switches jump when the morph begins. A morph that is interrupted goes on from where it is.
+Texts, seeds and presets would jump, so they change by a morph. A fader that a performer moves is followed directly:
+strength, guidance, the weights of the prompts, the mix of two seeds. With another preset these glide too. Whole
+numbers, choices and switches jump when the morph starts. An interrupted morph continues from its present place.
 """
 
 from collections.abc import Mapping
@@ -14,204 +13,218 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
-from presets.drift import MOST_CHAINS, NoiseChain, between, stand, strongest
+from presets.declaration import Effect
+from presets.drift import MAX_CHAINS, NoiseChain, limit_chains, noise_weights, slerp_chains
 from presets.frame_parameters import (
-    LEAST,
+    NEGLIGIBLE,
     FrameParameters,
     TextWeight,
+    limit_texts,
     negative_shares,
     noise_shares,
     prompt_shares,
     seed_chains,
-    strongest_texts,
 )
 from presets.parameter_table import PARAMETERS
-from presets.parameters import PROMPTS, Effect, Parameters
+from presets.parameters import PROMPTS, Parameters
 
-MOST_TEXTS = 32
-"""How many shares of texts a mix holds at the most. When a morph is interrupted that often, the least give way."""
+MAX_TEXTS = 32
+"""Most shares of texts in a mix. A morph that is interrupted more often drops those of the least weight."""
 
-RESOLVED = frozenset({"morph", "seed_mix", "drift"})
-"""Numbers that are read here and nowhere else, and so need not glide."""
+_RESOLVED_HERE = frozenset({"morph", "seed_mix", "drift"})
+"""Numbers that only this module reads, so they need not glide."""
 
 GLIDING = tuple(
     parameter.key
     for parameter in PARAMETERS.values()
-    if parameter.kind == "float" and parameter.effect is Effect.FRAME and parameter.key not in RESOLVED
+    if parameter.kind == "float" and parameter.effect is Effect.FRAME and parameter.key not in _RESOLVED_HERE
 )
-"""The keys of the numbers that glide from look to look."""
+"""Keys of the numbers that glide from preset to preset."""
 
 
 class MorphTime(NamedTuple):
-    """When a picture is drawn."""
+    """Instant at which a picture is drawn."""
 
     seconds: float
-    """On any clock that does not go back."""
+    """Seconds on any clock that does not run backwards."""
     pictures: int = 0
-    """How many were drawn before it."""
+    """Number of pictures drawn before it."""
 
 
 class Change(Enum):
-    """What brings new parameters."""
+    """Cause of new parameters."""
 
-    BY_HAND = "a control was turned"
-    LOOK = "another look was loaded"
-    CUT = "everything is to be there at once, whatever `morph` says"
+    CONTROL = "a control was moved"
+    PRESET = "another preset was loaded"
+    CUT = "the new values apply at once, whatever `morph` says"
 
 
 class Fade(NamedTuple):
-    """From nothing of the new to all of it, evenly."""
+    """Linear fade from nothing of the new values to all of them."""
 
-    began: MorphTime = MorphTime(0.0)
+    start: MorphTime = MorphTime(0.0)
     seconds: float = 0.0
     pictures: int = 0
-    """Above 0 these count and the seconds don't: the last of so many is the first that is wholly there."""
+    """Length in pictures; above 0 it replaces the seconds. The last of so many is the first of the new values alone."""
 
     def share(self, at: MorphTime) -> float:
-        """How much is there, 0 to 1."""
+        """Return the share of the new values, 0 to 1."""
         if self.pictures > 0:
-            share = (at.pictures - self.began.pictures + 1) / self.pictures
+            share = (at.pictures - self.start.pictures + 1) / self.pictures
         elif self.seconds > 0:
-            share = (at.seconds - self.began.seconds) / self.seconds
+            share = (at.seconds - self.start.seconds) / self.seconds
         else:
             return 1.0
         return min(max(share, 0.0), 1.0)
 
 
-OVER = Fade()
+FINISHED = Fade()
 
 
-class MorphPassage(NamedTuple):
-    """A mix of texts on its way from `origin`."""
+class TextFade(NamedTuple):
+    """Cross-fade of a mix of texts from `origin`."""
 
     origin: tuple[TextWeight, ...] = ()
-    fade: Fade = OVER
+    fade: Fade = FINISHED
 
     def mix(self, wanted: tuple[TextWeight, ...], at: MorphTime) -> tuple[TextWeight, ...]:
-        """Where it is: the old shares, then those that are wanted."""
+        """Return the mix at that instant: the old shares, then the wanted ones."""
         share = self.fade.share(at)
         if share <= 0.0:
             return self.origin
         old = ((text, weight * (1.0 - share)) for text, weight in self.origin)
         new = ((text, weight * share) for text, weight in wanted)
-        return wanted if share >= 1.0 else tuple(TextWeight(*each) for each in (*old, *new) if each[1] > LEAST)
+        return wanted if share >= 1.0 else tuple(TextWeight(*each) for each in (*old, *new) if each[1] > NEGLIGIBLE)
 
 
-THERE = MorphPassage()
+NO_TEXT_FADE = TextFade()
 
 
 @dataclass(frozen=True, slots=True)
 class MorphState:
-    """What is wanted, and the fades on the way to it."""
+    """The wanted parameters and the fades towards them."""
 
     parameters: Parameters
-    since: MorphTime
-    """When these parameters came."""
-    walked: float = 0.0
-    """How many noises the drift had walked by then."""
-    began: tuple[float, float] = (0.0, 0.0)
-    """How many it had when `seed` came, and when `seed_to` did."""
+    changed_at: MorphTime
+    """Instant of the last change."""
+    drift: float = 0.0
+    """Drift in noises at the last change."""
+    seed_starts: tuple[float, float] = (0.0, 0.0)
+    """Drift in noises at which `seed` and `seed_to` were set."""
     noise_origin: tuple[NoiseChain, ...] = ()
-    noise_fade: Fade = OVER
-    prompt: MorphPassage = THERE
-    negative: MorphPassage = THERE
+    noise_fade: Fade = FINISHED
+    prompt: TextFade = NO_TEXT_FADE
+    negative: TextFade = NO_TEXT_FADE
     glides: Mapping[str, float] = field(default_factory=dict)
-    """Where the numbers that glide come from, by key."""
-    glide_fade: Fade = OVER
+    """Values from which the gliding numbers come, by key."""
+    glide_fade: Fade = FINISHED
 
 
 def start_morphs(parameters: Parameters, at: MorphTime) -> MorphState:
-    """Everything stands where it is wanted, the noise on the seeds' own."""
+    """Return a state without any fade, with the noise at the seeds' own."""
     return MorphState(parameters, at)
 
 
-def update_morphs(course: MorphState, parameters: Parameters, at: MorphTime, change: Change) -> MorphState:
-    """The course from `at` on, where `parameters` are wanted."""
+def update_morphs(state: MorphState, parameters: Parameters, at: MorphTime, change: Change) -> MorphState:
+    """Return the state from `at` on, when `parameters` are wanted."""
     fade = Fade(at, parameters.morph, parameters.morph_pictures)
-    at_once, look = fade.share(at) >= 1.0, change is Change.LOOK
-    if change is Change.CUT or (look and at_once):
+    is_cut, is_preset = fade.share(at) >= 1.0, change is Change.PRESET
+    if change is Change.CUT or (is_preset and is_cut):
         return start_morphs(parameters, at)
-    before, walked = course.parameters, _walked(course, at)
+    before, drift = state.parameters, _drift(state, at)
     after = replace(
-        course,
+        state,
         parameters=parameters,
-        since=at,
-        walked=walked,
-        began=(
-            walked if look or parameters.seed != before.seed else course.began[0],
-            walked if look or parameters.seed_to != before.seed_to else course.began[1],
+        changed_at=at,
+        drift=drift,
+        seed_starts=(
+            drift if is_preset or parameters.seed != before.seed else state.seed_starts[0],
+            drift if is_preset or parameters.seed_to != before.seed_to else state.seed_starts[1],
         ),
     )
-    if at_once:
-        return replace(after, noise_fade=OVER, prompt=THERE, negative=THERE, glides={}, glide_fade=OVER)
-    if stand(_chains_before(course, parameters, at, look), walked) != stand(_wanted_chains(after), walked):
-        after = replace(after, noise_origin=strongest(_chains(course, at), MOST_CHAINS - 2), noise_fade=fade)
-    if look or _texts(parameters) != _texts(before):
-        shown = course.prompt.mix(prompt_shares(before), at)
-        after = replace(after, prompt=_passage(shown, prompt_shares(parameters), fade))
-    if look or parameters.negative_prompt != before.negative_prompt:
-        shown = course.negative.mix(negative_shares(before), at)
-        after = replace(after, negative=_passage(shown, negative_shares(parameters), fade))
-    if look:
-        now = _parameters(course, at)
+    if is_cut:
+        return replace(
+            after,
+            noise_fade=FINISHED,
+            prompt=NO_TEXT_FADE,
+            negative=NO_TEXT_FADE,
+            glides={},
+            glide_fade=FINISHED,
+        )
+    old_chains = _chains_to_compare(state, parameters, at, is_preset)
+    if noise_weights(old_chains, drift) != noise_weights(_wanted_chains(after), drift):
+        after = replace(after, noise_origin=limit_chains(_chains(state, at), MAX_CHAINS - 2), noise_fade=fade)
+    if is_preset or _texts(parameters) != _texts(before):
+        shown = state.prompt.mix(prompt_shares(before), at)
+        after = replace(after, prompt=_text_fade(shown, prompt_shares(parameters), fade))
+    if is_preset or parameters.negative_prompt != before.negative_prompt:
+        shown = state.negative.mix(negative_shares(before), at)
+        after = replace(after, negative=_text_fade(shown, negative_shares(parameters), fade))
+    if is_preset:
+        now = _parameters(state, at)
         glides = {key: getattr(now, key) for key in GLIDING if getattr(now, key) != getattr(parameters, key)}
-        return replace(after, glides=glides, glide_fade=fade if glides else OVER)
-    # A fader that a hand takes hold of is where the hand is.
-    held = {key: origin for key, origin in course.glides.items() if getattr(parameters, key) == getattr(before, key)}
-    return replace(after, glides=held)
+        return replace(after, glides=glides, glide_fade=fade if glides else FINISHED)
+    # A fader that the performer moves stops gliding.
+    kept = {key: origin for key, origin in state.glides.items() if getattr(parameters, key) == getattr(before, key)}
+    return replace(after, glides=kept)
 
 
-def resolve_frame(course: MorphState, at: MorphTime) -> FrameParameters:
-    """What a picture is drawn with at that instant."""
+def resolve_frame(state: MorphState, at: MorphTime) -> FrameParameters:
+    """Return the parameters of a picture drawn at that instant."""
     return FrameParameters(
-        _parameters(course, at),
-        course.prompt.mix(prompt_shares(course.parameters), at),
-        course.negative.mix(negative_shares(course.parameters), at),
-        noise_shares(stand(_chains(course, at), _walked(course, at))),
+        _parameters(state, at),
+        state.prompt.mix(prompt_shares(state.parameters), at),
+        state.negative.mix(negative_shares(state.parameters), at),
+        noise_shares(noise_weights(_chains(state, at), _drift(state, at))),
     )
 
 
-def is_moving(course: MorphState, at: MorphTime) -> bool:
-    """Whether the moment after is another one, with nothing turned in between."""
-    fades = course.noise_fade, course.prompt.fade, course.negative.fade, course.glide_fade
-    return course.parameters.drift > 0 or any(fade.share(at) < 1.0 for fade in fades)
+def is_moving(state: MorphState, at: MorphTime) -> bool:
+    """Return True if the next picture differs from the one at `at` without any change of a control."""
+    fades = state.noise_fade, state.prompt.fade, state.negative.fade, state.glide_fade
+    return state.parameters.drift > 0 or any(fade.share(at) < 1.0 for fade in fades)
 
 
-def _parameters(course: MorphState, at: MorphTime) -> Parameters:
-    share, wanted = course.glide_fade.share(at), course.parameters
-    if share >= 1.0 or not course.glides:
+def _parameters(state: MorphState, at: MorphTime) -> Parameters:
+    share, wanted = state.glide_fade.share(at), state.parameters
+    if share >= 1.0 or not state.glides:
         return wanted
     return wanted.model_copy(
-        update={key: origin + (getattr(wanted, key) - origin) * share for key, origin in course.glides.items()}
+        update={key: origin + (getattr(wanted, key) - origin) * share for key, origin in state.glides.items()}
     )
 
 
-def _walked(course: MorphState, at: MorphTime) -> float:
-    return course.walked + course.parameters.drift * max(at.seconds - course.since.seconds, 0.0)
+def _drift(state: MorphState, at: MorphTime) -> float:
+    return state.drift + state.parameters.drift * max(at.seconds - state.changed_at.seconds, 0.0)
 
 
-def _wanted_chains(course: MorphState) -> tuple[NoiseChain, ...]:
-    wanted = course.parameters
-    return seed_chains((wanted.seed, wanted.seed_to), wanted.seed_mix, course.began)
+def _wanted_chains(state: MorphState) -> tuple[NoiseChain, ...]:
+    wanted = state.parameters
+    return seed_chains((wanted.seed, wanted.seed_to), wanted.seed_mix, state.seed_starts)
 
 
-def _chains(course: MorphState, at: MorphTime) -> tuple[NoiseChain, ...]:
-    """By which the noise is mixed at that instant."""
-    share, wanted = course.noise_fade.share(at), _wanted_chains(course)
-    return wanted if share >= 1.0 else between(course.noise_origin, wanted, _walked(course, at), share)
+def _chains(state: MorphState, at: MorphTime) -> tuple[NoiseChain, ...]:
+    """Return the chains that make the noise at that instant."""
+    share, wanted = state.noise_fade.share(at), _wanted_chains(state)
+    return wanted if share >= 1.0 else slerp_chains(state.noise_origin, wanted, _drift(state, at), share)
 
 
-def _chains_before(course: MorphState, parameters: Parameters, at: MorphTime, look: bool) -> tuple[NoiseChain, ...]:
-    """Those to hold the new ones against: by hand, the old seeds with the fader between them where it now is."""
-    if look:
-        return _chains(course, at)
-    seeds = course.parameters.seed, course.parameters.seed_to
-    return seed_chains(seeds, parameters.seed_mix, course.began)
+def _chains_to_compare(
+    state: MorphState, parameters: Parameters, at: MorphTime, is_preset: bool
+) -> tuple[NoiseChain, ...]:
+    """Return the chains that the new ones are compared with.
+
+    For a moved control these are the old seeds with the new value of `seed_mix`, because that fader does not morph.
+    """
+    if is_preset:
+        return _chains(state, at)
+    seeds = state.parameters.seed, state.parameters.seed_to
+    return seed_chains(seeds, parameters.seed_mix, state.seed_starts)
 
 
 def _texts(parameters: Parameters) -> list[str]:
     return [prompt.text for prompt in parameters.prompt]
 
 
-def _passage(shown: tuple[TextWeight, ...], wanted: tuple[TextWeight, ...], fade: Fade) -> MorphPassage:
-    return THERE if shown == wanted else MorphPassage(strongest_texts(shown, MOST_TEXTS - PROMPTS), fade)
+def _text_fade(shown: tuple[TextWeight, ...], wanted: tuple[TextWeight, ...], fade: Fade) -> TextFade:
+    return NO_TEXT_FADE if shown == wanted else TextFade(limit_texts(shown, MAX_TEXTS - PROMPTS), fade)

@@ -11,7 +11,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from presets import coercion
-from presets.parameters import PROMPTS, Effect, Group, LiveOptions, Parameters, WeightedPrompt
+from presets.declaration import Effect, Group, LiveOptions
+from presets.parameters import PROMPTS, Parameters, WeightedPrompt
 
 Value = str | float | int | bool
 """A plain value of a parameter, as it is stored and sent."""

@@ -79,7 +79,7 @@ def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[
     for number in count():
         at = MorphTime(number / fps, number)
         if number in presets and number > 0:
-            state = update_morphs(state, presets[number], at, Change.LOOK)
+            state = update_morphs(state, presets[number], at, Change.PRESET)
         yield resolve_frame(state, at)
 
 

@@ -49,4 +49,4 @@ class MorphClock:
         """Return what changed the parameters since the last call. Of several causes the most abrupt counts."""
         if standing.panic_revision > self._revision:
             return Change.CUT
-        return Change.LOOK if standing.look_revision > self._revision else Change.BY_HAND
+        return Change.PRESET if standing.look_revision > self._revision else Change.CONTROL

@@ -14,10 +14,11 @@ from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
 from daemon.stage.replies import action_text, coercion_note, first_line, only_value, unknown_address
 from daemon.stage.subscriptions import ChangeQueue, Subscriptions
 from io_bridges.show_control import ControlReply
+from presets.declaration import ACTIONS, Action
 from presets.errors import ParameterRefused, PresetError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value, snapshot
-from presets.parameters import ACTIONS, PROMPTS, Action, Parameters
+from presets.parameters import PROMPTS, Parameters
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
 _SAFE: Mapping[str, Value] = MappingProxyType({"/freeze": False, "/blackout": False, "/brightness": 1.0})

@@ -5,9 +5,9 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from presets.coercion import as_bool, as_number
+from presets.declaration import ACTIONS
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
-from presets.parameters import ACTIONS
 
 
 def only_value(parameter: Parameter, arguments: Sequence[object]) -> object:

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from io_bridges.show_control import ControlReply
+from presets.declaration import ACTIONS, Action
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
-from presets.parameters import ACTIONS, Action
 
 
 class RecordingSubscription:

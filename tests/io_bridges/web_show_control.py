@@ -11,9 +11,9 @@ from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.show_control import ControlReply
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
+from presets.declaration import ACTIONS, Action
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
-from presets.parameters import ACTIONS, Action
 
 LOOKS: dict[str, dict[str, Value]] = {
     "neon-tunnel": {"/prompt/1/text": "neon tunnel", "/strength": 0.6},

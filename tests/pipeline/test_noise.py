@@ -48,7 +48,7 @@ def test_the_ends_are_the_seeds_own_noises() -> None:
 
 def test_drift_and_a_morph_of_seeds_move_evenly_with_variance_1_until_they_are_another_noise() -> None:
     course = start_morphs(Parameters(seed=3, drift=0.5), MorphTime(0.0))
-    course = update_morphs(course, Parameters(seed=4, drift=0.5, morph=4.0), MorphTime(1.3), Change.BY_HAND)
+    course = update_morphs(course, Parameters(seed=4, drift=0.5, morph=4.0), MorphTime(1.3), Change.CONTROL)
     along = [noise_of(resolve_frame(course, MorphTime(1.3 + step / 20))) for step in range(121)]
     for noise in along:
         assert noise.var() == pytest.approx(1, abs=WITHIN)

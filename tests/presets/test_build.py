@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presets.build import PERMISSIONS, REBUILD_KEYS, Build
+from presets.declaration import Effect
 from presets.parameter_table import PARAMETERS, Value, snapshot
-from presets.parameters import Effect, Parameters, RebuildParameters
+from presets.parameters import Parameters
+from presets.rebuild_parameters import RebuildParameters
 
 LIMITS: dict[str, Any] = {
     "threads": 3,

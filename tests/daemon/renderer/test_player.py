@@ -116,7 +116,7 @@ class Rig:
         before = start_morphs(Parameters.model_validate(self.look), MorphTime(0.0))
         self.set(morph_pictures=pictures, **values)
         wanted = Parameters.model_validate(self.look)
-        self.course = update_morphs(before, wanted, MorphTime(0.0, self.asked + 1), Change.BY_HAND)
+        self.course = update_morphs(before, wanted, MorphTime(0.0, self.asked + 1), Change.CONTROL)
 
     def turn(self, pixels: NDArray[np.uint8] | None = None) -> int:
         """One turn, with a new source picture or without; how many pictures were admitted."""

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from show import Show, until
 
 import pipeline.shipped
+from presets.declaration import Effect
 from presets.parameter_table import PARAMETERS, Parameter
-from presets.parameters import Effect
 
 SAME = 2.0
 """Mean difference in 8-bit levels below which two pictures are the same: batches of other sizes round otherwise."""

@@ -8,9 +8,10 @@ from store_answers import OSC, accepted, refused
 from daemon.shared.refusals import LONGEST, MOST_NAMES, Refusals
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ControlReply, ShowControl
+from presets.declaration import ACTIONS
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value, flatten, snapshot
-from presets.parameters import ACTIONS, Parameters
+from presets.parameters import Parameters
 
 
 def test_it_is_a_desk(store: ParameterStore) -> None:

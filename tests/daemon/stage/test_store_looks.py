@@ -7,9 +7,9 @@ from store_answers import OSC, accepted, put, refused
 
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ControlReply
+from presets.declaration import Effect
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
-from presets.parameters import Effect
 
 
 def test_a_look_is_loaded_whole_in_one_revision(store: ParameterStore, library: Library) -> None:

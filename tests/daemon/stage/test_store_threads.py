@@ -11,9 +11,10 @@ from store_answers import OSC, accepted
 
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ControlReply
+from presets.declaration import ACTIONS
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value, snapshot
-from presets.parameters import ACTIONS, Parameters
+from presets.parameters import Parameters
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.just(10**400),

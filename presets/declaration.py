@@ -1,0 +1,65 @@
+"""Vocabulary of the declaration in `presets.parameters`, and the actions, which have no value."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Effect(StrEnum):
+    """Place where a change of a parameter takes effect."""
+
+    OUTPUT = "output"
+    """In the stage, at the next tick of the output clock. It needs no renderer."""
+    FRAME = "frame"
+    """With the next picture admitted to the stream."""
+    CONDITIONING = "conditioning"
+    """With the first picture admitted after the text encoder has finished."""
+    REBUILD = "rebuild"
+    """In a new renderer, which takes over when it delivers."""
+
+
+class Group(StrEnum):
+    """Place of a control on a surface, in the order in which a performer looks for it."""
+
+    PROMPTS = "prompts"
+    STYLE = "style"
+    MOVEMENT = "movement"
+    FEEDBACK = "feedback"
+    OUTPUT = "output"
+    PACING = "pacing"
+    RENDERER = "renderer"
+
+
+class LiveOptions(NamedTuple):
+    """Properties of a parameter beyond its type and range."""
+
+    effect: Effect
+    unit: str = ""
+    in_presets: bool = True
+    """False for controls of the whole show: no preset may black it out."""
+    stays: bool = False
+    """True if a preset that does not name the parameter leaves it as it is; a performer sets it for all presets."""
+    group: Group | None = None
+    """Group on a surface; None follows from the effect."""
+
+
+class Action(NamedTuple):
+    """A command that happens once. It has no value to read back."""
+
+    address: str
+    description: str
+    argument: str = ""
+    """Description of its one argument; empty if it takes none. A button's 0 (its release) does nothing."""
+
+
+ACTIONS = (
+    Action(
+        "/panic",
+        "cut to the safe picture, release freeze and blackout, and go back to the preset's own values;"
+        " the first picture drawn with them takes over",
+    ),
+    Action("/next", "load the next preset"),
+    Action("/previous", "load the previous preset"),
+    Action("/save", "save the controls as a preset", argument="the preset's name"),
+    Action("/undo_save", "restore what the last save replaced; repeat for the saves before it"),
+    Action("/prompt", "set one prompt alone, at full weight", argument="the text"),
+)

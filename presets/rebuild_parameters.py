@@ -1,0 +1,52 @@
+"""Declaration of the parameters that a renderer is built with. `presets.build` derives `Build` from them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from presets.declaration import Effect, LiveOptions
+
+
+class RebuildParameters(BaseModel):
+    """Parameters that a renderer is built with. A change of one starts a new renderer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Annotated[
+        str,
+        Field(max_length=1000, description="'shipped', or a folder in diffusers format"),
+        LiveOptions(Effect.REBUILD),
+    ] = "shipped"
+    width: Annotated[
+        int,
+        Field(ge=64, le=2048, multiple_of=32, description="width of the picture that the model draws"),
+        LiveOptions(Effect.REBUILD, unit="px"),
+    ] = 256
+    height: Annotated[
+        int,
+        Field(ge=64, le=2048, multiple_of=32, description="height of the picture that the model draws"),
+        LiveOptions(Effect.REBUILD, unit="px"),
+    ] = 256
+    accelerator: Annotated[
+        Literal["auto", "openvino", "onnxruntime", "tensorrt", "tensorrt_rtx", "eager", "compile", "cuda_graphs"],
+        Field(description="software that runs the network; auto takes the fastest that works here"),
+        LiveOptions(Effect.REBUILD),
+    ] = "auto"
+    attention: Annotated[
+        Literal["sdpa", "flash", "xformers"],
+        Field(description="attention where torch runs the network: sdpa lets torch choose, the others are used alone"),
+        LiveOptions(Effect.REBUILD),
+    ] = "sdpa"
+    fallback: Annotated[
+        bool,
+        Field(description="allow another accelerator if the chosen one can't play"),
+        LiveOptions(Effect.REBUILD),
+    ] = False
+    engine: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="ONNX or TensorRT file of a compiled network to use in the model's place; empty is none",
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = ""
