@@ -1,9 +1,9 @@
-"""The command line, ``streamflow-live``. Nothing heavy is imported before a command is chosen."""
+"""The command line, ``streamflow-live``. Heavy modules are imported by the command that needs them."""
 
 import sys
 
 CANCELLED = 130
-"""The exit status that Ctrl-C gives."""
+"""Exit status after Ctrl-C."""
 
 try:
     import typer
@@ -19,7 +19,7 @@ try:
     from daemon.commands.terminal import Terminal
     from daemon.shared.offline_environment import stay_offline
     from presets.errors import StreamflowError
-except KeyboardInterrupt:  # this takes half a second, in which nothing is lost
+except KeyboardInterrupt:  # the imports take half a second, and there is nothing to clean up
     sys.exit(CANCELLED)
 
 app = typer.Typer(
@@ -39,13 +39,13 @@ app.command()(bench)
 
 
 def main() -> None:
-    """Run a command; an error that was foreseen is one sentence and exit status 2, not a traceback."""
+    """Run a command. An expected error is printed as one sentence and exits with status 2, without a traceback."""
     stay_offline()
     try:
         app()
     except StreamflowError as error:
-        said = Text.assemble(("streamflow-live:", "red"), f" {error}")  # as it stands: brackets are no markup
-        Terminal(stderr=True, highlight=False).print(said, soft_wrap=True)
+        message = Text.assemble(("streamflow-live:", "red"), f" {error}")  # Text: brackets are no markup
+        Terminal(stderr=True, highlight=False).print(message, soft_wrap=True)
         sys.exit(2)
 
 

@@ -21,7 +21,7 @@ from benchmarks.paper.stream_contender import StreamContender
 from benchmarks.paper.streamdiffusion_rival import StreamDiffusionRival
 from benchmarks.show.received_frames import quantile
 from benchmarks.stream.timing import finish, repeat_for
-from daemon.shared.parent_process import lower_priority
+from daemon.shared.process import lower_priority
 from io_bridges.card import draw_card
 from pipeline.accelerators import registry
 from pipeline.accelerators.eager import available_device

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.child_process import answer_requests
 from benchmarks.stream.timing import finish, repeat_for, seconds_of
-from daemon.shared.parent_process import lower_priority
+from daemon.shared.process import lower_priority
 from io_bridges.card import draw_card
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation, Shapes

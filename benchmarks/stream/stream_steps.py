@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.child_process import answer_requests
 from benchmarks.stream.timing import finish, repeat_for, seconds_of
-from daemon.shared.parent_process import lower_priority
+from daemon.shared.process import lower_priority
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, TextConditioner

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from daemon.commands.render_output import replace_when_whole
 from daemon.commands.render_plan import RenderPlan
 from daemon.commands.terminal import progress_bar
-from daemon.shared.thread_pool import run_in_threads
+from daemon.shared.threads import run_in_threads
 from io_bridges.clip import ClipWriter, decode_clip
 from io_bridges.pixels import fit
 from pipeline.conditioning import Conditioning

@@ -26,8 +26,8 @@ from daemon.link.messages import (
 )
 from daemon.link.renderer_report import RendererReport
 from daemon.shared.clock import NS, Clock
-from daemon.shared.crash_loop import restart_on_crash
 from daemon.shared.refusals import Refusals
+from daemon.shared.threads import restart_on_crash
 from io_bridges.frames import Frame, RenderedFrame
 from io_bridges.wakeup_socket import WakeupSocket
 from presets.errors import RendererError

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from daemon.shared.offline_environment import stay_offline
-from daemon.shared.parent_process import exit_with_parent
+from daemon.shared.process import exit_with_parent
 from daemon.shared.scratch_folder import OWNER, remove_leftover_folders
 from presets.build import Build
 from presets.errors import StreamflowError
@@ -49,7 +49,7 @@ def main() -> int:
 
 def _make(build: Build, lines: IO[str]) -> str:
     """What was made ready, in words."""
-    from daemon.shared.thread_pool import run_in_threads
+    from daemon.shared.threads import run_in_threads
     from pipeline.accelerators import foreign_engine, tensorrt, tensorrt_build
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.engines import Preparation

@@ -17,8 +17,8 @@ from daemon.link.messages import FailureKind
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
 from daemon.renderer.player import PlayableStream, Player
 from daemon.shared.offline_environment import stay_offline
-from daemon.shared.parent_process import exit_with_parent, lower_priority
-from daemon.shared.thread_pool import run_in_threads
+from daemon.shared.process import exit_with_parent, lower_priority
+from daemon.shared.threads import run_in_threads
 from presets.build import Build
 from presets.errors import (
     AcceleratorUnavailable,

@@ -1,13 +1,12 @@
-"""Small parts that several packages of the daemon use: clock, mailbox, refusals, locks, threads."""
+"""Small parts that several packages of the daemon use: clock, mailbox, refusals, locks, threads, process."""
 
 __all__ = [
     "clock",
-    "crash_loop",
     "file_lock",
     "mailbox",
     "offline_environment",
-    "parent_process",
+    "process",
     "refusals",
     "scratch_folder",
-    "thread_pool",
+    "threads",
 ]

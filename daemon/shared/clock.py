@@ -1,24 +1,24 @@
-"""`Clock`: now, and sleeping until then. Injected wherever time matters, so that tests turn it by hand."""
+"""`Clock`: the current time and sleeping until a time. It is injected, so that tests set the time by hand."""
 
 import time
 from typing import Protocol
 
 NS = 1_000_000_000
-"""Nanoseconds in a second: all of the daemon's times are integer nanoseconds on the monotonic clock."""
+"""Nanoseconds in a second. All times of the daemon are integer nanoseconds on the monotonic clock."""
 
 
 class Clock(Protocol):
-    """What keeps time."""
+    """A source of time."""
 
     def now(self) -> int:
-        """Nanoseconds on a clock that never goes back."""
+        """Return nanoseconds on a clock that never goes back."""
 
     def sleep_until(self, moment: int) -> None:
-        """Return at `moment` or as soon after it as the system can; at once if it has passed."""
+        """Sleep until `moment`, or return immediately if it has passed."""
 
 
 class SystemClock:
-    """This machine's monotonic clock, the same one for all processes on it."""
+    """The monotonic clock of this machine, which all its processes share."""
 
     def now(self) -> int:
         return time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""A file that one show at a time may keep: claimed by a lock beside it, which goes when its process goes."""
+"""File locks. One show at a time may keep a state file; the system releases the lock when its process ends."""
 
 import logging
 import sys
@@ -11,24 +11,28 @@ log = logging.getLogger("state")
 
 
 def lock_file(path: Path) -> IO[bytes] | None:
-    """Holds `path` for this process until what is returned is closed; None where there is no place for a lock.
+    """Lock `path` for this process until the returned file is closed. Return None if no lock file can be made.
+
+    The lock is on a file beside it, because `path` itself is replaced at every save.
 
     Raises:
-        SettingsError: another show holds it.
+        SettingsError: Another show holds the lock.
     """
     beside = path.with_name(path.name + ".lock")
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)
         held = beside.open("ab")
     except OSError as error:
-        log.warning("%s: can't be locked (%s); see that no other show keeps its state there", path, error.strerror)
+        log.warning(
+            "%s: it can't be locked (%s). Make sure that no other show keeps its state there.", path, error.strerror
+        )
         return None
     try:
         lock(held)
     except OSError as error:
         held.close()
         raise SettingsError(
-            f"another show keeps its state in {path}; end it, or give this one a file of its own with --state"
+            f"another show keeps its state in {path}; stop it, or choose another file for this one with --state"
         ) from error
     return held
 
@@ -37,7 +41,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def lock(held: IO[bytes]) -> None:
-        """Locks an open file until it is closed or its process is gone. Raises `OSError` where another has it."""
+        """Lock an open file until it is closed or its process ends. Raises `OSError` if another process holds it."""
         held.seek(0)
         msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)
 
@@ -45,5 +49,5 @@ else:
     import fcntl
 
     def lock(held: IO[bytes]) -> None:
-        """Locks an open file until it is closed or its process is gone. Raises `OSError` where another has it."""
+        """Lock an open file until it is closed or its process ends. Raises `OSError` if another process holds it."""
         fcntl.flock(held.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

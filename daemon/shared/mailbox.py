@@ -1,4 +1,4 @@
-"""`Mailbox`: a hand-over between threads that keeps the newest and drops the rest."""
+"""`Mailbox`: hands values from one thread to others. It keeps the newest and drops the rest."""
 
 import threading
 from collections.abc import Callable
@@ -8,16 +8,17 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """A place for one value. Putting never waits; each put has a serial number, so that readers know what is new."""
+    """Place for one value. `put` never waits. Each value has a serial number, by which readers know what is new."""
 
     def __init__(self, wake: Callable[[], None] | None = None) -> None:
+        """`wake` is called after each `put`, on the thread that puts."""
         self._condition = threading.Condition()
         self._value: T | None = None
         self._serial = 0
         self._wake = wake
 
     def put(self, value: T) -> None:
-        """Replace what is there and wake who waits."""
+        """Replace the value and wake the readers that wait."""
         with self._condition:
             self._value = value
             self._serial += 1
@@ -26,12 +27,12 @@ class Mailbox(Generic[T]):
             self._wake()
 
     def peek(self) -> tuple[T | None, int]:
-        """What is there, and its serial number: 0 while nothing was ever put."""
+        """Return the value and its serial number, which is 0 before the first `put`."""
         with self._condition:
             return self._value, self._serial
 
     def wait_newer(self, than: int, timeout: float) -> tuple[T | None, int]:
-        """What is there once its serial number is above `than`, or after `timeout` seconds whatever is there."""
+        """Wait for a serial number above `than`, at most `timeout` seconds. Return the value and its serial number."""
         with self._condition:
             self._condition.wait_for(lambda: self._serial > than, timeout)
             return self._value, self._serial

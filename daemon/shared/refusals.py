@@ -1,7 +1,7 @@
-"""`Refusals`: how often messages were refused, by sender and by reason; bounded memory, bounded logging.
+"""`Refusals`: counts of refused messages by sender and by reason, in bounded memory and with bounded logging.
 
-A stuck or hostile sender can make neither the counts nor the log grow: the oldest names fold into ``others``, and the
-log has one line a second at most.
+A stuck or hostile sender can grow neither the counts nor the log: the oldest names fold into ``others``, and the log
+gets at most one line per second.
 """
 
 import logging
@@ -19,10 +19,10 @@ OTHERS = "others"
 
 
 class Refusals:
-    """Counts of refused messages; safe from any thread."""
+    """Counts of refused messages. Any thread may use it."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """`now` gives seconds on a monotonic clock; it paces the log."""
+        """`now` returns seconds on a monotonic clock, by which the log is limited."""
         self._now = now
         self._lock = threading.Lock()
         self._total = 0
@@ -33,7 +33,7 @@ class Refusals:
         self._unlogged = 0
 
     def count(self, sender: str, reason: str, sentence: str = "") -> None:
-        """One more. `reason` is what it is counted under, `sentence` what the log says (`reason` if empty)."""
+        """Count a refusal under `reason`, and log `sentence`, or `reason` if it is empty."""
         sender, reason = _plain(sender), _plain(reason)
         with self._lock:
             self._total += 1
@@ -44,11 +44,11 @@ class Refusals:
                 self._unlogged += 1
                 return
             self._log_at, unlogged, self._unlogged = now, self._unlogged, 0
-        besides = f" (and {unlogged} more since the last such line)" if unlogged else ""
+        besides = f" (and {unlogged} more since the last line like this)" if unlogged else ""
         log.warning("%s: refused: %s%s", sender, _plain(sentence) or reason, besides)
 
     def status(self) -> dict[str, object]:
-        """``total``, and the counts by sender and by reason, those last heard last; JSON-able."""
+        """Return ``total`` and the counts by sender and by reason, the most recent last, ready for JSON."""
         with self._lock:
             return {
                 "total": self._total,
@@ -58,7 +58,7 @@ class Refusals:
 
 
 def _more(counts: "OrderedDict[str, int]", name: str) -> int:
-    """Count `name` once more; returns what the name that had to go for it had."""
+    """Count `name`. Return the count of the name that was dropped for it, or 0."""
     counts[name] = counts.get(name, 0) + 1
     counts.move_to_end(name)
     return counts.popitem(last=False)[1] if len(counts) > MOST_NAMES else 0
@@ -69,5 +69,5 @@ def _with_others(counts: "OrderedDict[str, int]", others: int) -> dict[str, int]
 
 
 def _plain(text: str) -> str:
-    """Cut, and on one line: what came over the wire must not forge a line of the log."""
+    """Return the text cut and on one line, so that a message from the network can't forge a line of the log."""
     return "".join(character if character.isprintable() else " " for character in text[:LONGEST])

@@ -1,7 +1,7 @@
-"""`scratch_folder`: a folder for temporary files that goes with its owner, however that one ends.
+"""`scratch_folder`: a folder for temporary files that is removed even if its owner is killed.
 
-A file in it is locked for as long as its owner lives, which the system lets go of when a process is killed: a folder
-that is left over is told by that from one at work, and removed when the next is made.
+Its owner locks a file in it, and the system releases the lock when the process ends. So a folder that was left behind
+can be told from one in use, and is removed when the next one is made.
 """
 
 import os
@@ -19,16 +19,20 @@ from daemon.shared.file_lock import lock
 
 PREFIX = "streamflow-live-"
 OWNER = "owner.lock"
-"""Without it a folder is none of ours, whatever its name."""
+"""Locked file of the owner. A folder without it belongs to another program, whatever its name."""
+
 YOUNG = 60.0
-"""Seconds: between a folder and its lock there is a moment in which it looks as if it were left over."""
+"""Seconds for which a folder is never removed: between making and locking, a new one looks left behind."""
 
 
 @contextmanager
 def scratch_folder(place: Path | None = None) -> Iterator[Path]:
-    """Make a folder of this user's alone in `place` (default: the temporary folder), and remove it at the end.
+    """Make a folder that only this user can read in `place` (default: the temporary folder). Remove it at the end.
 
-    Folders that killed owners left in `place` are removed first. Raises `OSError` where it can't be made.
+    Folders that killed owners left in `place` are removed first.
+
+    Raises:
+        OSError: It can't be made.
     """
     for left in (place or Path(tempfile.gettempdir())).glob(f"{PREFIX}*"):
         remove_leftover_folders(left, YOUNG)
@@ -36,14 +40,16 @@ def scratch_folder(place: Path | None = None) -> Iterator[Path]:
         tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as folder,
         (Path(folder) / OWNER).open("xb") as held,
     ):
-        with suppress(OSError):  # where files can't be locked, nobody can take this one for left over either
+        with suppress(OSError):  # where files can't be locked, no other process removes this folder either
             lock(held)
         yield Path(folder)
 
 
 def remove_leftover_folders(folder: Path, older_than: float = 0.0) -> bool:
-    """Removes what `scratch_folder` made for a process that is gone, so many seconds ago; False where it is anything
-    else."""
+    """Remove a folder of `scratch_folder` whose process has ended. Return False and leave anything else alone.
+
+    A folder made less than `older_than` seconds ago stays.
+    """
     try:
         found, owner = folder.lstat(), folder / OWNER
         mine = _user() in (None, found.st_uid)
@@ -53,7 +59,7 @@ def remove_leftover_folders(folder: Path, older_than: float = 0.0) -> bool:
             return False
         with owner.open("r+b") as held:
             lock(held)
-        # Renamed first, so that what still writes there finds no place to.
+        # Renamed first, so that a child that still writes fails.
         doomed = folder.rename(folder.with_name(PREFIX + secrets.token_hex(8)))
     except OSError:
         return False
@@ -62,5 +68,5 @@ def remove_leftover_folders(folder: Path, older_than: float = 0.0) -> bool:
 
 
 def _user() -> int | None:
-    """The user's number; None where users have none."""
+    """Return the user's id; None on Windows."""
     return os.getuid() if sys.platform != "win32" else None

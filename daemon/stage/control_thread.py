@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import Any
 
-from daemon.shared.crash_loop import restart_on_crash
+from daemon.shared.threads import restart_on_crash
 from io_bridges.bridges import Control
 from io_bridges.show_control import ShowControl
 from presets.errors import BridgeError

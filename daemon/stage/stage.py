@@ -12,9 +12,10 @@ from typing import IO, Any
 from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock, SystemClock
-from daemon.shared.crash_loop import restart_on_crash
 from daemon.shared.file_lock import lock_file
 from daemon.shared.mailbox import Mailbox
+from daemon.shared.process import tune_stage_process
+from daemon.shared.threads import restart_on_crash
 from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import SinkThread, SourceThread
@@ -24,7 +25,6 @@ from daemon.stage.metrics import PictureRate
 from daemon.stage.notices import Notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
-from daemon.stage.process_tuning import tune_process
 from daemon.stage.prometheus import prometheus_text
 from daemon.stage.settings import Settings
 from daemon.stage.show_status import ShowStatus
@@ -115,7 +115,7 @@ class Stage:
         Raises `BridgeError` for what can't be opened: a taken port, a clip that is not there; `SettingsError` where
         another show keeps its state in the same file. Nothing is left then.
         """
-        tune_process()
+        tune_stage_process()
         if self.settings.state is not None:
             # Before anything that may fail: what fails saves the state, and must not save over another show's.
             self._claimed = lock_file(self.settings.state)

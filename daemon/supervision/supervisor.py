@@ -14,7 +14,7 @@ from daemon.link.messages import Phase
 from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
-from daemon.shared.crash_loop import restart_on_crash
+from daemon.shared.threads import restart_on_crash
 from daemon.supervision.build_attempts import HOPELESS, BuildAttempts
 from daemon.supervision.renderer_process import SILENCE, RendererProcess
 from daemon.supervision.renderer_status import described, meanwhile, too_short_for_both

@@ -1,4 +1,4 @@
-"""One show at a time keeps a state file; a dead one holds nothing."""
+"""One show at a time may keep a state file. A killed process holds no lock."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ sys.stdin.read()
 """
 
 
-def test_another_process_may_not_have_it_until_the_first_is_gone(tmp_path: Path) -> None:
+def test_lock_ends_with_its_process(tmp_path: Path) -> None:
     state = tmp_path / "folder" / "state.json"
     command = [sys.executable, "-c", HOLDS, str(state)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -33,12 +33,12 @@ def test_another_process_may_not_have_it_until_the_first_is_gone(tmp_path: Path)
     held.close()
 
 
-def test_where_no_lock_can_be_the_show_goes_on(tmp_path: Path) -> None:
+def test_no_lock_where_no_file_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert lock_file(tmp_path / "file" / "state.json") is None
 
 
-def test_a_second_show_on_the_same_state_is_one_sentence_and_the_first_one_s_state_stays(tmp_path: Path) -> None:
+def test_second_show_on_one_state_is_refused(tmp_path: Path) -> None:
     with Show(tmp_path / "show") as show:
         show.set(seed=77)
         command = [*show.command[: show.command.index("run") + 1], "--state", str(show.folder / "state.json")]

@@ -1,9 +1,11 @@
+"""The mailbox keeps the newest value and wakes its readers."""
+
 import threading
 
 from daemon.shared.mailbox import Mailbox
 
 
-def test_the_newest_replaces_what_was_there() -> None:
+def test_newest_value_replaces_the_last() -> None:
     box: Mailbox[int] = Mailbox()
     assert box.peek() == (None, 0)
     box.put(1)
@@ -11,7 +13,7 @@ def test_the_newest_replaces_what_was_there() -> None:
     assert box.peek() == (2, 2)
 
 
-def test_waiting_ends_with_a_put_from_another_thread() -> None:
+def test_put_ends_the_wait() -> None:
     box: Mailbox[str] = Mailbox()
     box.put("old")
     waiting = threading.Event()
@@ -29,7 +31,7 @@ def test_waiting_ends_with_a_put_from_another_thread() -> None:
     assert seen == [("new", 2)]
 
 
-def test_waiting_gives_up_with_what_is_there() -> None:
+def test_wait_times_out_with_the_old_value() -> None:
     box: Mailbox[str] = Mailbox()
     box.put("only")
     assert box.wait_newer(1, timeout=0.01) == ("only", 1)

@@ -1,4 +1,4 @@
-"""Folders for temporary files whose owner was killed go; those at work, and what is none of ours, stay."""
+"""Scratch folders of killed owners are removed. Those in use and those of other programs stay."""
 
 import os
 import subprocess
@@ -39,37 +39,37 @@ def owner() -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
         process.kill()
 
 
-def grown_old(folder: Path) -> None:
+def make_old(folder: Path) -> None:
     os.utime(folder / OWNER, (1, 1))
 
 
-def test_what_a_killed_owner_left_goes_with_the_next_and_what_is_at_work_stays(place: Path) -> None:
+def test_folder_of_a_killed_owner_is_removed(place: Path) -> None:
     with owner() as (process, killed):
         process.kill()
-    with owner() as (process, at_work):
-        grown_old(killed)
-        grown_old(at_work)
+    with owner() as (process, in_use):
+        make_old(killed)
+        make_old(in_use)
         with scratch_folder() as mine:
-            assert set(place.iterdir()) == {at_work, mine}
-            assert not remove_leftover_folders(at_work)
-            assert (at_work / "deep" / "graph.onnx").exists()
-        assert list(place.iterdir()) == [at_work]
-    assert remove_leftover_folders(at_work), "its owner is gone by now"
+            assert set(place.iterdir()) == {in_use, mine}
+            assert not remove_leftover_folders(in_use)
+            assert (in_use / "deep" / "graph.onnx").exists()
+        assert list(place.iterdir()) == [in_use]
+    assert remove_leftover_folders(in_use), "its owner has ended"
     assert list(place.iterdir()) == []
 
 
-def test_a_folder_that_is_being_made_is_not_taken_for_left_over(place: Path) -> None:
+def test_folder_being_made_stays(place: Path) -> None:
     (place / f"{PREFIX}new").mkdir()
     (place / f"{PREFIX}new" / OWNER).touch()
     with scratch_folder():
         assert (place / f"{PREFIX}new").exists()
 
 
-def test_what_is_none_of_ours_stays(place: Path) -> None:
+def test_foreign_folders_stay(place: Path) -> None:
     for name in (f"{PREFIX}photos", "photos"):
         (place / name).mkdir()
     (place / "photos" / OWNER).touch()
-    grown_old(place / "photos")
+    make_old(place / "photos")
     (place / f"{PREFIX}link").symlink_to(place / "photos")
     before = set(place.iterdir())
     with scratch_folder():

@@ -1,14 +1,11 @@
-"""Threads that a defect must not end."""
+"""Controls that fail during a show are opened again."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from daemon.shared import crash_loop
-from daemon.shared.crash_loop import restart_on_crash
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ShowControl
@@ -19,34 +16,12 @@ from presets.library import Library
 def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.005)
 
 
-def test_work_that_raises_begins_again_and_one_traceback_is_told(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crash_loop, "PAUSE", 0.001)
-    stopping = threading.Event()
-    begun: list[int] = []
-
-    def work() -> None:
-        begun.append(1)
-        if len(begun) == 50:
-            stopping.set()
-            return
-        raise ZeroDivisionError("a defect")
-
-    with caplog.at_level(logging.ERROR):
-        restart_on_crash("the picture", work, stopping.is_set)()
-    assert len(begun) == 50
-    assert [record.exc_info is not None for record in caplog.records] == [True]
-    assert "the picture" in caplog.text
-    assert "a defect" in caplog.text
-
-
 class FaderBox:
-    """A control that fails as it is told."""
+    """A control that fails as the test says."""
 
     def __init__(self, *failures: Exception | None) -> None:
         self.failures = list(failures)
@@ -80,7 +55,7 @@ def store() -> ParameterStore:
 
 
 @pytest.mark.parametrize("failures", [[BridgeError("unplugged"), BridgeUnavailable("taken")], [KeyError("a defect")]])
-def test_a_control_that_fails_in_the_show_is_opened_again(store: ParameterStore, failures: list[Exception]) -> None:
+def test_failed_control_is_reopened(store: ParameterStore, failures: list[Exception]) -> None:
     box = FaderBox(*failures)
     thread = ControlThread("box", box, store)
     thread.start()
@@ -91,7 +66,7 @@ def test_a_control_that_fails_in_the_show_is_opened_again(store: ParameterStore,
     assert box.closed == box.opened
 
 
-def test_a_control_that_can_not_be_opened_at_first_is_told_and_not_tried_again(store: ParameterStore) -> None:
+def test_failed_first_opening_raises(store: ParameterStore) -> None:
     box = FaderBox(BridgeUnavailable("taken"))
     thread = ControlThread("box", box, store)
     with pytest.raises(BridgeUnavailable, match="taken"):
