@@ -4,7 +4,8 @@ Full guidance calls the network a second time for every row; the residual kinds 
 call would answer. For many prompts, seeds and source pictures, this draws the same picture without guidance, with full
 guidance and with each residual kind, and measures how far the pixels of each are from full guidance's, over how far
 no guidance is: below 1 a kind does some of what full guidance does, at 1 or above nothing of it. Each residual kind is
-drawn at several shares of the scale, of which `pipeline.guidance.REACH` came. Time is taken by turns within the run.
+drawn at several shares of the scale, of which `pipeline.guidance.RELATIVE_STRENGTH` came. Time is taken by turns within
+the run.
 Wants the extras `video` and `test`, for the clip that the sources are taken from.
 """
 
@@ -33,7 +34,7 @@ from io_bridges.pixels import fit
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, TextConditioner
-from pipeline.guidance import REACH, Guidance, Kind
+from pipeline.guidance import RELATIVE_STRENGTH, Guidance, GuidanceKind
 from pipeline.models import load_model
 from pipeline.stream import StreamPipeline
 from presets.frame_parameters import NoiseWeight, without_morph
@@ -47,7 +48,7 @@ STRENGTHS = (0.5, 0.7, 0.9)
 SCALES = (1.5, 2.0, 3.0)
 SHARES = (0.05, 0.1, 0.2, 0.3, 1.0)
 """Of the scale's distance from 1, at which a residual kind is drawn: it may do at 1.2 what full guidance does at 2."""
-RESIDUAL: tuple[Kind, ...] = ("self_negative", "onetime_negative", "free")
+RESIDUAL: tuple[GuidanceKind, ...] = ("self_negative", "onetime_negative", "free")
 TURNS = 7
 """Of each kind, where time is taken; the first warms up."""
 PICTURES_A_TURN = 8
@@ -144,7 +145,7 @@ class Bench:
 
 def measure_distances(bench: Bench) -> Iterator[Finding]:
     """A row for each strength, scale and kind; then what each kind comes to over all of them."""
-    with_source: dict[tuple[Kind, float], list[float]] = {key: [] for key in product(RESIDUAL, SHARES)}
+    with_source: dict[tuple[GuidanceKind, float], list[float]] = {key: [] for key in product(RESIDUAL, SHARES)}
     for strength in (*STRENGTHS, None):
         cases = bench.cases(strength)
         where = "text" if strength is None else f"image, strength {strength:g}"
@@ -154,7 +155,7 @@ def measure_distances(bench: Bench) -> Iterator[Finding]:
             for kind in RESIDUAL:
                 ratios = {share: _ratios(bench.draw(cases, _less(kind, scale, share)), none, full) for share in SHARES}
                 medians = {share: statistics.median(each) for share, each in ratios.items()}
-                reach, best = REACH[kind], min(SHARES, key=lambda share: medians[share])
+                reach, best = RELATIVE_STRENGTH[kind], min(SHARES, key=lambda share: medians[share])
                 if strength is not None:
                     for share in SHARES:
                         with_source[kind, share] += ratios[share]
@@ -176,16 +177,18 @@ def measure_distances(bench: Bench) -> Iterator[Finding]:
         }
     for kind in RESIDUAL:
         name = f"{kind}: distance from full guidance over that of none, median of all with a source"
-        yield SpeedTarget(name, statistics.median(with_source[kind, REACH[kind]]), 1.0, at_least=False)
+        yield SpeedTarget(name, statistics.median(with_source[kind, RELATIVE_STRENGTH[kind]]), 1.0, at_least=False)
 
 
-def _less(kind: Kind, scale: float, share: float) -> Guidance:
+def _less(kind: GuidanceKind, scale: float, share: float) -> Guidance:
     return Guidance(1 + share * (scale - 1), kind)
 
 
 def measure_time(bench: Bench) -> Iterator[Finding]:
     """The step of each kind over that of full guidance, by turns."""
-    kinds = {"none": Guidance(), "full": Guidance(2.0)} | {kind: Guidance.at_fader(2.0, kind) for kind in RESIDUAL}
+    kinds = {"none": Guidance(), "full": Guidance(2.0)} | {
+        kind: Guidance.equivalent_to_full(2.0, kind) for kind in RESIDUAL
+    }
     turns = [{name: bench.seconds_a_step(guidance) for name, guidance in kinds.items()} for _ in range(TURNS)][1:]
     for name in kinds:
         ratio = statistics.median(turn[name] / turn["full"] for turn in turns)

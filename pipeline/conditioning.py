@@ -1,4 +1,4 @@
-"""Conditioning: words to embeddings, several weighted prompts mixed, encoded texts kept."""
+"""Text conditioning: prompts encoded, cached, and mixed by weight in embedding space."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,48 +6,48 @@ from typing import Any, NamedTuple
 
 import torch
 
-from pipeline.mixing import mean, turn
+from pipeline.mixing import iterated_slerp, weighted_mean
 from presets.errors import StreamError
 from presets.frame_parameters import PromptMixture
 from presets.parameters import PromptMix
 
-CACHED = 64
-"""How many encoded texts are kept: a show's prompts, and the faders between them cost no encoding."""
+CACHE_SIZE = 64
+"""Encoded texts that are kept: enough for the prompts of a show."""
 
 
 class ConditioningShape(NamedTuple):
-    """What a model is told of a text."""
+    """Shape of one text as a network takes it."""
 
     embeds: tuple[int, int]
-    """``(L, D)``: tokens, and the width of the text encoder's hidden states."""
+    """``(L, D)``: number of tokens, and width of the text encoder's hidden states."""
     masked: bool = False
-    """Whether the network is told which tokens are padding."""
+    """True if the network takes a mask of padding tokens."""
     pooled: int | None = None
-    """The width of the text as one vector, where the network takes that too."""
+    """Width of the pooled vector, None if the network takes none."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedText:
-    """One text, or a mix of several, as the network reads it."""
+    """One text, or a mix of several, encoded for the network."""
 
     embeds: torch.Tensor
-    """``[L, D]``: the text encoder's hidden states, padded to the model's token length."""
+    """Hidden states of the text encoder, ``[L, D]``, padded to the model's token length."""
     mask: torch.Tensor | None = None
-    """``[L]``, 1 where a token counts; None where the network is not told."""
+    """``[L]``: 1 for a token, 0 for padding. None if the network takes no mask."""
     pooled: torch.Tensor | None = None
-    """``[P]``, or None where the network takes none."""
+    """Pooled vector ``[P]``. None if the network takes none."""
 
     def __post_init__(self) -> None:
-        """Raises `StreamError` where its parts can't be of one text."""
-        whole = self.embeds.ndim == 2 and (self.pooled is None or self.pooled.ndim == 1)
-        if not whole or (self.mask is not None and self.mask.shape != self.embeds.shape[:1]):
+        """Raise `StreamError` if the shapes of the parts don't fit together."""
+        fits = self.embeds.ndim == 2 and (self.pooled is None or self.pooled.ndim == 1)
+        if not fits or (self.mask is not None and self.mask.shape != self.embeds.shape[:1]):
             parts = {"embeds": self.embeds, "mask": self.mask, "pooled": self.pooled}
-            told = ", ".join(f"{name} {tuple(part.shape)}" for name, part in parts.items() if part is not None)
-            raise StreamError(f"A text has {told}; it must be embeds [L, D], mask [L] and pooled [P].")
+            shapes = ", ".join(f"{name} {tuple(part.shape)}" for name, part in parts.items() if part is not None)
+            raise StreamError(f"A text has {shapes}; it must have embeds [L, D], mask [L] and pooled [P].")
 
     @property
     def shape(self) -> ConditioningShape:
-        """What a network must take for this text to fit it."""
+        """Shape that a network must take to fit this text."""
         pooled = None if self.pooled is None else int(self.pooled.shape[0])
         tokens, width = self.embeds.shape
         return ConditioningShape((int(tokens), int(width)), self.mask is not None, pooled)
@@ -55,51 +55,60 @@ class EncodedText:
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """What one picture is drawn from, and away from. Never changed once made, so pictures may share it."""
+    """Texts of a frame. Immutable, so frames can share one."""
 
     positive: EncodedText
+    """The prompt."""
     negative: EncodedText
-    """Of the negative prompt; of the empty prompt if there is none. Read under guidance."""
+    """The negative prompt, or the empty prompt without one. Used under guidance."""
 
 
 class TextConditioner:
-    """A CLIP tokenizer and text encoder, and the texts that it has met.
+    """A CLIP tokenizer and text encoder with a cache of encoded texts.
 
-    `encode` and `text` belong to one thread at a time, which may be another than the stream's; `recall` may be called
-    beside it, from any.
+    `encode` and `encode_text` may run on one thread at a time, which need not be the stream's. `recall` may run on any
+    thread at the same time.
     """
 
     def __init__(self, tokenizer: Any, text_encoder: Any, device: torch.device, dtype: torch.dtype) -> None:
+        """
+        Args:
+            tokenizer: Tokenizer of transformers.
+            text_encoder: Text encoder of transformers, on `device`.
+            device: Device of the text encoder and of the encoded texts.
+            dtype: Dtype of the encoded texts.
+        """
         self._tokenizer = tokenizer
         self._text_encoder = text_encoder
         self._device = device
         self._dtype = dtype
         self._tokens = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
         self._width = int(text_encoder.config.hidden_size)
-        self._known: dict[str, EncodedText] = {}
+        self._cache: dict[str, EncodedText] = {}
 
     @property
     def shape(self) -> ConditioningShape:
-        """Of every text."""
+        """Shape of every encoded text."""
         return ConditioningShape((self._tokens, self._width))
 
-    def encode(self, wording: PromptMixture) -> Conditioning:
-        """The conditioning of these words; texts that were met before are not encoded again."""
-        return _conditioning(wording, [self.text(share.text) for share in (*wording.prompt, *wording.negative)])
+    def encode(self, prompts: PromptMixture) -> Conditioning:
+        """Return the conditioning of a mix of prompts. Cached texts are not encoded again."""
+        texts = [self.encode_text(text) for text, _ in (*prompts.prompt, *prompts.negative)]
+        return _mix_prompts(prompts, texts)
 
-    def recall(self, wording: PromptMixture) -> Conditioning | None:
-        """The same where no text has to be encoded for it, and None where one has: a few sums, and no waiting."""
-        found = [self._known.get(share.text) for share in (*wording.prompt, *wording.negative)]
-        known = [text for text in found if text is not None]
-        return _conditioning(wording, known) if len(known) == len(found) else None
+    def recall(self, prompts: PromptMixture) -> Conditioning | None:
+        """Return the conditioning of a mix of prompts if every text is cached, otherwise None. Encodes nothing."""
+        found = [self._cache.get(text) for text, _ in (*prompts.prompt, *prompts.negative)]
+        texts = [text for text in found if text is not None]
+        return _mix_prompts(prompts, texts) if len(texts) == len(found) else None
 
-    def text(self, text: str) -> EncodedText:
-        """One text, of the last `CACHED` that were encoded if it is among them."""
-        known = self._known.pop(text, None) or self._encode(text)
-        self._known[text] = known  # the newest last
-        if len(self._known) > CACHED:
-            del self._known[next(iter(self._known))]
-        return known
+    def encode_text(self, text: str) -> EncodedText:
+        """Return one encoded text, from the cache if it is among the last `CACHE_SIZE`."""
+        encoded = self._cache.pop(text, None) or self._encode(text)
+        self._cache[text] = encoded  # the most recent is last
+        if len(self._cache) > CACHE_SIZE:
+            del self._cache[next(iter(self._cache))]
+        return encoded
 
     @torch.inference_mode()
     def _encode(self, text: str) -> EncodedText:
@@ -108,35 +117,41 @@ class TextConditioner:
         )
         # As in diffusers' Stable Diffusion pipelines: no mask unless the configuration asks for one.
         masked = getattr(self._text_encoder.config, "use_attention_mask", False)
-        state = self._text_encoder(
+        hidden = self._text_encoder(
             tokens.input_ids.to(self._device),
             attention_mask=tokens.attention_mask.to(self._device) if masked else None,
         ).last_hidden_state
-        return EncodedText(state[0].to(self._dtype).clone())
+        return EncodedText(hidden[0].to(self._dtype).clone())
 
 
-def _conditioning(wording: PromptMixture, texts: Sequence[EncodedText]) -> Conditioning:
-    """`texts` are those of the prompt's shares and then those of the negative's."""
-    split = len(wording.prompt)
+def _mix_prompts(prompts: PromptMixture, texts: Sequence[EncodedText]) -> Conditioning:
+    """Return the conditioning of `texts`: first those of the prompt, then those of the negative prompt."""
+    split = len(prompts.prompt)
     return Conditioning(
-        mixed(texts[:split], [share.weight for share in wording.prompt], wording.mix),
-        mixed(texts[split:], [share.weight for share in wording.negative], wording.mix),
+        mix_texts(texts[:split], [weight for _, weight in prompts.prompt], prompts.mix),
+        mix_texts(texts[split:], [weight for _, weight in prompts.negative], prompts.mix),
     )
 
 
 @torch.inference_mode()
-def mixed(texts: Sequence[EncodedText], weights: Sequence[float], mix: PromptMix) -> EncodedText:
-    """Texts of one shape as one, `weights` above 0 and of any sum: ``linear`` is `mean`, ``spherical`` is `turn`.
+def mix_texts(texts: Sequence[EncodedText], weights: Sequence[float], mix: PromptMix) -> EncodedText:
+    """Return a weighted mix of texts of one shape.
 
-    A token counts for the network if it does in one of the texts.
+    Args:
+        texts: One or more texts.
+        weights: Weights above 0, of any sum.
+        mix: "linear" for `pipeline.mixing.weighted_mean`, "spherical" for `pipeline.mixing.iterated_slerp`.
+
+    Returns:
+        The mix. Its mask is 1 where that of any text is.
     """
     if len(texts) == 1:
         return texts[0]
-    fold = mean if mix == "linear" else turn
+    mix_vectors = weighted_mean if mix == "linear" else iterated_slerp
     masks = [text.mask for text in texts if text.mask is not None]
     pooled = [text.pooled for text in texts if text.pooled is not None]
     return EncodedText(
-        fold([text.embeds for text in texts], weights),
+        mix_vectors([text.embeds for text in texts], weights),
         torch.stack(masks).amax(0) if masks else None,
-        fold(pooled, weights) if pooled else None,
+        mix_vectors(pooled, weights) if pooled else None,
     )

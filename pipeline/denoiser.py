@@ -1,4 +1,4 @@
-"""What the stream asks of a network: one call over a batch of latents, each at its own timestep."""
+"""Interface between the stream and a network: one call for a batch of latents, each at its own timestep."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -7,41 +7,41 @@ import torch
 
 
 class ConditioningRows(NamedTuple):
-    """The conditioning of a batch, a row a latent. What a model has no use for is None."""
+    """Conditioning of a batch, one row for each latent. Inputs that the model does not take are None."""
 
     embeds: torch.Tensor
-    """``[B, L, D]``: the text encoder's hidden states, padded to the model's token length."""
+    """Hidden states of the text encoder, ``[B, L, D]``, padded to the model's token length."""
     mask: torch.Tensor | None = None
-    """``[B, L]``, 1 where a token counts and 0 where it is padding."""
+    """``[B, L]``: 1 for a token, 0 for padding."""
     pooled: torch.Tensor | None = None
-    """``[B, P]``: the text as one vector."""
+    """Pooled vectors of the texts, ``[B, P]``."""
     guidance: torch.Tensor | None = None
-    """``[B]``: the guidance scale, for networks that were distilled to take it as an input. As precise as
-    timesteps are: networks multiply it by 1000 and take its sine."""
+    """Guidance scales ``[B]``, for guidance-distilled networks. float32 or float64, like timesteps: networks multiply
+    them by 1000 and take sines."""
 
 
 class Denoiser(Protocol):
-    """A network as the stream sees it. Nothing else knows what runs behind it."""
+    """A network as the stream calls it. Adapters and accelerators implement it."""
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """The network's output ``[B, C, h, w]``, in the dtype of the latents, valid until the next call.
+        """Return the output ``[B, C, h, w]`` in the dtype of `latents`. It is valid until the next call.
 
         Args:
-            latents: ``[B, C, h, w]``, already scaled.
-            timesteps: ``[B]``, or ``[B, 2]`` for families with a second time; float32, or float64 in a float64
-                stream; never half precision, where 750 becomes 752.
-            conditioning: Of each row.
+            latents: Scaled latents ``[B, C, h, w]``.
+            timesteps: ``[B]``, or ``[B, 2]`` in families with a second time. float32, or float64 in a float64 stream;
+                never bfloat16, which turns 750 into 752.
+            conditioning: Conditioning of each row.
         """
         ...
 
 
 @runtime_checkable
-class Foreseeing(Protocol):
-    """A denoiser that has to know on the host what it is called with, because it groups its rows by their timesteps.
+class HostTimesteps(Protocol):
+    """A denoiser that groups its rows by timestep and so needs the timesteps on the host before each call.
 
-    Reading them back from a GPU would make the host wait for it; the host side of the stream knows them anyway.
+    The host side of the stream has them already. Reading them back from a GPU would block the host.
     """
 
-    def foresee(self, timesteps: Sequence[float]) -> None:
-        """The timesteps of the rows of the next call, of which it may be told once, right before."""
+    def announce_timesteps(self, timesteps: Sequence[float]) -> None:
+        """Set the timesteps of the rows of the next call. Called at most once, right before it."""
         ...

@@ -1,7 +1,7 @@
-"""What the device holds of a stream, and the one function that advances it: static shapes, static memory.
+"""Device memory of a stream, and the function that advances it by one step. Shapes and memory are static.
 
-Everything is allocated once. `DeviceState.advance` reads nothing back and branches on nothing but what the host hands
-it, so that a compiler or a CUDA graph can take it whole, one a prepared batch size and set of terms.
+All tensors are allocated once. `DeviceState.advance` reads nothing back from the device and branches only on its host
+arguments, so a compiler or a CUDA graph can take all of it, one for each prepared batch size and set of terms.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,15 +13,15 @@ from pipeline import step_block as at
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.pinned_ring import PinnedRing
-from pipeline.step_block import Block, StepTerms, lay_out
+from pipeline.step_block import Block, StepTerms, write_block
 from presets.errors import StreamError
 
-RING = 4
-"""How many steps the host may run ahead of a GPU."""
+RING_DEPTH = 4
+"""Steps that the host may run ahead of a GPU."""
 
 
 class Batch(NamedTuple):
-    """The static inputs of one prepared batch size, so that compiled graphs see the same memory every time."""
+    """Network inputs of one prepared batch size. They are static, so compiled graphs always see the same memory."""
 
     latents: torch.Tensor
     timesteps: torch.Tensor
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 
 class DeviceState:
-    """The tensors of `slots` slots, and of one spare past the last that takes the writes of lanes without a picture."""
+    """Tensors of all slots. One spare slot past the last takes the writes of lanes without a frame."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class DeviceState:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        """As in `pipeline.stream.StreamPipeline`, which checks what it is given."""
+        """Allocate the tensors. The arguments are those of `pipeline.stream.StreamPipeline`, which checks them."""
         self._denoiser = denoiser
         self._slots = slots
         self._dtype = dtype
@@ -54,12 +54,12 @@ class DeviceState:
             return torch.zeros(shape, dtype=dtype, device=device)
 
         self.latents = zeros(slots + 1, *latent_shape)
-        """``[slots + 1, C, h, w]``: where each picture is."""
+        """Latent of each slot, ``[slots + 1, C, h, w]``."""
         self.anchors = zeros(slots + 1, *latent_shape)
-        """Likewise: the clean picture that residual guidance leads away from."""
+        """Clean latent that residual guidance steers away from, ``[slots + 1, C, h, w]``."""
         self.noise = zeros(2 * (slots + 1), *latent_shape)
-        """Two a slot: the one on its path, and the fresh one of a stochastic row."""
-        # Two rows a slot: what to draw, and what not.
+        """Two noises a slot, ``[2·(slots + 1), C, h, w]``: one on the latent's path, one for the next fresh noise."""
+        # Two rows a slot: the positive and the negative text.
         self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros)
         self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
         self.batches = {
@@ -71,90 +71,111 @@ class DeviceState:
             for size in sizes
         }
         width = max(*sizes, slots)
-        self._ring = PinnedRing(RING, (at.COLUMNS, width), precise, device)
+        self._ring = PinnedRing(RING_DEPTH, (at.COLUMNS, width), precise, device)
         self._ring_np: list[Block] = [block.numpy() for block in self._ring.tensors]
         self._block = zeros(at.COLUMNS, width, dtype=precise)
         self._index = zeros(at.INDICES, width, dtype=torch.int64)
 
     def next_block(self) -> Block:
-        """The block that the host may write now, ``[COLUMNS, width]``."""
+        """Return the next host block to write, ``[COLUMNS, width]``."""
         self._ring.take()
-        return self._ring_np[self._ring.turn]
+        return self._ring_np[self._ring.index]
 
     def send(self) -> None:
-        """Sends up the block that was written last."""
-        self._block.copy_(self._ring.tensors[self._ring.turn], non_blocking=True)
-        self._ring.copying()
+        """Start the copy of the last `next_block` to the device."""
+        self._block.copy_(self._ring.tensors[self._ring.index], non_blocking=True)
+        self._ring.record_copy()
 
-    def rest(self) -> None:
-        """Sends up the block of a step without any picture: `advance` then reads and writes the spare slot alone."""
-        lay_out(self.next_block(), [], self._slots, False)
+    def send_empty(self) -> None:
+        """Send the block of a step without frames, for which `advance` reads and writes the spare slot only."""
+        write_block(self.next_block(), [], self._slots, False)
         self.send()
 
     def write_text(self, number: int, conditioning: Conditioning) -> None:
-        """Copies what slot `number` is drawn from, and away from."""
+        """Copy the positive and the negative text of slot `number`."""
         for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):
-            for rows, one in zip(self._texts, (text.embeds, text.mask, text.pooled, None), strict=True):
-                if rows is not None and one is not None:
-                    # Texts are never changed once made; from pinned memory a GPU fetches them when it gets there.
-                    pinned = rows.is_cuda and not one.is_cuda
-                    rows[place].copy_(one.pin_memory() if pinned else one, non_blocking=True)
+            for rows, part in zip(self._texts, (text.embeds, text.mask, text.pooled, None), strict=True):
+                if rows is not None and part is not None:
+                    # Asynchronous from pinned memory. Texts are immutable, so the copy may happen late.
+                    pin = rows.is_cuda and not part.is_cuda
+                    rows[place].copy_(part.pin_memory() if pin else part, non_blocking=True)
 
     def advance(self, size: int, terms: StepTerms) -> None:
-        """The whole step at one batch size, as the block that was sent last describes it."""
-        self._index.copy_(self._block[: at.INDICES])
-        index, block, batch = self._index, self._block, self.batches[size]
-        torch.index_select(self.latents, 0, index[at.LATENT, :size], out=batch.latents)
-        batch.latents.mul_(block[at.SCALE, :size].view(size, 1, 1, 1))
-        if batch.timesteps.ndim == 2:
-            batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND + 1, :size].T)
-        else:
-            batch.timesteps.copy_(block[at.TIMESTEP, :size])
-        for held, row in zip(self._texts, batch.conditioning, strict=True):
-            if held is not None and row is not None:
-                torch.index_select(held, 0, index[at.TEXT, :size], out=row)
-        if batch.conditioning.guidance is not None:
-            batch.conditioning.guidance.copy_(block[at.EMBEDDED, :size])
+        """Run one step at one prepared batch size: gather, one denoiser call, affine step, scatter.
 
+        Args:
+            size: A prepared batch size.
+            terms: Terms to compute. The last block sent must give all others the weight 0.
+
+        Raises:
+            StreamError: the denoiser returned another shape or dtype.
+        """
+        self._index.copy_(self._block[: at.INDICES])
+        self._gather_inputs(size)
+        batch = self.batches[size]
         out = self._denoiser(*batch)
         if out.shape != batch.latents.shape or out.dtype != self._dtype:
             raise StreamError(
-                f"The denoiser answered {out.dtype} {tuple(out.shape)}; the stream needs"
+                f"The denoiser returned {out.dtype} {tuple(out.shape)}; the stream needs"
                 f" {self._dtype} {tuple(batch.latents.shape)}."
             )
+        self._update_latents(out, size, terms)
 
-        lanes = min(size, self._slots)  # a lane has a row at least, so no batch holds more lanes than rows
+    def _gather_inputs(self, size: int) -> None:
+        """Fill the batch of `size` rows with scaled latents, times and texts."""
+        index, block, batch = self._index, self._block, self.batches[size]
+        torch.index_select(self.latents, 0, index[at.LATENT, :size], out=batch.latents)
+        batch.latents.mul_(block[at.INPUT_SCALE, :size].view(size, 1, 1, 1))
+        if batch.timesteps.ndim == 2:
+            batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND_TIME + 1, :size].T)
+        else:
+            batch.timesteps.copy_(block[at.TIMESTEP, :size])
+        for texts, rows in zip(self._texts, batch.conditioning, strict=True):
+            if texts is not None and rows is not None:
+                torch.index_select(texts, 0, index[at.TEXT, :size], out=rows)
+        if batch.conditioning.guidance is not None:
+            batch.conditioning.guidance.copy_(block[at.EMBEDDED_GUIDANCE, :size])
 
-        def gathered(name: str, held: torch.Tensor, column: int) -> torch.Tensor:
-            return torch.index_select(held, 0, index[column, :lanes], out=self._lanes[name][:lanes])
+    def _update_latents(self, out: torch.Tensor, size: int, terms: StepTerms) -> None:
+        """Take the step of `pipeline.guidance.StepCoefficients` in every lane, and set new anchors.
+
+        Args:
+            out: Output of the network, ``[size, C, h, w]``.
+        """
+        lanes = min(size, self._slots)  # each lane has at least one row, so a batch has at most `size` lanes
+        index, block = self._index, self._block
+
+        def gather(name: str, source: torch.Tensor, column: int) -> torch.Tensor:
+            return torch.index_select(source, 0, index[column, :lanes], out=self._lanes[name][:lanes])
 
         def weight(column: int) -> torch.Tensor:
             return block[column, :lanes].view(lanes, 1, 1, 1)
 
-        z = gathered("next", self.latents, at.READ)
-        uncond = gathered("uncond", out, at.UNCOND) if terms.uncond else None
-        anchor = gathered("anchor", self.anchors, at.READ) if terms.residual or terms.anchoring else None
-        if terms.anchoring and anchor is not None and uncond is not None:
-            found = anchor.mul_(weight(at.KEEP)).addcmul_(z, weight(at.SEEN_Z)).addcmul_(uncond, weight(at.SEEN_OUT))
-            self.anchors.index_copy_(0, index[at.WRITE, :lanes], found)
-        z.mul_(weight(at.W_Z)).addcmul_(gathered("cond", out, at.COND), weight(at.W_COND))
+        z = gather("next", self.latents, at.READ)
+        uncond = gather("uncond", out, at.UNCOND) if terms.uncond else None
+        anchor = gather("anchor", self.anchors, at.READ) if terms.residual or terms.new_anchor else None
+        if terms.new_anchor and anchor is not None and uncond is not None:
+            anchor.mul_(weight(at.ANCHOR_KEEP)).addcmul_(z, weight(at.ANCHOR_Z))
+            anchor.addcmul_(uncond, weight(at.ANCHOR_OUT))
+            self.anchors.index_copy_(0, index[at.WRITE, :lanes], anchor)
+        z.mul_(weight(at.W_Z)).addcmul_(gather("cond", out, at.COND), weight(at.W_COND))
         if uncond is not None:
             z.addcmul_(uncond, weight(at.W_UNCOND))
         if terms.residual and anchor is not None:
             z.addcmul_(anchor, weight(at.W_ANCHOR))
-            z.addcmul_(gathered("noise", self.noise, at.PATH), weight(at.W_PATH))
+            z.addcmul_(gather("noise", self.noise, at.PATH), weight(at.W_PATH))
         if terms.fresh:
-            z.addcmul_(gathered("noise", self.noise, at.FRESH), weight(at.W_FRESH))
+            z.addcmul_(gather("noise", self.noise, at.FRESH), weight(at.W_FRESH))
         self.latents.index_copy_(0, index[at.WRITE, :lanes], z)
 
 
 def _text_rows(
-    count: int, shape: ConditioningShape, guided: torch.dtype | None, zeros: Callable[..., torch.Tensor]
+    count: int, shape: ConditioningShape, guidance: torch.dtype | None, zeros: Callable[..., torch.Tensor]
 ) -> ConditioningRows:
-    """Room for `count` texts and, where `guided` is a type, for their guidance."""
+    """Allocate `count` texts, with their guidance scales if `guidance` is a dtype."""
     return ConditioningRows(
         zeros(count, *shape.embeds),
         zeros(count, shape.embeds[0]) if shape.masked else None,
         None if shape.pooled is None else zeros(count, shape.pooled),
-        None if guided is None else zeros(count, dtype=guided),
+        None if guidance is None else zeros(count, dtype=guidance),
     )

@@ -1,11 +1,12 @@
-"""Feedback: the last output zoomed, rotated and shifted, and mixed into the next input, as a camera on its own screen.
+"""Video feedback: the last output is zoomed, rotated, shifted and mixed into the next input.
 
-The warp is that of one picture, as TouchDesigner's Transform TOP within a Feedback TOP's loop is that of one frame. The
-last output is the newest that is finished when a picture is admitted. One at a time (`low_latency`) it is the picture
-before. With N in flight it is N pictures old, so it is warped as often as pictures were admitted since: the output
-moves as fast, and as smoothly, however many are in flight. Left to themselves those N would be N loops that take turns
-on air, go apart in time, and flicker. So what is fed back then is a running mean of outputs that moves with the warp,
-in which a new one counts for 1/N.
+The warp applies once for each frame, like the Transform TOP in a TouchDesigner Feedback TOP loop. The last output is
+the newest that is finished when a frame is admitted. With one frame in flight (`low_latency`) it is the previous frame.
+With N in flight it is N frames old, so the warp applies once for each frame admitted since, and the motion does not
+depend on N.
+
+N frames in flight would form N independent loops that take turns, drift apart and flicker. So the feedback image is a
+running mean of outputs, which moves with the warp and in which a new output has the weight 1/N.
 """
 
 import cmath
@@ -20,85 +21,87 @@ from presets.parameters import Parameters
 
 Pixels = NDArray[np.uint8]
 
-SMALLEST = 1 / 4
-"""How small a picture may get by warps that pile up: the output's pixels are folded back into it as often as it is
-small, and below this nobody tells one fold from another."""
+MIN_ZOOM = 1 / 4
+"""Smallest total zoom of repeated warps. Beyond it the reflected borders repeat so often that more is not visible."""
 
 
 class Feedback:
-    """The newest output, and room to warp it in. One thread only; nothing is allocated a picture."""
+    """The newest output, and buffers to warp it. For one thread. No memory is allocated for a frame."""
 
     def __init__(self, width: int, height: int) -> None:
-        cv2.setNumThreads(1)  # a pool of threads for a small picture would fight the network for the processor
+        cv2.setNumThreads(1)  # OpenCV's thread pool would compete with the network for the processor
         self._last = np.zeros((height, width, 3), dtype=np.uint8)
         self._warped = np.zeros_like(self._last)
         self._mean, self._moved = (np.zeros((height, width, 3), dtype=np.float32) for _ in range(2))
         self._has_mean = False
         self._matrix = np.zeros((2, 3))
         self._has_last = False
-        self._last_fed = 0
-        self.fed = 0
-        """Pictures so far that something was fed back into."""
+        self._last_count = 0
+        self.mix_count = 0
+        """Number of inputs that feedback was mixed into."""
 
-    def remember(self, pixels: Pixels, fed: int) -> None:
-        """`pixels` uint8 ``[H, W, 3]`` is the newest output; copied. `fed` is what `fed` was once it was admitted."""
+    def remember(self, pixels: Pixels, mix_count: int) -> None:
+        """Store the newest output.
+
+        Args:
+            pixels: uint8 ``[H, W, 3]``, copied.
+            mix_count: Value of `mix_count` right after this frame was admitted.
+        """
         np.copyto(self._last, pixels)
-        if fed == self._last_fed:
-            self._has_mean = False  # nothing was fed back into this one: another time begins
-        self._last_fed = fed
+        if mix_count == self._last_count:
+            self._has_mean = False  # this output had no feedback in it, so the loop starts again
+        self._last_count = mix_count
         self._has_last = True
 
     def forget(self) -> None:
-        """There is no output yet, as at the beginning."""
+        """Drop the last output."""
         self._has_last = self._has_mean = False
 
-    def feeds(self, parameters: Parameters) -> bool:
-        """Whether the next input has a share of the last output: it is asked for, and there is one."""
+    def is_active(self, parameters: Parameters) -> bool:
+        """Return True if the next input gets feedback: the parameters ask for it and there is an output."""
         return parameters.feedback > 0 and self._has_last
 
     def mix(self, source: Pixels | None, parameters: Parameters, out: Pixels) -> None:
-        """Writes the next input: ``(1 − feedback)·source + feedback·warped output``, rounded to the nearest.
+        """Write the next input, ``(1 − feedback)·source + feedback·warped output``, rounded.
 
         Args:
-            source: uint8 ``[H, W, 3]``; None where there is none, and what is fed back is all that there is.
-            parameters: How much feedback, and its warp.
+            source: uint8 ``[H, W, 3]``. None writes the feedback image alone.
+            parameters: Amount of feedback, zoom, rotation and shift.
             out: uint8 ``[H, W, 3]``.
         """
-        alone = source is None or parameters.feedback >= 1
-        warped = out if alone else self._warped
-        self.fed += 1
-        since = self.fed - self._last_fed
-        self._warp(self._last, parameters, since, warped)
-        if since == 1:
+        feedback_only = source is None or parameters.feedback >= 1
+        warped = out if feedback_only else self._warped
+        self.mix_count += 1
+        frames_since = self.mix_count - self._last_count
+        self._warp(self._last, parameters, frames_since, warped)
+        if frames_since == 1:
             self._has_mean = False
         elif self._has_mean:
             self._warp(self._mean, parameters, 1, self._moved)
             self._mean, self._moved = self._moved, self._mean
-            cv2.accumulateWeighted(warped, self._mean, 1 / since)
+            cv2.accumulateWeighted(warped, self._mean, 1 / frames_since)
             cv2.convertScaleAbs(self._mean, dst=warped)
         else:
             np.copyto(self._mean, warped)
             self._has_mean = True
-        if not alone:
+        if not feedback_only:
             cv2.addWeighted(source, 1 - parameters.feedback, warped, parameters.feedback, 0, dst=out)
 
-    def _warp(
-        self, picture: Pixels | NDArray[np.float32], parameters: Parameters, times: int, out: NDArray[Any]
-    ) -> None:
-        """About the middle, counter-clockwise, y up; the picture is reflected beyond its border."""
-        height, width, _ = picture.shape
-        # Places are complex numbers from the middle on, so that one warp is c → warp·c + shift.
+    def _warp(self, image: Pixels | NDArray[np.float32], parameters: Parameters, times: int, out: NDArray[Any]) -> None:
+        """Write `image` warped `times` times about its centre: counter-clockwise, y up, reflected at the border."""
+        height, width, _ = image.shape
+        # Positions are complex numbers from the centre: one warp is c → warp·c + shift.
         warp = cmath.rect(parameters.feedback_zoom, math.radians(parameters.feedback_rotate))
         shift = complex(parameters.feedback_x * width, parameters.feedback_y * height)
-        turned, moved = 1 + 0j, 0j
+        total_warp, total_shift = 1 + 0j, 0j
         for _ in range(times):
-            if abs(turned) <= SMALLEST:
+            if abs(total_warp) <= MIN_ZOOM:
                 break
-            turned, moved = warp * turned, warp * moved + shift
-        along, across = turned.real, turned.imag
+            total_warp, total_shift = warp * total_warp, warp * total_shift + shift
+        cos, sin = total_warp.real, total_warp.imag
         x, y = (width - 1) / 2, (height - 1) / 2
-        self._matrix[0] = along, across, x - along * x - across * y + moved.real
-        self._matrix[1] = -across, along, y + across * x - along * y - moved.imag
+        self._matrix[0] = cos, sin, x - cos * x - sin * y + total_shift.real
+        self._matrix[1] = -sin, cos, y + sin * x - cos * y - total_shift.imag
         cv2.warpAffine(
-            picture, self._matrix, (width, height), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+            image, self._matrix, (width, height), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )

@@ -1,9 +1,8 @@
-"""A stream's step as CUDA graphs: gathering, the network, guidance and the affine step, launched by the host as one.
+"""CUDA graphs of a whole step: gather, network, guidance and affine step, launched by the host in one call.
 
-Recorded once for each batch size and set of terms, with `pipeline.device_state`'s static memory, and replayed from
-then on: a
-network of a thousand small kernels costs the host one call. Written after PyTorch's own rules for `torch.cuda.graph`
-(a side stream, warmed up first); not run on hardware yet.
+A step is captured once for each batch size and set of terms, in the static memory of `pipeline.device_state`, and
+replayed from then on, so that a network of a thousand small kernels costs the host one launch. Captures follow
+PyTorch's rules for `torch.cuda.graph` (side stream, warm-up first).
 """
 
 from collections.abc import Callable, Iterable
@@ -15,78 +14,78 @@ from pipeline.step_block import StepTerms
 from presets.errors import AcceleratorUnavailable, MemoryShort
 
 WARM_UPS = 3
-"""Calls before a recording: libraries choose their kernels and take their memory in the first ones."""
+"""Calls before a capture, in which libraries choose their kernels and allocate their memory."""
 
 Recorder = Callable[[Callable[[], None]], Callable[[], Any]]
-"""Records what a function launches, without running it, and answers what replays it."""
+"""Captures the kernels that a function launches, without running them, and returns a function that replays them."""
 
 
-class CapturedSteps(Protocol):
-    """What it needs of `pipeline.device_state.StreamState`."""
+class CapturableState(Protocol):
+    """The part of `pipeline.device_state.DeviceState` that `CapturedStep` uses."""
 
-    def rest(self) -> None: ...
+    def send_empty(self) -> None: ...
     def advance(self, size: int, terms: StepTerms) -> None: ...
 
 
 class CapturedStep:
-    """`advance` of a `StreamState`, replayed where it was recorded."""
+    """`DeviceState.advance`, replayed where it was captured."""
 
-    def __init__(self, state: CapturedSteps, record: Recorder) -> None:
+    def __init__(self, state: CapturableState, record: Recorder) -> None:
         self._state = state
         self._record = record
         self._replays: dict[tuple[int, StepTerms], Callable[[], Any]] = {}
 
     def prepare(self, sizes: Iterable[int], terms: Iterable[StepTerms]) -> None:
-        """Records every one of `sizes` with every one of `terms`, the largest first, so that its memory serves all.
+        """Capture each of `sizes` with each of `terms`, the largest size first so that the others reuse its memory.
 
-        No picture is touched: what runs to warm up is a step without any.
+        Frames in flight do not change: the warm-up steps have no frame.
 
         Raises:
-            AcceleratorUnavailable: something in the step can't be recorded.
-            MemoryShort: there is no memory for it.
+            AcceleratorUnavailable: the step can't be captured.
+            MemoryShort: there is too little memory.
         """
-        every = list(terms)
+        every_terms = list(terms)
         for size in sorted(sizes, reverse=True):
-            for one in every:
-                self._state.rest()
-                self._add(size, one)
+            for one in every_terms:
+                self._state.send_empty()
+                self._capture(size, one)
 
     def advance(self, size: int, terms: StepTerms) -> None:
-        """As `StreamState.advance`. Terms that no recording has are played by the one with the fewest beside them.
+        """Run one step, as `DeviceState.advance`.
 
-        The block gives the terms that no picture has the weight 0, so that they change nothing: pictures of several
-        kinds of guidance go in one recorded step. Terms that are in no recording run plainly: to record them now would
-        hold the show up.
+        Terms without a capture use the capture that has them and the fewest others, which the block gives the weight
+        0. So frames with different kinds of guidance share one captured step. Terms that no capture has run uncaptured,
+        because a capture during the show would stall it.
         """
         replay = self._replays.get((size, terms))
-        if replay is None and (wider := self._wider(size, terms)) is not None:
+        if replay is None and (wider := self._narrowest_superset(size, terms)) is not None:
             replay = self._replays[size, terms] = self._replays[size, wider]
         if replay is None:
             self._state.advance(size, terms)
         else:
             replay()
 
-    def _wider(self, size: int, terms: StepTerms) -> StepTerms | None:
-        """The recorded terms of this size that hold all of `terms` and the fewest others; None where none do."""
-        recorded = (one for prepared, one in self._replays if prepared == size)
-        holding = (one for one in recorded if all(has >= wants for has, wants in zip(one, terms, strict=True)))
-        return min(holding, key=sum, default=None)
+    def _narrowest_superset(self, size: int, terms: StepTerms) -> StepTerms | None:
+        """Return the captured terms of this size that include `terms` and the fewest others, None if there are none."""
+        captured = (one for prepared, one in self._replays if prepared == size)
+        supersets = (one for one in captured if all(has >= needs for has, needs in zip(one, terms, strict=True)))
+        return min(supersets, key=sum, default=None)
 
-    def _add(self, size: int, terms: StepTerms) -> None:
+    def _capture(self, size: int, terms: StepTerms) -> None:
         try:
             for _ in range(WARM_UPS):
                 self._state.advance(size, terms)
             self._replays[size, terms] = self._record(lambda: self._state.advance(size, terms))
         except torch.OutOfMemoryError as error:
-            raise MemoryShort(f"There is too little memory to record a step of {size} rows.") from error
-        except RuntimeError as error:  # torch's own for all else that a capture may meet
+            raise MemoryShort(f"There is too little GPU memory to capture a step of {size} rows.") from error
+        except RuntimeError as error:  # torch raises it for any other failure of a capture
             raise AcceleratorUnavailable(
-                f"A step of {size} rows can't be recorded as a CUDA graph: {error}. Take accelerator eager or compile."
+                f"A step of {size} rows can't be captured as a CUDA graph: {error}. Use accelerator eager or compile."
             ) from error
 
 
 def cuda_recorder() -> Recorder:
-    """Records on the current GPU; all recordings share one pool of memory."""
+    """Return a recorder for the current GPU. All its captures share one memory pool."""
     pool = torch.cuda.graph_pool_handle()
 
     def record(work: Callable[[], None]) -> Callable[[], Any]:

@@ -1,8 +1,8 @@
-"""Guidance: how far a picture is pushed towards its words, and what stands in for the call without them.
+"""Classifier-free guidance and the residual kinds that need fewer network calls.
 
-Every kind is ``out_g = scale·out + (1 − scale)·away``. What differs is `away`, the network's answer to the negative
-prompt: asked for at every row (classifier-free guidance), or taken from the path that the picture is on. The residual
-kinds follow StreamDiffusion's residual classifier-free guidance, carried over to the affine table of any flow.
+Every kind computes ``guided = scale·cond + (1 − scale)·uncond``. They differ in ``uncond``, the output for the negative
+prompt: a second network call, or an estimate from the path that the latent is on. The residual kinds follow
+StreamDiffusion's residual classifier-free guidance (Kodaira et al. 2023), generalised to the affine table of any flow.
 """
 
 import numbers
@@ -14,57 +14,74 @@ from numpy.typing import NDArray
 
 from presets.errors import StreamError
 
-Kind = Literal["full", "self_negative", "onetime_negative", "free"]
-"""full: a second network call a row. self_negative: the answer that would lead back to the source picture from where
-the latent is. onetime_negative: likewise, to the picture that one call with the negative prompt sees at the first row.
-free: the answer along the straight path from the source picture to the slot's own noise, whatever the latent is."""
+GuidanceKind = Literal["full", "self_negative", "onetime_negative", "free"]
+"""Kinds of guidance.
 
-KINDS: tuple[str, ...] = get_args(Kind)
+* full: ``uncond`` is a second network call at every row.
+* self_negative: the output that would lead from the latent back to the source.
+* onetime_negative: as self_negative, with the source replaced by the clean latent that one call with the negative
+  prompt predicts at the first row.
+* free: the output on the straight path from the source to the slot's own noise, whatever the latent is.
+"""
 
-NOISELESS = 1e-5
-"""Less noise than this on a path can't be told from float32's rounding of the picture."""
+GUIDANCE_KINDS: tuple[str, ...] = get_args(GuidanceKind)
 
-REACH: Mapping[Kind, float] = {"full": 1.0, "onetime_negative": 0.2, "self_negative": 0.1, "free": 0.1}
-"""How far a kind is turned up where full guidance is turned up by 1: the residual kinds do more of it at once.
+MIN_NOISE = 1e-5
+"""Noise coefficients below this are lost in float32's rounding of the latent."""
 
-Found with the shipped model (``benchmarks/guidance.py``), where the distance of a picture from full guidance's is
-least. onetime_negative comes to 0.7 of the distance that no guidance has, and nearer in all but a few pictures.
-self_negative and free come no nearer than none in image mode, where they push the picture away from its source: looks
-of their own, and no stand-in for full guidance. StreamDiffusion turns its residual noise down likewise (its delta).
+MAX_SCALE = 1e6
+"""Largest magnitude of a guidance scale: far above any use, far below float32's limit."""
+
+RELATIVE_STRENGTH: Mapping[GuidanceKind, float] = {
+    "full": 1.0,
+    "onetime_negative": 0.2,
+    "self_negative": 0.1,
+    "free": 0.1,
+}
+"""``scale − 1`` of each kind, as a share of full guidance's ``scale − 1``. StreamDiffusion's delta has the same use.
+
+Measured with the shipped model (``benchmarks/guidance.py``) as the share that brings a frame nearest to full guidance.
+onetime_negative comes to 0.7 of the distance of no guidance, and nearer in all but a few frames. self_negative and free
+come no nearer than no guidance in image mode, where they push the frame away from its source: they are looks of their
+own and no replacement for full guidance.
 """
 
 
-LARGEST = 1e6
-"""Of a guidance scale, either way: far past any use, and far from where float32 ends."""
-
-
 class Guidance(NamedTuple):
-    """A picture's guidance."""
+    """Guidance of one frame."""
 
     scale: float = 1.0
-    """Exactly 1 is none, whatever the kind."""
-    kind: Kind = "full"
+    """Guidance scale. Exactly 1 is no guidance, for every kind."""
+    kind: GuidanceKind = "full"
 
     @classmethod
-    def at_fader(cls, scale: float, kind: Kind) -> "Guidance":
-        """The guidance that is about as strong as full guidance of `scale`."""
-        return cls(1.0 + REACH[kind] * (scale - 1.0), kind)
+    def equivalent_to_full(cls, scale: float, kind: GuidanceKind) -> "Guidance":
+        """Return the guidance of `kind` that is about as strong as full guidance at `scale`."""
+        return cls(1.0 + RELATIVE_STRENGTH[kind] * (scale - 1.0), kind)
 
-    def checked(self) -> "Guidance":
-        """Itself, its scale as the float32 that the device will have. Raises `StreamError` where it can't be."""
-        if not isinstance(self.scale, numbers.Real) or not abs(self.scale) <= LARGEST:  # NaN is refused here too
-            raise StreamError(f"guidance is {self.scale!r}; it must be a number up to {LARGEST:g}, 1 for none.")
-        if self.kind not in KINDS:
-            raise StreamError(f"guidance kind is {self.kind!r}; it is one of {', '.join(KINDS)}.")
+    def validated(self) -> "Guidance":
+        """Return this guidance with its scale rounded to float32, as the device uses it.
+
+        Raises:
+            StreamError: the scale is no number up to `MAX_SCALE`, or the kind is unknown.
+        """
+        if not isinstance(self.scale, numbers.Real) or not abs(self.scale) <= MAX_SCALE:  # also refuses NaN
+            raise StreamError(f"guidance is {self.scale!r}; it must be a number up to {MAX_SCALE:g}, 1 for none.")
+        if self.kind not in GUIDANCE_KINDS:
+            raise StreamError(f"guidance kind is {self.kind!r}; it is one of {', '.join(GUIDANCE_KINDS)}.")
         return Guidance(float(np.float32(self.scale)), self.kind)
 
-    def asks_twice(self, row: int) -> bool:
-        """Whether the network is called with the negative prompt too at the picture's `row`, counted from 0."""
+    def calls_negative(self, row: int) -> bool:
+        """Return True if the network is also called with the negative prompt at `row`, counted from 0."""
         return self.scale != 1.0 and (self.kind == "full" or (self.kind == "onetime_negative" and row == 0))
 
 
-class Coefficients(NamedTuple):
-    """One row's affine step: z' = z·Z + cond·COND + uncond·UNCOND + anchor·ANCHOR + path noise·PATH + fresh·FRESH."""
+class StepCoefficients(NamedTuple):
+    """Weights of one affine step: ``z' = z·Z + cond·COND + uncond·UNCOND + anchor·ANCHOR + path·PATH + fresh·FRESH``.
+
+    ``anchor`` is the clean latent that residual guidance steers away from, ``path`` the noise on the latent's path and
+    ``fresh`` the noise that a stochastic solver adds.
+    """
 
     z: float
     cond: float
@@ -74,41 +91,50 @@ class Coefficients(NamedTuple):
     fresh: float
 
 
-def coefficients(row: NDArray[np.float32], guidance: Guidance, number: int) -> Coefficients:
-    """The step at `row` (the columns of `pipeline.schedule.COLUMNS`), the picture's row `number` from 0."""
+def step_coefficients(row: NDArray[np.float32], guidance: Guidance, index: int) -> StepCoefficients:
+    """Return the guided step of one schedule row.
+
+    Args:
+        row: The row, with the columns of `pipeline.schedule.COLUMNS`.
+        guidance: Guidance of the frame.
+        index: Index of the row in its schedule.
+    """
     _, _, _, a, b, c, p, q, out_x, out_n = row.tolist()
     scale = guidance.scale
     if scale == 1.0:
-        return Coefficients(a, b, 0.0, 0.0, 0.0, c)
-    cond, away = b * scale, b * (1.0 - scale)
-    if guidance.asks_twice(number):
-        return Coefficients(a, cond, away, 0.0, 0.0, c)
+        return StepCoefficients(a, b, 0.0, 0.0, 0.0, c)
+    cond, uncond = b * scale, b * (1.0 - scale)
+    if guidance.calls_negative(index):
+        return StepCoefficients(a, cond, uncond, 0.0, 0.0, c)
     if guidance.kind == "free":
-        return Coefficients(a, cond, 0.0, away * out_x, away * out_n, c)
-    from_z, from_anchor = residual(p, q, out_x, out_n)
-    return Coefficients(a + away * from_z, cond, 0.0, away * from_anchor, 0.0, c)
+        return StepCoefficients(a, cond, 0.0, uncond * out_x, uncond * out_n, c)
+    out_z, out_anchor = residual_output(p, q, out_x, out_n)
+    return StepCoefficients(a + uncond * out_z, cond, 0.0, uncond * out_anchor, 0.0, c)
 
 
-def residual(p: float, q: float, out_x: float, out_n: float) -> tuple[float, float]:
-    """``(r_z, r_x)``: at z on the path from x to some noise, the network would answer ``r_z·z + r_x·x``.
+def residual_output(p: float, q: float, out_x: float, out_n: float) -> tuple[float, float]:
+    """Return weights of z and x in the ideal output for a latent z on the path from the clean latent x.
 
-    From z = p·x + q·n the noise is n = (z − p·x)/q, and the answer out_x·x + out_n·n. Where q is next to nothing z says
-    nothing of the noise; the answer's own mean over all noise, out_x·x, is what is left then.
+    ``z = p·x + q·n`` gives the noise ``n = (z − p·x)/q``, and the ideal output is ``out_x·x + out_n·n``. Where q is
+    below `MIN_NOISE`, z says nothing about the noise, and the result is the mean over all noise, ``out_x·x``.
     """
-    if abs(q) < NOISELESS:
+    if abs(q) < MIN_NOISE:
         return 0.0, out_x
-    from_z = out_n / q
-    return from_z, out_x - p * from_z
+    out_z = out_n / q
+    return out_z, out_x - p * out_z
 
 
-def seen_from(row: NDArray[np.float32]) -> tuple[float, float]:
-    """``(z, out)`` weights of the clean latent that the network's answer at `row` points to: `residual` solved for x.
+def predicted_clean(row: NDArray[np.float32]) -> tuple[float, float]:
+    """Return weights of z and out in the clean latent that an output predicts: `residual_output` solved for x.
 
     Raises:
-        StreamError: a row at which the answer says nothing of the picture.
+        StreamError: the output at this row does not depend on the clean latent.
     """
     _, _, _, _, _, _, p, q, out_x, out_n = row.tolist()
-    from_z, from_x = residual(p, q, out_x, out_n)
-    if abs(from_x) < NOISELESS:
-        raise StreamError("guidance kind onetime_negative: this schedule's first row sees noise only; take another.")
-    return -from_z / from_x, 1.0 / from_x
+    out_z, out_anchor = residual_output(p, q, out_x, out_n)
+    if abs(out_anchor) < MIN_NOISE:
+        raise StreamError(
+            "guidance kind onetime_negative is not possible with this schedule: the output at its first row depends on"
+            " noise only. Use another kind."
+        )
+    return -out_z / out_anchor, 1.0 / out_anchor

@@ -14,10 +14,10 @@ from pipeline.accelerators.fallback_accelerator import fallback_accelerator
 from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
-from pipeline.gpu_share import keep_to_a_share
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
 from pipeline.stream import StreamPipeline
+from pipeline.torch_settings import limit_gpu_share
 from presets.build import Build
 from presets.errors import StreamError
 from presets.frame_parameters import FrameParameters, PromptMixture
@@ -37,7 +37,7 @@ class _Ticket(NamedTuple):
 
     given: object
     fed: int
-    """`Feedback.fed` of that moment."""
+    """`Feedback.mix_count` of that moment."""
 
 
 class ImageStream:
@@ -99,7 +99,7 @@ class ImageStream:
         """
         progress("reading the model", 0.0)
         if build.gpu_share is not None:
-            keep_to_a_share(build.gpu_share)
+            limit_gpu_share(build.gpu_share)
         accelerator, _ = registry.choose(build.accelerator)
         model = load_model(build.model)
         _check_size(build, model)
@@ -178,7 +178,7 @@ class ImageStream:
             raise StreamError(
                 f"The picture is {source.dtype} {source.shape}; this stream takes uint8 {self._pixels_np.shape[1:]}."
             )
-        fed_back = self._feedback.feeds(parameters)
+        fed_back = self._feedback.is_active(parameters)
         strength = parameters.strength if fed_back or source is not None else 1.0
         latent = None
         if strength < 1.0:  # at strength 1 nothing of a picture may be left
@@ -191,9 +191,9 @@ class ImageStream:
             latent,
             self._model.schedule(parameters.steps, strength),
             conditioning,
-            guidance=Guidance.at_fader(parameters.guidance, parameters.guidance_kind),
+            guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind),
             noise=moment.noise,
-            ticket=_Ticket(ticket, self._feedback.fed),
+            ticket=_Ticket(ticket, self._feedback.mix_count),
         )
         if parameters.prompt_change == "all":
             self._stream.recondition(conditioning)

@@ -1,45 +1,60 @@
-"""Vectors mixed by weights: on the straight line between them, or on the sphere."""
+"""Weighted mixes of vectors: linear, or along the sphere (slerp)."""
 
 from collections.abc import Sequence
 
 import torch
 
-STRAIGHT = 1e-3
-"""Sine of an angle below which two vectors count as (anti)parallel: there is no arc between them to speak of."""
+MIN_SINE = 1e-3
+"""Sine of an angle below which two vectors are treated as parallel or antiparallel, where slerp is undefined."""
 
 
-def mean(rows: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
-    """The weighted mean of tensors of one shape; `weights` above 0, of any sum. Summed in float32 or wider."""
+def weighted_mean(vectors: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
+    """Return the weighted mean of tensors of one shape, summed in float32 or wider.
+
+    Args:
+        vectors: Tensors of one shape and dtype.
+        weights: Weights above 0, of any sum.
+
+    Returns:
+        The mean in the dtype of `vectors`.
+    """
     total = sum(weights)
-    found = torch.zeros_like(rows[0], dtype=torch.promote_types(rows[0].dtype, torch.float32))
-    for row, weight in zip(rows, weights, strict=True):
-        found.add_(row, alpha=weight / total)
-    return found.to(rows[0].dtype)
+    mean = torch.zeros_like(vectors[0], dtype=torch.promote_types(vectors[0].dtype, torch.float32))
+    for vector, weight in zip(vectors, weights, strict=True):
+        mean.add_(vector, alpha=weight / total)
+    return mean.to(vectors[0].dtype)
 
 
-def turn(rows: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
-    """An iterated `slerp`: from the mix so far to the next tensor, by the share of its weight in those so far.
+def iterated_slerp(vectors: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
+    """Return the vectors mixed one after another by `slerp`, each by its share of the weights so far.
 
-    A mix stays what it is when all its weights are scaled by one factor, and another tensor may be put behind it: so a
-    cross-fade from a mix, itself perhaps a cross-fade, begins exactly where that mix stood.
+    The result does not change when all weights are scaled by one factor, and another vector can be appended. So a
+    cross-fade from a mix, itself perhaps a cross-fade, starts exactly at that mix.
+
+    Args:
+        vectors: Tensors of one shape and dtype, with the vectors in the last dimension.
+        weights: Weights above 0, of any sum.
+
+    Returns:
+        The mix in the dtype of `vectors`, computed in float32 or wider.
     """
-    precise = torch.promote_types(rows[0].dtype, torch.float32)
-    turned, total = rows[0].to(precise), weights[0]
-    for row, weight in zip(rows[1:], weights[1:], strict=True):
+    dtype = torch.promote_types(vectors[0].dtype, torch.float32)
+    mix, total = vectors[0].to(dtype), weights[0]
+    for vector, weight in zip(vectors[1:], weights[1:], strict=True):
         total += weight
-        turned = slerp(turned, row.to(precise), weight / total)
-    return turned.to(rows[0].dtype)
+        mix = slerp(mix, vector.to(dtype), weight / total)
+    return mix.to(vectors[0].dtype)
 
 
-def slerp(one: torch.Tensor, other: torch.Tensor, share: float) -> torch.Tensor:
-    """Spherical linear interpolation of the vectors in the last dimension (Shoemake, SIGGRAPH 1985).
+def slerp(v0: torch.Tensor, v1: torch.Tensor, t: float) -> torch.Tensor:
+    """Return the spherical linear interpolation of the vectors in the last dimension (Shoemake, SIGGRAPH 1985).
 
-    ``sin((1 − share)·Ω)/sin Ω·one + sin(share·Ω)/sin Ω·other``, Ω the angle between them, lengths as they come; the
-    straight line where they are (anti)parallel, or one of them has no length.
+    ``sin((1 − t)·Ω)/sin Ω·v0 + sin(t·Ω)/sin Ω·v1``, with Ω the angle between the vectors, which keep their lengths.
+    Parallel, antiparallel and zero vectors are interpolated linearly.
     """
-    lengths = one.norm(dim=-1, keepdim=True) * other.norm(dim=-1, keepdim=True)
-    angle = torch.acos(((one * other).sum(-1, keepdim=True) / lengths).clamp(-1.0, 1.0))
-    sine = torch.sin(angle)
-    arc = sine > STRAIGHT  # False where the angle is not a number
-    kept = torch.where(arc, torch.sin((1.0 - share) * angle) / sine, 1.0 - share)
-    return kept * one + torch.where(arc, torch.sin(share * angle) / sine, share) * other
+    lengths = v0.norm(dim=-1, keepdim=True) * v1.norm(dim=-1, keepdim=True)
+    omega = torch.acos(((v0 * v1).sum(-1, keepdim=True) / lengths).clamp(-1.0, 1.0))
+    sine = torch.sin(omega)
+    spherical = sine > MIN_SINE  # False where omega is NaN
+    weight0 = torch.where(spherical, torch.sin((1.0 - t) * omega) / sine, 1.0 - t)
+    return weight0 * v0 + torch.where(spherical, torch.sin(t * omega) / sine, t) * v1

@@ -1,38 +1,45 @@
-"""Pinned host memory that goes round, so that the host never writes, or reads, what a GPU is still at."""
+"""Ring of pinned host buffers for asynchronous copies between host and GPU."""
 
 import torch
 
 
 class PinnedRing:
-    """So many host tensors of one shape, taken in turn; on a GPU pinned, each with the event of its last copy.
+    """Host tensors of one shape, used in turn so that the host never touches one that a GPU is still copying.
 
-    A host that runs ahead of the device by as many turns waits here, and nowhere else. On a CPU copies are done when
-    they return, and it is plain memory.
+    On a GPU the tensors are pinned, and each has a CUDA event that marks its last copy. The host blocks only when it is
+    a whole ring ahead of the device. On a CPU the tensors are plain memory and copies are synchronous.
     """
 
     def __init__(self, count: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
+        """
+        Args:
+            count: Number of tensors.
+            shape: Shape of each.
+            dtype: Dtype of each.
+            device: Device that the tensors are copied to or from.
+        """
         on_gpu = device.type == "cuda"
         self.tensors = [torch.zeros(shape, dtype=dtype, pin_memory=on_gpu) for _ in range(count)]
         self._copied = [torch.cuda.Event() for _ in self.tensors if on_gpu]  # type: ignore[no-untyped-call]
-        self._turn = 0
+        self._index = 0
 
     @property
-    def turn(self) -> int:
-        """Which of `tensors` was taken last."""
-        return self._turn
+    def index(self) -> int:
+        """Index in `tensors` of the tensor that was taken last."""
+        return self._index
 
     def take(self) -> torch.Tensor:
-        """The next one, free to be written."""
-        self._turn = (self._turn + 1) % len(self.tensors)
-        self.wait(self._turn)
-        return self.tensors[self._turn]
+        """Return the next tensor, after its last copy is done."""
+        self._index = (self._index + 1) % len(self.tensors)
+        self.wait(self._index)
+        return self.tensors[self._index]
 
-    def copying(self) -> None:
-        """A copy from or to the tensor that was taken last was just put on torch's current stream."""
+    def record_copy(self) -> None:
+        """Mark that a copy of the last taken tensor was put on torch's current stream."""
         if self._copied:
-            self._copied[self._turn].record()
+            self._copied[self._index].record()
 
-    def wait(self, turn: int) -> None:
-        """Until the last copy from or to that one is done."""
+    def wait(self, index: int) -> None:
+        """Block until the last recorded copy of ``tensors[index]`` is done."""
         if self._copied:
-            self._copied[turn].synchronize()
+            self._copied[index].synchronize()

@@ -1,4 +1,4 @@
-"""A model folder's scheduler configuration as the solver it means: from steps and strength to a `FlowSchedule`."""
+"""Solvers from scheduler configurations: a model folder's scheduler class and settings as a function to a schedule."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,18 +12,17 @@ from pipeline.schedules.perflow import perflow_schedule
 from presets.errors import ModelError, ScheduleError
 
 Solver = Callable[[int, float], FlowSchedule]
-"""``solver(steps, strength)``; raises `ScheduleError`."""
+"""``solver(steps, strength)``. Raises `ScheduleError` if a setting is out of range."""
 
 
-class Family(NamedTuple):
-    """One class of scheduler: another is another one of these."""
+class SchedulerSupport(NamedTuple):
+    """Support of one scheduler class."""
 
     schedule: Callable[..., FlowSchedule]
     settings: Mapping[str, str]
-    """What is read of its configuration, and what the schedule calls it. Absent keys have the schedule's default,
-    which is diffusers' own."""
-    refused: Mapping[str, object]
-    """Keys that would make another solver of it, and the value with which they do not."""
+    """Configuration keys and the schedule's names for them. The schedule's default for a missing key is diffusers'."""
+    unsupported: Mapping[str, object]
+    """Configuration keys that would change the solver, with the only supported value."""
 
 
 _BETAS = {name: name for name in ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")}
@@ -36,8 +35,8 @@ _FLOW_MATCHING = {
     "stochastic_sampling": "stochastic",
 }
 
-FAMILIES: Mapping[str, Family] = {
-    "FlowMatchEulerDiscreteScheduler": Family(
+SCHEDULERS: Mapping[str, SchedulerSupport] = {
+    "FlowMatchEulerDiscreteScheduler": SchedulerSupport(
         flow_matching_schedule,
         _FLOW_MATCHING,
         {
@@ -48,34 +47,35 @@ FAMILIES: Mapping[str, Family] = {
             "invert_sigmas": False,
         },
     ),
-    "PeRFlowScheduler": Family(perflow_schedule, _BETAS | _PERFLOW, {"trained_betas": None}),
-    "LCMScheduler": Family(
+    "PeRFlowScheduler": SchedulerSupport(perflow_schedule, _BETAS | _PERFLOW, {"trained_betas": None}),
+    "LCMScheduler": SchedulerSupport(
         lcm_schedule,
         _BETAS | _LCM,
         {"trained_betas": None, "clip_sample": False, "thresholding": False, "rescale_betas_zero_snr": False},
     ),
 }
-"""The schedulers whose models can be played, by their class."""
+"""Supported scheduler classes by name."""
 
 
-def solver(kind: str, config: Mapping[str, Any], path: Path) -> Solver:
-    """The solver of a scheduler of class `kind`, one of `FAMILIES`, configured so.
+def solver_from_config(scheduler: str, config: Mapping[str, Any], path: Path) -> Solver:
+    """Return the solver of a configured scheduler.
 
     Args:
-        path: Where the configuration stands, for messages.
+        scheduler: Name of a class in `SCHEDULERS`.
+        config: Its configuration.
+        path: File of the configuration, for messages.
 
     Raises:
-        ModelError: a configuration that asks for what is not played, or that can't be.
+        ModelError: the configuration has an unsupported or an impossible setting.
     """
-    family = FAMILIES[kind]
-    for key, plain in family.refused.items():
-        if config.get(key, plain) not in (plain, None):
-            raise ModelError(f"{path} asks for {key}={config[key]!r}, which this version does not play.")
-    settings = {name: config[key] for key, name in family.settings.items() if config.get(key) is not None}
-    made = partial(family.schedule, **settings)
+    support = SCHEDULERS[scheduler]
+    for key, supported in support.unsupported.items():
+        if config.get(key, supported) not in (supported, None):
+            raise ModelError(f"{path} sets {key}={config[key]!r}, which this version does not support.")
+    settings = {name: config[key] for key, name in support.settings.items() if config.get(key) is not None}
+    solver = partial(support.schedule, **settings)
     try:
-        # What can't be is said now, and not when a fader first asks for it.
-        made(1, 1.0)
+        solver(1, 1.0)  # so that a bad setting is refused now, and not at the first frame
     except (ScheduleError, TypeError) as error:
-        raise ModelError(f"{path} can't be: {error}") from error
-    return made
+        raise ModelError(f"{path} has an impossible setting: {error}") from error
+    return solver

@@ -1,114 +1,108 @@
-"""The host's side of a stream: which picture is in which slot, and the block that tells the device of one step."""
+"""Step block: one small array that describes a step to the device, written by the host.
+
+A denoiser row is one row of the network's batch: a slot with its positive or its negative text. A lane is one slot that
+takes part in the step. Columns of the block belong to one or the other, as listed below.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.guidance import Guidance, coefficients, seen_from
-from pipeline.schedule import FlowSchedule
-from presets.frame_parameters import NoiseWeight
+from pipeline.guidance import Guidance, predicted_clean, step_coefficients
+from pipeline.slots import Slot
 
-# Columns of the block. Whole numbers first: they become indices on the device. Of each denoiser row: the latent and
-# the text that it reads. Of each lane, a slot that steps: the latent it reads and writes, its rows in the network's
-# answer, the noise on its path and the fresh one.
+# Integers first, which the device uses as indices.
+# Of each denoiser row: its latent and its text. Of each lane: the latent it reads and the latent it writes, its rows in
+# the network's output, the noise on its path and the fresh noise.
 LATENT, TEXT, READ, WRITE, COND, UNCOND, PATH, FRESH = range(8)
 INDICES = 8
-# Of each denoiser row: times, input scale, embedded guidance. Of each lane: the coefficients of `Coefficients`, and
-# the weights with which it finds its anchor.
-(TIMESTEP, SECOND, SCALE, EMBEDDED, W_Z, W_COND, W_UNCOND, W_ANCHOR, W_PATH, W_FRESH, KEEP, SEEN_Z, SEEN_OUT) = range(
-    INDICES, 21
-)
+# Of each denoiser row: times, input scale, embedded guidance. Of each lane: the weights of `StepCoefficients`, and
+# those of its new anchor: anchor' = anchor·ANCHOR_KEEP + z·ANCHOR_Z + uncond·ANCHOR_OUT.
+(
+    TIMESTEP,
+    SECOND_TIME,
+    INPUT_SCALE,
+    EMBEDDED_GUIDANCE,
+    W_Z,
+    W_COND,
+    W_UNCOND,
+    W_ANCHOR,
+    W_PATH,
+    W_FRESH,
+    ANCHOR_KEEP,
+    ANCHOR_Z,
+    ANCHOR_OUT,
+) = range(INDICES, 21)
 COLUMNS = 21
 
 Block = NDArray[np.float32] | NDArray[np.float64]
 
 
-class Slot:
-    """One picture in flight."""
-
-    __slots__ = ("fresh_place", "guidance", "noise", "row", "schedule", "ticket")
-
-    def __init__(
-        self, schedule: FlowSchedule, guidance: Guidance, noise: tuple[NoiseWeight, ...], ticket: object
-    ) -> None:
-        self.schedule = schedule
-        self.guidance = guidance
-        self.noise = noise
-        self.ticket = ticket
-        self.row = 0
-        self.fresh_place = 1
-        """Which of the slot's two noises the next fresh one goes to; the other is the one on its path."""
-
-    @property
-    def done(self) -> bool:
-        """True once every row is behind."""
-        return self.row == len(self.schedule)
-
-    @property
-    def adds_noise(self) -> bool:
-        """Whether the row that it stands on adds fresh noise."""
-        return bool(self.schedule.c[self.row])
-
-
 class StepTerms(NamedTuple):
-    """Which terms of the affine step any picture of this step needs: the rest may be left out of the device's work.
+    """Terms of the affine step that at least one frame of a step needs. The device may skip the others.
 
-    Left in they change nothing: their weights in the block are 0, and `KEEP` 1.
+    A term that no frame needs changes nothing if it is computed: its weights in the block are 0, and `ANCHOR_KEEP` 1.
     """
 
     uncond: bool
+    """The network's output for the negative prompt."""
     residual: bool
+    """Anchor and path noise of residual guidance."""
     fresh: bool
-    anchoring: bool
-    """Whether a picture finds its anchor in this step."""
+    """Noise of a stochastic solver."""
+    new_anchor: bool
+    """A new anchor from the output, at the first row of onetime_negative guidance."""
 
 
 class StepLayout(NamedTuple):
-    """What a step runs."""
+    """Size of one step."""
 
     rows: int
-    """Denoiser rows that are wanted."""
+    """Denoiser rows in use."""
     terms: StepTerms
 
 
-def lay_out(block: Block, stepping: list[tuple[int, Slot]], spare: int, embedded: bool) -> StepLayout:
-    """Writes one step of the pictures `stepping` (slot number and slot) into `block` ``[COLUMNS, width]``.
+def write_block(block: Block, stepping: list[tuple[int, Slot]], spare: int, embedded: bool) -> StepLayout:
+    """Write one step into `block` and return its size.
 
-    Lanes without a picture read and write the slot `spare`, with every weight 0.
+    Lanes without a frame read and write the spare slot, with all weights 0.
 
     Args:
-        embedded: Guidance is an input of the network, and not a second row.
+        block: ``[COLUMNS, width]``, overwritten.
+        stepping: Number and slot of each frame that takes part.
+        spare: Number of the spare slot.
+        embedded: True if guidance is an input of the network and never a second row.
     """
     block[READ:] = 0.0
     block[READ : WRITE + 1] = spare
     block[PATH : FRESH + 1] = 2 * spare
     rows = 0
-    uncond = residual = fresh = anchoring = False
+    uncond = residual = fresh = new_anchor = False
     for lane, (number, slot) in enumerate(stepping):
         row = slot.schedule.rows[slot.row]
         guidance = Guidance() if embedded else slot.guidance
-        twice = guidance.asks_twice(slot.row)
+        twice = guidance.calls_negative(slot.row)
         for negative in (0, 1) if twice else (0,):
             block[LATENT : TEXT + 1, rows + negative] = number, 2 * number + negative
-            block[TIMESTEP : SCALE + 1, rows + negative] = row[:3]
-            block[EMBEDDED, rows + negative] = slot.guidance.scale
-        places = 2 * number + 1 - slot.fresh_place, 2 * number + slot.fresh_place
-        block[READ : FRESH + 1, lane] = number, number, rows, rows + twice, *places
-        weights = coefficients(row, guidance, slot.row)
+            block[TIMESTEP : INPUT_SCALE + 1, rows + negative] = row[:3]
+            block[EMBEDDED_GUIDANCE, rows + negative] = slot.guidance.scale
+        path, fresh_noise = 2 * number + 1 - slot.fresh_index, 2 * number + slot.fresh_index
+        block[READ : FRESH + 1, lane] = number, number, rows, rows + twice, path, fresh_noise
+        weights = step_coefficients(row, guidance, slot.row)
         block[W_Z : W_FRESH + 1, lane] = weights
-        block[KEEP, lane] = 1.0
+        block[ANCHOR_KEEP, lane] = 1.0
         if twice and guidance.kind == "onetime_negative":
-            block[KEEP : SEEN_OUT + 1, lane] = 0.0, *seen_from(row)
-            anchoring = True
+            block[ANCHOR_KEEP : ANCHOR_OUT + 1, lane] = 0.0, *predicted_clean(row)
+            new_anchor = True
         uncond |= twice
         residual |= weights.anchor != 0.0 or weights.path != 0.0
         fresh |= weights.fresh != 0.0
         rows += 1 + twice
-    return StepLayout(rows, StepTerms(uncond, residual, fresh, anchoring))
+    return StepLayout(rows, StepTerms(uncond, residual, fresh, new_anchor))
 
 
-def repeat_first_row(block: Block, rows: int, size: int) -> None:
-    """Fills the spare rows of a batch: they repeat a live one, and their answers are never read."""
+def pad_rows(block: Block, rows: int, size: int) -> None:
+    """Fill the denoiser rows from `rows` to `size` with copies of row 0. Their outputs are not used."""
     block[LATENT : TEXT + 1, rows:size] = block[LATENT : TEXT + 1, :1]
-    block[TIMESTEP : EMBEDDED + 1, rows:size] = block[TIMESTEP : EMBEDDED + 1, :1]
+    block[TIMESTEP : EMBEDDED_GUIDANCE + 1, rows:size] = block[TIMESTEP : EMBEDDED_GUIDANCE + 1, :1]

@@ -30,7 +30,7 @@ class VanillaLoop:
         """As `Drawer`: always one."""
         held, schedule, noise = self._torch, self._schedule, self._torch.noise(seed)
         if self._look.mode == "text":
-            latent = noise * schedule.start
+            latent = noise * schedule.init_noise_sigma
         else:
             p, q = schedule.entry
             latent = p * held.encoded(as_tensor(source, self.device, held.dtype)) + q * noise

@@ -55,12 +55,12 @@ class Table(_Given, SchedulerMixin, ConfigMixin):  # type: ignore[misc]
     def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None, **settings: Any) -> None:
         """The given ones."""
         self.timesteps = torch.from_numpy(self.given.timestep.copy()).to(device)
-        self.init_noise_sigma = self.given.start
+        self.init_noise_sigma = self.given.init_noise_sigma
         self._row = 0
 
     def scale_model_input(self, sample: torch.Tensor, timestep: Any = None) -> torch.Tensor:
         """As the family wants it."""
-        return sample * float(self.given.scale[self._row])
+        return sample * float(self.given.input_scale[self._row])
 
     def add_noise(self, original: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """The latent that a picture enters with."""

@@ -115,7 +115,7 @@ def redraw(
 
     waiting = 0  # admitted since the last step
     for number, (picture, frame) in enumerate(zip(pictures, frames, strict=False)):
-        if skip_filter.skips(picture, frame.parameters, frame):
+        if skip_filter.should_skip(picture, frame.parameters, frame):
             if repeats:
                 repeats[-1] += 1
             elif last is not None:
@@ -127,7 +127,7 @@ def redraw(
         if encoded is None or encoded[0] != frame.wording:
             encoded = frame.wording, stream.encode(frame.wording)
         stream.admit(picture, frame, encoded[1], number)
-        skip_filter.admitted(picture, frame)
+        skip_filter.record_admitted(picture, frame)
         repeats.append(1)
         waiting += 1
         if waiting >= frame.parameters.frame_buffer:

@@ -136,7 +136,7 @@ class Player:
         self._stream.admit(pixels, answer.moment, conditioning, stamps)
         self._pace.idle()
         self._admitted += 1
-        self._still.admitted(pixels, look)
+        self._still.record_admitted(pixels, look)
         self._look = look
         return True
 
@@ -144,7 +144,7 @@ class Player:
         """Whether the picture would come out another than the last one, by more than the performer wants skipped."""
         if pixels is None or parameters.feedback > 0 or look != self._look:
             return True
-        return self._fresh and not self._still.skips(pixels, parameters, look)
+        return self._fresh and not self._still.should_skip(pixels, parameters, look)
 
     def _step(self) -> None:
         in_flight = self._stream.in_flight

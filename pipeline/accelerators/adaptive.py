@@ -30,7 +30,7 @@ def calls(timesteps: Sequence[float], scalar: bool = True, batch: int | None = N
 
 
 class AdaptiveDenoiser:
-    """A `Denoiser`, and a `pipeline.denoiser.Foreseeing` one, over a network that wants its rows grouped.
+    """A `Denoiser`, and a `pipeline.denoiser.HostTimesteps` one, over a network that wants its rows grouped.
 
     Nothing is read back from a GPU as long as the stream says beforehand what the timesteps are. Rows that lie
     together are handed on as they lie; others are copied together.
@@ -49,8 +49,8 @@ class AdaptiveDenoiser:
         self._foreseen: list[float] | None = None
         self._rooms: dict[tuple[str, int], torch.Tensor] = {}
 
-    def foresee(self, timesteps: Sequence[float]) -> None:
-        """As `pipeline.denoiser.Foreseeing`."""
+    def announce_timesteps(self, timesteps: Sequence[float]) -> None:
+        """As `pipeline.denoiser.HostTimesteps`."""
         self._foreseen = list(timesteps)
 
     @torch.inference_mode()

@@ -21,7 +21,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     """The model's own modules; every batch size up to ``shapes.rows`` is at hand.
 
     In float32, unless another precision is asked for: that is what the rest is held against, and on a GPU too it is
-    float32 and not TF32 (`pipeline.models.keep_float32_whole`).
+    float32 and not TF32 (`pipeline.torch_settings.disable_tf32`).
 
     Threads are torch's on the CPU; None leaves them as they are. Torch has one such setting a process.
     """

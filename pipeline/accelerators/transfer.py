@@ -24,7 +24,7 @@ class Upload:
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
         """`tensor` on the device, valid until the next call; the caller may write over its own at once."""
         self._there.copy_(self._ring.take().copy_(tensor), non_blocking=True)
-        self._ring.copying()
+        self._ring.record_copy()
         return self._there
 
 
@@ -56,7 +56,7 @@ class Decoding:
         They are on the host, and valid until as many further ones have begun as may be on their way.
         """
         pixels = self._ring.take()
-        turn = self._ring.turn
+        turn = self._ring.index
         own = self._latents[turn].copy_(latent)
         if self._stream is None:
             pixels.copy_(self._decode(own))
@@ -64,7 +64,7 @@ class Decoding:
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
                 pixels.copy_(self._decode(own), non_blocking=True)
-                self._ring.copying()
+                self._ring.record_copy()
 
         def wait() -> torch.Tensor:
             self._ring.wait(turn)

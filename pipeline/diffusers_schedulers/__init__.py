@@ -1,4 +1,4 @@
-"""Schedulers for diffusers pipelines that also step a batch of mixed timesteps: the paper's `step_batch`."""
+"""Schedulers for diffusers pipelines with `step_batch`, the paper's step for a batch of mixed timesteps."""
 
 from pipeline.diffusers_schedulers.flow_matching import FlowMatchEulerScheduler
 from pipeline.diffusers_schedulers.perflow import PeRFlowScheduler

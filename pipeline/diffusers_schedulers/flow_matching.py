@@ -1,20 +1,20 @@
-"""diffusers' flow-matching Euler scheduler, with the paper's step for a batch of mixed timesteps."""
+"""diffusers' flow-matching Euler scheduler, with a step for a batch of mixed timesteps."""
 
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.utils.torch_utils import randn_tensor
 
-from pipeline.diffusers_schedulers.batch import StepTable
+from pipeline.diffusers_schedulers.step_table import StepTable
 from pipeline.schedule import check_settings
 from presets.errors import ScheduleError
 
 
 class FlowMatchEulerScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[misc]
-    """In every pipeline what `FlowMatchEulerDiscreteScheduler` is; `step_batch` besides.
+    """`FlowMatchEulerDiscreteScheduler` with `step_batch` added. In a pipeline the two are the same.
 
-    diffusers' `step` counts its calls, so one instance serves one picture at a time, and its `per_token_timesteps`
-    step the other way. `step_batch` looks at the timesteps alone.
+    diffusers' `step` counts its calls, so one instance serves one image at a time, and its `per_token_timesteps` have
+    the opposite sign of dt. `step_batch` depends on the timesteps only.
     """
 
     _table: StepTable | None = None
@@ -27,16 +27,20 @@ class FlowMatchEulerScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[
         mu: float | None = None,
         timesteps: list[float] | None = None,
     ) -> None:
-        """As diffusers', argument for argument: pipelines look at their names. Raises `ScheduleError` for no steps."""
+        """Set the grid, with diffusers' arguments, whose names pipelines inspect.
+
+        Raises:
+            ScheduleError: `num_inference_steps` is below 1.
+        """
         if num_inference_steps is not None:
             check_settings(steps=num_inference_steps)
         super().set_timesteps(num_inference_steps, device=device, sigmas=sigmas, mu=mu, timesteps=timesteps)
         grid = self.sigmas.cpu().double().numpy()
-        at, after = grid[:-1], grid[1:]
-        if self.config.stochastic_sampling:  # the clean picture z − σ·out, noised anew to σ'
-            columns = 1.0 - after, -at * (1.0 - after), after
+        sigma, sigma_next = grid[:-1], grid[1:]
+        if self.config.stochastic_sampling:  # the clean sample z − σ·out, noised again to σ'
+            columns = 1.0 - sigma_next, -sigma * (1.0 - sigma_next), sigma_next
         else:
-            columns = np.ones_like(at), after - at, np.zeros_like(at)
+            columns = np.ones_like(sigma), sigma_next - sigma, np.zeros_like(sigma)
         self._table = StepTable(self.timesteps.cpu().double().numpy(), *columns)
 
     def step_batch(
@@ -48,21 +52,21 @@ class FlowMatchEulerScheduler(FlowMatchEulerDiscreteScheduler):  # type: ignore[
         noise: torch.Tensor | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
     ) -> torch.Tensor:
-        """Every sample from its own σ to the next one of the schedule.
+        """Return every sample moved from its own timestep to the next one of the schedule.
 
         Args:
-            model_output: The velocities ``[B, ...]``, noise less data.
-            timesteps: ``[B]``, each one of `timesteps`, in any mix and order. On the CPU nothing is read back from a
-                GPU to find their rows.
-            sample: ``[B, ...]``; coefficients and sums are float32, or float64 for a float64 sample.
-            noise: Under stochastic sampling, unit noise ``[B, ...]``; drawn from `generator` where None.
-            generator: As in diffusers, one or one a sample.
+            model_output: Predicted velocities ``n − x``, ``[B, ...]``.
+            timesteps: ``[B]``, in any mix and order, each one of `self.timesteps`. On the CPU, nothing is read back
+                from a GPU.
+            sample: ``[B, ...]``. The step is computed in float32, or float64 for a float64 sample.
+            noise: Unit noise ``[B, ...]`` for stochastic sampling. None draws it from `generator`.
+            generator: One generator, or one for each sample, as in diffusers.
 
         Returns:
             ``[B, ...]`` in the dtype of `sample`.
 
         Raises:
-            ScheduleError: a shape, dtype or timestep that does not fit, or `set_timesteps` not called yet.
+            ScheduleError: a shape, dtype or timestep does not fit, or `set_timesteps` was not called.
         """
         if self._table is None:
             raise ScheduleError("step_batch needs a schedule; call set_timesteps first.")

@@ -1,1 +1,3 @@
-"""From a diffusers network to the stream's `Denoiser`, a module a family of networks."""
+"""Adapters from diffusers networks to `pipeline.denoiser.Denoiser`, one module a family of networks."""
+
+__all__ = ["flux", "sana", "sd3", "unet"]

@@ -1,4 +1,4 @@
-"""The linear transformer of SANA and SANA-Sprint as the stream's denoiser."""
+"""Adapter for the linear transformer of SANA and SANA-Sprint."""
 
 from typing import Any
 
@@ -10,29 +10,36 @@ from pipeline.denoiser import ConditioningRows
 
 
 class SanaDenoiser(nn.Module):
-    """diffusers' `SanaTransformer2DModel`: Gemma's tokens with their mask and, in SANA-Sprint, the guidance scale.
+    """diffusers' `SanaTransformer2DModel` as a `pipeline.denoiser.Denoiser`.
 
-    What comes out is the network's own answer; of SANA-Sprint (arXiv:2503.09641) that is the SCM parameterisation,
-    which the schedule's coefficients turn into trigflow's.
+    The network takes Gemma's tokens with their mask and, in SANA-Sprint, the guidance scale. SANA-Sprint's output
+    (arXiv:2503.09641) is in the SCM parameterisation, which the coefficients of
+    `pipeline.schedules.trigflow.trigflow_schedule` convert.
     """
 
     def __init__(self, transformer: Any) -> None:
-        """`transformer` is the network, on its device and in eval mode."""
+        """
+        Args:
+            transformer: The network, on its device and in eval mode.
+        """
         super().__init__()
         self.transformer = transformer
         config = transformer.config
         self.embedded_guidance = bool(config.guidance_embeds)
-        """Whether the network takes the guidance scale as an input: SANA-Sprint's does."""
-        # SANA's own pipeline stretches its timesteps so, SANA-Sprint's hands over s as it is.
+        """True if the network takes the guidance scale as an input, as in SANA-Sprint."""
+        # SANA's pipeline scales its timesteps, SANA-Sprint's does not.
         self._time_scale = 1.0 if self.embedded_guidance else float(config.timestep_scale)
         self._guidance_scale = float(config.guidance_embeds_scale)
 
     def conditioning(self, tokens: int) -> ConditioningShape:
-        """What it reads of a text of so many tokens."""
+        """Return the shape of a text of `tokens` tokens."""
         return ConditioningShape((tokens, self.transformer.config.caption_channels), masked=True)
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """As `pipeline.denoiser.Denoiser`; timesteps ``[B]`` are 1000σ for SANA, and s in 0 to 1 for SANA-Sprint."""
+        """Return the output, as `pipeline.denoiser.Denoiser`.
+
+        Timesteps ``[B]`` are 1000σ for SANA, and s from 0 to 1 for SANA-Sprint.
+        """
         guidance = conditioning.guidance
         out: torch.Tensor = self.transformer(
             latents,

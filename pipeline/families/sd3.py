@@ -1,4 +1,4 @@
-"""The MMDiT of Stable Diffusion 3 and 3.5 as the stream's denoiser."""
+"""Adapter for the MMDiT of Stable Diffusion 3 and 3.5."""
 
 from typing import Any
 
@@ -10,23 +10,30 @@ from pipeline.denoiser import ConditioningRows
 
 
 class SD3Denoiser(nn.Module):
-    """diffusers' `SD3Transformer2DModel` (arXiv:2403.03206): both texts, joined, and their pooled vectors, joined."""
+    """diffusers' `SD3Transformer2DModel` (arXiv:2403.03206) as a `pipeline.denoiser.Denoiser`.
+
+    The network takes the hidden states of CLIP and T5 as one sequence, and the pooled vectors of both CLIP encoders as
+    one vector.
+    """
 
     embedded_guidance = False
-    """Whether the network takes the guidance scale as an input."""
+    """The network does not take the guidance scale as an input."""
 
     def __init__(self, transformer: Any) -> None:
-        """`transformer` is the network, on its device and in eval mode."""
+        """
+        Args:
+            transformer: The network, on its device and in eval mode.
+        """
         super().__init__()
         self.transformer = transformer
 
     def conditioning(self, tokens: int) -> ConditioningShape:
-        """What it reads of a text of so many tokens: 77 of CLIP and, unless they are left out, 256 of T5."""
+        """Return the shape of a text of `tokens` tokens: 77 of CLIP and, if T5 is used, its 256."""
         config = self.transformer.config
         return ConditioningShape((tokens, config.joint_attention_dim), pooled=config.pooled_projection_dim)
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """As `pipeline.denoiser.Denoiser`; timesteps ``[B]`` are 1000σ."""
+        """Return the output, as `pipeline.denoiser.Denoiser`. Timesteps ``[B]`` are 1000σ."""
         out: torch.Tensor = self.transformer(
             latents,
             encoder_hidden_states=conditioning.embeds,

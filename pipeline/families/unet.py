@@ -1,4 +1,4 @@
-"""The UNets of Stable Diffusion, SDXL, InstaFlow and LCM as the stream's denoiser."""
+"""Adapter for the UNets of Stable Diffusion, SDXL, InstaFlow and LCM."""
 
 import math
 from typing import Any
@@ -12,13 +12,13 @@ from presets.errors import ModelError
 
 
 class UNetDenoiser(nn.Module):
-    """diffusers' `UNet2DConditionModel`, told of time, text and, where it was trained so, of size and guidance.
+    """diffusers' `UNet2DConditionModel` as a `pipeline.denoiser.Denoiser`.
 
-    SDXL reads the pooled text and six numbers of size and crop (arXiv:2307.01952, section 2.2), which are fixed here
-    to a picture seen whole at the size it is drawn in. LCM reads the guidance scale (arXiv:2310.04378, section 4.2).
+    SDXL also takes the pooled text and six numbers of size and crop (arXiv:2307.01952, section 2.2), fixed here to an
+    uncropped image at the size of the output. LCM also takes the guidance scale (arXiv:2310.04378, section 4.2).
     """
 
-    # Whole numbers, so that a network that is turned into a half type leaves them as they are.
+    # Integers, so that conversion of the module to a half type does not change them.
     sizes: torch.Tensor | None
     octaves: torch.Tensor | None
 
@@ -26,29 +26,29 @@ class UNetDenoiser(nn.Module):
         """
         Args:
             unet: The network, on its device and in eval mode.
-            pixels: Height and width of the picture.
+            pixels: Height and width of the image.
 
         Raises:
-            ModelError: a UNet that wants more than a stream has to tell it.
+            ModelError: the UNet needs an input that the stream does not have.
         """
         super().__init__()
         added = unet.config.addition_embed_type
         if added not in (None, "text_time") or unet.config.class_embed_type is not None:
             raise ModelError(
                 f"This UNet has addition_embed_type {added!r} and class_embed_type {unet.config.class_embed_type!r};"
-                " those that can be played have None or 'text_time', and None."
+                " supported are None or 'text_time', and None."
             )
         self.unet = unet
         width = unet.config.time_cond_proj_dim
         self.embedded_guidance = width is not None
-        """Whether the network takes the guidance scale as an input."""
+        """True if the network takes the guidance scale as an input."""
         sizes = torch.tensor([[*pixels, 0, 0, *pixels]], device=unet.device) if added else None
         self.register_buffer("sizes", sizes, persistent=False)
         octaves = torch.arange(width // 2, device=unet.device) if width else None
         self.register_buffer("octaves", octaves, persistent=False)
 
     def conditioning(self, tokens: int) -> ConditioningShape:
-        """What it reads of a text of so many tokens."""
+        """Return the shape of a text of `tokens` tokens."""
         config = self.unet.config
         pooled = None
         if self.sizes is not None:
@@ -56,28 +56,28 @@ class UNetDenoiser(nn.Module):
         return ConditioningShape((tokens, config.cross_attention_dim), pooled=pooled)
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """As `pipeline.denoiser.Denoiser`; timesteps ``[B]`` are those of training, 0 to 1000."""
+        """Return the output, as `pipeline.denoiser.Denoiser`. Timesteps ``[B]`` are training timesteps, 0 to 1000."""
         added = None
         if self.sizes is not None and conditioning.pooled is not None:
-            # Joined to the sizes' float32 there, which torch does by itself and ONNX does not.
+            # The UNet concatenates it with float32 sizes. torch promotes a half type there, ONNX does not.
             pooled = conditioning.pooled.to(torch.promote_types(conditioning.pooled.dtype, torch.float32))
             added = {"text_embeds": pooled, "time_ids": self.sizes.expand(latents.shape[0], -1)}
-        guided = None
+        guidance = None
         if self.octaves is not None and conditioning.guidance is not None:
-            guided = _sinusoids(conditioning.guidance, self.octaves).to(latents.dtype)
+            guidance = _guidance_embedding(conditioning.guidance, self.octaves).to(latents.dtype)
         out: torch.Tensor = self.unet(
             latents,
             timesteps,
             conditioning.embeds,
-            timestep_cond=guided,
+            timestep_cond=guidance,
             added_cond_kwargs=added,
             return_dict=False,
         )[0]
         return out
 
 
-def _sinusoids(scale: torch.Tensor, octaves: torch.Tensor) -> torch.Tensor:
-    """Guidance scales ``[B]`` as ``[B, W]`` in float32, counted from 0 as LCM's authors do, at W/2 frequencies."""
+def _guidance_embedding(scale: torch.Tensor, octaves: torch.Tensor) -> torch.Tensor:
+    """Return LCM's sinusoidal embedding of ``scale − 1``, float32 ``[B, W]``, for scales ``[B]`` and W/2 octaves."""
     frequencies = 1000.0 * torch.exp(octaves * (-math.log(10000.0) / (len(octaves) - 1)))
     angles = (scale.float() - 1.0)[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -1,1 +1,3 @@
-"""A module a family of models: functions from settings to a `pipeline.schedule.FlowSchedule`."""
+"""Solvers of the model families, one module a family: functions from settings to a `pipeline.schedule.FlowSchedule`."""
+
+__all__ = ["alphas", "flow_matching", "lcm", "perflow", "perflow_windows", "straight_flows", "trigflow"]

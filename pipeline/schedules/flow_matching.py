@@ -1,4 +1,4 @@
-"""Flow matching: Euler's solver and the one that adds noise anew, on diffusers' grids of σ."""
+"""Flow matching: the Euler solver and the stochastic solver, on diffusers' grids of σ."""
 
 import math
 from functools import lru_cache
@@ -7,14 +7,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.schedule import FlowSchedule, check_settings
-from pipeline.schedules.strength import entered
+from pipeline.schedule import FlowSchedule, check_settings, next_times, start_at_strength
 from presets.errors import ScheduleError
 
-Given = Literal["timestep", "sigma", "remaining"]
-"""What the network is told of the time: train_timesteps·σ, σ itself, or 1 − σ."""
+TimeInput = Literal["timestep", "sigma", "one_minus_sigma"]
+"""Time that the network takes as input: train_timesteps·σ (SD3), σ (FLUX) or 1 − σ (Z-Image)."""
 
-GIVEN: tuple[str, ...] = get_args(Given)
+TIME_INPUTS: tuple[str, ...] = get_args(TimeInput)
 
 
 @lru_cache(maxsize=1024)
@@ -28,74 +27,75 @@ def flow_matching_schedule(
     shift_terminal: float | None = None,
     stochastic: bool = False,
     train_timesteps: int = 1000,
-    given: Given = "timestep",
+    time_input: TimeInput = "timestep",
     negated: bool = False,
 ) -> FlowSchedule:
-    """The solver of a flow-matching model, as in diffusers' FlowMatchEulerDiscreteScheduler.
+    """Return the solver of a flow-matching model, as in diffusers' FlowMatchEulerDiscreteScheduler.
 
-    The latent is ``(1 − σ)·x + σ·n`` and the network answers ``n − x``. Strength is a continuous fader: the rows are
-    ``σ = strength`` (of the grid's first σ, where that is not 1), each grid point below it, and the end, 0. So
-    ``strength=1`` is the whole grid from pure noise and a lower one costs fewer network calls.
+    The latent is ``(1 − σ)·x + σ·n`` and the network predicts ``n − x``. Euler's step is ``z' = z + (σ' − σ)·out``.
+    Strength is continuous: the rows are ``σ = strength`` (times the grid's first σ, where that is not 1) and every grid
+    point below it. A lower strength costs fewer network calls.
 
     Args:
-        steps: Network calls from pure noise to a picture, 1 or more.
-        strength: 0 (the picture passes through) to 1 (it is forgotten).
-        shift: The model's own static shift, ``σ ← shift·σ/(1 + (shift − 1)·σ)``, above 0.
-        mu: The dynamic shift, ``σ ← e^μ/(e^μ + 1/σ − 1)``, in place of the static one, as in diffusers; for FLUX from
-            `linear_mu` or `empirical_mu`.
-        sigmas: The grid before the shift. "pipeline": ``linspace(1, 1/steps, steps)``, which diffusers' pipelines hand
-            to their scheduler. "scheduler": what the scheduler makes itself if they do not, evenly from the largest
-            trained σ to the smallest, already under the static shift. Or `steps` numbers, falling, above 0 to 1.
-        shift_terminal: The σ that the shifted grid is stretched to end at, between 0 and 1. A grid of pure noise alone
-            (one step) can't be stretched, and stays.
-        stochastic: From each answer the whole way to the picture, then noised anew to the next σ.
-        train_timesteps: The timesteps from picture to noise, 1 or more.
-        given: What the network is told of the time.
-        negated: The network answers ``x − n``.
+        steps: Network calls from pure noise to the clean latent, 1 or more.
+        strength: 0 (the source is kept) to 1 (pure noise).
+        shift: Static shift of the model, above 0: ``σ ← shift·σ/(1 + (shift − 1)·σ)``.
+        mu: Dynamic shift, which replaces the static one: ``σ ← e^μ/(e^μ + 1/σ − 1)``. For FLUX, from `linear_mu` or
+            `empirical_mu`.
+        sigmas: Grid before the shift. "pipeline" is ``linspace(1, 1/steps, steps)``, which diffusers' pipelines pass to
+            their scheduler. "scheduler" is the scheduler's own default: evenly from the largest trained σ to the
+            smallest, which already has the static shift. Or `steps` falling numbers above 0 and up to 1.
+        shift_terminal: Last σ that the shifted grid is stretched to, between 0 and 1. A grid of one step is pure noise
+            and is not stretched.
+        stochastic: Predict the clean latent at each step and noise it again to the next σ:
+            ``z' = (1 − σ')·(z − σ·out) + σ'·noise``.
+        train_timesteps: Number of training timesteps, 1 or more.
+        time_input: Time that the network takes as input.
+        negated: The network predicts ``x − n``.
 
     Raises:
-        ScheduleError: naming the parameter, what came and what is allowed.
+        ScheduleError: a setting is out of range; the message names it, its value and the range.
     """
     check_settings(steps=steps, strength=strength, train_timesteps=train_timesteps)
-    if given not in GIVEN:
-        raise ScheduleError(f"given is {given!r}; it is one of {', '.join(GIVEN)}.")
-    grid = _terminated(_shifted(_raw(steps, sigmas, shift, mu, train_timesteps), shift, mu), shift_terminal)
-    at = entered(grid, strength)
-    after = np.append(at[1:], 0.0)[: len(at)]
+    if time_input not in TIME_INPUTS:
+        raise ScheduleError(f"time_input is {time_input!r}; it is one of {', '.join(TIME_INPUTS)}.")
+    grid = _stretch(_shift(_base_grid(steps, sigmas, shift, mu, train_timesteps), shift, mu), shift_terminal)
+    sigma = start_at_strength(grid, strength)
+    sigma_next = next_times(sigma)
     sign = -1.0 if negated else 1.0
     return FlowSchedule.from_columns(
-        timestep={"timestep": train_timesteps * at, "sigma": at, "remaining": 1.0 - at}[given],
-        a=1.0 - after if stochastic else np.ones_like(at),
-        b=sign * (-at * (1.0 - after) if stochastic else after - at),
-        c=after if stochastic else None,
-        p=1.0 - at,
-        q=at,
-        out_x=np.full_like(at, -sign),
-        out_n=np.full_like(at, sign),
+        timestep={"timestep": train_timesteps * sigma, "sigma": sigma, "one_minus_sigma": 1.0 - sigma}[time_input],
+        a=1.0 - sigma_next if stochastic else np.ones_like(sigma),
+        b=sign * (-sigma * (1.0 - sigma_next) if stochastic else sigma_next - sigma),
+        c=sigma_next if stochastic else None,
+        p=1.0 - sigma,
+        q=sigma,
+        out_x=np.full_like(sigma, -sign),
+        out_n=np.full_like(sigma, sign),
         strength=float(strength),
     )
 
 
 def linear_mu(
-    tokens: int, *, base_tokens: int = 256, most_tokens: int = 4096, base_shift: float = 0.5, most_shift: float = 1.15
+    tokens: int, *, base_tokens: int = 256, max_tokens: int = 4096, base_shift: float = 0.5, max_shift: float = 1.15
 ) -> float:
-    """μ of FLUX.1-dev and of SD3 with dynamic shift: a line through two lengths of the image's token sequence.
+    """Return μ of FLUX.1-dev, and of SD3 with dynamic shift: linear in the length of the image's token sequence.
 
     Args:
-        tokens: Image tokens; of FLUX, one for each 16 × 16 pixels.
+        tokens: Image tokens. FLUX has one for each 16 × 16 pixels.
 
     Raises:
-        ScheduleError: two lengths that are the same.
+        ScheduleError: `base_tokens` and `max_tokens` are equal.
     """
-    if base_tokens == most_tokens:
-        raise ScheduleError(f"base_tokens and most_tokens are both {base_tokens}; a line needs two lengths.")
-    return base_shift + (most_shift - base_shift) * (tokens - base_tokens) / (most_tokens - base_tokens)
+    if base_tokens == max_tokens:
+        raise ScheduleError(f"base_tokens and max_tokens are both {base_tokens}; a line needs two lengths.")
+    return base_shift + (max_shift - base_shift) * (tokens - base_tokens) / (max_tokens - base_tokens)
 
 
 def empirical_mu(tokens: int, steps: int) -> float:
-    """μ of FLUX.2 and FLUX.2-klein: lines fitted at 10 and at 200 steps, mixed by `steps`; past 4300 tokens the latter.
+    """Return μ of FLUX.2 and FLUX.2-klein, as `compute_empirical_mu` in diffusers' pipelines.
 
-    The constants are those of `compute_empirical_mu` in diffusers' pipelines.
+    Two lines, fitted at 10 and at 200 steps, are interpolated by `steps`. Above 4300 tokens μ is that of 200 steps.
     """
     at_200 = 0.00016927 * tokens + 0.45666666
     if tokens > 4300:
@@ -104,15 +104,15 @@ def empirical_mu(tokens: int, steps: int) -> float:
     return at_10 + (at_200 - at_10) * (steps - 10) / 190
 
 
-def _raw(
+def _base_grid(
     steps: int, sigmas: str | tuple[float, ...], shift: float, mu: float | None, train_timesteps: int
 ) -> NDArray[np.float64]:
-    """The grid ``[steps]`` before the shift."""
+    """Return the σ ``[steps]`` before the shift. Raises `ScheduleError` if `sigmas` does not fit."""
     if sigmas == "pipeline":
         return np.linspace(1.0, 1.0 / steps, steps)
     if sigmas == "scheduler":
-        least = np.array([1.0 / train_timesteps])
-        return np.linspace(1.0, (_shifted(least, shift, None) if mu is None else least)[0], steps)
+        sigma_min = np.array([1.0 / train_timesteps])
+        return np.linspace(1.0, (_shift(sigma_min, shift, None) if mu is None else sigma_min)[0], steps)
     if isinstance(sigmas, str):
         raise ScheduleError(f"sigmas is {sigmas!r}; it is pipeline, scheduler, or numbers.")
     grid = np.asarray(sigmas, dtype=np.float64)
@@ -122,7 +122,8 @@ def _raw(
     return grid
 
 
-def _shifted(grid: NDArray[np.float64], shift: float, mu: float | None) -> NDArray[np.float64]:
+def _shift(grid: NDArray[np.float64], shift: float, mu: float | None) -> NDArray[np.float64]:
+    """Return `grid` under the dynamic shift `mu` if there is one, else under the static `shift`."""
     if not (shift > 0 and math.isfinite(shift)):
         raise ScheduleError(f"shift is {shift}; it must be a finite number above 0.")
     if mu is None:
@@ -132,7 +133,8 @@ def _shifted(grid: NDArray[np.float64], shift: float, mu: float | None) -> NDArr
     return 1 / (1 + (1 / grid - 1) * math.exp(-mu))
 
 
-def _terminated(grid: NDArray[np.float64], shift_terminal: float | None) -> NDArray[np.float64]:
+def _stretch(grid: NDArray[np.float64], shift_terminal: float | None) -> NDArray[np.float64]:
+    """Return `grid` stretched, with 1 kept in place, so that it ends at `shift_terminal`."""
     if shift_terminal is None:
         return grid
     if not 0 < shift_terminal < 1:

@@ -1,4 +1,4 @@
-"""The warp against scikit-image's, the mix against arithmetic, and nothing allocated a picture."""
+"""Feedback: the warp equals scikit-image's, the mix equals the formula, and no frame allocates memory."""
 
 import tracemalloc
 
@@ -13,8 +13,8 @@ from presets.parameters import Parameters
 WIDTH, HEIGHT = 96, 64
 
 
-def picture(seed: int) -> NDArray[np.uint8]:
-    """Smooth, so that interpolation is what is compared and not aliasing."""
+def smooth_image(seed: int) -> NDArray[np.uint8]:
+    """Return a smooth image, in which interpolation matters and aliasing does not."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     waves = [128 + 60 * np.sin(x / a + p) + 60 * np.cos(y / b) for a, b, p in rng.uniform(6, 20, (3, 3))]
@@ -25,14 +25,14 @@ def mixed(source: NDArray[np.uint8] | None, last: NDArray[np.uint8], **values: f
     feedback = Feedback(WIDTH, HEIGHT)
     feedback.remember(last, 0)
     parameters = Parameters.model_validate(values)
-    assert feedback.feeds(parameters)
+    assert feedback.is_active(parameters)
     out = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     feedback.mix(source, parameters, out)
     return out
 
 
 def one_warp(zoom: float, rotate: float, x: float, y: float) -> AffineTransform:
-    """scikit-image's own composition: to the middle, zoomed and turned, back, and moved; in its y down, so negated."""
+    """Return one warp as scikit-image's composition: about the centre, then shifted. Its y points down."""
     middle = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2])
     return (
         AffineTransform(translation=-middle)
@@ -42,7 +42,7 @@ def one_warp(zoom: float, rotate: float, x: float, y: float) -> AffineTransform:
     )
 
 
-def oracle(last: NDArray[np.uint8], *warped: float) -> NDArray[np.float64]:
+def scikit_warp(last: NDArray[np.uint8], *warped: float) -> NDArray[np.float64]:
     out: NDArray[np.float64] = warp(last, one_warp(*warped).inverse, order=1, mode="symmetric", preserve_range=True)
     return out
 
@@ -59,20 +59,20 @@ def oracle(last: NDArray[np.uint8], *warped: float) -> NDArray[np.float64]:
         (1.1, 90.0, 0.01, 0.02),
     ],
 )
-def test_the_warp_is_scikit_images(zoom: float, rotate: float, x: float, y: float) -> None:
-    last = picture(0)
+def test_warp_equals_scikit_image(zoom: float, rotate: float, x: float, y: float) -> None:
+    last = smooth_image(0)
     out = mixed(None, last, feedback=0.3, feedback_zoom=zoom, feedback_rotate=rotate, feedback_x=x, feedback_y=y)
-    expected = oracle(last, zoom, rotate, x, y)
-    assert np.abs(expected - last).mean() > 1, "it moves"
+    expected = scikit_warp(last, zoom, rotate, x, y)
+    assert np.abs(expected - last).mean() > 1, "the warp must change the image"
     difference = np.abs(out - expected)
-    assert difference.mean() < 0.5  # OpenCV places pixels to 1/32
+    assert difference.mean() < 0.5  # OpenCV interpolates at 1/32 pixel
     assert difference.max() < 6
 
 
-def test_a_mark_goes_where_the_words_say() -> None:
+def test_warp_directions() -> None:
     def mark(**values: float) -> tuple[float, float]:
         last = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        last[16:24, 64:72] = 255  # right of the middle, and above it
+        last[16:24, 64:72] = 255  # right of the centre, and above it
         y, x = np.nonzero(mixed(None, last, feedback=1.0, **values)[..., 0] > 127)
         return float(x.mean()), float(y.mean())
 
@@ -81,19 +81,21 @@ def test_a_mark_goes_where_the_words_say() -> None:
     assert mark(feedback_y=0.125) == (x, y - HEIGHT / 8), "up"
     middle_x, middle_y = (WIDTH - 1) / 2, (HEIGHT - 1) / 2
     turned_x, turned_y = mark(feedback_rotate=90)
-    assert turned_x == pytest.approx(middle_x - (middle_y - y), abs=0.6), "counter-clockwise: right goes up, up left"
+    assert turned_x == pytest.approx(middle_x - (middle_y - y), abs=0.6), (
+        "counter-clockwise: right becomes up, up becomes left"
+    )
     assert turned_y == pytest.approx(middle_y - (x - middle_x), abs=0.6)
     zoomed_x, zoomed_y = mark(feedback_zoom=1.2)
     assert zoomed_x == pytest.approx(middle_x + 1.2 * (x - middle_x), abs=0.6)
     assert zoomed_y == pytest.approx(middle_y + 1.2 * (y - middle_y), abs=0.6)
 
 
-def test_what_is_fed_back_moves_from_picture_to_picture_however_many_are_in_flight() -> None:
-    """The newest output is warped once for each picture since, and counts for one in so many of a running mean."""
+def test_motion_with_frames_in_flight() -> None:
+    """The newest output is warped once for each frame since, and has the weight 1/N in a running mean."""
     warped_by = (1.1, -9.0, 0.03, -0.02)
     names = ("feedback_zoom", "feedback_rotate", "feedback_x", "feedback_y")
     parameters = Parameters.model_validate({"feedback": 0.5} | dict(zip(names, warped_by, strict=True)))
-    once, feedback, outputs = one_warp(*warped_by), Feedback(WIDTH, HEIGHT), [picture(index) for index in range(8)]
+    once, feedback, outputs = one_warp(*warped_by), Feedback(WIDTH, HEIGHT), [smooth_image(index) for index in range(8)]
 
     def warped(pixels: NDArray[np.float64], times: int) -> NDArray[np.float64]:
         whole = AffineTransform(matrix=np.eye(3))
@@ -103,45 +105,45 @@ def test_what_is_fed_back_moves_from_picture_to_picture_however_many_are_in_flig
         return out
 
     out = np.zeros_like(outputs[0])
-    feedback.remember(outputs[0], feedback.fed)
+    feedback.remember(outputs[0], feedback.mix_count)
     mean = np.zeros(out.shape)
     for number in range(1, 8):
         feedback.mix(None, parameters, out)
-        since = min(number, 3)  # three in flight: the first comes out once three were fed
+        since = min(number, 3)  # three frames in flight: the first output comes after three inputs
         newest = warped(outputs[max(0, number - 3)].astype(float), since)
         mean = newest if number < 3 else warped(mean, 1) * (1 - 1 / since) + newest / since
         assert np.abs(out - mean).mean() < 0.5
         if number >= 3:
             feedback.remember(outputs[number - 2], number - 2)
     assert np.abs(newest - mean).mean() > 10
-    feedback.remember(outputs[6], 5)  # of a picture that nothing was fed back into
+    feedback.remember(outputs[6], 5)  # an output without feedback in it
     feedback.mix(None, parameters, out)
-    assert np.abs(out - warped(outputs[6].astype(float), 3)).mean() < 0.5, "nothing is left of the time before"
-    feedback.remember(outputs[7], feedback.fed)
+    assert np.abs(out - warped(outputs[6].astype(float), 3)).mean() < 0.5, "the mean starts again"
+    feedback.remember(outputs[7], feedback.mix_count)
     feedback.mix(None, parameters, out)
-    assert np.abs(out - warped(outputs[7].astype(float), 1)).mean() < 0.5, "one at a time it is the last output alone"
+    assert np.abs(out - warped(outputs[7].astype(float), 1)).mean() < 0.5, "with one frame in flight there is no mean"
 
 
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.9, 1.0])
-def test_the_mix_is_of_shares_and_without_a_warp_the_last_output_stays_exactly_itself(share: float) -> None:
-    source, last = picture(1), picture(2)
+def test_mix_is_a_weighted_sum(share: float) -> None:
+    source, last = smooth_image(1), smooth_image(2)
     expected = (1 - share) * source.astype(float) + share * last
     assert np.abs(mixed(source, last, feedback=share) - expected).max() <= 0.5 + 1e-3
     assert (mixed(None, last, feedback=share) == last).all()
 
 
-def test_nothing_is_fed_back_before_an_output_or_after_it_is_forgotten_or_unasked() -> None:
-    feedback, asked = Feedback(WIDTH, HEIGHT), Parameters(feedback=0.5)
-    assert not feedback.feeds(asked)
-    feedback.remember(picture(0), 0)
-    assert feedback.feeds(asked)
-    assert not feedback.feeds(Parameters())
+def test_is_active() -> None:
+    feedback, enabled = Feedback(WIDTH, HEIGHT), Parameters(feedback=0.5)
+    assert not feedback.is_active(enabled)
+    feedback.remember(smooth_image(0), 0)
+    assert feedback.is_active(enabled)
+    assert not feedback.is_active(Parameters())
     feedback.forget()
-    assert not feedback.feeds(asked)
+    assert not feedback.is_active(enabled)
 
 
-def test_what_is_remembered_is_a_copy() -> None:
-    feedback, last = Feedback(WIDTH, HEIGHT), picture(0)
+def test_remember_copies_the_output() -> None:
+    feedback, last = Feedback(WIDTH, HEIGHT), smooth_image(0)
     feedback.remember(last, 0)
     kept = last.copy()
     last[:] = 0
@@ -150,17 +152,17 @@ def test_what_is_remembered_is_a_copy() -> None:
     assert (out == kept).all()
 
 
-def test_no_picture_is_allocated() -> None:
-    feedback, source = Feedback(WIDTH, HEIGHT), picture(0)
+def test_no_memory_per_frame() -> None:
+    feedback, source = Feedback(WIDTH, HEIGHT), smooth_image(0)
     parameters = Parameters(feedback=0.5, feedback_zoom=1.05, feedback_rotate=3.0)
     out = np.zeros_like(source)
     for _ in range(3):
-        feedback.remember(source, feedback.fed)
+        feedback.remember(source, feedback.mix_count)
         feedback.mix(source, parameters, out)
-    tracemalloc.start()  # numpy tells it of every array, and OpenCV's arrays for Python are numpy's
+    tracemalloc.start()  # traces numpy arrays, which OpenCV returns too
     try:
         for _ in range(50):
-            feedback.remember(out, feedback.fed)
+            feedback.remember(out, feedback.mix_count)
             feedback.mix(source, parameters, out)
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -168,13 +170,13 @@ def test_no_picture_is_allocated() -> None:
     assert peak < source.nbytes / 2
 
 
-def test_warps_that_pile_up_shrink_a_picture_so_far_and_no_further() -> None:
-    """Below that, nothing but the time that folding takes would grow."""
-    last, out = picture(5), [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in range(2)]
+def test_repeated_zoom_is_limited() -> None:
+    """A smaller zoom would only cost time."""
+    last, out = smooth_image(5), [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in range(2)]
     for times, place in ((2, 0), (9, 1)):
         feedback = Feedback(WIDTH, HEIGHT)
         feedback.remember(last, 0)
-        feedback.fed = times - 1
+        feedback.mix_count = times - 1
         feedback.mix(None, Parameters(feedback=1.0, feedback_zoom=0.5), out[place])
     np.testing.assert_array_equal(*out)
     assert np.abs(out[0].astype(int) - last).mean() > 2

@@ -1,7 +1,7 @@
-"""Steps that are recorded and replayed: the same pictures, none touched by the preparation, each step recorded once.
+"""Captured steps draw the same frames, and captures change no frame in flight.
 
-A CUDA graph can't be made without a GPU. What stands in for its recorder keeps the rules of one: it does not run what
-it records, and what it answers runs just that, with the arguments of then.
+CUDA graphs need a GPU. The recorder of these tests follows the same rules: it does not run the work that it captures,
+and the function that it returns runs that work with the arguments of the capture.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,22 @@ from typing import Any
 
 import pytest
 import torch
-from stream_orders import FITS, MIXED, SHAPE, Order, alone, network, noise_of, picture, schedule_of, words
+from reference_frames import (
+    CONDITIONING_SHAPE,
+    MIXED_FRAMES,
+    SHAPE,
+    FrameSettings,
+    conditioning,
+    drain,
+    draw_alone,
+    network,
+    noise_weights,
+    schedule_of,
+    source,
+)
 
 from pipeline.graph_capture import CapturedStep
-from pipeline.guidance import Guidance, Kind
+from pipeline.guidance import Guidance, GuidanceKind
 from pipeline.step_block import StepTerms
 from pipeline.stream import StreamPipeline
 from presets.errors import AcceleratorUnavailable
@@ -20,12 +32,12 @@ from presets.errors import AcceleratorUnavailable
 SIZES = (1, 2, 3, 4, 6, 8)
 
 
-class Recorder:
+class FakeRecorder:
     def __init__(self) -> None:
-        self.recorded = self.replayed = 0
+        self.captured = self.replayed = 0
 
     def __call__(self, work: Callable[[], None]) -> Callable[[], Any]:
-        self.recorded += 1
+        self.captured += 1
 
         def replay() -> None:
             self.replayed += 1
@@ -34,37 +46,47 @@ class Recorder:
         return replay
 
 
-def stream_with(recorder: Recorder, denoiser: Any = network) -> StreamPipeline:
+def stream_with(recorder: FakeRecorder, denoiser: Any = network) -> StreamPipeline:
     return StreamPipeline(
-        denoiser, slots=4, latent_shape=SHAPE, conditioning=FITS, sizes=SIZES, second_time=True, dtype=torch.float64,
+        denoiser,
+        slots=4,
+        latent_shape=SHAPE,
+        conditioning=CONDITIONING_SHAPE,
+        sizes=SIZES,
+        second_time=True,
+        dtype=torch.float64,
         recorder=recorder,
-    )  # fmt: skip
+    )
 
 
-def admit(stream: StreamPipeline, index: int, order: Order) -> None:
-    source = None if order.strength == 1 else picture(index)
-    guidance = Guidance(order.guidance, order.kind)
-    stream.admit(source, schedule_of(order), words(order.text), guidance=guidance, noise=noise_of(order), ticket=index)
+def admit(stream: StreamPipeline, index: int, frame: FrameSettings) -> None:
+    stream.admit(
+        None if frame.strength == 1 else source(index),
+        schedule_of(frame),
+        conditioning(frame.text),
+        guidance=Guidance(frame.guidance, frame.kind),
+        noise=noise_weights(frame),
+        ticket=index,
+    )
 
 
-def test_replayed_steps_draw_every_picture_as_it_is_alone_and_warming_up_in_flight_touches_none() -> None:
-    recorder = Recorder()
+def test_replayed_frames_are_exact() -> None:
+    recorder = FakeRecorder()
     stream = stream_with(recorder)
-    orders, out = MIXED * 3, dict[object, torch.Tensor]()
-    for index, order in enumerate(orders):
+    frames, out = MIXED_FRAMES * 3, dict[object, torch.Tensor]()
+    for index, frame in enumerate(frames):
         while not stream.free:
             out |= {ticket: latent.clone() for latent, ticket in stream.step()}
-        admit(stream, index, order)
+        admit(stream, index, frame)
         if index == 2:
             stream.warm_up()
-            assert recorder.recorded == 4 * len(SIZES)
+            assert recorder.captured == 4 * len(SIZES)
             assert recorder.replayed == 0
         out |= {ticket: latent.clone() for latent, ticket in stream.step()}
-    while stream.in_flight:
-        out |= {ticket: latent.clone() for latent, ticket in stream.step()}
-    assert list(out) == list(range(len(orders)))
-    for index, order in enumerate(orders):
-        torch.testing.assert_close(out[index], alone(order, index, torch.float64), rtol=0, atol=1e-10)
+    out |= drain(stream)
+    assert list(out) == list(range(len(frames)))
+    for index, frame in enumerate(frames):
+        torch.testing.assert_close(out[index], draw_alone(frame, index), rtol=0, atol=1e-10)
     assert recorder.replayed >= 5
 
 
@@ -73,45 +95,50 @@ def test_replayed_steps_draw_every_picture_as_it_is_alone_and_warming_up_in_flig
     [
         ("euler", "full", False, 4),
         ("euler", "self_negative", False, 4),
-        ("euler", "onetime_negative", False, 4),  # its first row finds its anchor, where no picture has one yet
-        ("everything", "full", True, 4),  # its last row adds no noise
-        ("everything", "full", False, 1),
+        ("euler", "onetime_negative", False, 4),  # its first row sets the anchor
+        ("synthetic", "full", True, 4),  # its last row adds none
+        ("synthetic", "full", False, 1),
     ],
 )
-def test_each_kind_of_guidance_is_replayed_and_what_was_not_prepared_runs_plainly(
-    family: str, kind: Kind, fresh: bool, replayed: int
-) -> None:
-    recorder = Recorder()
+def test_every_guidance_kind_is_replayed(family: str, kind: GuidanceKind, fresh: bool, replayed: int) -> None:
+    recorder = FakeRecorder()
     stream = stream_with(recorder)
     stream.warm_up(fresh)
-    before = recorder.recorded
-    order = Order(4, 0.9, 2.0, 0, 0, family, kind)
-    admit(stream, 0, order)
+    before = recorder.captured
+    frame = FrameSettings(4, 0.9, 2.0, 0, 0, family, kind)
+    admit(stream, 0, frame)
     finished = [each for _ in range(4) for each in stream.step()]
-    assert recorder.recorded == before, "nothing is recorded during the show"
+    assert recorder.captured == before, "a capture during the show would stall it"
     assert recorder.replayed == replayed
-    torch.testing.assert_close(finished[0].latent, alone(order, 0, torch.float64), rtol=0, atol=1e-10)
+    torch.testing.assert_close(finished[0].latent, draw_alone(frame, 0), rtol=0, atol=1e-10)
 
 
-def test_pictures_of_every_kind_of_guidance_go_in_one_recorded_step() -> None:
-    recorder = Recorder()
+def test_mixed_kinds_share_a_capture() -> None:
+    recorder = FakeRecorder()
     stream = stream_with(recorder)
     stream.warm_up()
-    kinds: tuple[tuple[Kind, float], ...] = (("full", 2.0), ("free", 1.5), ("onetime_negative", 1.8), ("full", 1.0))
-    orders = [Order(4, 0.9, scale, index, index % 2, "euler", kind) for index, (kind, scale) in enumerate(kinds)]
-    for index, order in enumerate(orders):
-        admit(stream, index, order)
+    kinds: tuple[tuple[GuidanceKind, float], ...] = (
+        ("full", 2.0),
+        ("free", 1.5),
+        ("onetime_negative", 1.8),
+        ("full", 1.0),
+    )
+    frames = [
+        FrameSettings(4, 0.9, scale, index, index % 2, "euler", kind) for index, (kind, scale) in enumerate(kinds)
+    ]
+    for index, frame in enumerate(frames):
+        admit(stream, index, frame)
     out = {ticket: latent.clone() for _ in range(4) for latent, ticket in stream.step()}
     assert recorder.replayed == 4
-    for index, order in enumerate(orders):
-        torch.testing.assert_close(out[index], alone(order, index, torch.float64), rtol=0, atol=1e-10)
+    for index, frame in enumerate(frames):
+        torch.testing.assert_close(out[index], draw_alone(frame, index), rtol=0, atol=1e-10)
 
 
-def test_the_recording_with_the_fewest_terms_beside_those_wanted_is_replayed() -> None:
+def test_narrowest_capture_is_replayed() -> None:
     ran: list[tuple[int, StepTerms]] = []
 
     class State:
-        def rest(self) -> None: ...
+        def send_empty(self) -> None: ...
 
         def advance(self, size: int, terms: StepTerms) -> None:
             ran.append((size, terms))
@@ -119,25 +146,25 @@ def test_the_recording_with_the_fewest_terms_beside_those_wanted_is_replayed() -
     def terms(letters: str) -> StepTerms:
         return StepTerms(*(letter in letters for letter in "urfa"))
 
-    recorded = CapturedStep(State(), Recorder())
-    recorded.prepare([2, 4], map(terms, ("", "u", "r", "ura")))
-    for wanted, replayed in (("", ""), ("u", "u"), ("r", "r"), ("a", "ura"), ("ur", "ura"), ("ua", "ura")):
-        for _ in range(2):  # found once, and known from then on
+    captured = CapturedStep(State(), FakeRecorder())
+    captured.prepare([2, 4], map(terms, ("", "u", "r", "ura")))
+    for needed, replayed in (("", ""), ("u", "u"), ("r", "r"), ("a", "ura"), ("ur", "ura"), ("ua", "ura")):
+        for _ in range(2):  # searched once, then cached
             ran.clear()
-            recorded.advance(2, terms(wanted))
+            captured.advance(2, terms(needed))
             assert ran == [(2, terms(replayed))]
     ran.clear()
-    recorded.advance(2, terms("f"))
-    recorded.advance(3, terms("u"))
-    assert ran == [(2, terms("f")), (3, terms("u"))], "what is in no recording runs as it is"
+    captured.advance(2, terms("f"))
+    captured.advance(3, terms("u"))
+    assert ran == [(2, terms("f")), (3, terms("u"))], "terms without a capture run uncaptured"
 
 
-def test_what_can_not_be_recorded_is_an_accelerator_that_can_not_be_used() -> None:
+def test_failed_capture_is_refused() -> None:
     class State:
-        def rest(self) -> None: ...
+        def send_empty(self) -> None: ...
 
         def advance(self, size: int, terms: Any) -> None:
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
 
-    with pytest.raises(AcceleratorUnavailable, match=r"A step of 3 rows can't be recorded .* not permitted"):
-        CapturedStep(State(), Recorder()).prepare([1, 3], ["plain"])
+    with pytest.raises(AcceleratorUnavailable, match=r"A step of 3 rows can't be captured .* not permitted"):
+        CapturedStep(State(), FakeRecorder()).prepare([1, 3], ["plain"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
-from pipeline.guidance import KINDS, Guidance, Kind
+from pipeline.guidance import GUIDANCE_KINDS, Guidance, GuidanceKind
 from pipeline.image_stream import ImageStream, StreamedPicture
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
@@ -258,11 +258,11 @@ def test_what_is_fed_back_is_the_newest_that_is_finished_when_a_picture_is_admit
         assert np.abs(draw(shipped, came_in, plain).astype(int) - output).max() <= 3
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_guidance_of_one_is_none_whatever_the_kind(stream: ImageStream, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", GUIDANCE_KINDS)
+def test_guidance_of_one_is_none_whatever_the_kind(stream: ImageStream, kind: GuidanceKind) -> None:
     assert (draw(stream, photograph(), look(guidance_kind=kind)) == draw(stream, photograph(), look())).all()
-    assert Guidance.at_fader(1.0, kind).scale == 1.0
-    assert 1.0 < Guidance.at_fader(3.0, kind).scale <= Guidance.at_fader(3.0, "full").scale == 3.0
+    assert Guidance.equivalent_to_full(1.0, kind).scale == 1.0
+    assert 1.0 < Guidance.equivalent_to_full(3.0, kind).scale <= Guidance.equivalent_to_full(3.0, "full").scale == 3.0
 
 
 def test_openvino_plays_the_same_show(tiny_folder: Path, tmp_path: Path, stream: ImageStream) -> None:

@@ -1,4 +1,4 @@
-"""The table itself: its columns, its one rounding, and refusals that say what is allowed."""
+"""The schedule table: its columns, its rounding to float32, and its refusals."""
 
 import numpy as np
 import pytest
@@ -7,34 +7,39 @@ from pipeline.schedule import COLUMNS, FlowSchedule, check_settings
 from pipeline.schedules.flow_matching import flow_matching_schedule
 from presets.errors import ScheduleError
 
-GIVEN = ("timestep", "a", "b", "p", "q", "out_x", "out_n")
-GOOD = {**{column: [1.0] for column in GIVEN}, "strength": 1.0}
+REQUIRED = ("timestep", "a", "b", "p", "q", "out_x", "out_n")
+GOOD = {**{column: [1.0] for column in REQUIRED}, "strength": 1.0}
 
 
-def test_the_columns_stand_where_they_are_named() -> None:
+def test_columns_have_their_places() -> None:
     table = {column: [float(place) + 0.1, float(place) + 0.2] for place, column in enumerate(COLUMNS)}
-    schedule = FlowSchedule.from_columns(**table, strength=0.5, start=2.0)
+    schedule = FlowSchedule.from_columns(**table, strength=0.5, init_noise_sigma=2.0)
     expected = np.array(list(table.values())).T.astype(np.float32)
     np.testing.assert_array_equal(schedule.rows, expected)
-    for column in ("timestep", "second", "scale", "a", "b", "c"):
+    for column in ("timestep", "second_time", "input_scale", "a", "b", "c"):
         np.testing.assert_array_equal(getattr(schedule, column), expected[:, COLUMNS.index(column)])
     assert schedule.entry == (expected[0, COLUMNS.index("p")], expected[0, COLUMNS.index("q")])
-    assert (schedule.strength, schedule.start, len(schedule)) == (0.5, 2.0, 2)
+    assert (schedule.strength, schedule.init_noise_sigma, len(schedule)) == (0.5, 2.0, 2)
 
 
-def test_what_is_left_out_does_nothing() -> None:
+def test_optional_columns_default() -> None:
     schedule = FlowSchedule.from_columns(**GOOD)
-    assert (schedule.second[0], schedule.scale[0], schedule.c[0], schedule.start) == (0.0, 1.0, 0.0, 1.0)
+    assert (schedule.second_time[0], schedule.input_scale[0], schedule.c[0], schedule.init_noise_sigma) == (
+        0.0,
+        1.0,
+        0.0,
+        1.0,
+    )
 
 
-def test_no_rows_are_a_picture_that_passes_through() -> None:
-    schedule = FlowSchedule.passing_through()
+def test_empty_schedule() -> None:
+    schedule = FlowSchedule.empty()
     assert (len(schedule), schedule.entry, schedule.rows.shape) == (0, (1.0, 0.0), (0, len(COLUMNS)))
-    # It says so, whatever was asked for.
-    assert FlowSchedule.from_columns(**{column: [] for column in GIVEN}, strength=0.0005).strength == 0.0
+    # Without rows the strength is 0, whatever the caller passed.
+    assert FlowSchedule.from_columns(**{column: [] for column in REQUIRED}, strength=0.0005).strength == 0.0
 
 
-def test_schedules_are_shared_and_can_not_be_written_to() -> None:
+def test_schedules_are_cached_and_read_only() -> None:
     schedule = flow_matching_schedule(4, 0.6)
     assert flow_matching_schedule(4, 0.6) is schedule
     with pytest.raises(ValueError, match="read-only"):
@@ -42,17 +47,17 @@ def test_schedules_are_shared_and_can_not_be_written_to() -> None:
     assert schedule.rows.dtype == np.float32
 
 
-def test_a_table_with_holes_is_refused() -> None:
+def test_bad_columns_are_refused() -> None:
     FlowSchedule.from_columns(**GOOD)
-    with pytest.raises(ScheduleError, match="equally long"):
+    with pytest.raises(ScheduleError, match="equal lengths"):
         FlowSchedule.from_columns(**(GOOD | {"a": [1.0, 2.0]}))
-    for broken in ({"b": [float("nan")]}, {"b": [1e39]}, {"start": float("inf")}):
+    for broken in ({"b": [float("nan")]}, {"b": [1e39]}, {"init_noise_sigma": float("inf")}):
         with pytest.raises(ScheduleError, match="finite"):
             FlowSchedule.from_columns(**(GOOD | broken))
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         ({"steps": 0}, "steps is 0; it must be a whole number of 1 or more"),
         ({"steps": 1.5}, "steps is 1.5"),
@@ -68,6 +73,6 @@ def test_a_table_with_holes_is_refused() -> None:
         ({"steps": 1, "strength": 1.01}, "strength is 1.01"),
     ],
 )
-def test_settings_that_no_family_takes_are_refused_by_name(settings: dict[str, float], says: str) -> None:
-    with pytest.raises(ScheduleError, match=says):
+def test_bad_setting_is_refused(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(ScheduleError, match=message):
         check_settings(**settings)

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.accelerators.adaptive import AdaptiveDenoiser, calls
 from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
-from pipeline.denoiser import ConditioningRows, Foreseeing
+from pipeline.denoiser import ConditioningRows, HostTimesteps
 from pipeline.guidance import Guidance
 from pipeline.schedules.flow_matching import flow_matching_schedule
 from pipeline.stream import StreamPipeline
@@ -98,13 +98,13 @@ def streamed(denoiser: object) -> list[torch.Tensor]:
 def test_the_stream_tells_beforehand_and_pictures_come_out_as_with_one_call() -> None:
     network = Scalar()
     denoiser = AdaptiveDenoiser(network)
-    assert isinstance(denoiser, Foreseeing)
+    assert isinstance(denoiser, HostTimesteps)
     told: list[list[float]] = []
 
     class Watched(AdaptiveDenoiser):
-        def foresee(self, timesteps: object) -> None:
+        def announce_timesteps(self, timesteps: object) -> None:
             told.append(list(timesteps))  # type: ignore[call-overload]
-            super().foresee(timesteps)  # type: ignore[arg-type]
+            super().announce_timesteps(timesteps)  # type: ignore[arg-type]
 
         def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, text: ConditioningRows) -> torch.Tensor:
             assert not timesteps.any() or timesteps.tolist() == told[-1]  # zeros when it warms up
@@ -130,7 +130,7 @@ def test_on_a_device_what_was_foreseen_is_believed_once_and_nothing_is_read_back
     latents, timesteps, text = inputs([750.0, 500.0, 750.0])
     on_meta = latents.to("meta"), timesteps.to("meta"), ConditioningRows(text.embeds.to("meta"))
     denoiser = AdaptiveDenoiser(network)
-    denoiser.foresee([750.0, 500.0, 750.0])
+    denoiser.announce_timesteps([750.0, 500.0, 750.0])
     assert denoiser(*on_meta).shape == latents.shape
     assert seen == [2, 1]
     with pytest.raises((RuntimeError, NotImplementedError)):

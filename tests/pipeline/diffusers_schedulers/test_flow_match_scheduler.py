@@ -1,4 +1,4 @@
-"""`step_batch` of the flow-matching scheduler against diffusers' own `step`, a sample at a time."""
+"""`step_batch` of the flow-matching scheduler equals diffusers' `step`, sample by sample."""
 
 from typing import Any
 
@@ -29,11 +29,11 @@ def randn(seed: int, *shape: int, dtype: torch.dtype = torch.float32) -> torch.T
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
-def one_by_one(
+def step_one_by_one(
     config: dict[str, Any], given_: dict[str, Any], steps: int, rows: list[int], out: torch.Tensor, z: torch.Tensor,
     noise: torch.Tensor,
 ) -> torch.Tensor:  # fmt: skip
-    """Every sample stepped by an instance of diffusers' scheduler of its own."""
+    """Return every sample after one step of its own instance of diffusers' scheduler."""
     stepped = []
     for index, row in enumerate(rows):
         scheduler = FlowMatchEulerDiscreteScheduler(**config)
@@ -55,7 +55,7 @@ def one_by_one(
     places=st.lists(st.floats(0, 0.999), min_size=1, max_size=9),
     dtype=st.sampled_from([torch.float32, torch.float16, torch.bfloat16]),
 )
-def test_step_batch_is_step_for_every_sample(which: int, steps: int, places: list[float], dtype: torch.dtype) -> None:
+def test_step_batch_equals_step(which: int, steps: int, places: list[float], dtype: torch.dtype) -> None:
     config, given_ = SETTINGS[which]
     rows = [int(place * steps) for place in places]
     out, z, noise = (randn(seed, len(rows), *SHAPE, dtype=dtype) for seed in (1, 2, 3))
@@ -63,13 +63,13 @@ def test_step_batch_is_step_for_every_sample(which: int, steps: int, places: lis
     scheduler.set_timesteps(steps, **given_)
     batched = scheduler.step_batch(out, scheduler.timesteps[rows], z, noise=noise)
     assert batched.dtype == dtype
-    # diffusers rounds σ·out to a half type before it is added, ours is rounded once, at the end.
-    close = {torch.float32: 1e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}[dtype]
-    reference = one_by_one(config, given_, steps, rows, out, z, noise)
-    torch.testing.assert_close(batched, reference, rtol=close, atol=close)
+    # diffusers rounds σ·out to the half type before the sum. Ours rounds once, at the end.
+    tolerance = {torch.float32: 1e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}[dtype]
+    reference = step_one_by_one(config, given_, steps, rows, out, z, noise)
+    torch.testing.assert_close(batched, reference, rtol=tolerance, atol=tolerance)
 
 
-def test_every_sample_has_its_own_timestep_and_the_order_of_calls_means_nothing() -> None:
+def test_step_batch_has_no_state() -> None:
     scheduler = FlowMatchEulerScheduler(shift=3.0)
     scheduler.set_timesteps(4)
     out, z = randn(1, 4, *SHAPE), randn(2, 4, *SHAPE)
@@ -86,7 +86,7 @@ def test_every_sample_has_its_own_timestep_and_the_order_of_calls_means_nothing(
             assert (moved - first[index]).abs().max() > 1e-2
 
 
-def test_noise_of_a_stochastic_step_comes_from_the_generator() -> None:
+def test_generator_draws_the_noise() -> None:
     scheduler = FlowMatchEulerScheduler(stochastic_sampling=True)
     scheduler.set_timesteps(3)
     out, z, t = randn(1, 2, *SHAPE), randn(2, 2, *SHAPE), scheduler.timesteps[[0, 1]]
@@ -96,7 +96,7 @@ def test_noise_of_a_stochastic_step_comes_from_the_generator() -> None:
     assert not torch.equal(by_generator, scheduler.step_batch(out, t, z, noise=unit_noise(1, 0, (2, *SHAPE))))
 
 
-def test_double_precision_stays_double() -> None:
+def test_float64_stays_float64() -> None:
     scheduler = FlowMatchEulerScheduler()
     scheduler.set_timesteps(4)
     out, z = randn(1, 1, *SHAPE).double(), randn(2, 1, *SHAPE).double()
@@ -104,7 +104,7 @@ def test_double_precision_stays_double() -> None:
     assert torch.equal(stepped, z + (scheduler.sigmas[1] - scheduler.sigmas[0]).double() * out)
 
 
-def test_a_configuration_of_diffusers_own_scheduler_is_taken() -> None:
+def test_config_of_diffusers_scheduler() -> None:
     theirs = FlowMatchEulerDiscreteScheduler(shift=3.0, num_train_timesteps=500)
     ours = FlowMatchEulerScheduler.from_config(theirs.config)
     ours.set_timesteps(5)
@@ -113,56 +113,58 @@ def test_a_configuration_of_diffusers_own_scheduler_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"timesteps": torch.tensor([1000.0, 751.0])}, "timesteps holds 751; this schedule has 1000, 750"),
         ({"timesteps": torch.tensor([752.0, 500.0], dtype=torch.bfloat16)}, "timesteps holds 752"),
         ({"timesteps": torch.tensor([float("nan"), 500.0])}, "timesteps holds nan"),
         ({"timesteps": torch.tensor([1000.0])}, r"timesteps is float32 \[1\]; it must be numbers \[2\]"),
         ({"timesteps": torch.tensor(1000.0)}, r"timesteps is float32 \[\]"),
-        ({"model_output": torch.zeros(2, 3, 4)}, r"model_output is float32 \[2, 3, 4\]; it must be as sample"),
+        ({"model_output": torch.zeros(2, 3, 4)}, r"model_output is float32 \[2, 3, 4\]; it must be like sample"),
         ({"model_output": torch.zeros(2, *SHAPE, dtype=torch.int64)}, "model_output is int64"),
         ({"sample": torch.zeros(2, *SHAPE, dtype=torch.uint8)}, "sample is uint8"),
         ({"sample": torch.tensor(1.0)}, r"sample is float32 \[\]; it must be a batch"),
     ],
 )
-def test_bad_input_is_named(changed: dict[str, torch.Tensor], said: str) -> None:
+def test_bad_input_is_refused(changed: dict[str, torch.Tensor], message: str) -> None:
     scheduler = FlowMatchEulerScheduler()
     scheduler.set_timesteps(4, sigmas=np.linspace(1, 0.25, 4))
-    fine = {
+    valid = {
         "model_output": torch.zeros(2, *SHAPE),
         "timesteps": torch.tensor([1000.0, 500.0]),
         "sample": torch.zeros(2, *SHAPE),
     }
-    assert scheduler.step_batch(**fine).shape == (2, *SHAPE)
-    with pytest.raises(ScheduleError, match=said):
-        scheduler.step_batch(**{**fine, **changed})
+    assert scheduler.step_batch(**valid).shape == (2, *SHAPE)
+    with pytest.raises(ScheduleError, match=message):
+        scheduler.step_batch(**{**valid, **changed})
 
 
 @pytest.mark.parametrize("scheduler", [FlowMatchEulerScheduler(), PeRFlowScheduler()])
-def test_nothing_is_read_back_where_timesteps_are_on_the_cpu(
+def test_no_read_back_with_cpu_timesteps(
     scheduler: FlowMatchEulerScheduler | PeRFlowScheduler,
 ) -> None:
     scheduler.set_timesteps(4)
-    sample = torch.zeros(2, *SHAPE, dtype=torch.float16, device="meta")  # it has no values: asking for one raises
+    sample = torch.zeros(
+        2, *SHAPE, dtype=torch.float16, device="meta"
+    )  # meta tensors have no values, so reading one raises
     stepped = scheduler.step_batch(sample, scheduler.timesteps[:2], sample)
     assert (stepped.shape, stepped.dtype, stepped.device.type) == (sample.shape, torch.float16, "meta")
     with pytest.raises(NotImplementedError):
         scheduler.step_batch(sample, scheduler.timesteps[:2].to("meta"), sample)
 
 
-def test_timesteps_that_repeat_are_refused_where_a_sample_would_be_lost() -> None:
+def test_repeated_timesteps_are_refused() -> None:
     scheduler = FlowMatchEulerScheduler()
     scheduler.set_timesteps(3, sigmas=[1.0, 0.5, 0.5])
     with pytest.raises(ScheduleError, match="timesteps repeat"):
         scheduler.step_batch(torch.zeros(1, 2), torch.tensor([500.0]), torch.zeros(1, 2))
 
 
-def test_step_batch_before_set_timesteps_is_refused() -> None:
+def test_step_without_schedule_is_refused() -> None:
     with pytest.raises(ScheduleError, match="set_timesteps first"):
         FlowMatchEulerScheduler().step_batch(torch.zeros(1, 2), torch.tensor([500.0]), torch.zeros(1, 2))
 
 
-def test_no_steps_are_refused() -> None:
+def test_zero_steps_are_refused() -> None:
     with pytest.raises(ScheduleError, match="steps is 0; it must be a whole number of 1 or more"):
         FlowMatchEulerScheduler().set_timesteps(0)

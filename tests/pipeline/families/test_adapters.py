@@ -1,9 +1,9 @@
-"""What every adapter promises beside its numbers: it reads nothing back from the device, and keeps half types."""
+"""Every adapter reads nothing back from the device, works in half types, and treats rows independently."""
 
 import pytest
 import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
-from side_by_side import words
+from stream_comparison import conditioning_for
 from tiny_networks import flux_network, sana_network, sd3_network, unet_network
 from torch import nn
 
@@ -33,13 +33,13 @@ def adapter(family: str) -> nn.Module:
 
 
 def inputs(denoiser: nn.Module, family: str) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
-    """Three latents at three timesteps, each with its own text and guidance."""
-    texts: list[EncodedText] = [words(text, denoiser.conditioning(TOKENS)).positive for text in range(3)]
+    """Return three latents at three timesteps, each with its own text and guidance."""
+    texts: list[EncodedText] = [conditioning_for(text, denoiser.conditioning(TOKENS)).positive for text in range(3)]
     rows = [torch.stack(part) if part[0] is not None else None for part in zip(*map(parts, texts), strict=True)]
     guidance = torch.tensor([1.0, 4.0, 8.0]) if denoiser.embedded_guidance else None
-    # FLUX's network rounds σ and guidance to its own type, in training too: here what bfloat16 holds.
-    told = [1000.0, 500.0, 250.0] if "flux" in family else [1000.0, 751.0, 20.0]
-    timesteps = torch.tensor(told) / (1000.0 if family == "sana" else 1.0)
+    # FLUX's network rounds σ and guidance to its dtype, as in training, so these are exact in bfloat16.
+    values = [1000.0, 500.0, 250.0] if "flux" in family else [1000.0, 751.0, 20.0]
+    timesteps = torch.tensor(values) / (1000.0 if family == "sana" else 1.0)
     latents = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(1))
     return latents, timesteps, ConditioningRows(*rows, guidance)
 
@@ -50,10 +50,10 @@ def parts(text: EncodedText) -> tuple[torch.Tensor | None, ...]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.inference_mode()
-def test_nothing_is_read_back_from_the_device(family: str) -> None:
+def test_no_read_back_from_the_device(family: str) -> None:
     denoiser = adapter(family)
     latents, timesteps, rows = inputs(denoiser, family)
-    # Meta tensors have no values: whatever asks for one raises.
+    # Meta tensors have no values, so reading one raises.
     with pytest.raises((RuntimeError, NotImplementedError)):
         latents.to("meta").sum().item()
     on_meta = ConditioningRows(*(None if part is None else part.to("meta") for part in rows))
@@ -63,7 +63,7 @@ def test_nothing_is_read_back_from_the_device(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.inference_mode()
-def test_a_half_type_goes_in_and_comes_out_beside_timesteps_in_full(family: str) -> None:
+def test_half_type_with_float32_timesteps(family: str) -> None:
     denoiser = adapter(family)
     latents, timesteps, rows = inputs(denoiser, family)
     full = denoiser(latents, timesteps, rows)
@@ -71,7 +71,7 @@ def test_a_half_type_goes_in_and_comes_out_beside_timesteps_in_full(family: str)
     half = denoiser.to(torch.bfloat16)(latents.bfloat16(), timesteps, halves)
     assert half.dtype == torch.bfloat16
     assert (half - full).abs().max() < 0.1 * full.abs().max()
-    if family in ("sd3", "unet", "sdxl", "lcm"):  # bfloat16 has one number for 751 and 752
+    if family in ("sd3", "unet", "sdxl", "lcm"):  # bfloat16 rounds 751 to 752
         rounded = denoiser(latents.bfloat16(), timesteps.bfloat16().float(), halves)
         assert torch.equal(rounded[0], half[0])
         assert not torch.equal(rounded[1], half[1])
@@ -79,22 +79,22 @@ def test_a_half_type_goes_in_and_comes_out_beside_timesteps_in_full(family: str)
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.inference_mode()
-def test_every_row_is_answered_as_it_would_be_alone(family: str) -> None:
+def test_rows_are_independent(family: str) -> None:
     denoiser = adapter(family)
     latents, timesteps, rows = inputs(denoiser, family)
-    together = denoiser(latents, timesteps, rows)
+    batched = denoiser(latents, timesteps, rows)
     for index in range(3):
         here = slice(index, index + 1)
         own = ConditioningRows(*(None if part is None else part[here] for part in rows))
         alone = denoiser(latents[here], timesteps[here], own)
-        torch.testing.assert_close(alone, together[here], rtol=1e-4, atol=1e-4)
-        assert (alone - together[(index + 1) % 3]).abs().max() > 1e-2
+        torch.testing.assert_close(alone, batched[here], rtol=1e-4, atol=1e-4)
+        assert (alone - batched[(index + 1) % 3]).abs().max() > 1e-2
 
 
-def test_lcms_guidance_is_diffusers_sinusoids_in_a_half_type_too() -> None:
+def test_lcm_guidance_embedding() -> None:
     unet = unet_network(32)
     pipe = StableDiffusionPipeline(None, None, None, unet, LCMScheduler(steps_offset=1), None, None, None, False)
-    scales = [1.0, 4.3, 7.7, 12.9]  # none but the first is a number of bfloat16
+    scales = [1.0, 4.3, 7.7, 12.9]  # only the first is exact in bfloat16
     expected = pipe.get_guidance_scale_embedding(torch.tensor(scales) - 1.0, 32).bfloat16()
     seen, denoiser = dict[float, torch.Tensor](), UNetDenoiser(unet, (64, 64)).to(torch.bfloat16)
 
@@ -111,7 +111,7 @@ def test_lcms_guidance_is_diffusers_sinusoids_in_a_half_type_too() -> None:
         watched, slots=4, latent_shape=SHAPE, conditioning=denoiser.conditioning(TOKENS), sizes=(4,),
         embedded_guidance=True, dtype=torch.bfloat16,
     )  # fmt: skip
-    text = words(0, denoiser.conditioning(TOKENS))
+    text = conditioning_for(0, denoiser.conditioning(TOKENS))
     for scale in scales:
         stream.admit(None, lcm_schedule(2, 1.0), text, guidance=Guidance(scale))
     stream.step()

@@ -1,4 +1,4 @@
-"""The stream against diffusers' StableDiffusion3Pipeline, latent for latent, guided."""
+"""The stream equals diffusers' StableDiffusion3Pipeline, latent for latent, with guidance."""
 
 import pytest
 import torch
@@ -9,7 +9,16 @@ from diffusers import (
     StableDiffusion3Img2ImgPipeline,
     StableDiffusion3Pipeline,
 )
-from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, source, start, words
+from stream_comparison import (
+    MIN_EFFECT,
+    FrameSettings,
+    assert_equal_latents,
+    conditioning_for,
+    draw_in_stream,
+    initial_noise,
+    max_difference,
+    source_latent,
+)
 from tiny_networks import sd3_network
 
 from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
@@ -17,56 +26,63 @@ from pipeline.families.sd3 import SD3Denoiser
 from pipeline.schedules.flow_matching import flow_matching_schedule
 
 SHAPE, TOKENS = (4, 6, 8), 5
-ORDERS = [Order(4, 0, 0, 5.0), Order(2, 1, 1, 1.0), Order(6, 2, 2, 2.5), Order(1, 3, 3, 7.0), Order(4, 1, 0, 1.0)]
+FRAMES = [
+    FrameSettings(4, 0, 0, 5.0),
+    FrameSettings(2, 1, 1, 1.0),
+    FrameSettings(6, 2, 2, 2.5),
+    FrameSettings(1, 3, 3, 7.0),
+    FrameSettings(4, 1, 0, 1.0),
+]
 
 
-def piped(transformer: SD3Transformer2DModel, scheduler: object, order: Order) -> torch.Tensor:
+def draw_with_diffusers(transformer: SD3Transformer2DModel, scheduler: object, frame: FrameSettings) -> torch.Tensor:
     pipe = StableDiffusion3Pipeline(transformer, scheduler, *(None,) * 7)
     pipe.set_progress_bar_config(disable=True)
-    text = words(order.text, SD3Denoiser(transformer).conditioning(TOKENS))
+    text = conditioning_for(frame.text, SD3Denoiser(transformer).conditioning(TOKENS))
     return pipe(
         prompt_embeds=text.positive.embeds[None],
         pooled_prompt_embeds=text.positive.pooled[None],
         negative_prompt_embeds=text.negative.embeds[None],
         negative_pooled_prompt_embeds=text.negative.pooled[None],
-        latents=start(order, SHAPE),
+        latents=initial_noise(frame, SHAPE),
         height=8 * SHAPE[1],
         width=8 * SHAPE[2],
-        num_inference_steps=order.steps,
-        guidance_scale=order.guidance,
+        num_inference_steps=frame.steps,
+        guidance_scale=frame.guidance,
         output_type="latent",
     ).images
 
 
-def test_the_stream_draws_what_stable_diffusion_3_draws() -> None:
+def test_stream_equals_sd3() -> None:
     transformer = sd3_network()
     scheduler, denoiser = FlowMatchEulerDiscreteScheduler(shift=3.0), SD3Denoiser(transformer)
-    alone = [piped(transformer, scheduler, order) for order in ORDERS]
+    expected = [draw_with_diffusers(transformer, scheduler, frame) for frame in FRAMES]
     for changed in ({"text": 9}, {"guidance": 4.0}):
-        assert farthest(piped(transformer, scheduler, ORDERS[0]._replace(**changed)), alone[0]) > HEARD
-    run = drawn(
+        assert (
+            max_difference(draw_with_diffusers(transformer, scheduler, FRAMES[0]._replace(**changed)), expected[0])
+            > MIN_EFFECT
+        )
+    run = draw_in_stream(
         denoiser,
-        ORDERS,
-        lambda order: flow_matching_schedule(order.steps, 1.0, shift=3.0, sigmas="scheduler"),
+        FRAMES,
+        lambda frame: flow_matching_schedule(frame.steps, 1.0, shift=3.0, sigmas="scheduler"),
         latent_shape=SHAPE,
         conditioning=denoiser.conditioning(TOKENS),
     )
-    assert run.mixed >= 3
-    for latent, reference in zip(run.latents, alone, strict=True):
-        assert farthest(latent, reference) < TOLERANCE
+    assert_equal_latents(run, expected)
 
 
-def test_our_scheduler_in_its_place_changes_nothing() -> None:
+def test_our_scheduler_equals_diffusers() -> None:
     transformer = sd3_network()
-    for order in ORDERS[:3]:
+    for frame in FRAMES[:3]:
         theirs, ours = (
-            piped(transformer, scheduler(shift=3.0), order)
+            draw_with_diffusers(transformer, scheduler(shift=3.0), frame)
             for scheduler in (FlowMatchEulerDiscreteScheduler, FlowMatchEulerScheduler)
         )
         assert torch.equal(theirs, ours)
 
 
-def test_the_stream_redraws_what_stable_diffusion_3_redraws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_equals_sd3_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
     transformer = sd3_network()
     denoiser = SD3Denoiser(transformer)
     shape = denoiser.conditioning(TOKENS)
@@ -77,52 +93,49 @@ def test_the_stream_redraws_what_stable_diffusion_3_redraws(monkeypatch: pytest.
         norm_num_groups=2,
         latent_channels=4,
     )
-    # Any of the model's schedulers: ours, here.
     pipe = StableDiffusion3Img2ImgPipeline(transformer, FlowMatchEulerScheduler(shift=3.0), autoencoder, *(None,) * 6)
     pipe.set_progress_bar_config(disable=True)
-    entries = dict[Order, float]()
+    entries = dict[FrameSettings, float]()
 
-    def piped(order: Order) -> torch.Tensor:
+    def draw_with_diffusers(frame: FrameSettings) -> torch.Tensor:
         monkeypatch.setattr(
             "diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3_img2img.randn_tensor",
-            lambda *_, **__: start(order, SHAPE),
+            lambda *_, **__: initial_noise(frame, SHAPE),
         )
-        text = words(order.text, shape)
+        text = conditioning_for(frame.text, shape)
         latents = pipe(
-            image=source(order, SHAPE),
+            image=source_latent(frame, SHAPE),
             prompt_embeds=text.positive.embeds[None],
             pooled_prompt_embeds=text.positive.pooled[None],
             negative_prompt_embeds=text.negative.embeds[None],
             negative_pooled_prompt_embeds=text.negative.pooled[None],
             height=8 * SHAPE[1],
             width=8 * SHAPE[2],
-            strength=order.strength,
-            num_inference_steps=order.steps,
-            guidance_scale=order.guidance,
+            strength=frame.strength,
+            num_inference_steps=frame.steps,
+            guidance_scale=frame.guidance,
             output_type="latent",
         ).images
-        # The pipeline's strength counts rows; what it comes to is the noise of the row that it enters at.
-        entries[order] = float(pipe.scheduler.sigmas[pipe.scheduler.begin_index])
+        # The pipeline's strength counts rows. The stream's strength is the σ of the entry row.
+        entries[frame] = float(pipe.scheduler.sigmas[pipe.scheduler.begin_index])
         return latents
 
-    orders = [
-        Order(8, 0, 0, 5.0, 0.5),
-        Order(5, 1, 1, 1.0, 1.0),
-        Order(6, 2, 2, 2.5, 0.7),
-        Order(1, 3, 3, 7.0, 1.0),
-        Order(7, 1, 0, 3.0, 0.8),
+    frames = [
+        FrameSettings(8, 0, 0, 5.0, 0.5),
+        FrameSettings(5, 1, 1, 1.0, 1.0),
+        FrameSettings(6, 2, 2, 2.5, 0.7),
+        FrameSettings(1, 3, 3, 7.0, 1.0),
+        FrameSettings(7, 1, 0, 3.0, 0.8),
     ]
-    alone = [piped(order) for order in orders]
+    expected = [draw_with_diffusers(frame) for frame in frames]
     for changed in ({"text": 9}, {"strength": 0.75}):
-        assert farthest(piped(orders[0]._replace(**changed)), alone[0]) > HEARD
-    run = drawn(
+        assert max_difference(draw_with_diffusers(frames[0]._replace(**changed)), expected[0]) > MIN_EFFECT
+    run = draw_in_stream(
         denoiser,
-        orders,
-        lambda order: flow_matching_schedule(order.steps, entries[order], shift=3.0, sigmas="scheduler"),
+        frames,
+        lambda frame: flow_matching_schedule(frame.steps, entries[frame], shift=3.0, sigmas="scheduler"),
         latent_shape=SHAPE,
         conditioning=shape,
-        pictures=True,
+        img2img=True,
     )
-    assert run.mixed >= 3
-    for latent, reference in zip(run.latents, alone, strict=True):
-        assert farthest(latent, reference) < TOLERANCE
+    assert_equal_latents(run, expected)

@@ -1,4 +1,4 @@
-"""The stream against diffusers' Stable Diffusion pipelines, latent for latent: PeRFlow and LCM."""
+"""The stream equals diffusers' Stable Diffusion pipelines, latent for latent: PeRFlow and LCM."""
 
 import pytest
 import torch
@@ -9,7 +9,16 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from side_by_side import HEARD, TOLERANCE, Order, drawn, farthest, source, start, words
+from stream_comparison import (
+    MIN_EFFECT,
+    FrameSettings,
+    assert_equal_latents,
+    conditioning_for,
+    draw_in_stream,
+    initial_noise,
+    max_difference,
+    source_latent,
+)
 from tiny_networks import unet_network
 
 from pipeline.diffusers_schedulers import PeRFlowScheduler
@@ -17,11 +26,17 @@ from pipeline.families.unet import UNetDenoiser
 from pipeline.noise import unit_noise
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.schedules.perflow import Rule, perflow_schedule
-from pipeline.schedules.windows import PredictionType
+from pipeline.schedules.perflow_windows import PredictionType
 from presets.errors import ModelError
 
 SHAPE, TOKENS, PIXELS = (4, 8, 8), 5, (64, 64)
-ORDERS = [Order(4, 0, 0, 5.0), Order(6, 1, 1, 1.0), Order(9, 2, 2, 2.5), Order(4, 3, 3, 7.0), Order(7, 1, 0, 1.0)]
+FRAMES = [
+    FrameSettings(4, 0, 0, 5.0),
+    FrameSettings(6, 1, 1, 1.0),
+    FrameSettings(9, 2, 2, 2.5),
+    FrameSettings(4, 3, 3, 7.0),
+    FrameSettings(7, 1, 0, 1.0),
+]
 
 
 def pipeline_of(unet: UNet2DConditionModel, scheduler: object) -> StableDiffusionPipeline:
@@ -30,46 +45,44 @@ def pipeline_of(unet: UNet2DConditionModel, scheduler: object) -> StableDiffusio
     return pipe
 
 
-def piped(pipe: StableDiffusionPipeline, order: Order) -> torch.Tensor:
-    text = words(order.text, UNetDenoiser(pipe.unet, PIXELS).conditioning(TOKENS))
+def draw_with_diffusers(pipe: StableDiffusionPipeline, frame: FrameSettings) -> torch.Tensor:
+    text = conditioning_for(frame.text, UNetDenoiser(pipe.unet, PIXELS).conditioning(TOKENS))
     return pipe(
         prompt_embeds=text.positive.embeds[None],
         negative_prompt_embeds=text.negative.embeds[None],
-        latents=start(order, SHAPE),
-        num_inference_steps=order.steps,
-        guidance_scale=order.guidance,
+        latents=initial_noise(frame, SHAPE),
+        num_inference_steps=frame.steps,
+        guidance_scale=frame.guidance,
         output_type="latent",
     ).images
 
 
 @pytest.mark.parametrize("kind", ["ddim_eps", "diff_eps", "velocity"])
 @pytest.mark.parametrize("rule", ["continuous", "diffusers"])
-def test_the_stream_draws_what_perflow_draws(kind: PredictionType, rule: Rule) -> None:
+def test_stream_equals_perflow(kind: PredictionType, rule: Rule) -> None:
     unet = unet_network()
     pipe, denoiser = pipeline_of(unet, PeRFlowScheduler(prediction_type=kind)), UNetDenoiser(unet, PIXELS)
-    alone = [piped(pipe, order) for order in ORDERS]
+    expected = [draw_with_diffusers(pipe, frame) for frame in FRAMES]
     for changed in ({"text": 9}, {"guidance": 2.5}):
-        assert farthest(piped(pipe, ORDERS[0]._replace(**changed)), alone[0]) > HEARD
-    run = drawn(
+        assert max_difference(draw_with_diffusers(pipe, FRAMES[0]._replace(**changed)), expected[0]) > MIN_EFFECT
+    run = draw_in_stream(
         denoiser,
-        ORDERS,
-        lambda order: perflow_schedule(order.steps, 1.0, prediction_type=kind, rule=rule),
+        FRAMES,
+        lambda frame: perflow_schedule(frame.steps, 1.0, prediction_type=kind, rule=rule),
         latent_shape=SHAPE,
         conditioning=denoiser.conditioning(TOKENS),
     )
-    assert run.mixed >= 3
-    for latent, reference in zip(run.latents, alone, strict=True):
-        assert farthest(latent, reference) < TOLERANCE
+    assert_equal_latents(run, expected)
 
 
-def test_the_stream_redraws_what_perflow_redraws(monkeypatch: pytest.MonkeyPatch) -> None:
-    unet, orders = unet_network(), [
-        Order(4, 0, 0, 5.0, 0.5),
-        Order(6, 1, 1, 1.0, 0.7),
-        Order(8, 2, 2, 2.5, 0.3),
-        Order(2, 3, 3, 7.0, 0.5),  # fewer steps than windows: the original enters at row 1 of 4
-        Order(2, 1, 2, 1.0, 1.0),
-        Order(5, 1, 0, 3.0, 1.0),
+def test_stream_equals_perflow_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
+    unet, frames = unet_network(), [
+        FrameSettings(4, 0, 0, 5.0, 0.5),
+        FrameSettings(6, 1, 1, 1.0, 0.7),
+        FrameSettings(8, 2, 2, 2.5, 0.3),
+        FrameSettings(2, 3, 3, 7.0, 0.5),  # fewer steps than windows: the entry is row 1 of 4
+        FrameSettings(2, 1, 2, 1.0, 1.0),
+        FrameSettings(5, 1, 0, 3.0, 1.0),
     ]  # fmt: skip
     pipe = StableDiffusionImg2ImgPipeline(
         None, None, None, unet, PeRFlowScheduler(prediction_type="diff_eps"), None, None, requires_safety_checker=False
@@ -78,109 +91,103 @@ def test_the_stream_redraws_what_perflow_redraws(monkeypatch: pytest.MonkeyPatch
     denoiser = UNetDenoiser(unet, PIXELS)
     shape = denoiser.conditioning(TOKENS)
 
-    def piped(order: Order) -> torch.Tensor:
+    def draw_with_diffusers(frame: FrameSettings) -> torch.Tensor:
         monkeypatch.setattr(
             "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img.randn_tensor",
-            lambda *_, **__: start(order, SHAPE),
+            lambda *_, **__: initial_noise(frame, SHAPE),
         )
-        text = words(order.text, shape)
+        text = conditioning_for(frame.text, shape)
         return pipe(
-            image=source(order, SHAPE),
+            image=source_latent(frame, SHAPE),
             prompt_embeds=text.positive.embeds[None],
             negative_prompt_embeds=text.negative.embeds[None],
-            strength=order.strength,
-            num_inference_steps=order.steps,
-            guidance_scale=order.guidance,
+            strength=frame.strength,
+            num_inference_steps=frame.steps,
+            guidance_scale=frame.guidance,
             output_type="latent",
         ).images
 
-    alone = [piped(order) for order in orders]
+    expected = [draw_with_diffusers(frame) for frame in frames]
     for changed in ({"text": 9}, {"guidance": 2.5}, {"strength": 0.75}):
-        assert farthest(piped(orders[0]._replace(**changed)), alone[0]) > HEARD
-    run = drawn(
+        assert max_difference(draw_with_diffusers(frames[0]._replace(**changed)), expected[0]) > MIN_EFFECT
+    run = draw_in_stream(
         denoiser,
-        orders,
-        lambda order: perflow_schedule(order.steps, order.strength, prediction_type="diff_eps", rule="diffusers"),
+        frames,
+        lambda frame: perflow_schedule(frame.steps, frame.strength, prediction_type="diff_eps", rule="diffusers"),
         latent_shape=SHAPE,
         conditioning=shape,
-        pictures=True,
+        img2img=True,
     )
-    assert run.mixed >= 3
-    for latent, reference in zip(run.latents, alone, strict=True):
-        assert farthest(latent, reference) < TOLERANCE
+    assert_equal_latents(run, expected)
 
 
-def test_the_stream_draws_what_sdxl_draws_with_perflow() -> None:
+def test_stream_equals_perflow_sdxl() -> None:
     unet = unet_network(sizes=True)
     denoiser = UNetDenoiser(unet, PIXELS)
     shape = denoiser.conditioning(TOKENS)
     pipe = StableDiffusionXLPipeline(None, None, None, None, None, unet, PeRFlowScheduler(), add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
 
-    def piped(order: Order, size: tuple[int, int] | None = None) -> torch.Tensor:
-        text = words(order.text, shape)
+    def draw_with_diffusers(frame: FrameSettings, size: tuple[int, int] | None = None) -> torch.Tensor:
+        text = conditioning_for(frame.text, shape)
         return pipe(
             prompt_embeds=text.positive.embeds[None],
             pooled_prompt_embeds=text.positive.pooled[None],
             negative_prompt_embeds=text.negative.embeds[None],
             negative_pooled_prompt_embeds=text.negative.pooled[None],
-            latents=start(order, SHAPE),
+            latents=initial_noise(frame, SHAPE),
             original_size=size,
             height=PIXELS[0],
             width=PIXELS[1],
-            num_inference_steps=order.steps,
-            guidance_scale=order.guidance,
+            num_inference_steps=frame.steps,
+            guidance_scale=frame.guidance,
             output_type="latent",
         ).images
 
-    alone = [piped(order) for order in ORDERS]
+    expected = [draw_with_diffusers(frame) for frame in FRAMES]
     for changed in ({"text": 9}, {"guidance": 2.5}):
-        assert farthest(piped(ORDERS[0]._replace(**changed)), alone[0]) > HEARD
-    assert farthest(piped(ORDERS[0], (640, 20)), alone[0]) > HEARD
-    run = drawn(
+        assert max_difference(draw_with_diffusers(FRAMES[0]._replace(**changed)), expected[0]) > MIN_EFFECT
+    assert max_difference(draw_with_diffusers(FRAMES[0], (640, 20)), expected[0]) > MIN_EFFECT
+    run = draw_in_stream(
         denoiser,
-        ORDERS,
-        lambda order: perflow_schedule(order.steps, 1.0),
+        FRAMES,
+        lambda frame: perflow_schedule(frame.steps, 1.0),
         latent_shape=SHAPE,
         conditioning=shape,
     )
-    assert run.mixed >= 3
-    for latent, reference in zip(run.latents, alone, strict=True):
-        assert farthest(latent, reference) < TOLERANCE
+    assert_equal_latents(run, expected)
 
 
-def test_the_stream_draws_what_lcm_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_equals_lcm(monkeypatch: pytest.MonkeyPatch) -> None:
     unet = unet_network(guidance=32)
     pipe, denoiser = pipeline_of(unet, LCMScheduler(steps_offset=1)), UNetDenoiser(unet, PIXELS)
     assert denoiser.embedded_guidance
 
-    def noisy(order: Order) -> torch.Tensor:
-        rows = iter(range(1, order.steps))  # the last row adds none
+    def draw_with_noise(frame: FrameSettings) -> torch.Tensor:
+        rows = iter(range(1, frame.steps))  # the last row adds no noise
         monkeypatch.setattr(
             "diffusers.schedulers.scheduling_lcm.randn_tensor",
-            lambda shape, **_: unit_noise(order.seed, next(rows), tuple(shape)),
+            lambda shape, **_: unit_noise(frame.seed, next(rows), tuple(shape)),
         )
-        latents = piped(pipe, order)
+        latents = draw_with_diffusers(pipe, frame)
         assert next(rows, None) is None
         return latents
 
-    alone = [noisy(order) for order in ORDERS]
+    expected = [draw_with_noise(frame) for frame in FRAMES]
     for changed in ({"text": 9}, {"guidance": 2.5}):
-        assert farthest(noisy(ORDERS[0]._replace(**changed)), alone[0]) > HEARD
-    run = drawn(
+        assert max_difference(draw_with_noise(FRAMES[0]._replace(**changed)), expected[0]) > MIN_EFFECT
+    run = draw_in_stream(
         denoiser,
-        ORDERS,
-        lambda order: lcm_schedule(order.steps, 1.0),
+        FRAMES,
+        lambda frame: lcm_schedule(frame.steps, 1.0),
         latent_shape=SHAPE,
         conditioning=denoiser.conditioning(TOKENS),
         embedded_guidance=True,
     )
-    assert run.mixed >= 3
-    for latent, reference in zip(run.latents, alone, strict=True):
-        assert farthest(latent, reference) < TOLERANCE
+    assert_equal_latents(run, expected)
 
 
-def test_a_unet_that_wants_more_than_a_stream_can_tell_is_refused() -> None:
+def test_unsupported_unet_is_refused() -> None:
     unet = UNet2DConditionModel(
         sample_size=8,
         block_out_channels=(8,),

@@ -1,4 +1,4 @@
-"""What holds for every family: ideal networks are solved exactly, rows lie on the path, and the fader is a fader."""
+"""Properties of every family: ideal networks are solved exactly, rows lie on the path, strength is continuous."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,23 +11,22 @@ from hypothesis import strategies as st
 
 from pipeline.schedule import COLUMNS, FlowSchedule
 from pipeline.schedules.flow_matching import flow_matching_schedule
-from pipeline.schedules.instaflow import instaflow_schedule
 from pipeline.schedules.lcm import lcm_schedule
-from pipeline.schedules.meanflow import meanflow_schedule
 from pipeline.schedules.perflow import perflow_schedule
+from pipeline.schedules.straight_flows import instaflow_schedule, meanflow_schedule
 from pipeline.schedules.trigflow import trigflow_schedule
 
 PERFLOW_END = (math.sqrt(1 - 0.00085), math.sqrt(0.00085))
-"""PeRFlow's last window ends at ᾱ[0], one training timestep of noise above the picture."""
+"""Last p and q of PeRFlow, whose last window ends at ᾱ[0], one training timestep above the clean latent."""
 
 
 class Family(NamedTuple):
     make: Callable[..., FlowSchedule]
-    settings: dict[str, st.SearchStrategy[object]] = {}  # noqa: RUF012 (a NamedTuple's default is shared, and not written to)
+    settings: dict[str, st.SearchStrategy[object]] = {}  # noqa: RUF012 (never written to)
     end: tuple[float, float] = (1.0, 0.0)
-    most: int = 50
+    max_steps: int = 50
     rising: bool = False
-    """Its network is told of the picture's share, and not of the noise's."""
+    """True if the network's time rises during a run."""
 
 
 SHIFTS = {"shift": st.floats(0.3, 8), "sigmas": st.sampled_from(["pipeline", "scheduler"])}
@@ -39,7 +38,7 @@ FAMILIES = {
     "flow matching, stochastic": Family(flow_matching_schedule, SHIFTS | {"stochastic": st.just(True)}),
     "Z-Image": Family(
         flow_matching_schedule,
-        {"shift": st.just(3.0), "given": st.just("remaining"), "negated": st.just(True)},
+        {"shift": st.just(3.0), "time_input": st.just("one_minus_sigma"), "negated": st.just(True)},
         rising=True,
     ),
     "InstaFlow": Family(instaflow_schedule),
@@ -60,7 +59,7 @@ FAMILIES = {
 }
 
 
-class Drawn(NamedTuple):
+class Example(NamedTuple):
     family: Family
     schedule: FlowSchedule
     strength: float
@@ -68,11 +67,14 @@ class Drawn(NamedTuple):
 
 
 @st.composite
-def schedules(draw: st.DrawFn, names: Sequence[str] = tuple(FAMILIES)) -> Drawn:
+def schedules(draw: st.DrawFn, names: Sequence[str] = tuple(FAMILIES)) -> Example:
     family = FAMILIES[draw(st.sampled_from(names))]
-    steps, strength = draw(st.integers(1, family.most)), draw(st.floats(0, 1) | st.sampled_from([0.0, 0.25, 0.75, 1.0]))
+    steps, strength = (
+        draw(st.integers(1, family.max_steps)),
+        draw(st.floats(0, 1) | st.sampled_from([0.0, 0.25, 0.75, 1.0])),
+    )
     settings = {name: draw(values) for name, values in family.settings.items()}
-    return Drawn(family, family.make(steps, strength, **settings), strength, steps)
+    return Example(family, family.make(steps, strength, **settings), strength, steps)
 
 
 def columns(schedule: FlowSchedule) -> dict[str, np.ndarray]:
@@ -80,76 +82,77 @@ def columns(schedule: FlowSchedule) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_is_drawn_from(name: str) -> None:
+def test_family_schedule_is_cached(name: str) -> None:
     schedule = FAMILIES[name].make(4, 0.7)
     assert 1 <= len(schedule) <= 4
     assert schedule is FAMILIES[name].make(4, 0.7)
 
 
 @settings(deadline=None)
-@given(drawn=schedules())
-def test_no_more_rows_than_steps_and_time_goes_one_way(drawn: Drawn) -> None:
-    schedule = drawn.schedule
-    assert len(schedule) <= drawn.steps
-    assert schedule.strength == (drawn.strength if len(schedule) else 0.0)
-    assert (len(schedule) == 0) == (drawn.strength <= 1e-3) or drawn.strength < 2e-3
-    assert np.all((np.diff(schedule.timestep) > 0) if drawn.family.rising else (np.diff(schedule.timestep) < 0))
+@given(example=schedules())
+def test_rows_at_most_steps_and_monotonic(example: Example) -> None:
+    schedule = example.schedule
+    assert len(schedule) <= example.steps
+    assert schedule.strength == (example.strength if len(schedule) else 0.0)
+    assert (len(schedule) == 0) == (example.strength <= 1e-3) or example.strength < 2e-3
+    assert np.all((np.diff(schedule.timestep) > 0) if example.family.rising else (np.diff(schedule.timestep) < 0))
 
 
-def boundary_slack(drawn: Drawn) -> np.ndarray | float:
-    """How far a consistency model's boundary condition keeps each row from the picture: c_skip, and 1 − c_out."""
-    if drawn.family.make is not lcm_schedule:
+def boundary_slack(example: Example) -> np.ndarray | float:
+    """Return the error that the boundary conditions of a consistency model allow: c_skip, and 1 − c_out."""
+    if example.family.make is not lcm_schedule:
         return 0.0
-    scaled = 10.0 * drawn.schedule.timestep.astype(np.float64)
+    scaled = 10.0 * example.schedule.timestep.astype(np.float64)
     return 2 * 0.25 / (scaled**2 + 0.25)
 
 
 @settings(deadline=None)
-@given(drawn=schedules())
-def test_each_row_takes_the_path_to_the_next_rows_place_on_it(drawn: Drawn) -> None:
-    at = columns(drawn.schedule)
+@given(example=schedules())
+def test_each_row_leads_to_the_next(example: Example) -> None:
+    at = columns(example.schedule)
     clean, noisy = (
-        np.append(at[name][1:], end)[: len(drawn.schedule)] for name, end in zip("pq", drawn.family.end, strict=True)
+        np.append(at[name][1:], end)[: len(example.schedule)]
+        for name, end in zip("pq", example.family.end, strict=True)
     )
-    # float32 rounds each coefficient; where they are large, what they leave of one another is as coarse.
-    slack = boundary_slack(drawn) + 3e-7 * (1 + np.abs(at["a"]) + np.abs(at["b"]) * (1 + np.abs(at["out_n"])))
-    got_clean = at["a"] * at["p"] + at["b"] * at["out_x"]
-    got_noisy = at["a"] * at["q"] + at["b"] * at["out_n"]
-    assert np.all(np.abs(got_clean - clean) <= slack)
-    # A row that adds noise forgets the noise it came with.
-    assert np.all(np.abs(got_noisy - np.where(at["c"] > 0, 0.0, noisy)) <= slack)
+    # float32 rounds each coefficient, and large ones cancel.
+    slack = boundary_slack(example) + 3e-7 * (1 + np.abs(at["a"]) + np.abs(at["b"]) * (1 + np.abs(at["out_n"])))
+    clean_after = at["a"] * at["p"] + at["b"] * at["out_x"]
+    noisy_after = at["a"] * at["q"] + at["b"] * at["out_n"]
+    assert np.all(np.abs(clean_after - clean) <= slack)
+    # A row that adds noise removes all of the old noise.
+    assert np.all(np.abs(noisy_after - np.where(at["c"] > 0, 0.0, noisy)) <= slack)
     assert np.all(np.abs(at["c"] - np.where(at["c"] > 0, noisy, 0.0)) <= 1e-7)
 
 
 @settings(deadline=None)
-@given(drawn=schedules(), x=st.floats(-2, 2), seed=st.integers(0, 99))
-def test_an_ideal_network_is_walked_to_its_picture(drawn: Drawn, x: float, seed: int) -> None:
-    at, random = columns(drawn.schedule), np.random.default_rng(seed)
+@given(example=schedules(), x=st.floats(-2, 2), seed=st.integers(0, 99))
+def test_ideal_network_is_solved(example: Example, x: float, seed: int) -> None:
+    at, random = columns(example.schedule), np.random.default_rng(seed)
     n = random.standard_normal()
-    p, q = drawn.schedule.entry
+    p, q = example.schedule.entry
     z, growth = p * x + q * n, 1.0
-    for row in range(len(drawn.schedule)):
+    for row in range(len(example.schedule)):
         z = at["a"][row] * z + at["b"][row] * (at["out_x"][row] * x + at["out_n"][row] * n)
         growth = max(growth, abs(at["a"][row]), abs(at["b"][row]))
         if at["c"][row]:
             n = random.standard_normal()
             z += at["c"][row] * n
-    clean, noisy = drawn.family.end if len(drawn.schedule) else (1.0, 0.0)
-    slack = float(np.max(boundary_slack(drawn), initial=0.0)) * 5 + 1e-6 * growth * (1 + len(drawn.schedule)) ** 0.5
+    clean, noisy = example.family.end if len(example.schedule) else (1.0, 0.0)
+    slack = float(np.max(boundary_slack(example), initial=0.0)) * 5 + 1e-6 * growth * (1 + len(example.schedule)) ** 0.5
     assert z == pytest.approx(clean * x + noisy * n, abs=slack * (1 + abs(x) + abs(n)))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 @settings(deadline=None)
 @given(steps=st.integers(1, 12), pair=st.tuples(st.floats(0.005, 1), st.floats(0.005, 1)))
-def test_more_strength_is_more_noise_and_less_picture(name: str, steps: int, pair: tuple[float, float]) -> None:
+def test_noise_rises_with_strength(name: str, steps: int, pair: tuple[float, float]) -> None:
     low, high = (FAMILIES[name].make(steps, strength).entry for strength in sorted(pair))
     assert high[1] >= low[1]
     assert high[0] <= low[0]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_fader_has_no_steps(name: str) -> None:
+def test_strength_is_continuous(name: str) -> None:
     entries = np.array([FAMILIES[name].make(4, strength).entry for strength in np.linspace(0.01, 1.0, 500)])
-    # PeRFlow's noise rises fast from the clean end, as that of its teacher does.
+    # PeRFlow's noise rises fastest near the clean latent, like its teacher's.
     assert np.abs(np.diff(entries, axis=0)).max() < 0.012

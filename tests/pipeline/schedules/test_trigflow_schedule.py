@@ -1,4 +1,4 @@
-"""TrigFlow: SANA-Sprint's own loop around diffusers' SCMScheduler, and the fader on the angle."""
+"""TrigFlow: equality with SANA-Sprint's loop around diffusers' SCMScheduler, and strength as an angle."""
 
 import math
 from typing import Any
@@ -8,21 +8,21 @@ import pytest
 import torch
 from diffusers import SCMScheduler
 from diffusers.schedulers import scheduling_scm
-from walking import Network, bent, farthest, noise, walk
+from reference_solver import Network, noise, nonlinear_network, relative_error, solve
 
 from pipeline.schedules.trigflow import trigflow_schedule
 from presets.errors import ScheduleError
 
 
 def sana_sprint(scheduler: SCMScheduler, timesteps: torch.Tensor, z: torch.Tensor, network: Network) -> torch.Tensor:
-    """The denoising loop of SanaSprintPipeline, with `network` in the transformer's place."""
+    """Return the result of SanaSprintPipeline's denoising loop, with `network` as the transformer."""
     denoised = z
     sigma_data = scheduler.config.sigma_data
     for t in timesteps:
         scm = torch.sin(t) / (torch.cos(t) + torch.sin(t))
-        given = z / sigma_data * torch.sqrt(scm**2 + (1 - scm) ** 2)
-        out = network(given, float(scm))
-        out = ((1 - 2 * scm) * given + (1 - 2 * scm + 2 * scm**2) * out) / torch.sqrt(scm**2 + (1 - scm) ** 2)
+        scaled = z / sigma_data * torch.sqrt(scm**2 + (1 - scm) ** 2)
+        out = network(scaled, float(scm))
+        out = ((1 - 2 * scm) * scaled + (1 - 2 * scm + 2 * scm**2) * out) / torch.sqrt(scm**2 + (1 - scm) ** 2)
         z, denoised = scheduler.step(out * sigma_data, t, z, return_dict=False)
     return denoised / sigma_data
 
@@ -37,7 +37,7 @@ def scm(steps: int, sigma_data: float, maximum: float, intermediate: float | Non
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The noises that the scheduler will draw, in order."""
+    """Noises that diffusers' scheduler draws, in order."""
     drawn = [noise(10 + row, torch.float32) for row in range(8)]
     waiting = iter(drawn)
     monkeypatch.setattr(scheduling_scm, "randn_tensor", lambda *_, **__: next(waiting).clone())
@@ -48,50 +48,50 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
 @pytest.mark.parametrize(
     ("sigma_data", "maximum", "intermediate"), [(0.5, 1.5708, 1.3), (0.5, 1.56454, None), (0.8, 1.5, 1.1)]
 )
-def test_a_whole_run_ends_where_sana_sprint_does(
+def test_run_equals_sana_sprint(
     steps: int, sigma_data: float, maximum: float, intermediate: float | None, fresh: list[torch.Tensor]
 ) -> None:
-    scheduler, network = scm(steps, sigma_data, maximum, intermediate), bent(0.4)
+    scheduler, network = scm(steps, sigma_data, maximum, intermediate), nonlinear_network(0.4)
     start = noise(0, torch.float32)
     expected = sana_sprint(scheduler, scheduler.timesteps[:-1], start * sigma_data, network)
     schedule = trigflow_schedule(
         steps, 1.0, sigma_data=sigma_data, max_timestep=maximum, intermediate_timestep=intermediate
     )
     assert len(schedule) == steps
-    assert schedule.start == sigma_data
-    assert farthest(walk(schedule, network, schedule.start * start, fresh), expected) < 1e-5
+    assert schedule.init_noise_sigma == sigma_data
+    assert relative_error(solve(schedule, network, schedule.init_noise_sigma * start, fresh), expected) < 1e-5
     if steps > 1:
-        assert farthest(walk(schedule, network, schedule.start * start, fresh[::-1]), expected) > 1e-2
+        assert relative_error(solve(schedule, network, schedule.init_noise_sigma * start, fresh[::-1]), expected) > 1e-2
 
 
-def test_a_strength_of_a_grid_point_is_an_image_to_image_run(fresh: list[torch.Tensor]) -> None:
-    # SanaSprintImg2ImgPipeline: cos t of the picture and sin t of the noise, both scaled by sigma_data.
-    scheduler, network = scm(4, 0.5, 1.5708, None), bent(0.4)
+def test_strength_equals_img2img(fresh: list[torch.Tensor]) -> None:
+    # As in SanaSprintImg2ImgPipeline: (cos t·x + sin t·n)·sigma_data.
+    scheduler, network = scm(4, 0.5, 1.5708, None), nonlinear_network(0.4)
     timesteps = scheduler.timesteps[1:-1]
     scheduler.set_begin_index(1)
-    picture, path = noise(1, torch.float32), noise(2, torch.float32)
-    entered = torch.cos(timesteps[0]) * picture * 0.5 + torch.sin(timesteps[0]) * path * 0.5
+    x, path = noise(1, torch.float32), noise(2, torch.float32)
+    entry = torch.cos(timesteps[0]) * x * 0.5 + torch.sin(timesteps[0]) * path * 0.5
     schedule = trigflow_schedule(4, 0.75)
     p, q = schedule.entry
-    assert farthest(p * picture + q * path, entered) < 1e-6
-    expected = sana_sprint(scheduler, timesteps, entered, network)
-    assert farthest(walk(schedule, network, entered, fresh), expected) < 1e-5
+    assert relative_error(p * x + q * path, entry) < 1e-6
+    expected = sana_sprint(scheduler, timesteps, entry, network)
+    assert relative_error(solve(schedule, network, entry, fresh), expected) < 1e-5
 
 
-def test_strength_is_a_fader_on_the_angle() -> None:
+def test_strength_scales_the_angle() -> None:
     schedule = trigflow_schedule(4, 0.6)
     angles = np.array([0.6, 0.5, 0.25]) * 1.5708
     np.testing.assert_allclose(schedule.timestep, np.sin(angles) / (np.sin(angles) + np.cos(angles)), rtol=1e-6)
     assert schedule.entry == pytest.approx((0.5 * math.cos(angles[0]), 0.5 * math.sin(angles[0])), rel=1e-6)
     np.testing.assert_allclose(schedule.c, [0.5 * math.sin(angles[1]), 0.5 * math.sin(angles[2]), 0], rtol=1e-6)
     assert trigflow_schedule(4, 0.0).entry == (1.0, 0.0)
-    # Two steps: the intermediate timestep, and none where the picture enters below it.
+    # Two steps use the intermediate timestep, unless the entry is below it.
     assert len(trigflow_schedule(2, 0.9)) == 2
     assert len(trigflow_schedule(2, 0.8)) == 1
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
         ({"steps": 0}, "steps is 0; it must be a whole number of 1 or more"),
         ({"strength": float("nan")}, "strength is nan"),
@@ -103,6 +103,6 @@ def test_strength_is_a_fader_on_the_angle() -> None:
         ({"intermediate_timestep": float("nan")}, "intermediate_timestep is nan"),
     ],
 )
-def test_what_can_not_be_is_refused_by_name(settings: dict[str, Any], says: str) -> None:
-    with pytest.raises(ScheduleError, match=says):
+def test_bad_setting_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScheduleError, match=message):
         trigflow_schedule(**({"steps": 4, "strength": 0.5} | settings))
