@@ -1,4 +1,4 @@
-"""Tiny networks of the real classes, with random weights that hear their conditioning."""
+"""Tiny networks of the real classes, with random weights scaled so that conditioning has an effect."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ import torch
 from diffusers import FluxTransformer2DModel, SanaTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
 
 
-def louder(network: torch.nn.Module, names: Sequence[str], factor: float) -> None:
-    """Multiplies the weights whose names hold one of `names`: a random network hardly hears its conditioning."""
-    touched = 0
+def scale_weights(network: torch.nn.Module, names: Sequence[str], factor: float) -> None:
+    """Multiply the weights whose names contain one of `names`. In a random network conditioning has little effect."""
+    scaled = 0
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if name.endswith("weight") and any(part in name for part in names):
                 weight.mul_(factor)
-                touched += 1
-    assert touched >= len(names)
+                scaled += 1
+    assert scaled >= len(names)
 
 
 def flux_network(guided: bool) -> FluxTransformer2DModel:
@@ -31,7 +31,7 @@ def flux_network(guided: bool) -> FluxTransformer2DModel:
             guidance_embeds=guided,
             axes_dims_rope=(4, 4, 8),
         )
-    louder(transformer, ["add_v_proj", "context_embedder", "text_embedder", "time_text_embed", "proj_out"], 3.0)
+    scale_weights(transformer, ["add_v_proj", "context_embedder", "text_embedder", "time_text_embed", "proj_out"], 3.0)
     return transformer.eval()
 
 
@@ -53,7 +53,7 @@ def sana_network() -> SanaTransformer2DModel:
             guidance_embeds_scale=0.1,
             qk_norm="rms_norm_across_heads",
         )
-    louder(transformer, ["attn2.to_v", "attn2.to_q", "attn2.to_out.0", "guidance_embedder", "proj_out"], 4.0)
+    scale_weights(transformer, ["attn2.to_v", "attn2.to_q", "attn2.to_out.0", "guidance_embedder", "proj_out"], 4.0)
     return transformer.eval()
 
 
@@ -75,20 +75,26 @@ def sd3_network() -> SD3Transformer2DModel:
             dual_attention_layers=(0,),
             qk_norm="rms_norm",
         )
-    louder(transformer, ["add_v_proj", "context_embedder", "text_embedder", "proj_out"], 2.0)
+    scale_weights(transformer, ["add_v_proj", "context_embedder", "text_embedder", "proj_out"], 2.0)
     return transformer.eval()
 
 
-def unet_network(guidance: int | None = None, sizes: bool = False) -> UNet2DConditionModel:
-    """A UNet of Stable Diffusion's kind; `guidance` as LCM's, `sizes` as SDXL's."""
+def unet_network(guidance: int | None = None, sizes: bool = False, blocks: int = 2) -> UNet2DConditionModel:
+    """Return a UNet of Stable Diffusion.
+
+    Args:
+        guidance: Width of LCM's guidance embedding, None for no guidance input.
+        sizes: True for the size inputs of SDXL.
+        blocks: 2, or 1 for a smaller network without resampling.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(6)
         unet = UNet2DConditionModel(
             sample_size=8,
-            block_out_channels=(16, 32),
+            block_out_channels=(16, 32)[:blocks],
             layers_per_block=1,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D")[-blocks:],
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")[:blocks],
             norm_num_groups=8,
             attention_head_dim=4,
             cross_attention_dim=12,
@@ -101,7 +107,7 @@ def unet_network(guidance: int | None = None, sizes: bool = False) -> UNet2DCond
             if sizes
             else {},
         )
-    louder(unet, ["attn2.to_v", "attn2.to_out.0"], 8.0)
-    # PeRFlow multiplies the answer by up to 3.3 and guidance by 7: latents of 100 would drown in float32's last bits.
-    louder(unet, ["conv_out"], 0.15)
+    scale_weights(unet, ["attn2.to_v", "attn2.to_out.0"], 8.0)
+    # PeRFlow multiplies the output by up to 3.3 and guidance by 7, and large latents lose precision in float32.
+    scale_weights(unet, ["conv_out"], 0.15)
     return unet.eval()
