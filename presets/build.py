@@ -24,7 +24,7 @@ class Build(RebuildParameters):
     threads: int | None = None
     """Threads of the network; None takes one for each physical core."""
     gpu_share: float | None = None
-    """Share of the device's memory and time, above 0; None is all of it. See `pipeline.gpu_share`."""
+    """Share of the device's memory and time, above 0; None is all of it. See `pipeline.torch_settings`."""
     slots: int = 8
     """Most pictures in flight."""
     cache: Path | None = None
