@@ -24,6 +24,8 @@ class ControlReply(NamedTuple):
     """The value after coercion and clamping; None for an action or a refusal."""
     note: str = ""
     """Empty if the value was taken as it came, otherwise a sentence: how it was changed, or why it was refused."""
+    confirm: bool = False
+    """True if the message was refused until the surface confirms it by sending the same again."""
 
 
 class Subscription(Protocol):

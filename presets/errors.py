@@ -3,6 +3,7 @@
     StreamflowError
     ├── SettingsError           a command-line option or address that can't be meant as it stands
     ├── PresetError             a preset file is refused whole: path, line, what was expected
+    │   └── ConfirmationNeeded  a save that replaces a shipped preset, until it is sent again
     ├── ParameterRefused        a live value that can't be coerced; what was on air stays on air
     ├── BridgeError             a source, sink or control failed while it was open
     │   └── BridgeUnavailable   it can't run here: why, and what to install or start
@@ -29,6 +30,10 @@ class SettingsError(StreamflowError):
 
 class PresetError(StreamflowError):
     """A preset or state file that is refused whole: its path, its line and what was expected."""
+
+
+class ConfirmationNeeded(PresetError):
+    """A save that replaces a shipped preset, until the same request is sent again."""
 
 
 class ParameterRefused(StreamflowError):

@@ -15,7 +15,7 @@ from daemon.stage.replies import action_text, coercion_note, first_line, only_va
 from daemon.stage.subscriptions import ChangeQueue, Subscriptions
 from io_bridges.show_control import ControlReply
 from presets.declaration import ACTIONS, Action
-from presets.errors import ParameterRefused, PresetError
+from presets.errors import ConfirmationNeeded, ParameterRefused, PresetError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value, snapshot
 from presets.parameters import PROMPTS, Parameters
@@ -134,6 +134,8 @@ class ParameterStore:
             value = parameter.coerce(raw)
         except ParameterRefused as refusal:
             return self._refuse(address, sender, f"{address}: a value that does not fit", str(refusal))
+        except ConfirmationNeeded as error:
+            return ControlReply(address, False, None, str(error), confirm=True)
         except PresetError as error:
             return self._refuse(address, sender, f"{address}: a preset that can't be used", first_line(str(error)))
         self._change({address: value}, sender, address)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from presets.atomic_write import write_atomically
 from presets.build import REBUILD_KEYS
-from presets.errors import PresetError
+from presets.errors import ConfirmationNeeded, PresetError
 from presets.files import read_bytes
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
@@ -91,14 +91,14 @@ class PresetSaver:
         """Save a preset and return a sentence that says where.
 
         Raises:
-            PresetError: The name is that of a shipped preset, and the sender has not confirmed it yet by sending the
-                same again. Also for a name that no preset can have, and for a file that can't be written.
+            ConfirmationNeeded: The name is that of a shipped preset, and the sender has not sent the same again.
+            PresetError: No preset can have this name, or the file can't be written.
         """
         with self._lock:
             path = self._library.user_path(name)
             shipped = self._library.is_shipped(name)
             if shipped and not self._is_confirmed(name, sender):
-                raise PresetError(
+                raise ConfirmationNeeded(
                     f"{name} is a shipped preset. Send /save {name} again within {CONFIRM_WITHIN:.0f} s to replace it."
                 )
             replaced = read_bytes(path) if path.is_file() else None

@@ -33,8 +33,9 @@ def encode(value: object) -> str:
 
 
 def reply_json(reply: ControlReply) -> dict[str, object]:
-    """Return a `ControlReply` as a JSON object."""
-    return reply._asdict()
+    """Return a `ControlReply` as a JSON object. `confirm` is left out unless it is True."""
+    fields = reply._asdict()
+    return fields if reply.confirm else {key: value for key, value in fields.items() if key != "confirm"}
 
 
 def declaration(show: ShowControl) -> dict[str, object]:

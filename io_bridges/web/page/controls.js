@@ -1,25 +1,25 @@
-// One control for each kind of parameter. Every maker gives {element, show(value), retry?()}: show is called with the
-// desk's value, and leaves the control alone while a hand is on it; retry when the connection has come back.
+// One control for each kind of parameter. Every maker returns {element, show(value), retry?()}. `show` displays the
+// value of the show, except while a hand is on the control. `retry` is called when the connection is back.
 
-const PAUSE = 500;       // ms without a keystroke after which a text is sent
-const SETTLE = 300;      // ms after a hand lets go before the desk's value is shown again
-const FADER_SPAN = 10000; // a range wider than this is a number to type, not a fader
+import { element } from "/dom.js";
 
-export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (typeof value === "boolean") made.toggleAttribute(name, value);
-    else if (value !== undefined) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
+const TYPING_PAUSE = 500;   // ms without a keystroke after which a text is sent
+const SETTLE_TIME = 300;    // ms after a hand lets go before the value of the show is displayed again
+const WIDEST_FADER = 10000; // a wider range gets a number to type
 
+// Name of a control: "strength", "prompt 2", "weight 2".
 export function title(parameter) {
   const [, key, place, part] = parameter.address.split("/"); // "/strength", "/prompt/2/text", "/prompt/2/weight"
   const words = place ? [part === "text" ? key : part, place] : [key];
   return words.join(" ").replaceAll("_", " ");
+}
+
+// Name as its panel shows it: without the name of the group, and with the unit.
+function label(parameter) {
+  const name = title(parameter);
+  const short = name.startsWith(`${parameter.group} `) ? name.slice(parameter.group.length + 1) : name;
+  const unit = parameter.unit && !name.includes(parameter.unit) ? [element("small", {}, parameter.unit)] : [];
+  return element("span", { class: "name" }, short, ...unit);
 }
 
 export function tooltip(parameter) {
@@ -30,7 +30,8 @@ export function tooltip(parameter) {
   return [parameter.description, [parameter.address, range, normal].filter(Boolean).join("  ·  ")].join("\n");
 }
 
-// `set(value, {settled})` sends; it answers false if there is no connection. settled is false while a fader moves.
+// `set(value, {settled})` sends a value and returns false without a connection. `settled` is false while a fader moves.
+// A `staged` value starts a new renderer, so it gets no control that sends values on the way.
 export function makeControl(parameter, set, { staged = false } = {}) {
   switch (parameter.kind) {
     case "bool": return toggle(parameter, set);
@@ -39,14 +40,14 @@ export function makeControl(parameter, set, { staged = false } = {}) {
     default: {
       const span = parameter.maximum - parameter.minimum;
       const bounded = parameter.minimum !== null && parameter.maximum !== null;
-      return bounded && span <= FADER_SPAN && !staged ? fader(parameter, set) : number(parameter, set, bounded && !staged);
+      return bounded && span <= WIDEST_FADER && !staged ? fader(parameter, set) : number(parameter, set, bounded && !staged);
     }
   }
 }
 
 function named(parameter, ...parts) {
   return element("div", { class: `control ${parameter.kind}`, title: tooltip(parameter), "data-address": parameter.address },
-    element("span", { class: "name" }, title(parameter)), ...parts);
+    label(parameter), ...parts);
 }
 
 function niceStep(parameter) {
@@ -82,7 +83,7 @@ function numberBox(parameter, commit) {
 
 function fader(parameter, set) {
   const { minimum, maximum } = parameter;
-  let held = false, letGo = 0, desk = parameter.default;
+  let held = false, settling = 0, current = parameter.default;
   const number = numberBox(parameter, (value) => set(value, { settled: true }));
   const slider = element("input", {
     type: "range", min: minimum, max: maximum, step: niceStep(parameter), "aria-label": title(parameter),
@@ -108,29 +109,27 @@ function fader(parameter, set) {
   }
   function hold(pointer = false) {
     held = held || pointer;
-    clearTimeout(letGo);
+    clearTimeout(settling);
     if (!held) release();
   }
   function release() {
     held = false;
-    clearTimeout(letGo);
-    letGo = setTimeout(() => { letGo = 0; show(desk); }, SETTLE);
+    clearTimeout(settling);
+    settling = setTimeout(() => { settling = 0; show(current); }, SETTLE_TIME);
   }
   function show(value) {
-    desk = value;
-    if (held || letGo) return;
+    current = value;
+    if (held || settling) return;
     slider.value = value;
     number.show(value);
     fill();
   }
-  const unit = parameter.unit ? [element("span", { class: "unit" }, parameter.unit)] : [];
-  return { element: named(parameter, element("span", { class: "value" }, number.box, ...unit), slider), show };
+  return { element: named(parameter, slider, element("span", { class: "value" }, number.box)), show };
 }
 
 function number(parameter, set, dice) {
   const { box, show } = numberBox(parameter, (value) => set(value, { settled: true }));
   const parts = [box];
-  if (parameter.unit) parts.push(element("span", { class: "unit" }, parameter.unit));
   if (dice) {
     const roll = () => {
       const span = parameter.maximum - parameter.minimum + 1;
@@ -171,17 +170,17 @@ function text(parameter, set, staged) {
   let dirty = false, pause = 0;
   const send = () => {
     clearTimeout(pause);
-    // Trimmed here as the desk would: a pause after a space must not take the space from under the typing hand.
+    // The show trims texts too. Trimmed here, a pause after a space does not remove the space while typing goes on.
     if (dirty && set(field.value.trim(), { settled: true })) dirty = false;
   };
   const long = parameter.address === "/prompt/1/text";
   const field = element(long ? "textarea" : "input", {
     type: long ? undefined : "text", rows: long ? 2 : undefined, autocomplete: "off", spellcheck: "false",
-    maxlength: 1000, "aria-label": title(parameter), placeholder: long ? "what the picture is made from" : title(parameter),
+    maxlength: 1000, "aria-label": title(parameter), placeholder: long ? "words the picture is made from" : title(parameter),
     oninput: () => {
       dirty = true;
       clearTimeout(pause);
-      if (!staged) pause = setTimeout(send, PAUSE);
+      if (!staged) pause = setTimeout(send, TYPING_PAUSE);
     },
     onchange: send,
     onkeydown: (event) => {
@@ -193,10 +192,10 @@ function text(parameter, set, staged) {
   });
   const show = (value) => {
     if (dirty || field.value.trim() === value) return;
-    // What was selected whole is to be typed over, and so is what comes in its place before the first letter.
+    // A text that is selected whole is about to be typed over. Its replacement stays selected for the same reason.
     const whole = document.activeElement === field && field.selectionEnd - field.selectionStart === field.value.length;
     field.value = value;
     if (whole) field.select();
   };
-  return { element: named(parameter, field), show, retry: send }; // what was typed without a connection goes out late
+  return { element: named(parameter, field), show, retry: send };
 }

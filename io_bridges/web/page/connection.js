@@ -1,0 +1,77 @@
+// The WebSockets to the show: they reconnect by themselves. `set` and `act` send changes.
+
+import { toast } from "/dom.js";
+
+const FIRST_WAIT = 250;  // ms before the first attempt to reconnect
+const LONGEST_WAIT = 2500;
+const SILENCE = 4000;    // ms without a message after which the connection counts as lost; the status comes every 500
+const FADER_PERIOD = 33; // ms between two values of a moving fader
+
+export function connect(path, { opened, message, lost, silence }) {
+  let wait = FIRST_WAIT, watchdog = 0;
+  const open = () => {
+    const socket = new WebSocket(`ws://${location.host}${path}`);
+    const alive = () => {
+      clearTimeout(watchdog);
+      if (silence) watchdog = setTimeout(() => socket.close(), silence);
+    };
+    socket.binaryType = "blob";
+    socket.onopen = () => { wait = FIRST_WAIT; alive(); opened?.(socket); };
+    socket.onmessage = (event) => { alive(); message(event.data, socket); };
+    socket.onclose = () => {
+      clearTimeout(watchdog);
+      lost?.();
+      setTimeout(open, wait);
+      wait = Math.min(wait * 1.7, LONGEST_WAIT);
+    };
+  };
+  open();
+}
+
+let showSocket = null;
+
+// Connect to the show. `message` gets each message as an object, `lost` is called when the connection ends.
+export function connectShow({ message, lost }) {
+  connect("/ws", {
+    silence: SILENCE,
+    opened: (socket) => { showSocket = socket; },
+    message: (data) => message(JSON.parse(data)),
+    lost: () => {
+      showSocket = null;
+      outbox.clear();
+      lost();
+    },
+  });
+}
+
+function send(message) {
+  const connected = showSocket?.readyState === WebSocket.OPEN;
+  if (connected) showSocket.send(JSON.stringify(message));
+  else toast("Not sent: there is no connection", true);
+  return connected;
+}
+
+// Newest value of each fader in motion.
+const outbox = new Map();
+let flushTimer = 0;
+
+function flush() {
+  flushTimer = 0;
+  for (const [address, value] of outbox) send({ set: address, value });
+  outbox.clear();
+}
+
+// Set a parameter. Returns false without a connection. A value that is not settled waits for the next flush.
+export function set(address, value, { settled = true } = {}) {
+  if (settled) {
+    outbox.delete(address);
+    return send({ set: address, value });
+  }
+  outbox.set(address, value);
+  flushTimer ||= setTimeout(flush, FADER_PERIOD);
+  return true;
+}
+
+export function act(address, value) {
+  return send(value === undefined ? { do: address } : { do: address, value });
+}

@@ -1,0 +1,102 @@
+// The panels: one control for each declared parameter, in the panel of its group.
+
+import { act, set } from "/connection.js";
+import { makeControl } from "/controls.js";
+import { byId, element } from "/dom.js";
+import { placePresetActions } from "/presets.js";
+import { actions, controls, parameters, values, watchValues } from "/values.js";
+
+const KEYS = { "/freeze": "F", "/blackout": "B" };
+
+const staged = new Map(); // address -> value that waits for Apply
+let declared = "";
+
+// Build the controls from the declaration of the show.
+export function declare(message) {
+  const now = JSON.stringify(message);
+  if (now === declared) return; // the server restarted: unfinished typing stays
+  declared = now;
+  for (const place of document.querySelectorAll(".controls, .buttons, #look-actions")) place.replaceChildren();
+  for (const known of [actions, controls, parameters, values]) known.clear();
+  discard();
+  for (const action of message.actions) actions.set(action.address, action);
+  for (const parameter of message.declaration) {
+    parameters.set(parameter.address, parameter);
+    if (parameter.address !== "/preset") place(parameter); // the preset has the buttons of presets.js
+  }
+  placePanic();
+  placePresetActions();
+}
+
+function place(parameter) {
+  const { address, effect, group, kind } = parameter;
+  const rebuild = effect === "rebuild";
+  const change = (value, how) => (rebuild ? stage(address, value) : set(address, value, how));
+  const control = makeControl(parameter, change, { staged: rebuild });
+  const show = control.show;
+  if (rebuild) control.show = (value) => { if (!staged.has(address)) show(value); };
+  controls.set(address, control);
+  const panel = document.querySelector(`[data-group="${group}"]`) ?? addPanel(group);
+  const button = group === "output" && kind === "bool";
+  if (button) {
+    control.element.classList.add("big");
+    if (KEYS[address]) control.element.append(element("kbd", {}, KEYS[address]));
+  }
+  panel.querySelector(button ? ".buttons" : ".controls").append(control.element);
+}
+
+// Make a panel for a group that the page has none for.
+function addPanel(group) {
+  const panel = element("section", { class: "panel", "data-group": group, "aria-label": group },
+    element("h2", {}, group), element("div", { class: "controls" }));
+  byId("look").append(panel);
+  return panel;
+}
+
+// A phone hides the spare prompts: the empty ones after the first empty one.
+function markSparePrompts() {
+  const texts = [...values].filter(([address]) => /^\/prompt\/\d+\/text$/.test(address));
+  texts.forEach(([address, text], place) => {
+    const spare = place > 1 && !text && !texts[place - 1][1];
+    for (const part of [address, address.replace("text", "weight")]) {
+      controls.get(part)?.element.classList.toggle("spare", spare);
+    }
+  });
+}
+
+function placePanic() {
+  const panic = actions.get("/panic");
+  if (!panic) return;
+  byId("output").querySelector(".buttons").append(element("button",
+    { type: "button", class: "big panic", title: panic.description, onclick: () => act("/panic") },
+    "panic", element("kbd", {}, "⇧P")));
+}
+
+// ---- values that start a new renderer wait for Apply ----
+
+function stage(address, value) {
+  if (values.get(address) === value) staged.delete(address);
+  else staged.set(address, value);
+  controls.get(address).element.classList.toggle("staged", staged.has(address));
+  byId("apply").hidden = staged.size === 0;
+  return true;
+}
+
+function discard() {
+  const addresses = [...staged.keys()];
+  staged.clear();
+  byId("apply").hidden = true;
+  for (const address of addresses) {
+    controls.get(address)?.element.classList.remove("staged");
+    if (values.has(address)) controls.get(address)?.show(values.get(address));
+  }
+}
+
+export function startPanels() {
+  watchValues((address) => { if (address.startsWith("/prompt/")) markSparePrompts(); });
+  byId("apply-now").onclick = () => {
+    const changes = [...staged];
+    if (changes.every(([address, value]) => set(address, value))) discard();
+  };
+  byId("apply-never").onclick = discard;
+}

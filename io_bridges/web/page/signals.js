@@ -1,0 +1,100 @@
+// Inputs, outputs and controls in words: what is received, from where, and if it is well. Counters are folded away.
+
+import { byId, element } from "/dom.js";
+
+const RECENT = 3000; // ms for which a control counts as receiving after its last message
+const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG files", web: "Web page", osc: "OSC",
+  zmq: "ZeroMQ", "zmq+connect": "ZeroMQ" };
+
+let shown = "";
+
+export function showSignals(status) {
+  const groups = [["Input", status.sources, inputRow], ["Output", status.sinks?.filter((sink) => sink.kind !== "web"), outputRow],
+    ["Control", status.controls, controlRow]].filter(([, bridges]) => Array.isArray(bridges))
+    .map(([title, bridges, row]) => ({ title, rows: bridges.map((bridge) => row(bridge)) }));
+  const refusals = status.refusals?.total ? refusalText(status.refusals) : "";
+  const now = JSON.stringify([groups, refusals]);
+  if (now !== shown) {
+    shown = now;
+    byId("signals").replaceChildren(...groups.flatMap(({ title, rows }) => [element("h3", {}, title),
+      element("ul", { class: "rows" }, ...rows.map(drawRow))]),
+    ...(refusals ? [element("p", { class: "quiet" }, refusals)] : []));
+  }
+  if (byId("counters").open) showCounters(status);
+}
+
+function drawRow({ level, name, place, text }) {
+  return element("li", { "data-level": level },
+    element("strong", { title: place }, name, ...(place ? [" ", element("span", {}, place)] : [])),
+    element("small", {}, text));
+}
+
+// ---- one row: {level: good, idle, warning or error, name, place, text} ----
+
+function described(bridge) {
+  const uri = String(bridge.uri ?? bridge.url ?? bridge.name ?? bridge.kind ?? "?");
+  const [scheme, ...rest] = uri.split(":");
+  const place = rest.join(":").replace(/^tcp:\/\//, "").replace(/\?.*$/, "");
+  if (scheme === "file") return { name: place.split(/[\\/]/).pop(), place: "" };
+  return { name: KINDS[scheme] ?? scheme, place };
+}
+
+const rate = (bridge) => (bridge.fps > 0 ? `${Math.round(bridge.fps)} fps` : "");
+const count = (number, word) => `${number || "no"} ${word}${number === 1 ? "" : "s"}`;
+const joined = (...parts) => parts.filter(Boolean).join(" · ");
+
+function inputRow(bridge) {
+  const fault = bridge.failure || bridge.error;
+  const text = joined(fault || bridge.status || (bridge.open === false ? "opening" : ""), !bridge.silent_s && rate(bridge),
+    bridge.senders !== undefined && count(bridge.senders, "sender"));
+  const idle = bridge.source === "none" || bridge.pictures === 0;
+  const level = fault ? "error" : bridge.silent_s || bridge.ended ? "warning" : idle ? "idle" : "good";
+  return { level, ...described(bridge), text };
+}
+
+function outputRow(bridge) {
+  const fault = bridge.failure || bridge.error;
+  const sending = bridge.open === false ? "opening" : `sending ${rate(bridge)}`.trim();
+  const readers = bridge.readers !== undefined ? count(bridge.readers, "reader")
+    : bridge.viewers !== undefined && count(bridge.viewers, "viewer");
+  const idle = bridge.readers === 0 || bridge.viewers === 0;
+  const level = fault ? "error" : bridge.open === false ? "warning" : idle ? "idle" : "good";
+  const files = bridge.sink === "png" && joined(count(bridge.pictures, "picture"), bridge.full && "the folder is full");
+  return { level, ...described(bridge), text: joined(fault || sending, readers, files) };
+}
+
+const heard = new Map(); // name -> {total, at}
+
+function controlRow(bridge) {
+  const name = String(bridge.name ?? bridge.kind ?? "?");
+  const place = String(bridge.address ?? bridge.url ?? "").replace(/^[a-z.+]+:\/\//, "").replace(/\/$/, "");
+  const row = { name: KINDS[name] ?? name, place };
+  if (bridge.alive === false) return { ...row, level: "error", text: "stopped" };
+  if (bridge.pages !== undefined) return { ...row, level: "good", text: `${count(bridge.pages, "page")} open` };
+  const total = bridge.messages ?? bridge.requests ?? 0;
+  const last = heard.get(name) ?? { total, at: -Infinity };
+  if (total !== last.total) last.at = performance.now();
+  heard.set(name, { total, at: last.at });
+  if (!total) return { ...row, level: "idle", text: "listening, no message yet" };
+  const receiving = performance.now() - last.at < RECENT;
+  return { ...row, level: "good", text: joined(receiving ? "receiving" : "listening", count(total, "message")) };
+}
+
+function refusalText(refusals) {
+  const reason = Object.keys(refusals.by_reason ?? {}).pop();
+  return `${count(refusals.total, "message")} refused${reason ? `; last: ${reason}` : ""}`;
+}
+
+// ---- counters ----
+
+function showCounters(status) {
+  const totals = Object.fromEntries(Object.entries({ ...status, ...status.renderer })
+    .filter(([, value]) => typeof value === "number"));
+  const parts = [["show", totals], ...["sources", "sinks", "controls"].flatMap((group) => (status[group] ?? [])
+    .map((bridge) => [String(bridge.uri ?? bridge.name ?? bridge.kind ?? "?"), bridge]))];
+  byId("counter-lists").replaceChildren(...parts.flatMap(([title, counters]) => [element("h4", {}, title),
+    element("dl", {}, ...Object.entries(counters)
+      .filter(([, value]) => ["number", "boolean"].includes(typeof value))
+      .map(([key, value]) => element("div", {}, element("dt", {}, key.replaceAll("_", " ")),
+        element("dd", {}, Number.isFinite(value) ? String(Math.round(value * 100) / 100) : String(value)))))]));
+}

@@ -1,0 +1,238 @@
+"""The page in a real browser: the state of the show, notices, signals, full screen, small screens and saving."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from web_browser import PATIENCE, control_of, needs_chromium, wait_value
+from web_show_control import LOOKS, WebShow, serving
+
+from daemon.stage.parameter_store import ParameterStore
+from io_bridges.web.server import WebControl
+from presets.library import Library
+
+pytestmark = needs_chromium
+
+PLAYING = {"phase": "playing", "model": "shipped", "accelerator": "openvino", "size": [256, 256]}
+CLIP = {
+    "uri": "file:/clips/sea.mp4",
+    "source": "file",
+    "fps": 25.04,
+    "pictures": 9,
+    "status": "receiving",
+    "silent_s": 0,
+}
+LOST = {
+    "uri": "zmq:tcp://127.0.0.1:5555",
+    "source": "zmq",
+    "fps": 0,
+    "pictures": 90,
+    "senders": 0,
+    "status": "no frames for 7 s; holding the last picture",
+    "silent_s": 7,
+}
+
+
+def test_figures_and_state(page: Page, show: WebShow) -> None:
+    expect(page.locator("#fps")).to_have_text("24.3")
+    expect(page.locator("#latency")).to_have_text("–")
+    expect(page.locator("#renderer")).to_be_hidden()
+    building = {"phase": "building", "text": "compiling the network", "fraction": 0.4, "shoe": 43, "size": [0, 0]}
+    show.state = {"fps": 12, "output_fps": 30.04, "latency_ms": 81.7, "renderer": building, "surprise": {"deep": [1]}}
+    expect(page.locator("#fps")).to_have_text("12.0")
+    expect(page.locator("#output-fps")).to_have_text("30.0")
+    expect(page.locator("#latency")).to_have_text("82")
+    expect(page.locator("#drawn-size")).to_have_text("–")
+    expect(page.locator("#progress")).to_contain_text("compiling the network")
+    expect(page.locator("#progress-bar")).to_have_attribute("value", "0.4")
+    show.state = {"fps": 24, "renderer": PLAYING, "output_size": [256, 256]}
+    expect(page.locator("#renderer")).to_have_text("playing  ·  shipped  ·  openvino")
+    expect(page.locator("#renderer")).to_have_attribute("data-level", "good")
+    expect(page.locator("#progress")).to_be_hidden()
+    expect(page.locator("#drawn-size")).to_have_text("256×256")
+    expect(page.locator("#output-size")).to_have_text("")
+    show.state = {"fps": 24, "renderer": PLAYING, "output_size": [1280, 720]}
+    expect(page.locator("#output-size")).to_have_text("→ 1280×720")
+
+
+def test_next_renderer(page: Page, show: WebShow) -> None:
+    coming = {"phase": "loading", "fraction": 0.25}
+    show.state = {"fps": 24, "renderer": {"phase": "playing", "failure": "killed by signal 9", "next": coming}}
+    expect(page.locator("#renderer")).to_have_text("playing  ·  next loading 25 %")
+    expect(page.locator("#renderer")).to_have_attribute("title", "killed by signal 9")
+    built = "plays on eager while tensorrt is built (43 %)"
+    show.state = {"fps": 24, "renderer": {"phase": "playing", "next": coming, "meanwhile": built, "why": "asked for"}}
+    expect(page.locator("#renderer")).to_have_text(f"playing  ·  {built}")
+    expect(page.locator("#renderer")).to_have_attribute("title", "asked for")
+
+
+def test_lost_source(page: Page, show: WebShow) -> None:
+    show.state = {"fps": 25, "renderer": PLAYING, "sources": [CLIP], "notices": []}
+    expect(page.locator("#renderer")).to_have_attribute("data-level", "good")
+    expect(page.locator("#signals li")).to_have_text(["sea.mp4receiving · 25 fps"])
+    expect(page.locator("#signals li")).to_have_attribute("data-level", "good")
+    expect(page.locator("#notices")).to_be_hidden()
+    lost = "No frames from zmq:tcp://127.0.0.1:5555 for 7 s; holding the last picture."
+    show.state = {
+        "fps": 0.0,
+        "renderer": PLAYING,
+        "sources": [LOST],
+        "notices": [{"level": "warning", "text": lost}],
+    }
+    expect(page.locator("#renderer")).to_have_text("standing still  ·  shipped  ·  openvino")
+    expect(page.locator("#renderer")).to_have_attribute("data-level", "warning")
+    expect(page.locator("#notices li")).to_have_text([lost])
+    expect(page.locator("#announcement")).to_have_text(lost)
+    expect(page.locator("#signals li")).to_contain_text("no frames for 7 s; holding the last picture · no senders")
+    expect(page.locator("#signals li")).to_have_attribute("data-level", "warning")
+    amber = page.locator("#notices li").evaluate("(entry) => getComputedStyle(entry).borderLeftColor")
+    failed = {"level": "error", "text": "zmq:tcp://127.0.0.1:5555: the port is in use"}
+    show.state = {**show.state, "notices": [{"level": "warning", "text": lost.replace("7 s", "8 s")}, failed]}
+    expect(page.locator("#notices li")).to_have_count(2)
+    expect(page.locator("#renderer")).to_have_attribute("data-level", "error")
+    expect(page.locator("#announcement")).to_have_text(failed["text"])  # a later count of seconds is not announced
+    red = page.locator("#notices li").last.evaluate("(entry) => getComputedStyle(entry).borderLeftColor")
+    assert amber != red
+
+
+def test_still_show_is_not_green(page: Page, show: WebShow) -> None:
+    still = {"level": "info", "text": "Text mode draws the same picture."}
+    show.state = {"fps": 0, "renderer": PLAYING, "notices": [still]}
+    expect(page.locator("#renderer")).to_contain_text("standing still")
+    expect(page.locator("#renderer")).to_have_attribute("data-level", "info")
+
+
+def test_signals_in_words(page: Page, show: WebShow) -> None:
+    osc = {"name": "osc", "alive": True, "address": "osc.udp://127.0.0.1:9000", "messages": 0, "superseded": 4321}
+    show.state = {
+        "sources": [{"uri": "none:", "source": "none", "status": "no source"}],
+        "sinks": [
+            {"uri": "zmq:tcp://127.0.0.1:5556", "open": True, "fps": 29.9, "readers": 1},
+            {"uri": "png:frames", "sink": "png", "open": True, "fps": 2, "pictures": 20, "failure": "disk full"},
+            {"uri": "web:", "kind": "web", "open": True, "viewers": 1},
+        ],
+        "controls": [
+            osc,
+            {"name": "zmq", "alive": False},
+            {"name": "web", "pages": 1, "url": "http://localhost:8090/"},
+        ],
+        "refusals": {"total": 2, "by_reason": {"older": 1, "there is no '/strenght'": 1}},
+    }
+    rows = page.locator("#signals li")
+    expect(rows).to_have_text(
+        [
+            "No sourceno source",
+            "ZeroMQ 127.0.0.1:5556sending 30 fps · 1 reader",
+            "PNG files framesdisk full · 20 pictures",
+            "OSC 127.0.0.1:9000listening, no message yet",
+            "ZeroMQstopped",
+            "Web page localhost:80901 page open",
+        ]
+    )
+    levels = rows.evaluate_all("(rows) => rows.map((row) => row.dataset.level)")
+    assert levels == ["idle", "good", "error", "idle", "error", "good"]
+    expect(page.locator("#signals p")).to_have_text("2 messages refused; last: there is no '/strenght'")
+    show.state = {**show.state, "controls": [{**osc, "messages": 3}]}
+    expect(rows.last).to_contain_text("receiving · 3 messages")
+    assert "4321" not in page.locator("body").inner_text()
+    page.locator("#counters summary").click()
+    expect(page.locator("#counter-lists")).to_contain_text("4321")
+
+
+def test_full_screen_is_picture_alone(page: Page, show: WebShow) -> None:
+    show.apply("/freeze", (True,), "osc:1")
+    show.state = {"renderer": {"phase": "loading", "text": "loading"}}
+    expect(page.locator("#chips")).to_have_text("frozen")
+    expect(page.locator("#progress")).to_be_visible()
+    page.locator("#picture").dblclick()
+    expect(page.locator("#picture")).to_be_visible()
+    for part in ("#chips", "#fullscreen", "#progress", "#lost", "#waiting"):
+        expect(page.locator(part)).to_be_hidden()
+    # A lost connection changes nothing on the projector.
+    page.evaluate("document.body.classList.add('lost')")
+    expect(page.locator("#lost")).to_be_hidden()
+    look = page.locator("#picture").evaluate("(it) => [getComputedStyle(it).opacity, getComputedStyle(it).cursor]")
+    assert look == ["1", "none"]
+    size = page.locator("#picture").evaluate("(it) => [it.clientWidth === innerWidth, it.clientHeight === innerHeight]")
+    assert size == [True, True]
+    page.locator("#picture").dblclick()
+    expect(page.locator("#fullscreen")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
+def test_small_screens(phone: Page, control: WebControl, show: WebShow) -> None:
+    show.state = {"notices": [{"level": "warning", "text": "No frames from zmq:tcp://127.0.0.1:5555 for 7 s."}]}
+    phone.goto(control.url)
+    expect(phone.locator(".look")).to_have_count(len(LOOKS))
+    for details in phone.locator("main details").all():
+        details.evaluate("(it) => { it.open = true; }")
+    for width, height in ((1024, 768), (820, 1180), (390, 844), (360, 640)):
+        phone.set_viewport_size({"width": width, "height": height})
+        assert phone.evaluate("document.documentElement.scrollWidth") <= width
+        for share in (0, 0.5, 1):
+            phone.evaluate("(share) => scrollTo(0, share * document.documentElement.scrollHeight)", share)
+            for button in phone.locator(".big").all():
+                expect(button).to_be_in_viewport(ratio=1)
+                box = button.bounding_box()
+                assert box is not None
+                assert box["height"] >= 44
+    show.apply("/blackout", (True,), "osc:1")
+    phone.get_by_role("button", name="panic").tap()
+    wait_value(phone, show, "/blackout", False)
+
+
+def test_number_keys_keep_their_presets(page: Page, show: WebShow) -> None:
+    names = list(LOOKS)
+    show.names = [*names, "aurora"]  # the show appends saved presets
+    expect(page.locator(".look")).to_have_count(len(LOOKS) + 1)
+    page.keyboard.press("1")
+    wait_value(page, show, "/preset", names[0])
+    expect(page.locator(".look").last).to_have_text("aurora5")
+    page.keyboard.press("9")  # no preset has this key
+    page.keyboard.press("2")
+    wait_value(page, show, "/preset", names[1])
+
+
+def test_shipped_preset_is_replaced_after_a_yes(browser: Browser, tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    store = ParameterStore(library, library.recall("fire"))
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    outcome, saved = page.locator("#save-outcome"), tmp_path / "fire.yaml"
+
+    def save(name: str) -> None:
+        page.get_by_label("Name of the preset to save").fill(name)
+        page.get_by_role("button", name="Save", exact=True).click()
+
+    with serving(WebControl(port=0), store) as control:
+        page.goto(control.url)
+        expect(page.locator(".look[aria-pressed=true]")).to_contain_text("fire")
+        store.apply("/strength", (0.31,), "osc:1")
+        save("fire")
+        expect(outcome).to_contain_text("“fire” is a shipped preset. Replace it?")
+        assert not saved.exists()
+        outcome.get_by_role("button", name="Cancel").click()
+        expect(outcome).to_be_hidden()
+        save("fire")  # must not count as the answer
+        expect(outcome).to_contain_text("Replace it?")
+        assert not saved.exists()
+        outcome.get_by_role("button", name="Replace").click()
+        expect(outcome).to_contain_text("Saved as “fire”.")
+        assert "0.31" in saved.read_text()
+        outcome.get_by_role("button", name="Undo").click()
+        expect(page.locator("#toasts")).to_contain_text("the shipped preset fire is back")
+        expect(outcome).to_be_hidden()
+        assert not saved.exists()
+        save("aaa")
+        expect(page.locator(".look").last).to_contain_text("aaa")
+        expect(control_of(page, "/strength").locator("input[type=number]")).to_have_value("0.31")
+        page.close()
