@@ -1,3 +1,3 @@
-"""Keep the show on air: inputs, outputs, controls, parameters and the output clock. Nothing here reaches torch."""
+"""The show: inputs, outputs, controls, parameters and the output clock. Nothing here imports torch."""
 
-__all__ = ["initial_values", "metrics", "parameter_store", "settings", "stage", "state_file"]
+__all__ = ["initial_values", "metrics", "notices", "parameter_store", "settings", "stage", "state_file"]

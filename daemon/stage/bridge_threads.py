@@ -1,8 +1,7 @@
-"""The threads that bridges live on: one a source, one a sink. A bridge that fails is opened again.
+"""Threads of bridges: one for the source, one for each sink. A bridge that fails is opened again.
 
-A bridge whose call has not come back within its budget is abandoned with its thread (nothing can interrupt a native
-call), counted, and a new one is made from its address; so is one whose thread was ended by a defect. `trouble` says
-so, and the stage's housekeeping acts on it.
+Nothing can interrupt a native call. A bridge whose call exceeds its time budget is abandoned with its thread, counted,
+and replaced by a new one, as is a thread that crashed. `trouble` reports both; `BridgeSet` does the rest.
 """
 
 import logging
@@ -22,11 +21,14 @@ from presets.errors import BridgeError
 log = logging.getLogger("stage.bridges")
 
 FIRST_BACK_OFF = 0.5
+"""Seconds before the first new attempt to open a bridge. Each further wait is twice as long."""
+
 LONGEST_BACK_OFF = 5.0
+"""Longest wait between two attempts, in seconds."""
 
 
 class BridgeThread(threading.Thread, ABC):
-    """What sources and sinks share: open, use until stopped or failed, close, wait, open again."""
+    """Life of a bridge: open it, use it until it is stopped or fails, close it, wait, open it again."""
 
     def __init__(self, name: str, uri: str, clock: Clock, budget: float) -> None:
         super().__init__(name=f"{name} {uri}", daemon=True)
@@ -42,29 +44,29 @@ class BridgeThread(threading.Thread, ABC):
         self._tried = threading.Event()
         self._first_failure: BridgeError | None = None
 
-    def opened(self, timeout: float) -> None:
-        """Wait for the first opening; raises what it raised. A slow bridge is not waited for: it may come later."""
+    def wait_until_open(self, timeout: float) -> None:
+        """Wait for the first attempt to open, and raise its error. A bridge that takes longer may open later."""
         self._tried.wait(timeout)
         if self._first_failure is not None:
             self.stop()
             raise self._first_failure
 
     def stop(self) -> None:
-        """Make the thread end after the call it is in."""
+        """Make the thread end after its current call."""
         self._stopping.set()
 
     @property
     def trouble(self) -> str:
-        """Why another thread must take this one's place, in words; empty while it need not."""
+        """Reason why the thread must be replaced; empty if it is well."""
         called_at = self._called_at
         if called_at is not None and self.clock.now() - called_at > self._budget:
-            return "a call into it has not come back"
+            return "a call into it does not return"
         if self.ident is not None and not self.is_alive() and not self._stopping.is_set():
-            return "its thread ended by a defect"
+            return "its thread crashed"
         return ""
 
     def status(self) -> dict[str, Any]:
-        """Address, rate, and what is wrong if anything is."""
+        """Return address, rate, counters and the last failure, ready for JSON."""
         return {
             "uri": self.uri,
             "open": self.is_open,
@@ -75,8 +77,8 @@ class BridgeThread(threading.Thread, ABC):
         }
 
     def run(self) -> None:
-        """The life of a bridge."""
-        back_off, told = FIRST_BACK_OFF, ""
+        """Open, use and close the bridge until stopped."""
+        back_off, logged = FIRST_BACK_OFF, ""
         while not self._stopping.is_set():
             try:
                 self._timed(self._open)
@@ -85,17 +87,17 @@ class BridgeThread(threading.Thread, ABC):
                 self._tried.set()
                 while not self._stopping.is_set():
                     if self._use():
-                        back_off, told = FIRST_BACK_OFF, ""
+                        back_off, logged = FIRST_BACK_OFF, ""
             except BridgeError as error:
                 self.failures += 1
                 self.failure = str(error)
                 if not self._tried.is_set():
-                    # Told by `opened`; where nobody waits for it any more, the next try is told here.
+                    # `wait_until_open` raises it. If nobody waits any more, the next attempt is logged below.
                     self._first_failure = error
                     self._tried.set()
-                elif self.failure != told:
+                elif self.failure != logged:
                     log.warning("%s: %s", self.uri, error)
-                    told = self.failure
+                    logged = self.failure
             finally:
                 self.is_open = False
                 self._timed(self._close)
@@ -115,7 +117,7 @@ class BridgeThread(threading.Thread, ABC):
 
     @abstractmethod
     def _use(self) -> bool:
-        """Move one picture; False where there was none to move."""
+        """Read or write one frame. Return False if there was none."""
 
     @abstractmethod
     def _close(self) -> None:
@@ -123,7 +125,7 @@ class BridgeThread(threading.Thread, ABC):
 
 
 class SourceThread(BridgeThread):
-    """Reads, fits each picture to the size that the renderer last asked for, keeps the newest."""
+    """Reads frames, fits them to the size that the renderer last asked for, and keeps the newest."""
 
     def __init__(
         self, uri: str, source: Source, clock: Clock, newest: Mailbox[Frame], size: Callable[[], tuple[int, int]]
@@ -171,7 +173,7 @@ class SourceThread(BridgeThread):
 
 
 class SinkThread(BridgeThread):
-    """Writes the newest picture of each tick, scaled to the size that its readers were promised."""
+    """Writes the frame of each tick, scaled to the size that the sink was opened with."""
 
     def __init__(self, uri: str, sink: Sink, clock: Clock, width: int, height: int, fps: float) -> None:
         super().__init__("sink", uri, clock, budget=5.0)
@@ -214,7 +216,7 @@ class SinkThread(BridgeThread):
 
 
 def fitted(frame: Frame, width: int, height: int) -> Frame:
-    """The picture as RGB at this size, filling it; the same object where it is that already."""
+    """Return the frame as RGB at this size, filled; the same object if it has this size already."""
     if frame.pixels.shape == (height, width, 3):
         return frame
     return Frame(pixels.fit(frame.pixels, width, height), frame.index, frame.captured_at)

@@ -1,4 +1,4 @@
-"""Pictures that one network call finishes together are shown one after another, and not only the last of them."""
+"""`BurstSpreader`: shows pictures that one network call finished together one after another, not only the last."""
 
 import threading
 from collections import deque
@@ -7,17 +7,17 @@ from daemon.shared.clock import NS, Clock
 from io_bridges.frames import RenderedFrame
 
 LONGEST = NS // 2
-"""The longest time that the pictures of one call are spread over: after a rest the next call tells nothing of it."""
+"""Longest time in ns over which the pictures of one call are spread. After a pause, the interval predicts nothing."""
 
 WAITING = 8
-"""The most that wait; the oldest of more is dropped."""
+"""Most pictures that wait. The oldest of more is dropped."""
 
 
 class BurstSpreader:
-    """A hand-over to the output clock: a picture replaces the one before it when it is due.
+    """Hands pictures to the output clock, each when it is due.
 
-    What comes alone is due at once. The pictures of one call are due at even distances over as long as the call before
-    them was ago, and whatever still waits gives way to what comes after it.
+    A single picture is due immediately. The pictures of one call are due at equal intervals over the time since the
+    call before. The first picture of a call drops those that still wait.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -29,7 +29,7 @@ class BurstSpreader:
         self._period = 0
 
     def put(self, frame: RenderedFrame, place: int = 0, of: int = 1) -> None:
-        """The picture in `place`, from 0, of as many as one call has finished; any thread, returns at once."""
+        """Add picture number `place`, from 0, of the `of` pictures of one call. Any thread may call it."""
         with self._lock:
             now = self._clock.now()
             if place == 0:
@@ -40,7 +40,7 @@ class BurstSpreader:
             self._waiting.append((self._began + place * self._period // of, frame))
 
     def peek(self) -> RenderedFrame | None:
-        """The picture that is due last by now; None while none is."""
+        """Return the newest picture that is due; None before the first."""
         with self._lock:
             now = self._clock.now()
             while self._waiting and self._waiting[0][0] <= now:

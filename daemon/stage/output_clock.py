@@ -1,4 +1,4 @@
-"""`OutputClock`: the picture on air, once a period, whatever else happens. It knows no renderer, waits for nobody."""
+"""`OutputClock`: puts a picture out once per period, whatever else happens. It never waits for a renderer or a sink."""
 
 import logging
 import threading
@@ -17,15 +17,15 @@ log = logging.getLogger("stage.output")
 
 
 class Outlet(Protocol):
-    """Where the clock hands its pictures: the newest-only mailbox of a sink's thread."""
+    """Receiver of the picture of each tick: the mailbox of a sink's thread."""
 
     def put(self, value: tuple[RenderedFrame, Tick]) -> None: ...
 
 
 class OutputClock:
-    """Newest picture, held while there is none newer; frozen, faded or dark where the parameters say so.
+    """Chooses the newest picture at each tick, or holds, fades or blacks it out as the parameters say.
 
-    `slate` and `safe` must hold a picture before `run`: the clock has something to show from its first tick on.
+    `slate` and `safe` must hold a picture before `run`, so that there is one for the first tick.
     """
 
     def __init__(
@@ -55,23 +55,23 @@ class OutputClock:
         self.ticks = 0
         self.missed = 0
         self.intervals = Intervals()
-        self.delays = Delays(keep=90)  # some seconds of pictures: another pace is seen soon
+        self.delays = Delays(keep=90)  # a few seconds of pictures, so that a new rate shows soon
 
     def panic(self, revision: int) -> None:
-        """Cut to the safe picture until one drawn with the parameters of `revision` or later comes; any thread."""
+        """Cut to the safe picture until one drawn with `revision` or a later one comes. Any thread may call it."""
         self._panic = revision
 
     @property
     def on_air(self) -> RenderedFrame | None:
-        """The picture that was chosen at the last tick, before fades; None before the first."""
+        """Picture chosen at the last tick, before fades; None before the first."""
         return self._on_air
 
     def stop(self) -> None:
-        """Make `run` return after its tick."""
+        """Make `run` return after the current tick."""
         self._stopping.set()
 
     def run(self) -> None:
-        """Tick until stopped. Deadlines are absolute: a late tick shortens the wait for the next."""
+        """Tick until stopped. Deadlines are absolute: a late tick shortens the wait for the next one."""
         due = self._clock.now()
         while not self._stopping.is_set():
             self._clock.sleep_until(due)
@@ -79,14 +79,14 @@ class OutputClock:
             due += self._period
             behind = (self._clock.now() - due) // self._period
             if behind > 0:
-                # The process was stopped or starved: go on in phase, and don't send the missed ticks in a burst.
+                # The process was stopped or starved: continue in phase, without a burst of missed ticks.
                 self.missed += behind
                 due += behind * self._period
 
     def tick(self, due: int) -> None:
-        """One beat: choose, fade, hand out."""
+        """Choose the picture of one tick, fade it and put it into every outlet."""
         parameters = self._parameters()
-        # Panic cuts: with a long fade it would otherwise come out of a blackout only slowly.
+        # Panic cuts: a long fade would delay the safe picture after a blackout.
         fade = parameters.fade if self._panic is None else 0.0
         frame = self._choose(parameters)
         level = self._fade_to(0.0 if parameters.blackout else 1.0, fade) * parameters.brightness

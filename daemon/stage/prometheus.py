@@ -1,4 +1,4 @@
-"""The show's state as Prometheus text, read off the same status that the page shows."""
+"""The status of a show as Prometheus text, from the same dict that the page shows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,13 +10,13 @@ from prometheus_client.registry import Collector
 _GAUGES = {
     "fps": ("streamflow_rendered_fps", "Distinct pictures a second from the renderer"),
     "output_fps": ("streamflow_output_fps", "Rate of the output clock"),
-    "latency_ms": ("streamflow_latency_milliseconds", "Median from capture to the tick it is first shown"),
+    "latency_ms": ("streamflow_latency_milliseconds", "Median time from capture to the first tick with the picture"),
 }
 _COUNTERS = {
     "rendered": ("streamflow_rendered_pictures", "Pictures from the renderer"),
     "ticks": ("streamflow_ticks", "Ticks of the output clock"),
-    "missed_ticks": ("streamflow_missed_ticks", "Ticks that could not be sent in time"),
-    "abandoned_bridges": ("streamflow_abandoned_bridges", "Bridges whose calls never came back"),
+    "missed_ticks": ("streamflow_missed_ticks", "Ticks that were skipped because the clock was late"),
+    "abandoned_bridges": ("streamflow_abandoned_bridges", "Bridge threads that were replaced"),
 }
 
 
@@ -39,7 +39,7 @@ class _Status(Collector):
         )
         yield GaugeMetricFamily(
             "streamflow_low_latency",
-            "1 while one picture is finished before the next begins",
+            "1 in low-latency mode",
             value=float(renderer.get("pacing") == "low latency"),
         )
         yield GaugeMetricFamily(
@@ -48,7 +48,7 @@ class _Status(Collector):
 
 
 def prometheus_text(status: dict[str, Any]) -> bytes:
-    """Prometheus text format 0.0.4."""
+    """Return the status in Prometheus text format 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Status(status))
     return generate_latest(registry)

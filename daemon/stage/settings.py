@@ -1,4 +1,4 @@
-"""`Settings`: what is fixed for an evening: addresses, sizes, rates, folders. What a performer turns is a parameter."""
+"""`Settings`: addresses, sizes, rates and folders that stay fixed during a show. Everything live is a parameter."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,12 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The show's fixed points. Everything listens on loopback unless an address says otherwise."""
+    """Settings of one show. Every port is on loopback by default."""
 
     source: str = "card:"
     sinks: tuple[str, ...] = ("zmq:tcp://127.0.0.1:5556",)
     output_size: tuple[int, int] = (256, 256)
-    """Width and height in pixels, constant all evening: Resolume binds a clip by name and size."""
+    """Width and height in pixels, constant during a show: Resolume binds a clip by name and size."""
     fps: float = 30.0
     osc: Address | None = field(default_factory=lambda: Address("127.0.0.1", 9000))
     osc_feedback: tuple[Address, ...] = ()
@@ -34,9 +34,9 @@ class Settings:
     state: Path | None = None
     safe_picture: Path | None = None
     threads: int | None = None
-    """Of the renderer's on a CPU; None leaves it to the accelerator."""
+    """Threads of the renderer on a CPU; None leaves the number to the accelerator."""
     gpu_share: float | None = None
-    """How much of the device's memory and time the renderer may take, above 0; None is all of it."""
+    """Share of the device's memory and time for the renderer, above 0; None is all of it."""
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` if two bridges claim the same port, file or folder."""
@@ -45,18 +45,18 @@ class Settings:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """``640x480`` to (640, 480)."""
+    """Return (640, 480) for ``640x480``. Raises `SettingsError`."""
     try:
         return schemes.parse_size(text)
     except ValueError as error:
-        raise SettingsError(f"a size is {error}; {text!r} stands there") from error
+        raise SettingsError(f"a size is {error}; {text!r} was given") from error
 
 
 def parse_address(text: str) -> Address | None:
-    """``9000`` (loopback), ``0.0.0.0:9000`` or ``off`` (None)."""
+    """Return the address of ``9000`` (on loopback) or ``0.0.0.0:9000``; None for ``off``. Raises `SettingsError`."""
     if text.lower() == "off":
         return None
     host, _, port = text.rpartition(":")
     if port.isascii() and port.isdigit() and int(port) <= 65535:
         return Address(host.strip("[]") or "127.0.0.1", int(port))
-    raise SettingsError(f"a port, HOST:PORT or 'off' is expected; {text!r} stands there")
+    raise SettingsError(f"a port, HOST:PORT or 'off' is expected; {text!r} was given")

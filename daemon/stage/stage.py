@@ -128,7 +128,7 @@ class Stage:
             self._output_thread.start()
             self.bridges.source.start()
             for bridge in (*self.bridges.sinks, self.bridges.source):
-                bridge.opened(FIRST_OPENING)
+                bridge.wait_until_open(FIRST_OPENING)
         except StreamflowError:
             self.stop()
             raise
@@ -140,7 +140,7 @@ class Stage:
         """What listens where, a line each, for whoever started the show."""
         lines = [f"pictures from {_place(self.bridges.source)}"]
         lines += [f"pictures to {_place(sink)}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
-        lines += [f"{control.name} on {control.place}" for control in self._controls]
+        lines += [f"{control.name} on {control.address}" for control in self._controls]
         return lines
 
     def keep(self, stop: threading.Event) -> None:
@@ -152,7 +152,7 @@ class Stage:
             now = self.clock.now()
             # After Ctrl-Z and fg all calls look late: they have until the next round to come back.
             if now - looked < 4 * HOUSEKEEPING * NS:
-                self.bridges.look()
+                self.bridges.replace_stuck()
             looked = now
 
     def stop(self) -> None:

@@ -1,6 +1,6 @@
-"""`StateFile`: what every parameter was when the show last ran, so that it comes back as it was, even after a crash.
+"""`StateFile`: keeps every parameter on disk, so that a show continues as it was, even after a crash.
 
-JSON, one value an address, written whole or not at all and once a second at most.
+The file is JSON with one value per address. It is written atomically, at most once per second.
 """
 
 import json
@@ -18,23 +18,24 @@ from presets.parameter_table import PARAMETERS, Value
 log = logging.getLogger("state")
 
 INTERVAL = 1.0
-"""Seconds between two writes at least: a fader in motion must not wear the disk out."""
+"""Least seconds between two writes. A moving fader must not wear the disk out."""
 
 MOST_BYTES = 256 * 1024
+"""Largest file that is read."""
 
 _VERSION = 1
 
 
 def default_state_path() -> Path:
-    """Where this platform keeps the state of programs."""
+    """Return the path of the state file in the state folder of this platform."""
     return Path(platformdirs.user_state_dir("streamflow-live", appauthor=False)) / "state.json"
 
 
 class StateFile:
-    """One show's state on the disk. Used by one thread, which may wait for the disk."""
+    """State of one show on the disk. For one thread, which may wait for the disk."""
 
     def __init__(self, path: Path | None = None, now: Callable[[], float] = time.monotonic) -> None:
-        """`now` gives seconds on a monotonic clock."""
+        """`now` returns seconds on a monotonic clock."""
         self.path = path or default_state_path()
         self._now = now
         self._written: dict[str, Value] | None = None
@@ -42,20 +43,20 @@ class StateFile:
         self._failing = False
 
     def restore(self) -> dict[str, Value]:
-        """The values by address as the last show left them; empty where there was none.
+        """Return the values of the last show by address; empty if there was none.
 
-        A damaged file is moved aside, and an entry that this version does not know is skipped; the log says so.
+        A damaged file is moved aside, and an unknown parameter is skipped. Both are logged.
         """
         try:
             if self.path.exists() and not self.path.is_file():
-                log.warning("%s: it is no plain file, so no state is read: the defaults play", self.path)
+                log.warning("%s: it is no regular file. Starting with the defaults.", self.path)
                 return {}
             with self.path.open("rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except FileNotFoundError:
             return {}
         except OSError as error:
-            log.warning("%s: the last show's state can't be read, the defaults play: %s", self.path, error.strerror)
+            log.warning("%s: it can't be read: %s. Starting with the defaults.", self.path, error.strerror)
             return {}
         try:
             entries = _entries(data)
@@ -67,16 +68,16 @@ class StateFile:
             try:
                 values[address] = PARAMETERS[address].coerce(value)
             except KeyError:
-                log.info("%s: %.60r is no parameter of this version; skipped", self.path, address)
+                log.info("%s: skipping %.60r, which is no parameter of this version", self.path, address)
             except ParameterRefused as refusal:
-                log.warning("%s: %s: %s; its default plays", self.path, address, refusal)
+                log.warning("%s: %s: %s. Starting with its default.", self.path, address, refusal)
         return values
 
     def save_if_changed(self, values: Mapping[str, Value], at_once: bool = False) -> bool:
-        """Write `values` if they differ from what was written; True if they were.
+        """Write `values` if they differ from those in the file. Return True if they were written.
 
-        Within a second of the last try nothing is written, unless `at_once` (the show is stopping). A disk that is
-        full or gone is told once, and tried again.
+        Within a second of the last attempt nothing is written, unless `at_once` (when the show stops). A full or
+        missing disk is logged once and tried again.
         """
         now = self._now()
         if values == self._written or (now - self._tried_at < INTERVAL and not at_once):
@@ -87,9 +88,7 @@ class StateFile:
             write_atomically(self.path, json.dumps({"version": _VERSION, "values": kept}, indent=1).encode())
         except OSError as error:
             if not self._failing:
-                log.error(
-                    "%s: the show's state can't be kept: %s; the show goes on", self.path, error.strerror or error
-                )
+                log.error("%s: the state can't be saved: %s. The show continues.", self.path, error.strerror or error)
             self._failing = True
             return False
         self._written, self._failing = kept, False
@@ -100,9 +99,14 @@ class StateFile:
         try:
             self.path.replace(aside)
         except OSError as error:
-            log.warning("%s: %s, and it can't be moved aside: %s; the defaults play", self.path, damage, error.strerror)
+            log.warning(
+                "%s: %s, and it can't be moved aside: %s. Starting with the defaults.",
+                self.path,
+                damage,
+                error.strerror,
+            )
         else:
-            log.warning("%s: %s; it is now %s, and the defaults play", self.path, damage, aside.name)
+            log.warning("%s: %s. Moved it to %s. Starting with the defaults.", self.path, damage, aside.name)
 
 
 class _Damaged(Exception):
@@ -110,7 +114,7 @@ class _Damaged(Exception):
 
 
 def _entries(data: bytes) -> dict[str, object]:
-    """The values of a state file, not yet checked one by one. Raises `_Damaged`."""
+    """Return the values of a state file, not coerced yet. Raises `_Damaged`."""
     if len(data) > MOST_BYTES:
         raise _Damaged(f"it is larger than {MOST_BYTES // 1024} KiB")
     try:

@@ -1,4 +1,4 @@
-"""A parameter store for the tests of several rooms."""
+"""Fixtures: a preset library and a parameter store."""
 
 from pathlib import Path
 

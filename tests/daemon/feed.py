@@ -1,4 +1,4 @@
-"""The source of a show in a test's hands."""
+"""`Feed`: a source of a show that a test controls."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Picture = NDArray[np.uint8]
 
 
 class Feed:
-    """A sender of pictures over ZeroMQ: a still that stands, until a test lets it move."""
+    """A ZeroMQ sender of frames: one still frame, which a test can move."""
 
     def __init__(self, side: int) -> None:
         self.address = f"tcp://127.0.0.1:{free_port()}"
@@ -34,7 +34,7 @@ class Feed:
 
     @contextmanager
     def moving(self) -> Iterator[None]:
-        """Another picture sixty times a second, of little difference, and the still again at the end."""
+        """Send sixty slightly different frames per second, and the still frame at the end."""
         over = threading.Event()
 
         def move() -> None:

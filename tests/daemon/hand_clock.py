@@ -1,8 +1,8 @@
-"""A clock that tests turn by hand."""
+"""A clock that tests set by hand."""
 
 
 class HandClock:
-    """Sleeping moves it to the moment slept until, or further by what `late` holds for that sleep."""
+    """Clock that `sleep_until` sets to that moment, plus the delay that `late` has for this sleep."""
 
     def __init__(self) -> None:
         self.time = 1_000_000_000

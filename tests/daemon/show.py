@@ -1,4 +1,4 @@
-"""A real show in a child process, on ports that were free a moment ago, and all that a test does to it from outside."""
+"""`Show`: a real show in a child process, controlled from outside as a user would."""
 
 import contextlib
 import json
@@ -26,13 +26,13 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 def until(condition: Callable[[], Any], seconds: float = 100.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.02)
     return result
 
 
 class Show:
-    """``with Show(folder, "--source", "card:") as show``: started, and stopped with SIGTERM at the end."""
+    """Starts a show with ``with Show(folder, "--source", "card:") as show``, and stops it with SIGTERM at the end."""
 
     def __init__(
         self, folder: Path, *arguments: str, model: str = "echo", fps: float = 30, fresh: bool = False
@@ -80,7 +80,7 @@ class Show:
         self._context.destroy(linger=0)
 
     def end(self) -> int:
-        """SIGTERM, and the exit status."""
+        """Send SIGTERM and return the exit status."""
         self.process.terminate()
         try:
             return self.process.wait(15)
@@ -90,7 +90,7 @@ class Show:
             raise
 
     def ask(self, request: dict[str, Any], timeout: int = 2000) -> dict[str, Any] | None:
-        """A ZeroMQ control request; None where nobody answers."""
+        """Send a ZeroMQ control request and return the reply; None if there is none in time."""
         with contextlib.closing(self._context.socket(zmq.REQ)) as asker:
             asker.linger = 0
             asker.connect(f"tcp://127.0.0.1:{self.control_port}")
@@ -112,24 +112,24 @@ class Show:
         return answer
 
     def frames(self, seconds: float = 100.0) -> Iterator[tuple[dict[str, Any], NDArray[np.uint8]]]:
-        """Pictures as a reader gets them, for at most so long."""
+        """Yield the frames that a reader gets, for at most so many seconds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._frames.poll(1000):
                 header, pixels = self._frames.recv_multipart()
                 meta = json.loads(header)
                 yield meta, np.frombuffer(pixels, dtype=meta["dtype"]).reshape(meta["shape"])
-        raise AssertionError(f"no such picture within {seconds} s\n{self.log.read_text()[-3000:]}")
+        raise AssertionError(f"no such frame within {seconds} s\n{self.log.read_text()[-3000:]}")
 
     def picture(
         self, wanted: Callable[[dict[str, Any], NDArray[np.uint8]], object]
     ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-        """The first picture that is wanted."""
+        """Return the first frame for which `wanted` is true."""
         return next((meta, pixels) for meta, pixels in self.frames() if wanted(meta, pixels))
 
     @contextlib.contextmanager
     def every_tick(self) -> Iterator[list[tuple[int, int, bool]]]:
-        """Number, index and whether there is light, of every picture that comes to a reader of its own meanwhile."""
+        """Record tick, index and whether it is lit of every frame, with a reader of its own."""
         ticks: list[tuple[int, int, bool]] = []
         over = threading.Event()
 

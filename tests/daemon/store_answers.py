@@ -1,4 +1,4 @@
-"""What tests of the parameter store have in common: a surface, a file of a look, an answer told apart."""
+"""Helpers for tests of the parameter store."""
 
 from io_bridges.show_control import ControlReply
 from presets.library import Library

@@ -1,4 +1,4 @@
-"""Bridges that hang for ever, in their places."""
+"""Bridges that hang are replaced, but not without end."""
 
 import threading
 import time
@@ -19,12 +19,12 @@ from presets.errors import BridgeError
 def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.005)
 
 
 class Disk:
-    """A sink whose writes hang while it is `stuck`; it can't be opened twice at once."""
+    """A sink whose writes hang until `stuck` is set."""
 
     stuck = threading.Event()
     users = 0
@@ -46,7 +46,7 @@ class Disk:
         return {}
 
 
-def test_threads_do_not_pile_up_behind_a_sink_that_hangs_and_it_writes_again_once_it_can() -> None:
+def test_hung_sink_threads_are_bounded() -> None:
     clock = HandClock()
     made: list[SinkThread] = []
 
@@ -54,26 +54,26 @@ def test_threads_do_not_pile_up_behind_a_sink_that_hangs_and_it_writes_again_onc
         made.append(SinkThread("disk:", Disk(), clock, 8, 8, 25.0))
         return made[-1]
 
-    row = BridgeSet(
+    bridges = BridgeSet(
         lambda: SourceThread("none:", EmptySource(), clock, Mailbox(), lambda: (8, 8)),
         [make_sink],
     )
-    row.sinks[0].start()
+    bridges.sinks[0].start()
     picture = (RenderedFrame(np.zeros((8, 8, 3), np.uint8), 1, 1, 1, 1), Tick(0, 0, False))
     for _ in range(3 * MOST_HUNG):
-        row.outlets[0].put(picture)
-        until(lambda: row.sinks[0]._called_at is not None)
+        bridges.outlets[0].put(picture)
+        until(lambda: bridges.sinks[0]._called_at is not None)
         clock.time += 6 * NS
-        row.look()
-    assert row.abandoned == MOST_HUNG
+        bridges.replace_stuck()
+    assert bridges.abandoned == MOST_HUNG
     assert len(made) == MOST_HUNG + 1
     Disk.stuck.set()
     for thread in made[:-1]:
         thread.join(20)
     written = Disk.written
-    row.outlets[0].put(picture)
+    bridges.outlets[0].put(picture)
     until(lambda: Disk.written > written)
-    row.look()
-    assert len(made) == MOST_HUNG + 1, "the last one is well again"
-    row.sinks[0].stop()
-    row.sinks[0].join(20)
+    bridges.replace_stuck()
+    assert len(made) == MOST_HUNG + 1, "the last one works again"
+    bridges.sinks[0].stop()
+    bridges.sinks[0].join(20)

@@ -1,4 +1,4 @@
-"""Bridges that fail, hang and come back, on real threads."""
+"""Bridges that fail, hang and recover, on real threads."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from presets.errors import BridgeError
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.005)
 
 
@@ -27,7 +27,7 @@ def frame(index: int, width: int = 64, height: int = 48) -> Frame:
 
 
 class Camera:
-    """A source that does as it is told, and notes on which threads it was called."""
+    """A source that follows a script and records the threads that call it."""
 
     def __init__(self, *script: Frame | Exception | threading.Event | None) -> None:
         self.script = list(script)
@@ -63,14 +63,14 @@ class Camera:
         return {"kind": "camera"}
 
 
-def source_of(camera: Camera, clock: HandClock | SystemClock) -> tuple[SourceThread, Mailbox[Frame]]:
+def source_thread(camera: Camera, clock: HandClock | SystemClock) -> tuple[SourceThread, Mailbox[Frame]]:
     newest: Mailbox[Frame] = Mailbox()
     return SourceThread("camera:", camera, clock, newest, lambda: (32, 32)), newest
 
 
-def test_pictures_are_fitted_to_the_wanted_size_on_the_sources_own_thread() -> None:
+def test_frames_are_fitted_on_the_source_thread() -> None:
     camera = Camera(frame(1), frame(2))
-    thread, newest = source_of(camera, SystemClock())
+    thread, newest = source_thread(camera, SystemClock())
     thread.start()
     until(lambda: newest.peek()[1] == 2)
     thread.stop()
@@ -83,9 +83,9 @@ def test_pictures_are_fitted_to_the_wanted_size_on_the_sources_own_thread() -> N
     assert (camera.opened, camera.closed) == (1, 1)
 
 
-def test_a_source_that_fails_is_closed_counted_and_opened_again() -> None:
+def test_failed_source_is_reopened() -> None:
     camera = Camera(frame(1), BridgeError("the cable came out"), frame(2))
-    thread, newest = source_of(camera, SystemClock())
+    thread, newest = source_thread(camera, SystemClock())
     thread.start()
     until(lambda: newest.peek()[1] == 2)
     thread.stop()
@@ -95,38 +95,38 @@ def test_a_source_that_fails_is_closed_counted_and_opened_again() -> None:
     assert thread.status()["failure"] == "", "it is open again"
 
 
-def test_a_first_opening_that_fails_is_told_to_who_started_the_show() -> None:
+def test_first_failed_opening_raises() -> None:
     camera = Camera()
     camera.refuses_to_open = 1
-    thread, _ = source_of(camera, SystemClock())
+    thread, _ = source_thread(camera, SystemClock())
     thread.start()
     with pytest.raises(BridgeError, match="not plugged in"):
-        thread.opened(10)
+        thread.wait_until_open(10)
     thread.join(10)
     assert not thread.is_alive()
     assert camera.closed == 1
 
 
-def test_a_call_that_does_not_come_back_is_overdue_by_the_clock() -> None:
+def test_hung_call_is_trouble() -> None:
     stuck = threading.Event()
     camera = Camera(frame(1), stuck)
     clock = HandClock()
-    thread, newest = source_of(camera, clock)
+    thread, newest = source_thread(camera, clock)
     thread.start()
     until(lambda: newest.peek()[1] == 1 and not camera.script)
     assert not thread.trouble
     clock.time += 6 * NS
-    until(lambda: "not come back" in thread.trouble)
+    until(lambda: "does not return" in thread.trouble)
     thread.stop()
     stuck.set()
     thread.join(10)
     assert not thread.trouble
 
 
-def test_a_first_opening_that_nobody_waits_for_is_tried_again() -> None:
+def test_opening_is_tried_again() -> None:
     camera = Camera(frame(1))
     camera.refuses_to_open = 2
-    thread, newest = source_of(camera, SystemClock())
+    thread, newest = source_thread(camera, SystemClock())
     thread.start()
     until(lambda: newest.peek()[1] == 1)
     assert thread.status()["failures"] == 2
@@ -135,14 +135,14 @@ def test_a_first_opening_that_nobody_waits_for_is_tried_again() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_a_defect_ended_is_in_trouble_and_one_that_was_stopped_is_not() -> None:
+def test_crashed_thread_is_trouble() -> None:
     defective, sound = Camera(ZeroDivisionError("a defect")), Camera()
-    broken, _ = source_of(defective, SystemClock())
-    stopped, _ = source_of(sound, SystemClock())
-    assert not broken.trouble, "it has not begun"
+    broken, _ = source_thread(defective, SystemClock())
+    stopped, _ = source_thread(sound, SystemClock())
+    assert not broken.trouble, "it has not started"
     for thread in (broken, stopped):
         thread.start()
-    until(lambda: "defect" in broken.trouble)
+    until(lambda: "crashed" in broken.trouble)
     assert defective.closed == 1
     stopped.stop()
     stopped.join(10)
@@ -150,7 +150,7 @@ def test_a_thread_that_a_defect_ended_is_in_trouble_and_one_that_was_stopped_is_
 
 
 class Screen:
-    """A sink that notes what it is given."""
+    """A sink that records what it gets."""
 
     def __init__(self) -> None:
         self.size: tuple[int, int, float] | None = None
@@ -173,11 +173,11 @@ def rendered(index: int, side: int) -> RenderedFrame:
     return RenderedFrame(np.zeros((side, side, 3), dtype=np.uint8), index, index, 5, 9)
 
 
-def test_a_sink_gets_the_size_it_was_promised_and_a_held_picture_is_scaled_once() -> None:
+def test_held_picture_is_scaled_once() -> None:
     screen = Screen()
     thread = SinkThread("screen:", screen, SystemClock(), 32, 16, 25.0)
     thread.start()
-    thread.opened(10)
+    thread.wait_until_open(10)
     held = rendered(1, 64)
     for tick in range(2):
         thread.newest.put((held, Tick(tick, 0, tick > 0)))
@@ -191,7 +191,7 @@ def test_a_sink_gets_the_size_it_was_promised_and_a_held_picture_is_scaled_once(
     assert screen.size == (32, 16, 25.0)
 
 
-def test_a_picture_of_the_right_size_is_not_touched() -> None:
+def test_picture_of_the_right_size_is_passed_on() -> None:
     screen = Screen()
     thread = SinkThread("screen:", screen, SystemClock(), 64, 64, 25.0)
     thread.start()

@@ -1,4 +1,4 @@
-"""Pictures of one network call, and when each is on air."""
+"""Times at which the pictures of one network call are shown."""
 
 import numpy as np
 from hand_clock import HandClock
@@ -24,13 +24,13 @@ class Rig:
             self.spread.put(picture(index), place, len(indices))
 
     def shown(self, after: float = 0.0) -> int | None:
-        """The index on air once so many periods have passed."""
+        """Return the index on air after so many periods."""
         self.clock.time += round(after * PERIOD)
         frame = self.spread.peek()
         return None if frame is None else frame.index
 
 
-def test_what_comes_alone_is_shown_at_once_and_held() -> None:
+def test_single_picture_is_shown_immediately() -> None:
     rig = Rig()
     assert rig.shown() is None
     for index in range(3):
@@ -39,7 +39,7 @@ def test_what_comes_alone_is_shown_at_once_and_held() -> None:
         assert rig.shown(after=1) == index
 
 
-def test_what_comes_together_is_shown_one_after_another_until_the_next_call() -> None:
+def test_pictures_of_one_call_are_spread() -> None:
     rig = Rig()
     rig.burst(0, 1, 2, 3)
     rig.shown(after=1)
@@ -47,7 +47,7 @@ def test_what_comes_together_is_shown_one_after_another_until_the_next_call() ->
     assert [rig.shown(after) for after in (0, 0.2, 0.1, 0.2, 0.26, 0.2)] == [4, 4, 5, 6, 7, 7]
 
 
-def test_the_next_call_overtakes_what_still_waits() -> None:
+def test_next_call_drops_what_waits() -> None:
     rig = Rig()
     rig.burst(0, 1)
     rig.shown(after=1)
@@ -58,7 +58,7 @@ def test_the_next_call_overtakes_what_still_waits() -> None:
     assert rig.shown(after=5) == 4
 
 
-def test_the_first_call_and_one_after_a_rest_show_their_last_at_once() -> None:
+def test_no_spread_after_a_pause() -> None:
     rig = Rig()
     rig.burst(0, 1)
     assert rig.shown() == 1
@@ -67,7 +67,7 @@ def test_the_first_call_and_one_after_a_rest_show_their_last_at_once() -> None:
     assert rig.shown() == 3
 
 
-def test_what_waits_is_bounded() -> None:
+def test_waiting_pictures_are_bounded() -> None:
     rig = Rig()
     rig.burst(0)
     rig.shown(after=1)

@@ -1,3 +1,5 @@
+"""The output clock: choice, fades and times of the pictures that go out."""
+
 import itertools
 
 import numpy as np
@@ -20,7 +22,7 @@ def picture(index: int, value: int = 200, revision: int = 0) -> RenderedFrame:
 
 
 class Show:
-    """An output clock at 25 Hz with everything around it in reach."""
+    """An output clock at 25 Hz, its inputs and one outlet."""
 
     def __init__(self) -> None:
         self.clock = HandClock()
@@ -48,7 +50,7 @@ class Show:
         return self.out[-1][0]
 
 
-def test_the_slate_is_on_air_until_the_first_picture_and_a_picture_is_held() -> None:
+def test_slate_then_held_picture() -> None:
     show = Show()
     assert show.tick().index == -1
     show.rendered.put(picture(7))
@@ -59,7 +61,7 @@ def test_the_slate_is_on_air_until_the_first_picture_and_a_picture_is_held() -> 
     assert [tick.index for _, tick in show.out] == [0, 1, 2]
 
 
-def test_freeze_holds_while_newer_pictures_come() -> None:
+def test_freeze_holds_the_picture() -> None:
     show = Show()
     show.rendered.put(picture(1))
     show.tick()
@@ -76,7 +78,7 @@ def test_freeze_at_start_holds_the_first_picture() -> None:
         assert show.tick().index == 1
 
 
-def test_blackout_fades_over_its_time_and_comes_back() -> None:
+def test_blackout_fades_both_ways() -> None:
     show = Show()
     show.rendered.put(picture(1, value=200))
     levels = [int(show.tick(blackout=True, fade=0.2).pixels[0, 0, 0]) for _ in range(6)]
@@ -88,13 +90,13 @@ def test_blackout_fades_over_its_time_and_comes_back() -> None:
     assert back[-1] == 200
 
 
-def test_blackout_without_a_fade_is_a_cut() -> None:
+def test_blackout_without_fade_cuts() -> None:
     show = Show()
     show.rendered.put(picture(1, value=200))
     assert not show.tick(blackout=True).pixels.any()
 
 
-def test_brightness_is_the_master_fader_and_full_brightness_costs_no_copy() -> None:
+def test_full_brightness_makes_no_copy() -> None:
     show = Show()
     full = picture(1, value=200)
     show.rendered.put(full)
@@ -104,19 +106,19 @@ def test_brightness_is_the_master_fader_and_full_brightness_costs_no_copy() -> N
     assert show.tick() is once, "a held picture is faded once"
 
 
-def test_panic_shows_the_safe_picture_until_one_with_the_restored_parameters_comes() -> None:
+def test_panic_holds_the_safe_picture() -> None:
     show = Show()
     show.rendered.put(picture(1, revision=5))
     show.tick()
     show.output.panic(6)
     assert show.tick().index == -2
     show.rendered.put(picture(2, revision=5))
-    assert show.tick().index == -2, "a picture with the parameters that caused the panic stays off air"
+    assert show.tick().index == -2, "a picture from before the panic is not shown"
     show.rendered.put(picture(3, revision=6))
     assert show.tick().index == 3
 
 
-def test_panic_cuts_out_of_a_blackout_however_long_the_fade() -> None:
+def test_panic_cuts_out_of_a_blackout() -> None:
     show = Show()
     show.rendered.put(picture(1, revision=5))
     assert not show.tick(blackout=True, fade=0.0).pixels.any()
@@ -125,16 +127,16 @@ def test_panic_cuts_out_of_a_blackout_however_long_the_fade() -> None:
     assert not show.tick(blackout=True, fade=0.0).pixels.any()
     show.output.panic(7)
     show.rendered.put(picture(2, value=200, revision=7))
-    assert show.tick(blackout=False, fade=30.0).pixels[0, 0, 0] == 200, "also where the renderer is quicker than a tick"
+    assert show.tick(blackout=False, fade=30.0).pixels[0, 0, 0] == 200, "also if the renderer is faster than a tick"
 
 
-def test_panic_works_with_no_renderer_at_all() -> None:
+def test_panic_without_a_renderer() -> None:
     show = Show()
     show.output.panic(1)
     assert show.tick().index == -2
 
 
-def test_deadlines_are_absolute_and_a_late_tick_drifts_nothing() -> None:
+def test_late_tick_does_not_drift() -> None:
     show = Show()
     show.stop_after = 8
     show.clock.late = {3: PERIOD // 2}
@@ -144,7 +146,7 @@ def test_deadlines_are_absolute_and_a_late_tick_drifts_nothing() -> None:
     assert show.output.missed == 0
 
 
-def test_ticks_missed_in_a_long_stall_are_counted_and_not_sent_in_a_burst() -> None:
+def test_missed_ticks_are_counted() -> None:
     show = Show()
     show.stop_after = 6
     show.clock.late = {2: 10 * PERIOD + PERIOD // 2}
@@ -153,10 +155,10 @@ def test_ticks_missed_in_a_long_stall_are_counted_and_not_sent_in_a_burst() -> N
     steps = [(later - earlier) // PERIOD for earlier, later in itertools.pairwise(due)]
     assert steps == [1, 1, 10, 1, 1]
     assert show.output.missed == 9
-    assert all((moment - due[0]) % PERIOD == 0 for moment in due), "it goes on in phase"
+    assert all((moment - due[0]) % PERIOD == 0 for moment in due), "it continues in phase"
 
 
-def test_the_delay_is_measured_once_a_picture() -> None:
+def test_delay_counts_once_per_picture() -> None:
     show = Show()
     show.rendered.put(picture(1))
     show.tick()

@@ -1,4 +1,4 @@
-"""What the loading slate says can be read, also where it is a whole sentence."""
+"""The text on the loading slate is readable, also if it is a whole sentence."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ REASON = (
 )
 
 
-def test_a_sentence_goes_over_several_lines_and_a_short_word_over_one() -> None:
+def test_long_text_is_wrapped() -> None:
     assert _lines("starting") == ["starting"]
     lines = _lines(REASON)
     assert " ".join(lines) == REASON
@@ -22,7 +22,7 @@ def test_a_sentence_goes_over_several_lines_and_a_short_word_over_one() -> None:
     assert len(endless) <= LINES
 
 
-def test_the_slate_changes_with_what_it_says_and_a_picture_of_ones_own_does_not(tmp_path: Path) -> None:
+def test_slate_shows_text_and_own_picture_does_not(tmp_path: Path) -> None:
     slates = SlateFrames((256, 256))
     before, _ = slates.loading.peek()
     slates.show(REASON, 0.0)
@@ -31,7 +31,7 @@ def test_the_slate_changes_with_what_it_says_and_a_picture_of_ones_own_does_not(
     assert after is not None
     changed = np.abs(after.host_pixels().astype(int) - before.host_pixels()).max(axis=2) > 30
     rows = np.flatnonzero(changed.any(axis=1))
-    assert rows[-1] - rows[0] > 50, "several lines of it"
+    assert rows[-1] - rows[0] > 50, "several lines of text"
     picture = tmp_path / "own.png"
     cv2.imwrite(str(picture), np.full((64, 64, 3), 90, np.uint8))
     own = SlateFrames((256, 256), picture)

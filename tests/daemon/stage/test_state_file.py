@@ -1,4 +1,4 @@
-"""The state file: what was, comes back; what is damaged steps aside."""
+"""The state file: values are restored, a damaged file is moved aside."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ VALUES: dict[str, Value] = {address: parameter.default for address, parameter in
 
 
 class Hand:
-    """A clock turned by hand."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.at = 100.0
@@ -36,7 +36,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "state.json"
 
 
-def test_everything_comes_back(path: Path) -> None:
+def test_round_trip(path: Path) -> None:
     assert StateFile(path).restore() == {}
     assert StateFile(path).save_if_changed(VALUES)
     restored = StateFile(path).restore()
@@ -44,7 +44,7 @@ def test_everything_comes_back(path: Path) -> None:
     assert {address: type(value) for address, value in restored.items()} == {a: type(v) for a, v in VALUES.items()}
 
 
-def test_it_writes_changes_only_and_once_a_second(path: Path) -> None:
+def test_changes_are_written_once_a_second(path: Path) -> None:
     now = Hand()
     state = StateFile(path, now)
     assert state.save_if_changed(VALUES)
@@ -61,7 +61,7 @@ def test_it_writes_changes_only_and_once_a_second(path: Path) -> None:
     assert state.save_if_changed(moved, at_once=True)
 
 
-def test_what_is_kept_is_a_copy(path: Path) -> None:
+def test_written_values_are_a_copy(path: Path) -> None:
     now = Hand()
     state = StateFile(path, now)
     values = dict(VALUES)
@@ -87,16 +87,16 @@ def test_what_is_kept_is_a_copy(path: Path) -> None:
     ],
     ids=range(10),
 )
-def test_a_damaged_file_steps_aside(path: Path, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_file_is_moved_aside(path: Path, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     path.parent.mkdir()
     path.write_bytes(data)
     assert StateFile(path).restore() == {}
     assert [file.name for file in path.parent.iterdir()] == ["state.json.damaged"]
     assert (path.parent / "state.json.damaged").read_bytes() == data
-    assert "the defaults play" in caplog.text
+    assert "Starting with the defaults" in caplog.text
 
 
-def test_entries_of_another_version_are_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_entries_are_skipped(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     path.parent.mkdir()
     values = {"/strength": 7, "/glitter": 1, "/steps": None, "/seed": 3, "/mode": "sideways"}
@@ -107,7 +107,7 @@ def test_entries_of_another_version_are_skipped(path: Path, caplog: pytest.LogCa
     assert "sideways" in caplog.text
 
 
-def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_full_disk_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     now = Hand()
     state = StateFile(tmp_path / "file" / "state.json", now)
@@ -115,23 +115,24 @@ def test_a_disk_that_takes_nothing_is_told_once(tmp_path: Path, caplog: pytest.L
     for _ in range(3):
         assert not state.save_if_changed(VALUES)
         now.at += 2
-    assert caplog.text.count("the show goes on") == 1
+    assert caplog.text.count("The show continues") == 1
     (tmp_path / "file").unlink()
     assert state.save_if_changed(VALUES)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no path there")
-def test_a_pipe_neither_hangs_the_show_nor_is_replaced(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are POSIX")
+def test_pipe_is_left_alone(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.parent.mkdir()
     os.mkfifo(path)
     state = StateFile(path)
     assert state.restore() == {}
     assert not state.save_if_changed(VALUES)
     assert path.is_fifo()
-    assert caplog.text.count("no plain file") == 2
+    assert "no regular file" in caplog.text
+    assert "the state can't be saved" in caplog.text
 
 
-def test_the_default_place_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_default_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_state_path().name == "state.json"
     assert default_state_path().parent.name == "streamflow-live"

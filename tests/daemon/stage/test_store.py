@@ -1,4 +1,4 @@
-"""The parameter store: what every surface turns, what it answers, and who hears of it."""
+"""The parameter store: changes, replies and subscriptions."""
 
 import logging
 
@@ -14,16 +14,16 @@ from presets.parameter_table import PARAMETERS, Value, flatten, snapshot
 from presets.parameters import Parameters
 
 
-def test_it_is_a_desk(store: ParameterStore) -> None:
-    desk: ShowControl = store
-    assert desk.parameters == PARAMETERS
-    assert set(desk.actions) == {action.address for action in ACTIONS}
-    assert desk.values() == flatten(Parameters())
-    assert "fire" in desk.preset_names()
+def test_store_is_a_show_control(store: ParameterStore) -> None:
+    control: ShowControl = store
+    assert control.parameters == PARAMETERS
+    assert set(control.actions) == {action.address for action in ACTIONS}
+    assert control.values() == flatten(Parameters())
+    assert "fire" in control.preset_names()
 
 
 @pytest.mark.parametrize("address", PARAMETERS)
-def test_every_parameter_can_be_set_and_reaches_the_snapshot(store: ParameterStore, address: str) -> None:
+def test_every_parameter_reaches_the_snapshot(store: ParameterStore, address: str) -> None:
     parameter = PARAMETERS[address]
     if address == "/preset":
         sent: Value = "fire"
@@ -46,7 +46,7 @@ def test_every_parameter_can_be_set_and_reaches_the_snapshot(store: ParameterSto
         assert getattr(parameters, parameter.key) == sent
 
 
-def test_the_answer_says_what_was_taken(store: ParameterStore) -> None:
+def test_reply_names_the_coerced_value(store: ParameterStore) -> None:
     assert store.apply("/strength", [7], OSC) == ControlReply("/strength", True, 1.0, "the maximum is 1; set to 1.0")
     assert store.apply("/strength", ["-1"], OSC) == ControlReply("/strength", True, 0.0, "the minimum is 0; set to 0.0")
     assert store.apply("/width", [100], OSC) == ControlReply("/width", True, 96, "it goes in steps of 32; set to 96")
@@ -57,40 +57,40 @@ def test_the_answer_says_what_was_taken(store: ParameterStore) -> None:
     assert "cut" in store.apply("/negative_prompt", ["x" * 2000], OSC).note
 
 
-def test_a_value_that_is_there_already_makes_no_revision(store: ParameterStore) -> None:
+def test_same_value_makes_no_revision(store: ParameterStore) -> None:
     store.apply("/strength", [0.25], OSC)
     before = store.snapshot()
     accepted(store.apply("/strength", [0.25], OSC))
     assert store.snapshot() is before
 
 
-def test_the_snapshot_is_made_once_a_revision(store: ParameterStore) -> None:
+def test_snapshot_is_built_once_per_revision(store: ParameterStore) -> None:
     assert store.snapshot() is store.snapshot()
     assert store.snapshot()[1] == snapshot(store.values())
 
 
-def test_how_many_values_a_parameter_takes(store: ParameterStore) -> None:
+def test_number_of_arguments(store: ParameterStore) -> None:
     accepted(store.apply("/freeze", [], OSC))
     assert store.values()["/freeze"] is True
     assert "one value is expected, none came" in refused(store.apply("/strength", [], OSC))
     assert "one value is expected, 2 came" in refused(store.apply("/strength", [0.5, 0.6], OSC))
 
 
-def test_an_unknown_address_is_answered_with_the_near_one(store: ParameterStore) -> None:
+def test_unknown_address_gets_a_suggestion(store: ParameterStore) -> None:
     assert "did you mean /strength?" in refused(store.apply("/strenght", [1], OSC))
     assert "did you mean /panic?" in refused(store.apply("/panik", [1], OSC))
     refused(store.apply("/" + "x" * 10_000, [1], OSC))
     refused(store.apply("", [1], OSC))
 
 
-def test_listeners_hear_the_newest_values_oldest_change_first(store: ParameterStore) -> None:
+def test_subscribers_get_the_newest_values(store: ParameterStore) -> None:
     woken: list[int] = []
     web = store.subscribe("web:", lambda: woken.append(1))
     for value in (0.1, 0.2, 0.3):
         store.apply("/strength", [value], OSC)
     store.apply("/seed", [5], OSC)
     store.apply("/strength", [0.4], OSC)
-    assert len(woken) == 1, "one wake until it is taken"
+    assert len(woken) == 1, "one wake-up until the changes are taken"
     assert list(web.take().items()) == [("/seed", 5), ("/strength", 0.4)]
     assert web.take() == {}
     store.apply("/seed", [6], OSC)
@@ -101,7 +101,7 @@ def test_listeners_hear_the_newest_values_oldest_change_first(store: ParameterSt
     assert len(woken) == 2
 
 
-def test_a_surface_does_not_hear_itself_but_for_what_its_look_changed(store: ParameterStore) -> None:
+def test_surface_gets_no_echo_of_itself(store: ParameterStore) -> None:
     woken: list[str] = []
     own = store.subscribe("osc:127.0.0.1:", lambda: woken.append("own"))
     other = store.subscribe("osc:10.0.0.9:", lambda: woken.append("other"))
@@ -116,14 +116,14 @@ def test_a_surface_does_not_hear_itself_but_for_what_its_look_changed(store: Par
     assert other.take() == heard | {"/preset": "ice-cells"}
 
 
-def test_an_older_change_is_not_told_after_the_surfaces_own(store: ParameterStore) -> None:
+def test_own_change_drops_an_older_one(store: ParameterStore) -> None:
     own = store.subscribe("osc:127.0.0.1:", lambda: None)
     store.apply("/strength", [0.1], "web:1")
     store.apply("/strength", [0.9], OSC)
     assert own.take() == {}, "0.1 would move the fader back from 0.9"
 
 
-def test_a_listener_whose_event_loop_closed_is_let_go(store: ParameterStore) -> None:
+def test_closed_event_loop_ends_the_subscription(store: ParameterStore) -> None:
     calls: list[int] = []
 
     def closed() -> None:
@@ -136,7 +136,7 @@ def test_a_listener_whose_event_loop_closed_is_let_go(store: ParameterStore) -> 
     assert calls == [1]
 
 
-def test_the_status_has_revisions_refusals_and_what_the_stage_tells(library: Library) -> None:
+def test_status_includes_the_stage(library: Library) -> None:
     store = ParameterStore(library, {"/preset": "fire"}, status=lambda: {"fps": 24.0})
     store.on_air = 1
     store.apply("/seed", [1], OSC)
@@ -152,7 +152,7 @@ def test_the_status_has_revisions_refusals_and_what_the_stage_tells(library: Lib
     }
 
 
-def test_refusals_are_bounded_in_memory_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_refusals_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     at = [0.0]
     refusals = Refusals(now=lambda: at[0])
     for count in range(5000):

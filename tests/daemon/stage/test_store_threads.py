@@ -1,4 +1,4 @@
-"""The store under many threads, and under whatever a network sends."""
+"""The store with many threads, and with any message that a network can send."""
 
 import threading
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def test_callbacks_run_without_the_lock(store: ParameterStore) -> None:
     assert len(seen) == 4  # panic: on_panic and the watcher (no value changed); seed: the watcher and the listener
 
 
-def test_threads_lose_no_change_and_no_revision(store: ParameterStore) -> None:
+def test_threads_lose_no_change(store: ParameterStore) -> None:
     began = store.wanted
     listener = store.subscribe("web:", lambda: None)
     heard: dict[str, Value] = {}
@@ -81,7 +81,7 @@ def test_threads_lose_no_change_and_no_revision(store: ParameterStore) -> None:
     assert parameters == snapshot(store.values())
 
 
-def test_looks_and_faders_from_many_threads_leave_a_whole_show(store: ParameterStore, library: Library) -> None:
+def test_presets_and_faders_from_many_threads(store: ParameterStore, library: Library) -> None:
     names = library.names()
     failures: list[BaseException] = []
 
@@ -100,7 +100,7 @@ def test_looks_and_faders_from_many_threads_leave_a_whole_show(store: ParameterS
                 chance.choice(acts)()
                 Parameters.model_validate(store.snapshot()[1].model_dump())
                 store.status()
-        except BaseException as failure:  # noqa: BLE001  told to the test's own thread below
+        except BaseException as failure:  # noqa: BLE001  asserted in the main thread below
             failures.append(failure)
 
     players = [threading.Thread(target=play, args=(seed,)) for seed in range(4)]
@@ -122,7 +122,7 @@ def test_looks_and_faders_from_many_threads_leave_a_whole_show(store: ParameterS
 @example(address="/prompt", arguments=["\ud800\x00"])
 @example(address="/preset", arguments=["\ud800"])
 @example(address="\ud800", arguments=[])
-def test_whatever_comes_the_show_stays_whole(quiet: ParameterStore, address: str, arguments: list[object]) -> None:
+def test_any_message_leaves_valid_parameters(quiet: ParameterStore, address: str, arguments: list[object]) -> None:
     before = quiet.snapshot()
     answer = quiet.apply(address, arguments, "fuzz")
     assert len(answer.note) < 400

@@ -1,4 +1,4 @@
-"""The store's looks and actions: loaded whole, saved as they are, and what panic goes back to."""
+"""Presets and actions of the store: loading, saving and panic."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
 
 
-def test_a_look_is_loaded_whole_in_one_revision(store: ParameterStore, library: Library) -> None:
+def test_preset_is_one_revision(store: ParameterStore, library: Library) -> None:
     store.apply("/negative_prompt", ["smoke"], OSC)
     store.apply("/prompt/4/text", ["left over"], OSC)
     store.apply("/freeze", [1], OSC)
@@ -24,11 +24,11 @@ def test_a_look_is_loaded_whole_in_one_revision(store: ParameterStore, library: 
     assert values == values | library.recall("ice-cells")
     assert values["/negative_prompt"] == ""
     assert values["/prompt/4/text"] == ""
-    assert values["/freeze"] is True, "a look leaves the evening's switches alone"
-    assert values["/width"] == 512, "a look that names no size leaves it alone"
+    assert values["/freeze"] is True, "a preset leaves freeze and blackout alone"
+    assert values["/width"] == 512, "a preset without a size leaves it alone"
 
 
-def test_a_look_that_can_not_be_had_leaves_the_one_on_air(store: ParameterStore, library: Library) -> None:
+def test_broken_preset_changes_nothing(store: ParameterStore, library: Library) -> None:
     accepted(store.apply("/preset", ["fire"], OSC))
     put(library, "broken", "strength: 2\nsteps: x\n")
     put(library, "outside", "seed: 1")
@@ -50,11 +50,11 @@ def test_a_look_that_can_not_be_had_leaves_the_one_on_air(store: ParameterStore,
     assert store.snapshot() is before
 
 
-def test_a_look_in_any_case_tells_its_own_name(store: ParameterStore) -> None:
+def test_preset_name_in_any_case(store: ParameterStore) -> None:
     assert store.apply("/preset", ["FIRE"], OSC) == ControlReply("/preset", True, "fire", "fire was loaded")
 
 
-def test_next_and_previous_go_through_the_looks(store: ParameterStore, library: Library) -> None:
+def test_next_and_previous(store: ParameterStore, library: Library) -> None:
     names = library.names()
     seen = []
     for _ in range(len(names) + 1):
@@ -65,7 +65,7 @@ def test_next_and_previous_go_through_the_looks(store: ParameterStore, library: 
     assert store.values()["/preset"] == names[-1]
 
 
-def test_it_says_which_revision_another_look_made_and_which_a_panic(store: ParameterStore) -> None:
+def test_revisions_of_preset_and_panic(store: ParameterStore) -> None:
     def stands() -> tuple[int, int, int]:
         standing = store.standing()
         assert standing.snapshot is store.snapshot()
@@ -78,16 +78,14 @@ def test_it_says_which_revision_another_look_made_and_which_a_panic(store: Param
     accepted(store.apply("/seed", [5], OSC))
     assert stands() == (4, 3, 0)
     accepted(store.apply("/save", ["mine"], OSC))
-    assert stands() == (5, 3, 0), "a look that is saved is the one that is there already"
+    assert stands() == (5, 3, 0), "a saved preset is not a new one"
     accepted(store.apply("/panic", [], OSC))
     assert stands() == (6, 3, 6)
     accepted(store.apply("/next", [], OSC))
     assert stands() == (7, 7, 6)
 
 
-def test_a_look_leaves_the_morph_as_it_is_where_its_file_does_not_name_it(
-    store: ParameterStore, library: Library
-) -> None:
+def test_preset_without_morph_leaves_it(store: ParameterStore, library: Library) -> None:
     put(library, "plain", "strength: 0.1\n")
     put(library, "slow", "strength: 0.2\nmorph: 8\n")
     accepted(store.apply("/morph", [3], OSC))
@@ -101,7 +99,7 @@ def test_a_look_leaves_the_morph_as_it_is_where_its_file_does_not_name_it(
     assert library.load("mine").values["morph"] == 8.0
 
 
-def test_save_keeps_the_look_as_it_is_now(store: ParameterStore, library: Library) -> None:
+def test_save_writes_the_current_values(store: ParameterStore, library: Library) -> None:
     accepted(store.apply("/preset", ["fire"], OSC))
     store.apply("/strength", [0.125], OSC)
     store.apply("/width", [512], OSC)
@@ -113,10 +111,10 @@ def test_save_keeps_the_look_as_it_is_now(store: ParameterStore, library: Librar
     assert not {"width", "blackout", "preset"} & saved.values.keys()
     accepted(store.apply("/strength", [0.9], OSC))
     accepted(store.apply("/panic", [], OSC))
-    assert store.values()["/strength"] == 0.125, "what was saved is now the look's own"
+    assert store.values()["/strength"] == 0.125, "panic restores what was saved"
 
 
-def test_save_keeps_what_the_looks_file_named_of_model_and_size(store: ParameterStore, library: Library) -> None:
+def test_save_keeps_model_and_size_of_the_file(store: ParameterStore, library: Library) -> None:
     put(library, "wide", "width: 512\n")
     store.apply("/preset", ["wide"], OSC)
     store.apply("/save", ["wider"], OSC)
@@ -124,7 +122,7 @@ def test_save_keeps_what_the_looks_file_named_of_model_and_size(store: Parameter
     assert "model" not in library.load("wider").values
 
 
-def test_the_engine_of_one_model_does_not_go_into_the_next(store: ParameterStore, library: Library) -> None:
+def test_engine_stays_with_its_model(store: ParameterStore, library: Library) -> None:
     put(library, "plugged", "model: /models/one\nengine: one.onnx\n")
     put(library, "other", "model: /models/two\n")
     put(library, "words", "prompt: ice\n")
@@ -140,17 +138,19 @@ def test_the_engine_of_one_model_does_not_go_into_the_next(store: ParameterStore
     accepted(store.apply("/save", ["mine"], OSC))
     accepted(store.apply("/preset", ["plugged"], OSC))
     accepted(store.apply("/preset", ["mine"], OSC))
-    assert (store.values()["/model"], store.values()["/engine"]) == ("/models/two", "two.onnx"), "it is saved with it"
+    assert (store.values()["/model"], store.values()["/engine"]) == ("/models/two", "two.onnx"), (
+        "the engine is saved with the model"
+    )
 
 
-def test_save_refuses_what_is_no_name(store: ParameterStore, library: Library) -> None:
+def test_save_refuses_invalid_names(store: ParameterStore, library: Library) -> None:
     for name in ("../x", "", "a/b", "x" * 65, "con"):
         assert "can't be a look's name" in refused(store.apply("/save", [name], OSC))
     assert not library.folder.exists()
 
 
 @pytest.mark.parametrize("address", ["/panic", "/next", "/previous"])
-def test_a_buttons_release_does_nothing(store: ParameterStore, address: str) -> None:
+def test_button_release_does_nothing(store: ParameterStore, address: str) -> None:
     for released in (0, 0.0, False, "off"):
         before = store.wanted
         answer = accepted(store.apply(address, [released], OSC))
@@ -161,7 +161,7 @@ def test_a_buttons_release_does_nothing(store: ParameterStore, address: str) -> 
 
 
 @pytest.mark.parametrize("address", ["/save", "/prompt", "/preset"])
-def test_a_buttons_state_after_a_text(store: ParameterStore, library: Library, address: str) -> None:
+def test_button_state_after_a_text(store: ParameterStore, library: Library, address: str) -> None:
     put(library, "fire", "strength: 0.1\n")
     before = store.wanted
     accepted(store.apply(address, ["fire", 0], OSC))
@@ -176,7 +176,7 @@ def test_a_buttons_state_after_a_text(store: ParameterStore, library: Library, a
     assert store.wanted == before + 1
 
 
-def test_one_prompt_alone(store: ParameterStore) -> None:
+def test_prompt_action(store: ParameterStore) -> None:
     store.apply("/prompt/1/weight", [0.3], OSC)
     store.apply("/prompt/3/text", ["smoke"], OSC)
     before = store.wanted
@@ -186,7 +186,7 @@ def test_one_prompt_alone(store: ParameterStore) -> None:
     assert [(prompt.text, prompt.weight) for prompt in parameters.prompt] == [("ice cells", 1.0)]
 
 
-def test_panic_puts_the_look_back_and_releases_everything(store: ParameterStore, library: Library) -> None:
+def test_panic_restores_the_preset(store: ParameterStore, library: Library) -> None:
     cuts: list[int] = []
     store.on_panic = cuts.append
     store.apply("/preset", ["fire"], OSC)
@@ -205,10 +205,10 @@ def test_panic_puts_the_look_back_and_releases_everything(store: ParameterStore,
     assert store.wanted == before + 1
     assert cuts == [store.wanted] == [store.panic_revision]
     accepted(store.apply("/panic", [], OSC))
-    assert cuts == [before + 1, before + 2], "each panic cuts, also where nothing was to be put back"
+    assert cuts == [before + 1, before + 2], "each panic cuts, also if no value changes"
 
 
-def test_panic_starts_no_renderer_for_a_look_that_names_a_size_either(store: ParameterStore, library: Library) -> None:
+def test_panic_keeps_the_size(store: ParameterStore, library: Library) -> None:
     put(library, "wide", "width: 512\n")
     store.apply("/preset", ["wide"], OSC)
     store.apply("/width", [128], OSC)
@@ -216,23 +216,23 @@ def test_panic_starts_no_renderer_for_a_look_that_names_a_size_either(store: Par
     assert store.values()["/width"] == 128
 
 
-def test_panic_without_a_look_goes_back_to_what_the_show_began_with(library: Library) -> None:
+def test_panic_without_a_preset(library: Library) -> None:
     store = ParameterStore(library, {"/strength": 0.125, "/preset": "gone"})
     store.apply("/strength", [0.9], OSC)
     store.apply("/panic", [], OSC)
     assert store.values()["/strength"] == 0.125
 
 
-def test_a_look_from_the_command_line_is_what_panic_goes_back_to(library: Library, tmp_path: Path) -> None:
+def test_panic_restores_the_opening_preset(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "fire.yaml"
     path.write_text("strength: 0.125\n")
     opened = library.opening(str(path))
-    store = ParameterStore(library, opened | {"/strength": 0.9})  # as a state file has it after a crash
+    store = ParameterStore(library, opened | {"/strength": 0.9})  # as in a state file after a crash
     store.apply("/panic", [], OSC)
     assert store.values()["/strength"] == 0.125
 
 
-def test_what_belongs_to_the_output_is_in_no_look(library: Library) -> None:
+def test_no_preset_has_output_values(library: Library) -> None:
     output = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.OUTPUT}
     assert output
     for name in library.names():
