@@ -6,8 +6,9 @@ To add a source or a sink:
    Its constructor takes the part of the URI after the scheme, then each option as a keyword argument:
    ``def __init__(self, location: str, every: int = 1) -> None``.
    It opens nothing; `open` does.
-2. Add a row to `io_bridges.schemes.SCHEMES`. It declares the scheme, the class and the options. The command line, the
+2. Add a row to `io_bridges.schemes.SCHEMES`. It declares the scheme, the class and the options. The command line, its
    refusals, ``doctor`` and a test of every row follow from it.
+3. Test the class alone, as tests/io_bridges/test_png_folder.py does.
 
 The stage calls `open`, `read` or `write`, and `close` on one thread, because GL contexts are bound to theirs. `status`
 is called from any thread. A bridge that cannot run on this machine raises `BridgeUnavailable` from its constructor or

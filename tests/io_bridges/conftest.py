@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from io_bridges.web.server import WebControl
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
     from web_show_control import WebShow
+
+# A busy machine must not fail a property test.
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from io_bridges.array_message import MAX_HEADER_BYTES, REASONS, MessageRefused, decode, encode
@@ -122,9 +122,6 @@ def test_truncated_pixels_are_refused():
         decode([json.dumps(GOOD).encode(), PIXELS.tobytes()[:-1]])
 
 
-# A busy machine must not fail these tests.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["uint8", "rgb"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -144,7 +141,6 @@ headers = st.fixed_dictionaries(
 ).map(lambda header: json.dumps(header).encode())
 
 
-@patient
 @given(st.lists(headers | st.binary(max_size=200), max_size=4))
 def test_random_parts_decode_or_refuse(parts):
     refusal = None
@@ -159,7 +155,6 @@ def test_random_parts_decode_or_refuse(parts):
         assert len(str(refusal)) < 300
 
 
-@patient
 @given(
     height=st.integers(1, 20),
     width=st.integers(1, 20),

@@ -15,6 +15,7 @@ from pythonosc.osc_message_builder import build_msg
 
 from daemon.stage import replies
 from daemon.stage.parameter_store import ParameterStore
+from io_bridges.osc import server
 from io_bridges.osc.packets import decode_packet
 from io_bridges.osc.server import OscControl
 from io_bridges.show_control import MAX_UNKNOWN
@@ -124,7 +125,9 @@ def test_actions(show: Show) -> None:
     assert show.store.panic_revision > before
 
 
-def test_unknown_latency_is_not_sent(show: Show) -> None:
+def test_unknown_latency_is_not_sent(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STATUS_INTERVAL", 0.1)
+    show.feedback.clear()
     show.wait_for_feedback("/streamflow/fps", 24.0)
     assert "/streamflow/latency" not in show.feedback
 

@@ -28,7 +28,7 @@ def test_every_scheme_example_works(scheme):
 
 def test_source_and_sink_of_one_scheme():
     assert type(make_source("zmq:")) is not type(make_sink("zmq:"))
-    assert set(schemes("sink")) == {"zmq", "zmq+connect", "png"}
+    assert len(schemes("source")) + len(schemes("sink")) == len(SCHEMES), "a row hides another of the same name"
 
 
 def test_colon_may_be_missing():
