@@ -25,12 +25,14 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests that only compute go side by side; those of shows and sockets keep time, and have the machine for themselves.
+# Tests that only compute run side by side, and so do those of bridges, which pass on a busy machine. Tests of shows and
+# of the web page depend on timing and have the machine for themselves.
 # Torch has one thread in each process: several that wait for each other crawl where other processes have the cores.
 BESIDE := tests/pipeline tests/presets tests/daemon/prebuild tests/daemon/commands/test_build.py \
 	tests/daemon/commands/test_offline_render.py tests/daemon/commands/test_render.py \
 	tests/daemon/renderer/test_player.py tests/daemon/stage/test_morph_clock.py tests/daemon/stage/test_store.py \
 	tests/daemon/stage/test_store_looks.py \
+	$(filter-out tests/io_bridges/test_web_%,$(wildcard tests/io_bridges/test_*.py)) \
 	$(patsubst %,tests/benchmarks/test_bench_%.py,contenders likeness paper resume)
 
 # The bench's rival: its class alone, without the old packages that it names.

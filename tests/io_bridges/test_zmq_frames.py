@@ -235,7 +235,7 @@ def test_ipv6_address():
 
 
 def test_huge_message_is_cut_off():
-    """A sender that announces 64 GiB is disconnected, and other senders are not."""
+    """Announce a message of 64 GiB: that sender is disconnected, and other senders are not."""
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as good:
         host, _, port = source.status()["address"].removeprefix("tcp://").rpartition(":")
         with socket.create_connection((host, int(port)), timeout=PATIENCE) as hostile:
