@@ -1,1 +1,15 @@
-"""Every live parameter, declared once; presets read from and written to YAML; the shipped looks."""
+"""Every live parameter, declared once; presets read from and written to YAML; the shipped presets."""
+
+__all__ = [
+    "atomic_write",
+    "build",
+    "coercion",
+    "declaration",
+    "errors",
+    "files",
+    "frame_parameters",
+    "library",
+    "morph",
+    "parameter_table",
+    "parameters",
+]

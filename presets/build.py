@@ -12,7 +12,7 @@ from presets.parameters import Parameters
 from presets.rebuild_parameters import RebuildParameters
 
 REBUILD_KEYS = frozenset(RebuildParameters.model_fields)
-"""Keys of the parameters that start a new renderer. A look that does not name one leaves it as it is."""
+"""Keys of the parameters that start a new renderer. A preset that does not name one leaves it as it is."""
 
 PERMISSIONS = frozenset({"fallback"})
 """Keys that allow another build. They make no build another one."""

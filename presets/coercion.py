@@ -1,7 +1,7 @@
-"""From whatever a control surface sends to a value that fits: coerced, clamped, or refused with a sentence.
+"""Coercion of the values that control surfaces send: converted and clamped, or refused with a sentence.
 
 Ints, floats, doubles, bools and numeric strings all arrive where a float is meant, and some controllers turn every
-number into a float; a performer's fader must work all the same.
+number into a float. A performer's fader must work with each of them.
 """
 
 import math
@@ -11,13 +11,13 @@ from unicodedata import category
 from presets.errors import ParameterRefused
 
 _NO_TEXT = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
-"""Unicode categories that a prompt has no use for: controls, surrogates, line ends. Joiners stay: emoji need them."""
+"""Unicode categories that are replaced in a prompt: controls, surrogates, line ends. Emoji need the joiners."""
 _TRUE = frozenset({"1", "true", "on", "yes"})
 _FALSE = frozenset({"0", "false", "off", "no"})
 
 
 def as_number(value: object) -> float:
-    """A finite float from a number, a bool or a numeric string."""
+    """Return a finite float from a number, a bool or a numeric string. Raises `ParameterRefused`."""
     if isinstance(value, str | int | float):  # bool is an int
         try:
             number = float(value)
@@ -25,11 +25,11 @@ def as_number(value: object) -> float:
             number = math.nan
         if math.isfinite(number):
             return number
-    raise ParameterRefused(f"a number is expected, {_shown(value)} came")
+    raise ParameterRefused(f"a number is expected, not {_shown(value)}")
 
 
 def float_coercer(minimum: float | None, maximum: float | None) -> Callable[[object], float]:
-    """Clamps to the closed range."""
+    """Return a coercer that clamps to the closed range."""
     low = -math.inf if minimum is None else float(minimum)
     high = math.inf if maximum is None else float(maximum)
 
@@ -40,13 +40,13 @@ def float_coercer(minimum: float | None, maximum: float | None) -> Callable[[obj
 
 
 def int_coercer(minimum: float | None, maximum: float | None, multiple_of: int | None) -> Callable[[object], int]:
-    """Rounds to the nearest whole number (or multiple), then clamps to the closed range."""
+    """Return a coercer that rounds to the nearest whole number (or multiple) and clamps to the closed range."""
     step = multiple_of or 1
     low = None if minimum is None else math.ceil(minimum / step) * step
     high = None if maximum is None else math.floor(maximum / step) * step
 
     def coerce(value: object) -> int:
-        # An int stays exact, and never meets float: a large one from the wire would overflow there.
+        # An int is rounded without float, in which a large one from the wire would overflow.
         exact = (2 * value + step) // (2 * step) if type(value) is int else round(as_number(value) / step)
         whole = exact * step
         if low is not None and whole < low:
@@ -57,7 +57,7 @@ def int_coercer(minimum: float | None, maximum: float | None, multiple_of: int |
 
 
 def as_bool(value: object) -> bool:
-    """A button's press: numbers from 0.5 up are on, as are the usual words."""
+    """Return True for a number of 0.5 or more, True, or one of the usual words. Raises `ParameterRefused`."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().lower() in _TRUE | _FALSE:
@@ -66,13 +66,16 @@ def as_bool(value: object) -> bool:
 
 
 def text_coercer(longest: int) -> Callable[[object], str]:
-    """Text of at most `longest` characters; a number becomes its digits, control characters become spaces."""
+    """Return a coercer to text of at most `longest` characters.
+
+    A number becomes its digits, control characters become spaces.
+    """
 
     def coerce(value: object) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ParameterRefused(f"text is expected, {_shown(value)} came")
-        if isinstance(value, int) and value.bit_length() > 64:  # Python refuses to spell out very long ones
-            raise ParameterRefused(f"text is expected, a number of {value.bit_length()} bits came")
+            raise ParameterRefused(f"text is expected, not {_shown(value)}")
+        if isinstance(value, int) and value.bit_length() > 64:  # Python refuses to print longer ones
+            raise ParameterRefused(f"text is expected, not a number of {value.bit_length()} bits")
         text = "".join(" " if category(character) in _NO_TEXT else character for character in str(value)[:longest])
         return text.strip()
 
@@ -80,7 +83,7 @@ def text_coercer(longest: int) -> Callable[[object], str]:
 
 
 def choice_coercer(choices: tuple[str, ...]) -> Callable[[object], str]:
-    """One of the choices, by its name in any case or by its place counted from 0 (what a menu's fader sends)."""
+    """Return a coercer to one of the choices, by name in any case or by place from 0, as a menu's fader sends."""
 
     def coerce(value: object) -> str:
         if isinstance(value, str) and value.strip().lower() in choices:
@@ -91,7 +94,7 @@ def choice_coercer(choices: tuple[str, ...]) -> Callable[[object], str]:
             place = -1
         if 0 <= place < len(choices):
             return choices[place]
-        raise ParameterRefused(f"one of {', '.join(choices)} is expected, {_shown(value)} came")
+        raise ParameterRefused(f"one of {', '.join(choices)} is expected, not {_shown(value)}")
 
     return coerce
 

@@ -1,35 +1,35 @@
-"""The errors of streamflow-live: one base class, a shallow tree, each with a sentence a VJ can act on.
+"""Errors of streamflow-live: one base class and a shallow tree, each with a sentence that a VJ can act on.
 
     StreamflowError
-    ├── SettingsError           a command-line option or address that can't be meant as it stands
-    ├── PresetError             a preset file is refused whole: path, line, what was expected
+    ├── SettingsError           a command-line option or address that can't be used
+    ├── PresetError             a preset file that is refused whole: path, line, expected value
     │   └── ConfirmationNeeded  a save that replaces a shipped preset, until it is sent again
-    ├── ParameterRefused        a live value that can't be coerced; what was on air stays on air
+    ├── ParameterRefused        a live value that can't be coerced; the output stays as it was
     ├── BridgeError             a source, sink or control failed while it was open
-    │   └── BridgeUnavailable   it can't run here: why, and what to install or start
+    │   └── BridgeUnavailable   it can't run here: the reason, and what to install or start
     ├── ModelError              a model folder that is missing, incomplete or of an unknown kind
-    ├── AcceleratorUnavailable  a requested accelerator can't work here: why, and what would mend it
-    ├── BuildError              what a look needs could not be made ready ahead of the show
-    ├── CacheError              what was built can't be kept on disk; it plays all the same
-    ├── MemoryShort             the memory of the device or of the machine does not suffice
-    ├── ScheduleError           steps, strength or timesteps outside what the schedule can take
+    ├── AcceleratorUnavailable  an accelerator that can't work here: the reason and the remedy
+    ├── BuildError              an engine that could not be built ahead of the show
+    ├── CacheError              an engine that can't be stored on disk; it still plays
+    ├── MemoryShort             too little memory on the device or the machine
+    ├── ScheduleError           steps, strength or timesteps out of the schedule's range
     ├── StreamError             a latent, slot or conditioning that does not fit the stream
-    └── RendererError           the renderer process could not be started, or gave up
+    └── RendererError           a renderer process that could not be started, or died too often
 
-They live at the bottom of the import order so that every folder can raise them.
+They are at the bottom of the import order so that every folder can raise them.
 """
 
 
 class StreamflowError(Exception):
-    """Base of every error this program raises on purpose; ``str(error)`` is a sentence for a person."""
+    """Base of every error this program raises on purpose. ``str(error)`` is a sentence for the user."""
 
 
 class SettingsError(StreamflowError):
-    """A command-line option or an address that can't be meant as it stands."""
+    """A command-line option or an address that can't be used."""
 
 
 class PresetError(StreamflowError):
-    """A preset or state file that is refused whole: its path, its line and what was expected."""
+    """A preset or state file that is refused whole, with its path, the line and the expected value."""
 
 
 class ConfirmationNeeded(PresetError):
@@ -37,7 +37,7 @@ class ConfirmationNeeded(PresetError):
 
 
 class ParameterRefused(StreamflowError):
-    """A live value that can't be coerced to what the parameter takes."""
+    """A live value that can't be coerced to the parameter's type."""
 
 
 class BridgeError(StreamflowError):
@@ -45,7 +45,7 @@ class BridgeError(StreamflowError):
 
 
 class BridgeUnavailable(BridgeError):
-    """A source, sink or control that can't run on this machine as it is."""
+    """A source, sink or control that can't run on this machine now."""
 
 
 class ModelError(StreamflowError):
@@ -57,19 +57,19 @@ class AcceleratorUnavailable(StreamflowError):
 
 
 class BuildError(StreamflowError):
-    """What a look needs could not be made ready ahead of the show."""
+    """An engine that could not be built ahead of the show."""
 
 
 class CacheError(StreamflowError):
-    """What was built can't be kept on disk."""
+    """An engine that can't be stored on disk."""
 
 
 class MemoryShort(StreamflowError):
-    """The memory of the device or of the machine does not suffice; a smaller size or model may fit."""
+    """Too little memory on the device or the machine. A smaller size or model may fit."""
 
 
 class ScheduleError(StreamflowError):
-    """Steps, strength or a timestep outside what the schedule can take."""
+    """Steps, strength or a timestep out of the schedule's range."""
 
 
 class StreamError(StreamflowError):
@@ -77,4 +77,4 @@ class StreamError(StreamflowError):
 
 
 class RendererError(StreamflowError):
-    """The renderer process could not be started, or died too often."""
+    """A renderer process that could not be started, or died too often."""

@@ -1,6 +1,6 @@
-"""Presets as files: strict YAML with path, line, column and what was expected for every problem; written atomically.
+"""Preset files: strict YAML, every problem with path, line, column and the expected value; atomic writes.
 
-A preset is a mapping with an optional ``name`` and ``description`` and the keys of `Parameters` that belong to a look.
+A preset is a mapping with an optional ``name`` and ``description`` and keys of `Parameters`.
 """
 
 import difflib
@@ -21,88 +21,93 @@ from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
 from presets.parameter_table import PARAMETERS, Value, flatten
 from presets.parameters import Parameters, WeightedPrompt
-from presets.strict_yaml import MOST_BYTES, Document, Place, Problem
+from presets.strict_yaml import MAX_BYTES, Document, Place, Problem
 
 KEPT_KEYS = REBUILD_KEYS | {parameter.key for parameter in PARAMETERS.values() if parameter.stays}
-"""Keys that a look leaves as they are when its file does not name them."""
+"""Keys that a preset leaves as they are if its file does not name them."""
 
-LOOK_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
-"""Every parameter key that a preset may name, in the order of the declaration."""
+PRESET_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
+"""Parameter keys that a preset may name, in the order of the declaration."""
 
 
 class _PresetFile(Parameters):
-    """The keys of a preset file; pydantic checks types and ranges against the one declaration."""
+    """Keys of a preset file. Pydantic checks types and ranges against the declaration."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = "preset"
     description: Annotated[str, Field(max_length=1000)] = ""
 
 
-_KEYS = ("name", "description", *LOOK_KEYS)
+_KEYS = ("name", "description", *PRESET_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A look as its file has it."""
+    """Contents of a preset file."""
 
     name: str
-    """What the file calls itself, or the file's name without its ending."""
+    """Name in the file, or the file's name without its suffix."""
     description: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """Field values of `Parameters`, only those that the file names; ``prompt`` is a tuple of `WeightedPrompt`."""
+    """Field values of `Parameters` that the file names; ``prompt`` is a tuple of `WeightedPrompt`."""
 
     def addresses(self) -> dict[str, Value]:
-        """The whole look as plain values by address.
+        """Return the complete preset as plain values by address.
 
-        Keys that the file does not name have their default, so that a look is the same picture whatever was on air
-        before it; only the keys in `KEPT_KEYS` (model, size, accelerator; how long a morph takes) are left out unless
-        the file names them. A file that names a model names its engine with it, or that there is none.
+        Keys that the file does not name have their default, so that a preset draws the same picture whatever was on air
+        before. Keys in `KEPT_KEYS` (model, size, accelerator, the length of a morph) are left out unless the file names
+        them. A file that names a model and no engine sets the engine to none.
         """
         named = self.values.keys() | ({"engine"} if "model" in self.values else set())
         flat = flatten(Parameters.model_construct(**self.values))
         return {
-            address: PARAMETERS[address].coerce(value)  # text on one line, without control characters
+            address: PARAMETERS[address].coerce(value)  # puts text on one line, without control characters
             for address, value in flat.items()
-            if (key := PARAMETERS[address].key) in LOOK_KEYS and (key not in KEPT_KEYS or key in named)
+            if (key := PARAMETERS[address].key) in PRESET_KEYS and (key not in KEPT_KEYS or key in named)
         }
 
 
 def read_preset(path: Path) -> Preset:
-    """Read one preset file. Raises `PresetError` with every problem, one a line: ``path:line:column: what``."""
+    """Read a preset file. Raises `PresetError` with every problem on a line: ``path:line:column: problem``."""
     return parse_preset(read_bytes(path), str(path))
 
 
 def place_of(path: Path, key: str) -> str:
-    """``path:line:column`` of a key's value in a preset file, for what only others can tell of it.
+    """Return ``path:line:column`` of a key's value in a preset file, or the path if the file does not name it.
 
-    Raises `PresetError` where the file can't be read; where it names no such key, this is its path.
+    Raises `PresetError` if the file can't be read.
     """
     document = strict_yaml.parse(read_bytes(path))
-    standing = document.values.get((key,))
-    return f"{path}:{standing.line}:{standing.column}" if standing else str(path)
+    place = document.values.get((key,))
+    return f"{path}:{place.line}:{place.column}" if place else str(path)
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a regular file, one more than is allowed at most. Raises `PresetError`."""
+    """Read a regular file, up to one byte more than a preset may have. Raises `PresetError`."""
     try:
         if not path.exists():
-            raise PresetError(f"{path}: there is no such file")
-        if not path.is_file():  # a pipe would block, a folder can't be read
-            raise PresetError(f"{path}: a file is expected")
+            raise PresetError(f"{path}: no such file")
+        if not path.is_file():  # a pipe would block
+            raise PresetError(f"{path}: not a plain file")
         with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise PresetError(f"{path}: it can't be read: {error.strerror or error}") from error
 
 
 def parse_preset(data: bytes, label: str) -> Preset:
-    """Read a preset from its file's bytes; `label` is its path, as messages name it. Raises `PresetError`."""
+    """Read a preset from the bytes of its file. `label` is the path for messages. Raises `PresetError`.
+
+    A file that sets nothing, not even a name, is refused: it is more likely truncated than meant.
+    """
     document = strict_yaml.parse(data)
     if not document.problems and not isinstance(document.value, dict | None):
         first = document.values[()]
-        document.problems.append(first._replace(message=f"keys and values are expected; {first.message} stands there"))
+        document.problems.append(first._replace(message=f"keys and values are expected; {first.message} was given"))
     if not isinstance(document.value, dict | None):
         raise _error(label, document.problems)
     problems = list(document.problems)
+    if not document.value and not problems:
+        problems.append(Problem(0, 0, "the preset is empty; set at least one key, such as prompt"))
     given: dict[str, Any] = {}
     for key, value in (document.value or {}).items():
         if key in _KEYS:
@@ -119,24 +124,35 @@ def parse_preset(data: bytes, label: str) -> Preset:
     return Preset(
         name=checked.name if "name" in given else Path(label).stem,
         description=checked.description,
-        values=MappingProxyType({key: getattr(checked, key) for key in LOOK_KEYS if key in given}),
+        values=MappingProxyType({key: getattr(checked, key) for key in PRESET_KEYS if key in given}),
     )
 
 
 def preset_text(preset: Preset, stem: str = "") -> str:
-    """The file of a preset: name (unless it is `stem`) and description, then its keys in the declaration's order."""
+    """Return the text of a preset's file: name (unless it is `stem`), description, then its keys in declared order."""
     lines: dict[str, Any] = {} if preset.name == stem else {"name": preset.name}
     if preset.description:
         lines["description"] = preset.description
-    for key in LOOK_KEYS:
+    for key in PRESET_KEYS:
         if key in preset.values:
             lines[key] = _prompt_lines(preset.values[key]) if key == "prompt" else preset.values[key]
     text: str = yaml.dump(lines, Dumper=strict_yaml.StrictDumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
 
+def annotated_text(preset: Preset) -> str:
+    """Return the text of a preset's file, with every key that it leaves as it is as a comment at the end."""
+    kept = {key: getattr(Parameters(), key) for key in PRESET_KEYS if key not in preset.values}
+    text = preset_text(preset, stem=preset.name)
+    if kept:
+        lines = preset_text(Preset(preset.name, values=kept), stem=preset.name).splitlines()
+        text += "# Not set, so they stay as they are when the preset is loaded (defaults):\n"
+        text += "".join(f"# {line}\n" for line in lines)
+    return text
+
+
 def write_preset(path: Path, preset: Preset) -> None:
-    """Write a preset file whole or not at all. Raises `PresetError`; the file is then as it was."""
+    """Write a preset file atomically. Raises `PresetError`; the file is then as it was."""
     try:
         write_atomically(path, preset_text(preset, path.stem).encode())
     except OSError as error:
@@ -150,29 +166,32 @@ def _prompt_lines(prompt: tuple[WeightedPrompt, ...]) -> str | list[dict[str, An
 
 
 def _error(label: str, problems: Iterable[Problem]) -> PresetError:
-    places = ((f"{label}:{line}:{column}" if line else label, said) for line, column, said in sorted(problems))
-    return PresetError("\n".join(f"{place}: {said}" for place, said in places))
+    lines = (
+        f"{label}:{line}:{column}: {message}" if line else f"{label}: {message}"
+        for line, column, message in sorted(problems)
+    )
+    return PresetError("\n".join(lines))
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
     if key in Parameters.model_fields:
-        return f"{key} belongs to the evening and not to a look: take it out"
+        return f"{key} is a control of the whole show and not part of a preset; remove it"
     known = list(known)
     near = difflib.get_close_matches(key[:100].lower(), known, n=1)
     advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
-    return f"{key[:40]!r} is not a key here; {advice}"
+    return f"{key[:40]!r} is not a key of a preset; {advice}"
 
 
 def _problem(detail: ErrorDetails, document: Document) -> Problem:
-    """A pydantic error as a sentence, at the place in the file that it speaks of."""
+    """Return a pydantic error as a sentence, with its place in the file."""
     place: Place = tuple(detail["loc"])
     if detail["type"] == "extra_forbidden":
         return document.keys[place]._replace(message=_unknown(str(place[-1]), WeightedPrompt.model_fields))
-    while place not in document.values:  # a prompt given as one text stands in for a list of one
+    while place not in document.values:  # a prompt given as one text has no entries in the file
         place = place[:-1]
-    standing = document.values[place]
+    value = document.values[place]
     name = "/".join(str(part + 1) if isinstance(part, int) else part for part in place)
-    return standing._replace(message=f"{name} must {_expected(detail)}; {standing.message} stands there")
+    return value._replace(message=f"{name} must {_expected(detail)}; {value.message} was given")
 
 
 def _expected(detail: ErrorDetails) -> str:
@@ -205,7 +224,7 @@ def _expected(detail: ErrorDetails) -> str:
         case "too_long":
             return f"have at most {limits['max_length']} entries"
         case _:
-            return f"be otherwise ({detail['msg']})"
+            return f"be valid ({detail['msg']})"
 
 
 def _number(limit: float) -> str:

@@ -1,6 +1,6 @@
-"""The looks that can be loaded: those shipped with the program and those in the user's folder, which go before them.
+"""Preset library: the shipped presets, and those in the user's folder, which take precedence.
 
-Names come from the wire, paths never do: only `Library.opening`, for the command line, takes one.
+Names come from the wire, paths never do: only `Library.resolve` and `Library.complete`, for the command line, take one.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ import platformdirs
 
 from presets.atomic_write import write_atomically
 from presets.errors import PresetError
-from presets.files import KEPT_KEYS, LOOK_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
+from presets.files import KEPT_KEYS, PRESET_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
 from presets.parameter_table import Value, snapshot
 
-MOST_LOOKS = 1000
-"""A stuck save button must not fill the disk."""
+MAX_PRESETS = 1000
+"""Most presets of the user, so that a stuck save button does not fill the disk."""
 
 ORDER_FILE = "order.txt"
 """Names of the user's presets, one per line, in the order of the number keys and `/next`. It may be edited."""
@@ -31,28 +31,28 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  #
 
 
 @dataclass(frozen=True, slots=True)
-class LookEntry:
-    """One look in the library; a broken one is listed too, with what is wrong with it."""
+class LibraryEntry:
+    """One preset in the library. A broken one is listed too, with its error."""
 
     name: str
     path: Path
     shipped: bool
     preset: Preset | None
     error: str = ""
-    """Every problem, one a line; empty for a look that can be loaded."""
+    """Every problem, one per line; empty for a preset that can be loaded."""
 
 
 class Library:
-    """The shipped looks and one folder of the user's. Safe to use from several threads at once."""
+    """The shipped presets and one folder of the user's. Safe to use from several threads at once."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """`folder` holds the user's presets; it need not exist. Default: where this platform keeps configuration."""
+        """Use `folder` for the user's presets; it need not exist. The default is in the platform's configuration."""
         self.folder = folder or Path(platformdirs.user_config_dir("streamflow-live", appauthor=False)) / "presets"
-        self.trouble = ""
-        """Why the user's folder could not be listed the last time; empty if it could."""
-        self._read: dict[Path, tuple[tuple[int, int, int], LookEntry]] = {}
+        self.listing_error = ""
+        """Reason why the user's folder could not be listed the last time; empty if it could."""
+        self._read: dict[Path, tuple[tuple[int, int, int], LibraryEntry]] = {}
 
-    def entries(self) -> list[LookEntry]:
+    def entries(self) -> list[LibraryEntry]:
         """Return every preset in the order of the number keys.
 
         The shipped presets come first, in alphabetical order; a user's preset of the same name takes the place of the
@@ -74,41 +74,41 @@ class Library:
         return [entry.name for entry in self.entries() if entry.preset is not None]
 
     def load(self, name: str) -> Preset:
-        """The look of that name, in any case. Raises `PresetError` if there is none or its file is broken.
+        """Return the preset of that name, in any case. Raises `PresetError` if there is none or its file is broken.
 
-        A broken file of the user's is told, never passed over for the shipped look that it goes before.
+        A broken file of the user's raises too; the shipped preset of that name does not take its place.
         """
         return self._find(name)[1]
 
     def recall(self, name: str) -> dict[str, Value]:
-        """The look of that name as plain values by address, ``/preset`` among them. Raises `PresetError`."""
+        """Return the preset of that name as plain values by address, with ``/preset``. Raises `PresetError`."""
         known, preset = self._find(name)
         return {**preset.addresses(), "/preset": known}
 
-    def opening(self, name_or_path: str) -> dict[str, Value]:
-        """`recall` for what a person types on the command line: a name, or the path of a .yaml file."""
+    def resolve(self, name_or_path: str) -> dict[str, Value]:
+        """Return what `recall` does for a name or the path of a .yaml file, as typed on the command line."""
         if _is_path(name_or_path):
             return {**read_preset(Path(name_or_path)).addresses(), "/preset": name_or_path}
         return self.recall(name_or_path)
 
-    def whole(self, name_or_path: str) -> Preset:
-        """The same as a `Preset` that names every key, its defaults too. Raises `PresetError`."""
+    def complete(self, name_or_path: str) -> Preset:
+        """Return the preset with the defaults that its file leaves out, except `KEPT_KEYS`. Raises `PresetError`."""
         preset = read_preset(Path(name_or_path)) if _is_path(name_or_path) else self.load(name_or_path)
         addresses = preset.addresses()
         return replace(preset, values=_fields(addresses))
 
     def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
-        """Save plain values by address as a look of the user's, over one of that name if there is one.
+        """Save plain values by address as a preset of the user's, over one of that name if there is one.
 
-        The keys in `KEPT_KEYS` (model, size, accelerator, morph) are written only where `values` has them. Without a
-        description, the one of the look of that name stays.
-        Raises `PresetError` for a name that can't be a look's, and where the file can't be written.
+        Keys in `KEPT_KEYS` (model, size, accelerator, morph) are written only if `values` has them. Without a
+        description, that of the preset of the same name stays.
+        Raises `PresetError` for a name that a preset can't have, and if the file can't be written.
         """
         path = self.user_path(name)
         there = self._user_files()
-        if path not in there and len(there) >= MOST_LOOKS:
-            raise PresetError(f"{self.folder} holds {MOST_LOOKS} looks already; delete some of them first")
-        # Faders send float32: 0.3 comes as 0.30000001192092896, which nobody wants to read in a file.
+        if path not in there and len(there) >= MAX_PRESETS:
+            raise PresetError(f"{self.folder} holds {MAX_PRESETS} presets already; delete some first")
+        # Faders send float32: 0.3 arrives as 0.30000001192092896, which is unreadable in a file.
         tidy = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
         if description is None:
             paths = self._paths()
@@ -137,7 +137,7 @@ class Library:
         """
         names = self.names()
         if not names:
-            raise PresetError("there are no looks to go to")
+            raise PresetError("there are no presets")
         place = names.index(name) if name in names else (-1 if step > 0 else 0)
         return names[(place + step) % len(names)]
 
@@ -145,7 +145,7 @@ class Library:
         paths = self._paths()
         found = name if name in paths else next((known for known in paths if known.casefold() == name.casefold()), None)
         if found is None:
-            raise PresetError(f"there is no look {name[:64]!r}; {_advice(name, list(paths))}")
+            raise PresetError(f"there is no preset {name[:64]!r}; {_advice(name, list(paths))}")
         entry = self._entry(*paths[found])
         if entry.preset is None:
             raise PresetError(entry.error)
@@ -175,38 +175,38 @@ class Library:
         except FileNotFoundError:
             found = []
         except OSError as error:
-            # The shipped looks play on; whoever lists or saves is told.
+            # The shipped presets are still there; listing and saving report the error.
             found = []
-            self.trouble = f"{self.folder}: the presets can't be listed: {error.strerror or error}"
+            self.listing_error = f"{self.folder}: presets can't be listed: {error.strerror or error}"
         else:
-            self.trouble = ""
+            self.listing_error = ""
         return found
 
-    def _entry(self, path: Path, shipped: bool) -> LookEntry:
-        """Read a file again only when it changed: a page may ask for the names once a second all night."""
+    def _entry(self, path: Path, shipped: bool) -> LibraryEntry:
+        """Return the entry of a file. It is read again only if it changed, because a page lists once a second."""
         try:
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         except OSError:
-            stamp = (0, 0, 0)  # gone since it was listed, or a link to nowhere; reading it says which
+            stamp = (0, 0, 0)  # removed since it was listed, or a broken link; reading it tells
         known = self._read.get(path)
         if known is not None and known[0] == stamp != (0, 0, 0):
             return known[1]
         name = path.stem.encode("utf-8", "replace").decode()  # Linux allows file names that are not text
         try:
             check_name(path.stem)
-            entry = LookEntry(name, path, shipped, parse_preset(read_bytes(path), str(path)))
+            entry = LibraryEntry(name, path, shipped, parse_preset(read_bytes(path), str(path)))
         except PresetError as error:
-            entry = LookEntry(name, path, shipped, None, str(error))
+            entry = LibraryEntry(name, path, shipped, None, str(error))
         self._read[path] = (stamp, entry)
         return entry
 
 
 def check_name(name: str) -> str:
-    """`name`, if a look may have it. Raises `PresetError`."""
+    """Return `name` if a preset may have it. Raises `PresetError`."""
     if not _NAME.fullmatch(name) or _DEVICE.fullmatch(name):
         raise PresetError(
-            f"{name[:64]!r} can't be a look's name: it takes 1 to 64 letters from A to Z, digits, spaces, _ and -"
+            f"{name[:64]!r} can't be a preset's name: use 1 to 64 letters from A to Z, digits, spaces, _ and -"
         )
     return name
 
@@ -216,14 +216,14 @@ def _is_path(text: str) -> bool:
 
 
 def _fields(values: Mapping[str, Value]) -> dict[str, Any]:
-    """Field values of every key that belongs to a look, from plain values by address."""
+    """Return the field values of a preset from plain values by address."""
     parameters = snapshot(values)
     left_out = {key for key in KEPT_KEYS if f"/{key}" not in values}
-    return {key: getattr(parameters, key) for key in LOOK_KEYS if key not in left_out}
+    return {key: getattr(parameters, key) for key in PRESET_KEYS if key not in left_out}
 
 
 def _advice(name: str, names: list[str]) -> str:
     near = get_close_matches(name[:100], names, n=1)
     if near:
         return f"did you mean {near[0]}?"
-    return f"there are {', '.join(sorted(names)[:20])}" if names else "there are no looks at all"
+    return f"there are {', '.join(sorted(names)[:20])}" if names else "there are none"

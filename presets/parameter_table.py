@@ -1,6 +1,6 @@
 """`Parameter`: one live control, derived from the declaration in `presets.parameters`.
 
-Coercers are compiled once from the field's type and range, so that no message meets pydantic.
+Coercers are compiled once from the field's type and range, so that messages do not pass through pydantic.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from presets.declaration import Effect, Group, LiveOptions
 from presets.parameters import PROMPTS, Parameters, WeightedPrompt
 
 Value = str | float | int | bool
-"""A plain value of a parameter, as it is stored and sent."""
+"""Plain value of a parameter, as it is stored and sent."""
 
 Kind = Literal["float", "int", "bool", "text", "choice"]
 
@@ -30,12 +30,12 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One control as a surface sees it: an address, one plain value, a range."""
+    """One control as a surface sees it: an address, a plain value, a range."""
 
     address: str
-    """``/strength``; nested fields have a place in between, counted from 1: ``/prompt/2/text``."""
+    """OSC address: ``/strength``, or with a place counted from 1 for nested fields: ``/prompt/2/text``."""
     key: str
-    """The field of `Parameters` it belongs to."""
+    """Field of `Parameters` to which it belongs."""
     kind: Kind
     default: Value
     minimum: float | None
@@ -48,15 +48,15 @@ class Parameter:
     group: Group
     in_presets: bool
     stays: bool
-    """True for what a look leaves as it is where its file does not name it."""
+    """True if a preset that does not name it leaves it as it is."""
     coerce: Callable[[object], Value]
-    """From whatever a surface sends to a value in range; raises `ParameterRefused` where none can be meant."""
+    """Conversion of what a surface sends to a value in range. Raises `ParameterRefused`."""
 
 
 def snapshot(values: Mapping[str, Value]) -> Parameters:
-    """The immutable snapshot of plain values by address; addresses that are missing have their default.
+    """Return the immutable snapshot of plain values by address. Missing addresses have their default.
 
-    The values must have been coerced: nothing is validated again, because this runs once a picture.
+    The values must have been coerced: nothing is validated again, because this runs for every picture.
     """
     fields: dict[str, Any] = {
         parameter.key: _value(values, address) for address, parameter in PARAMETERS.items() if parameter.key != "prompt"
@@ -76,7 +76,7 @@ def _value(values: Mapping[str, Value], address: str) -> Value:
 
 
 def flatten(parameters: Parameters) -> dict[str, Value]:
-    """Plain values by address: the reverse of `snapshot`."""
+    """Return plain values by address: the reverse of `snapshot`."""
     values: dict[str, Value] = {}
     for address, parameter in PARAMETERS.items():
         if parameter.key != "prompt":
@@ -119,7 +119,7 @@ def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, defa
     elif annotation is str:
         kind, coerce = "text", coercion.text_coercer(_limit(field, "max_length") or 1000)
     else:
-        raise TypeError(f"{address}: no live control can be made of {annotation!r}")
+        raise TypeError(f"{address}: {annotation!r} is not a type of a live control")
     return Parameter(
         address=address,
         key=key,
@@ -140,7 +140,7 @@ def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, defa
 
 
 def _limit(field: FieldInfo, name: str) -> Any:
-    """The number of an annotated-types constraint (``Ge(ge=0)``), or None."""
+    """Return the number of an annotated-types constraint such as ``Ge(ge=0)``, or None."""
     return next((getattr(entry, name) for entry in field.metadata if hasattr(entry, name)), None)
 
 

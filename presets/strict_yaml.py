@@ -1,8 +1,8 @@
-"""Strict YAML: one document's bytes to plain values, each with the line and column where it stands.
+"""Strict YAML: the bytes of one document to plain values, each with its line and column.
 
-PyYAML scans and parses (its `compose` gives every node its mark). What a hand-edited preset never needs, and what makes
-YAML dangerous or surprising, is refused by name: aliases and anchors, tags, duplicate keys, several documents, depth.
-Plain words are read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): ``no`` and ``on``
+PyYAML scans and parses; its `compose` gives every node a mark. Features that a hand-edited preset never needs and that
+make YAML dangerous or surprising are refused by name: aliases and anchors, tags, duplicate keys, several documents,
+depth. Plain words follow the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): ``no`` and ``on``
 are text, and ``1e-3`` is a number.
 """
 
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-MOST_BYTES = 64 * 1024
-DEEPEST = 8
-MOST_NODES = 500
-"""Keys and values of a document: ten times a preset, and far from what would keep a control thread busy."""
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 8
+MAX_NODES = 500
+"""Most keys and values of a document: ten times a preset, and few enough not to keep a control thread busy."""
 
 _CORE_SCHEMA = (
     ("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
@@ -32,11 +32,11 @@ _CORE_SCHEMA = (
 )
 
 Place = tuple[str | int, ...]
-"""Where a value stands in the tree: ``("prompt", 0, "weight")``, as pydantic's ``loc`` has it."""
+"""Path of a value in the tree, such as ``("prompt", 0, "weight")``; pydantic's ``loc`` has the same form."""
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a file; line and column count from 1, 0 where no line is to blame."""
+    """One problem of a file. Line and column count from 1; 0 is the file as a whole."""
 
     line: int
     column: int
@@ -45,21 +45,21 @@ class Problem(NamedTuple):
 
 @dataclass(slots=True)
 class Document:
-    """A document's plain value and where its parts stand."""
+    """Plain value of a document, and the places of its parts."""
 
     value: Any = None
     values: dict[Place, Problem] = field(default_factory=dict)
-    """Line, column and source text of every value."""
+    """Line, column and source text of each value."""
     keys: dict[Place, Problem] = field(default_factory=dict)
-    """Line, column and source text of every mapping key."""
+    """Line, column and source text of each mapping key."""
     problems: list[Problem] = field(default_factory=list)
 
 
 def parse(data: bytes) -> Document:
-    """Read one YAML document; what is wrong with it is in ``problems``, and nothing is raised for any bytes."""
+    """Read one YAML document. Everything wrong with it is in ``problems``; no bytes raise an error."""
     document = Document()
-    if len(data) > MOST_BYTES:
-        document.problems.append(Problem(0, 0, f"the file is larger than the {MOST_BYTES // 1024} KiB allowed"))
+    if len(data) > MAX_BYTES:
+        document.problems.append(Problem(0, 0, f"the file is larger than the {MAX_BYTES // 1024} KiB allowed"))
         return document
     try:
         text = data.decode("utf-8-sig")
@@ -80,10 +80,12 @@ def parse(data: bytes) -> Document:
     except yaml.reader.ReaderError as error:
         before_it = text[: error.position]
         line, column = before_it.count("\n") + 1, error.position - (before_it.rfind("\n") + 1) + 1
-        document.problems.append(Problem(line, column, f"character {ord(text[error.position]):#x} can't stand in YAML"))
+        document.problems.append(
+            Problem(line, column, f"character {ord(text[error.position]):#x} is not allowed in YAML")
+        )
         return document
     except (ValueError, OverflowError) as error:
-        # "\UFFFFFFFF" or "%YAML 9…9": PyYAML hands such numbers to chr() and int() unchecked.
+        # PyYAML passes the numbers of "\UFFFFFFFF" or "%YAML 9…9" to chr() and int() unchecked.
         document.problems.append(Problem(0, 0, f"an escape or a directive has a number out of range: {error}"))
         return document
     if node is not None:
@@ -97,7 +99,7 @@ class _Refused(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's loader with YAML 1.2's plain words, refusing while it composes."""
+    """PyYAML's loader with the plain words of YAML 1.2. It refuses features while it composes."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own attribute
     depth = 0
@@ -107,14 +109,14 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _Refused(mark, "anchors (&) and aliases (*) are not taken here; write the value out, or quote it")
+            raise _Refused(mark, "anchors (&) and aliases (*) are not supported; write the value out, or quote it")
         if getattr(event, "tag", None):
-            raise _Refused(mark, "tags (!) are not taken here; quote the text if it is meant as text")
-        if self.depth >= DEEPEST:
-            raise _Refused(mark, f"nothing here nests deeper than {DEEPEST} levels")
+            raise _Refused(mark, "tags (!) are not supported; quote the text if it is meant as text")
+        if self.depth >= MAX_DEPTH:
+            raise _Refused(mark, f"at most {MAX_DEPTH} levels of nesting are allowed")
         self.nodes += 1
-        if self.nodes > MOST_NODES:
-            raise _Refused(mark, f"more than {MOST_NODES} keys and values stand here")
+        if self.nodes > MAX_NODES:
+            raise _Refused(mark, f"at most {MAX_NODES} keys and values are allowed")
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
@@ -122,10 +124,10 @@ class _Loader(yaml.SafeLoader):
 
 
 class StrictDumper(yaml.SafeDumper):
-    """Quotes whatever YAML 1.1 or 1.2 would read as something other than text."""
+    """PyYAML's dumper, which quotes every text that YAML 1.1 or 1.2 would read as another type."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        """Text with control characters goes in double quotes, escaped; PyYAML alone loses some line breaks."""
+        """Write text with control characters in double quotes, escaped; PyYAML alone loses some line breaks."""
         style = None if text.isprintable() else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
@@ -141,26 +143,26 @@ def _syntax(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
     if isinstance(error, yaml.composer.ComposerError):
-        return Problem(line, column, "one document is expected; another begins here")
-    said = ": ".join(part for part in (error.context, error.problem) if part)
-    return Problem(line, column, f"this is not YAML ({said or 'it can not be read'})")
+        return Problem(line, column, "one document is expected; another starts here")
+    reason = ": ".join(part for part in (error.context, error.problem) if part)
+    return Problem(line, column, f"this is not YAML ({reason or 'it can not be read'})")
 
 
 def _plain(node: yaml.Node, place: Place, document: Document) -> Any:
-    document.values[place] = _standing(node)
+    document.values[place] = _place_of(node)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(entry, (*place, index), document) for index, entry in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            here = _standing(key_node)
+            here = _place_of(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 document.problems.append(here._replace(message="a key must be a single word"))
                 continue
             key = key_node.value
             if key in mapping:
                 first = document.keys[(*place, key)].line
-                document.problems.append(here._replace(message=f"{_cut(key)} is here twice (first in line {first})"))
+                document.problems.append(here._replace(message=f"{_shorten(key)} occurs twice (first in line {first})"))
                 continue
             document.keys[(*place, key)] = here
             mapping[key] = _plain(value_node, (*place, key), document)
@@ -175,7 +177,7 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
         return None
     if kind == "bool":
         return text.lower() == "true"
-    if kind == "int" and len(text) <= 40:  # a longer one is out of any range, and Python is slow at reading it
+    if kind == "int" and len(text) <= 40:  # a longer one is out of every range, and slow to read
         return int(text, 8) if text.startswith("0o") else int(text, 16) if text.startswith("0x") else int(text)
     if kind in ("int", "float"):
         bare = text.lower().replace(".inf", "inf").replace(".nan", "nan")
@@ -183,8 +185,8 @@ def _scalar(node: yaml.Node) -> str | int | float | bool | None:
     return text
 
 
-def _standing(node: yaml.Node) -> Problem:
-    """Where a node stands, and its source text as a sentence can show it."""
+def _place_of(node: yaml.Node) -> Problem:
+    """Return the place of a node, with its source text as a message shows it."""
     mark = node.start_mark
     if isinstance(node, yaml.SequenceNode):
         shown = "a list"
@@ -193,11 +195,11 @@ def _standing(node: yaml.Node) -> Problem:
     elif node.tag == "tag:yaml.org,2002:null":
         shown = "nothing"
     elif node.tag == "tag:yaml.org,2002:str":
-        shown = repr(_cut(node.value))
+        shown = repr(_shorten(node.value))
     else:
-        shown = _cut(node.value)
+        shown = _shorten(node.value)
     return Problem(mark.line + 1, mark.column + 1, shown)
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"

@@ -1,9 +1,9 @@
-"""``streamflow-live presets``: list the looks, show one, check files."""
+"""``streamflow-live presets``: list the presets, show one, check some."""
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -11,16 +11,20 @@ from rich.text import Text
 
 from daemon.commands.terminal import Terminal
 
-app = typer.Typer(help="The looks that can be loaded.", no_args_is_help=True)
+if TYPE_CHECKING:  # --help of every command must answer at once
+    from presets.files import Preset
+    from presets.library import Library
 
-Folder = Annotated[Path | None, typer.Option("--presets", help="folder of your presets")]
+app = typer.Typer(help="List, show and check presets.", no_args_is_help=True)
+
+Folder = Annotated[Path | None, typer.Option("--presets", help="Folder of your presets.")]
 
 
 @app.command("list")
-def list_looks(
-    presets: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+def list_presets(
+    presets: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
-    """Every look, the broken ones too."""
+    """List every preset, the broken ones too."""
     from presets.library import Library
 
     library = Library(presets)
@@ -40,57 +44,90 @@ def list_looks(
     else:
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         for entry in entries:
-            said = Text(entry.preset.description) if entry.preset else Text(entry.error, style="red")
-            table.add_row(Text(entry.name, style="bold"), "shipped" if entry.shipped else "yours", said)
+            about = Text(entry.preset.description) if entry.preset else Text(entry.error, style="red")
+            table.add_row(Text(entry.name, style="bold"), "shipped" if entry.shipped else "yours", about)
         Terminal().print(table)
-        Terminal().print(f"Yours are in {library.folder}", style="dim", soft_wrap=True, highlight=False, markup=False)
-    if library.trouble:
-        _tell(library.trouble)
+        _print(f"Yours are in {library.folder}", "dim")
+    if library.listing_error:
+        _print_error(library.listing_error)
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="a look's name, or a .yaml file")], presets: Folder = None) -> None:
-    """The whole look as YAML, with the defaults that its file leaves out: copy it to begin one of your own."""
-    from presets.files import preset_text
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a preset, or a .yaml file.")], presets: Folder = None
+) -> None:
+    """Print a preset as YAML, with the defaults that its file leaves out.
+
+    Copy it to start one of your own. Keys at the end, after a #, stay as they are when the preset is loaded.
+    """
+    from presets.files import annotated_text
     from presets.library import Library
 
-    preset = Library(presets).whole(name)
-    sys.stdout.write(preset_text(preset, stem=preset.name))
+    sys.stdout.write(annotated_text(Library(presets).complete(name)))
 
 
 @app.command()
-def check(files: Annotated[list[Path], typer.Argument(help="preset files")]) -> None:
-    """Read preset files, and look at the models they name; every problem as path:line:column, status 1 if any."""
-    from presets.errors import ModelError, PresetError
-    from presets.files import place_of, read_preset
+def check(
+    names: Annotated[list[str], typer.Argument(metavar="PRESET...", help="Names of presets, or .yaml files.")],
+    presets: Folder = None,
+) -> None:
+    """Check presets and the models that they name.
 
+    Every problem is printed as path:line:column. The exit status is 1 if there is any.
+    """
+    from presets.errors import ModelError, PresetError
+    from presets.files import place_of
+    from presets.library import Library
+
+    library = Library(presets)
     broken = 0
-    for path in files:
+    for name in names:
+        path = Path(name)
         try:
-            _check_model(read_preset(path).values.get("model"))
+            path, preset = _read(library, name)
+            _check_model(preset.values.get("model"))
         except PresetError as error:
             broken += 1
-            _tell(str(error))
+            _print_error(str(error))
         except ModelError as error:
             broken += 1
-            _tell(f"{place_of(path, 'model')}: {error}")
+            _print_error(f"{place_of(path, 'model')}: {error}")
         else:
-            Terminal().print(f"{path}: good", soft_wrap=True, highlight=False, markup=False)
+            _print(f"{path}: good")
     if broken:
         raise typer.Exit(1)
 
 
+def _read(library: "Library", name: str) -> "tuple[Path, Preset]":
+    """Return the path and the contents of a preset: a file if there is one at `name`, else a preset of that name.
+
+    Raises `PresetError`.
+    """
+    from presets.files import read_preset
+
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return path, read_preset(path)
+    preset = library.load(name)
+    entry = next(entry for entry in library.entries() if entry.name.casefold() == name.casefold())
+    return entry.path, preset
+
+
 def _check_model(name: str | None) -> None:
-    """Raises `ModelError` for a model that can't be played; None is that of whatever look was before."""
+    """Raise `ModelError` for a model that can't be played. None is a preset that names no model."""
     from daemon.renderer.echo_stream import ECHO_MODEL
 
     if name in (None, ECHO_MODEL):
         return
-    # Imported here: torch takes seconds, and few looks name a model.
+    # Imported here: torch takes seconds, and few presets name a model.
     from pipeline.models import load_model
 
     load_model(name)
 
 
-def _tell(problems: str) -> None:
-    Terminal(stderr=True).print(problems, style="red", soft_wrap=True, highlight=False, markup=False)
+def _print(text: str, style: str = "") -> None:
+    Terminal().print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+
+
+def _print_error(text: str) -> None:
+    Terminal(stderr=True).print(text, style="red", soft_wrap=True, highlight=False, markup=False)

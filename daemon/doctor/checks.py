@@ -122,8 +122,9 @@ def preset_findings(library: Library) -> list[Finding]:
     own = sum(1 for entry in entries if not entry.shipped)
     detail = f"{len(entries) - len(broken)} looks can be loaded; {own} files are yours, in {library.folder}"
     findings = [Finding("preset", "looks", Verdict.WORKS, detail)]
-    if library.trouble:
-        findings.append(Finding("preset", "folder", Verdict.TROUBLE, library.trouble, "mend the folder's permissions"))
+    if library.listing_error:
+        remedy = "correct the folder's permissions"
+        findings.append(Finding("preset", "folder", Verdict.TROUBLE, library.listing_error, remedy))
     for entry in broken:
         remedy = f'streamflow-live presets check "{entry.path}"'
         findings.append(Finding("preset", entry.name, Verdict.TROUBLE, entry.error.splitlines()[0], remedy))

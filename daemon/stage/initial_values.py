@@ -43,7 +43,7 @@ def initial_values(
     elif is_missing(values["/engine"]):
         values["/engine"] = DEFAULTS["/engine"]
     if preset is not None:
-        values |= library.opening(preset)
+        values |= library.resolve(preset)
     if size is not None:
         for address, side in zip(("/width", "/height"), size, strict=True):
             taken = PARAMETERS[address].coerce(side)
@@ -125,7 +125,7 @@ def scheduled_values(
         presets[at] = preset
     values, found = dict(opening), dict[float, dict[str, Value]]()
     for at in sorted(presets):
-        loaded = library.opening(presets[at])
+        loaded = library.resolve(presets[at])
         values |= {address: value for address, value in loaded.items() if address[1:] not in REBUILD_KEYS}
         found[at] = dict(values)
     return found

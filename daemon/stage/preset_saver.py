@@ -16,7 +16,7 @@ from presets.errors import ConfirmationNeeded, PresetError
 from presets.files import read_bytes
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
-from presets.strict_yaml import MOST_BYTES
+from presets.strict_yaml import MAX_BYTES
 
 CONFIRM_WITHIN = 10.0
 """Seconds in which the second `/save` of a shipped preset's name counts as a yes."""
@@ -56,7 +56,7 @@ def opening_preset(library: Library, values: Mapping[str, Value]) -> tuple[Loade
     name, problem = str(values["/preset"]), ""
     if name:
         try:
-            return LoadedPreset(name, library.opening(name)), ""
+            return LoadedPreset(name, library.resolve(name)), ""
         except PresetError as error:
             problem = str(error)
     own = {address: value for address, value in values.items() if belongs_to_presets(address)}
@@ -102,7 +102,7 @@ class PresetSaver:
                     f"{name} is a shipped preset. Send /save {name} again within {CONFIRM_WITHIN:.0f} s to replace it."
                 )
             replaced = read_bytes(path) if path.is_file() else None
-            if replaced is not None and len(replaced) > MOST_BYTES:
+            if replaced is not None and len(replaced) > MAX_BYTES:
                 raise PresetError(f"{path} is larger than a preset can be; it is left as it is")
             self._library.save(name, values)
             self._saved.append(SavedPreset(name, path, replaced, read_bytes(path), loaded))

@@ -131,7 +131,7 @@ def test_subscriber_gets_refusals(control: OscControl) -> None:
     surface.send("/strenght", 1)
     surface.wait_for("/streamflow/refused", "/strenght: There is no /strenght.")
     surface.send("/strength", "loud")
-    surface.wait_for("/streamflow/refused", "/strength: a number is expected, 'loud' came")
+    surface.wait_for("/streamflow/refused", "/strength: a number is expected, not 'loud'")
 
 
 def test_two_shows_do_not_echo_refusals(show: RecordingShow) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a surface sends is coerced into range or refused with `ParameterRefused`; nothing else ever comes out."""
+"""Any value of a surface is coerced into range or refused with `ParameterRefused`."""
 
 import math
 from unicodedata import category
@@ -42,7 +42,7 @@ def fits(parameter: Parameter, value: object) -> bool:
     raise AssertionError(parameter.kind)
 
 
-def taken_or_refused(parameter: Parameter, sent: object) -> None:
+def check_coercion(parameter: Parameter, sent: object) -> None:
     try:
         value = parameter.coerce(sent)
     except ParameterRefused as refusal:
@@ -65,12 +65,12 @@ def taken_or_refused(parameter: Parameter, sent: object) -> None:
 @example(sent="\ud800\x00\n")
 @example(sent="x" * 5000)
 @example(sent=b"1")
-def test_anything_is_coerced_into_range_or_refused(parameter: Parameter, sent: object) -> None:
-    taken_or_refused(parameter, sent)
+def test_any_value_is_coerced_or_refused(parameter: Parameter, sent: object) -> None:
+    check_coercion(parameter, sent)
 
 
 @pytest.mark.parametrize(
-    ("address", "sent", "taken"),
+    ("address", "sent", "expected"),
     [
         ("/strength", 0.25, 0.25),
         ("/strength", 1, 1.0),
@@ -96,10 +96,10 @@ def test_anything_is_coerced_into_range_or_refused(parameter: Parameter, sent: o
         ("/prompt/2/text", 7, "7"),
     ],
 )
-def test_what_a_fader_sends_is_taken_as_it_is_meant(address: str, sent: object, taken: object) -> None:
+def test_sent_values_are_coerced(address: str, sent: object, expected: object) -> None:
     value = PARAMETERS[address].coerce(sent)
-    assert value == taken
-    assert type(value) is type(taken)
+    assert value == expected
+    assert type(value) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -120,29 +120,29 @@ def test_what_a_fader_sends_is_taken_as_it_is_meant(address: str, sent: object, 
         ("/preset", 10**400),
     ],
 )
-def test_what_can_not_be_meant_is_refused(address: str, sent: object) -> None:
+def test_senseless_values_are_refused(address: str, sent: object) -> None:
     with pytest.raises(ParameterRefused, match="expected"):
         PARAMETERS[address].coerce(sent)
 
 
-def test_snapshot_and_flatten_are_each_others_reverse() -> None:
+def test_flatten_reverses_snapshot() -> None:
     values = {address: parameter.default for address, parameter in PARAMETERS.items()}
     values |= {"/prompt/2/text": "ice", "/prompt/2/weight": 0.5, "/strength": 0.1, "/freeze": True}
     assert flatten(snapshot(values)) == values
     assert snapshot({}) == Parameters()
 
 
-def test_a_prompt_without_text_is_absent() -> None:
+def test_prompt_without_text_is_absent() -> None:
     parameters = snapshot({"/prompt/1/text": "", "/prompt/3/text": "ice", "/prompt/3/weight": 0.5})
     assert [(prompt.text, prompt.weight) for prompt in parameters.prompt] == [("ice", 0.5)]
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda parameter: parameter.address)
-def test_an_int_that_python_will_not_spell_out_does_no_harm(parameter: Parameter) -> None:
-    taken_or_refused(parameter, 10**5000)
+def test_huge_int_is_coerced_or_refused(parameter: Parameter) -> None:
+    check_coercion(parameter, 10**5000)
 
 
-def test_joined_emoji_stay_joined_and_line_ends_become_spaces() -> None:
+def test_emoji_joiners_stay_and_line_ends_go() -> None:
     text = PARAMETERS["/prompt/1/text"]
     assert text.coerce("\U0001f469\u200d\U0001f680 in space") == "\U0001f469\u200d\U0001f680 in space"
     assert text.coerce("one\ntwo\x00three\u2028four") == "one two three four"

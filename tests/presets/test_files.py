@@ -1,4 +1,4 @@
-"""Strict YAML: every problem with its place, nothing but `PresetError` for any bytes, and a true round trip."""
+"""Preset files: every problem with its place, only `PresetError` for any bytes, and an exact round trip."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
 from presets.files import (
     KEPT_KEYS,
-    LOOK_KEYS,
+    PRESET_KEYS,
     Preset,
     parse_preset,
     preset_text,
@@ -28,7 +28,7 @@ def problems(text: str | bytes) -> list[str]:
     return str(refused.value).split("\n")
 
 
-def test_a_preset_has_what_its_file_names_and_no_more(tmp_path: Path) -> None:
+def test_preset_has_the_keys_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "ice.yaml"
     path.write_text("description: cold\nprompt:\n  - {text: ice cells, weight: 0.5}\n  - text: smoke\nstrength: 1\n")
     preset = read_preset(path)
@@ -47,30 +47,35 @@ def test_one_text_is_a_prompt() -> None:
     assert [addresses[f"/prompt/{place}/text"] for place in (2, 3, 4)] == ["", "", ""]
 
 
-def test_a_look_is_complete_but_for_what_would_start_a_renderer_and_how_it_arrives() -> None:
+def test_addresses_leave_out_kept_keys_alone() -> None:
     addresses = parse_preset(b"strength: 0.2\nwidth: 512", "x.yaml").addresses()
     assert addresses["/strength"] == 0.2
     assert addresses["/seed"] == PARAMETERS["/seed"].default
     assert addresses["/prompt/1/text"] == PARAMETERS["/prompt/1/text"].default
     assert addresses["/width"] == 512
     named = {PARAMETERS[address].key for address in addresses}
-    assert named == {*LOOK_KEYS} - KEPT_KEYS | {"width"}
+    assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} == REBUILD_KEYS
     assert {"morph", "morph_pictures", "max_rate"} == KEPT_KEYS - REBUILD_KEYS, (
-        "a fader for all looks that say nothing of it"
+        "set once for every preset that does not name them"
     )
     assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
 
 
-def test_a_look_that_names_a_model_has_no_engine_but_the_one_it_names() -> None:
+def test_model_without_engine_clears_the_engine() -> None:
     assert parse_preset(b"model: /models/other", "x.yaml").addresses()["/engine"] == ""
     assert parse_preset(b"model: /m\nengine: unet.onnx", "x.yaml").addresses()["/engine"] == "unet.onnx"
-    assert "/engine" not in parse_preset(b"width: 512", "x.yaml").addresses(), "where the model stays, so does it"
+    assert "/engine" not in parse_preset(b"width: 512", "x.yaml").addresses(), "the engine stays with the model"
     assert "/model" not in parse_preset(b"engine: unet.onnx", "x.yaml").addresses()
 
 
-def test_an_empty_file_is_the_default_look() -> None:
-    assert parse_preset(b"# nothing yet\n", "x.yaml").values == {}
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "{}"])
+def test_empty_file_is_refused(text: str) -> None:
+    assert problems(text) == ["ice.yaml: the preset is empty; set at least one key, such as prompt"]
+
+
+def test_a_name_alone_is_the_default_preset() -> None:
+    assert parse_preset(b"name: plain", "x.yaml").values == {}
 
 
 def test_text_is_put_on_one_line() -> None:
@@ -79,95 +84,95 @@ def test_text_is_put_on_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("prompt: x\nsteps: 4\nseed: 1\nstrength: 1.5", "ice.yaml:4:11: strength must be at most 1; 1.5 stands there"),
-        ("steps: '4'", "ice.yaml:1:8: steps must be a whole number; '4' stands there"),
-        ("steps: 4.0", "ice.yaml:1:8: steps must be a whole number; 4.0 stands there"),
-        ("steps: 0", "ice.yaml:1:8: steps must be at least 1; 0 stands there"),
-        ("strength: true", "ice.yaml:1:11: strength must be a number; true stands there"),
-        ("strength: '0.5'", "ice.yaml:1:11: strength must be a number; '0.5' stands there"),
-        ("strength:", "ice.yaml:1:10: strength must be a number; nothing stands there"),
-        ("strength: [1]", "ice.yaml:1:11: strength must be a number; a list stands there"),
-        ("width: 250", "ice.yaml:1:8: width must be a multiple of 32; 250 stands there"),
-        ("mode: txt", "ice.yaml:1:7: mode must be 'image' or 'text'; 'txt' stands there"),
-        ("negative_prompt: 5", "ice.yaml:1:18: negative_prompt must be text; 5 stands there"),
-        ("prompt: 5", "ice.yaml:1:9: prompt must be a text, or a list of text and weight; 5 stands there"),
+        ("prompt: x\nsteps: 4\nseed: 1\nstrength: 1.5", "ice.yaml:4:11: strength must be at most 1; 1.5 was given"),
+        ("steps: '4'", "ice.yaml:1:8: steps must be a whole number; '4' was given"),
+        ("steps: 4.0", "ice.yaml:1:8: steps must be a whole number; 4.0 was given"),
+        ("steps: 0", "ice.yaml:1:8: steps must be at least 1; 0 was given"),
+        ("strength: true", "ice.yaml:1:11: strength must be a number; true was given"),
+        ("strength: '0.5'", "ice.yaml:1:11: strength must be a number; '0.5' was given"),
+        ("strength:", "ice.yaml:1:10: strength must be a number; nothing was given"),
+        ("strength: [1]", "ice.yaml:1:11: strength must be a number; a list was given"),
+        ("width: 250", "ice.yaml:1:8: width must be a multiple of 32; 250 was given"),
+        ("mode: txt", "ice.yaml:1:7: mode must be 'image' or 'text'; 'txt' was given"),
+        ("negative_prompt: 5", "ice.yaml:1:18: negative_prompt must be text; 5 was given"),
+        ("prompt: 5", "ice.yaml:1:9: prompt must be a text, or a list of text and weight; 5 was given"),
         ("prompt: {text: x}", "ice.yaml:1:9: prompt must be a text, or a list of text and weight; a mapping"),
-        ("prompt: [x]", "ice.yaml:1:10: prompt/1 must be a mapping of text and weight; 'x' stands there"),
-        ("prompt:\n- text: x\n  weight: 9", "ice.yaml:3:11: prompt/1/weight must be at most 2; 9 stands there"),
-        ("prompt:\n- text: x\n  weigth: 1", "ice.yaml:3:3: 'weigth' is not a key here; did you mean weight?"),
-        ("prompt: [{}, {}, {}, {}, {}]", "ice.yaml:1:9: prompt must have at most 4 entries; a list stands there"),
-        ("streng: 1", "ice.yaml:1:1: 'streng' is not a key here; did you mean strength?"),
-        ("blackout: true", "ice.yaml:1:1: blackout belongs to the evening and not to a look: take it out"),
-        ("4: 4", "ice.yaml:1:1: '4' is not a key here; the keys are name, description, prompt,"),
-        ("seed: 1\nseed: 2", "ice.yaml:2:1: seed is here twice (first in line 1)"),
-        ("prompt: &a x", "ice.yaml:1:9: anchors (&) and aliases (*) are not taken here"),
-        ("prompt: *a", "ice.yaml:1:9: anchors (&) and aliases (*) are not taken here"),
-        ("prompt: !!str x", "ice.yaml:1:9: tags (!) are not taken here"),
-        ("a: !!python/object/apply:os.system [id]", "ice.yaml:1:4: tags (!) are not taken here"),
-        ("seed: 1\n---\nseed: 2", "ice.yaml:2:1: one document is expected; another begins here"),
-        ("[[[[[[[[[[x", "ice.yaml:1:9: nothing here nests deeper than 8 levels"),
-        ("prompt: [" + "a, " * 600 + "]", "ice.yaml:1:1501: more than 500 keys and values stand here"),
+        ("prompt: [x]", "ice.yaml:1:10: prompt/1 must be a mapping of text and weight; 'x' was given"),
+        ("prompt:\n- text: x\n  weight: 9", "ice.yaml:3:11: prompt/1/weight must be at most 2; 9 was given"),
+        ("prompt:\n- text: x\n  weigth: 1", "ice.yaml:3:3: 'weigth' is not a key of a preset; did you mean weight?"),
+        ("prompt: [{}, {}, {}, {}, {}]", "ice.yaml:1:9: prompt must have at most 4 entries; a list was given"),
+        ("streng: 1", "ice.yaml:1:1: 'streng' is not a key of a preset; did you mean strength?"),
+        ("blackout: true", "ice.yaml:1:1: blackout is a control of the whole show and not part of a preset; remove it"),
+        ("4: 4", "ice.yaml:1:1: '4' is not a key of a preset; the keys are name, description, prompt,"),
+        ("seed: 1\nseed: 2", "ice.yaml:2:1: seed occurs twice (first in line 1)"),
+        ("prompt: &a x", "ice.yaml:1:9: anchors (&) and aliases (*) are not supported"),
+        ("prompt: *a", "ice.yaml:1:9: anchors (&) and aliases (*) are not supported"),
+        ("prompt: !!str x", "ice.yaml:1:9: tags (!) are not supported"),
+        ("a: !!python/object/apply:os.system [id]", "ice.yaml:1:4: tags (!) are not supported"),
+        ("seed: 1\n---\nseed: 2", "ice.yaml:2:1: one document is expected; another starts here"),
+        ("[[[[[[[[[[x", "ice.yaml:1:9: at most 8 levels of nesting are allowed"),
+        ("prompt: [" + "a, " * 600 + "]", "ice.yaml:1:1501: at most 500 keys and values are allowed"),
         ("prompt: [", "ice.yaml:1:10: this is not YAML"),
         ("prompt: 'x", "ice.yaml:1:11: this is not YAML"),
         ("? [a]\n: 1", "ice.yaml:1:3: a key must be a single word"),
-        ("- 1", "ice.yaml:1:1: keys and values are expected; a list stands there"),
-        ("just words", "ice.yaml:1:1: keys and values are expected; 'just words' stands there"),
-        ("seed: 1\na: \x00", "ice.yaml:2:4: character 0x0 can't stand in YAML"),
+        ("- 1", "ice.yaml:1:1: keys and values are expected; a list was given"),
+        ("just words", "ice.yaml:1:1: keys and values are expected; 'just words' was given"),
+        ("seed: 1\na: \x00", "ice.yaml:2:4: character 0x0 is not allowed in YAML"),
         ("name: " + "x" * 101, "ice.yaml:1:7: name must have at most 100 characters; 'xxx"),
         ("seed: " + "9" * 6000, "ice.yaml:1:7: seed must be a whole number; 99999"),
-        ("strength: .nan", "ice.yaml:1:11: strength must be at most 1; .nan stands there"),
-        ("strength: .inf", "ice.yaml:1:11: strength must be at most 1; .inf stands there"),
+        ("strength: .nan", "ice.yaml:1:11: strength must be at most 1; .nan was given"),
+        ("strength: .inf", "ice.yaml:1:11: strength must be at most 1; .inf was given"),
         ('name: "\\UFFFFFFFF"', "ice.yaml: an escape or a directive has a number out of range"),
         (b"seed: 1\n# \xff", "ice.yaml:2:3: UTF-8 text is expected; byte 0xff is not"),
         (b"seed: 1\n".decode().encode("utf-16"), "ice.yaml:1:1: UTF-8 text is expected"),
         (b"#" * 70000, "ice.yaml: the file is larger than the 64 KiB allowed"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_its_place(text: str | bytes, said: str) -> None:
-    assert problems(text)[0].startswith(said)
+def test_problem_is_reported_with_its_place(text: str | bytes, message: str) -> None:
+    assert problems(text)[0].startswith(message)
 
 
-def test_all_the_problems_are_told_in_the_order_of_the_lines() -> None:
-    told = problems("strength: 1.5\nstreng: 1\nsteps: four\nseed: 1\nseed: -2\nwidth: -1\n")
-    assert [line.split(":")[1] for line in told] == ["1", "2", "3", "5", "6"]
+def test_problems_are_in_line_order() -> None:
+    lines = problems("strength: 1.5\nstreng: 1\nsteps: four\nseed: 1\nseed: -2\nwidth: -1\n")
+    assert [line.split(":")[1] for line in lines] == ["1", "2", "3", "5", "6"]
 
 
 @pytest.mark.parametrize(("word", "value"), [("1e-1", 0.1), ("1", 1.0), (".5", 0.5), ("0", 0.0)])
-def test_numbers_are_read_as_people_write_them(word: str, value: float) -> None:
+def test_number_formats(word: str, value: float) -> None:
     assert parse_preset(f"strength: {word}".encode(), "x").values["strength"] == value
 
 
 @pytest.mark.parametrize("word", ["no", "on", "2024-01-01", "1:30", "=", "<<"])
-def test_plain_words_are_text(word: str) -> None:
+def test_yaml_1_1_words_are_text(word: str) -> None:
     assert parse_preset(f"negative_prompt: {word}".encode(), "x").values["negative_prompt"] == word
 
 
-def test_a_byte_order_mark_is_no_error() -> None:
+def test_byte_order_mark_is_accepted() -> None:
     assert parse_preset(b"\xef\xbb\xbfseed: 3", "x").values == {"seed": 3}
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match=r"gone\.yaml: there is no such file"):
+def test_unreadable_paths_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match=r"gone\.yaml: no such file"):
         read_preset(tmp_path / "gone.yaml")
-    with pytest.raises(PresetError, match="a file is expected"):
+    with pytest.raises(PresetError, match="not a plain file"):
         read_preset(tmp_path)
-    with pytest.raises(PresetError, match="there is no such file"):
+    with pytest.raises(PresetError, match="no such file"):
         read_preset(tmp_path / "a\0b")
     with pytest.raises(PresetError, match="can't be read"):
         read_preset(tmp_path / ("x" * 300))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_does_not_block(tmp_path: Path) -> None:
+def test_pipe_is_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
-    with pytest.raises(PresetError, match="a file is expected"):
+    with pytest.raises(PresetError, match="not a plain file"):
         read_preset(tmp_path / "pipe.yaml")
 
 
 YAML_PARTS = st.sampled_from(
-    [*LOOK_KEYS, "text", "weight", "name", ":", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ",", "&a ", "*a",
+    [*PRESET_KEYS, "text", "weight", "name", ":", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ",", "&a ", "*a",
      "!!int ", "!<", "'", '"', "\\x", "\\U00110000", "|", ">", "|9", "#", "---", "...", "%YAML 1.1\n", "%TAG ! x", "?",
      "<<", "~", "\t", "0x", "0o9", "1e", "-.inf", ".nan", "1_0", "\ufeff", "\x85", "\u2028", "\x07", "%YAML 9999.1\n",
      "é"]
@@ -181,15 +186,15 @@ YAML_PARTS = st.sampled_from(
 @example(data=b"[" * 60000)
 @example(data=b"? " * 3000)
 @example(data=b"{a: " * 2000)
-def test_no_bytes_raise_anything_but_preset_error(data: bytes) -> None:
+def test_any_bytes_raise_only_preset_error(data: bytes) -> None:
     try:
         preset = parse_preset(data, "fuzz.yaml")
     except PresetError as refused:
-        said = str(refused)
+        message = str(refused)
     else:
         Parameters.model_validate(dict(preset.values))
         return
-    assert all(line.startswith("fuzz.yaml") for line in said.split("\n"))
+    assert all(line.startswith("fuzz.yaml") for line in message.split("\n"))
 
 
 TEXT = st.text(max_size=60) | st.sampled_from(
@@ -231,8 +236,8 @@ FIELDS = {
 }
 
 
-def test_every_key_is_in_the_round_trip() -> None:
-    assert set(LOOK_KEYS) == set(FIELDS)
+def test_round_trip_covers_every_key() -> None:
+    assert set(PRESET_KEYS) == set(FIELDS)
 
 
 @settings(deadline=None)
@@ -241,18 +246,18 @@ def test_every_key_is_in_the_round_trip() -> None:
     name=st.text(min_size=1, max_size=100),
     description=TEXT,
 )
-def test_what_is_written_is_what_is_read(values: dict[str, object], name: str, description: str) -> None:
+def test_round_trip(values: dict[str, object], name: str, description: str) -> None:
     preset = Preset(name, description, values)
     assert parse_preset(preset_text(preset).encode(), "x.yaml") == preset
 
 
-def test_a_file_is_easy_to_edit() -> None:
+def test_text_is_easy_to_edit() -> None:
     prompt = (WeightedPrompt(text="eis, grün"),)
     text = preset_text(Preset("ice", "cold", {"seed": 3, "strength": 0.5, "prompt": prompt}), stem="ice")
     assert text == "description: cold\nprompt: eis, grün\nstrength: 0.5\nseed: 3\n"
 
 
-def test_writing_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+def test_writing_is_atomic(tmp_path: Path) -> None:
     path = tmp_path / "looks" / "ice.yaml"
     write_preset(path, Preset("ice", "", {"seed": 1}))
     write_preset(path, Preset("ice", "", {"seed": 2}))
@@ -263,7 +268,7 @@ def test_writing_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
         write_preset(tmp_path / "file" / "ice.yaml", Preset("ice"))
 
 
-def test_writing_goes_through_a_link(tmp_path: Path) -> None:
+def test_link_is_written_through(tmp_path: Path) -> None:
     (tmp_path / "real.yaml").write_text("seed: 1\n")
     (tmp_path / "link.yaml").symlink_to(tmp_path / "real.yaml")
     write_preset(tmp_path / "link.yaml", Preset("link", "", {"seed": 5}))

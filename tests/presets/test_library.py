@@ -1,4 +1,4 @@
-"""The library: shipped looks that are whole and unlike one another, the user's before them, and names, never paths."""
+"""The library: shipped presets, the user's in their place, and names that are never paths."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import yaml
 
 from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
-from presets.library import MOST_LOOKS, ORDER_FILE, Library, check_name
+from presets.library import MAX_PRESETS, ORDER_FILE, Library, check_name
 from presets.parameter_table import PARAMETERS
 
 ICE = "description: mine\nprompt: ice\nstrength: 0.25\n"
@@ -31,7 +31,7 @@ def test_shipped_until_replaced(library: Library) -> None:
     assert not library.is_shipped("fire")
 
 
-def test_four_looks_or_more_are_shipped_and_good(library: Library) -> None:
+def test_at_least_four_presets_are_shipped(library: Library) -> None:
     entries = library.entries()
     assert len(entries) >= 4
     assert all(entry.shipped and not entry.error for entry in entries)
@@ -39,10 +39,10 @@ def test_four_looks_or_more_are_shipped_and_good(library: Library) -> None:
         assert entry.preset is not None
         assert {"prompt", "strength", "steps", "seed"} <= entry.preset.values.keys()
         assert entry.preset.description
-        assert not REBUILD_KEYS & entry.preset.values.keys(), "a shipped look must not start a renderer"
+        assert not REBUILD_KEYS & entry.preset.values.keys(), "a shipped preset must not start a renderer"
 
 
-def test_the_shipped_looks_are_unlike_one_another(library: Library) -> None:
+def test_shipped_presets_differ(library: Library) -> None:
     looks = [library.recall(name) for name in library.names()]
     for key in ("/prompt/1/text", "/seed", "/preset"):
         assert len({look[key] for look in looks}) == len(looks)
@@ -83,7 +83,7 @@ def test_order_file_may_be_edited(library: Library) -> None:
     assert library.names()[-1] == "d"
 
 
-def test_the_users_look_goes_before_the_shipped_one(library: Library) -> None:
+def test_user_preset_replaces_a_shipped_one(library: Library) -> None:
     shipped = library.names()[0]
     put(library, f"{shipped.upper()}.yaml", ICE)
     assert library.recall(shipped)["/prompt/1/text"] == "ice"
@@ -91,7 +91,7 @@ def test_the_users_look_goes_before_the_shipped_one(library: Library) -> None:
     assert shipped not in library.names()
 
 
-def test_a_broken_file_hides_nothing_and_is_listed_with_its_error(library: Library) -> None:
+def test_broken_file_is_listed_with_its_error(library: Library) -> None:
     before = library.names()
     put(library, "broken.yaml", "strength: 2\nsteps: x\n")
     put(library, "näh.yaml", ICE)
@@ -102,62 +102,62 @@ def test_a_broken_file_hides_nothing_and_is_listed_with_its_error(library: Libra
     assert library.names() == before
     errors = {entry.name: entry.error for entry in library.entries() if entry.error}
     assert errors.keys() == {"broken", "näh", "folder", "dangling"}
-    assert errors["broken"].splitlines()[0].endswith("broken.yaml:1:11: strength must be at most 1; 2 stands there")
+    assert errors["broken"].splitlines()[0].endswith("broken.yaml:1:11: strength must be at most 1; 2 was given")
     with pytest.raises(PresetError, match="strength must be at most 1"):
         library.load("broken")
 
 
-def test_a_broken_look_of_the_users_is_not_passed_over_for_the_shipped_one(library: Library) -> None:
+def test_broken_user_preset_is_not_skipped(library: Library) -> None:
     shipped = library.names()[0]
     put(library, f"{shipped}.yaml", "[")
     with pytest.raises(PresetError, match="not YAML"):
         library.load(shipped)
 
 
-def test_a_changed_file_is_read_again(library: Library) -> None:
+def test_changed_file_is_read_again(library: Library) -> None:
     put(library, "ice.yaml", ICE)
     assert library.recall("ice")["/strength"] == 0.25
     put(library, "ice.yaml", ICE.replace("0.25", "0.125"))
     assert library.recall("ice")["/strength"] == 0.125
     (library.folder / "ice.yaml").unlink()
-    with pytest.raises(PresetError, match="there is no look 'ice'"):
+    with pytest.raises(PresetError, match="there is no preset 'ice'"):
         library.load("ice")
 
 
-def test_an_unknown_look_names_its_neighbour(library: Library) -> None:
-    with pytest.raises(PresetError, match=r"there is no look 'fier'; did you mean fire\?"):
+def test_unknown_name_suggests_one(library: Library) -> None:
+    with pytest.raises(PresetError, match=r"there is no preset 'fier'; did you mean fire\?"):
         library.load("fier")
 
 
-def test_paths_are_for_the_command_line_only(library: Library, tmp_path: Path) -> None:
+def test_only_the_command_line_takes_paths(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "outside.yaml"
     path.write_text(ICE)
     library.folder.mkdir()
     for name in (str(path), "../outside", "../outside.yaml", "outside.yaml", "..\\outside"):
-        with pytest.raises(PresetError, match="there is no look"):
+        with pytest.raises(PresetError, match="there is no preset"):
             library.recall(name)
-    opened = library.opening(str(path))
+    opened = library.resolve(str(path))
     assert opened["/strength"] == 0.25
     assert opened["/preset"] == str(path)
-    assert library.whole(str(path)).values["seed"] == PARAMETERS["/seed"].default
-    assert library.opening("fire") == library.recall("fire")
+    assert library.complete(str(path)).values["seed"] == PARAMETERS["/seed"].default
+    assert library.resolve("fire") == library.recall("fire")
 
 
 @pytest.mark.parametrize(
     "name", ["", " ", " a", "a ", "../a", "a/b", "a\\b", "a.b", "a\0", "a\n", "é", "x" * 65, "CON", "lpt1"]
 )
-def test_names_that_a_look_can_not_have(library: Library, name: str) -> None:
-    with pytest.raises(PresetError, match="can't be a look's name"):
+def test_bad_names_are_refused(library: Library, name: str) -> None:
+    with pytest.raises(PresetError, match="can't be a preset's name"):
         library.save(name, library.recall("fire"))
     assert not library.folder.exists()
 
 
 @pytest.mark.parametrize("name", ["a", "x" * 64, "My look 2", "-_-", "console"])
-def test_names_that_a_look_can_have(name: str) -> None:
+def test_good_names_are_accepted(name: str) -> None:
     assert check_name(name) == name
 
 
-def test_what_is_saved_is_loaded(library: Library) -> None:
+def test_saved_preset_is_loaded(library: Library) -> None:
     values = library.recall("fire") | {"/strength": 0.30000001192092896, "/prompt/2/text": "smoke", "/width": 512}
     path = library.save("mine", values)
     assert yaml.safe_load(path.read_text())["strength"] == 0.3
@@ -165,16 +165,16 @@ def test_what_is_saved_is_loaded(library: Library) -> None:
     assert "mine" in library.names()
 
 
-def test_saving_again_keeps_the_description(library: Library) -> None:
+def test_saving_keeps_the_description(library: Library) -> None:
     put(library, "ice.yaml", ICE)
     library.save("ice", library.recall("ice") | {"/seed": 5})
     assert library.load("ice").description == "mine"
     assert library.load("ice").values["seed"] == 5
 
 
-def test_saving_can_not_fill_the_disk(library: Library) -> None:
+def test_saved_presets_are_limited(library: Library) -> None:
     library.folder.mkdir()
-    for place in range(MOST_LOOKS):
+    for place in range(MAX_PRESETS):
         (library.folder / f"{place}.yaml").touch()
     values = library.recall("fire")
     with pytest.raises(PresetError, match="delete some"):
@@ -182,7 +182,7 @@ def test_saving_can_not_fill_the_disk(library: Library) -> None:
     library.save("7", values)
 
 
-def test_the_next_look_and_the_one_before_go_round(library: Library) -> None:
+def test_neighbours_wrap_around(library: Library) -> None:
     names = library.names()
     there = [library.neighbour(name, 1) for name in names]
     assert there == [*names[1:], names[0]]
@@ -193,14 +193,14 @@ def test_the_next_look_and_the_one_before_go_round(library: Library) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a file where a folder is expected")
-def test_a_folder_that_can_not_be_listed_is_told_and_the_shipped_looks_stay(tmp_path: Path) -> None:
+def test_unlistable_folder_keeps_shipped_presets(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     library = Library(tmp_path / "file")
     assert library.names()
-    assert "can't be listed" in library.trouble
+    assert "can't be listed" in library.listing_error
 
 
-def test_the_default_folder_is_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     folder = Library().folder
     assert folder.name == "presets"

@@ -1,16 +1,20 @@
-"""``presets list|show|check`` and ``doctor`` as they are typed."""
+"""``presets list``, ``show`` and ``check``, and ``doctor``, as they are typed."""
 
 import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+import yaml
+from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
-from presets.files import KEPT_KEYS, LOOK_KEYS, read_preset
+from presets.files import KEPT_KEYS, PRESET_KEYS, read_preset
 from presets.library import Library
+from presets.parameters import Parameters
 
-runner = CliRunner()
+
+def run(*arguments: str | Path, columns: int = 200) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": str(columns)})
 
 
 @pytest.fixture
@@ -20,8 +24,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_list_names_every_look_and_the_broken_ones_with_their_errors(folder: Path) -> None:
-    result = runner.invoke(app, ["presets", "list", "--presets", str(folder)], env={"COLUMNS": "200"})
+def test_list_names_broken_presets_with_errors(folder: Path) -> None:
+    result = run("presets", "list", "--presets", folder)
     assert result.exit_code == 0
     for name in [*Library(folder).names(), "broken"]:
         assert name in result.stdout
@@ -30,7 +34,7 @@ def test_list_names_every_look_and_the_broken_ones_with_their_errors(folder: Pat
 
 
 def test_list_as_json(folder: Path) -> None:
-    result = runner.invoke(app, ["presets", "list", "--json", "--presets", str(folder)])
+    result = run("presets", "list", "--json", "--presets", folder)
     rows = {row["name"]: row for row in json.loads(result.stdout)}
     assert not rows["mine"]["shipped"]
     assert rows["fire"]["shipped"]
@@ -38,60 +42,99 @@ def test_list_as_json(folder: Path) -> None:
     assert rows["broken"]["error"].count("\n") == 1
 
 
-def test_show_prints_a_whole_look_that_is_a_preset_itself(folder: Path) -> None:
-    result = runner.invoke(app, ["presets", "show", "mine", "--presets", str(folder)])
+def test_show_prints_a_loadable_preset(folder: Path) -> None:
+    result = run("presets", "show", "mine", "--presets", folder)
     assert result.exit_code == 0
     copy = folder / "copy.yaml"
     copy.write_text(result.stdout)
     shown = read_preset(copy)
-    assert set(shown.values) == {*LOOK_KEYS} - KEPT_KEYS
+    assert set(shown.values) == {*PRESET_KEYS} - KEPT_KEYS
     assert shown.values["strength"] == 0.25
     library = Library(folder)
     assert library.recall("copy") == library.recall("mine") | {"/preset": "copy"}
 
 
+def test_show_names_every_declared_key(folder: Path) -> None:
+    (folder / "mine.yaml").write_text("prompt: ice\nmax_rate: 12\n")
+    text = run("presets", "show", "mine", "--presets", folder).stdout
+    set_keys, heading, kept = text.partition("# Not set, so they stay as they are when the preset is loaded")
+    assert heading
+    shown = yaml.safe_load(set_keys)
+    commented = yaml.safe_load(kept.partition("\n")[2].replace("# ", ""))
+    assert not shown.keys() & commented.keys()
+    assert {*shown, *commented} == {*PRESET_KEYS}
+    assert shown["max_rate"] == 12
+    assert commented == {key: getattr(Parameters(), key) for key in KEPT_KEYS - {"max_rate"}}
+
+
 def test_show_takes_a_path(folder: Path) -> None:
-    result = runner.invoke(app, ["presets", "show", str(folder / "mine.yaml")])
-    assert "prompt: ice\n" in result.stdout
+    assert "prompt: ice\n" in run("presets", "show", folder / "mine.yaml").stdout
 
 
-def test_show_of_an_unknown_look_raises_what_main_prints(folder: Path) -> None:
-    result = runner.invoke(app, ["presets", "show", "mien", "--presets", str(folder)])
+def test_show_of_an_unknown_name_suggests_one(folder: Path) -> None:
+    result = run("presets", "show", "mien", "--presets", folder)
     assert result.exit_code != 0
-    assert "did you mean mine?" in str(result.exception)
+    assert "there is no preset 'mien'; did you mean mine?" in str(result.exception)
 
 
-def test_check_says_good_and_exits_0(folder: Path) -> None:
-    result = runner.invoke(app, ["presets", "check", str(folder / "mine.yaml")])
+def test_check_of_a_good_file(folder: Path) -> None:
+    result = run("presets", "check", folder / "mine.yaml")
     assert result.exit_code == 0
     assert result.stdout == f"{folder / 'mine.yaml'}: good\n"
 
 
-def test_check_prints_every_problem_of_every_file_and_exits_1(folder: Path) -> None:
-    files = [str(folder / name) for name in ("broken.yaml", "mine.yaml", "gone.yaml")]
-    result = runner.invoke(app, ["presets", "check", *files])
+def test_check_takes_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("presets", "check", "FIRE", "mine", "--presets", folder)
+    assert result.exit_code == 0, result.output
+    fire, mine = result.stdout.splitlines()
+    assert fire.endswith("looks/fire.yaml: good")
+    assert mine == f"{folder / 'mine.yaml'}: good"
+    result = run("presets", "check", "broken", "mien", "--presets", folder)
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
-        f"{files[0]}:1:11: strength must be at most 1; 2 stands there",
-        f"{files[0]}:2:8: steps must be a whole number; 'x' stands there",
-        f"{files[2]}: there is no such file",
+        f"{folder / 'broken.yaml'}:1:11: strength must be at most 1; 2 was given",
+        f"{folder / 'broken.yaml'}:2:8: steps must be a whole number; 'x' was given",
+        "there is no preset 'mien'; did you mean mine?",
+    ]
+    monkeypatch.chdir(folder)
+    Path("fire").write_text("seed: 1\n")
+    assert run("presets", "check", "fire").stdout == "fire: good\n", "a file goes before a name"
+
+
+def test_check_prints_every_problem(folder: Path) -> None:
+    files = [str(folder / name) for name in ("broken.yaml", "mine.yaml", "gone.yaml")]
+    result = run("presets", "check", *files)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"{files[0]}:1:11: strength must be at most 1; 2 was given",
+        f"{files[0]}:2:8: steps must be a whole number; 'x' was given",
+        f"{files[2]}: no such file",
     ]
     assert result.stdout == f"{files[1]}: good\n"
 
 
-def test_check_looks_whether_the_model_that_a_file_names_can_be_played(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}\n", "---\n"])
+def test_check_refuses_an_empty_file(folder: Path, text: str) -> None:
+    (folder / "empty.yaml").write_text(text)
+    result = run("presets", "check", folder / "empty.yaml")
+    assert result.exit_code == 1
+    empty = "the preset is empty; set at least one key, such as prompt"
+    assert result.stderr == f"{folder / 'empty.yaml'}: {empty}\n"
+
+
+def test_check_reads_the_named_model(folder: Path, tmp_path: Path) -> None:
     gone, shipped = folder / "gone-model.yaml", folder / "shipped.yaml"
     gone.write_text(f"prompt: ice\nmodel: {tmp_path / 'no-such-model'}\n")
     shipped.write_text("model: shipped\n")
-    result = runner.invoke(app, ["presets", "check", str(gone), str(shipped)])
+    result = run("presets", "check", gone, shipped)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"{gone}:2:8: There is no model folder {tmp_path / 'no-such-model'}")
     assert result.stdout == f"{shipped}: good\n"
 
 
-def test_doctor_prints_remedies_whole_also_in_a_narrow_terminal(folder: Path) -> None:
-    result = runner.invoke(app, ["doctor", "--presets", str(folder)], env={"COLUMNS": "60"})
+def test_doctor_prints_whole_remedies_in_60_columns(folder: Path) -> None:
+    result = run("doctor", "--presets", folder, columns=60)
     assert result.exit_code in (0, 1)
     assert f'streamflow-live presets check "{folder / "broken.yaml"}"' in result.stdout
     for word in ("card:", "openvino", "9000/udp"):

@@ -135,7 +135,7 @@ REFUSED = [
     (("missing.mp4", "out.mp4"), "missing.mp4 is not there"),
     (("broken.mp4", "out.mp4"), "broken.mp4"),
     ((CLIP, "out.mp4", "--preset", "no-such-preset"), "no-such-preset"),
-    ((CLIP, "out.mp4", "--preset", "gone.yaml"), "gone.yaml: there is no such file"),
+    ((CLIP, "out.mp4", "--preset", "gone.yaml"), "gone.yaml: no such file"),
     ((CLIP, "out.mp4", "--preset", "bad.yaml"), "bad.yaml:1:11: strength must be at most 1"),
     ((CLIP, "out.mp4", "--preset", "lost-model.yaml"), "There is no model folder /lost/model"),
     ((CLIP, "out.mp4", "--preset", "lost-engine.yaml"), "There is no engine file /lost/unet.onnx"),

@@ -9,7 +9,7 @@ from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.preset_saver import CONFIRM_WITHIN, MOST_UNDONE, LoadedPreset, PresetSaver
 from presets.errors import PresetError
 from presets.library import Library
-from presets.strict_yaml import MOST_BYTES
+from presets.strict_yaml import MAX_BYTES
 
 ASKS = "fire is a shipped preset. Send /save fire again within 10 s to replace it."
 WEB = "web:1"
@@ -112,7 +112,7 @@ def test_a_file_changed_since_is_left(store: ParameterStore, library: Library) -
 
 
 def test_a_file_too_large_to_restore_is_left(store: ParameterStore, library: Library) -> None:
-    text = "#" * (MOST_BYTES + 10)
+    text = "#" * (MAX_BYTES + 10)
     put(library, "mine", text)
     assert "larger than a preset can be" in refused(store.apply("/save", ["mine"], OSC))
     assert (library.folder / "mine.yaml").read_text() == text

@@ -34,7 +34,7 @@ def test_broken_preset_changes_nothing(store: ParameterStore, library: Library) 
     put(library, "outside", "seed: 1")
     before = store.snapshot()
     note = refused(store.apply("/preset", ["broken"], OSC))
-    assert "broken.yaml:1:11: strength must be at most 1; 2 stands there (and 1 more)" in note
+    assert "broken.yaml:1:11: strength must be at most 1; 2 was given (and 1 more)" in note
     for name in (
         "nowhere",
         "",
@@ -145,7 +145,7 @@ def test_engine_stays_with_its_model(store: ParameterStore, library: Library) ->
 
 def test_save_refuses_invalid_names(store: ParameterStore, library: Library) -> None:
     for name in ("../x", "", "a/b", "x" * 65, "con"):
-        assert "can't be a look's name" in refused(store.apply("/save", [name], OSC))
+        assert "can't be a preset's name" in refused(store.apply("/save", [name], OSC))
     assert not library.folder.exists()
 
 
@@ -226,7 +226,7 @@ def test_panic_without_a_preset(library: Library) -> None:
 def test_panic_restores_the_opening_preset(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "fire.yaml"
     path.write_text("strength: 0.125\n")
-    opened = library.opening(str(path))
+    opened = library.resolve(str(path))
     store = ParameterStore(library, opened | {"/strength": 0.9})  # as in a state file after a crash
     store.apply("/panic", [], OSC)
     assert store.values()["/strength"] == 0.125
