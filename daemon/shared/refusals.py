@@ -5,6 +5,7 @@ gets at most one line per second.
 """
 
 import logging
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -14,8 +15,13 @@ log = logging.getLogger("control")
 
 MOST_NAMES = 32
 LONGEST = 120
+"""Most characters of a sender or a reason."""
+LONGEST_SENTENCE = 240
+"""Most characters of a sentence in the log, which holds a path and a problem."""
 LOG_INTERVAL = 1.0
 OTHERS = "others"
+
+_COUNT = re.compile(r" \(and [0-9]+ more\)$")
 
 
 class Refusals:
@@ -45,7 +51,7 @@ class Refusals:
                 return
             self._log_at, unlogged, self._unlogged = now, self._unlogged, 0
         besides = f" (and {unlogged} more since the last line like this)" if unlogged else ""
-        log.warning("%s: refused: %s%s", sender, _plain(sentence) or reason, besides)
+        log.warning("%s: refused: %s%s", sender, _shorten(sentence) or reason, besides)
 
     def status(self) -> dict[str, object]:
         """Return ``total`` and the counts by sender and by reason, the most recent last, ready for JSON."""
@@ -68,6 +74,18 @@ def _with_others(counts: "OrderedDict[str, int]", others: int) -> dict[str, int]
     return {**counts, OTHERS: counts.get(OTHERS, 0) + others} if others else dict(counts)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, longest: int = LONGEST) -> str:
     """Return the text cut and on one line, so that a message from the network can't forge a line of the log."""
-    return "".join(character if character.isprintable() else " " for character in text[:LONGEST])
+    return "".join(character if character.isprintable() else " " for character in text[:longest])
+
+
+def _shorten(sentence: str) -> str:
+    """Return the sentence on one line, cut at a word if it is long. A count at its end, as in (and 4 more), stays."""
+    sentence = _plain(sentence, 10 * LONGEST_SENTENCE)
+    count = _COUNT.search(sentence)
+    end = count[0] if count else ""
+    text = sentence.removesuffix(end)
+    if len(text) > LONGEST_SENTENCE:
+        text = text[: LONGEST_SENTENCE + 1].rpartition(" ")[0] or text[:LONGEST_SENTENCE]
+        text = text.rstrip(" ,;:") + " …"
+    return text + end
