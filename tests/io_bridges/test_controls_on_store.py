@@ -5,13 +5,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import zmq
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
+from web_show_control import serving
 
 from daemon.stage import replies
 from daemon.stage.parameter_store import ParameterStore
@@ -19,6 +22,7 @@ from io_bridges.osc import server
 from io_bridges.osc.packets import decode_packet
 from io_bridges.osc.server import OscControl
 from io_bridges.show_control import MAX_UNKNOWN
+from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
 from presets.library import Library
 
@@ -159,6 +163,22 @@ def test_suggestions_of_a_request_are_bounded(show: Show, searches: list[str]) -
     assert "2792 more unknown addresses" in answer["error"]
     assert answer["answers"]["/steps"]["value"] == 7
     assert show.ask(do="status")["status"]["refusals"]["total"] == before + MAX_UNKNOWN + 1
+
+
+def test_suggestions_of_a_put_are_bounded(show: Show, searches: list[str]) -> None:
+    unknown = {f"/guidanse{number:05}": 1 for number in range(2800)}
+    with serving(WebControl(port=0), show.store) as web:
+        connection = HTTPConnection("127.0.0.1", urlsplit(web.url).port, timeout=LONG)
+        body = json.dumps({**unknown, "steps": 8})
+        connection.request("PUT", "/api/values", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        reply = response.read()
+        connection.close()
+    assert response.status == 422
+    assert len(reply) < 2000
+    assert 0 < len(searches) <= MAX_UNKNOWN
+    assert json.loads(reply)["omitted"] == len(unknown) - MAX_UNKNOWN
+    assert show.store.values()["/steps"] == 8
 
 
 def test_long_unknown_address_is_omitted(show: Show, searches: list[str]) -> None:
