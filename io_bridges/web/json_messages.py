@@ -64,7 +64,7 @@ def declaration(show: ShowControl) -> dict[str, object]:
 
 def status(show: ShowControl) -> dict[str, object]:
     """Return the state of the show with the names of the presets."""
-    return {"looks": show.preset_names(), **show.status()}
+    return {"presets": show.preset_names(), **show.status()}
 
 
 def _plain(value: object) -> object:

@@ -75,13 +75,13 @@ def console(browser: "Browser") -> tuple["Page", list[str]]:
 def page(console: tuple["Page", list[str]], control: WebControl) -> Iterator["Page"]:
     """The page, loaded again for each test. A test fails if a script complains."""
     from playwright.sync_api import expect
-    from web_show_control import LOOKS
+    from web_show_control import PRESETS
 
     page, complaints = console
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(control.url)
     expect(page.locator("[data-address='/strength']")).to_be_visible()
-    expect(page.locator(".look")).to_have_count(len(LOOKS))
+    expect(page.locator(".preset")).to_have_count(len(PRESETS))
     expect(page.locator("#waiting")).to_be_hidden()  # both sockets are open
     complaints.clear()  # leaving the page before may have closed a socket in use
     yield page

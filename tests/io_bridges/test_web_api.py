@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from web_client import ask, closing_code, decoded, open_socket, port_of, receive
-from web_show_control import LOOKS, WebShow, flat, serving
+from web_show_control import PRESETS, WebShow, flat, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -208,7 +208,7 @@ def test_status_is_valid_json(control: WebControl, show: WebShow) -> None:
     assert status["latency_ms"] is None
     assert status["sizes"] == [1, 2]
     assert status["on_air"] == {"index": 3}
-    assert status["looks"] == list(LOOKS)
+    assert status["presets"] == list(PRESETS)
 
 
 def test_metrics_route(control: WebControl, show: WebShow) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from web_client import closing_code, decoded, eventually, open_socket, receive, send
-from web_show_control import LOOKS, WebShow, flat, serving
+from web_show_control import PRESETS, WebShow, flat, serving
 from websockets.exceptions import InvalidStatus
 
 from io_bridges.web import json_messages
@@ -77,7 +77,7 @@ def test_actions(control: WebControl, show: WebShow) -> None:
 
 def test_status_is_pushed(control: WebControl, show: WebShow) -> None:
     with open_socket(control) as client:
-        assert receive(client, "status") == {"looks": list(LOOKS), "fps": 24.3, "latency_ms": None}
+        assert receive(client, "status") == {"presets": list(PRESETS), "fps": 24.3, "latency_ms": None}
         show.state = {"fps": 12.5}
         eventually(lambda: receive(client, "status")["fps"] == 12.5)
 

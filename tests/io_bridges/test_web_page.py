@@ -132,10 +132,10 @@ def test_preset_is_loaded(page: Page, show: WebShow) -> None:
     wait_value(page, show, "/preset", "deep-sea")
     expect(slider_of(page, "/strength")).to_have_value("0.85")
     expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value("bioluminescent plankton")
-    pressed = page.locator(".look[aria-pressed=true]")
-    expect(pressed).to_have_attribute("data-look", "deep-sea")
+    pressed = page.locator(".preset[aria-pressed=true]")
+    expect(pressed).to_have_attribute("data-preset", "deep-sea")
     show.apply("/preset", ("embers",), "osc:1")
-    expect(pressed).to_have_attribute("data-look", "embers")
+    expect(pressed).to_have_attribute("data-preset", "embers")
 
 
 def test_panic_and_keys(page: Page, show: WebShow) -> None:
@@ -191,13 +191,13 @@ def test_hostile_text(page: Page, show: WebShow) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     show.apply("/prompt/1/text", (hostile,), "osc:1")
     show.state = {
-        "looks": [hostile],
+        "presets": [hostile],
         "renderer": {"phase": "down", "text": hostile},
         "notices": [{"level": "error", "text": hostile}],
         "sinks": [{"uri": hostile}],
         "refusals": {"total": 1, "by_reason": {hostile: 1}},
     }
-    expect(page.locator(".look")).to_have_count(1)
+    expect(page.locator(".preset")).to_have_count(1)
     expect(page.locator("#progress-text")).to_have_text(hostile)
     expect(page.locator("#notices")).to_have_text(hostile)
     expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value(hostile)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from web_browser import PATIENCE, control_of, needs_chromium, wait_value
-from web_show_control import LOOKS, WebShow, serving
+from web_show_control import PRESETS, WebShow, serving
 
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.web.server import WebControl
@@ -89,10 +89,10 @@ def test_lost_source(page: Page, show: WebShow) -> None:
     amber = page.locator("#notices li").evaluate("(entry) => getComputedStyle(entry).borderLeftColor")
     failed = {"level": "error", "text": "zmq:tcp://127.0.0.1:5555: the port is in use"}
     show.state = {**show.state, "notices": [{"level": "warning", "text": lost.replace("7 s", "8 s")}, failed]}
-    expect(page.locator("#notices li")).to_have_count(2)
+    expect(page.locator("#notices li")).to_have_text([failed["text"], lost.replace("7 s", "8 s")])
     expect(page.locator("#renderer")).to_have_attribute("data-level", "error")
     expect(page.locator("#announcement")).to_have_text(failed["text"])  # a later count of seconds is not announced
-    red = page.locator("#notices li").last.evaluate("(entry) => getComputedStyle(entry).borderLeftColor")
+    red = page.locator("#notices li").first.evaluate("(entry) => getComputedStyle(entry).borderLeftColor")
     assert amber != red
 
 
@@ -152,8 +152,8 @@ def test_full_screen_is_picture_alone(page: Page, show: WebShow) -> None:
     # A lost connection changes nothing on the projector.
     page.evaluate("document.body.classList.add('lost')")
     expect(page.locator("#lost")).to_be_hidden()
-    look = page.locator("#picture").evaluate("(it) => [getComputedStyle(it).opacity, getComputedStyle(it).cursor]")
-    assert look == ["1", "none"]
+    shown = page.locator("#picture").evaluate("(it) => [getComputedStyle(it).opacity, getComputedStyle(it).cursor]")
+    assert shown == ["1", "none"]
     size = page.locator("#picture").evaluate("(it) => [it.clientWidth === innerWidth, it.clientHeight === innerHeight]")
     assert size == [True, True]
     page.locator("#picture").dblclick()
@@ -172,7 +172,7 @@ def phone(browser: Browser) -> Iterator[Page]:
 def test_small_screens(phone: Page, control: WebControl, show: WebShow) -> None:
     show.state = {"notices": [{"level": "warning", "text": "No frames from zmq:tcp://127.0.0.1:5555 for 7 s."}]}
     phone.goto(control.url)
-    expect(phone.locator(".look")).to_have_count(len(LOOKS))
+    expect(phone.locator(".preset")).to_have_count(len(PRESETS))
     for details in phone.locator("main details").all():
         details.evaluate("(it) => { it.open = true; }")
     for width, height in ((1024, 768), (820, 1180), (390, 844), (360, 640)):
@@ -191,12 +191,12 @@ def test_small_screens(phone: Page, control: WebControl, show: WebShow) -> None:
 
 
 def test_number_keys_keep_their_presets(page: Page, show: WebShow) -> None:
-    names = list(LOOKS)
+    names = list(PRESETS)
     show.names = [*names, "aurora"]  # the show appends saved presets
-    expect(page.locator(".look")).to_have_count(len(LOOKS) + 1)
+    expect(page.locator(".preset")).to_have_count(len(PRESETS) + 1)
     page.keyboard.press("1")
     wait_value(page, show, "/preset", names[0])
-    expect(page.locator(".look").last).to_have_text("aurora5")
+    expect(page.locator(".preset").last).to_have_text("aurora5")
     page.keyboard.press("9")  # no preset has this key
     page.keyboard.press("2")
     wait_value(page, show, "/preset", names[1])
@@ -215,7 +215,7 @@ def test_shipped_preset_is_replaced_after_a_yes(browser: Browser, tmp_path: Path
 
     with serving(WebControl(port=0), store) as control:
         page.goto(control.url)
-        expect(page.locator(".look[aria-pressed=true]")).to_contain_text("fire")
+        expect(page.locator(".preset[aria-pressed=true]")).to_contain_text("fire")
         store.apply("/strength", (0.31,), "osc:1")
         save("fire")
         expect(outcome).to_contain_text("“fire” is a shipped preset. Replace it?")
@@ -233,6 +233,6 @@ def test_shipped_preset_is_replaced_after_a_yes(browser: Browser, tmp_path: Path
         expect(outcome).to_be_hidden()
         assert not saved.exists()
         save("aaa")
-        expect(page.locator(".look").last).to_contain_text("aaa")
+        expect(page.locator(".preset").last).to_contain_text("aaa")
         expect(control_of(page, "/strength").locator("input[type=number]")).to_have_value("0.31")
         page.close()

@@ -15,7 +15,7 @@ from presets.declaration import ACTIONS, Action
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
 
-LOOKS: dict[str, dict[str, Value]] = {
+PRESETS: dict[str, dict[str, Value]] = {
     "neon-tunnel": {"/prompt/1/text": "neon tunnel", "/strength": 0.6},
     "deep-sea": {"/prompt/1/text": "bioluminescent plankton", "/strength": 0.85, "/steps": 6},
     "embers": {"/prompt/1/text": "embers in the wind", "/strength": 0.4},
@@ -55,7 +55,7 @@ class WebShow:
             self.calls: list[tuple[str, tuple[object, ...], str]] = []
             self.refusals: list[tuple[str, str]] = []
             self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
-            self.names = list(LOOKS)
+            self.names = list(PRESETS)
             self._change({address: entry.default for address, entry in PARAMETERS.items()}, "test")
 
     @property
@@ -77,9 +77,9 @@ class WebShow:
                 value = PARAMETERS[address].coerce(arguments[0])
             except ParameterRefused as error:
                 return ControlReply(address, False, None, str(error))
-            if address == "/preset" and value not in LOOKS:
+            if address == "/preset" and value not in PRESETS:
                 return ControlReply(address, False, None, f"there is no preset {value!r}")
-            self._change({address: value, **(LOOKS[str(value)] if address == "/preset" else {})}, sender)
+            self._change({address: value, **(PRESETS[str(value)] if address == "/preset" else {})}, sender)
         return ControlReply(address, True, value, "" if value == arguments[0] else f"taken as {value}")
 
     def _act(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
@@ -147,14 +147,14 @@ def serving(control: WebControl, show: WebShow) -> Iterator[WebControl]:
 
 @contextmanager
 def pumping(preview: WebPreview, show: WebShow, size: tuple[int, int] = (144, 256)) -> Iterator[None]:
-    """Write moving pictures at about 25 a second. `/freeze` holds them and `/blackout` makes them black."""
+    """Write moving pictures at about 12 a second. `/freeze` holds them and `/blackout` makes them black."""
     loop = [plasma(*size, 2 * np.pi * step / 50) for step in range(50)]
     black = np.zeros_like(loop[0])
     ended = threading.Event()
 
     def pump() -> None:
         index = step = 0
-        while not ended.wait(0.04):
+        while not ended.wait(0.08):
             values = show.values()
             index, step = index + 1, step + (not values["/freeze"])
             pixels = black if values["/blackout"] else loop[step % 50]

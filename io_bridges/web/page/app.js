@@ -31,7 +31,7 @@ connectShow({
     if (message.status) {
       showStatus(message.status);
       showSignals(message.status);
-      if (Array.isArray(message.status.looks)) showPresets(message.status.looks);
+      if (Array.isArray(message.status.presets)) showPresets(message.status.presets);
     }
     if (message.answer) showReply(message.answer);
     if (message.refused) toast(message.refused, true);

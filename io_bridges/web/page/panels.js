@@ -16,7 +16,7 @@ export function declare(message) {
   const now = JSON.stringify(message);
   if (now === declared) return; // the server restarted: unfinished typing stays
   declared = now;
-  for (const place of document.querySelectorAll(".controls, .buttons, #look-actions")) place.replaceChildren();
+  for (const place of document.querySelectorAll(".controls, .buttons, #preset-actions")) place.replaceChildren();
   for (const known of [actions, controls, parameters, values]) known.clear();
   discard();
   for (const action of message.actions) actions.set(action.address, action);
@@ -49,18 +49,18 @@ function place(parameter) {
 function addPanel(group) {
   const panel = element("section", { class: "panel", "data-group": group, "aria-label": group },
     element("h2", {}, group), element("div", { class: "controls" }));
-  byId("look").append(panel);
+  byId("creative").append(panel);
   return panel;
 }
 
-// A phone hides the spare prompts: the empty ones after the first empty one.
-function markSparePrompts() {
+// Weights of empty prompts are dimmed. A phone hides the spare prompts: the empty ones after the first empty one.
+function markEmptyPrompts() {
   const texts = [...values].filter(([address]) => /^\/prompt\/\d+\/text$/.test(address));
   texts.forEach(([address, text], place) => {
     const spare = place > 1 && !text && !texts[place - 1][1];
-    for (const part of [address, address.replace("text", "weight")]) {
-      controls.get(part)?.element.classList.toggle("spare", spare);
-    }
+    const weight = address.replace("text", "weight");
+    for (const part of [address, weight]) controls.get(part)?.element.classList.toggle("spare", spare);
+    controls.get(weight)?.element.classList.toggle("unused", !text);
   });
 }
 
@@ -93,7 +93,7 @@ function discard() {
 }
 
 export function startPanels() {
-  watchValues((address) => { if (address.startsWith("/prompt/")) markSparePrompts(); });
+  watchValues((address) => { if (address.startsWith("/prompt/")) markEmptyPrompts(); });
   byId("apply-now").onclick = () => {
     const changes = [...staged];
     if (changes.every(([address, value]) => set(address, value))) discard();

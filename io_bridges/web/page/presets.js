@@ -13,11 +13,11 @@ let hideTimer = 0, askedTimer = 0;
 
 // Show one button per preset, in the order of the show. That order keeps the number keys when a preset is added.
 export function showPresets(now) {
-  if (now.join("\n") === names.join("\n") && byId("looks").childElementCount === now.length) return;
+  if (now.join("\n") === names.join("\n") && byId("preset-list").childElementCount === now.length) return;
   names = now;
   const { description } = parameters.get("/preset") ?? { description: "" };
-  byId("looks").replaceChildren(...names.map((name, place) => element("button",
-    { type: "button", class: "look", title: description, "data-look": name, onclick: () => set("/preset", name) },
+  byId("preset-list").replaceChildren(...names.map((name, place) => element("button",
+    { type: "button", class: "preset", title: description, "data-preset": name, onclick: () => set("/preset", name) },
     name.replaceAll(/[-_]/g, " "), ...(place < KEYS ? [element("kbd", {}, String(place + 1))] : []))));
   markLoaded();
 }
@@ -28,8 +28,8 @@ export function loadByKey(key) {
 }
 
 function markLoaded() {
-  for (const button of byId("looks").children) {
-    button.setAttribute("aria-pressed", String(button.dataset.look === values.get("/preset")));
+  for (const button of byId("preset-list").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.preset === values.get("/preset")));
   }
 }
 
@@ -92,7 +92,7 @@ export function placePresetActions() {
   byId("save").hidden = !actions.has("/save");
   for (const address of ["/previous", "/next"]) {
     const action = actions.get(address);
-    if (action) byId("look-actions").append(element("button", { type: "button", title: action.description,
+    if (action) byId("preset-actions").append(element("button", { type: "button", title: action.description,
       onclick: () => act(address) }, address.slice(1)));
   }
 }

@@ -7,7 +7,8 @@ const LEVELS = ["good", "info", "warning", "error"];
 const size = (sides) => (Array.isArray(sides) && sides[0] > 0 ? `${sides[0]}×${sides[1]}` : "");
 
 export function showStatus(status) {
-  const notices = Array.isArray(status.notices) ? status.notices : [];
+  const notices = (Array.isArray(status.notices) ? [...status.notices] : [])
+    .sort((one, other) => LEVELS.indexOf(other.level) - LEVELS.indexOf(one.level)); // the gravest first
   showFigures(status);
   showState(status, notices);
   showProgress(status.renderer);
