@@ -1,4 +1,4 @@
-"""The measurements of the bench by name, in the order they run."""
+"""Table of all measurements, in the order they run."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,46 +20,48 @@ from presets.errors import SettingsError
 
 
 class Measurement(NamedTuple):
-    """A row of the table: another measurement is another one of these."""
+    """One measurement. A new measurement is a new row of `MEASUREMENTS`."""
 
     name: str
     description: str
     measure: Measure
-    asked_for: bool = False
-    """Whether it is taken only when it is named, or its group is: it lasts."""
+    by_name_only: bool = False
+    """True for a long measurement, which runs only if its name or its group is given."""
     quick: bool = False
-    """Whether ``--quick`` takes it."""
+    """True if ``--quick`` includes it."""
     group: str = ""
-    """A name for several."""
+    """Name that selects several measurements."""
     by_row: bool = False
-    """Whether it leaves out the rows that an earlier bench has measured."""
+    """True if it skips the rows in `BenchPlan.known`, so that ``--resume`` continues row by row."""
 
 
-PAPER: Mapping[str, Any] = {"asked_for": True, "group": "paper", "by_row": True}
+PAPER: Mapping[str, Any] = {"by_name_only": True, "group": "paper", "by_row": True}
 
 MEASUREMENTS = (
-    Measurement("stream", "the bare stream: distinct pictures a second", measure_stream, quick=True),
-    Measurement("daemon", "the daemon against the bare pipeline, interleaved pairs", measure_daemon),
-    Measurement("denoiser", "one batched call against single calls; whole pictures beside it", measure_denoiser),
-    Measurement("overhead", "a step of the stream beyond its network call", measure_overhead),
-    Measurement("affine", "a solver's step for many samples, against diffusers' scheduler one by one", measure_affine),
-    Measurement("mixed", "steps and strength another every picture, against constant ones", measure_mixed),
-    Measurement("pipelining", "what streaming saves, for 1 to 8 steps", measure_pipelining),
-    Measurement("delay", "what the stage adds before and after the renderer", measure_delay, quick=True),
-    Measurement("message", "which picture has an OSC message first", measure_message, quick=True),
-    Measurement("flood", "the rate under 5,000 OSC messages a second", measure_flood),
-    Measurement("start", "from `run` to the slate and to the first picture", measure_start),
-    Measurement("interval", "how evenly the output ticks, beside a bare metronome", measure_interval),
-    Measurement("recovery", "kill -9 of the renderer: gap and time to recover", measure_recovery),
-    Measurement("switch", "another accelerator on a running show: the longest gap of the output", measure_switch),
-    Measurement("sweep", "ten minutes of faders at random: nothing lost, memory flat", measure_sweep, asked_for=True),
-    Measurement("table1", "rivals, the vanilla loop, and every gain upon it", measure_table, quick=True, **PAPER),
-    Measurement("rivals", "the stream directly against the rivals", measure_rivals, **PAPER),
-    Measurement("ablation", "what each part brings, taking one at a time out", measure_ablation, **PAPER),
-    Measurement("latency", "a picture's age beside the pictures a second", measure_latency, quick=True, **PAPER),
-    Measurement("forward", "one call for mixed timesteps, against one for each", measure_forward, **PAPER),
-    Measurement("decode", "several pictures decoded in one call, against one by one", measure_decode, **PAPER),
-    Measurement("quality", "the stream's pictures against diffusers' own", measure_quality, **PAPER),
+    Measurement("stream", "distinct frames per second of the bare stream", measure_stream, quick=True),
+    Measurement("daemon", "the daemon against the bare pipeline, in interleaved pairs", measure_daemon),
+    Measurement("denoiser", "one batched call against single calls, and whole frames", measure_denoiser),
+    Measurement("overhead", "time of a stream step outside the network call", measure_overhead),
+    Measurement("affine", "a batched solver step against diffusers' scheduler, one sample at a time", measure_affine),
+    Measurement("mixed", "steps and strength that change every frame, against constant ones", measure_mixed),
+    Measurement("pipelining", "speed-up by streaming, for 1 to 8 steps", measure_pipelining),
+    Measurement("delay", "delay added by the stage before and after the renderer", measure_delay, quick=True),
+    Measurement("message", "the first frame that follows an OSC message", measure_message, quick=True),
+    Measurement("flood", "the rate under 5,000 OSC messages per second", measure_flood),
+    Measurement("start", "time from `run` to the slate and to the first frame", measure_start),
+    Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),
+    Measurement("recovery", "kill -9 of the renderer: output gap and time to recover", measure_recovery),
+    Measurement("switch", "a change of accelerator on a running show: the longest output gap", measure_switch),
+    Measurement(
+        "sweep", "ten minutes of random control changes: lost frames and memory", measure_sweep, by_name_only=True
+    ),
+    Measurement("table1", "rivals, the vanilla loop, and every gain over it", measure_table, quick=True, **PAPER),
+    Measurement("rivals", "the stream directly against its rivals", measure_rivals, **PAPER),
+    Measurement("ablation", "gain of each part, by removing one at a time", measure_ablation, **PAPER),
+    Measurement("latency", "latency of a frame beside the frame rate", measure_latency, quick=True, **PAPER),
+    Measurement("forward", "one call for mixed timesteps, against one call for each", measure_forward, **PAPER),
+    Measurement("decode", "several frames decoded in one call, against one by one", measure_decode, **PAPER),
+    Measurement("quality", "frames of the stream against those of diffusers", measure_quality, **PAPER),
     Measurement("sizes", "64 to 1024 px, each accelerator, each mode", measure_sizes, **PAPER),
     Measurement("autoencoder", "the tiny autoencoder against the full one", measure_autoencoder, **PAPER),
 )
@@ -68,19 +70,22 @@ ALL = "all"
 
 
 def chosen(names: str | None, quick: bool = False) -> tuple[Measurement, ...]:
-    """The measurements in a comma-separated list of names and groups, in their own order.
+    """Return the measurements of a comma-separated list of names and groups, in the order of the table.
 
-    For None all but those that last, or if it must be `quick` those few; ``all`` is all of them.
+    None selects all but the long ones, or the quick ones if `quick`. ``all`` selects everything.
 
-    Raises `SettingsError`.
+    Raises:
+        SettingsError: a name is unknown, or the list is empty.
     """
     if names is None:
-        return tuple(each for each in MEASUREMENTS if (each.quick if quick else not each.asked_for))
+        return tuple(each for each in MEASUREMENTS if (each.quick if quick else not each.by_name_only))
     wanted = {name.strip() for name in names.split(",")} - {""}
     groups = {each.group for each in MEASUREMENTS} - {""}
     known = {each.name for each in MEASUREMENTS} | groups | {ALL}
     unknown = sorted(wanted - known)
-    if unknown or not wanted:
-        listed = ", ".join([*(each.name for each in MEASUREMENTS), *sorted(groups), ALL])
-        raise SettingsError(f"the bench measures no {', '.join(map(repr, unknown)) or 'nothing'}; it knows {listed}")
+    listed = ", ".join([*(each.name for each in MEASUREMENTS), *sorted(groups), ALL])
+    if unknown:
+        raise SettingsError(f"--only has no measurement {', '.join(map(repr, unknown))}; it takes some of {listed}")
+    if not wanted:
+        raise SettingsError(f"--only names nothing; it takes some of {listed}")
     return tuple(each for each in MEASUREMENTS if wanted & {each.name, each.group, ALL})

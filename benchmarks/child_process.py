@@ -1,4 +1,4 @@
-"""`ChildProcess`: a process of the bench's own that does one request at a time: JSON lines in, JSON lines out."""
+"""Child processes of the bench. Requests and answers are JSON lines on standard input and output."""
 
 import contextlib
 import json
@@ -23,10 +23,10 @@ Handler = Callable[..., dict[str, Any]]
 
 
 class ChildProcess:
-    """A child process that runs a module of the bench. It ends with the ``with`` block."""
+    """A child process that runs one module of the bench. It ends with the ``with`` block."""
 
     def __init__(self, module: str, folder: Path) -> None:
-        """Take the module to run. Its standard error goes to a log in `folder`."""
+        """Set the module to run, by its full name. Its standard error goes to a log file in `folder`."""
         self.module = module
         self.log = folder / f"{module}.log"
         self._answers: queue.Queue[bytes] = queue.Queue()
@@ -38,10 +38,10 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # Ctrl-C in a terminal reaches the bench alone, which ends its children in order.
+                # A process group of its own: Ctrl-C reaches the bench alone, which then ends its children in order.
                 process_group=0 if sys.platform != "win32" else None,
             )
-        threading.Thread(target=self._listen, name=f"answers of {self.module}", daemon=True).start()
+        threading.Thread(target=self._read_answers, name=f"answers of {self.module}", daemon=True).start()
         return self
 
     def __exit__(
@@ -50,7 +50,7 @@ class ChildProcess:
         resume([self._process.pid])
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()  # its end is what ends the child
+                self._process.stdin.close()  # the child ends at the end of its standard input
         try:
             self._process.wait(1.0 if kind is None else 0.0)
         except subprocess.TimeoutExpired:
@@ -59,84 +59,68 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id of the child."""
         return self._process.pid
 
     def begin(self, request: dict[str, Any]) -> None:
-        """Send a request; `finish` has its answer."""
+        """Send a request. `finish` returns its answer."""
         if self._process.stdin is None:
             raise RuntimeError("the child was started without a standard input")
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
-            raise self._gone() from error
+            raise self._ended_early() from error
 
     def finish(self, seconds: float) -> dict[str, Any]:
-        """The answer to the oldest request. Raises `NotMeasured` for an error, an early end, or no answer in time."""
+        """Return the answer to the oldest request.
+
+        Raises:
+            NotMeasured: the answer is an error, the child ended, or `seconds` passed without an answer.
+        """
         try:
             line = self._answers.get(timeout=seconds)
         except queue.Empty as error:
-            raise NotMeasured(f"the {self.module} process gave no answer within {seconds:.0f} s") from error
+            raise NotMeasured(f"{self.module} gave no answer within {seconds:g} s") from error
         if not line:
-            raise self._gone()
+            raise self._ended_early()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise NotMeasured(f"the {self.module} process: {answer['error']}")
+            raise NotMeasured(f"{self.module}: {answer['error']}")
         return answer
 
     def ask(self, request: dict[str, Any], seconds: float = 300.0) -> dict[str, Any]:
-        """A request and its answer."""
+        """Send a request and return its answer. Raise `NotMeasured` as `finish` does."""
         self.begin(request)
         return self.finish(seconds)
 
     def pause(self) -> None:
-        """Stop it where it stands: it takes no processor time until `resume`."""
+        """Suspend the child. It takes no processor time until `resume`."""
         pause([self._process.pid])
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the suspended child."""
         resume([self._process.pid])
 
-    def _listen(self) -> None:
+    def _read_answers(self) -> None:
         if self._process.stdout is not None:
             with self._process.stdout as answers:
                 for line in answers:
                     self._answers.put(line)
         self._answers.put(b"")
 
-    def _gone(self) -> NotMeasured:
-        return NotMeasured(f"the {self.module} process ended early{last_words(self.log)}")
-
-
-def last_words(log: Path) -> str:
-    """What a log ends with, as the end of a sentence; empty where it says nothing."""
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f": {last[-300:]}" if last else ""
-
-
-def pause(pids: Sequence[int]) -> None:
-    """Suspend processes, in this order."""
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).suspend()
-
-
-def resume(pids: Sequence[int]) -> None:
-    """Let suspended processes go on, in this order; one that was not suspended is left as it is."""
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).resume()
+    def _ended_early(self) -> NotMeasured:
+        return NotMeasured(f"{self.module} ended early{last_line(self.log)}")
 
 
 def answer_requests(handlers: Mapping[str, Handler]) -> None:
-    """Do what is asked until standard input ends. Each request's ``do`` names a handler, its other keys its arguments.
+    """Answer requests in the child until standard input ends.
 
-    Whatever a library prints meanwhile goes to standard error, so that it can't stand between the answers.
+    The key ``do`` of a request names its handler. The other keys are the handler's arguments. Standard output is
+    redirected to standard error meanwhile, so that nothing a library prints gets between the answers.
     """
     stay_offline()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the bench decides when this ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the bench ends its children itself
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         for line in sys.stdin:
@@ -146,3 +130,24 @@ def answer_requests(handlers: Mapping[str, Handler]) -> None:
             except StreamflowError as error:
                 answer = {"error": str(error)}
             print(json.dumps(answer), file=answers, flush=True)
+
+
+def last_line(log: Path) -> str:
+    """Return ``: `` and the last line of a log, or an empty string for an empty log."""
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f": {last[-300:]}" if last else ""
+
+
+def pause(pids: Sequence[int]) -> None:
+    """Suspend processes in this order."""
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).suspend()
+
+
+def resume(pids: Sequence[int]) -> None:
+    """Resume processes in this order. A process that is not suspended stays as it is."""
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).resume()

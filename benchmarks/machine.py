@@ -1,4 +1,4 @@
-"""What a figure means nothing without: the machine, how busy it was, the versions."""
+"""Facts about the machine that belong to every figure: hardware, load, versions."""
 
 import hashlib
 import importlib.metadata
@@ -30,7 +30,7 @@ _PACKAGES = (
 
 
 def facts() -> dict[str, Any]:
-    """The head of a results document."""
+    """Return the head of a results document."""
     return {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "device": processor(),
@@ -48,7 +48,7 @@ def facts() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Its name as its maker writes it, where the system tells."""
+    """Return the processor's name as its maker writes it, or the architecture if the system does not say."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
@@ -58,16 +58,16 @@ def processor() -> str:
 
 
 def gpu() -> str | None:
-    """The first NVIDIA GPU's name, if there is one."""
-    return _asked_of_nvml(lambda nvml: nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0)))
+    """Return the name of the first NVIDIA GPU, or None without one."""
+    return _query_nvml(lambda nvml: nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0)))
 
 
 def driver() -> str | None:
-    """NVIDIA's, if there is one."""
-    return _asked_of_nvml(lambda nvml: nvml.nvmlSystemGetDriverVersion())
+    """Return the version of NVIDIA's driver, or None without one."""
+    return _query_nvml(lambda nvml: nvml.nvmlSystemGetDriverVersion())
 
 
-def _asked_of_nvml(ask: Callable[[Any], Any]) -> str | None:
+def _query_nvml(ask: Callable[[Any], Any]) -> str | None:
     import pynvml
 
     try:
@@ -78,7 +78,7 @@ def _asked_of_nvml(ask: Callable[[Any], Any]) -> str | None:
 
 
 def source(folder: str) -> str:
-    """A digest of this program's own modules there: a version number says little of a checkout."""
+    """Return a digest of the Python modules in `folder`. It identifies the code of a checkout."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted((root / folder).rglob("*.py")):
@@ -87,22 +87,20 @@ def source(folder: str) -> str:
 
 
 def cores() -> int:
-    """Logical processors that this process may use."""
+    """Return the number of logical processors that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else (os.cpu_count() or 1)
 
 
 def busy() -> str:
-    """A warning where others compute here now; empty on an idle machine."""
+    """Return a warning if other processes load this machine, or an empty string."""
     load = psutil.getloadavg()[0]
     if load < 0.3 * cores():
         return ""
-    return (
-        f"this machine is busy (load {load:.1f} on {cores()} cores): figures are lower than they would be, and scatter"
-    )
+    return f"This machine is busy (load {load:.1f} on {cores()} cores). Figures will be lower and will scatter."
 
 
 def slug(device: str) -> str:
-    """A processor's name as part of a file's."""
+    """Return a device name in the form that file names use."""
     short = re.sub(r"\((?:R|TM)\)|\bCPU\b|@.*", "", device, flags=re.IGNORECASE)
     return re.sub(r"[^a-z0-9]+", "-", short.lower()).strip("-") or "unknown"
 

@@ -1,4 +1,4 @@
-"""The bench's options as what it is about: a model, or an architecture written out with random weights."""
+"""Checks of the bench's options, and the model folder of an architecture with random weights."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from presets.parameter_table import PARAMETERS
 
 PRECISIONS = ("", "float32", "float16", "bfloat16")
 WRITING = 900.0
-"""Seconds that a gigabyte of random weights may take to be made and written."""
+"""Time limit in seconds for a gigabyte of random weights to be made and written."""
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
-    """``1,4,8``. Raises `SettingsError`."""
+    """Return the numbers of a list such as ``1,4,8``. Raise `SettingsError` for anything else."""
     try:
         numbers = tuple(int(each) for each in text.split(","))
     except ValueError:
@@ -25,22 +25,25 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
 
 
 def known_precision(text: str) -> str:
-    """float32, float16, bfloat16, or nothing. Raises `SettingsError`."""
+    """Return float32, float16, bfloat16 or an empty string. Raise `SettingsError` for anything else."""
     if text not in PRECISIONS:
         raise SettingsError(f"--precision is {text!r}; it is one of {', '.join(filter(None, PRECISIONS))}")
     return text
 
 
 def architecture_size(name: str) -> int:
-    """px a side that it was made for. Raises `SettingsError` for one that is not known."""
+    """Return the side in px that an architecture was trained for. Raise `SettingsError` for an unknown name."""
     if name not in ARCHITECTURES:
-        known = "; ".join(f"{each} ({about.about})" for each, about in ARCHITECTURES.items())
-        raise SettingsError(f"there is no architecture {name!r}; there are: {known}")
+        known = "; ".join(f"{each} ({about.description})" for each, about in ARCHITECTURES.items())
+        raise SettingsError(f"--architecture is {name!r}; it is one of: {known}")
     return ARCHITECTURES[name].size
 
 
 def write_architecture(name: str, folder: Path) -> EvaluationSettings:
-    """Writes its model folder, by way of a process that may import torch; what is compiled of it is kept there too."""
+    """Write the model folder of an architecture in a child process that imports torch. Return its settings.
+
+    Networks converted from it are kept below `folder` too.
+    """
     model = folder / name
     with ChildProcess("benchmarks.paper.contender_process", folder) as child:
         child.ask({"do": "write", "architecture": name, "folder": str(model)}, WRITING)
@@ -50,12 +53,12 @@ def write_architecture(name: str, folder: Path) -> EvaluationSettings:
 
 
 def accelerators(text: str | None) -> tuple[str, ...] | None:
-    """Names of the ``accelerator`` control, or None for all. Raises `SettingsError`."""
+    """Return the accelerators of a comma-separated list, or None for all. Raise `SettingsError` for an unknown one."""
     if text is None:
         return None
     known = PARAMETERS["/accelerator"].choices[1:]
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names or (unknown := sorted(set(names) - set(known))):
-        said = ", ".join(map(repr, unknown if names else [text]))
-        raise SettingsError(f"--accelerators is {said}; it takes some of {', '.join(known)}")
+        refused = ", ".join(map(repr, unknown if names else [text]))
+        raise SettingsError(f"--accelerators is {refused}; it takes some of {', '.join(known)}")
     return names

@@ -1,4 +1,4 @@
-"""What a bench measures, and for how long."""
+"""Plan of a bench: the length of its turns, the model of the paper's evaluation, and a folder for temporary files."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,57 +8,66 @@ from typing import Any
 from benchmarks.report.findings import Finding
 
 Progress = Callable[[str], None]
-"""Says what is being done now, for whoever watches."""
+"""Shows the current activity to the user."""
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """The paper's measurements take it; the others are of the shipped model at 256×256, which is what they promise."""
+    """Model, size and contenders of the paper's evaluation.
+
+    Measurements outside that group use the shipped model at 256×256, for which their targets are set.
+    """
 
     model: str = "shipped"
     """'shipped', or a folder in diffusers format."""
     name: str = "shipped model"
-    """As rows call it."""
+    """Name of the model in rows."""
     size: int = 256
-    """px a side."""
+    """Side of a picture in px."""
     precision: str = ""
-    """Of every row of a comparison; empty takes float32 on a processor and float16 on a GPU."""
+    """Precision of every row of a comparison. Empty means float32 on a processor and float16 on a GPU."""
     steps: tuple[int, ...] = (1, 4, 8)
     accelerators: tuple[str, ...] | None = None
-    """None takes every one that works here."""
+    """Accelerators to compare. None means all that work on this machine."""
     full_autoencoder: bool = False
-    """Whether the comparison begins with Stable Diffusion's own autoencoder."""
+    """True if the comparison starts with Stable Diffusion's full autoencoder."""
     largest: int | None = None
-    """px a side, where sizes are compared; None takes 512 on a processor and 1024 on a GPU."""
+    """Largest side in px of the measurement `sizes`. None means 512 on a processor and 1024 on a GPU."""
     cache: Path | None = None
-    """Where converted networks are kept; None takes the user's cache folder."""
+    """Folder of converted networks. None means the user's cache folder."""
     pictures: int = 24
-    """How many are compared, where pictures are."""
+    """Number of pictures that `quality` compares."""
     footage: Path | None = None
-    """The clip that they are taken from; None takes the test card."""
+    """Clip that provides the source pictures of `quality`. None means the test card."""
     clip: Path | None = None
     """Folder of a CLIP model, for the CLIP score."""
     inception: Path | None = None
     """TorchScript file of an Inception network, for the Fréchet distance."""
 
+    @property
+    def typical_steps(self) -> int:
+        """Step count of measurements that take only one: 4, or the largest step count if it is lower."""
+        return min(4, max(self.steps))
+
 
 @dataclass(frozen=True)
 class BenchPlan:
-    """How long to measure, and where temporary files may go."""
+    """Duration and number of turns, and the folder for temporary files."""
 
     folder: Path
     seconds: float = 5.0
-    """Of each turn that is counted."""
+    """Counted seconds of each turn."""
     pairs: int = 5
-    """Interleaved turns of two that are compared."""
+    """Number of interleaved pairs of turns in a comparison."""
     kills: int = 3
+    """Number of times that `recovery` kills the renderer."""
     quick: bool = False
-    """Whether a few rows have to do."""
-    subject: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """True if a few rows are enough."""
+    settings: EvaluationSettings = field(default_factory=EvaluationSettings)
     shared: dict[str, Any] = field(default_factory=dict)
-    """What one measurement has found out and the next need not ask again."""
+    """Values that one measurement leaves for the next, such as the accelerators of this machine."""
     known: frozenset[str] = frozenset()
-    """Configurations that an earlier bench has measured already: a measurement that goes row by row leaves them out."""
+    """Configurations of rows that an earlier bench has measured. Measurements with `by_row` skip them."""
 
 
 Measure = Callable[[BenchPlan, Progress], Iterator[Finding]]

@@ -1,4 +1,4 @@
-"""Takes measurements one after another: each finding is kept at once, and a bench that must be quick ends in time."""
+"""Run measurements one after another. Every finding is saved at once, and a quick bench ends in time."""
 
 import os
 import signal
@@ -9,7 +9,6 @@ from _thread import interrupt_main
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 from benchmarks.catalogue import Measurement
 from benchmarks.plan import BenchPlan
@@ -18,19 +17,19 @@ from benchmarks.report.findings import Finding
 from presets.errors import StreamflowError
 
 QUICK, LAST = 150.0, 170.0
-"""Seconds after which a quick bench begins nothing more, and after which it ends whatever it is at."""
+"""Seconds after which a quick bench starts nothing more, and after which it stops the running measurement."""
 OVER = "the time of --quick was over"
 
 Watch = Callable[[str, str], None]
-"""Told a measurement's name and what it does now."""
+"""Receives the name of a measurement and its current activity."""
 Found = Callable[[str, Finding | StreamflowError], None]
-"""Told a measurement's name and what it found, or why it can't go on."""
+"""Receives the name of a measurement and its finding, or the error that ended it."""
 
 
-def run(chosen: Sequence[Measurement], plan: BenchPlan, found: Results, watch: Watch, tell: Found) -> None:
-    """Takes all of them that `found` does not have as complete; what lasts too long is noted there as left out."""
+def run(chosen: Sequence[Measurement], plan: BenchPlan, results: Results, watch: Watch, found: Found) -> None:
+    """Run the measurements that are not complete in `results`. Those without time are listed there as left out."""
     began = time.monotonic()
-    wanted = [measurement for measurement in chosen if measurement.name not in found.complete]
+    wanted = [measurement for measurement in chosen if measurement.name not in results.complete]
 
     def late() -> bool:
         return plan.quick and time.monotonic() - began > QUICK
@@ -41,52 +40,55 @@ def run(chosen: Sequence[Measurement], plan: BenchPlan, found: Results, watch: W
             try:
                 if late():
                     break
-                _take(measurement, plan, found, watch, tell, late)
+                _run_one(measurement, plan, results, watch, found, late)
             except KeyboardInterrupt:
                 if not rung.is_set():
                     raise
                 break
             wanted.pop(0)
     for measurement in wanted:
-        found.leave_out(measurement.name, OVER)
+        results.leave_out(measurement.name, OVER)
 
 
-def _take(
-    measurement: Measurement, plan: BenchPlan, found: Results, watch: Watch, tell: Found, late: Callable[[], bool]
+def _run_one(
+    measurement: Measurement, plan: BenchPlan, results: Results, watch: Watch, found: Found, late: Callable[[], bool]
 ) -> None:
     name = measurement.name
-    place: Path = plan.folder / name  # a folder each: one show must not find what another left
-    place.mkdir()
-    had = {row["configuration"] for row in found.rows if row["measurement"] == name}
-    its_own = replace(plan, folder=place, known=frozenset(had if measurement.by_row else ()))
+    folder = plan.folder / name  # separate, so that a show does not find the files of another
+    folder.mkdir()
+    known = {row["configuration"] for row in results.rows if row["measurement"] == name and measurement.by_row}
     watch(name, measurement.description)
-    findings = measurement.measure(its_own, lambda text: watch(name, text))
+    plan = replace(plan, folder=folder, known=frozenset(known))
+    findings = measurement.measure(plan, lambda activity: watch(name, activity))
     try:
         for finding in findings:
-            found.add(name, finding)
-            tell(name, finding)
+            results.add(name, finding)
+            found(name, finding)
             if late():
                 if isinstance(findings, Generator):
-                    findings.close()  # ends its children
-                found.leave_out(name, f"{OVER}; it was cut short")
+                    findings.close()  # ends the child processes
+                results.leave_out(name, f"{OVER}; it was cut short")
                 return
     except StreamflowError as error:
-        found.fail(name, str(error))
-        tell(name, error)
+        results.fail(name, str(error))
+        found(name, error)
         return
-    found.finish(name)
+    results.finish(name)
 
 
 @contextmanager
 def _alarm(seconds: float | None) -> Iterator[threading.Event]:
-    """As Ctrl-C after so long, which every block that ends a child knows; the event tells it from a hand's."""
+    """Raise `KeyboardInterrupt` in the main thread after so many seconds, and set the event to tell it from Ctrl-C.
+
+    Every block that owns a child process ends it on `KeyboardInterrupt`.
+    """
     rung = threading.Event()
     if seconds is None:
         yield rung
         return
     windows = sys.platform == "win32"
     if not windows:
-        # A wait for a child's answer hears nothing but a signal, and a shell may have made this process deaf to SIGINT.
+        # Only a signal interrupts the wait for an answer. A shell may have set SIGINT to be ignored.
         before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
 
     def ring() -> None:
@@ -102,7 +104,7 @@ def _alarm(seconds: float | None) -> Iterator[threading.Event]:
     try:
         yield rung
     finally:
-        with suppress(KeyboardInterrupt):  # rung at the very end
+        with suppress(KeyboardInterrupt):  # the alarm may ring here
             timer.cancel()
             timer.join()
         if not windows:

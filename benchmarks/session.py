@@ -1,4 +1,4 @@
-"""One run of the bench: from the command's options to the printed tables and the written documents."""
+"""One run of the bench, from the command's options to the printed tables and the written documents."""
 
 import signal
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from presets.errors import SettingsError, StreamflowError
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """The options of ``streamflow-live bench``, as they are typed."""
+    """Options of ``streamflow-live bench`` as given on the command line."""
 
     quick: bool
     only: str | None
@@ -42,8 +42,8 @@ class BenchOptions:
     clip: Path | None
     inception: Path | None
 
-    def subject_fields(self) -> dict[str, Any]:
-        """Return the checked fields of `EvaluationSettings` that the options set. Raises `SettingsError`."""
+    def evaluation_fields(self) -> dict[str, Any]:
+        """Return the fields of `EvaluationSettings` that the options set. Raise `SettingsError` for a bad value."""
         own_size = options.architecture_size(self.architecture) if self.architecture else 256
         return {
             "size": self.size or own_size,
@@ -61,10 +61,11 @@ class BenchOptions:
 def run_bench(given: BenchOptions, out: Console, err: Console) -> bool:
     """Measure, print and write. Return False if something could not be measured.
 
-    Raises `SettingsError` for options that can't be used, before anything is measured.
+    Raises:
+        SettingsError: an option is wrong, or a file cannot be written. Nothing has been measured then.
     """
     chosen = catalogue.chosen(given.only, given.quick)
-    fields = given.subject_fields()
+    fields = given.evaluation_fields()
     facts = _facts(given, fields)
     slug = machine.slug(facts["gpu"] or facts["device"])
     slug += f"-{given.architecture}" if given.architecture else ""
@@ -80,14 +81,14 @@ def run_bench(given: BenchOptions, out: Console, err: Console) -> bool:
     tables.print_tables(found.document(), out)
     if given.results is not None:
         write_text(given.results / f"{stem}.md", tables.markdown(found.document()))
-        out.print(plots.written(found.document(), given.results, stem), soft_wrap=True, markup=False)
+        out.print(plots.write_plots(found.document(), given.results, stem), soft_wrap=True, markup=False)
     if missed := sum(not target.met for target in found.targets):
         out.print(f"\n{missed} of {len(found.targets)} targets are missed here.")
     return not found.failures
 
 
 def _facts(given: BenchOptions, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts of the machine and of what is measured, as the document keeps them."""
+    """Return the head of the document: facts about the machine, and the settings."""
     about = {"model": given.architecture or given.model, "full_autoencoder": given.full_autoencoder}
     plain = {key: value if isinstance(value, int | None) else str(value) for key, value in (about | fields).items()}
     return machine.facts() | {"quick": given.quick, "subject": plain}
@@ -99,24 +100,25 @@ def _document_paths(given: BenchOptions, stem: str) -> tuple[Path, ...]:
 
 
 def _resume(given: BenchOptions, found: Results, slug: str, err: Console) -> str:
-    """Take an earlier document over into `found` if --resume asks for it; return the stem of the written files.
+    """Restore an earlier document into `found` if --resume is given. Return the stem of the files to write.
 
-    Raises `SettingsError` where the document of another bench would be overwritten.
+    Raises:
+        SettingsError: the document of another bench would be overwritten.
     """
     stem = f"{found.facts['date'][:10]}-{slug}"
-    path = resume.earlier(given.json_path, given.results, slug) if given.resume else None
+    path = resume.find_earlier(given.json_path, given.results, slug) if given.resume else None
     if path is None:
         return stem
     document = resume.read_document(path)
-    if reason := resume.other(document, found.facts):
+    if reason := resume.difference(document, found.facts):
         if path in _document_paths(given, stem):
             raise SettingsError(
-                f"{path} is of another bench ({reason}): name another place, or leave --resume out to write over it"
+                f"{path} is of another bench ({reason}): give another path, or omit --resume to overwrite it"
             )
         err.print(f"{path} is of another bench ({reason}): everything is measured again", style="yellow", markup=False)
         return stem
-    stem = resume.stem_of(path, document, given.results, slug, stem)
-    resume.take_over(found, document)
+    stem = resume.resumed_stem(path, document, given.results, slug, stem)
+    resume.restore(found, document)
     err.print(f"resuming {path}: {len(found.rows)} rows", soft_wrap=True, markup=False)
     return stem
 
@@ -128,7 +130,7 @@ def _measure(
     found: Results,
     err: Console,
 ) -> None:
-    """Take the chosen measurements under a progress bar; findings go into `found`."""
+    """Run the chosen measurements under a progress bar. Their findings go into `found`."""
     names = {measurement.name for measurement in chosen}
     text = TextColumn("{task.description}", markup=False)
     columns = (SpinnerColumn(), text, MofNCompleteColumn(), TimeElapsedColumn())
@@ -145,14 +147,14 @@ def _measure(
                 err.print(Text(tables.line(finding)), soft_wrap=True)
 
         model = given.model
-        subject = EvaluationSettings(model=model, name="shipped model" if model == "shipped" else Path(model).name)
+        settings = EvaluationSettings(model=model, name="shipped model" if model == "shipped" else Path(model).name)
         if given.architecture and not names <= set(found.complete):
-            on_progress(given.architecture, "writing its weights")
-            subject = options.write_architecture(given.architecture, folder)
-        full_autoencoder = given.full_autoencoder or subject.full_autoencoder
-        subject = replace(subject, **fields, full_autoencoder=full_autoencoder)
+            on_progress(given.architecture, "writing random weights")
+            settings = options.write_architecture(given.architecture, folder)
+        full_autoencoder = given.full_autoencoder or settings.full_autoencoder
+        settings = replace(settings, **fields, full_autoencoder=full_autoencoder)
         pairs, kills = (2, 1) if given.quick else (5, 3)
         seconds = given.seconds or (1.0 if given.quick else 5.0)
         runner.run(
-            chosen, BenchPlan(folder, seconds, pairs, kills, given.quick, subject), found, on_progress, on_finding
+            chosen, BenchPlan(folder, seconds, pairs, kills, given.quick, settings), found, on_progress, on_finding
         )

@@ -1,7 +1,7 @@
-"""Where a picture's milliseconds go: the pipeline's parts by turns, a network's layers by kind, and how near the limit.
+"""Time of each part of the pipeline, and the time and operations inside its networks.
 
-`python benchmarks/where.py --results benchmarks/results` writes what docs/performance.md tells. On a processor the
-layers are OpenVINO's own count; on a GPU `torch.profiler`'s, with every call that made the host wait.
+``python -m benchmarks.where --results benchmarks/results`` writes the figures that docs/performance.md explains. On a
+processor OpenVINO counts the layers. On a GPU `torch.profiler` counts the kernels and the calls that block the host.
 """
 
 import argparse
@@ -9,7 +9,8 @@ import json
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,43 +19,109 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import machine
-from benchmarks.stream.timing import finish
+from benchmarks.report.document import write_text
+from benchmarks.stream.built_model import BuiltModel, no_progress
+from benchmarks.stream.timing import interleaved, recorded, repeat_for, synchronize
 from daemon.shared.offline_environment import stay_offline
 from io_bridges.card import draw_card
 from pipeline.accelerators import registry
-from pipeline.accelerators.engines import Preparation
 from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
 from pipeline.image_stream import ImageStream, shapes_of
-from pipeline.models import Model, load_model
+from pipeline.models import load_model
 from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
 STEPS = 4
-WAITS = ("cudaStreamSynchronize", "cudaEventSynchronize", "cudaDeviceSynchronize", "aten::_local_scalar_dense")
+PROFILED_TURNS = 20
+BLOCKING = ("cudaStreamSynchronize", "cudaEventSynchronize", "cudaDeviceSynchronize", "aten::_local_scalar_dense")
+"""Calls that block the host until the device is done."""
 
 
-def quiet(text: str, fraction: float) -> None:
-    """Nothing is told."""
+def measure(build: Build, seconds: float) -> dict[str, Any]:
+    """Measure image-to-image with four frames in flight."""
+    gigaoperations = count_operations(build)
+    built = BuiltModel.build(
+        build.model, build.width, build.height, build.accelerator, rows=2 * build.slots, precision=build.precision
+    )
+    stream = ImageStream.build(build, no_progress)
+    turn = stream_turn(stream, build)
+    device = built.engines.device
+    with torch.inference_mode():
+        milliseconds = median_ms(parts_of(built) | {"whole turn of the stream": turn}, seconds, device)
+    size = f"{build.width}x{build.height}"
+    found: dict[str, Any] = {
+        "configuration": f"{build.model} at {size}, image-to-image, {STEPS} steps, {STEPS} in flight",
+        "stream": stream.description,
+        "milliseconds": milliseconds,
+        "gigaoperations": gigaoperations,
+    }
+    if device.type == "cuda":
+        found["profile"] = profile_turns(turn, PROFILED_TURNS)
+    else:
+        found["matrix_product_gigaoperations_a_second"] = matrix_product_rate(seconds / 4)
+    if built.accelerator == "openvino":
+        found["layers_ms_on_one_thread"] = openvino_layers(build)
+    return found
 
 
-def milliseconds(work: dict[str, Callable[[], object]], seconds: float, device: torch.device) -> dict[str, float]:
-    """Medians of each, taken by turns."""
-    taken: dict[str, list[float]] = {name: [] for name in work}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(next(iter(taken.values()))) < 7:
-        for name, one in work.items():
-            finish(device)
-            began = time.perf_counter()
-            one()
-            finish(device)
-            taken[name].append((time.perf_counter() - began) * 1000)
-    return {name: statistics.median(each[2:]) for name, each in taken.items()}
+def parts_of(built: BuiltModel) -> dict[str, Callable[[], object]]:
+    """Return a call for each part of the pipeline. The denoiser is replayed from a CUDA graph if the stream does so."""
+    engines, shapes = built.engines, built.shapes
+    latents = torch.randn(STEPS, *shapes.latent, device=engines.device)
+    timesteps = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
+    text = ConditioningRows(torch.randn(STEPS, *shapes.embeds, device=engines.device))
+    pixels = torch.from_numpy(draw_card(1, shapes.width, shapes.height).copy())[None]
+
+    def denoise() -> torch.Tensor:
+        return engines.denoiser(latents, timesteps, text)
+
+    parts: dict[str, Callable[[], object]] = {
+        "encoder": lambda: engines.encode(pixels),
+        "denoiser, one call of 4 rows": recorded(denoise, engines.recorder),
+        "decoder": lambda: engines.decode(latents[:1]),
+    }
+    if engines.recorder is not None:
+        parts["denoiser, one call of 4 rows, not recorded"] = denoise
+    return parts
 
 
-def operations(model: Model, build: Build) -> dict[str, float]:
-    """Multiply-adds of each network, twice counted as is usual, in 10⁹: one call of four rows, one picture."""
+def stream_turn(stream: ImageStream, build: Build) -> Callable[[], None]:
+    """Return a call that admits the next card to the stream and steps once."""
+    look = without_morph(Parameters(steps=STEPS, strength=0.9))
+    conditioning = stream.encode(look.wording)
+    cards = [draw_card(index, build.width, build.height) for index in range(64)]
+    numbers = count()
+
+    def turn() -> None:
+        stream.admit(cards[next(numbers) % len(cards)], look, conditioning)
+        stream.step()
+
+    return turn
+
+
+def median_ms(work: Mapping[str, Callable[[], object]], seconds: float, device: torch.device) -> dict[str, float]:
+    """Return the median duration of each call in milliseconds, from interleaved rounds."""
+
+    def to_the_end(call: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            call()
+            synchronize(device)
+
+        return run
+
+    durations = interleaved(seconds, *map(to_the_end, work.values()), at_least=5, warm_up=2)
+    return {name: statistics.median(each) * 1000 for name, each in zip(work, durations, strict=True)}
+
+
+def count_operations(build: Build) -> dict[str, float]:
+    """Return the floating-point operations of each network in 10⁹: one call of four rows, one frame.
+
+    A multiply-add counts as two. The networks are loaded for the count alone, because an accelerator may move or
+    convert those it is given.
+    """
+    model = load_model(build.model)
     shapes = shapes_of(build, model)
     latents, embeds = torch.randn(STEPS, *shapes.latent), torch.randn(STEPS, *shapes.embeds)
     projected = TimestepGraph(model.unet)(torch.full((STEPS,), 500.0))
@@ -72,49 +139,51 @@ def operations(model: Model, build: Build) -> dict[str, float]:
     return counted
 
 
-def product_rate(seconds: float) -> float:
-    """What a large float32 matrix product reaches on this processor with torch, in 10⁹ operations a second."""
+def matrix_product_rate(seconds: float) -> float:
+    """Return the best rate of a large float32 matrix product in torch, in 10⁹ operations per second."""
     torch.set_num_threads(machine.cores())
     one, other = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    best = float("inf")
+    for _ in repeat_for(seconds):
         began = time.perf_counter()
         one @ other
         best = min(best, time.perf_counter() - began)
     return float(2 * 1024**3 / best / 1e9)
 
 
-def openvino_layers(model: Model, build: Build) -> dict[str, dict[str, float]]:
-    """Milliseconds of each kind of layer on one thread, the least of many calls: nothing waits for another thread."""
+def openvino_layers(build: Build) -> dict[str, dict[str, float]]:
+    """Return the milliseconds of each kind of layer on one thread, the least of many calls."""
     import openvino
 
     from pipeline.accelerators.openvino_convert import converted
 
+    model = load_model(build.model)
     core, shapes = openvino.Core(), shapes_of(build, model)
-    graphs = converted(core, model, shapes, quiet, None)
+    graphs = converted(core, model, shapes, no_progress, None)
     width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
     graphs["denoiser"].reshape({0: [STEPS, *shapes.latent], 1: [STEPS, width], 2: [STEPS, *shapes.embeds]})
-    found = {}
-    for name in ("denoiser", "encoder", "decoder"):
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
-        request = core.compile_model(graphs[name], "CPU", options).create_infer_request()
-        least: dict[tuple[str, str], float] = {}
-        for _ in range(20):
-            request.infer()
-            for layer in request.get_profiling_info():
-                spent = layer.real_time.total_seconds() * 1000
-                key = (layer.node_name, layer.node_type)
-                least[key] = min(least.get(key, spent), spent)
-        kinds: dict[str, float] = defaultdict(float)
-        for (_, kind), spent in least.items():
-            kinds[kind] += spent
-        longest_first = sorted(kinds.items(), key=lambda kind: -kind[1])
-        found[name] = {kind: spent for kind, spent in longest_first if spent >= 0.01}
-    return found
+    return {name: _layer_ms(core, graphs[name]) for name in ("denoiser", "encoder", "decoder")}
 
 
-def torch_profile(turn: Callable[[], object], turns: int) -> dict[str, Any]:
-    """Kernels by the time they take, and how often a turn made the host wait for the device."""
+def _layer_ms(core: Any, graph: Any) -> dict[str, float]:
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
+    request = core.compile_model(graph, "CPU", options).create_infer_request()
+    least: dict[tuple[str, str], float] = {}
+    for _ in range(20):
+        request.infer()
+        for layer in request.get_profiling_info():
+            milliseconds = layer.real_time.total_seconds() * 1000
+            key = (layer.node_name, layer.node_type)
+            least[key] = min(least.get(key, milliseconds), milliseconds)
+    kinds: dict[str, float] = defaultdict(float)
+    for (_, kind), milliseconds in least.items():
+        kinds[kind] += milliseconds
+    longest_first = sorted(kinds.items(), key=lambda kind: -kind[1])
+    return {kind: milliseconds for kind, milliseconds in longest_first if milliseconds >= 0.01}
+
+
+def profile_turns(turn: Callable[[], object], turns: int) -> dict[str, Any]:
+    """Return the longest kernels of a turn, and the number of calls in it that block the host."""
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
         for _ in range(turns):
             turn()
@@ -122,79 +191,42 @@ def torch_profile(turn: Callable[[], object], turns: int) -> dict[str, Any]:
     kernels = sorted(events, key=lambda event: -event.self_device_time_total)[:15]
     return {
         "kernel_ms_a_turn": {event.key: event.self_device_time_total / 1000 / turns for event in kernels},
-        "waits_a_turn": {event.key: event.count / turns for event in events if event.key in WAITS},
+        "waits_a_turn": {event.key: event.count / turns for event in events if event.key in BLOCKING},
     }
 
 
-def measure(build: Build, seconds: float) -> dict[str, Any]:
-    """All of it, for image-to-image with four pictures in flight."""
-    model = load_model(build.model)
-    shapes = shapes_of(build, model)
-    preparation = Preparation(quiet, threads=build.threads)
-    chosen = registry.build(build.accelerator, model, shapes, preparation)
-    engines = chosen.engines
-    latents = torch.randn(STEPS, *shapes.latent, device=engines.device)
-    times = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
-    text = ConditioningRows(torch.randn(STEPS, *shapes.embeds, device=engines.device))
-    pixels = torch.from_numpy(draw_card(1, build.width, build.height).copy())[None]
-    stream = ImageStream.build(build, quiet)
-    look = without_morph(Parameters(steps=STEPS, strength=0.9))
-    words = stream.encode(look.wording)
-    cards = [draw_card(index, build.width, build.height) for index in range(64)]
-    numbers = iter(range(10**9))
-
-    def turn() -> None:
-        stream.admit(cards[next(numbers) % len(cards)], look, words)
-        stream.step()
-
-    with torch.inference_mode():
-        parts = milliseconds(
-            {
-                "encoder": lambda: engines.encode(pixels),
-                "denoiser, one call of 4 rows": lambda: engines.denoiser(latents, times, text),
-                "decoder": lambda: engines.decode(latents[:1]),
-                "whole turn of the stream": turn,
-            },
-            seconds,
-            engines.device,
-        )
-    found: dict[str, Any] = {
-        "configuration": f"{build.model} at {build.width}x{build.height}, image-to-image, {STEPS} steps, 4 in flight",
-        "stream": stream.description,
-        "milliseconds": parts,
-        "gigaoperations": operations(model, build),
-    }
-    if engines.device.type == "cuda":
-        found["profile"] = torch_profile(turn, 20)
-    else:
-        found["matrix_product_gigaoperations_a_second"] = product_rate(seconds / 4)
-    if chosen.name == "openvino":
-        found["layers_ms_on_one_thread"] = openvino_layers(model, build)
-    return found
+def result_path(folder: Path, facts: Mapping[str, Any], build: Build, description: Mapping[str, Any]) -> Path:
+    """Return DATE-DEVICE-where-MODEL-SIZE-ACCELERATOR.json, so that no two configurations share a file."""
+    on_gpu = str(description["device"]).startswith("cuda")
+    device = machine.slug(facts["gpu"] if on_gpu and facts["gpu"] else facts["device"])
+    model = machine.slug(Path(build.model).name)
+    accelerator = "-".join(filter(None, (description["accelerator"], build.precision)))
+    return folder / f"{facts['date'][:10]}-{device}-where-{model}-{build.width}-{accelerator}.json"
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print, and write the document if a folder is given."""
     stay_offline()
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.where", description=__doc__)
     parser.add_argument("--model", default="shipped", help="shipped, or a folder in diffusers format")
-    parser.add_argument("--size", type=int, default=256, help="side of the picture in pixels")
-    parser.add_argument("--accelerator", default="auto", help=", ".join(registry.NAMES))
-    parser.add_argument("--seconds", type=float, default=20.0, help="of the turns that are compared")
-    parser.add_argument("--results", type=Path, help="folder for DATE-PROCESSOR-where.json")
+    parser.add_argument("--size", type=int, default=256, help="side of a frame in pixels")
+    parser.add_argument("--accelerator", default="auto", choices=registry.NAMES)
+    parser.add_argument("--precision", default="", help="float32, float16 or bfloat16 (default: the accelerator's)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="duration of the compared turns")
+    parser.add_argument("--results", type=Path, help="folder for DATE-DEVICE-where-MODEL-SIZE-ACCELERATOR.json")
     options = parser.parse_args()
     facts = machine.facts()
-    build = Build(model=options.model, width=options.size, height=options.size, accelerator=options.accelerator)
+    build = Build(model=options.model, width=options.size, height=options.size, precision=options.precision)
+    build = build.with_accelerator(options.accelerator)
     found = {"measurement": "where"} | measure(build, options.seconds)
     document = facts | {"rows": [found], "targets": [], "failures": []}
-    document["command"] = "python benchmarks/where.py " + " ".join(
-        f"--{name} {value}" for name, value in vars(options).items() if name != "results"
+    document["command"] = "python -m benchmarks.where " + " ".join(
+        f"--{name} {value}" for name, value in vars(options).items() if name != "results" and value != ""
     )
-    told = json.dumps(document, indent=1, default=str)
-    print(told)
+    text = json.dumps(document, indent=1, default=str)
+    print(text)
     if options.results:
-        path = options.results / f"{facts['date'][:10]}-{machine.slug(facts['device'])}-where.json"
-        path.write_text(told + "\n")
+        write_text(result_path(options.results, facts, build, found["stream"]), text + "\n")
 
 
 if __name__ == "__main__":

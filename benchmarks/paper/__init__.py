@@ -1,1 +1,3 @@
-"""The evaluation of the StreamFlow paper: its tables and figures, with rivals measured in the same run."""
+"""Evaluation of the StreamFlow paper: its tables and figures, with rivals measured in the same run."""
+
+__all__ = ["architectures", "measure_ablation", "measure_latency", "measure_quality", "measure_speed", "random_model"]

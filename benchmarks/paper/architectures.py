@@ -1,7 +1,7 @@
-"""Networks whose weights can't be had here, by their published configurations: random weights are as fast as real ones.
+"""Published architectures that are measured with random weights, which are as fast as real ones.
 
-SD1.5's is that of its ``unet/config.json`` and ``text_encoder/config.json``; what is not named is diffusers' or
-transformers' default, which was made for it.
+The values of SD1.5 are those of its ``unet/config.json`` and ``text_encoder/config.json``. The others are the defaults
+of diffusers and transformers.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 
 class Architecture(NamedTuple):
-    """One model folder to be written: another architecture is another one of these."""
+    """Configuration of a model folder. A new architecture is a new row of `ARCHITECTURES`."""
 
-    about: str
+    description: str
     size: int
-    """px a side that it was trained for."""
+    """Side in px that it was trained for."""
     unet: Mapping[str, Any]
     """Arguments of `UNet2DConditionModel`."""
     autoencoder: Mapping[str, Any]
@@ -21,7 +21,7 @@ class Architecture(NamedTuple):
     full_autoencoder: Mapping[str, Any]
     """Arguments of `AutoencoderKL`."""
     text_encoder: Mapping[str, Any]
-    """Arguments of `CLIPTextConfig`, but for the tokenizer's numbers."""
+    """Arguments of `CLIPTextConfig` without the token ids."""
     scheduler: Mapping[str, Any]
     """``scheduler_config.json``."""
 
@@ -47,13 +47,13 @@ STABLE_DIFFUSION = {
     "sample_size": 512,
     "scaling_factor": 0.18215,
 }
-"""Arguments of `AutoencoderKL` as Stable Diffusion 1 has it."""
+"""Arguments of `AutoencoderKL` in Stable Diffusion 1."""
 FULL_AUTOENCODER = "full_autoencoder.json"
-"""Where a written model folder keeps those that belong to it; diffusers does not look there."""
+"""File in a written model folder with the arguments of its full autoencoder. diffusers ignores it."""
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "sd15-perflow": Architecture(
-        "Stable Diffusion 1.5 as PeRFlow trained it on, with the tiny autoencoder (TAESD)",
+        "Stable Diffusion 1.5 with PeRFlow's schedule and the tiny autoencoder (TAESD)",
         512,
         {
             "sample_size": 64,
@@ -79,7 +79,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         _PERFLOW,
     ),
     "tiny-perflow": Architecture(
-        "a network of nothing, to try the command with",
+        "a very small network to test the command",
         64,
         {
             "sample_size": 8,
@@ -115,4 +115,4 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         _PERFLOW,
     ),
 }
-"""By the name that ``bench --architecture`` takes."""
+"""Architectures by the names of ``bench --architecture``."""

@@ -1,4 +1,4 @@
-"""Autoencoders by themselves: several pictures in one decoding against one by one, tiny against full."""
+"""Speed of the autoencoder by itself: a batch against one by one, and tiny against full."""
 
 import statistics
 from collections.abc import Callable
@@ -8,57 +8,47 @@ import torch
 
 from benchmarks.paper.contender import ContenderConfig
 from benchmarks.paper.torch_model import TorchModel
-from benchmarks.stream.timing import finish, repeat_for, seconds_of
+from benchmarks.stream.timing import interleaved, synchronize
 
 
-def decode(subject: dict[str, Any], pictures: int, seconds: float) -> dict[str, Any]:
-    """So many latents decoded in one call, against as many calls of one, by turns; eager torch, the model's own."""
-    held = TorchModel(ContenderConfig(**subject))
-    latents = torch.randn(pictures, *held.latent, generator=torch.Generator().manual_seed(1))
-    latents = latents.to(held.device, held.dtype)
+def measure_batch(config: dict[str, Any], pictures: int, seconds: float) -> dict[str, Any]:
+    """Compare one decoder call of `pictures` latents with one call for each, in eager torch."""
+    model = TorchModel(ContenderConfig(**config))
+    latents = torch.randn(pictures, *model.latent, generator=torch.Generator().manual_seed(1))
+    latents = latents.to(model.device, model.dtype)
 
     def together() -> None:
-        held.decoded(latents)
-        finish(held.device)
+        model.decode(latents)
+        synchronize(model.device)
 
     def one_by_one() -> None:
         for place in range(pictures):
-            held.decoded(latents[place : place + 1])
-        finish(held.device)
+            model.decode(latents[place : place + 1])
+        synchronize(model.device)
 
-    batched, single = _by_turns(seconds, together, one_by_one)
-    return held.description | {
-        "ratio": statistics.median(one / all_at_once for all_at_once, one in zip(batched, single, strict=True)),
+    with torch.inference_mode():
+        batched, single = interleaved(seconds, together, one_by_one)
+    return model.description | {
+        "ratio": statistics.median(apart / batch for batch, apart in zip(batched, single, strict=True)),
         "batched_ms_a_picture": statistics.median(batched) * 1000 / pictures,
         "one_by_one_ms_a_picture": statistics.median(single) * 1000 / pictures,
         "rounds": len(batched),
     }
 
 
-def autoencoder(subject: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """A picture encoded and decoded: the model's tiny autoencoder against Stable Diffusion's full one, by turns."""
-    asked = ContenderConfig(**subject)
-    tiny, full = TorchModel(asked._replace(full_autoencoder=False)), TorchModel(asked._replace(full_autoencoder=True))
-    picture = torch.rand(1, 3, asked.height, asked.width, generator=torch.Generator().manual_seed(1))
-    picture = picture.to(tiny.device, tiny.dtype)
-    work: list[Callable[[], None]] = []
-    for held in (tiny, full):
-        latent = held.encoded(picture)
-
-        def encoding(held: TorchModel = held) -> None:
-            held.encoded(picture)
-            finish(held.device)
-
-        def decoding(held: TorchModel = held, latent: torch.Tensor = latent) -> None:
-            held.decoded(latent)
-            finish(held.device)
-
-        work += [encoding, decoding]
-    tiny_in, tiny_out, full_in, full_out = _by_turns(seconds, *work)
+def measure_tiny_and_full(config: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Compare the model's tiny autoencoder with Stable Diffusion's full one: one picture encoded and decoded."""
+    shared = ContenderConfig(**config)
+    models = [TorchModel(shared._replace(full_autoencoder=full)) for full in (False, True)]
+    picture = torch.rand(1, 3, shared.height, shared.width, generator=torch.Generator().manual_seed(1))
+    picture = picture.to(models[0].device, models[0].dtype)
+    with torch.inference_mode():
+        work = [call for model in models for call in _encode_and_decode(model, picture)]
+        tiny_in, tiny_out, full_in, full_out = interleaved(seconds, *work)
     rounds = zip(tiny_in, tiny_out, full_in, full_out, strict=True)
     return {
-        "precision": asked.precision,
-        "device": str(tiny.device),
+        "precision": shared.precision,
+        "device": str(models[0].device),
         "ratio": statistics.median((c + d) / (a + b) for a, b, c, d in rounds),
         "tiny_encode_ms": statistics.median(tiny_in) * 1000,
         "tiny_decode_ms": statistics.median(tiny_out) * 1000,
@@ -68,8 +58,15 @@ def autoencoder(subject: dict[str, Any], seconds: float) -> dict[str, Any]:
     }
 
 
-def _by_turns(seconds: float, *work: Callable[[], None]) -> list[list[float]]:
-    """The seconds that each took in each round; the first round warms up and is left out."""
-    with torch.inference_mode():
-        rounds = [[seconds_of(each) for each in work] for _ in repeat_for(seconds, at_least=2)][1:]
-    return [list(each) for each in zip(*rounds, strict=True)]
+def _encode_and_decode(model: TorchModel, picture: torch.Tensor) -> tuple[Callable[[], None], Callable[[], None]]:
+    latent = model.encode(picture)
+
+    def encode() -> None:
+        model.encode(picture)
+        synchronize(model.device)
+
+    def decode() -> None:
+        model.decode(latent)
+        synchronize(model.device)
+
+    return encode, decode

@@ -1,4 +1,4 @@
-"""The process of one contender, ``python -m benchmarks.paper.contender_process``. It shares no memory with another."""
+"""Process of one contender, ``python -m benchmarks.paper.contender_process``, so that its memory can be measured."""
 
 import time
 from collections import deque
@@ -14,13 +14,13 @@ from benchmarks.paper import autoencoders, peak_memory, streamdiffusion_rival
 from benchmarks.paper.architectures import ARCHITECTURES
 from benchmarks.paper.baselines import DiffusersPipeline, VanillaLoop
 from benchmarks.paper.contender import Contender, ContenderConfig
-from benchmarks.paper.energy_meter import meter
-from benchmarks.paper.picture_comparison import Quality
+from benchmarks.paper.energy_meter import energy_meter
+from benchmarks.paper.picture_comparison import PictureComparison
 from benchmarks.paper.random_model import write_random_model
 from benchmarks.paper.stream_contender import StreamContender
 from benchmarks.paper.streamdiffusion_rival import StreamDiffusionRival
 from benchmarks.show.received_frames import quantile
-from benchmarks.stream.timing import finish, repeat_for
+from benchmarks.stream.timing import repeat_for, synchronize
 from daemon.shared.process import lower_priority
 from io_bridges.card import draw_card
 from pipeline.accelerators import registry
@@ -34,15 +34,14 @@ KINDS: dict[str, Any] = {
     "streamdiffusion": StreamDiffusionRival,
     "stream": StreamContender,
 }
-"""What can be built, by the name that the bench asks with."""
+"""Class of each `ContenderSpec.kind`."""
 CARDS = 64
 LEAST = 2
-"""Pictures of the shortest turn."""
+"""Fewest frames of a turn."""
 
 
-def here() -> dict[str, Any]:
-    """What this machine has: the device, and why an accelerator or the rival can't be measured (empty: it can)."""
-    device = available_device()
+def find_accelerators() -> dict[str, Any]:
+    """Return the device, the accelerators, and the reason why each one or the rival cannot be measured."""
     missing = {"streamdiffusion": streamdiffusion_rival.missing()}
     for name in registry.ACCELERATORS:
         try:
@@ -51,50 +50,48 @@ def here() -> dict[str, Any]:
             missing[name] = str(error)
         else:
             missing[name] = ""
-    # `auto` takes what is built already; a bench has the time to build.
+    # `auto` takes engines only if they are built already. A bench has the time to build them.
     ahead = [name for name, row in registry.ACCELERATORS.items() if row.ahead and not missing[name]]
-    best = ahead[0] if ahead else registry.choose("auto")[0]
     return {
-        "device": device.type,
-        "best": best,
+        "device": available_device().type,
+        "best": ahead[0] if ahead else registry.choose("auto")[0],
         "accelerators": [*registry.ACCELERATORS],
         "missing": missing,
     }
 
 
 def write(architecture: str, folder: str) -> dict[str, Any]:
-    """Write a model of this architecture with random weights."""
+    """Write a model folder of this architecture with random weights."""
     write_random_model(ARCHITECTURES[architecture], Path(folder))
     return {}
 
 
 class ContenderHost:
-    """One `Contender`, and the turns it is measured by."""
+    """One contender, and the turns that measure it."""
 
-    def build(self, kind: str, subject: dict[str, Any], **settings: Any) -> dict[str, Any]:
-        """Make it; answers its description."""
-        asked = ContenderConfig(**subject)
-        self._drawer: Contender = KINDS[kind](asked, **settings)
-        self._cards = [draw_card(index, asked.width, asked.height).copy() for index in range(CARDS)]
-        self._cuda = self._drawer.device.type == "cuda"
+    def build(self, kind: str, config: dict[str, Any], **settings: Any) -> dict[str, Any]:
+        """Build the contender. Return its description."""
+        shared = ContenderConfig(**config)
+        self._contender: Contender = KINDS[kind](shared, **settings)
+        self._cards = [draw_card(index, shared.width, shared.height).copy() for index in range(CARDS)]
+        self._cuda = self._contender.device.type == "cuda"
         self._numbers = count()
-        self._playing: dict[str, Any] | None = None
-        """The look of what is in flight."""
-        self._meter = meter(self._cuda)
-        of = {"energy_of": self._meter.of if self._meter else None}
-        return {**self._drawer.description, **of}
+        self._values: dict[str, Any] | None = None
+        """Parameter values of the frames in flight."""
+        self._meter = energy_meter(self._cuda)
+        return {**self._contender.description, "energy_of": self._meter.of if self._meter else None}
 
     def turn(self, look: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Pictures for so long, from one that is done to one that is done; one like the one before does not count.
+        """Draw for so long, from one finished frame to another. A frame equal to the one before does not count.
 
-        A turn of the look that the last one had goes on with what is in flight: filling a stream is counted in none.
+        A turn with the look of the last turn continues with its frames in flight. Filling a stream is in no turn.
         """
-        peak_memory.forget_peak(self._cuda)
-        if look != self._playing:
+        peak_memory.reset_peak(self._cuda)
+        if look != self._values:
             self._begin(look)
-        while not self._draw():  # fills what is to be filled, and warms up
+        while not self._draw():  # fill the stream and warm up
             pass
-        finish(self._drawer.device)
+        synchronize(self._contender.device)
         pictures, last = 0, None
         joules = self._meter.read() if self._meter else 0.0
         began = ended = time.perf_counter()
@@ -106,62 +103,62 @@ class ContenderHost:
                 pictures += last is None or not np.array_equal(picture, last)
                 last = picture
         spent = self._meter.read() - joules if self._meter else None
-        return {"pictures": pictures, "seconds": ended - began, "joules": spent} | peak_memory.peak(self._cuda)
+        return {"pictures": pictures, "seconds": ended - began, "joules": spent} | peak_memory.read_peak(self._cuda)
 
     def latency(self, look: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """From a picture's admission to its pixels, for every one; and the pictures a second beside it."""
+        """Measure the time from admission to pixels of every frame, and the frame rate."""
         self._begin(look)
-        waiting: deque[float] = deque()
-        took: list[float] = []
+        admitted: deque[float] = deque()
+        latencies: list[float] = []
         began = counted = 0.0
         for turn in repeat_for(seconds + 0.3, at_least=8 * LEAST):
-            waiting.append(time.perf_counter())
+            admitted.append(time.perf_counter())
             drawn = self._draw()
             now = time.perf_counter()
             for _ in drawn:
-                took.append(now - waiting.popleft())
-            if drawn and not began and turn >= LEAST:  # full and warm by then
-                began, counted, took = now, 0.0, []
+                latencies.append(now - admitted.popleft())
+            if drawn and not began and turn >= LEAST:  # the stream is full and warm
+                began, counted, latencies = now, 0.0, []
             elif began:
                 counted += len(drawn)
                 ended = now
         return {
             "fps": counted / (ended - began),
-            "latency_p50_ms": quantile(took, 0.5) * 1000,
-            "latency_p99_ms": quantile(took, 0.99) * 1000,
-            "pictures": len(took),
+            "latency_p50_ms": quantile(latencies, 0.5) * 1000,
+            "latency_p99_ms": quantile(latencies, 0.99) * 1000,
+            "pictures": len(latencies),
         }
 
     def _begin(self, look: dict[str, Any]) -> None:
-        self._playing = look
+        self._values = look
         self._look = Parameters.model_validate(look)
-        self._drawer.begin(self._look)
+        self._contender.begin(self._look)
 
     def _draw(self) -> list[Any]:
-        """In text mode another seed each; in image mode the card walks, and the seed stays."""
+        """Admit the next frame: another seed in text mode, the next card in image mode."""
         number = next(self._numbers)
         seed = number if self._look.mode == "text" else self._look.seed
-        return self._drawer.draw(self._cards[number % CARDS], seed)
+        return self._contender.draw(self._cards[number % CARDS], seed)
 
 
 def handlers() -> dict[str, Handler]:
-    """What can be asked, for one contender and one comparison of pictures."""
-    contender, quality = ContenderHost(), Quality()
+    """Return the requests that this process answers."""
+    host, comparison = ContenderHost(), PictureComparison()
     return {
-        "here": here,
+        "find_accelerators": find_accelerators,
         "write": write,
-        "build": contender.build,
-        "turn": contender.turn,
-        "latency": contender.latency,
-        "decode": autoencoders.decode,
-        "autoencoder": autoencoders.autoencoder,
-        "reference": quality.reference,
-        "compare": quality.compare,
+        "build": host.build,
+        "turn": host.turn,
+        "latency": host.latency,
+        "decode": autoencoders.measure_batch,
+        "autoencoder": autoencoders.measure_tiny_and_full,
+        "reference": comparison.reference,
+        "compare": comparison.compare,
     }
 
 
 def main() -> None:
-    """Answer until the bench is gone."""
+    """Answer requests until standard input ends."""
     lower_priority()
     torch.manual_seed(0)
     answer_requests(handlers())

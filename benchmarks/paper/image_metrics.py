@@ -1,4 +1,4 @@
-"""How alike two pictures are, and two sets of them: PSNR, SSIM, CLIP score, Fréchet distance."""
+"""Similarity of two pictures and of two sets of pictures: PSNR, SSIM, CLIP score, Fréchet distance."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,22 +12,22 @@ from benchmarks.paper.contender import Pixels
 from presets.errors import ModelError
 
 NO_DIFFERENCE = 100.0
-"""dB, in the place of infinity, where no pixel differs."""
+"""PSNR in dB of two equal pictures, in place of infinity."""
 Features = NDArray[np.float64]
 
 
 def psnr(one: Pixels, other: Pixels) -> float:
-    """dB, of 8-bit pictures."""
+    """Return the peak signal-to-noise ratio of two 8-bit pictures in dB."""
     error = float(np.mean((one.astype(np.float64) - other) ** 2))
     return min(10 * np.log10(255**2 / error), NO_DIFFERENCE) if error else NO_DIFFERENCE
 
 
 def ssim(one: Pixels, other: Pixels) -> float:
-    """Structural similarity (Wang et al. 2004): Gaussian windows of σ 1.5, the mean of the three colours."""
+    """Return the structural similarity (Wang et al. 2004): Gaussian windows of σ 1.5, mean of the three colours."""
     a, b = one.astype(np.float64), other.astype(np.float64)
 
     def blurred(picture: NDArray[np.float64]) -> NDArray[np.float64]:
-        # An even reflection and 11 taps: as scikit-image has it.
+        # Even reflection and 11 taps, as in scikit-image.
         smooth: NDArray[np.float64] = cv2.GaussianBlur(picture, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT)
         return smooth
 
@@ -40,32 +40,32 @@ def ssim(one: Pixels, other: Pixels) -> float:
 
 
 def frechet(one: Features, other: Features) -> float:
-    """The Fréchet distance of two sets of features ``[N, D]``, as FID has it; of few pictures it is too large."""
+    """Return the Fréchet distance of two sets of features ``[N, D]``, as in FID. Few pictures make it too large."""
     mean = one.mean(0) - other.mean(0)
     a, b = (np.atleast_2d(np.cov(each, rowvar=False)) for each in (one, other))
-    # The trace of the square root of a·b: its eigenvalues are real and not negative but for rounding.
+    # Trace of √(a·b). Its eigenvalues are real and not negative, except for rounding.
     shared = np.sqrt(np.maximum(np.linalg.eigvals(a @ b).real, 0)).sum()
     return float(mean @ mean + np.trace(a) + np.trace(b) - 2 * shared)
 
 
 Extract = Callable[[Sequence[Pixels]], Features]
-"""Features ``[N, D]`` of N pictures."""
+"""Returns the features ``[N, D]`` of N pictures."""
 Score = Callable[[Sequence[Pixels], Sequence[str]], float]
-"""How well N pictures show N texts."""
+"""Returns the score of N pictures for N texts."""
 
 
 def inception_features(path: Path) -> Extract:
-    """Of a TorchScript file that takes float pictures ``[N, 3, H, W]`` from 0 to 255 and answers ``[N, D]``.
+    """Return the features of a TorchScript network from pictures ``[N, 3, H, W]``, 0 to 255, to ``[N, D]``.
 
-    That is what NVIDIA's ``inception-2015-12-05.pt`` does.
+    NVIDIA's ``inception-2015-12-05.pt`` is such a network.
 
     Raises:
-        ModelError: the file can't be read.
+        ModelError: the file cannot be read.
     """
     try:
         network = torch.jit.load(path, map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:
-        raise ModelError(f"{path} is no TorchScript file that can be read: {error}") from error
+        raise ModelError(f"{path} can't be read as a TorchScript file: {error}") from error
 
     @torch.inference_mode()
     def extract(pictures: Sequence[Pixels]) -> Features:
@@ -77,10 +77,10 @@ def inception_features(path: Path) -> Extract:
 
 
 def clip_score(folder: Path) -> Score:
-    """The mean cosine of picture and text, × 100, by a CLIP model's folder in transformers format.
+    """Return the mean cosine of picture and text × 100, by a CLIP model's folder in transformers format.
 
     Raises:
-        ModelError: the folder can't be read.
+        ModelError: the folder cannot be read.
     """
     from transformers import AutoTokenizer, CLIPModel
 
@@ -88,7 +88,7 @@ def clip_score(folder: Path) -> Score:
         model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} holds no CLIP model that can be read: {error}") from error
+        raise ModelError(f"{folder} can't be read as a CLIP model: {error}") from error
     side = model.config.vision_config.image_size
     mean, std = (
         torch.tensor(each).view(3, 1, 1)

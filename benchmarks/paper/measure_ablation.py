@@ -1,74 +1,80 @@
-"""Figure 4 of the paper: what each part brings, by taking one at a time out of the whole."""
+"""Figure 4 of the paper: the gain of each part, by removing one at a time from the whole."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmarks.paper.available_contenders import VANILLA, find_contenders
-from benchmarks.paper.comparison import Comparison, compared
-from benchmarks.paper.paired_runs import ContenderSpec, SamplingSettings
+from benchmarks.paper.available_contenders import VANILLA, AvailableContenders, find_contenders
+from benchmarks.paper.comparison import Comparison, compare
+from benchmarks.paper.contender import ContenderSpec, SamplingSettings
 from benchmarks.plan import BenchPlan, Progress
 from benchmarks.report.findings import Finding, Row, SpeedTarget
 
 ACCELERATOR_OVER_EAGER = 2.0
-"""Promised of OpenVINO on a processor."""
+"""Target of OpenVINO on a processor."""
 ONE_CALL_OVER_MANY = 2.0
-"""Promised of a GPU."""
-NO_OVERLAP = "on a processor every part has all the cores to itself, one after another: the whole is without it too"
+"""Target on a GPU."""
+NO_OVERLAP = "on a processor encoder, network and decoder run one after another in the whole too"
+WITHOUT_ACCELERATOR = "without the accelerator (eager)"
 
 
-def measure_ablation(plan: BenchPlan, tell: Progress) -> Iterator[Finding]:
-    """The whole first; then it without one part each, as a ratio over the whole: lower is the more that part brings."""
-    here = find_contenders(plan)
-    look = SamplingSettings(min(4, max(plan.subject.steps)))
-    whole = here.stream(here.best, "the whole", own_precision=True)
-    without_accelerator = here.stream("eager", "without the accelerator (eager)", own_precision=False)
-    overlapping = here.stream(
-        here.best, "without the overlap (encode, denoise, decode one after another)", own_precision=True, overlap=False
-    )
-    if here.device == "cpu" and not overlapping.missing:
-        overlapping = replace(overlapping, missing=NO_OVERLAP)
-    parts = [
-        replace(here.stream(here.best, "without its own precision"), less_precision=True),
-        here.stream(here.best, "without the stream batch", own_precision=True, alone=True),
-        here.stream(here.best, "without one call for all timesteps", own_precision=True, one_call=False),
-        overlapping,
-        without_accelerator,
-        replace(whole, name="without the tiny autoencoder", full_autoencoder=True),
-        replace(VANILLA, name="without all of it (vanilla loop)"),
-    ]
+def measure_ablation(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
+    """Compare the stream without each part with the whole. The lower the ratio, the greater the part's gain."""
+    available = find_contenders(plan)
+    look = SamplingSettings(plan.settings.typical_steps)
+    whole = available.stream(available.best, "the whole", own_precision=True)
 
     def targets(contender: ContenderSpec, look: SamplingSettings, figures: Row) -> Iterator[SpeedTarget]:
-        if here.device == "cpu" and contender is without_accelerator:
+        if available.device == "cpu" and contender.name == WITHOUT_ACCELERATOR:
             yield SpeedTarget(
                 "the accelerator over eager torch, the same stream", 1 / figures["ratio"], ACCELERATOR_OVER_EAGER
             )
 
-    comparison = Comparison(whole, parts, [look], plan.subject.size, {"panel": "parts"}, targets=targets)
-    yield from compared(plan, here, comparison, tell)
-    guided = [
-        SamplingSettings(look.steps, "image", 2.0, kind)
-        for kind in ("full", "onetime_negative", "self_negative", "free")
-    ]
+    size = plan.settings.size
+    parts = Comparison(whole, without_each_part(available, whole), [look], size, {"panel": "parts"}, targets=targets)
+    yield from compare(plan, available, parts, progress)
+    kinds = ("full", "onetime_negative", "self_negative", "free")
+    guided = [SamplingSettings(look.steps, "image", 2.0, kind) for kind in kinds]
     same = replace(whole, name="the whole, guided")
-    yield from compared(plan, here, Comparison(same, [], guided, plan.subject.size, {"panel": "guidance"}), tell)
+    yield from compare(plan, available, Comparison(same, [], guided, size, {"panel": "guidance"}), progress)
 
 
-def measure_forward(plan: BenchPlan, tell: Progress) -> Iterator[Finding]:
-    """One call for a batch of mixed timesteps, against the paper's adaptive forward: one for each distinct timestep."""
-    here = find_contenders(plan)
-    several = [steps for steps in plan.subject.steps if steps > 1]
+def without_each_part(available: AvailableContenders, whole: ContenderSpec) -> list[ContenderSpec]:
+    """Return the whole stream with one part removed in each."""
+    best = available.best
+    overlap = "without the overlap (encode, denoise, decode one after another)"
+    no_overlap = available.stream(best, overlap, own_precision=True, overlap=False)
+    if available.device == "cpu" and not no_overlap.missing:
+        no_overlap = replace(no_overlap, missing=NO_OVERLAP)
+    return [
+        replace(available.stream(best, "without its own precision"), less_precision=True),
+        available.stream(best, "without the stream batch", own_precision=True, alone=True),
+        available.stream(best, "without one call for all timesteps", own_precision=True, one_call=False),
+        no_overlap,
+        available.stream("eager", WITHOUT_ACCELERATOR, own_precision=False),
+        replace(whole, name="without the tiny autoencoder", full_autoencoder=True),
+        replace(VANILLA, name="without all of it (vanilla loop)"),
+    ]
+
+
+def measure_forward(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
+    """Compare one call for mixed timesteps with the paper's adaptive forward, one call for each distinct timestep."""
+    available = find_contenders(plan)
+    several = [steps for steps in plan.settings.steps if steps > 1]
     if not several:
-        yield {"configuration": plan.subject.name, "missing": "at one step all pictures stand at the same timestep"}
+        yield {"configuration": plan.settings.name, "missing": "at one step all frames are at the same timestep"}
         return
     looks = [SamplingSettings(steps, "text", guidance) for steps in several for guidance in (1.0, 2.0)]
-    for name in here.accelerators:
-        one = here.stream(name, f"{name}, one call a step", own_precision=True)
-        many = here.stream(name, f"{name}, one call for each distinct timestep", own_precision=True, one_call=False)
+    target_look = SamplingSettings(4, "text")
+    for name in available.accelerators:
+        one = available.stream(name, f"{name}, one call a step", own_precision=True)
+        each = f"{name}, one call for each distinct timestep"
+        many = available.stream(name, each, own_precision=True, one_call=False)
 
         def targets(
             contender: ContenderSpec, look: SamplingSettings, figures: Row, name: str = name
         ) -> Iterator[SpeedTarget]:
-            if here.device == "cuda" and name == here.best and look == SamplingSettings(4, "text"):
+            if available.device == "cuda" and name == available.best and look == target_look:
                 yield SpeedTarget("one call over one for each timestep", figures["ratio"], ONE_CALL_OVER_MANY)
 
-        yield from compared(plan, here, Comparison(many, [one], looks, plan.subject.size, targets=targets), tell)
+        comparison = Comparison(many, [one], looks, plan.settings.size, targets=targets)
+        yield from compare(plan, available, comparison, progress)

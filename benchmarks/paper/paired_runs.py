@@ -1,144 +1,85 @@
-"""Two contenders by turns in one run: only what was measured so is compared."""
+"""Contenders in their processes, measured in interleaved pairs of turns or alone. Only pairs are compared."""
 
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmarks.child_process import ChildProcess
+from benchmarks.paper.available_contenders import CONTENDER_PROCESS
+from benchmarks.paper.contender import ContenderConfig, ContenderSpec, SamplingSettings
 from benchmarks.plan import BenchPlan, Progress
 from benchmarks.report.findings import NotMeasured, Row
 
 BUILD_TIMEOUT = 3600.0
-"""Seconds: some accelerators compile for minutes."""
+"""Time limit of a build in seconds. Some accelerators compile for minutes."""
 TURN_TIMEOUT = 1800.0
-"""Of one turn, which is at least a few pictures: on a slow processor a large network takes minutes for each."""
-
-
-@dataclass(frozen=True)
-class ContenderSpec:
-    """Who draws, as `benchmarks.paper.contender_process` builds it."""
-
-    name: str
-    """As rows and plots call it."""
-    kind: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    full_autoencoder: bool = False
-    missing: str = ""
-    """Why it can't be measured here."""
-    in_asked_precision: "ContenderSpec | None" = None
-    """The same in the comparison's precision. Where this one, in its own, comes to that too, it is measured as that one
-    and built once; else that one is measured after it."""
-    less_precision: bool = False
-    """Whether it is the base but for its own precision: nothing else than the base where that takes the asked one."""
-
-
-@dataclass(frozen=True)
-class SamplingSettings:
-    """What is drawn."""
-
-    steps: int
-    mode: str = "image"
-    guidance: float = 1.0
-    kind: str = "full"
-    """Of guidance."""
-
-    @property
-    def words(self) -> str:
-        """For rows."""
-        how = "text-to-image" if self.mode == "text" else "image-to-image"
-        calls = f"{self.steps} step" + ("s" if self.steps > 1 else "")
-        guided = (
-            "off" if self.guidance == 1 else f"{self.guidance:g}" + ("" if self.kind == "full" else f" {self.kind}")
-        )
-        return f"{calls}, {how}, guidance {guided}"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Of `presets.parameters`. Strength 0.95: at up to 8 steps as many network calls as steps, and the encoder."""
-        strength = 1.0 if self.mode == "text" else 0.95
-        drawn = {"mode": self.mode, "strength": strength, "steps": self.steps}
-        return drawn | {"guidance": self.guidance, "guidance_kind": self.kind}
-
-    @property
-    def axes(self) -> dict[str, Any]:
-        """For plots."""
-        return {"steps": self.steps, "mode": self.mode, "guidance": self.guidance, "guidance_kind": self.kind}
-
-
-@contextmanager
-def start_contender(
-    plan: BenchPlan, contender: ContenderSpec, size: int, most_steps: int, precision: str
-) -> Iterator["RunningContender"]:
-    """The contender, built, in a process of its own. Raises `NotMeasured` where it can't be."""
-    subject = {
-        "model": plan.subject.model,
-        "width": size,
-        "height": size,
-        "precision": precision,
-        "most_steps": most_steps,
-        "full_autoencoder": contender.full_autoencoder,
-        "cache": str(plan.subject.cache) if plan.subject.cache else None,
-    }
-    with ChildProcess("benchmarks.paper.contender_process", plan.folder) as child:
-        request = {"do": "build", "kind": contender.kind, "subject": subject, **contender.settings}
-        yield RunningContender(child, child.ask(request, BUILD_TIMEOUT))
+"""Time limit of a turn in seconds. A large network takes minutes for each frame on a slow processor."""
 
 
 @dataclass(frozen=True)
 class RunningContender:
-    """A contender that is ready."""
+    """A contender that is built, in a process of its own."""
 
     child: ChildProcess
     description: Row
 
     def turn(self, look: SamplingSettings, seconds: float) -> Row:
-        """Its pictures of one turn."""
-        request = {"do": "turn", "look": look.parameters, "seconds": seconds}
-        return self.child.ask(request, TURN_TIMEOUT)
+        """Measure one turn. Return its frames, seconds, joules and memory."""
+        return self.child.ask({"do": "turn", "look": look.parameters, "seconds": seconds}, TURN_TIMEOUT)
 
     def latency(self, look: SamplingSettings, seconds: float) -> Row:
-        """Its pictures' ages in one turn."""
+        """Measure the latency of the frames of one turn."""
         return self.child.ask({"do": "latency", "look": look.parameters, "seconds": seconds}, TURN_TIMEOUT)
 
 
-class PairFigures(NamedTuple):
-    """What a run_pairs tells of both."""
+@contextmanager
+def start_contender(plan: BenchPlan, spec: ContenderSpec, config: ContenderConfig) -> Iterator[RunningContender]:
+    """Build the contender in a process of its own. Raise `NotMeasured` if it cannot be built."""
+    shared = config._replace(full_autoencoder=spec.full_autoencoder)
+    with ChildProcess(CONTENDER_PROCESS, plan.folder) as child:
+        request = {"do": "build", "kind": spec.kind, "config": shared._asdict(), **spec.settings}
+        yield RunningContender(child, child.ask(request, BUILD_TIMEOUT))
 
-    one: Row
+
+class PairFigures(NamedTuple):
+    """Figures of both contenders of a comparison."""
+
+    contender: Row
     base: Row
 
 
 def run_pairs(
-    one: RunningContender, base: RunningContender, look: SamplingSettings, plan: BenchPlan, tell: Progress
+    contender: RunningContender, base: RunningContender, look: SamplingSettings, plan: BenchPlan, progress: Progress
 ) -> PairFigures:
-    """What both come to, and the rate of `one` over that of `base`: the median of pairs of turns."""
-    turns: dict[str, list[Row]] = {"one": [], "base": []}
+    """Measure both in interleaved pairs of turns. The ratio is the median of the pairs' ratios."""
+    turns: list[Row] = []
+    base_turns: list[Row] = []
     for pair in range(plan.pairs):
-        tell(f"{look.words}, pair {pair + 1} of {plan.pairs}")
-        order = (("one", one), ("base", base)) if pair % 2 == 0 else (("base", base), ("one", one))
-        for name, who in order:
-            turns[name].append(who.turn(look, plan.seconds))
-    ratios = [_fps(mine) / _fps(other) for mine, other in zip(turns["one"], turns["base"], strict=True)]
+        progress(f"{look.name}, pair {pair + 1} of {plan.pairs}")
+        order = ((contender, turns), (base, base_turns))
+        for running, results in order if pair % 2 == 0 else reversed(order):
+            results.append(running.turn(look, plan.seconds))
+    ratios = [_fps(turn) / _fps(base_turn) for turn, base_turn in zip(turns, base_turns, strict=True)]
     against = {
         "ratio": statistics.median(ratios),
-        "base_fps": statistics.median(map(_fps, turns["base"])),
+        "base_fps": statistics.median(map(_fps, base_turns)),
         "pairs": len(ratios),
     }
-    return PairFigures(alone_figures(turns["one"]) | against, alone_figures(turns["base"]))
+    return PairFigures(turn_figures(turns) | against, turn_figures(base_turns))
 
 
-def run_alone(one: RunningContender, look: SamplingSettings, plan: BenchPlan) -> Row:
-    """The figures of one that the others are held against, where no run_pairs has told them."""
-    return alone_figures([one.turn(look, plan.seconds) for _ in range(plan.pairs)])
+def run_alone(running: RunningContender, look: SamplingSettings, plan: BenchPlan) -> Row:
+    """Measure one contender alone. Its figures are not to be compared with those of another."""
+    return turn_figures([running.turn(look, plan.seconds) for _ in range(plan.pairs)])
 
 
-def alone_figures(turns: list[Row]) -> Row:
-    """Rate, watts, joules and memory of some turns; None where this machine does not tell."""
+def turn_figures(turns: list[Row]) -> Row:
+    """Return rate, watts, joules and memory of some turns. A figure that the machine does not report is None."""
     pictures, seconds = sum(turn["pictures"] for turn in turns), sum(turn["seconds"] for turn in turns)
-    told = [turn["joules"] for turn in turns if turn["joules"] is not None]
-    joules = sum(told) if len(told) == len(turns) else None
+    readings = [turn["joules"] for turn in turns if turn["joules"] is not None]
+    joules = sum(readings) if len(readings) == len(turns) else None
     return {
         "fps": statistics.median(map(_fps, turns)),
         "pictures": pictures,
@@ -151,5 +92,5 @@ def alone_figures(turns: list[Row]) -> Row:
 
 def _fps(turn: Row) -> float:
     if not turn["pictures"]:
-        raise NotMeasured("a contender drew the same picture all the time")
+        raise NotMeasured("a contender drew the same frame all the time")
     return float(turn["pictures"] / turn["seconds"])

@@ -1,4 +1,4 @@
-"""The most memory that this process has had: on its GPU where it uses one, else in main memory."""
+"""Peak memory of this process, on its GPU if it uses one, else in main memory."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import psutil
 MIB = 2**20
 
 
-def forget_peak(cuda: bool) -> None:
-    """Begin anew, so that `peak` is that of what follows. Main memory's peak can only be forgotten on Linux."""
+def reset_peak(cuda: bool) -> None:
+    """Reset the peak, so that `read_peak` covers what follows. Only Linux can reset that of main memory."""
     if cuda:
         import torch
 
@@ -18,10 +18,10 @@ def forget_peak(cuda: bool) -> None:
         clear.write_text("5")
 
 
-def peak(cuda: bool) -> dict[str, float | str]:
-    """``peak_memory_mib``, and ``memory_of``: whose it is."""
+def read_peak(cuda: bool) -> dict[str, float | str]:
+    """Return ``peak_memory_mib``, and ``memory_of``: the memory that it is the peak of."""
     if cuda:
-        return _of_gpu()
+        return _read_gpu_peak()
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
@@ -30,14 +30,14 @@ def peak(cuda: bool) -> dict[str, float | str]:
     return {"peak_memory_mib": getattr(info, "peak_wset", info.rss) / MIB, "memory_of": "the process"}
 
 
-def _of_gpu() -> dict[str, float | str]:
-    """By NVML, which sees what other libraries than torch hold too; by torch where NVML does not tell."""
+def _read_gpu_peak() -> dict[str, float | str]:
+    """Read NVML, which includes libraries other than torch, or torch if NVML does not report this process."""
     import os
 
     import pynvml
     import torch
 
-    held = torch.cuda.max_memory_reserved() / MIB
+    reserved = torch.cuda.max_memory_reserved() / MIB
     try:
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
@@ -45,5 +45,5 @@ def _of_gpu() -> dict[str, float | str]:
     except pynvml.NVMLError:
         own = []
     if own and own[0].usedGpuMemory:
-        return {"peak_memory_mib": max(own[0].usedGpuMemory / MIB, held), "memory_of": "the process on the GPU"}
-    return {"peak_memory_mib": held, "memory_of": "torch on the GPU"}
+        return {"peak_memory_mib": max(own[0].usedGpuMemory / MIB, reserved), "memory_of": "the process on the GPU"}
+    return {"peak_memory_mib": reserved, "memory_of": "torch on the GPU"}

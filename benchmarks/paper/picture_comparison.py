@@ -1,4 +1,4 @@
-"""What acceleration costs in pictures: the stream's against those of diffusers' own pipeline, picture for picture."""
+"""Comparison of the stream's pictures with those of diffusers' own pipeline, one by one."""
 
 from collections.abc import Sequence
 from itertools import islice, product
@@ -20,10 +20,10 @@ from presets.parameters import Parameters
 
 PROMPTS = ("neon tunnel", "fire flames", "golden rings", "ice cells", "green grid", "dark blue waves")
 APART = 23
-"""Frames from one source picture to the next."""
+"""Frames between two source pictures of a clip or of the test card."""
 
 
-class QualityCase(NamedTuple):
+class PictureCase(NamedTuple):
     """One picture to draw."""
 
     source: Pixels
@@ -31,54 +31,54 @@ class QualityCase(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Its prompt."""
+        """Prompt of the picture."""
         return self.look.prompt[0].text
 
 
-class Quality:
-    """Diffusers' pictures of one set of cases, and how far the stream's are from them. What is built is kept."""
+class PictureComparison:
+    """Pictures of diffusers for one set of cases, and the stream's distance from them. Built contenders are kept."""
 
     def __init__(self) -> None:
-        self._drawers: dict[ContenderConfig, DiffusersPipeline] = {}
+        self._pipelines: dict[ContenderConfig, DiffusersPipeline] = {}
         self._streams: dict[str, tuple[StreamContender, int]] = {}
-        """Each with the threads that torch has beside it."""
+        """Streams, each with the number of torch's threads after its build."""
         self._threads = torch.get_num_threads()
 
     def reference(
         self,
-        subject: dict[str, Any],
+        config: dict[str, Any],
         look: dict[str, Any],
         pictures: int,
         footage: str | None,
         clip: str | None,
         inception: str | None,
     ) -> dict[str, Any]:
-        """Draw them with diffusers' pipeline in float32: every prompt in turn, each with another source and seed."""
-        self._subject = ContenderConfig(**subject)._replace(precision="float32")
-        sources = _sources(self._subject, -(-pictures // len(PROMPTS)), footage)
+        """Draw the cases with diffusers' pipeline in float32: every prompt in turn, each with its source and seed."""
+        self._config = ContenderConfig(**config)._replace(precision="float32")
+        sources = _sources(self._config, -(-pictures // len(PROMPTS)), footage)
         self._cases = [
-            QualityCase(source, Parameters.model_validate(look | {"prompt": prompt, "seed": seed}))
+            PictureCase(source, Parameters.model_validate(look | {"prompt": prompt, "seed": seed}))
             for seed, (source, prompt) in enumerate(islice(product(sources, PROMPTS), pictures))
         ]
-        torch.set_num_threads(self._threads)  # an accelerator may have left it with one
-        drawer = self._drawers.get(self._subject) or DiffusersPipeline(self._subject)
-        self._drawers[self._subject] = drawer
+        torch.set_num_threads(self._threads)  # an accelerator may have changed it
+        pipeline = self._pipelines.get(self._config) or DiffusersPipeline(self._config)
+        self._pipelines[self._config] = pipeline
         self._score = clip_score(Path(clip)) if clip else None
         self._extract = inception_features(Path(inception)) if inception else None
-        self._reference = [_drawn(drawer, case) for case in self._cases]
+        self._reference = [_draw(pipeline, case) for case in self._cases]
+        # The scale of the figures: the same pictures with another prompt.
         other = [
-            _drawn(drawer, case._replace(look=case.look.model_copy(update={"prompt": after.look.prompt})))
+            _draw(pipeline, case._replace(look=case.look.model_copy(update={"prompt": after.look.prompt})))
             for case, after in zip(self._cases[:2], self._cases[1:3], strict=True)
         ]
-        # What a difference means: another prompt, all else the same.
         return {"another_prompt_psnr_db": float(np.mean([*map(psnr, other, self._reference)]))}
 
     def compare(self, accelerator: str, **settings: Any) -> dict[str, Any]:
-        """The same cases through the stream, each beside the others in flight."""
-        key = repr((self._subject, accelerator, settings))
+        """Draw the cases with the stream, several in flight, and return the distances."""
+        key = repr((self._config, accelerator, settings))
         if key not in self._streams:
             torch.set_num_threads(self._threads)
-            stream = StreamContender(self._subject, accelerator, **settings)
+            stream = StreamContender(self._config, accelerator, **settings)
             self._streams[key] = stream, torch.get_num_threads()
         stream, threads = self._streams[key]
         torch.set_num_threads(threads)
@@ -101,14 +101,14 @@ class Quality:
         return stream.description | figures
 
 
-def _drawn(drawer: DiffusersPipeline, case: QualityCase) -> Pixels:
-    drawer.begin(case.look)
-    return drawer.draw(case.source, without_morph(case.look).parameters.seed)[0]
+def _draw(pipeline: DiffusersPipeline, case: PictureCase) -> Pixels:
+    pipeline.begin(case.look)
+    return pipeline.draw(case.source, without_morph(case.look).parameters.seed)[0]
 
 
-def _sources(subject: ContenderConfig, count: int, footage: str | None) -> Sequence[Pixels]:
-    """Frames of a clip, or of the test card, so far apart that they differ."""
-    size = subject.width, subject.height
+def _sources(config: ContenderConfig, count: int, footage: str | None) -> Sequence[Pixels]:
+    """Return `count` frames of a clip, or of the test card, far enough apart to differ."""
+    size = config.width, config.height
     if footage is None:
         return [draw_card(APART * number, *size).copy() for number in range(count)]
     frames = islice(decode_clip(Path(footage)), 0, APART * count, APART)

@@ -1,4 +1,4 @@
-"""A model folder in diffusers format with random weights, so that all the rest takes its ordinary way."""
+"""Model folder in diffusers format with random weights, which loads like any other model."""
 
 import json
 import string
@@ -11,7 +11,7 @@ import torch
 from benchmarks.paper.architectures import FULL_AUTOENCODER, Architecture
 
 SEED = 11
-"""The same weights every time: what is compiled of them can be found again."""
+"""Seed of the weights. They are equal every time, so that compiled networks are found again."""
 _INDEX = {
     "_class_name": "DiffusionPipeline",
     "scheduler": ["diffusers", "PeRFlowScheduler"],
@@ -23,7 +23,7 @@ _INDEX = {
 
 
 def write_random_model(architecture: Architecture, folder: Path) -> None:
-    """Writes it, in float16; the index last, so that a folder with an index is a whole one."""
+    """Write the folder in float16. The index comes last, so that a folder with an index is complete."""
     import transformers
     from diffusers import AutoencoderTiny, UNet2DConditionModel
 
@@ -48,7 +48,7 @@ def write_random_model(architecture: Architecture, folder: Path) -> None:
 
 
 def write_tokenizer(folder: Path, length: int) -> int:
-    """Letters and digits; CLIP's own vocabulary is a file that is not here, and no speed hangs on it. The last id."""
+    """Write a tokenizer of letters and digits, and return its last id. The vocabulary does not affect speed."""
     from transformers import CLIPTokenizer
 
     letters = [*string.ascii_lowercase, *string.digits]

@@ -1,4 +1,4 @@
-"""The stream of this program as a contender, whole or with one of its parts taken out."""
+"""The stream of this program as a contender, whole or without one of its parts."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ import torch
 
 from benchmarks.paper.contender import ContenderConfig, Pixels
 from benchmarks.paper.torch_model import full_autoencoder
+from benchmarks.stream.built_model import no_progress, text_conditioner
 from pipeline.accelerators import registry
 from pipeline.accelerators.adaptive import AdaptiveDenoiser
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import TYPES
 from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.accelerators.transfer import Decoding
-from pipeline.conditioning import TextConditioner
 from pipeline.image_stream import ImageStream, shapes_of
 from pipeline.models import load_model
 from presets.build import Build
@@ -26,11 +26,11 @@ from presets.parameters import Parameters
 
 
 class StreamContender:
-    """An `ImageStream`; a turn admits `buffer` pictures and steps, or, `alone`, steps until that picture is out."""
+    """An `ImageStream`. A turn admits `buffer` frames and steps once, or until the frame is out if `alone`."""
 
     def __init__(
         self,
-        subject: ContenderConfig,
+        config: ContenderConfig,
         accelerator: str,
         alone: bool = False,
         buffer: int = 1,
@@ -38,65 +38,60 @@ class StreamContender:
         overlap: bool = True,
         own_precision: bool = False,
     ) -> None:
-        """
+        """Build the stream.
+
         Args:
-            subject: As for every contender.
+            config: Settings that all contenders share.
             accelerator: A name of `pipeline.accelerators.registry`.
-            alone: Without the stream batch: one picture at a time.
-            buffer: Pictures that begin together.
-            one_call: Without it, a network call for each distinct timestep, as a compiled engine with a scalar
-                timestep has it.
-            overlap: Without it, each picture is decoded and waited for before the next step begins.
-            own_precision: In what the accelerator takes for this device, whatever the subject's precision is.
+            alone: One frame at a time, without the stream batch.
+            buffer: Number of frames that are admitted together.
+            one_call: False makes a network call for each distinct timestep, as an engine with a scalar timestep does.
+            overlap: False decodes and waits for each frame before the next step starts.
+            own_precision: Compute in the accelerator's default for this device, not in the config's precision.
 
         Raises:
-            AcceleratorUnavailable: it can't work here, or not in this precision, or has no overlap to be without.
+            AcceleratorUnavailable: it cannot work here, or not in this precision, or it has no overlap to remove.
         """
         self._alone, self._buffer = alone, buffer
-        slots = 1 if alone else subject.most_steps * buffer
-        build = Build(model=subject.model, width=subject.width, height=subject.height, slots=slots)
-        model = load_model(subject.model)
-        conditioner = TextConditioner(model.tokenizer, model.text_encoder, torch.device("cpu"), torch.float32)
-        preparation = Preparation(
-            lambda text, fraction: None,
-            cache=Path(subject.cache) if subject.cache else None,
-            precision="" if own_precision else subject.precision,
-        )
+        slots = 1 if alone else config.most_steps * buffer
+        build = Build(model=config.model, width=config.width, height=config.height, slots=slots)
+        model = load_model(config.model)
+        cache, precision = Path(config.cache) if config.cache else None, "" if own_precision else config.precision
         shapes = shapes_of(build, model)
-        chosen = registry.build(accelerator, model, shapes, preparation)
+        chosen = registry.build(accelerator, model, shapes, Preparation(no_progress, cache=cache, precision=precision))
         engines = chosen.engines
         if not one_call:
-            # It asks on the host which timesteps there are: no step of it can be recorded.
+            # It reads the timesteps on the host, so none of its steps can be recorded.
             engines = replace(engines, denoiser=AdaptiveDenoiser(engines.denoiser), recorder=None)
-        if subject.full_autoencoder:
-            network = full_autoencoder(model)
-            engines = _with_full_autoencoder(engines, network, TYPES[engines.precision], shapes)
+        if config.full_autoencoder:
+            engines = _with_autoencoder(engines, full_autoencoder(model), shapes)
         if not overlap:
             if engines.begin_decode is None:
                 raise AcceleratorUnavailable(f"{chosen.name} decodes before the next step anyway.")
             engines = replace(engines, begin_decode=None)
-        self._stream = ImageStream(build, model, AcceleratorChoice(chosen.name, engines, chosen.why), conditioner)
+        choice = AcceleratorChoice(chosen.name, engines, chosen.why)
+        self._stream = ImageStream(build, model, choice, text_conditioner(model))
         if engines.device.type == "cuda":
-            # Elsewhere nothing is recorded, and the first pictures of a turn, which are not counted, warm up the batch
-            # sizes that it has: all of them together take up to a minute.
+            # Elsewhere nothing is recorded, and the uncounted first frames of a turn warm up the batch sizes it has.
+            # Warming up all sizes would take up to a minute.
             self._stream.warm_up()
         self.device = engines.device
         self.description: dict[str, Any] = {
             "accelerator": chosen.name,
             "precision": engines.precision,
             "device": str(engines.device),
-            "autoencoder": "AutoencoderKL" if subject.full_autoencoder else model.classes["vae"],
+            "autoencoder": "AutoencoderKL" if config.full_autoencoder else model.classes["vae"],
         }
 
     def begin(self, look: Parameters) -> None:
-        """As `Drawer`."""
+        """Start drawing with `look`."""
         self._stream.clear()
         self._waiting: deque[tuple[Pixels, int]] = deque()
         self._look = look
         self._conditioning = self._stream.encode(without_morph(look).wording)
 
     def draw(self, source: Pixels, seed: int) -> list[Pixels]:
-        """As `Drawer`."""
+        """Admit one frame and return the finished ones."""
         self._waiting.append((source, seed))
         if len(self._waiting) < self._buffer:
             return []
@@ -109,11 +104,11 @@ class StreamContender:
             finished += self._stream.step()
         return [picture.pixels for picture in finished]
 
-    def draw_all(self, pictures: Sequence[tuple[Pixels, Parameters]]) -> list[Pixels]:
-        """Each with a look of its own, all through one stream, as many in flight as it has slots."""
+    def draw_all(self, frames: Sequence[tuple[Pixels, Parameters]]) -> list[Pixels]:
+        """Draw frames with a look each through one stream, with as many in flight as it has slots."""
         self._stream.clear()
         drawn: list[Pixels] = []
-        for source, look in pictures:
+        for source, look in frames:
             moment = without_morph(look)
             self._stream.admit(source, moment, self._stream.encode(moment.wording))
             drawn += [picture.pixels for picture in self._stream.step()]
@@ -122,8 +117,9 @@ class StreamContender:
         return drawn
 
 
-def _with_full_autoencoder(engines: Engines, network: Any, dtype: torch.dtype, shapes: Shapes) -> Engines:
-    """The denoiser with Stable Diffusion's own autoencoder in eager torch, beside the next step if its own was."""
+def _with_autoencoder(engines: Engines, network: Any, shapes: Shapes) -> Engines:
+    """Return the engines with another autoencoder in eager torch. It overlaps the next step if the engines' own did."""
+    dtype = TYPES[engines.precision]
     network.to(engines.device, dtype)
     scale = float(network.config.scaling_factor)
 

@@ -1,7 +1,6 @@
-"""The published ``streamdiffusion`` package's own pipeline class on the same network, where it is installed.
+"""Pipeline class of the published package ``streamdiffusion`` on the same network, if the package is installed.
 
-It solves as LCM does, whatever the network was trained for: with the same network, steps and batch its speed can be
-compared, its pictures can't. It is no dependency of this program.
+It solves as LCM does, whatever the network was trained for. So its speed is compared, and its pictures are not.
 """
 
 import importlib
@@ -10,80 +9,78 @@ from typing import Any
 
 import torch
 
-from benchmarks.paper.contender import ContenderConfig, Pixels, as_picture, as_tensor
-from benchmarks.paper.torch_model import TorchModel
+from benchmarks.paper.contender import ContenderConfig, Pixels
+from benchmarks.paper.torch_model import TorchModel, to_pixels, to_tensor
 from presets.errors import AcceleratorUnavailable
 from presets.parameters import Parameters
 
 INSTALL = "pip install --no-deps streamdiffusion"
 GRID = 50
-"""Timesteps that its own steps are picked from, as its README has it."""
+"""Number of timesteps that its steps are picked from, as in its README."""
 
 
 def missing() -> str:
-    """Why it can't be measured, or nothing."""
+    """Return the reason why it cannot be measured, or an empty string."""
     if importlib.util.find_spec("streamdiffusion") is None:
         return f"the package streamdiffusion is not installed; get it with: {INSTALL}"
     return ""
 
 
 class StreamDiffusionRival:
-    """`StreamDiffusion` with its denoising batch, in eager torch as it comes; guidance is its kind "full"."""
+    """`StreamDiffusion` with its denoising batch, in eager torch. Guidance is its kind ``full``."""
 
-    def __init__(self, subject: ContenderConfig) -> None:
+    def __init__(self, config: ContenderConfig) -> None:
         if reason := missing():
             raise AcceleratorUnavailable(reason[0].upper() + reason[1:])
         from diffusers import StableDiffusionPipeline
 
-        self._torch = held = TorchModel(subject)
-        self.device = held.device
-        self.description = held.description | {"package": "streamdiffusion"}
+        self._torch = model = TorchModel(config)
+        self.device = model.device
+        self.description = model.description | {"package": "streamdiffusion"}
         if self.device.type != "cuda":
-            _stand_in_for_cuda_events()
-            self.description["note"] = "CUDA's events and synchronize, by which it times itself, are stand-ins here"
-        # It encodes texts by itself, on the pipeline's device and in its type.
-        held.model.text_encoder.to(held.device, held.dtype)
-        scheduler = _scheduler(held)
-        parts = (held.autoencoder, held.model.text_encoder, held.model.tokenizer, held.unet, scheduler, None, None)
+            _replace_cuda_events()
+            self.description["note"] = "the CUDA events of its own timing are replaced by empty ones here"
+        # It encodes texts itself, on the pipeline's device and in its type.
+        text_encoder = model.model.text_encoder.to(model.device, model.dtype)
+        parts = (model.autoencoder, text_encoder, model.model.tokenizer, model.unet, _scheduler(model), None, None)
         self._pipe = StableDiffusionPipeline(*parts, requires_safety_checker=False)
-        self._size = {"width": subject.width, "height": subject.height}
+        self._size = {"width": config.width, "height": config.height}
 
     def begin(self, look: Parameters) -> None:
-        """As `Drawer`."""
-        StreamDiffusion = importlib.import_module("streamdiffusion").StreamDiffusion
-
+        """Start drawing with `look`."""
+        stream_class = importlib.import_module("streamdiffusion").StreamDiffusion
         self._look = look
         kind = "none" if look.guidance == 1.0 else "full"
         indices = [GRID * step // look.steps for step in range(look.steps)]
-        self._stream: Any = StreamDiffusion(
+        self._stream: Any = stream_class(
             self._pipe, indices, torch_dtype=self._torch.dtype, cfg_type=kind, **self._size
         )
         self._stream.prepare(look.prompt[0].text, num_inference_steps=GRID, guidance_scale=look.guidance)
-        self._begun = 0
+        self._admitted = 0
 
     @torch.inference_mode()
     def draw(self, source: Pixels, seed: int) -> list[Pixels]:
-        """As `Drawer`. Its first answers, of a buffer that began with zeros, are not counted as pictures."""
+        """Admit one frame. The first answers come from a buffer of zeros and are dropped."""
         if self._look.mode == "text":
             torch.manual_seed(seed)
             answer = self._stream.txt2img()
         else:
-            answer = self._stream(as_tensor(source, self.device, self._torch.dtype))
-        self._begun += 1
-        return [as_picture(answer / 2 + 0.5)] if self._begun >= self._look.steps else []
+            answer = self._stream(to_tensor(source, self.device, self._torch.dtype))
+        self._admitted += 1
+        return [to_pixels(answer / 2 + 0.5)] if self._admitted >= self._look.steps else []
 
 
-def _scheduler(held: TorchModel) -> Any:
-    """It makes an LCM scheduler of the pipeline's configuration; that of another family says nothing of it."""
+def _scheduler(model: TorchModel) -> Any:
+    """Return the scheduler it builds its LCM scheduler from. Another family's configuration has no meaning for it."""
     from diffusers import LCMScheduler
 
-    if held.model.classes["scheduler"] == "LCMScheduler":
-        return LCMScheduler.from_pretrained(held.model.folder / "scheduler", local_files_only=True)
+    if model.model.classes["scheduler"] == "LCMScheduler":
+        return LCMScheduler.from_pretrained(model.model.folder / "scheduler", local_files_only=True)
     return LCMScheduler(steps_offset=1)
 
 
-def _stand_in_for_cuda_events() -> None:
-    """It wants CUDA's events for a figure that nobody reads here. This process measures nothing else."""
+def _replace_cuda_events() -> None:
+    """Replace the CUDA events of its own timing, which nothing here reads. This process measures nothing else."""
 
     class Event:
         def __init__(self, enable_timing: bool = False) -> None:

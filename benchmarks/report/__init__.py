@@ -1,3 +1,3 @@
-"""The results document: findings, tables, plots, and the resumption of an interrupted bench."""
+"""Results document of a bench: findings, tables, plots, and the resumption of an interrupted bench."""
 
 __all__ = ["document", "findings", "plots", "resume", "tables"]

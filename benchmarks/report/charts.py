@@ -1,17 +1,35 @@
-"""Bars, lines and points in one look, by matplotlib, which is imported when something is drawn."""
+"""Charts in one style: bars, lines and points. matplotlib is imported when a chart is drawn."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from presets.atomic_write import write_atomically
-from presets.errors import SettingsError
+from benchmarks.report.document import write_bytes
 
 Figure = Any
-"""``matplotlib.figure.Figure``: no global state, no window, no backend to choose."""
-Bar = tuple[str, str, float, str]
-"""Its name, its group, its length, what stands at its end."""
+"""``matplotlib.figure.Figure``, which needs no global state, window or backend."""
+
+
+class Bar(NamedTuple):
+    """One horizontal bar."""
+
+    name: str
+    group: str
+    length: float
+    unit: str
+    """Text after the length at the bar's end."""
+
+
+class Point(NamedTuple):
+    """One point with an error bar from the median up to the 99th percentile."""
+
+    name: str
+    x: float
+    median: float
+    percentile_99: float
+
 
 INK, FAINT, PAPER = "#1b1f24", "#d8dde3", "#ffffff"
 COLOURS = ("#1f6f8b", "#e07a3f", "#6a4c93", "#3a8f5c", "#c2405b", "#8d7b3f", "#4c6fb1", "#7a7f87", "#b05fa8", "#2f9e9e")
@@ -35,114 +53,111 @@ STYLE = {
 }
 
 
-def bars(panels_of: Mapping[str, Sequence[Bar]], label: str, title: str) -> Figure:
-    """Horizontal bars, a panel each, side by side in twos; a name's bars of all groups lie together."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure as Canvas
-
-    across = min(2, len(panels_of))
-    down = -(-len(panels_of) // across)
-    names = list(dict.fromkeys(bar[0] for each in panels_of.values() for bar in each))
-    groups = list(dict.fromkeys(bar[1] for each in panels_of.values() for bar in each))
-    most = max(len({bar[0] for bar in each}) for each in panels_of.values())
-    height = 0.9 + down * (0.9 + most * (0.16 + 0.19 * len(groups)))
-    with rc_context(STYLE):
-        figure = Canvas(figsize=(5.6 * across + 1.2, height), layout="constrained")
-        axes = figure.subplots(down, across, squeeze=False, sharex=True).flatten()
-        for place, (head, found) in zip(axes, panels_of.items(), strict=False):
-            _panel(place, head, found, groups, names)
-            place.set_xlabel(label)
-            place.xaxis.set_tick_params(labelbottom=True)
-        for place in axes[len(panels_of) :]:
-            place.set_visible(False)
+def bar_chart(panels: Mapping[str, Sequence[Bar]], label: str, title: str) -> Figure:
+    """Draw horizontal bars, one panel for each key, two panels in a row. Bars of one name stand together."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    names = list(dict.fromkeys(bar.name for bars in panels.values() for bar in bars))
+    groups = list(dict.fromkeys(bar.group for bars in panels.values() for bar in bars))
+    most = max(len({bar.name for bar in bars}) for bars in panels.values())
+    height = 0.9 + rows * (0.9 + most * (0.16 + 0.19 * len(groups)))
+    with _figure((5.6 * columns + 1.2, height), title) as figure:
+        axes = figure.subplots(rows, columns, squeeze=False, sharex=True).flatten()
+        for ax, (head, bars) in zip(axes, panels.items(), strict=False):
+            _draw_bars(ax, bars, groups, names)
+            ax.set_title(head)
+            ax.set_xlabel(label)
+            ax.xaxis.set_tick_params(labelbottom=True)
+        for ax in axes[len(panels) :]:
+            ax.set_visible(False)
         if len(groups) > 1:
-            handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper right", ncols=len(groups))
-        figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+            _legend(figure, axes[0], ncols=len(groups))
     return figure
 
 
-def _panel(place: Any, head: str, found: Sequence[Bar], groups: Sequence[str], names: Sequence[str]) -> None:
-    present = [name for name in names if any(bar[0] == name for bar in found)]
-    thick = 0.8 / len(groups)
+def _draw_bars(ax: Any, bars: Sequence[Bar], groups: Sequence[str], names: Sequence[str]) -> None:
+    present = [name for name in names if any(bar.name == name for bar in bars)]
+    thickness = 0.8 / len(groups)
     for number, group in enumerate(groups):
-        some = [bar for bar in found if bar[1] == group]
-        at = [present.index(bar[0]) + (number - (len(groups) - 1) / 2) * thick for bar in some]
-        drawn = place.barh(at, [bar[2] for bar in some], 0.92 * thick, color=COLOURS[number], label=group)
-        place.bar_label(drawn, [f"{bar[2]:.3g}{bar[3]}" for bar in some], padding=3, fontsize=7.5)
-    place.set_yticks(range(len(present)), present)
-    place.invert_yaxis()
-    place.margins(x=0.4)
-    place.grid(axis="x")
-    place.tick_params(length=0)
-    place.set_title(head)
+        some = [bar for bar in bars if bar.group == group]
+        at = [present.index(bar.name) + (number - (len(groups) - 1) / 2) * thickness for bar in some]
+        drawn = ax.barh(at, [bar.length for bar in some], 0.92 * thickness, color=COLOURS[number], label=group)
+        ax.bar_label(drawn, [f"{bar.length:.3g}{bar.unit}" for bar in some], padding=3, fontsize=7.5)
+    ax.set_yticks(range(len(present)), present)
+    ax.invert_yaxis()
+    ax.margins(x=0.4)
+    ax.grid(axis="x")
+    ax.tick_params(length=0)
 
 
-def panels(found: Mapping[tuple[str, str], Mapping[str, Sequence[tuple[float, float]]]], label: str) -> Figure:
-    """Lines over sizes, in two rows of two: the first two panels above, the others below."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure as Canvas
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
-
-    names = list(dict.fromkeys(name for lines in found.values() for name in lines))
-    with rc_context(STYLE):
-        figure = Canvas(figsize=(10.5, 7.6), layout="constrained")
+def size_chart(panels: Mapping[tuple[str, str], Mapping[str, Sequence[tuple[float, float]]]], label: str) -> Figure:
+    """Draw lines over sizes in two rows of two panels. The key of a panel is its heading and its y label."""
+    names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    with _figure((10.5, 7.6), "Sizes") as figure:
         axes = figure.subplots(2, 2, sharey="row").flatten()
-        for place, ((head, upwards), lines) in zip(axes, found.items(), strict=True):
-            sizes = sorted({at for line in lines.values() for at, _ in line})
+        for ax, ((head, y_label), lines) in zip(axes, panels.items(), strict=True):
             for name, line in lines.items():
                 colour = COLOURS[names.index(name) % len(COLOURS)]
-                place.plot(*zip(*line, strict=True), marker="o", markersize=4.5, color=colour, label=name)
-            place.set_xscale("log", base=2)
-            if upwards.startswith("×"):
-                place.set_ylim(bottom=0)
-            else:
-                place.set_yscale("log")
-                place.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-                place.yaxis.set_minor_locator(NullLocator())
-                place.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            place.set_xticks(sizes, [f"{size:g}" for size in sizes])
-            place.xaxis.set_minor_locator(NullLocator())
-            place.set_xlabel(label)
-            place.set_ylabel(upwards)
-            place.set_title(f"{head}: {upwards}")
-            place.grid()
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=min(4, len(labels)))
-        figure.suptitle("Sizes", fontsize=12, fontweight="bold", x=0.01, ha="left")
+                ax.plot(*zip(*line, strict=True), marker="o", markersize=4.5, color=colour, label=name)
+            _scale_sizes(ax, sorted({at for line in lines.values() for at, _ in line}), y_label)
+            ax.set_xlabel(label)
+            ax.set_ylabel(y_label)
+            ax.set_title(f"{head}: {y_label}")
+            ax.grid()
+        _legend(figure, axes[0], ncols=min(4, len(names)))
     return figure
 
 
-def points(found: Sequence[tuple[str, float, float, float]], across: str, upwards: str) -> Figure:
-    """A point each at its rate and median, with a line up to its 99th percentile."""
+def _scale_sizes(ax: Any, sizes: Sequence[float], y_label: str) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    ax.set_xscale("log", base=2)
+    if y_label.startswith("×"):
+        ax.set_ylim(bottom=0)
+    else:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def point_chart(points: Sequence[Point], x_label: str, y_label: str) -> Figure:
+    """Draw each point with a line from its median up to its 99th percentile."""
+    with _figure((10.8, 5.4), "Latency beside throughput") as figure:
+        ax = figure.subplots()
+        for number, (name, rate, median, last) in enumerate(points):
+            colour = COLOURS[number % len(COLOURS)]
+            ax.errorbar(rate, median, [[0.0], [max(last - median, 0.0)]], fmt="o", color=colour, capsize=5, label=name)
+        ax.set_xlim(left=0)
+        ax.set_ylim(bottom=0)
+        ax.set_xlabel(x_label)
+        ax.set_ylabel(y_label)
+        ax.grid()
+        _legend(figure, ax, ncols=2, fontsize=8)
+    return figure
+
+
+@contextmanager
+def _figure(size: tuple[float, float], title: str) -> Iterator[Figure]:
     from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
 
     with rc_context(STYLE):
-        figure = Canvas(figsize=(10.8, 5.4), layout="constrained")
-        place = figure.subplots()
-        for number, (name, rate, median, last) in enumerate(found):
-            colour = COLOURS[number % len(COLOURS)]
-            place.errorbar(
-                rate, median, [[0.0], [max(last - median, 0.0)]], fmt="o", color=colour, capsize=5, label=name
-            )
-        place.set_xlim(left=0)
-        place.set_ylim(bottom=0)
-        place.set_xlabel(across)
-        place.set_ylabel(upwards)
-        place.grid()
-        handles, labels = place.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=8)
-        figure.suptitle("Latency beside throughput", fontsize=12, fontweight="bold", x=0.01, ha="left")
-    return figure
+        figure = Canvas(figsize=size, layout="constrained")
+        yield figure
+        figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
 
 
-def save(figure: Figure, path: Path, about: str) -> None:
-    """As a PNG, whole or not at all, with where and when it was measured. Raises `SettingsError`."""
-    figure.supxlabel(about, x=0.01, ha="left", fontsize=7.5, color="#5b636d")
+def _legend(figure: Figure, ax: Any, **settings: Any) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", **settings)
+
+
+def save(figure: Figure, path: Path, caption: str) -> None:
+    """Write the chart as a PNG with a caption. Raise `SettingsError` if it cannot be written."""
+    figure.supxlabel(caption, x=0.01, ha="left", fontsize=7.5, color="#5b636d")
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=150, bbox_inches="tight", pad_inches=0.15)
-    try:
-        write_atomically(path, picture.getvalue())
-    except OSError as error:
-        raise SettingsError(f"{path} can't be written: {error.strerror or error}") from error
+    write_bytes(path, picture.getvalue())

@@ -1,4 +1,4 @@
-"""The document of a bench, written as its findings come."""
+"""Results document of a bench, saved after every finding."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,20 +12,22 @@ from presets.errors import SettingsError
 
 @dataclass
 class Results:
-    """The document of one bench. `save` is called after each finding, so that a bench cut short has not run in vain."""
+    """Findings of one bench. Every change is saved, so that an interrupted bench keeps its rows."""
 
     facts: dict[str, Any]
-    """Date, device, versions, command: what the figures mean nothing without."""
+    """Head of the document: date, device, versions, command."""
     paths: tuple[Path, ...] = ()
+    """Files that receive the document."""
     rows: list[Row] = field(default_factory=list)
     targets: list[SpeedTarget] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
     complete: list[str] = field(default_factory=list)
-    """Measurements that were taken to their end."""
+    """Names of measurements that ran to their end."""
     left_out: list[dict[str, str]] = field(default_factory=list)
+    """Measurements that were skipped or cut short on purpose, with the reason."""
 
     def add(self, measurement: str, finding: Finding) -> None:
-        """Keep it, on the disk too; in the place of one of the same name."""
+        """Add a finding and save. A row or target of the same name is replaced."""
         if isinstance(finding, SpeedTarget):
             self.targets = [each for each in self.targets if each.name != finding.name] + [finding]
         else:
@@ -35,35 +37,40 @@ class Results:
         self.save()
 
     def finish(self, measurement: str) -> None:
-        """Keep that there is no more to come of it."""
+        """Mark a measurement as complete and save."""
         self.complete.append(measurement)
         self.save()
 
-    def fail(self, measurement: str, sentence: str) -> None:
-        """Keep why there is no figure."""
-        self.failures.append({"measurement": measurement, "reason": sentence})
+    def fail(self, measurement: str, reason: str) -> None:
+        """Add the reason of a failed measurement and save."""
+        self.failures.append({"measurement": measurement, "reason": reason})
         self.save()
 
-    def leave_out(self, measurement: str, sentence: str) -> None:
-        """Keep that it was not taken, or not to its end, by intent."""
-        self.left_out.append({"measurement": measurement, "reason": sentence})
+    def leave_out(self, measurement: str, reason: str) -> None:
+        """Add the reason of a measurement that was skipped or cut short on purpose, and save."""
+        self.left_out.append({"measurement": measurement, "reason": reason})
         self.save()
 
     def document(self) -> dict[str, Any]:
-        """JSON-able."""
+        """Return the document as JSON."""
         targets = [target.as_json() for target in self.targets]
         found = {"rows": self.rows, "targets": targets, "failures": self.failures, "complete": self.complete}
         return self.facts | found | ({"left_out": self.left_out} if self.left_out else {})
 
     def save(self) -> None:
-        """Write the document whole wherever it is wanted. Raises `SettingsError` where it can't be."""
+        """Write the document to every path. Raise `SettingsError` for a path that cannot be written."""
         for path in self.paths:
             write_text(path, json.dumps(self.document(), indent=1) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """The whole file or none of it. Raises `SettingsError`."""
+    """Write a file in one piece. Raise `SettingsError` if it cannot be written."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one piece. Raise `SettingsError` if it cannot be written."""
     try:
-        write_atomically(path, text.encode())
+        write_atomically(path, content)
     except OSError as error:
         raise SettingsError(f"{path} can't be written: {error.strerror or error}") from error

@@ -1,72 +1,71 @@
-"""A bench's document as pictures: Table 1, the ablation, sizes, latency. Wants the extra ``plots``."""
+"""Plots of a results document: Table 1, ablation, sizes, latency, forward. They require the extra ``plots``."""
 
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report.charts import Bar, Figure, bars, panels, points, save
+from benchmarks.report.charts import Bar, Figure, Point, bar_chart, point_chart, save, size_chart
+from benchmarks.report.findings import Row
 
-Row = dict[str, Any]
 
-
-def written(document: dict[str, Any], folder: Path, stem: str) -> str:
-    """Writes STEM-NAME.png for every measurement that has a picture; answers what was written, or why nothing was."""
+def write_plots(document: dict[str, Any], folder: Path, stem: str) -> str:
+    """Write STEM-NAME.png for every measurement with a plot. Return the names written, or the reason for none."""
     wanted = {name: rows for name in PLOTS if (rows := _rows(document, name))}
     if not wanted:
-        return "nothing was measured that has a plot"
+        return "No plots: no measurement of this bench has one."
     if importlib.util.find_spec("matplotlib") is None:
-        return "no plots: matplotlib is not installed; get it with: pip install 'streamflow-live[plots]'"
+        return "No plots: matplotlib is not installed. Install it with: pip install 'streamflow-live[plots]'"
     paths = []
     for name, rows in wanted.items():
         figure = PLOTS[name](rows)
         paths.append(folder / f"{stem}-{name}.png")
-        save(figure, paths[-1], _device(document))
-    return "plots: " + ", ".join(path.name for path in paths)
+        save(figure, paths[-1], _caption(document))
+    return "Plots: " + ", ".join(path.name for path in paths)
 
 
-def table(rows: Sequence[Row]) -> Figure:
-    """Bars: a panel for each mode and guidance, a group for each number of steps."""
+def plot_table(rows: Sequence[Row]) -> Figure:
+    """Draw bars: a panel for each mode and guidance, a group for each number of steps."""
     keys = sorted({(row["axes"]["mode"] != "text", row["axes"]["guidance"]) for row in rows})
-    found = {}
+    panels = {}
     for image, guidance in keys:
         mode = "image" if image else "text"
         some = [row for row in rows if (row["axes"]["mode"], row["axes"]["guidance"]) == (mode, guidance)]
-        found[f"{mode}-to-image, guidance {_guidance(guidance)}"] = [
+        panels[f"{mode}-to-image, guidance {_guidance(guidance)}"] = [
             _bar(row, row["axes"]["contender"], _steps(row)) for row in some
         ]
     base = rows[0]["axes"]["base"]
-    return bars(found, f"× the {base}, by turns", f"Every gain a row, against the {base}")
+    return bar_chart(panels, f"× the {base}, interleaved", f"Every gain over the {base}")
 
 
-def ablation(rows: Sequence[Row]) -> Figure:
-    """Bars: the whole, and it without one part each; the kinds of guidance beside it."""
+def plot_ablation(rows: Sequence[Row]) -> Figure:
+    """Draw bars: the whole, the whole without each part, and each kind of guidance."""
     parts = [row for row in rows if row["axes"]["panel"] == "parts"]
     guided = [row for row in rows if row["axes"]["panel"] == "guidance"]
-    found = {"one part taken out": [_bar(row, row["axes"]["contender"]) for row in parts]}
+    panels = {"one part removed": [_bar(row, row["axes"]["contender"]) for row in parts]}
     if guided:
         kinds = [_bar(row, f"guidance {row['axes']['guidance_kind']}") for row in guided]
-        found["guidance put in"] = [_bar(row, row["axes"]["contender"]) for row in parts[:1]] + kinds
-    return bars(found, "× the whole, by turns", "What each part brings")
+        panels["guidance added"] = [_bar(row, row["axes"]["contender"]) for row in parts[:1]] + kinds
+    return bar_chart(panels, "× the whole, interleaved", "Gain of each part")
 
 
-def sizes(rows: Sequence[Row]) -> Figure:
-    """Four panels: pictures a second, and how many times the vanilla loop, for each mode; a line a contender."""
-    found = {}
-    for label, key in (("pictures a second", "fps"), ("× the vanilla loop", "ratio")):
+def plot_sizes(rows: Sequence[Row]) -> Figure:
+    """Draw lines over the size, one for each contender: fps and ratio to the vanilla loop, for each mode."""
+    panels = {}
+    for label, key in (("frames per second", "fps"), ("× the vanilla loop", "ratio")):
         for mode in ("text", "image"):
             lines: dict[str, list[tuple[float, float]]] = {}
             for row in sorted(rows, key=lambda row: row["axes"]["size"]):
                 if row["axes"]["mode"] == mode:
                     lines.setdefault(row["axes"]["contender"], []).append((row["axes"]["size"], row[key]))
-            found[f"{mode}-to-image", label] = lines
-    return panels(found, "px a side")
+            panels[f"{mode}-to-image", label] = lines
+    return size_chart(panels, "side, px")
 
 
-def latency(rows: Sequence[Row]) -> Figure:
-    """Points: pictures a second to the right, a picture's age upwards, from its median to its 99th percentile."""
-    found = [
-        (
+def plot_latency(rows: Sequence[Row]) -> Figure:
+    """Draw points: frame rate on x, latency on y, from its median to its 99th percentile."""
+    points = [
+        Point(
             f"{row['axes']['accelerator']}, {row['axes']['contender']}",
             row["fps"],
             row["latency_p50_ms"],
@@ -74,28 +73,28 @@ def latency(rows: Sequence[Row]) -> Figure:
         )
         for row in rows
     ]
-    return points(found, "pictures a second", "a picture's age, ms: median to 99th percentile")
+    return point_chart(points, "frames per second", "latency of a frame, ms: median to 99th percentile")
 
 
-def forward(rows: Sequence[Row]) -> Figure:
-    """Bars: one call against one for each distinct timestep."""
-    found = {
+def plot_forward(rows: Sequence[Row]) -> Figure:
+    """Draw bars: one call per step against one call for each distinct timestep."""
+    panels = {
         f"guidance {_guidance(scale)}": [
             _bar(row, row["axes"]["contender"], _steps(row)) for row in rows if row["axes"]["guidance"] == scale
         ]
         for scale in sorted({row["axes"]["guidance"] for row in rows})
     }
-    return bars(found, "× one for each distinct timestep, by turns", "One call a step")
+    return bar_chart(panels, "× one call for each distinct timestep, interleaved", "One call per step")
 
 
 PLOTS: dict[str, Callable[[Sequence[Row]], Figure]] = {
-    "table1": table,
-    "ablation": ablation,
-    "latency": latency,
-    "forward": forward,
-    "sizes": sizes,
+    "table1": plot_table,
+    "ablation": plot_ablation,
+    "latency": plot_latency,
+    "forward": plot_forward,
+    "sizes": plot_sizes,
 }
-"""By measurement."""
+"""Plot of each measurement that has one."""
 
 
 def _rows(document: dict[str, Any], name: str) -> list[Row]:
@@ -103,8 +102,8 @@ def _rows(document: dict[str, Any], name: str) -> list[Row]:
 
 
 def _bar(row: Row, name: str, group: str = "") -> Bar:
-    """As long as its ratio, which was taken by turns: the pictures a second beside it are of another minute each."""
-    return name, group, row["ratio"], f"×  ({row['fps']:.3g} a second)"
+    """Return a bar as long as the row's ratio. The fps beside it come from other turns than the base's."""
+    return Bar(name, group, row["ratio"], f"×  ({row['fps']:.3g} fps)")
 
 
 def _steps(row: Row) -> str:
@@ -116,9 +115,9 @@ def _guidance(scale: float) -> str:
     return "off" if scale == 1 else f"{scale:g}"
 
 
-def _device(document: dict[str, Any]) -> str:
+def _caption(document: dict[str, Any]) -> str:
     subject = document.get("subject", {})
     about = f"{subject.get('model')} at {subject.get('size')} px" if subject else ""
-    where = document.get("gpu") or f"{document['device']}, {document['cores']} cores"
+    device = document.get("gpu") or f"{document['device']}, {document['cores']} cores"
     versions = f"torch {document['versions'].get('torch')}"
-    return f"{where}  ·  {about}  ·  {versions}  ·  {document['date'][:10]}"
+    return f"{device}  ·  {about}  ·  {versions}  ·  {document['date'][:10]}"

@@ -1,4 +1,4 @@
-"""A bench's document as tables: for a terminal, and as Markdown beside its JSON."""
+"""Tables of a results document, for a terminal and in Markdown."""
 
 from collections.abc import Collection, Iterator
 from itertools import groupby
@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from benchmarks.report.findings import Row
+
 COLUMNS = {
     "fps": "fps",
     "ratio": "ratio",
@@ -16,48 +18,48 @@ COLUMNS = {
     "psnr_db": "PSNR dB",
     "ssim": "SSIM",
     "watts": "W",
-    "joules_a_picture": "J a picture",
+    "joules_a_picture": "J per frame",
     "peak_memory_mib": "MiB",
 }
-"""What has a column of its own on a page, in this order, where any row of a measurement has it."""
-SILENT = {"measurement", "configuration", "axes", "missing"}
-"""What is said otherwise, or is for plots alone."""
+"""Figures with a column of their own in Markdown, in this order, and the heading of each."""
+NOT_FIGURES = {"measurement", "configuration", "axes", "missing"}
+"""Keys of a row that are shown elsewhere, or serve plots alone."""
 
 
-def figures(row: dict[str, Any], beside: Collection[str] = ("fps",)) -> str:
-    """All that a row holds `beside` those and its configuration, in words: ``delay ms 0.4, pictures 60``."""
-    rest = {key: value for key, value in row.items() if key not in SILENT and key not in beside}
-    return ", ".join(f"{key.replace('_', ' ')} {_shown(value)}" for key, value in rest.items() if value is not None)
+def figures(row: Row, beside: Collection[str] = ("fps",)) -> str:
+    """Return the figures of a row as text (``delay ms 0.4, pictures 60``), without the keys in `beside`."""
+    rest = {key: value for key, value in row.items() if key not in NOT_FIGURES and key not in beside}
+    return ", ".join(f"{key.replace('_', ' ')} {_text(value)}" for key, value in rest.items() if value is not None)
 
 
-def line(row: dict[str, Any]) -> str:
-    """One row as it comes in."""
+def line(row: Row) -> str:
+    """Return a row as one line of text."""
     if "missing" in row:
-        return f"{row['configuration']}: not measured: {row['missing']}"
-    fps = f"{_shown(row['fps'])} fps, " if "fps" in row else ""
+        return f"{row['configuration']}: {_figures_or_reason(row)}"
+    fps = f"{_text(row['fps'])} fps, " if "fps" in row else ""
     return f"{row['configuration']}: {fps}{figures(row)}"
 
 
 def print_tables(document: dict[str, Any], console: Console) -> None:
-    """Rows, targets, and what could not be measured."""
+    """Print rows, targets and failures."""
     rows = Table(Column("fps", justify="right"), "configuration and figures", box=None, pad_edge=False)
     for row in document["rows"]:
-        said = f"not measured: {row['missing']}" if "missing" in row else figures(row)
-        rows.add_row(_shown(row.get("fps", "")), Text.assemble((row["configuration"], "bold"), f"\n{said}\n"))
+        name = (row["configuration"], "bold")
+        rows.add_row(_text(row.get("fps", "")), Text.assemble(name, f"\n{_figures_or_reason(row)}\n"))
     console.print(rows)
     targets = Table("target", "figure", "", "", box=None, pad_edge=False)
     for target in document["targets"]:
         verdict = Text("met", "green") if target["met"] else Text("missed", "red")
-        targets.add_row(Text(target["name"]), _shown(target["figure"]), f"{target['is']} {target['target']:g}", verdict)
+        targets.add_row(Text(target["name"]), _text(target["figure"]), f"{target['is']} {target['target']:g}", verdict)
     console.print(targets)
     for left in document.get("left_out", []):
         console.print(Text(f"{left['measurement']}: {left['reason']}", "yellow"))
     for failure in document["failures"]:
-        console.print(Text(f"{failure['measurement']} could not be measured: {failure['reason']}", "red"))
+        console.print(Text(f"{failure['measurement']} failed: {failure['reason']}", "red"))
 
 
 def markdown(document: dict[str, Any]) -> str:
-    """The same, for people who read results on a page."""
+    """Return the document as a page of Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items() if version)
     lines = [
         f"# {document.get('gpu') or document['device']}, {document['date'][:10]}",
@@ -70,28 +72,31 @@ def markdown(document: dict[str, Any]) -> str:
     for target in document["targets"]:
         verdict = "met" if target["met"] else "**missed**"
         lines.append(
-            f"| {target['name']} | {_shown(target['figure'])} | {target['is']} {target['target']:g} | {verdict} |"
+            f"| {target['name']} | {_text(target['figure'])} | {target['is']} {target['target']:g} | {verdict} |"
         )
     for name, rows in groupby(document["rows"], key=lambda row: row["measurement"]):
-        lines += ["", f"## {name}", "", *_table(list(rows))]
+        lines += ["", f"## {name}", "", *_markdown_table(list(rows))]
     lines += [f"\n{failure['measurement']} was not measured: {failure['reason']}" for failure in document["failures"]]
     lines += [f"\n{left['measurement']}: {left['reason']}." for left in document.get("left_out", [])]
     return "\n".join(lines) + "\n"
 
 
-def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """One measurement's rows; what is none in all of them has no column."""
+def _markdown_table(rows: list[Row]) -> Iterator[str]:
+    """Yield the lines of one measurement's table. A column without any figure is left out."""
     columns = [key for key in COLUMNS if any(row.get(key) is not None for row in rows)]
     yield "| configuration |" + "".join(f" {COLUMNS[key]} |" for key in columns) + " figures |"
     yield "|---|" + "---|" * len(columns) + "---|"
-    # What was held against each other stands together: all that is before the contender's name.
+    # Rows of one comparison are grouped by their name up to the contender.
     for row in sorted(rows, key=lambda row: row["configuration"].rpartition(": ")[0] if "axes" in row else ""):
-        cells = "".join(f" {_shown(row[key]) if row.get(key) is not None else ''} |" for key in columns)
-        said = f"not measured: {row['missing']}" if "missing" in row else figures(row, columns)
-        yield f"| {row['configuration']} |{cells} {said} |"
+        cells = "".join(f" {_text(row[key]) if row.get(key) is not None else ''} |" for key in columns)
+        yield f"| {row['configuration']} |{cells} {_figures_or_reason(row, columns)} |"
 
 
-def _shown(value: Any) -> str:
+def _figures_or_reason(row: Row, beside: Collection[str] = ("fps",)) -> str:
+    return f"not measured: {row['missing']}" if "missing" in row else figures(row, beside)
+
+
+def _text(value: Any) -> str:
     if isinstance(value, list):
-        return " ".join(_shown(each) for each in value)
+        return " ".join(_text(each) for each in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

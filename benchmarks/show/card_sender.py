@@ -1,4 +1,4 @@
-"""`CardSender`: test cards sent over ZeroMQ, by turns to one or several receivers, stamped with when they were sent."""
+"""Sender of test cards over ZeroMQ. Each frame carries the time it was sent."""
 
 import json
 import random
@@ -14,14 +14,15 @@ CARDS = 30
 
 
 class CardSender(threading.Thread):
-    """Sends until it is stopped. Each receiver gets `fps` pictures a second, none two at the same moment.
+    """A thread that sends test cards to one or several receivers until it is stopped.
 
-    Each sending is late by a random part of `jitter` seconds: sender and output clock both keep absolute deadlines,
-    and would otherwise stay in one phase for the whole run, by luck a good or a bad one.
+    Each receiver gets `fps` frames per second, and no two get one at the same moment. Every frame is late by a random
+    part of `jitter` seconds. Without it sender and output clock, which both keep absolute deadlines, would keep one
+    phase for the whole run.
     """
 
     def __init__(self, addresses: Sequence[str], width: int, height: int, fps: float, jitter: float) -> None:
-        super().__init__(name="pusher", daemon=True)
+        super().__init__(name="card sender", daemon=True)
         self._addresses = addresses
         self._shape = [height, width, 3]
         self._cards = [draw_card(index, width, height) for index in range(CARDS)]
@@ -30,7 +31,7 @@ class CardSender(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        chance = random.Random(1)
+        random_delay = random.Random(1)
         with zmq.Context() as context:
             sockets = [context.socket(zmq.PUB) for _ in self._addresses]
             for socket, address in zip(sockets, self._addresses, strict=True):
@@ -39,7 +40,7 @@ class CardSender(threading.Thread):
                 socket.connect(address)
             due = time.monotonic()
             number = 0
-            while not self._stopping.wait(max(0.0, due + chance.random() * self._jitter - time.monotonic())):
+            while not self._stopping.wait(max(0.0, due + random_delay.random() * self._jitter - time.monotonic())):
                 header = {"dtype": "uint8", "shape": self._shape, "index": number}
                 header["captured_at"] = time.monotonic_ns()
                 parts: list[bytes | memoryview] = [json.dumps(header).encode(), self._cards[number % CARDS].data]
@@ -50,6 +51,6 @@ class CardSender(threading.Thread):
                 socket.close()
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._stopping.set()
         self.join(2.0)

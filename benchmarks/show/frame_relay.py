@@ -1,6 +1,6 @@
-"""Two bare ZeroMQ hops, ``python -m benchmarks.show.frame_relay``: pictures in, stamped as the echo does, pictures out.
+"""Relay of frames over two bare ZeroMQ hops, ``python -m benchmarks.show.frame_relay``.
 
-It is a show without a stage: what a delay through the show is held against.
+It stamps each frame as the echo renderer does. The delay of a show is compared with the delay of this relay.
 """
 
 import json
@@ -15,18 +15,18 @@ from daemon.renderer.echo_stream import stamp
 
 
 class FrameRelay:
-    """A SUB that senders connect to, a PUB that readers connect to, one thread between them."""
+    """A SUB socket for senders, a PUB socket for readers, and one thread between them."""
 
     def open(self) -> dict[str, Any]:
-        """Bind both, on ports the system chooses; answers their addresses."""
+        """Bind both sockets to free ports and return their addresses."""
         context = zmq.Context()
         self._in, self._out = context.socket(zmq.SUB), context.socket(zmq.PUB)
         self._in.subscribe(b"")
-        for end in (self._in, self._out):
-            end.linger = 0
-            end.bind("tcp://127.0.0.1:0")
+        for socket in (self._in, self._out):
+            socket.linger = 0
+            socket.bind("tcp://127.0.0.1:0")
         threading.Thread(target=self._run, daemon=True).start()
-        into, out = (end.getsockopt_string(zmq.LAST_ENDPOINT) for end in (self._in, self._out))
+        into, out = (socket.getsockopt_string(zmq.LAST_ENDPOINT) for socket in (self._in, self._out))
         return {"in": into, "out": out}
 
     def _run(self) -> None:
@@ -34,15 +34,15 @@ class FrameRelay:
         while True:
             header, pixels = self._in.recv_multipart(copy=False)
             meta = json.loads(header.bytes)
-            picture = np.frombuffer(pixels.buffer, np.uint8).reshape(meta["shape"]).copy()
-            stamp(picture)
+            frame = np.frombuffer(pixels.buffer, np.uint8).reshape(meta["shape"]).copy()
+            stamp(frame)
             count += 1
             meta |= {"tick": count, "index": count, "source_index": count, "revision": 0}
-            self._out.send_multipart([json.dumps(meta).encode(), picture.data], copy=False)
+            self._out.send_multipart([json.dumps(meta).encode(), frame.data], copy=False)
 
 
 def main() -> None:
-    """Answer until the bench is gone."""
+    """Answer requests until standard input ends."""
     answer_requests({"open": FrameRelay().open})
 
 

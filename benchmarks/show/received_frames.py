@@ -1,4 +1,4 @@
-"""What came out of a show, and how it is counted: a repeated picture is never a picture a second."""
+"""Frames received from a show, and the figures made of them. A repeated frame never counts twice."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,54 +9,59 @@ from daemon.shared.clock import NS
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFrame:
-    """One message of the ZeroMQ sink, as it came to the bench."""
+    """One message of the show's ZeroMQ sink."""
 
     at: int
-    """When it had been received: nanoseconds on the machine's monotonic clock."""
+    """Time of receipt: nanoseconds on the machine's monotonic clock."""
     tick: int
     index: int
-    """Of the rendered picture; below 1 for a slate."""
+    """Index of the rendered frame. It is below 1 for a slate."""
     source_index: int
     captured_at: int
     revision: int
     stamp: int = 0
-    """What an echo wrote into the picture; without an echo, no number that means anything."""
+    """Time that the echo renderer wrote into the pixels. Without an echo renderer the value means nothing."""
 
     @property
-    def drawn(self) -> bool:
-        """True for a picture of a renderer, False for a slate."""
+    def rendered(self) -> bool:
+        """True for a frame of a renderer, False for a slate."""
         return self.index > 0
 
 
-def distinct_frames(arrivals: Iterable[ReceivedFrame]) -> list[ReceivedFrame]:
-    """The first arrival of each drawn picture, in order. A held or repeated picture is the same picture."""
+def distinct_frames(received: Iterable[ReceivedFrame]) -> list[ReceivedFrame]:
+    """Return the first receipt of each rendered frame, in order. Held and repeated frames are left out."""
     newest = 0
     found = []
-    for arrival in arrivals:
-        if arrival.index > newest:
-            newest = arrival.index
-            found.append(arrival)
+    for frame in received:
+        if frame.index > newest:
+            newest = frame.index
+            found.append(frame)
     return found
 
 
-def distinct_fps(arrivals: Iterable[ReceivedFrame], begin: int, end: int) -> float:
-    """Distinct drawn pictures a second that first came between `begin` and `end` (ns)."""
-    return sum(begin <= arrival.at < end for arrival in distinct_frames(arrivals)) * NS / (end - begin)
+def distinct_fps(received: Iterable[ReceivedFrame], begin: int, end: int) -> float:
+    """Return the rate of distinct rendered frames that were first received from `begin` up to `end` (ns)."""
+    return sum(begin <= frame.at < end for frame in distinct_frames(received)) * NS / (end - begin)
 
 
-def intervals_ms(moments: Sequence[int]) -> list[float]:
-    """Milliseconds between one moment (ns) and the next."""
-    return [(after - before) / 1e6 for before, after in pairwise(moments)]
+def intervals_ms(times: Sequence[int]) -> list[float]:
+    """Return the milliseconds between consecutive times (ns)."""
+    return [(after - before) / 1e6 for before, after in pairwise(times)]
+
+
+def tick_intervals_ms(received: Iterable[ReceivedFrame]) -> list[float]:
+    """Return the milliseconds between consecutive receipts, repeated frames and slates included."""
+    return intervals_ms([frame.at for frame in received])
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The value that a share `q` of them does not exceed: of few values a high quantile is their maximum."""
+    """Return the value that a share `q` of the values stays below. A high quantile of few values is their maximum."""
     ordered = sorted(values)
     return ordered[min(int(q * len(ordered)), len(ordered) - 1)]
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """The quantiles that a metronome is judged by."""
+def interval_quantiles(values: Sequence[float]) -> dict[str, float]:
+    """Return the quantiles of intervals in milliseconds, as a row has them."""
     return {
         "p50_ms": quantile(values, 0.5),
         "p99_ms": quantile(values, 0.99),

@@ -1,5 +1,4 @@
-"""`ShowProcess`, a real ``streamflow-live run`` on free ports, driven and measured from outside, and ended for
-certain."""
+"""A real ``streamflow-live run`` on free ports, controlled and measured from outside."""
 
 import contextlib
 import json
@@ -8,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,38 +15,46 @@ from typing import Any
 import psutil
 import zmq
 
-from benchmarks.child_process import last_words, pause, resume
+from benchmarks.child_process import last_line, pause, resume
 from benchmarks.report.findings import NotMeasured
 from benchmarks.show.received_frames import ReceivedFrame
 from benchmarks.show.sink_reader import SinkReader
 
-FIRST_PICTURE = 300.0
-"""Seconds a show has for its first picture before the bench gives up: a slow disk, a cold cache, one busy core."""
+FIRST_FRAME = 300.0
+"""Seconds until the first rendered frame at most. Slow disks, cold caches and single cores are allowed for."""
 
 LONGEST_PAUSE = 8.0
-"""Seconds a show may be paused: past ten its stage would, on waking, take the renderer for stuck."""
+"""Longest pause of a show in seconds. After ten seconds the stage would replace the renderer."""
 
 
 class ShowProcess:
-    """``with Show(folder, look, …) as show``: started at `started_at`, read by `reader`, stopped at the end."""
+    """A running show. The ``with`` block starts it at `started_at` and stops it; `reader` receives its output."""
 
     def __init__(
         self,
         folder: Path,
-        look: Mapping[str, object],
+        preset: Mapping[str, object],
         *,
         source: str = "card:",
         fps: float = 30.0,
         cache: Path | None = None,
     ) -> None:
-        """`look` is a preset's keys. `cache` stands in for the user's cache folder; None leaves that one."""
+        """Set up the command.
+
+        Args:
+            folder: Folder for the show's own files.
+            preset: Keys and values of the preset to play.
+            source: As of ``--source``.
+            fps: Rate of the output clock.
+            cache: Cache folder in place of the user's. None uses the user's.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.osc_port = free_port(socket.SOCK_DGRAM)
         self._control_port, web, out = (free_port() for _ in range(3))
-        preset = folder / "look.yaml"
-        preset.write_text(json.dumps(dict(look)))  # YAML holds JSON
+        path = folder / "look.yaml"
+        path.write_text(json.dumps(dict(preset)))  # JSON is YAML
         self.command = [
-            *(sys.executable, "-m", "daemon", "run", str(preset), "--fresh"),
+            *(sys.executable, "-m", "daemon", "run", str(path), "--fresh"),
             *("--source", source, "--sink", f"zmq:tcp://127.0.0.1:{out}", "--fps", str(fps)),
             *("--osc", str(self.osc_port), "--control", str(self._control_port), "--web", str(web)),
             *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),
@@ -55,7 +62,7 @@ class ShowProcess:
         self.log = folder / "show.log"
         self.reader = SinkReader(f"tcp://127.0.0.1:{out}")
         self.started_at = 0
-        """Nanoseconds, monotonic."""
+        """Start of the process in ns on the monotonic clock."""
         self._cache = {} if cache is None else {"XDG_CACHE_HOME": str(cache)}
         self._paused: list[int] = []
 
@@ -89,56 +96,66 @@ class ShowProcess:
                 child.kill()
         self.reader.stop()
 
-    def first_picture(self) -> ReceivedFrame:
-        """The first picture that a renderer drew. Raises `NotMeasured` with the show's last words."""
-        return self.wait_for_drawn(self.started_at)
+    def first_frame(self) -> ReceivedFrame:
+        """Wait for the first rendered frame. Raise `NotMeasured` with the last line of the log without one."""
+        return self.wait_for_frame(self.started_at)
 
-    def wait_for_drawn(self, since: int) -> ReceivedFrame:
-        """The first drawn picture that came at `since` (ns) or later."""
-        deadline = time.monotonic() + FIRST_PICTURE
+    def wait_for_frame(self, since: int) -> ReceivedFrame:
+        """Wait for the first rendered frame that is received at `since` (ns) or later. Raise as `first_frame`."""
+        deadline = time.monotonic() + FIRST_FRAME
         while True:
             try:
-                return self.reader.wait_for(lambda arrival: arrival.drawn, 1.0, "a picture", since)
+                return self.reader.wait_for(lambda frame: frame.rendered, 1.0, "a frame", since)
             except NotMeasured as error:
                 if self._process.poll() is not None:
-                    raise NotMeasured(f"the show ended before it had a picture{last_words(self.log)}") from error
+                    raise NotMeasured(f"the show ended before it had a frame{last_line(self.log)}") from error
                 if time.monotonic() > deadline:
                     raise NotMeasured(
-                        f"the show had no picture within {FIRST_PICTURE:.0f} s{last_words(self.log)}"
+                        f"the show had no frame within {FIRST_FRAME:.0f} s{last_line(self.log)}"
                     ) from error
 
+    def wait_for_renderer(self, condition: Callable[[dict[str, Any]], bool], what: str) -> None:
+        """Wait until the renderer's status meets the condition. Raise `NotMeasured` naming `what` if it does not."""
+        deadline = time.monotonic() + FIRST_FRAME
+        while not condition(self.status()["renderer"]):
+            if time.monotonic() > deadline:
+                raise NotMeasured(f"{what} did not play within {FIRST_FRAME:.0f} s")
+            time.sleep(0.05)
+
     def status(self) -> dict[str, Any]:
-        """What the show says of itself. Raises `NotMeasured` if it does not answer."""
-        with zmq.Context() as context, context.socket(zmq.REQ) as asker:
-            asker.linger = 0
-            asker.connect(f"tcp://127.0.0.1:{self._control_port}")
-            asker.send_json({"do": "status"})
-            if not asker.poll(10_000):
-                raise NotMeasured(f"the show does not answer{last_words(self.log)}")
-            status: dict[str, Any] = json.loads(asker.recv())["status"]
+        """Return the status that the show reports. Raise `NotMeasured` if it does not answer."""
+        with zmq.Context() as context, context.socket(zmq.REQ) as client:
+            client.linger = 0
+            client.connect(f"tcp://127.0.0.1:{self._control_port}")
+            client.send_json({"do": "status"})
+            if not client.poll(10_000):
+                raise NotMeasured(f"the show does not answer{last_line(self.log)}")
+            status: dict[str, Any] = json.loads(client.recv())["status"]
             return status
 
     def processor_seconds(self) -> tuple[float, float]:
-        """Processor time taken so far: by the stage, and by the renderers that live."""
-        stage, *renderers = (process.cpu_times() for process in (psutil.Process(self._process.pid), *self._renderers()))
+        """Return the processor time so far of the stage, and of the living renderers together."""
+        stage, *renderers = (process.cpu_times() for process in self._processes())
         return stage.user + stage.system, sum(times.user + times.system for times in renderers)
 
     def memory_mib(self) -> tuple[float, float]:
-        """Resident memory now: of the stage, and of the renderers that live."""
-        stage, *renderers = (
-            process.memory_info().rss / 2**20 for process in (psutil.Process(self._process.pid), *self._renderers())
-        )
+        """Return the resident memory of the stage, and of the living renderers together."""
+        stage, *renderers = (process.memory_info().rss / 2**20 for process in self._processes())
         return stage, sum(renderers)
 
     def pause(self) -> None:
-        """Stop stage and renderer where they stand, for `LONGEST_PAUSE` at most: they take no processor time."""
-        self._paused = [self._process.pid, *(renderer.pid for renderer in self._renderers())]
+        """Suspend stage and renderers, for `LONGEST_PAUSE` at most. They take no processor time until `resume`."""
+        self._paused = [process.pid for process in self._processes()]
         pause(self._paused)
 
     def resume(self) -> None:
-        """Let them go on."""
+        """Resume the suspended processes."""
         resume(self._paused)
         self._paused = []
+
+    def _processes(self) -> list[psutil.Process]:
+        """Return the stage, then the renderers."""
+        return [psutil.Process(self._process.pid), *self._renderers()]
 
     def _renderers(self) -> list[psutil.Process]:
         try:
@@ -148,7 +165,7 @@ class ShowProcess:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of loopback that was free a moment ago."""
+    """Return a port of loopback that is free now."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""`SinkReader`: the far end of a show's ZeroMQ sink. It keeps when each picture came, not the picture."""
+"""Reader of a show's ZeroMQ sink. It keeps the time and header of each frame, not the pixels."""
 
 import json
 import threading
@@ -12,12 +12,12 @@ from benchmarks.show.received_frames import ReceivedFrame
 
 
 class SinkReader(threading.Thread):
-    """Reads until it is stopped; what came is in `arrivals`. It may be started before the show is."""
+    """A thread that receives frames into `frames` until it is stopped. It may start before the show."""
 
     def __init__(self, address: str) -> None:
         super().__init__(name=f"reader of {address}", daemon=True)
-        self.arrivals: list[ReceivedFrame] = []
-        """Appended to while the thread runs; index and slice it, don't change it."""
+        self.frames: list[ReceivedFrame] = []
+        """Received frames, oldest first. The thread appends to the list; callers only read it."""
         self._address = address
         self._stopping = threading.Event()
 
@@ -26,7 +26,7 @@ class SinkReader(threading.Thread):
             socket.linger = 0
             socket.rcvhwm = 8
             socket.rcvtimeo = 100
-            socket.setsockopt(zmq.RECONNECT_IVL, 5)  # ms: a show that is measured from its start must not be missed
+            socket.setsockopt(zmq.RECONNECT_IVL, 5)  # ms, short so that the first frames of a show are received
             socket.subscribe(b"")
             socket.connect(self._address)
             while not self._stopping.is_set():
@@ -36,7 +36,7 @@ class SinkReader(threading.Thread):
                     continue
                 at = time.monotonic_ns()
                 meta = json.loads(header.bytes)
-                self.arrivals.append(
+                self.frames.append(
                     ReceivedFrame(
                         at,
                         meta["tick"],
@@ -49,29 +49,33 @@ class SinkReader(threading.Thread):
                 )
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._stopping.set()
         if self.is_alive():
             self.join(2.0)
 
-    def since(self, moment: int) -> list[ReceivedFrame]:
-        """What came at `moment` (ns) or later."""
-        place = len(self.arrivals)
-        while place and self.arrivals[place - 1].at >= moment:
+    def since(self, begin: int) -> list[ReceivedFrame]:
+        """Return the frames received at `begin` (ns) or later."""
+        place = len(self.frames)
+        while place and self.frames[place - 1].at >= begin:
             place -= 1
-        return self.arrivals[place:]
+        return self.frames[place:]
 
     def wait_for(
         self, wanted: Callable[[ReceivedFrame], bool], seconds: float, what: str, since: int = 0
     ) -> ReceivedFrame:
-        """The first arrival that is wanted. Raises `NotMeasured` naming `what` if none comes in time."""
+        """Return the first wanted frame received at `since` or later.
+
+        Raises:
+            NotMeasured: none came within `seconds`. The message names `what`.
+        """
         deadline = time.monotonic() + seconds
-        place = len(self.arrivals) - len(self.since(since))
+        place = len(self.frames) - len(self.since(since))
         while True:
-            while place < len(self.arrivals):
-                if wanted(self.arrivals[place]):
-                    return self.arrivals[place]
+            while place < len(self.frames):
+                if wanted(self.frames[place]):
+                    return self.frames[place]
                 place += 1
             if time.monotonic() > deadline:
-                raise NotMeasured(f"{what} did not come within {seconds:.0f} s")
+                raise NotMeasured(f"{what} did not come within {seconds:g} s")
             time.sleep(0.01)
