@@ -1,24 +1,17 @@
-"""Plain HTTP of the web server: host and origin checks, the routes, opening and closing."""
+"""Plain HTTP of the web server: the routes, opening and closing."""
 
-import contextlib
 import http.client
 import json
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from web_client import ask, closing_code, decoded, open_socket, port_of, receive
 from web_show_control import PRESETS, WebShow, flat, serving
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
-from io_bridges.web import connections, json_messages
+from io_bridges.web import json_messages
 from io_bridges.web.security import Hosts
 from io_bridges.web.server import WebControl
 from presets.errors import BridgeUnavailable
@@ -43,82 +36,7 @@ def control(server: tuple[WebControl, WebShow], show: WebShow) -> WebControl:
     return server[0]
 
 
-# ---- hosts and origins ----
-
-
-def test_foreign_hosts_are_forbidden(control: WebControl, show: WebShow) -> None:
-    port, forbidden = port_of(control), control.status()["forbidden"]
-    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", f"LOCALHOST:{port}"):
-        assert ask(control, "GET", "/", headers={"Host": host})[0] == 200, host
-    for host in (
-        "evil.example",
-        f"evil.example:{port}",
-        "127.0.0.1",
-        f"127.0.0.1:{port + 1}",
-        f"localhost.evil:{port}",
-    ):
-        status, content, _ = ask(control, "GET", "/api/values", headers={"Host": host})
-        assert status == 403, host
-        assert "name" in json.loads(content)["error"]
-    assert len(show.refusals) == 5
-    assert control.status()["forbidden"] == forbidden + 5
-
-
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"])
-def test_foreign_origins_are_forbidden(control: WebControl, show: WebShow, origin: str) -> None:
-    assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, {"Origin": origin})[0] == 403
-    assert ask(control, "POST", "/api/actions/panic", headers={"Origin": origin})[0] == 403
-    for path in ("/ws", "/ws/picture"):
-        with pytest.raises(InvalidStatus, match="403"):
-            open_socket(control, path, origin=origin)
-    assert show.calls == []
-
-
-def test_own_page_is_allowed(control: WebControl, show: WebShow) -> None:
-    own = control.url.rstrip("/")
-    assert ask(control, "PUT", "/api/values", {"/strength": 0.1}, {"Origin": own})[0] == 200
-    assert show.values()["/strength"] == 0.1
-    with open_socket(control, origin=own) as client:
-        assert receive(client, "declaration")
-
-
-def test_rebinding_on_websocket(control: WebControl) -> None:
-    evil = f"ws://evil.example:{port_of(control)}/ws"
-    with (
-        socket.create_connection(("127.0.0.1", port_of(control))) as plain,
-        pytest.raises(InvalidStatus, match="403"),
-    ):
-        connect(evil, sock=plain)
-
-
-def test_host_names_on_network() -> None:
-    hosts = Hosts("0.0.0.0", 8090)
-    assert hosts.includes("192.168.1.20:8090")
-    assert hosts.includes("[fe80::1]:8090")
-    assert hosts.includes(f"{socket.gethostname()}:8090")
-    assert not hosts.includes("evil.example:8090")
-    assert not hosts.includes("192.168.1.20")
-    assert not Hosts("127.0.0.1", 8090).includes("192.168.1.20:8090")
-    assert Hosts("127.0.0.1", 80).includes("localhost")
-
-
-@given(st.text())
-def test_any_host_header(header: str) -> None:
-    assert not Hosts("127.0.0.1", 8090).includes(header)
-
-
-def test_security_headers(control: WebControl) -> None:
-    for path in ("/", "/app.js", "/api/values", "/nothing"):
-        headers = ask(control, "GET", path, headers={"Origin": control.url.rstrip("/")})[2]
-        policy = headers["content-security-policy"]
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["cross-origin-resource-policy"] == "same-origin"
-        assert not [name for name in headers if name.lower().startswith("access-control")]
-
-
-# ---- plain HTTP ----
+# ---- routes ----
 
 
 def test_parameters_route(control: WebControl) -> None:
@@ -285,54 +203,3 @@ def test_stop_before_serve() -> None:
     thread.join(20)
     assert not thread.is_alive()
     other.close()
-
-
-# ---- JSON ----
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
-)
-
-
-@given(_JSON)
-def test_encode_any_value(value: object) -> None:
-    json.loads(json_messages.encode(value), parse_constant=pytest.fail)
-
-
-@given(st.text() | st.binary() | _JSON.map(json.dumps))
-def test_decode_any_text(text: str | bytes) -> None:
-    try:
-        value = json_messages.decode(text)
-    except json_messages.MalformedJson as error:
-        value, text = {}, str(error)
-    assert isinstance(value, dict)
-
-
-def test_silent_connections_are_bounded(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "FIRST_REQUEST_TIMEOUT", 1.5)
-    with serving(WebControl(port=0), show) as control, contextlib.ExitStack() as open_sockets:
-        place = ("127.0.0.1", port_of(control))
-        silent = [
-            open_sockets.enter_context(socket.create_connection(place, timeout=20))
-            for _ in range(connections.MOST_CONNECTIONS)
-        ]
-        silent[0].sendall(b"GET / HTTP/1.1\r\nHost:")  # half a request
-        too_many = open_sockets.enter_context(socket.create_connection(place, timeout=20))
-        with contextlib.suppress(ConnectionResetError):
-            assert too_many.recv(1) == b""
-        for connection in silent:
-            with contextlib.suppress(ConnectionResetError):
-                assert connection.recv(1) == b""
-        assert ask(control, "GET", "/api/values")[0] == 200
-
-
-def test_open_page_is_not_timed_out(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "FIRST_REQUEST_TIMEOUT", 0.2)
-    with serving(WebControl(port=0), show) as control, connect(f"ws://127.0.0.1:{port_of(control)}/ws") as page:
-        time.sleep(0.5)
-        page.send(json.dumps({"set": "/seed", "value": 5}))
-        while "answer" not in (message := json.loads(page.recv(20))):
-            pass
-        assert message["answer"]["accepted"]
