@@ -25,10 +25,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests that only compute run side by side, and so do those of bridges, which pass on a busy machine. Tests of shows and
-# of the web page depend on timing and have the machine for themselves.
+# Tests that only compute run side by side, and so do those of bridges and of the page, which pass on a busy machine.
+# Tests of shows depend on timing and have the machine for themselves.
 # Torch has one thread in each process: several that wait for each other crawl where other processes have the cores.
-BESIDE := tests/pipeline tests/presets tests/daemon/prebuild tests/daemon/commands/test_build.py \
+BESIDE := tests/io_bridges tests/pipeline tests/presets tests/daemon/prebuild tests/daemon/commands/test_build.py \
 	tests/daemon/commands/test_offline_render.py tests/daemon/commands/test_render.py \
 	tests/daemon/renderer/test_player.py tests/daemon/stage/test_morph_clock.py tests/daemon/stage/test_store.py \
 	tests/daemon/stage/test_store_looks.py \
