@@ -202,7 +202,7 @@ def test_number_keys_keep_their_presets(page: Page, show: WebShow) -> None:
     wait_value(page, show, "/preset", names[1])
 
 
-def test_shipped_preset_is_replaced_after_a_yes(browser: Browser, tmp_path: Path) -> None:
+def test_replace_shipped_preset(browser: Browser, tmp_path: Path) -> None:
     library = Library(tmp_path)
     store = ParameterStore(library, library.recall("fire"))
     page = browser.new_page()

@@ -1,13 +1,12 @@
 // The page of the show: messages go to the modules, keys to the show.
 
-import { act, connectShow, set } from "/connection.js";
 import { byId, toast } from "/dom.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
 import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js";
+import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
 import { showStatus } from "/status.js";
-import { controls, take, values } from "/values.js";
 
 function showConnected() {
   if (!document.body.classList.contains("lost")) return;

@@ -40,13 +40,15 @@ export function makeControl(parameter, set, { staged = false } = {}) {
     default: {
       const span = parameter.maximum - parameter.minimum;
       const bounded = parameter.minimum !== null && parameter.maximum !== null;
-      return bounded && span <= WIDEST_FADER && !staged ? fader(parameter, set) : number(parameter, set, bounded && !staged);
+      if (bounded && span <= WIDEST_FADER && !staged) return fader(parameter, set);
+      return number(parameter, set, bounded && !staged);
     }
   }
 }
 
 function named(parameter, ...parts) {
-  return element("div", { class: `control ${parameter.kind}`, title: tooltip(parameter), "data-address": parameter.address },
+  const { address, kind } = parameter;
+  return element("div", { class: `control ${kind}`, title: tooltip(parameter), "data-address": address },
     label(parameter), ...parts);
 }
 
@@ -176,7 +178,8 @@ function text(parameter, set, staged) {
   const long = parameter.address === "/prompt/1/text";
   const field = element(long ? "textarea" : "input", {
     type: long ? undefined : "text", rows: long ? 2 : undefined, autocomplete: "off", spellcheck: "false",
-    maxlength: 1000, "aria-label": title(parameter), placeholder: long ? "words the picture is made from" : title(parameter),
+    maxlength: 1000, "aria-label": title(parameter),
+    placeholder: long ? "words the picture is made from" : title(parameter),
     oninput: () => {
       dirty = true;
       clearTimeout(pause);

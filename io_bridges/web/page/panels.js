@@ -1,10 +1,9 @@
 // The panels: one control for each declared parameter, in the panel of its group.
 
-import { act, set } from "/connection.js";
 import { makeControl } from "/controls.js";
 import { byId, element } from "/dom.js";
 import { placePresetActions } from "/presets.js";
-import { actions, controls, parameters, values, watchValues } from "/values.js";
+import { act, actions, controls, parameters, set, values, watchValues } from "/show.js";
 
 const KEYS = { "/freeze": "F", "/blackout": "B" };
 

@@ -1,8 +1,7 @@
 // The live picture and full screen.
 
-import { connect } from "/connection.js";
 import { byId, element } from "/dom.js";
-import { values, watchValues } from "/values.js";
+import { connect, values, watchValues } from "/show.js";
 
 const CHIPS = { "/freeze": "frozen", "/blackout": "blackout" };
 

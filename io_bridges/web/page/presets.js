@@ -1,8 +1,7 @@
 // The presets: load one, save one, confirm the replacement of a shipped one, undo.
 
-import { act, set } from "/connection.js";
 import { byId, element } from "/dom.js";
-import { actions, parameters, values, watchValues } from "/values.js";
+import { act, actions, parameters, set, values, watchValues } from "/show.js";
 
 const KEYS = 9;             // presets with a number key
 const ANSWER_TIME = 10_000; // ms in which the show takes the same /save as a confirmation

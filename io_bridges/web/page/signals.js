@@ -9,8 +9,10 @@ const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG fi
 let shown = "";
 
 export function showSignals(status) {
-  const groups = [["Input", status.sources, inputRow], ["Output", status.sinks?.filter((sink) => sink.kind !== "web"), outputRow],
-    ["Control", status.controls, controlRow]].filter(([, bridges]) => Array.isArray(bridges))
+  const sinks = status.sinks?.filter((sink) => sink.kind !== "web"); // the page itself
+  const groups = [["Input", status.sources, inputRow], ["Output", sinks, outputRow],
+    ["Control", status.controls, controlRow]]
+    .filter(([, bridges]) => Array.isArray(bridges))
     .map(([title, bridges, row]) => ({ title, rows: bridges.map((bridge) => row(bridge)) }));
   const refusals = status.refusals?.total ? refusalText(status.refusals) : "";
   const now = JSON.stringify([groups, refusals]);
@@ -45,7 +47,8 @@ const joined = (...parts) => parts.filter(Boolean).join(" · ");
 
 function inputRow(bridge) {
   const fault = bridge.failure || bridge.error;
-  const text = joined(fault || bridge.status || (bridge.open === false ? "opening" : ""), !bridge.silent_s && rate(bridge),
+  const state = fault || bridge.status || (bridge.open === false ? "opening" : "");
+  const text = joined(state, !bridge.silent_s && rate(bridge),
     bridge.senders !== undefined && count(bridge.senders, "sender"));
   const idle = bridge.source === "none" || bridge.pictures === 0;
   const level = fault ? "error" : bridge.silent_s || bridge.ended ? "warning" : idle ? "idle" : "good";

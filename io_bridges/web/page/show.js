@@ -1,4 +1,4 @@
-// The WebSockets to the show: they reconnect by themselves. `set` and `act` send changes.
+// The show: its values as the page knows them, and the WebSockets, which reconnect by themselves.
 
 import { toast } from "/dom.js";
 
@@ -6,6 +6,28 @@ const FIRST_WAIT = 250;  // ms before the first attempt to reconnect
 const LONGEST_WAIT = 2500;
 const SILENCE = 4000;    // ms without a message after which the connection counts as lost; the status comes every 500
 const FADER_PERIOD = 33; // ms between two values of a moving fader
+
+// ---- values ----
+
+export const parameters = new Map(); // address -> declaration
+export const actions = new Map();    // address -> declaration
+export const values = new Map();     // address -> value
+export const controls = new Map();   // address -> control, see controls.js
+
+const watchers = [];
+
+// Call `changed(address, value)` for every value that arrives.
+export function watchValues(changed) {
+  watchers.push(changed);
+}
+
+export function take(address, value) {
+  values.set(address, value);
+  controls.get(address)?.show(value);
+  for (const changed of watchers) changed(address, value);
+}
+
+// ---- sockets ----
 
 export function connect(path, { opened, message, lost, silence }) {
   let wait = FIRST_WAIT, watchdog = 0;
@@ -43,6 +65,8 @@ export function connectShow({ message, lost }) {
     },
   });
 }
+
+// ---- changes ----
 
 function send(message) {
   const connected = showSocket?.readyState === WebSocket.OPEN;
