@@ -1,9 +1,13 @@
-"""No dead control: every parameter of the declaration, turned on a running show with the shipped model, changes it."""
+"""Every control has an effect: each declared parameter is changed on a running show with the shipped model.
+
+A new parameter needs a line in `ANOTHER`, or a test of its own and a place in `SEPARATE`.
+"""
 
 import shutil
 import statistics
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,14 +21,14 @@ from show import Show, until
 
 import pipeline.shipped
 from presets.declaration import Effect
-from presets.parameter_table import PARAMETERS, Parameter
+from presets.parameter_table import PARAMETERS, Parameter, Value
 
 SAME = 2.0
-"""Mean difference in 8-bit levels below which two pictures are the same: batches of other sizes round otherwise."""
+"""Mean difference in 8-bit levels below which two pictures are equal. Rounding depends on the batch size."""
 
 SIDE = 128
 SIZE = f"width: {SIDE}\nheight: {SIDE}\n"
-"""A quarter of the pixels that the model knows best: it obeys, and a picture takes a quarter of the time."""
+"""A quarter of the pixels of the default size: a picture takes a quarter of the time."""
 
 Picture = NDArray[np.uint8]
 
@@ -40,18 +44,18 @@ def feed() -> Iterator[Feed]:
 def show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
     folder = tmp_path_factory.mktemp("controls") / "show"
     folder.mkdir()
-    # Far from the source and well guided: words are heard then.
+    # High strength and guidance, so that the prompt has a visible effect.
     (folder / "look.yaml").write_text(f"prompt: neon tunnel\nstrength: 0.9\nguidance: 2.5\n{SIZE}")
     with Show(folder, "--source", f"zmq:{feed.address}") as show:
-        while not show.status()["sources"][0]["pictures"]:  # it is not heard before the source has opened
+        while not show.status()["sources"][0]["pictures"]:  # the source may not be open yet
             feed.push(feed.still)
         show.picture(lambda meta, pixels: meta["index"] > 0 and meta["source_index"] >= 0)
-        until(lambda: "next" not in show.status()["renderer"])  # no stand-in that another takes over from
+        until(lambda: "next" not in show.status()["renderer"])  # no stand-in that is to be replaced
         yield show
 
 
 def settled(show: Show, drawn: int = 1) -> Picture:
-    """The picture that stands once nothing changes any more, when so many were drawn that are the same."""
+    """Return the picture once it no longer changes and `drawn` equal ones were drawn."""
     wanted = show.status()["revision"]
     last: Picture | None = None
     steady: list[int] = []
@@ -68,8 +72,8 @@ def difference(one: Picture, other: Picture) -> float:
     return float(np.abs(one.astype(np.int16) - other).mean())
 
 
-def damaged_copy(folder: Path) -> str:
-    """The shipped model with one convolution turned round: another model, in the same format."""
+def another_model(folder: Path) -> str:
+    """Return the folder of another model: the shipped one with a negated convolution."""
     source = Path(pipeline.shipped.__file__).parent / "model"
     copy = folder / "another-model"
     shutil.copytree(source, copy, dirs_exist_ok=True)
@@ -81,7 +85,7 @@ def damaged_copy(folder: Path) -> str:
 
 
 def shipped_network(folder: Path, *latents: int) -> str:
-    """The shipped model's network as others would export it, for latents of this height and width."""
+    """Export the network of the shipped model to ONNX for latents of this height and width. Return the path."""
     import torch
 
     from pipeline.models import SHIPPED, load_model
@@ -99,29 +103,29 @@ def shipped_network(folder: Path, *latents: int) -> str:
     return str(path)
 
 
-ANOTHER: dict[str, Callable[[Show], Any]] = {
-    "/prompt/1/text": lambda show: "white ice",
-    "/prompt/1/weight": lambda show: 0.1,
-    "/negative_prompt": lambda show: "fire",
-    "/prompt_mix": lambda show: "spherical",
-    "/mode": lambda show: "text",
-    "/strength": lambda show: 0.4,
-    "/steps": lambda show: 1,
-    "/guidance": lambda show: 6.0,
-    "/guidance_kind": lambda show: "self_negative",
-    "/seed": lambda show: 12345,
-    "/seed_to": lambda show: 12345,
-    "/seed_mix": lambda show: 0.6,
-    "/feedback": lambda show: 0.7,
-    "/feedback_zoom": lambda show: 1.5,
-    "/feedback_rotate": lambda show: 45.0,
-    "/feedback_x": lambda show: 0.3,
-    "/feedback_y": lambda show: 0.3,
-    "/preset": lambda show: "ice-cells",
-    "/blackout": lambda show: True,
-    "/brightness": lambda show: 0.4,
+ANOTHER: dict[str, Value] = {
+    "/prompt/1/text": "white ice",
+    "/prompt/1/weight": 0.1,
+    "/negative_prompt": "fire",
+    "/prompt_mix": "spherical",
+    "/mode": "text",
+    "/strength": 0.4,
+    "/steps": 1,
+    "/guidance": 6.0,
+    "/guidance_kind": "self_negative",
+    "/seed": 12345,
+    "/seed_to": 12345,
+    "/seed_mix": 0.6,
+    "/feedback": 0.7,
+    "/feedback_zoom": 1.5,
+    "/feedback_rotate": 45.0,
+    "/feedback_x": 0.3,
+    "/feedback_y": 0.3,
+    "/preset": "ice-cells",
+    "/blackout": True,
+    "/brightness": 0.4,
 }
-"""Another value for each; texts and weights of the further prompts follow from the first's."""
+"""Another value for each parameter. The further prompts take those of the first."""
 
 CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
@@ -132,30 +136,73 @@ CONTEXT: dict[str, dict[str, Any]] = {
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
 }
-"""What must stand for a control to be heard."""
+"""Values that other controls need for this one to have an effect."""
 
 REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
+REBUILD_ORDER = (("accelerator", "attention", "width", "height"), ("model",), ("engine",))
+"""Keys that start a renderer, in the order in which `test_rebuilds` changes them."""
+PERMISSION = {"/fallback"}
+"""Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""
 PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
-WAYS = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
-APART = {"/freeze", "/fade", *PACE, *WAYS, *REBUILDS}
-"""Turned in tests of their own below: what they change is not one still picture."""
+PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
+SEPARATE = {"/freeze", "/fade", *PACE, *PASSAGES}
+"""Parameters with a test of their own below, because they change more than one still picture."""
+
+
+def another_value(parameter: Parameter) -> Value | None:
+    """Return another value for a parameter; None if there is none."""
+    first = f"/prompt/1/{parameter.address.rsplit('/', 1)[-1]}" if parameter.key == "prompt" else ""
+    return ANOTHER.get(parameter.address, ANOTHER.get(first))
+
+
+def missing_test(parameter: Parameter) -> str:
+    """Return what to add where, so that the effect of a parameter is tested; empty if it is tested."""
+    address, value = parameter.address, another_value(parameter)
+    if parameter.effect is Effect.REBUILD:
+        if address in PERMISSION or any(address[1:] in keys for keys in REBUILD_ORDER):
+            return ""
+        return (
+            f"{address} starts a renderer, and no test shows its effect. In {__file__}, add {address[1:]!r} to"
+            " REBUILD_ORDER and to the values that test_rebuilds changes."
+        )
+    if address in SEPARATE or (value is not None and value != parameter.default):
+        return ""
+    return (
+        f"{address} has no test of its effect. In {__file__}, add this line to ANOTHER:\n"
+        f'    "{address}": ...,  # a value that looks different from the default, {parameter.default!r}\n'
+        f"or write a test of its own and add {address!r} to SEPARATE."
+    )
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda each: each.address)
+def test_every_control_has_a_test(parameter: Parameter) -> None:
+    assert not missing_test(parameter), missing_test(parameter)
+
+
+def test_missing_test_names_file_and_line() -> None:
+    strength, model = PARAMETERS["/strength"], PARAMETERS["/model"]
+    message = missing_test(replace(strength, address="/glitter", key="glitter"))
+    assert '/test_controls.py, add this line to ANOTHER:\n    "/glitter": ...,  # a value' in message
+    assert "the default, 0.6" in message
+    assert "REBUILD_ORDER" in missing_test(replace(model, address="/second_model", key="second_model"))
+    assert missing_test(strength) == missing_test(model) == ""
 
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    "parameter", [each for each in PARAMETERS.values() if each.address not in APART], ids=lambda each: each.address
+    "parameter",
+    [each for each in PARAMETERS.values() if each.address not in SEPARATE | REBUILDS],
+    ids=lambda each: each.address,
 )
-def test_turning_it_changes_the_picture_and_turning_it_back_brings_the_picture_back(
-    show: Show, parameter: Parameter
-) -> None:
+def test_control_changes_the_picture(show: Show, parameter: Parameter) -> None:
+    value = another_value(parameter)
+    assert value is not None, missing_test(parameter)
     context = CONTEXT.get(parameter.address, {})
     show.set(**context)
-    # With feedback it is drawn again and again, on the way to a picture that stands.
+    # With feedback, pictures are drawn repeatedly until they converge.
     before = settled(show, drawn=10 if "feedback" in context else 1)
     values = show_values(show)
-    inner = parameter.address.rsplit("/", 1)[-1]
-    value = ANOTHER.get(parameter.address) or ANOTHER[f"/prompt/1/{inner}"]
-    show.set(**{parameter.address[1:]: value(show)})
+    show.set(**{parameter.address[1:]: value})
     show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
     show.set(**{address[1:]: old for address, old in values.items() if address != "/preset"})
     show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
@@ -169,8 +216,8 @@ def show_values(show: Show) -> dict[str, Any]:
     return values
 
 
-def on_the_way(show: Show, **values: Any) -> int:
-    """How many pictures are drawn that are neither the one before these values are set nor the one after."""
+def pictures_between(show: Show, **values: Any) -> int:
+    """Set these values and return how many pictures drawn meanwhile are neither the one before nor the one after."""
     before = settled(show)
     drawn: dict[int, Picture] = {}
     show.set(**values)
@@ -179,13 +226,13 @@ def on_the_way(show: Show, **values: Any) -> int:
     for meta, pixels in show.frames():
         steady = steady + 1 if meta["index"] in drawn or meta["revision"] < wanted else 0
         drawn[meta["index"]] = pixels.copy()
-        if steady >= 30 or len(drawn) >= 60:  # in text mode it is drawn again and again
+        if steady >= 30 or len(drawn) >= 60:  # text mode draws without end
             break
     after = settled(show)
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())
 
 
-def test_freeze_holds_against_another_seed(show: Show) -> None:
+def test_freeze(show: Show) -> None:
     before = settled(show)
     show.set(freeze=True)
     show.set(seed=999)
@@ -199,24 +246,24 @@ def test_freeze_holds_against_another_seed(show: Show) -> None:
 
 
 def settled_frozen(show: Show) -> Picture:
-    """The last of a second's worth of ticks."""
+    """Return the last frame of one second."""
     frames = show.frames()
     for _ in range(30):
         _, pixels = next(frames)
     return pixels
 
 
-def test_a_morph_is_pictures_on_the_way_for_so_long_or_so_many(show: Show) -> None:
-    assert on_the_way(show, seed=12345) == 0
+def test_morph(show: Show) -> None:
+    assert pictures_between(show, seed=12345) == 0
     show.set(morph=3.0)
-    assert on_the_way(show, seed=0) >= 6
+    assert pictures_between(show, seed=0) >= 6
     show.set(morph_pictures=5)
-    assert 2 <= on_the_way(show, seed=12345) <= 4, "the fifth is there"
+    assert 2 <= pictures_between(show, seed=12345) <= 4, "the fifth is the new one"
     show.set(morph=0.0, morph_pictures=0)
-    assert on_the_way(show, seed=0) == 0
+    assert pictures_between(show, seed=0) == 0
 
 
-def test_drift_moves_a_still_picture_until_it_is_held_and_another_seed_begins_anew(show: Show) -> None:
+def test_drift(show: Show) -> None:
     before = settled(show)
     show.set(drift=1.0)
     _, moved = show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
@@ -229,16 +276,16 @@ def test_drift_moves_a_still_picture_until_it_is_held_and_another_seed_begins_an
     show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
 
 
-def test_a_prompt_change_for_all_reaches_those_in_flight(show: Show) -> None:
+def test_prompt_change_reaches_pictures_in_flight(show: Show) -> None:
     show.set(mode="text", steps=8, **{"prompt/1/text": "white ice"})
     settled(show)
-    assert on_the_way(show, **{"prompt/1/text": "fire"}) == 0
+    assert pictures_between(show, **{"prompt/1/text": "fire"}) == 0
     show.set(prompt_change="all")
-    assert on_the_way(show, **{"prompt/1/text": "white ice"}) >= 2
+    assert pictures_between(show, **{"prompt/1/text": "white ice"}) >= 2
     show.set(mode="image", steps=4, prompt_change="next", **{"prompt/1/text": "neon tunnel"})
 
 
-def test_fade_is_how_long_blackout_takes(show: Show) -> None:
+def test_fade(show: Show) -> None:
     def ticks_to_black() -> int:
         first: int | None = None
         before = settled(show)
@@ -260,49 +307,49 @@ def test_fade_is_how_long_blackout_takes(show: Show) -> None:
 
 
 def distances(show: Show, count: int) -> list[int]:
-    """How many source pictures lie between one drawn picture and the next."""
+    """Return the numbers of source frames between one drawn picture and the next."""
     wanted = show.status()["revision"]
     drawn: list[int] = []
     for meta, _ in show.frames():
         if meta["revision"] >= wanted and meta["source_index"] not in drawn:
             drawn.append(meta["source_index"])
-        if len(drawn) > count + 1:  # the first may have been begun before
+        if len(drawn) > count + 1:  # the first may be older than the change
             return [after - before for before, after in pairwise(drawn[1:])]
     raise AssertionError
 
 
 @pytest.mark.timeout(480)
-def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two_pictures(show: Show) -> None:
-    """Each is a renderer of its own, so they are turned on top of one another, and turned back together.
+def test_rebuilds(show: Show) -> None:
+    """Each change starts a renderer, so the changes add up and are undone together.
 
-    On the way nothing but drawn pictures goes out, every tick of them: from OpenVINO to torch and back.
+    Only drawn pictures go out meanwhile, at every tick, from OpenVINO to torch and back.
     """
     before = settled(show)
     values = show_values(show)
-    turned = {
+    changed = {
         "accelerator": "eager",
         "attention": "flash",
         "width": 64,
         "height": 64,
-        "model": damaged_copy(show.folder),
+        "model": another_model(show.folder),
         "engine": shipped_network(show.folder, 8, 8),
     }
-    assert {f"/{key}" for key in turned} | {"/fallback"} == REBUILDS
+    assert {*changed} == {key for keys in REBUILD_ORDER for key in keys}
     began = show.status()
     switched = []
     with show.every_tick() as ticks:
         drawn = [before]
-        for keys in (("accelerator", "attention", "width", "height"), ("model",), ("engine",)):
-            show.set(**{key: turned[key] for key in keys})
+        for keys in REBUILD_ORDER:
+            show.set(**{key: changed[key] for key in keys})
             show.picture(lambda meta, pixels: difference(pixels, drawn[-1]) > SAME)
             switched.append(len(ticks))
             drawn.append(settled(show))
             now = show.status()["renderer"]
-            assert now["size"] == [64, 64], "each of them is that of the pictures that come"
+            assert now["size"] == [64, 64], "the size is that of the pictures on air"
             assert (now["accelerator"], now["attention"]) == ("eager", "flash")
-        assert difference(drawn[3], drawn[1]) < 2 * SAME, "the engine is the network that the model was before"
-        assert show.status()["renderer"]["engine"] == turned["engine"]
-        show.set(**{key: values[f"/{key}"] for key in turned})
+        assert difference(drawn[3], drawn[1]) < 2 * SAME, "the engine is the network of the model before"
+        assert show.status()["renderer"]["engine"] == changed["engine"]
+        show.set(**{key: values[f"/{key}"] for key in changed})
         show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
         switched.append(len(ticks))
         until(lambda: show.status()["renderer"]["accelerator"] == began["renderer"]["accelerator"])
@@ -312,7 +359,7 @@ def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two
     assert all(lit for _, _, lit in ticks), "no black"
     indices = [index for _, index, _ in ticks]
     assert indices == sorted(indices)
-    # Periods from each tick that came to the next. A machine that is short of time leaves some out at any moment.
+    # Periods between received ticks. A busy machine misses some at any time, so the rest of the run is the measure.
     periods = [after - tick for (tick, _, _), (after, _, _) in pairwise(ticks)]
     near = {place for moment in switched for place in range(moment - 30, moment + 15)}
     elsewhere = max(gap for place, gap in enumerate(periods) if place not in near)
@@ -321,10 +368,10 @@ def test_what_rebuilds_takes_over_one_after_another_and_back_at_once_between_two
     assert show.status()["missed_ticks"] - began["missed_ticks"] <= max(len(switched), len(ticks) // 100)
 
 
-def test_skip_leaves_out_what_hardly_differs_for_at_most_its_longest_run(show: Show, feed: Feed) -> None:
+def test_skip(show: Show, feed: Feed) -> None:
     with feed.moving():
-        show.set(skip=10.0, skip_longest=24)  # one step of the still differs by less
-        # While it draws, the renderer sees none of the source's pictures: those come on top.
+        show.set(skip=10.0, skip_longest=24)  # the frames of `Feed` differ by less
+        # Frames that come while the renderer draws are not counted as skipped.
         far = statistics.median(distances(show, 5))
         show.set(skip_longest=10)
         near = statistics.median(distances(show, 5))
@@ -335,7 +382,7 @@ def test_skip_leaves_out_what_hardly_differs_for_at_most_its_longest_run(show: S
     assert least <= near - 4
 
 
-def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(show: Show, feed: Feed) -> None:
+def test_low_latency_and_frame_buffer(show: Show, feed: Feed) -> None:
     def in_flight(pacing: str) -> int:
         wanted = show.status()["revision"]
         drawn: set[int] = set()
@@ -355,7 +402,7 @@ def test_low_latency_and_the_frame_buffer_are_how_many_pictures_are_in_flight(sh
         assert in_flight("stream") == 4
 
 
-def test_max_rate_is_how_long_a_picture_stands_at_the_least(show: Show, feed: Feed) -> None:
+def test_max_rate(show: Show, feed: Feed) -> None:
     def ticks_a_picture(pictures: int) -> float:
         wanted = show.status()["revision"]
         first: dict[int, int] = {}
