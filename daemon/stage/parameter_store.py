@@ -21,8 +21,6 @@ from presets.parameter_table import PARAMETERS, Parameter, Value, snapshot
 from presets.parameters import PROMPTS, Parameters
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
-_SAFE: Mapping[str, Value] = MappingProxyType({"/freeze": False, "/blackout": False, "/brightness": 1.0})
-"""Values that panic sets besides those of the preset."""
 
 
 class StoreState(NamedTuple):
@@ -83,11 +81,6 @@ class ParameterStore:
     def wanted(self) -> int:
         """The newest revision."""
         return self._revision
-
-    @property
-    def panic_revision(self) -> int:
-        """Revision that the last panic made; 0 if there was none."""
-        return self._panic_revision
 
     def standing(self) -> StoreState:
         """Return the newest revision and its parameters, built once per revision."""
@@ -215,7 +208,7 @@ class ParameterStore:
         return self._acts[address](str(coerce(text)), sender)
 
     def _panic(self, _: str, sender: str) -> ControlReply:
-        self._change({**self._loaded.panic_values(), **_SAFE}, sender, "/panic", panic=True)
+        self._change(self._loaded.panic_values(), sender, "/panic", panic=True)
         return ControlReply("/panic", True, None)
 
     def _prompt(self, text: str, sender: str) -> ControlReply:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from presets.atomic_write import write_atomically
@@ -24,6 +25,9 @@ CONFIRM_WITHIN = 10.0
 MOST_UNDONE = 20
 """Saves that can be undone; the oldest of more is forgotten."""
 
+RELEASED: Mapping[str, Value] = MappingProxyType({"/freeze": False, "/blackout": False, "/brightness": 1.0})
+"""Values that panic sets besides those of the preset."""
+
 
 class LoadedPreset(NamedTuple):
     """The preset that a show plays."""
@@ -34,8 +38,9 @@ class LoadedPreset(NamedTuple):
     """Its values by address. Panic restores them."""
 
     def panic_values(self) -> dict[str, Value]:
-        """Return what panic restores: model, size and accelerator stay, because a panic must not start a renderer."""
-        return {address: value for address, value in self.values.items() if PARAMETERS[address].key not in REBUILD_KEYS}
+        """Return what panic sets. Model, size and accelerator stay, because a panic must not start a renderer."""
+        own = {address: value for address, value in self.values.items() if PARAMETERS[address].key not in REBUILD_KEYS}
+        return {**own, **RELEASED}
 
     def values_to_save(self, current: Mapping[str, Value]) -> dict[str, Value]:
         """Return the current values that belong in a preset. Model and size do only if the loaded preset has them."""

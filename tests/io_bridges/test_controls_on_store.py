@@ -122,11 +122,11 @@ def test_actions(show: Show) -> None:
     show.wait_for_push("/prompt/1/text", "alone")
     show.send("/blackout", True)
     show.wait_for_push("/blackout", True)
-    before = show.store.panic_revision
+    before = show.store.standing().panic_revision
     show.feedback.clear()
     assert show.ask(do="act", address="/panic")["ok"]
     show.wait_for_feedback("/blackout", 0)
-    assert show.store.panic_revision > before
+    assert show.store.standing().panic_revision > before
 
 
 def test_unknown_latency_is_not_sent(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,7 +203,7 @@ def test_panic_restores_the_preset(store: ParameterStore, library: Library) -> N
     assert (values["/freeze"], values["/blackout"], values["/brightness"]) == (False, False, 1.0)
     assert values["/width"] == 512, "panic must not start another renderer"
     assert store.wanted == before + 1
-    assert cuts == [store.wanted] == [store.panic_revision]
+    assert cuts == [store.wanted] == [store.standing().panic_revision]
     accepted(store.apply("/panic", [], OSC))
     assert cuts == [before + 1, before + 2], "each panic cuts, also if no value changes"
 
