@@ -75,7 +75,7 @@ class Stage:
         self._rendered = BurstSpreader(self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
-        self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, tell=self.slates.show)
+        self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
         self.preview = WebPreview()
         sinks = range(len(settings.sinks) + (settings.web is not None))
         self.bridges = BridgeSet(self._make_source, [partial(self._make_sink, place) for place in sinks])

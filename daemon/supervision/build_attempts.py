@@ -1,42 +1,43 @@
-"""`BuildAttempts`: what became of the build that is wanted, and what may play in its place where it can't be had.
+"""`BuildAttempts`: failed attempts at the wanted build, and the build to start in its place.
 
-A build that fails may do so once more before it is given up; one whose own words say that it can't be had is given up
-at once. Then the look decides: with `fallback` another accelerator plays in its place, without it none does.
+A build that fails is tried once more before it is given up. One that reports itself impossible is given up at once.
+With `fallback` another accelerator then plays in its place; without it none does.
 """
 
 from daemon.link.messages import FailureKind
 from presets.build import Build
 
 PATIENCE = 2
-"""Deaths before a first picture after which a build is given up."""
+"""Failures before a first picture after which a build is given up."""
 HOPELESS: frozenset[FailureKind] = frozenset({"accelerator", "look"})
-"""What the same again would come to again."""
-IN_ITS_PLACE = ("auto", "eager")
-"""What plays where the accelerator asked for can't and the look allows another: the first that is not given up."""
+"""Kinds of failure that another attempt would repeat."""
+FALLBACKS = ("auto", "eager")
+"""Accelerators that play in place of the one asked for. The first that is not given up is taken."""
 
 
 class BuildAttempts:
-    """Of one wanted build at a time. The supervisor's thread writes; any may read."""
+    """Attempts at one wanted build at a time. The supervisor's thread writes; any thread may read."""
 
     def __init__(self) -> None:
         self.wanted: Build | None = None
         self._failures = 0
         self._given_up: dict[str, str] = {}
-        """Why, by accelerator."""
+        """Reason by accelerator."""
         self._beyond_accelerators = ""
+        """Reason that no accelerator can mend."""
         self.reason = ""
-        """Why the last try failed; empty while none has."""
+        """Reason of the last failure; empty while there is none."""
 
     def want(self, build: Build) -> bool:
-        """Take over what is wanted; whether it is another build, which is then tried from the beginning."""
+        """Set the wanted build. Return True if it is another one, which is then tried from the beginning."""
         another = build != self.wanted
-        self.wanted = build  # also where it is the same: `fallback` may have been turned
+        self.wanted = build  # also an equal one: `fallback` may have changed
         if another:
             self.succeeded()
         return another
 
     def succeeded(self, build: Build | None = None) -> None:
-        """A picture of `build` came: what had been given up before it stays so. Without one, all is forgotten."""
+        """Forget the failures of `build`, which delivers. Without it, or if it is the wanted one, forget all."""
         self._failures = 0
         self.reason = ""
         if build is None or build == self.wanted:
@@ -44,7 +45,7 @@ class BuildAttempts:
             self._beyond_accelerators = ""
 
     def failed(self, build: Build, reason: str, kind: FailureKind, disturbs: bool = False) -> bool:
-        """`build` gave no picture; whether it is now given up: at once where trying again `disturbs` what is on air."""
+        """Count a failure of `build`. Return True if it is given up; at once where another attempt `disturbs`."""
         self._failures += 1
         self.reason = reason
         if self._failures < PATIENCE and kind not in HOPELESS and not disturbs:
@@ -57,21 +58,21 @@ class BuildAttempts:
 
     @property
     def target(self) -> Build | None:
-        """What is to be started: the wanted build, or the one that the look allows in its place."""
+        """Build to start: the wanted one, or a fallback that it allows."""
         wanted = self.wanted
         if wanted is None or not wanted.fallback or self._beyond_accelerators:
             return wanted
-        names = (wanted.accelerator, *IN_ITS_PLACE)
+        names = (wanted.accelerator, *FALLBACKS)
         name = next((name for name in names if name not in self._given_up), wanted.accelerator)
         return wanted.with_accelerator(name)
 
     @property
     def hopeless(self) -> bool:
-        """Whether everything that might be started was given up."""
+        """True if every build that may be started was given up."""
         return self.target is not None and self.target.accelerator in self._given_up
 
     def in_place_of(self, build: Build) -> str:
-        """Why `build` plays where another accelerator is wanted, as a part of a sentence; empty where none is."""
+        """Return why `build` plays in place of the wanted accelerator, as a clause; empty if it does not."""
         wanted = self.wanted
         if wanted is None or build == wanted or build != wanted.with_accelerator(build.accelerator):
             return ""

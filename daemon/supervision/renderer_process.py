@@ -1,13 +1,14 @@
-"""`RendererProcess`: one renderer as a child process: started, watched by its own progress, ended for certain."""
+"""`RendererProcess`: one renderer as a child process. It is started, watched by its own progress, and ended."""
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from typing import IO
+from typing import IO, NamedTuple
 
 from daemon.link.client import TOKEN_VARIABLE
 from daemon.link.messages import FailureKind, Phase
@@ -20,27 +21,48 @@ from presets.errors import RendererError
 log = logging.getLogger("stage.renderer")
 
 SILENCE: Mapping[Phase, float] = {"starting": 60.0, "loading": 180.0, "building": 600.0, "playing": 10.0}
-"""Seconds without a word before a renderer counts as stuck, by the phase it said it was in.
+"""Seconds without a message after which a renderer counts as stuck, by its phase.
 
-Compiling an engine is one call of minutes; a playing renderer asks at least ten times a second, or steps.
+Compiling an engine is one call of minutes. A playing renderer asks ten times a second or more.
 """
 
 LONGEST_DYING = 5.0
-"""Seconds that a killed process has to be gone."""
+"""Seconds to wait for a killed process to be gone."""
+
+LAST_MESSAGE = 0.2 * NS
+"""Nanoseconds to wait for the last message of a process that exited by itself."""
+
+FROM_OUTSIDE = {getattr(signal, name, None) for name in ("SIGHUP", "SIGINT", "SIGKILL", "SIGQUIT", "SIGTERM")} - {None}
+"""Signals that a person, a service manager or the kernel sends. A crash in native code has others."""
+
+
+class Ending(NamedTuple):
+    """End of a renderer that was not asked for."""
+
+    reason: str
+    """For a person."""
+    kind: FailureKind
+    """Remedy."""
+    phase: Phase
+    """Phase it ended in."""
+    is_kill: bool
+    """True for a signal from outside, which says nothing of the build."""
 
 
 class RendererProcess:
-    """A started renderer. Any thread may look; the supervisor's alone ends it."""
+    """A started renderer. Any thread may read; the supervisor's alone calls `end`."""
 
     def __init__(self, build: Build, link: LinkServer, clock: Clock, silence: Mapping[Phase, float] = SILENCE) -> None:
-        """Starts it. Raises `RendererError` where the system can't."""
+        """Start the process. Raises `RendererError` where the system can't."""
         self.build = build
         self._silence = silence
         self._clock = clock
         self._link = link
         self.report: RendererReport = link.expect()
         self.started_at = clock.now()
+        self._exited_at = 0
         self.last_words: deque[str] = deque(maxlen=20)
+        """Last lines of its standard error."""
         command = [sys.executable, "-m", "daemon.renderer"]
         command += ["--endpoint", link.endpoint, "--build", build.encode()]
         try:
@@ -53,14 +75,14 @@ class RendererProcess:
                 # A group of its own: Ctrl-C in a terminal reaches the stage alone, and it stops things in order.
                 process_group=0 if sys.platform != "win32" else None,
             )
-        except OSError as error:  # no process, memory or file is left for it
+        except OSError as error:  # the system has no process, memory or file left
             link.forget(self.report)
-            raise RendererError(f"a renderer can't be started: {error.strerror or error}") from error
+            raise RendererError(f"A renderer can't be started: {error.strerror or error}.") from error
         threading.Thread(target=self._listen, args=(self._process.stderr,), name="renderer-log", daemon=True).start()
 
     @property
     def pid(self) -> int:
-        """Of the child process."""
+        """Process id of the renderer."""
         return self._process.pid
 
     @property
@@ -68,25 +90,27 @@ class RendererProcess:
         """True once a picture of it has come."""
         return self.report.deliveries.delivered > 0
 
-    @property
-    def failure_kind(self) -> FailureKind:
-        """Remedy of the failure that it reported; other where it reported none."""
-        return "other" if self.report.failure is None else self.report.failure.kind
-
-    def verdict(self) -> str:
-        """Why this renderer is lost, in words; empty while it is not."""
-        if self.report.failure is not None:
-            return self.report.failure.text
-        status = self._process.poll()
+    def ending(self) -> Ending | None:
+        """Return why this renderer is lost; None while it is not."""
+        phase, failure, status = self.report.progress.phase, self.report.failure, self._process.poll()
+        now = self._clock.now()
+        if failure is not None:
+            return Ending(failure.text, failure.kind, phase, False)
+        if status is not None and status < 0:
+            reason = f"it ended with signal {-status} while {phase}{self._said()}"
+            return Ending(reason, "other", phase, -status in FROM_OUTSIDE)
         if status is not None:
-            return f"it ended with {_status(status)}{self._said()}"
-        silent = (self._clock.now() - self.report.heard_at) / NS
-        if silent > self._silence[self.report.progress.phase]:
-            return f"it has said nothing for {silent:.0f} s while {self.report.progress.phase}"
-        return ""
+            self._exited_at = self._exited_at or now
+            if now - self._exited_at < LAST_MESSAGE:
+                return None
+            return Ending(f"it ended with status {status} while {phase}{self._said()}", "other", phase, False)
+        silent = (now - self.report.heard_at) / NS
+        if silent > self._silence[phase]:
+            return Ending(f"it has said nothing for {silent:.0f} s while {phase}", "other", phase, False)
+        return None
 
     def end(self, grace: float = 0.0) -> None:
-        """Let it go by itself for `grace` seconds, then kill it: only its death gives GPU memory back for certain."""
+        """Let it end by itself for `grace` seconds, then kill it: only its death is sure to free GPU memory."""
         self._link.forget(self.report)
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -98,7 +122,7 @@ class RendererProcess:
                 self._process.wait(LONGEST_DYING)
             except subprocess.TimeoutExpired:
                 # Stuck within the kernel, as a driver can be. The show must not wait for it.
-                log.error("renderer %d does not die; it is left behind", self.pid)
+                log.error("Renderer %d does not die. It is left behind.", self.pid)
 
     def _listen(self, stream: IO[bytes] | None) -> None:
         if stream is None:
@@ -112,7 +136,3 @@ class RendererProcess:
     def _said(self) -> str:
         last = next((line for line in reversed(self.last_words) if line.strip()), "")
         return f"; its last words: {last}" if last else ""
-
-
-def _status(status: int) -> str:
-    return f"signal {-status}" if status < 0 else f"status {status}"

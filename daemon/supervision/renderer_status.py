@@ -1,12 +1,38 @@
-"""What the show says of its renderers: the one that is shown, and the one that is on its way."""
+"""Status of the renderers: the one on air, the one that starts, and the words that the log and the page have for it."""
 
 from typing import Any
 
+from daemon.supervision.build_attempts import BuildAttempts
+from daemon.supervision.lineup import Lineup
 from daemon.supervision.renderer_process import RendererProcess
+from presets.build import Build
+
+
+def renderer_status(lineup: Lineup, attempts: BuildAttempts) -> dict[str, Any]:
+    """Return the status of the renderer on air, or else of the candidate, ready for JSON."""
+    candidate, on_air = lineup.candidate, lineup.on_air
+    shown = on_air or candidate
+    if shown is None:
+        return {"state": lineup.state, "phase": "down", "text": attempts.reason, "fraction": 0.0, "pid": 0}
+    status = {"state": lineup.state, **described(shown)}
+    if on_air is not None:
+        status["why"] = attempts.in_place_of(on_air.build) or status.get("why", "")
+    if on_air is not None and candidate is not None:
+        progress, takes_long = candidate.report.progress, candidate.report.takes_long
+        if takes_long is not None and on_air.build == named_stand_in(candidate):
+            status["why"] = f"until {takes_long.accelerator} is built"
+        status["next"] = {
+            "build": str(candidate.build),
+            "phase": progress.phase,
+            "text": progress.text,
+            "fraction": progress.fraction,
+        }
+        status["meanwhile"] = meanwhile(on_air, candidate)
+    return status
 
 
 def described(renderer: RendererProcess) -> dict[str, Any]:
-    """A renderer as the status has it, JSON-able."""
+    """Return the status of one renderer, ready for JSON."""
     progress, stats = renderer.report.progress, renderer.report.deliveries
     return {
         "phase": progress.phase,
@@ -23,17 +49,24 @@ def described(renderer: RendererProcess) -> dict[str, Any]:
     }
 
 
+def named_stand_in(candidate: RendererProcess) -> Build | None:
+    """Return the build that can play until the candidate does; None unless the candidate takes long."""
+    takes_long = candidate.report.takes_long
+    build = None if takes_long is None else candidate.build.with_accelerator(takes_long.stand_in)
+    return None if build == candidate.build else build
+
+
 def meanwhile(on_air: RendererProcess, coming: RendererProcess) -> str:
-    """``plays on eager while tensorrt is built (43 %)``: what is on air, what is awaited and how far it is."""
+    """Return ``plays on eager while tensorrt is built (43 %)`` for these two."""
     plays = on_air.report.description.values.get("accelerator", on_air.build.accelerator)
     takes_long, fraction = coming.report.takes_long, coming.report.progress.fraction
     awaited = coming.build.accelerator if takes_long is None else takes_long.accelerator
     what = str(coming.build) if awaited in (plays, "auto") else awaited
-    how_far = f" ({fraction:.0%})".replace("%", " %") if fraction > 0 else ""
-    return f"plays on {plays} while {what} is built{how_far}"
+    done = f" ({fraction:.0%})".replace("%", " %") if fraction > 0 else ""
+    return f"plays on {plays} while {what} is built{done}"
 
 
-def too_short_for_both(on_air: RendererProcess, coming: RendererProcess, verdict: str) -> str:
-    """Why what was coming is given up, where the memory did not suffice for it beside what draws the same."""
+def too_short_for_both(on_air: RendererProcess, coming: RendererProcess, reason: str) -> str:
+    """Return why a build is given up that memory is too short for beside what is on air."""
     ahead = "; streamflow-live build makes it ready ahead of a show" if coming.report.takes_long else ""
-    return f"the memory is too short for it beside {on_air.build}, which is on air{ahead}: {verdict}"
+    return f"the memory is too short for it beside {on_air.build}, which is on air{ahead}: {reason}"

@@ -1,4 +1,4 @@
-"""What the stage is to the renderer link and the supervisor, with everything in reach of a test."""
+"""`Rig`: a link and a supervisor without a stage, whose inputs a test sets and whose pictures it reads."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,8 @@ from daemon.link.renderer_report import RendererReport
 from daemon.link.resolved_frame import ResolvedFrame
 from daemon.link.server import LinkServer
 from daemon.shared.clock import SystemClock
+from daemon.supervision.changeover import Changeover
+from daemon.supervision.lineup import Lineup
 from daemon.supervision.renderer_process import SILENCE
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.frames import Frame, RenderedFrame
@@ -22,12 +24,12 @@ ECHO = Build(model="echo", width=64, height=64)
 def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
 
 
 class Rig:
-    """What the stage is to the link and the supervisor, with everything in reach."""
+    """Takes the place of the stage for the link and the supervisor."""
 
     def __init__(self, wanted: Build = ECHO, stand_in_after: float = 0.0, silence: float = 1.0) -> None:
         self.clock = SystemClock()
@@ -38,7 +40,7 @@ class Rig:
         self.wanted = wanted
         self.aired: list[RenderedFrame] = []
         self.by: list[RendererReport] = []
-        """Whose pictures these are."""
+        """Report of the renderer of each picture in `aired`."""
         self.told: list[str] = []
         self.went_back: list[tuple[Build, str]] = []
         self.link = LinkServer(self, self.clock, self._on_delivery)
@@ -85,6 +87,19 @@ class Rig:
     def _go_back(self, build: Build, reason: str) -> None:
         self.went_back.append((build, reason))
         self.wanted = build
+
+    @property
+    def lineup(self) -> Lineup:
+        return self.supervisor.changeover.lineup
+
+    @property
+    def on_air_build(self) -> Build | None:
+        on_air = self.lineup.on_air
+        return None if on_air is None else on_air.build
+
+    @property
+    def changeover(self) -> Changeover:
+        return self.supervisor.changeover
 
     @property
     def pid(self) -> int:

@@ -1,3 +1,5 @@
+"""Failed attempts at a build, and what may play in its place."""
+
 import pytest
 
 from daemon.link.messages import FailureKind
@@ -8,83 +10,83 @@ WANTED = Build(width=64, height=64, accelerator="tensorrt")
 ALLOWING = WANTED.model_copy(update={"fallback": True})
 
 
-def played(tries: BuildAttempts) -> str:
-    assert tries.target is not None
-    return tries.target.accelerator
+def target_of(attempts: BuildAttempts) -> str:
+    assert attempts.target is not None
+    return attempts.target.accelerator
 
 
-def test_a_build_that_fails_for_no_reason_of_its_own_is_given_up_at_the_second_time() -> None:
-    tries = BuildAttempts()
-    assert tries.want(WANTED)
-    assert not tries.want(WANTED)
-    assert not tries.failed(WANTED, "killed", "other")
-    assert not tries.hopeless
-    assert tries.failed(WANTED, "killed again", "other")
-    assert tries.hopeless
-    assert tries.reason == "killed again"
-    assert tries.target == WANTED, "without leave nothing else plays"
+def test_second_failure_gives_up() -> None:
+    attempts = BuildAttempts()
+    assert attempts.want(WANTED)
+    assert not attempts.want(WANTED)
+    assert not attempts.failed(WANTED, "killed", "other")
+    assert not attempts.hopeless
+    assert attempts.failed(WANTED, "killed again", "other")
+    assert attempts.hopeless
+    assert attempts.reason == "killed again"
+    assert attempts.target == WANTED, "without fallback nothing else plays"
 
 
-def test_what_would_disturb_is_not_tried_again() -> None:
-    tries = BuildAttempts()
-    tries.want(WANTED)
-    assert tries.failed(WANTED, "no memory", "memory", disturbs=True)
-    assert tries.hopeless
+def test_disturbing_build_is_tried_once() -> None:
+    attempts = BuildAttempts()
+    attempts.want(WANTED)
+    assert attempts.failed(WANTED, "no memory", "memory", disturbs=True)
+    assert attempts.hopeless
 
 
-def test_a_picture_between_two_failures_forgives_the_first() -> None:
-    tries = BuildAttempts()
-    tries.want(WANTED)
-    tries.failed(WANTED, "killed", "memory")
-    tries.succeeded(WANTED)
-    assert tries.reason == ""
-    assert not tries.failed(WANTED, "killed", "other")
+def test_picture_resets_failures() -> None:
+    attempts = BuildAttempts()
+    attempts.want(WANTED)
+    attempts.failed(WANTED, "killed", "memory")
+    attempts.succeeded(WANTED)
+    assert attempts.reason == ""
+    assert not attempts.failed(WANTED, "killed", "other")
 
 
-def test_with_leave_others_play_in_its_place_until_another_build_is_wanted() -> None:
-    tries = BuildAttempts()
-    tries.want(ALLOWING)
-    assert played(tries) == "tensorrt"
-    assert tries.failed(ALLOWING, "no GPU here", "accelerator"), "its own word is enough"
-    assert played(tries) == "auto"
-    instead = tries.target
+def test_fallback_plays_until_other_build() -> None:
+    attempts = BuildAttempts()
+    attempts.want(ALLOWING)
+    assert target_of(attempts) == "tensorrt"
+    assert attempts.failed(ALLOWING, "no GPU here", "accelerator"), "one report is enough"
+    assert target_of(attempts) == "auto"
+    instead = attempts.target
     assert instead is not None
-    assert tries.in_place_of(instead) == "in place of tensorrt, as the look allows: no GPU here"
-    tries.succeeded(instead)
-    assert not tries.want(ALLOWING)
-    assert played(tries) == "auto", "it stays while it plays"
-    assert tries.failed(instead, "nor this", "accelerator")
-    assert played(tries) == "eager"
-    assert not tries.hopeless
-    assert tries.want(ALLOWING.model_copy(update={"width": 128}))
-    assert played(tries) == "tensorrt"
-    assert tries.in_place_of(instead) == ""
+    assert attempts.in_place_of(instead) == "in place of tensorrt, as the look allows: no GPU here"
+    attempts.succeeded(instead)
+    assert not attempts.want(ALLOWING)
+    assert target_of(attempts) == "auto", "the fallback stays"
+    assert attempts.failed(instead, "nor this", "accelerator")
+    assert target_of(attempts) == "eager"
+    assert not attempts.hopeless
+    assert attempts.want(ALLOWING.model_copy(update={"width": 128}))
+    assert target_of(attempts) == "tensorrt"
+    assert attempts.in_place_of(instead) == ""
 
 
-def test_leave_given_or_taken_later_counts_at_once() -> None:
-    tries = BuildAttempts()
-    tries.want(WANTED)
-    tries.failed(WANTED, "no GPU here", "accelerator")
-    assert not tries.want(ALLOWING), "it is no other build"
-    assert played(tries) == "auto"
-    tries.want(WANTED)
-    assert played(tries) == "tensorrt"
+def test_fallback_may_change_later() -> None:
+    attempts = BuildAttempts()
+    attempts.want(WANTED)
+    attempts.failed(WANTED, "no GPU here", "accelerator")
+    assert not attempts.want(ALLOWING), "fallback makes no other build"
+    assert target_of(attempts) == "auto"
+    attempts.want(WANTED)
+    assert target_of(attempts) == "tensorrt"
 
 
 @pytest.mark.parametrize("kind", ["look", "accelerator"])
-def test_of_a_model_that_is_not_there_no_other_accelerator_is_tried(kind: FailureKind) -> None:
-    tries = BuildAttempts()
-    tries.want(ALLOWING)
-    assert tries.failed(ALLOWING, "there is no such folder", kind)
-    assert (played(tries) == "tensorrt") == (kind == "look")
-    assert tries.hopeless == (kind == "look")
+def test_missing_model_has_no_fallback(kind: FailureKind) -> None:
+    attempts = BuildAttempts()
+    attempts.want(ALLOWING)
+    assert attempts.failed(ALLOWING, "there is no such folder", kind)
+    assert (target_of(attempts) == "tensorrt") == (kind == "look")
+    assert attempts.hopeless == (kind == "look")
 
 
-def test_when_all_are_given_up_it_is_hopeless() -> None:
-    tries = BuildAttempts()
-    tries.want(ALLOWING)
+def test_all_given_up_is_hopeless() -> None:
+    attempts = BuildAttempts()
+    attempts.want(ALLOWING)
     for name in ("tensorrt", "auto", "eager"):
-        assert not tries.hopeless
-        assert tries.failed(ALLOWING.with_accelerator(name), f"no {name}", "accelerator")
-    assert tries.hopeless
-    assert tries.target == ALLOWING
+        assert not attempts.hopeless
+        assert attempts.failed(ALLOWING.with_accelerator(name), f"no {name}", "accelerator")
+    assert attempts.hopeless
+    assert attempts.target == ALLOWING

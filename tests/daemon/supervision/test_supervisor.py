@@ -1,4 +1,4 @@
-"""Real renderer processes with the echo model, over the real link: killed, stopped, swapped."""
+"""Supervisor with real renderer processes of the echo model: killed, stopped and swapped."""
 
 import json
 import os
@@ -24,10 +24,10 @@ def rig() -> Iterator[Rig]:
         yield rig
 
 
-def test_a_picture_goes_through_with_its_stamps_and_the_newest_parameters(rig: Rig) -> None:
+def test_picture_keeps_its_stamps(rig: Rig) -> None:
     until(lambda: rig.aired)
     assert rig.aired[-1].source_index == -1
-    assert rig.aired[-1].pixels[-1, -1].tolist() == [7, 7, 7], "the seed of the snapshot"
+    assert rig.aired[-1].pixels[-1, -1].tolist() == [7, 7, 7], "the seed of the parameters"
     rig.revision = 2
     rig.show(99)
     until(lambda: rig.aired[-1].source_index == 1)
@@ -40,7 +40,7 @@ def test_a_picture_goes_through_with_its_stamps_and_the_newest_parameters(rig: R
     assert not shown.pixels.flags.writeable
 
 
-def test_a_still_picture_is_not_drawn_again_until_the_parameters_change(rig: Rig) -> None:
+def test_still_source_is_drawn_once(rig: Rig) -> None:
     until(lambda: rig.aired)
     rig.show(50)
     until(lambda: rig.aired[-1].source_index == 1)
@@ -56,7 +56,7 @@ def test_a_still_picture_is_not_drawn_again_until_the_parameters_change(rig: Rig
     assert len(rig.aired) == still + 1
 
 
-def test_a_killed_renderer_is_replaced_and_the_indices_go_on(rig: Rig) -> None:
+def test_killed_renderer_is_replaced(rig: Rig) -> None:
     until(lambda: len(rig.aired) > 3)
     rig.parameters = Parameters(seed=11)
     rig.revision = 3
@@ -65,36 +65,34 @@ def test_a_killed_renderer_is_replaced_and_the_indices_go_on(rig: Rig) -> None:
     until(lambda: rig.pid not in (0, first) and rig.aired[-1].pixels[-1, -1, 0] == 11)
     assert rig.aired[-1].index > last
     assert rig.aired[-1].revision == 3
-    assert rig.supervisor.restarts == 1
-    assert "signal 9" in rig.supervisor.last_failure
+    assert rig.changeover.restarts == 1
+    assert "signal 9" in rig.changeover.last_failure
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
-def test_a_stopped_renderer_is_stuck_is_killed_and_replaced(rig: Rig) -> None:
+def test_stuck_renderer_is_replaced(rig: Rig) -> None:
     until(lambda: rig.aired)
     first = rig.pid
     os.kill(first, signal.SIGSTOP)
-    until(lambda: rig.supervisor.restarts == 1)
-    assert "said nothing" in rig.supervisor.last_failure
+    until(lambda: rig.changeover.restarts == 1)
+    assert "said nothing" in rig.changeover.last_failure
     until(lambda: rig.pid not in (0, first) and not psutil.pid_exists(first))
     count = len(rig.aired)
     until(lambda: len(rig.aired) > count)
 
 
-def test_another_build_takes_over_with_its_first_picture_and_the_old_one_ends(rig: Rig) -> None:
+def test_other_build_takes_over(rig: Rig) -> None:
     until(lambda: rig.aired)
     first = rig.pid
     rig.wanted = Build(model="echo", width=128, height=96)
     until(lambda: rig.aired[-1].pixels.shape == (96, 128, 3))
     shapes = [frame.pixels.shape[0] for frame in rig.aired]
-    assert shapes == sorted(shapes), "once switched, the old one is off the air"
+    assert shapes == sorted(shapes), "after the switch the old one is not shown"
     until(lambda: not psutil.pid_exists(first))
-    assert rig.supervisor.restarts == 0
+    assert rig.changeover.restarts == 0
 
 
-def test_what_says_itself_that_it_can_not_be_had_is_tried_once_and_given_up_for_the_one_that_played(
-    rig: Rig, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_impossible_build_is_tried_once(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     until(lambda: rig.aired)
     first = rig.pid
     rig.wanted = Build(model="/nowhere/at/all", width=64, height=64)
@@ -108,29 +106,10 @@ def test_what_says_itself_that_it_can_not_be_had_is_tried_once_and_given_up_for_
     assert caplog.text.count("gave no picture") == 1
 
 
-def test_a_build_has_its_two_tries_whatever_became_of_the_one_before(
-    rig: Rig, caplog: pytest.LogCaptureFixture
-) -> None:
-    until(lambda: rig.supervisor._on_air)
-    first = rig.pid
-    rig.wanted = Build(model="echo", width=128, height=96)
-    os.kill(first, signal.SIGKILL)
-    killed: set[int] = set()
-    while not rig.went_back:
-        candidate = rig.supervisor._candidate
-        if candidate is not None and candidate.pid not in killed:
-            assert candidate.build == rig.wanted
-            os.kill(candidate.pid, signal.SIGKILL)
-            killed.add(candidate.pid)
-        time.sleep(0.005)
-    assert caplog.text.count("gave no picture") == len(killed) == 2
-    until(lambda: rig.supervisor._on_air and rig.supervisor._on_air.build == ECHO)
-
-
-def test_at_the_start_a_hopeless_build_tells_why_and_is_left_until_another_is_wanted() -> None:
+def test_impossible_first_build_says_why() -> None:
     with Rig(Build(model="/nowhere/at/all", width=64, height=64)) as rig:
-        until(lambda: rig.supervisor.status()["phase"] == "down" and rig.supervisor.last_failure)
-        wait = (rig.supervisor._next_start - rig.clock.now()) / NS
+        until(lambda: rig.supervisor.status()["phase"] == "down" and rig.changeover.last_failure)
+        wait = (rig.changeover.pacing.next_start - rig.clock.now()) / NS
         assert wait > 30
         assert "/nowhere/at/all" in rig.told[-1], "the slate says why"
         assert "/nowhere/at/all" in rig.supervisor.status()["text"]
@@ -138,8 +117,8 @@ def test_at_the_start_a_hopeless_build_tells_why_and_is_left_until_another_is_wa
         until(lambda: rig.aired)
 
 
-def test_two_numbers_of_a_size_start_one_renderer(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
-    until(lambda: rig.supervisor._on_air)
+def test_width_and_height_start_one_renderer(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    until(lambda: rig.lineup.on_air)
     caplog.set_level("INFO")
     rig.wanted = Build(model="echo", width=128, height=64)
     time.sleep(0.15)
@@ -148,27 +127,27 @@ def test_two_numbers_of_a_size_start_one_renderer(rig: Rig, caplog: pytest.LogCa
     assert caplog.text.count("starting a renderer") == 1
 
 
-def test_a_renderer_that_the_system_can_not_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_process_start_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with Rig() as rig:
-        until(lambda: "can't be started" in rig.supervisor.last_failure)
+        until(lambda: "can't be started" in rig.changeover.last_failure)
         monkeypatch.undo()
         until(lambda: rig.aired)
-        assert len(rig.link._reports) == 1, "those that never began are not expected any more"
+        assert len(rig.link._reports) == 1, "a renderer that never started is forgotten"
 
 
-def test_a_renderer_is_not_blamed_for_the_time_in_which_the_stage_itself_stood_still(rig: Rig) -> None:
+def test_pause_of_stage_ends_no_renderer(rig: Rig) -> None:
     until(lambda: rig.aired and rig.supervisor.status()["phase"] == "playing")
     pid = rig.pid
     ahead = SystemClock()
     rig.clock.now = lambda: ahead.now() + 60 * NS  # type: ignore[method-assign]
     count = len(rig.aired)
     until(lambda: len(rig.aired) > count + 3)
-    assert rig.supervisor.restarts == 0
+    assert rig.changeover.restarts == 0
     assert rig.pid == pid
 
 
-def test_the_link_forgets_renderers_that_are_gone(rig: Rig) -> None:
+def test_link_forgets_lost_renderers(rig: Rig) -> None:
     for _ in range(3):
         until(lambda: rig.pid and rig.supervisor.status()["phase"] == "playing")
         pid = rig.pid
@@ -194,7 +173,7 @@ def test_the_link_forgets_renderers_that_are_gone(rig: Rig) -> None:
         7,
     ],
 )
-def test_a_renderer_that_says_nonsense_is_refused_and_the_link_goes_on(rig: Rig, message: object) -> None:
+def test_malformed_message_is_refused(rig: Rig, message: object) -> None:
     report = rig.link.expect()
     until(lambda: rig.aired)
     connection = LinkClient(rig.link.endpoint, report.token)
@@ -205,23 +184,23 @@ def test_a_renderer_that_says_nonsense_is_refused_and_the_link_goes_on(rig: Rig,
     connection.close()
 
 
-def test_a_stranger_without_the_token_is_not_heard(rig: Rig) -> None:
+def test_stranger_without_token_is_refused(rig: Rig) -> None:
     until(lambda: rig.aired)
     refused = rig.link.refused
     stranger = LinkClient(rig.link.endpoint, "0" * 32)
-    stranger.failed("I am the renderer")
+    stranger.failed("a stranger fails")
     until(lambda: rig.link.refused > refused)
-    assert rig.supervisor.last_failure == ""
+    assert rig.changeover.last_failure == ""
     stranger.close()
 
 
-def test_no_orphan_is_left_when_the_stage_dies(rig: Rig) -> None:
-    until(lambda: rig.supervisor._on_air)
+def test_renderer_ends_with_its_stage(rig: Rig) -> None:
+    until(lambda: rig.lineup.on_air)
     process = psutil.Process(rig.pid)
-    renderer = rig.supervisor._on_air
+    renderer = rig.lineup.on_air
     assert renderer is not None
     stdin = renderer._process.stdin
     assert stdin is not None
-    stdin.close()  # what the kernel does when the stage is gone
+    stdin.close()  # as the kernel does when the stage is gone
     psutil.wait_procs([process], timeout=10)
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
