@@ -1,1 +1,3 @@
-"""The model that ships: the pictures it learns from, its training and its export."""
+"""The shipped model: synthetic training images, training stages and export."""
+
+__all__ = ["configuration", "train"]

@@ -1,4 +1,4 @@
-"""From a scene to words: many ways to say one picture, so that a prompt need not know the right one."""
+"""Captions of scenes, with many synonyms and templates, so that a prompt does not depend on one wording."""
 
 import numpy as np
 
@@ -60,33 +60,33 @@ _MOTIF_ALONE = ("{motif}", "{adjective} {motif}", "a {motif}", "{motif}, {adject
 
 
 def _one_of(rng: np.random.Generator, words: tuple[str, ...]) -> str:
-    # The first word is the plain one and the likeliest in a prompt, so it is said most often.
+    # The first word is the most common in prompts, so it gets an extra 40 %.
     return words[0] if rng.random() < 0.4 else words[int(rng.integers(len(words)))]
 
 
 def motif_phrase(scene: Scene, rng: np.random.Generator) -> str:
-    """What the scene shows, without its colours: "rings", or "rings over plasma"."""
+    """Return the motif of a scene in words: "rings", or "rings over plasma"."""
     phrase = _one_of(rng, MOTIF_WORDS[scene.motif])
     if scene.second is not None:
-        joint = _one_of(rng, ("over", "and", "on", "with"))
-        phrase = f"{phrase} {joint} {_one_of(rng, MOTIF_WORDS[scene.second])}"
+        preposition = _one_of(rng, ("over", "and", "on", "with"))
+        phrase = f"{phrase} {preposition} {_one_of(rng, MOTIF_WORDS[scene.second])}"
     return phrase
 
 
-def describe(scene: Scene, rng: np.random.Generator) -> str:
-    """One caption of the scene, lower case; it never names what isn't drawn, but may leave things out."""
+def caption_for(scene: Scene, rng: np.random.Generator) -> str:
+    """Return a random caption of a scene, in lower case. It names only what is drawn and may omit parts."""
     kind = rng.random()
     forms = _FULL if kind < 0.8 else (_LOOK_ALONE if kind < 0.91 else _MOTIF_ALONE)
-    spoken = [_one_of(rng, ADJECTIVE_WORDS[adjective]) for adjective in scene.adjectives if rng.random() < 0.85]
-    rng.shuffle(spoken)
+    adjectives = [_one_of(rng, ADJECTIVE_WORDS[adjective]) for adjective in scene.adjectives if rng.random() < 0.85]
+    rng.shuffle(adjectives)
     text = forms[int(rng.integers(len(forms)))].format(
-        look=_one_of(rng, palette_words(scene.palette)), motif=motif_phrase(scene, rng), adjective=" ".join(spoken)
+        look=_one_of(rng, palette_words(scene.palette)), motif=motif_phrase(scene, rng), adjective=" ".join(adjectives)
     )
-    # An adjective left out leaves doubled spaces and dangling commas.
+    # Without adjectives the template leaves double spaces and empty parts between commas.
     return ", ".join(part for part in (" ".join(piece.split()) for piece in text.split(",")) if part)
 
 
-def spoken_words() -> list[str]:
-    """Every phrase a caption is put together from: what the tokenizer should know in whole words."""
+def caption_phrases() -> list[str]:
+    """Return every phrase that captions are made of. The tokenizer should know their words whole."""
     groups = [*MOTIF_WORDS.values(), *ADJECTIVE_WORDS.values(), *(words for _, words in MOODS.values())]
     return [phrase for group in groups for phrase in group] + list(COLOURS)

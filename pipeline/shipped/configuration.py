@@ -1,27 +1,27 @@
-"""The frozen shape of the shipped model and the numbers it was trained with: the one place for both."""
+"""Architecture of the shipped model, and the settings of its training."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 MODEL_FOLDER = Path(__file__).with_name("model")
-"""The diffusers-format folder that ships with the package."""
+"""Folder of the shipped model, in diffusers format."""
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What the exported folder promises: changing any of it makes old weights useless."""
+    """Architecture of the exported networks. Any change makes existing weights unusable."""
 
     picture_size: int = 256
     latent_channels: int = 4
     downsampling: int = 8
     tokens: int = 32
-    """Token length every prompt is padded to; the padding is learned, so no mask is passed."""
+    """Tokens that every prompt is padded to. The network learns the padding, so there is no mask."""
     text_width: int = 128
     text_layers: int = 3
     text_heads: int = 4
     vocabulary: int = 1600
-    """Upper bound; the trained tokenizer may stop short of it."""
+    """Upper bound of the tokenizer's vocabulary."""
     train_timesteps: int = 1000
 
     @property
@@ -30,9 +30,9 @@ class ModelShape:
         return self.picture_size // self.downsampling
 
     def autoencoder(self) -> dict[str, Any]:
-        """Arguments of diffusers' ``AutoencoderTiny``.
+        """Return the arguments of diffusers' ``AutoencoderTiny``.
 
-        The blocks sit where they are cheap: one at full resolution costs as much as sixteen at a quarter of it.
+        Most blocks are at low resolution: one at full resolution costs as much as sixteen at a quarter of the side.
         """
         return {
             "encoder_block_out_channels": (32, 32, 32, 32),
@@ -45,7 +45,7 @@ class ModelShape:
         }
 
     def unet(self) -> dict[str, Any]:
-        """Arguments of diffusers' ``UNet2DConditionModel``; attention starts one level down, where it is cheap."""
+        """Return the arguments of diffusers' ``UNet2DConditionModel``. There is no attention at full resolution."""
         return {
             "sample_size": self.latent_size,
             "in_channels": self.latent_channels,
@@ -60,7 +60,7 @@ class ModelShape:
         }
 
     def text_encoder(self, vocabulary: int, start: int, end: int) -> dict[str, Any]:
-        """Arguments of transformers' ``CLIPTextConfig`` for a tokenizer's size and its special tokens' ids."""
+        """Return the arguments of transformers' ``CLIPTextConfig`` for a vocabulary size and ids of special tokens."""
         return {
             "vocab_size": vocabulary,
             "hidden_size": self.text_width,
@@ -75,18 +75,18 @@ class ModelShape:
         }
 
     def scheduler(self) -> dict[str, Any]:
-        """Arguments of diffusers' ``FlowMatchEulerDiscreteScheduler``: straight sigmas, no shift."""
+        """Return the arguments of diffusers' ``FlowMatchEulerDiscreteScheduler``: no shift of the sigmas."""
         return {"num_train_timesteps": self.train_timesteps, "shift": 1.0}
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How long and how hard each stage trains. Minutes are wall-clock time, so that a night's plan holds anywhere."""
+    """Settings of every training stage. Minutes are wall-clock time, so a run takes equally long on any machine."""
 
     pictures: int = 6000
-    """Scenes whose latents the flow learns from."""
-    probes: int = 2000
-    """Pictures the autoencoder alone sees: shapes, ramps and textures that stand for a camera."""
+    """Number of scenes that the flow is trained on."""
+    camera_images: int = 2000
+    """Number of camera-like images that only the autoencoder is trained on."""
 
     autoencoder_minutes: float = 15.0
     autoencoder_batch: int = 8
@@ -95,46 +95,47 @@ class TrainingPlan:
 
     words_minutes: float = 2.0
     words_rate: float = 2e-3
-    """For the text encoder alone, before the flow; a few hundred steps are enough."""
+    """Learning rate of the text encoder alone, before the flow. A few hundred steps are enough."""
 
     flow_minutes: float = 70.0
     flow_batch: int = 8
     flow_rate: float = 8e-4
     crop_share: float = 0.5
-    """First part of the flow's time that is spent on crops of half the side, four times as many a step.
+    """Share of the flow's time, at its start, that is spent on crops of half the side, four times as many a step.
 
-    Colour and texture are learned from a crop as well as from the whole; only composition needs the rest.
+    Crops teach colour and texture as well as whole images do. Composition needs whole images.
     """
     dropped_prompts: float = 0.1
-    """Share of captions replaced by the empty one, so that guidance has an unconditional side."""
+    """Share of captions replaced by the empty one, which trains the unconditional output for guidance."""
     ema_decay: float = 0.998
 
     distil_minutes: float = 25.0
     distil_rate: float = 2e-4
     distil_guidance: float = 2.0
-    """Guidance of the teacher that the student learns to do without."""
+    """Guidance scale of the teacher, which the student learns to reproduce in one call."""
 
     polish_minutes: float = 5.0
-    """For the decoder alone, once the flow is done: it may grow better without moving the latents."""
+    """Minutes for the decoder alone, after the flow. The latents do not change."""
     polish_rate: float = 5e-4
 
     steps: int | None = None
-    """Most steps a stage may take, whatever its minutes."""
+    """Limit of steps for each stage, None for no limit."""
 
     seed: int = 7
 
     def quick(self) -> "TrainingPlan":
-        """A run of about half a minute that walks through every stage; its pictures are worth nothing."""
+        """Return a plan that runs every stage in about half a minute, for tests of the training itself."""
         return TrainingPlan(
-            pictures=32,
-            probes=16,
+            pictures=16,
+            camera_images=8,
             autoencoder_minutes=2.0,
             autoencoder_batch=2,
+            autoencoder_crop=64,
             flow_minutes=2.0,
             flow_batch=2,
             distil_minutes=2.0,
             polish_minutes=2.0,
-            steps=20,
+            steps=15,
         )
 
 

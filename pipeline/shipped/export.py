@@ -1,4 +1,4 @@
-"""Writing the diffusers-format folder: fp16 weights, each file replaced whole so that a reader never sees half."""
+"""Export of the model folder in diffusers format with fp16 weights. Files are replaced atomically."""
 
 import json
 import shutil
@@ -20,22 +20,22 @@ MODEL_INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["diffusers", "AutoencoderTiny"],
 }
-# Parts of a saved configuration that tell where it was made, not what it is.
+# Configuration keys with paths of the training machine.
 _PRIVATE_KEYS = ("_name_or_path", "name_or_path")
 
 
 def export_model(networks: Networks, folder: Path) -> int:
-    """Write the model folder and return its size in bytes; the networks themselves stay in float32.
+    """Write the model folder and return its size in bytes. The networks themselves stay in float32.
 
-    Everything is written aside on the same file system and then renamed over what was there, weights last but one and
-    the index last, so a folder with an index is a whole one.
+    Files are written to a temporary folder on the same file system and then moved, the index last, so a folder with an
+    index is complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as aside:
         root = Path(aside)
         parts = {"vae": networks.autoencoder, "unet": networks.unet, "text_encoder": networks.text_encoder}
         for name, network in parts.items():
-            # A copy by way of the configuration: casting the network itself would end its training.
+            # A new network from the configuration, because a cast in place would end the training in float32.
             half = (
                 type(network)(network.config) if name == "text_encoder" else type(network).from_config(network.config)
             )
@@ -58,7 +58,7 @@ def export_model(networks: Networks, folder: Path) -> int:
 
 
 def _write_plain_tokenizer(networks: Networks, folder: Path) -> None:
-    # vocab.json and merges.txt, which transformers before 5 reads in place of tokenizer.json.
+    # transformers before version 5 reads vocab.json and merges.txt, not tokenizer.json.
     model = json.loads(networks.tokenizer.backend_tokenizer.to_str())["model"]
     (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False), encoding="utf-8")
     lines = ["#version: 0.2", *(" ".join(pair) for pair in model["merges"])]

@@ -1,34 +1,34 @@
-"""Motifs ruled with compass and straightedge. Each draws one field in 0..1 on a placed canvas."""
+"""Geometric motifs. Each function returns a field in 0..1, drawn on a canvas."""
 
 import numpy as np
 
-from pipeline.shipped.canvas import Canvas, Field, clamp, cosine, edge, stretched
+from pipeline.shipped.canvas import Canvas, Field, clamp, normalize, raised_cosine, soft_step
 
 TAU = 2 * np.pi
 
 
 def tunnel(canvas: Canvas) -> Field:
-    """Rings and spokes that shrink into a dark centre; round or square."""
+    """Draw a round or square tunnel of rings and spokes with a dark centre."""
     square = np.maximum(np.abs(canvas.x), np.abs(canvas.y)) + np.float32(1e-4)
     radius = canvas.radius() if canvas.rng.random() < 0.6 else square
     depth = np.log(radius) * np.float32(canvas.uniform(2.2, 3.4) * canvas.frequency) + np.float32(canvas.uniform(0, 9))
     spokes = canvas.count(3, 7) * canvas.angle() + np.float32(canvas.uniform(-1.0, 1.0)) * depth
     if canvas.rng.random() < 0.5:
-        wall = edge(np.sin(TAU * depth / 2) * np.sin(spokes), 0.25)
+        wall = soft_step(np.sin(TAU * depth / 2) * np.sin(spokes), 0.25)
     else:
-        wall = np.maximum(cosine(TAU * depth / 2) ** 3, np.float32(0.8) * cosine(2 * spokes) ** 6)
+        wall = np.maximum(raised_cosine(TAU * depth / 2) ** 3, np.float32(0.8) * raised_cosine(2 * spokes) ** 6)
     shade = np.clip((radius - 0.06) * 1.5, 0, 1)
     return clamp((np.float32(0.12) + np.float32(0.88) * wall) * shade)
 
 
 def rings(canvas: Canvas) -> Field:
-    """Concentric circles, thin or thick."""
+    """Draw concentric circles, thin or thick."""
     waves = canvas.radius() * np.float32(TAU * canvas.uniform(2.4, 4.2) * canvas.frequency)
-    return cosine(waves + np.float32(canvas.uniform(0, TAU))) ** np.float32(canvas.uniform(0.8, 4))
+    return raised_cosine(waves + np.float32(canvas.uniform(0, TAU))) ** np.float32(canvas.uniform(0.8, 4))
 
 
 def grid(canvas: Canvas) -> Field:
-    """Crossing lines with light at the crossings."""
+    """Draw crossing lines with bright crossings."""
     pitch = np.float32(np.pi * canvas.uniform(2.4, 4.0) * canvas.frequency)
     power = np.float32(canvas.uniform(8, 20))
     across = np.abs(np.cos(canvas.x * pitch)) ** power
@@ -37,7 +37,7 @@ def grid(canvas: Canvas) -> Field:
 
 
 def horizon(canvas: Canvas) -> Field:
-    """A floor of lines running to a skyline with a setting sun."""
+    """Draw a floor of lines up to a horizon with a setting sun."""
     y = canvas.y - np.float32(canvas.uniform(-0.05, 0.25))
     depth = np.float32(0.5) / np.maximum(y, 0.03)
     pitch = np.float32(np.pi * canvas.uniform(0.8, 1.3) * canvas.frequency)
@@ -47,14 +47,14 @@ def horizon(canvas: Canvas) -> Field:
     )
     floor = np.float32(0.08) + np.float32(0.75) * lines * np.clip(y * 5, 0, 1)
     disc = np.sqrt(canvas.x**2 + (y + np.float32(0.25)) ** 2)
-    sun = edge(np.float32(canvas.uniform(0.35, 0.6)) - disc, 0.02)
+    sun = soft_step(np.float32(canvas.uniform(0.35, 0.6)) - disc, 0.02)
     sun = sun * (np.float32(0.95) - np.float32(0.5) * (np.sin(y * 40) > np.float32(0.2) - y * 2))
     sky = np.maximum(np.float32(0.3) * np.clip(1 + y, 0, 1) ** 2, sun)
     return clamp(np.where(y > 0, floor, sky))
 
 
 def spiral(canvas: Canvas) -> Field:
-    """Arms winding out of the centre, evenly or ever wider."""
+    """Draw spiral arms, Archimedean or logarithmic."""
     radius = canvas.radius()
     if canvas.rng.random() < 0.5:
         turns = np.log(radius) * np.float32(canvas.uniform(4, 8) * canvas.frequency)
@@ -62,11 +62,11 @@ def spiral(canvas: Canvas) -> Field:
         turns = radius * np.float32(canvas.uniform(9, 18) * canvas.frequency)
     hand = 1 if canvas.rng.random() < 0.5 else -1
     arms = canvas.count(1, 4) * canvas.angle() + hand * turns + np.float32(canvas.uniform(0, TAU))
-    return clamp(cosine(arms) ** np.float32(canvas.uniform(0.8, 2.5)) * np.clip(radius * 4, 0, 1))
+    return clamp(raised_cosine(arms) ** np.float32(canvas.uniform(0.8, 2.5)) * np.clip(radius * 4, 0, 1))
 
 
 def kaleidoscope(canvas: Canvas) -> Field:
-    """One wedge of crossing waves, mirrored around the centre."""
+    """Draw one wedge of crossing waves, mirrored around the centre."""
     wedge = np.pi / canvas.count(3, 6)
     folded = np.abs((canvas.angle() % (2 * wedge)) - wedge)
     radius = canvas.radius() * np.float32(canvas.frequency)
@@ -80,49 +80,49 @@ def kaleidoscope(canvas: Canvas) -> Field:
             + np.float32(pitch * np.sin(direction)) * y
             + np.float32(canvas.uniform(0, TAU))
         )
-    return edge(np.sin(total * np.float32(canvas.uniform(1.0, 2.0))), 0.7)
+    return soft_step(np.sin(total * np.float32(canvas.uniform(1.0, 2.0))), 0.7)
 
 
 def mandala(canvas: Canvas) -> Field:
-    """Petals in rings around a bright heart."""
+    """Draw petals in rings around a bright centre."""
     radius, angle = canvas.radius(), canvas.angle()
     petals = canvas.count(4, 9)
     ring = np.float32(canvas.uniform(2.4, 3.6) * canvas.frequency)
     lobes = np.abs(np.cos(angle * np.float32(petals / 2)))
     reach = radius * ring / (np.float32(0.55) + np.float32(0.45) * lobes)
     layer = np.floor(reach)
-    # Every second ring is turned by half a petal, the way leaves stand.
-    turned = np.abs(np.cos(angle * np.float32(petals / 2) + (layer % 2) * np.float32(np.pi / 2)))
+    # Every second ring is rotated by half a petal.
+    rotated = np.abs(np.cos(angle * np.float32(petals / 2) + (layer % 2) * np.float32(np.pi / 2)))
     inside = reach - layer
-    value = (np.float32(1) - inside) ** np.float32(0.8) * (np.float32(0.35) + np.float32(0.65) * turned)
+    value = (np.float32(1) - inside) ** np.float32(0.8) * (np.float32(0.35) + np.float32(0.65) * rotated)
     return clamp(value * np.clip(1.35 - radius * 0.55, 0.15, 1))
 
 
 def stripes(canvas: Canvas) -> Field:
-    """Parallel bars, hard or rounded."""
+    """Draw parallel bars with hard or soft edges."""
     waves = np.sin(canvas.x * np.float32(TAU * canvas.uniform(2, 3.6) * canvas.frequency))
-    return edge(waves - np.float32(canvas.uniform(-0.3, 0.3)), canvas.uniform(0.15, 1))
+    return soft_step(waves - np.float32(canvas.uniform(-0.3, 0.3)), canvas.uniform(0.15, 1))
 
 
 def checker(canvas: Canvas) -> Field:
-    """Squares by turns dark and light, lit a little unevenly."""
+    """Draw a checkerboard, lit a little unevenly."""
     pitch = np.float32(np.pi * canvas.uniform(2.0, 3.4) * canvas.frequency)
-    squares = edge(np.sin(canvas.x * pitch) * np.sin(canvas.y * pitch), 0.08)
+    squares = soft_step(np.sin(canvas.x * pitch) * np.sin(canvas.y * pitch), 0.08)
     slope = np.float32(0.2) * np.sin(canvas.x * 2 + canvas.y + np.float32(canvas.uniform(0, 6)))
     return clamp(np.float32(0.08) + (np.float32(0.72) + slope) * squares)
 
 
 def rays(canvas: Canvas) -> Field:
-    """Beams from one point."""
-    beams = cosine(canvas.angle() * max(3, round(canvas.count(8, 13) * canvas.frequency)))
-    hard = edge(beams - np.float32(0.5), 0.15) if canvas.rng.random() < 0.5 else beams ** np.float32(3)
+    """Draw beams from one point."""
+    beams = raised_cosine(canvas.angle() * max(3, round(canvas.count(8, 13) * canvas.frequency)))
+    hard = soft_step(beams - np.float32(0.5), 0.15) if canvas.rng.random() < 0.5 else beams ** np.float32(3)
     fall = np.float32(1.1) - np.float32(0.45) * canvas.radius()
     core = np.exp(-((canvas.radius() * 6) ** 2))
     return clamp(np.maximum(hard * fall, core))
 
 
 def hexagons(canvas: Canvas) -> Field:
-    """A honeycomb: rims of light, each cell of its own shade."""
+    """Draw a honeycomb with bright rims and a shade for each cell."""
     scale = np.float32(canvas.uniform(2.6, 4.2) * canvas.frequency)
     x, y = canvas.x * scale, canvas.y * scale
     wide, high = np.float32(1.0), np.float32(np.sqrt(3))
@@ -135,30 +135,30 @@ def hexagons(canvas: Canvas) -> Field:
     cell_x, cell_y = np.where(first, column, column2), np.where(first, row, row2)
     far = np.maximum(np.abs(cx), np.abs(cx) * np.float32(0.5) + np.abs(cy) * np.float32(np.sqrt(3) / 2))
     shade = np.abs(np.sin(cell_x * np.float32(12.9) + cell_y * np.float32(78.2))) * np.float32(0.55)
-    rim = edge(far - np.float32(0.43), 0.03)
+    rim = soft_step(far - np.float32(0.43), 0.03)
     return clamp(
         np.maximum(shade, rim) if canvas.rng.random() < 0.5 else shade + np.float32(0.25) - rim * np.float32(0.7)
     )
 
 
 def dots(canvas: Canvas) -> Field:
-    """A lattice of discs whose size swells and shrinks across the picture."""
+    """Draw a lattice of discs of varying size."""
     scale = np.float32(canvas.uniform(2.8, 4.5) * canvas.frequency)
     x, y = canvas.x * scale, canvas.y * scale
     away = np.sqrt((x - np.round(x)) ** 2 + (y - np.round(y)) ** 2)
-    slow = cosine(canvas.x * np.float32(canvas.uniform(1, 2.5)) + np.float32(canvas.uniform(0, 6)))
-    return np.float32(0.04) + edge(np.float32(0.2) + np.float32(0.2) * slow - away, 0.05) * (
+    slow = raised_cosine(canvas.x * np.float32(canvas.uniform(1, 2.5)) + np.float32(canvas.uniform(0, 6)))
+    return np.float32(0.04) + soft_step(np.float32(0.2) + np.float32(0.2) * slow - away, 0.05) * (
         np.float32(0.5) + np.float32(0.45) * slow
     )
 
 
 def waves(canvas: Canvas) -> Field:
-    """Wavy lines, or layers of sea one behind another."""
+    """Draw wavy lines, or overlapping layers of sea."""
     bend = np.float32(canvas.uniform(0.15, 0.3)) * np.sin(
         canvas.x * np.float32(canvas.uniform(3, 5.5) * canvas.frequency) + np.float32(canvas.uniform(0, 6))
     ) + np.float32(0.07) * np.sin(canvas.x * np.float32(canvas.uniform(6, 10)) + np.float32(canvas.uniform(0, 6)))
     layers = (canvas.y + bend) * np.float32(canvas.uniform(2.4, 4) * canvas.frequency)
     if canvas.rng.random() < 0.5:
-        return cosine(layers * TAU / 1.2) ** np.float32(canvas.uniform(0.8, 3))
+        return raised_cosine(layers * TAU / 1.2) ** np.float32(canvas.uniform(0.8, 3))
     inside = layers - np.floor(layers)
-    return stretched((1 - inside) ** np.float32(1.6))
+    return normalize((1 - inside) ** np.float32(1.6))

@@ -1,4 +1,4 @@
-"""The four networks of the model, built new from the frozen shape or loaded from an exported folder."""
+"""Networks of the shipped model: built untrained, or loaded from an exported folder."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +15,7 @@ from pipeline.shipped.configuration import SHAPE
 
 @dataclass
 class Networks:
-    """Autoencoder, denoiser, text encoder and tokenizer, in float32 on the CPU while they train."""
+    """Autoencoder, denoiser, text encoder and tokenizer, in float32 on the CPU."""
 
     autoencoder: Any
     unet: Any
@@ -23,7 +23,7 @@ class Networks:
     tokenizer: Any
 
     def tokens(self, prompts: list[str]) -> Tensor:
-        """Prompts as token ids, padded or cut to the model's length: int64 ``[B, tokens]``."""
+        """Return token ids of the prompts, int64 ``[B, tokens]``, padded or truncated to the model's length."""
         batch = self.tokenizer(
             prompts, padding="max_length", truncation=True, max_length=SHAPE.tokens, return_tensors="pt"
         )
@@ -31,25 +31,25 @@ class Networks:
         return ids
 
     def conditioning(self, ids: Tensor) -> Tensor:
-        """Token ids to what the denoiser attends to: float32 ``[B, tokens, text_width]``."""
+        """Return the hidden states of the text encoder for token ids, float32 ``[B, tokens, text_width]``."""
         hidden: Tensor = self.text_encoder(input_ids=ids).last_hidden_state
         return hidden
 
     def velocity(self, latents: Tensor, sigma: Tensor, conditioning: Tensor) -> Tensor:
-        """The denoiser's v = noise − data at ``latents`` ``[B, 4, h, w]`` and noise levels ``sigma`` ``[B]``, 0..1."""
+        """Return the predicted noise − data for latents ``[B, 4, h, w]`` at noise levels ``sigma`` ``[B]``, 0..1."""
         out: Tensor = self.unet(
             latents, sigma * SHAPE.train_timesteps, encoder_hidden_states=conditioning, return_dict=False
         )[0]
         return out
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to pictures in [-1, 1], ``[B, 3, 8h, 8w]``."""
+        """Return the decoded images of latents, ``[B, 3, 8h, 8w]`` in [-1, 1]."""
         picture: Tensor = self.autoencoder.decode(latents).sample
         return picture.clamp(-1, 1)
 
 
 def new_networks(tokenizer: Any, seed: int) -> Networks:
-    """Untrained networks of the frozen shape; the same seed gives the same weights."""
+    """Return untrained networks. Equal seeds give equal weights."""
     torch.manual_seed(seed)
     text = SHAPE.text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     return Networks(
@@ -61,16 +61,16 @@ def new_networks(tokenizer: Any, seed: int) -> Networks:
 
 
 def load_networks(folder: Path) -> Networks:
-    """The exported model, in float32 and evaluation mode.
+    """Return an exported model, in float32 and eval mode.
 
     Raises:
         OSError: the folder holds no such model.
     """
-    full = {"torch_dtype": torch.float32}
+    options = {"torch_dtype": torch.float32}
     return Networks(
-        autoencoder=AutoencoderTiny.from_pretrained(folder / "vae", **full).eval(),
-        unet=UNet2DConditionModel.from_pretrained(folder / "unet", **full).eval(),
-        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", **full).eval(),
+        autoencoder=AutoencoderTiny.from_pretrained(folder / "vae", **options).eval(),
+        unet=UNet2DConditionModel.from_pretrained(folder / "unet", **options).eval(),
+        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", **options).eval(),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
     )
 
@@ -85,9 +85,18 @@ def sample(
     start: Tensor | None = None,
     strength: float = 1.0,
 ) -> Tensor:
-    """Euler steps from noise, or from the latents ``start`` at ``strength``, to latents ``[B, 4, h, w]``.
+    """Return latents ``[B, 4, h, w]`` drawn with Euler steps from noise, or from ``start`` at ``strength``.
 
-    The rows are σ = strength, then every point of the plain grid k/steps below it; noise depends on the seed alone.
+    The noise levels are σ = strength and every point k/steps of the grid below it.
+
+    Args:
+        networks: The model.
+        prompts: One prompt for each image.
+        seeds: One seed for each image.
+        steps: Network calls from pure noise.
+        guidance: Guidance scale, 1 for none.
+        start: Clean latents ``[B, 4, h, w]`` of sources. None starts from noise.
+        strength: 0 to 1, ignored without `start`.
     """
     size = (SHAPE.latent_channels, SHAPE.latent_size, SHAPE.latent_size)
     noise = torch.stack([torch.randn(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds])

@@ -1,4 +1,4 @@
-"""Named palettes: what a colour word of a prompt means in pixels, as look-up tables from dark to light."""
+"""Named palettes: look-up tables from dark to light for the colour words of a prompt."""
 
 from functools import lru_cache
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Table = NDArray[np.float32]
-"""Colours for the field values 0 to 1: float32 ``[256, 3]``, RGB in 0..255."""
+"""Colours of the field values 0 to 1, float32 ``[256, 3]``, RGB in 0..255."""
 
 MOODS: dict[str, tuple[str, tuple[str, ...]]] = {
     # name: (stops from dark to light, words for it)
@@ -25,8 +25,8 @@ MOODS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rainbow": ("e01030 ff9a00 f8f020 20c840 1878ff 9a20e0 e01030", ("rainbow", "psychedelic", "multicoloured")),
 }
 
-TRAVELLING = frozenset({"rainbow"})
-"""Moods whose colours go round with the place in the picture; only the light follows the motif."""
+POSITIONAL = frozenset({"rainbow"})
+"""Moods whose hue depends on the position in the image. Only their brightness depends on the motif."""
 
 COLOURS: dict[str, str] = {
     "red": "ee1c24",
@@ -40,7 +40,7 @@ COLOURS: dict[str, str] = {
     "pink": "ff6fb4",
     "white": "ffffff",
 }
-"""Plain colours; any two of them make a palette named "red and blue"."""
+"""Plain colours. Two of them also make a palette, for example "red and blue"."""
 
 
 def _rgb(code: str) -> NDArray[np.float32]:
@@ -55,10 +55,10 @@ def _ramp(stops: list[NDArray[np.float32]]) -> Table:
 
 @lru_cache(maxsize=256)
 def palette_table(name: str) -> Table:
-    """The table of a mood ("fire"), a colour ("red") or two colours ("red and blue"), read-only.
+    """Return the read-only table of a mood ("fire"), a colour ("red") or two colours ("red and blue").
 
     Raises:
-        KeyError: the name is none of them.
+        KeyError: there is no such palette.
     """
     if name in MOODS:
         table = _ramp([_rgb(code) for code in MOODS[name][0].split()])
@@ -73,14 +73,14 @@ def palette_table(name: str) -> Table:
 
 
 def palette_words(name: str) -> tuple[str, ...]:
-    """Every way a caption may name the palette."""
+    """Return every name of the palette that captions use."""
     if name in MOODS:
         return MOODS[name][1]
     return (name,)
 
 
 def random_palette(rng: np.random.Generator) -> str:
-    """A palette's name: half moods, a quarter plain colours, a quarter two colours."""
+    """Return a random palette: 55 % moods, 25 % plain colours, 20 % two colours."""
     kind = rng.random()
     if kind < 0.55:
         return str(rng.choice(list(MOODS)))

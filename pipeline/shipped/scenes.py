@@ -1,4 +1,4 @@
-"""A scene, everything a caption may speak of, and its picture: the same scene always draws the same pixels."""
+"""Scenes, which are everything that a caption can describe, and their images. Drawing is deterministic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.shipped import motifs_geometric as geometric
 from pipeline.shipped import motifs_organic as organic
-from pipeline.shipped.canvas import Canvas, Field, blurred, place, stretched
-from pipeline.shipped.palettes import TRAVELLING, palette_table, random_palette
+from pipeline.shipped.canvas import Canvas, Field, blur, normalize, place_canvas
+from pipeline.shipped.palettes import POSITIONAL, palette_table, random_palette
 
 Picture = NDArray[np.uint8]
 """RGB pixels, uint8 ``[size, size, 3]``."""
@@ -39,15 +39,15 @@ MOTIFS: dict[str, Callable[[Canvas], Field]] = {
     "aurora": organic.aurora,
     "marble": organic.marble,
 }
-# A sea, a skyline or a flame lying on its side is no longer one.
+# Motifs that must not be rotated much.
 _UPRIGHT = frozenset({"horizon", "waves", "flames", "aurora", "lightning"})
-_GROUNDS = ("plasma", "clouds", "cells", "marble", "stars", "waves", "checker", "hexagons")
+_BACKGROUNDS = ("plasma", "clouds", "cells", "marble", "stars", "waves", "checker", "hexagons")
 _PAIRS = (("dense", "sparse"), ("soft", "sharp"), ("dark", "bright"))
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn. ``second`` is the motif behind; ``seed`` settles everything no word speaks of."""
+    """Description of one image. ``second`` is the motif behind. ``seed`` decides everything that words do not."""
 
     motif: str
     palette: str
@@ -57,11 +57,11 @@ class Scene:
 
 
 def random_scene(rng: np.random.Generator) -> Scene:
-    """A scene at random; opposite adjectives never meet."""
+    """Return a random scene. Opposite adjectives do not occur together."""
     motif = str(rng.choice(list(MOTIFS)))
     adjectives = [str(rng.choice(pair)) for pair in _PAIRS if rng.random() < 0.28]
     adjectives += [word for word in ("glowing", "twisted") if rng.random() < 0.12]
-    second = str(rng.choice(_GROUNDS)) if rng.random() < 0.12 else None
+    second = str(rng.choice(_BACKGROUNDS)) if rng.random() < 0.12 else None
     return Scene(
         motif=motif,
         palette=random_palette(rng),
@@ -72,7 +72,7 @@ def random_scene(rng: np.random.Generator) -> Scene:
 
 
 def draw_field(scene: Scene, size: int) -> Field:
-    """The scene without its colours, 0..1."""
+    """Return the scene without colours, 0..1."""
     rng = np.random.default_rng(scene.seed)
     busy = float(rng.uniform(0.85, 1.2))
     if "dense" in scene.adjectives:
@@ -80,15 +80,15 @@ def draw_field(scene: Scene, size: int) -> Field:
     elif "sparse" in scene.adjectives:
         busy *= 0.58
     warp = 0.55 if "twisted" in scene.adjectives else 0.0
-    canvas = place(rng, size, busy, warp, scene.motif in _UPRIGHT)
-    field = stretched(MOTIFS[scene.motif](canvas).astype(np.float32))
+    canvas = place_canvas(rng, size, busy, warp, scene.motif in _UPRIGHT)
+    field = normalize(MOTIFS[scene.motif](canvas).astype(np.float32))
     if scene.second is not None:
-        behind = stretched(MOTIFS[scene.second](place(rng, size, 0.9, 0.0, True)).astype(np.float32))
+        behind = normalize(MOTIFS[scene.second](place_canvas(rng, size, 0.9, 0.0, True)).astype(np.float32))
         field = 1 - (1 - field) * (1 - np.float32(0.5) * behind)
     if "soft" in scene.adjectives:
-        field = stretched(blurred(field, size / 42))
+        field = normalize(blur(field, size / 42))
     if "sharp" in scene.adjectives:
-        field = stretched(np.tanh((field - np.float32(0.45)) * 5))
+        field = normalize(np.tanh((field - np.float32(0.45)) * 5))
     if "dark" in scene.adjectives:
         field = field**2.2
     if "bright" in scene.adjectives:
@@ -96,23 +96,21 @@ def draw_field(scene: Scene, size: int) -> Field:
     return np.clip(field, 0, 1).astype(np.float32)
 
 
-def draw(scene: Scene, size: int = 256) -> Picture:
-    """The scene's picture, a few milliseconds at 256 pixels."""
+def draw_scene(scene: Scene, size: int = 256) -> Picture:
+    """Return the image of a scene. It takes a few milliseconds at 256 pixels."""
     field = draw_field(scene, size)
     table = palette_table(scene.palette)
-    if scene.palette in TRAVELLING:
-        # Hues that follow the light alone would leave every dark ground the first hue; here they follow the place.
+    if scene.palette in POSITIONAL:
+        # With hues by brightness alone, every dark background would have the first hue.
         rng = np.random.default_rng(scene.seed + 1)
         ramp = np.linspace(0, 1, size, dtype=np.float32)
         slope = rng.uniform(-1, 1, size=2).astype(np.float32)
-        place_hue = rng.random() + slope[0] * ramp[None, :] + slope[1] * ramp[:, None] + np.float32(0.35) * field
-        picture = table[((place_hue % 1) * 255).astype(np.uint8)] * (
-            np.float32(0.06) + np.float32(0.94) * field[..., None]
-        )
+        hue = rng.random() + slope[0] * ramp[None, :] + slope[1] * ramp[:, None] + np.float32(0.35) * field
+        picture = table[((hue % 1) * 255).astype(np.uint8)] * (np.float32(0.06) + np.float32(0.94) * field[..., None])
     else:
         picture = table[(field * 255).astype(np.uint8)]
     if "glowing" in scene.adjectives:
         halo = cv2.GaussianBlur(cv2.resize(picture, (size // 4, size // 4), interpolation=cv2.INTER_AREA), (0, 0), 5)
         picture = picture + np.float32(0.65) * cv2.resize(halo, (size, size))
-    bytes_: Picture = np.clip(picture, 0, 255).astype(np.uint8)
-    return bytes_
+    pixels: Picture = np.clip(picture, 0, 255).astype(np.uint8)
+    return pixels

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer of CLIP's kind, trained on the captions: any text falls to pieces it knows."""
+"""Byte-level BPE tokenizer in CLIP's format, trained on captions. Every text can be encoded."""
 
 import json
 from collections.abc import Iterable
@@ -19,15 +19,15 @@ motion mountain music night noise organic particle pattern person portrait pulse
 shape skull sky snow space speed stage storm sun techno texture tree triangle video water wind world the of in and with
 over on a an made from very
 """
-# Words likely in a prompt that no caption says: known whole, they stay short, though they mean nothing by themselves.
+# Words that are likely in prompts and absent from captions. As single tokens they leave room for the others.
 
 _WORDS = Pattern(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
 
 
 def train_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
-    """Learn merges from the captions and return them as transformers' own tokenizer.
+    """Return a tokenizer of transformers with merges learned from the captions.
 
-    The vocabulary starts from all 256 bytes, inside a word and at its end, so that no text is ever unknown.
+    The vocabulary contains all 256 bytes, inside a word and at its end, so no text is unknown.
     """
     raw = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
     raw.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
@@ -62,5 +62,5 @@ def train_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
 
 
 def load_tokenizer(folder: Path) -> CLIPTokenizer:
-    """A tokenizer saved before, through transformers' own class."""
+    """Return a saved tokenizer."""
     return CLIPTokenizer.from_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Second stage: the rectified flow and its text encoder together, on cached latents."""
+"""Second stage: the rectified flow and its text encoder, trained together on cached latents."""
 
 from collections.abc import Callable
 
@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.shipped.captions import describe
+from pipeline.shipped.captions import caption_for
 from pipeline.shipped.configuration import TrainingPlan
 from pipeline.shipped.networks import Networks
 from pipeline.shipped.scenes import Scene
 from pipeline.shipped.training_run import TrainingRun
 
 
-class Batches:
-    """Draws latents with a fresh caption each time, a share of them with none."""
+class BatchSampler:
+    """Random batches of latents, each with a new random caption or the empty one."""
 
     def __init__(self, networks: Networks, scenes: list[Scene], latents: Tensor, plan: TrainingPlan, seed: int) -> None:
         self._networks = networks
@@ -25,35 +25,34 @@ class Batches:
         self._rng = np.random.default_rng(seed)
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """``count`` latents float32 ``[B, 4, 32, 32]`` and their captions' token ids ``[B, tokens]``."""
+        """Return ``count`` latents, float32 ``[B, 4, 32, 32]``, and the token ids of captions, ``[B, tokens]``."""
         chosen = self._rng.integers(len(self._scenes), size=count)
-        spoken = [
-            "" if self._rng.random() < self._dropped else describe(self._scenes[index], self._rng) for index in chosen
-        ]
-        return self._latents[torch.from_numpy(chosen)].float(), self._networks.tokens(spoken)
+        scenes = (self._scenes[index] for index in chosen)
+        texts = ["" if self._rng.random() < self._dropped else caption_for(scene, self._rng) for scene in scenes]
+        return self._latents[torch.from_numpy(chosen)].float(), self._networks.tokens(texts)
 
 
 def training_sigmas(count: int) -> Tensor:
-    """Noise levels in (0, 1), float32 ``[count]``: mostly the logit-normal middle, a fifth spread evenly.
+    """Return noise levels in (0, 1), float32 ``[count]``: four fifths logit-normal, a fifth uniform.
 
-    Moved a little towards noise, because that is where the words decide what the picture becomes.
-    A logit-normal alone hardly ever sees pure noise, where every picture without a source begins.
+    The logit-normal distribution is shifted towards noise, where the prompt has the most effect. It hardly ever gives
+    pure noise, where every image without a source starts, hence the uniform part.
     """
     middle = torch.sigmoid(0.4 + torch.randn(count))
     return torch.where(torch.rand(count) < 0.2, torch.rand(count), middle)
 
 
-def half_crops(latents: Tensor) -> Tensor:
-    """One random crop of half the side: ``[B, 4, 16, 16]``. A quarter of the work, so four times the captions."""
+def random_half_crop(latents: Tensor) -> Tensor:
+    """Return one random crop of half the side, ``[B, 4, 16, 16]``, at a quarter of the cost."""
     half = latents.shape[-1] // 2
     top, left = (int(value) for value in torch.randint(0, half + 1, (2,)))
     return latents[..., top : top + half, left : left + half]
 
 
-def noised(latents: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-    """The straight line between data and noise at ``sigma`` ``[B]``."""
-    share = sigma[:, None, None, None]
-    return (1 - share) * latents + share * noise
+def interpolate(latents: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+    """Return ``(1 − σ)·latents + σ·noise`` for ``sigma`` ``[B]``."""
+    sigma = sigma[:, None, None, None]
+    return (1 - sigma) * latents + sigma * noise
 
 
 def train_flow(
@@ -61,25 +60,25 @@ def train_flow(
     scenes: list[Scene],
     latents: Tensor,
     plan: TrainingPlan,
-    course: TrainingRun,
+    run: TrainingRun,
     snapshot: Callable[[], None] | None = None,
 ) -> None:
-    """Train denoiser and text encoder in place until the time is up; ends with the averaged weights in them."""
-    torch.manual_seed(plan.seed + 1 + course.step)
-    batches = Batches(networks, scenes, latents, plan, plan.seed + 2 + course.step)
+    """Train denoiser and text encoder in place until the run ends, and leave the averaged weights in them."""
+    torch.manual_seed(plan.seed + 1 + run.step)
+    batches = BatchSampler(networks, scenes, latents, plan, plan.seed + 2 + run.step)
     networks.unet.train()
     networks.text_encoder.train()
 
     def step() -> Tensor:
-        crops = course.progress < plan.crop_share
+        crops = run.progress < plan.crop_share
         data, ids = batches.draw(4 * plan.flow_batch if crops else plan.flow_batch)
         if crops:
-            data = half_crops(data)
+            data = random_half_crop(data)
         noise, sigma = torch.randn_like(data), training_sigmas(len(data))
-        v = networks.velocity(noised(data, noise, sigma), sigma, networks.conditioning(ids))
+        v = networks.velocity(interpolate(data, noise, sigma), sigma, networks.conditioning(ids))
         return functional.mse_loss(v, noise - data)
 
-    course.run(step, plan.ema_decay, snapshot)
-    course.swap_average()
+    run.train(step, plan.ema_decay, snapshot)
+    run.swap_average()
     networks.unet.eval()
     networks.text_encoder.eval()

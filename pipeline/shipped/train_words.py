@@ -1,7 +1,7 @@
-"""Before the flow: the text encoder learns which words name which motif, colour and adjective.
+"""Stage before the flow: the text encoder learns which words name which motif, colour and adjective.
 
-A few hundred cheap steps on captions alone bring synonyms together. The flow then starts from words that already mean
-something and goes on training them, instead of finding both the words and the pictures from one noisy loss.
+A few hundred cheap steps on captions bring synonyms together. The flow then starts with a meaningful text encoder and
+trains it further, which is easier than learning words and images from one noisy loss.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.shipped.captions import ADJECTIVE_WORDS, MOTIF_WORDS, describe
+from pipeline.shipped.captions import ADJECTIVE_WORDS, MOTIF_WORDS, caption_for
 from pipeline.shipped.configuration import SHAPE, TrainingPlan
 from pipeline.shipped.networks import Networks
 from pipeline.shipped.palettes import COLOURS, MOODS
@@ -22,7 +22,7 @@ _BATCH = 64
 
 
 def scene_labels(scene: Scene) -> Tensor:
-    """What the scene holds, one column a name: float32 ``[names]`` of 0 and 1."""
+    """Return the labels of a scene, float32 ``[names]`` of 0 and 1, one for each motif, colour and adjective."""
     row = torch.zeros(len(_NAMES))
     palette = (scene.palette,) if scene.palette in _COLUMN else tuple(scene.palette.split(" and "))
     motifs = (scene.motif,) if scene.second is None else (scene.motif, scene.second)
@@ -31,25 +31,23 @@ def scene_labels(scene: Scene) -> Tensor:
     return row
 
 
-def reading_head() -> nn.Linear:
-    """Reads the names off the mean of all token states; thrown away after the stage."""
+def label_head() -> nn.Linear:
+    """Return a linear layer that predicts the labels from the mean token state. Discarded after the stage."""
     return nn.Linear(SHAPE.text_width, len(_NAMES))
 
 
-def train_words(
-    networks: Networks, head: nn.Linear, scenes: list[Scene], plan: TrainingPlan, course: TrainingRun
-) -> None:
-    """Train the text encoder in place until the course is done; ends with the averaged weights in it."""
-    rng = np.random.default_rng(plan.seed + 6 + course.step)
+def train_words(networks: Networks, head: nn.Linear, scenes: list[Scene], plan: TrainingPlan, run: TrainingRun) -> None:
+    """Train the text encoder in place until the run ends, and leave the averaged weights in it."""
+    rng = np.random.default_rng(plan.seed + 6 + run.step)
     networks.text_encoder.train()
 
     def step() -> Tensor:
         chosen = [scenes[index] for index in rng.integers(len(scenes), size=_BATCH)]
-        ids = networks.tokens([describe(scene, rng) for scene in chosen])
-        # Read off every position, because the denoiser attends to every position.
-        read = head(networks.conditioning(ids).mean(dim=1))
-        return functional.binary_cross_entropy_with_logits(read, torch.stack([scene_labels(s) for s in chosen]))
+        ids = networks.tokens([caption_for(scene, rng) for scene in chosen])
+        # The mean over all positions, because the denoiser attends to all of them.
+        logits = head(networks.conditioning(ids).mean(dim=1))
+        return functional.binary_cross_entropy_with_logits(logits, torch.stack([scene_labels(s) for s in chosen]))
 
-    course.run(step, decay=0.98)
-    course.swap_average()
+    run.train(step, decay=0.98)
+    run.swap_average()
     networks.text_encoder.eval()

@@ -1,4 +1,4 @@
-"""One training stage's clock, learning rate and checkpoint, alike for all stages."""
+"""Clock, learning rate, averaging and checkpoint of one training stage."""
 
 import math
 import time
@@ -18,9 +18,10 @@ _WARM_UP_STEPS = 100
 
 
 class TrainingRun:
-    """Counts minutes, so that a stage ends when it was meant to on any machine, or sooner at ``steps`` if given.
+    """One stage: it ends after its minutes, or after ``steps`` steps if that is sooner.
 
-    A checkpoint holds the networks, the optimiser, the average and the minutes used; a stage begun again goes on there.
+    A checkpoint holds the networks, the optimiser, the averaged weights and the time used. A stage with a checkpoint
+    continues from it.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class TrainingRun:
         self.parameters = [p for network in networks.values() for p in network.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.step = 0
-        self.used = 0.0
+        self.seconds_used = 0.0
         self.losses: list[float] = []
         self.average: dict[str, Tensor] = {}
         if path.exists():
@@ -49,18 +50,26 @@ class TrainingRun:
 
     @property
     def progress(self) -> float:
-        """Share of the stage that is done, 0..1: of its time, or of its steps where they run out first."""
-        time_share = self.used / self.seconds if self.seconds > 0 else 1.0
+        """Share of the stage that is done, 0..1, by time or by steps, whichever is further."""
+        time_share = self.seconds_used / self.seconds if self.seconds > 0 else 1.0
         step_share = self.step / self.steps if self.steps else 0.0
         return min(1.0, max(time_share, step_share))
 
-    def run(self, loss_of_step: Callable[[], Tensor], decay: float, snapshot: Callable[[], None] | None = None) -> None:
-        """Take steps until the time is up; ``decay`` is the running average's, ``snapshot`` is called now and then."""
-        last, saved, shown = time.monotonic(), self.used, self.used
+    def train(
+        self, loss_of_step: Callable[[], Tensor], decay: float, snapshot: Callable[[], None] | None = None
+    ) -> None:
+        """Take steps until the stage ends.
+
+        Args:
+            loss_of_step: Returns the loss of one step.
+            decay: Decay of the exponential moving average of the weights.
+            snapshot: Called every few minutes.
+        """
+        last, saved, snapped = time.monotonic(), self.seconds_used, self.seconds_used
         while self.progress < 1.0:
-            now_rate = self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+            rate = self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
             for group in self.optimiser.param_groups:
-                group["lr"] = now_rate * min(1.0, (self.step + 1) / _WARM_UP_STEPS)
+                group["lr"] = rate * min(1.0, (self.step + 1) / _WARM_UP_STEPS)
             loss = loss_of_step()
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -70,21 +79,21 @@ class TrainingRun:
             self._average(min(decay, (1 + self.step) / (10 + self.step)))
             self.losses.append(float(loss.detach()))
             now = time.monotonic()
-            self.used, last = self.used + now - last, now
+            self.seconds_used, last = self.seconds_used + now - last, now
             if self.step % 10 == 0:
                 recent = self.losses[-100:]
                 self.report(self.progress, f"step {self.step}, loss {sum(recent) / len(recent):.4f}")
-            if self.used - saved > _CHECKPOINT_SECONDS:
-                saved = self.used
+            if self.seconds_used - saved > _CHECKPOINT_SECONDS:
+                saved = self.seconds_used
                 self.save()
-            if snapshot is not None and self.used - shown > _SNAPSHOT_SECONDS:
-                shown = self.used
+            if snapshot is not None and self.seconds_used - snapped > _SNAPSHOT_SECONDS:
+                snapped = self.seconds_used
                 snapshot()
                 last = time.monotonic()
         self.save()
 
-    def named(self) -> list[tuple[str, nn.Parameter]]:
-        """Every trained parameter with a name that says whose it is."""
+    def named_parameters(self) -> list[tuple[str, nn.Parameter]]:
+        """Return every trained parameter with its name, prefixed by its network's."""
         return [
             (f"{name}.{key}", parameter)
             for name, network in self.networks.items()
@@ -93,29 +102,29 @@ class TrainingRun:
 
     @torch.no_grad()
     def _average(self, decay: float) -> None:
-        named = self.named()
+        named = self.named_parameters()
         if not self.average:
             self.average = {name: parameter.detach().clone() for name, parameter in named}
-        # All tensors in one call: three hundred small ones a step cost more than the arithmetic in them.
+        # One call for all tensors, because hundreds of small calls cost more than the arithmetic.
         update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         update([self.average[name] for name, _ in named], [p.detach() for _, p in named], 0)
 
     @torch.no_grad()
     def swap_average(self) -> None:
-        """Exchange the weights for their running average; a second call exchanges them back."""
-        for name, parameter in self.named():
-            held = self.average[name].clone()
+        """Swap the weights with their moving average. A second call swaps them back."""
+        for name, parameter in self.named_parameters():
+            average = self.average[name].clone()
             self.average[name].copy_(parameter)
-            parameter.copy_(held)
+            parameter.copy_(average)
 
     def save(self) -> None:
-        """Write the checkpoint aside, then rename it: a power cut leaves the old one."""
+        """Write the checkpoint to a temporary file and rename it, so that a crash leaves the old one."""
         state: dict[str, Any] = {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimiser": self.optimiser.state_dict(),
             "average": self.average,
             "step": self.step,
-            "used": self.used,
+            "used": self.seconds_used,
             "losses": self.losses,
         }
         aside = self.path.with_suffix(".part")
@@ -128,4 +137,4 @@ class TrainingRun:
             network.load_state_dict(state["networks"][name])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step, self.losses = state["average"], state["step"], state["losses"]
-        self.used = state["used"]
+        self.seconds_used = state["used"]

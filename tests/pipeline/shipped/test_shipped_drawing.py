@@ -1,21 +1,21 @@
-"""The drawn pictures: the same from the same seed, different from others, and truly what their captions say."""
+"""Drawn images are deterministic, distinct, and match their captions."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 
-from pipeline.shipped.captions import ADJECTIVE_WORDS, MOTIF_WORDS, describe, spoken_words
+from pipeline.shipped.camera_images import draw_camera_image
+from pipeline.shipped.captions import ADJECTIVE_WORDS, MOTIF_WORDS, caption_for, caption_phrases
 from pipeline.shipped.dataset import captions, random_scenes
 from pipeline.shipped.palettes import COLOURS, MOODS, palette_table, palette_words
-from pipeline.shipped.probes import draw_probe
-from pipeline.shipped.scenes import MOTIFS, Scene, draw, draw_field
+from pipeline.shipped.scenes import MOTIFS, Scene, draw_field, draw_scene
 
 
 @pytest.mark.parametrize("motif", MOTIFS)
-def test_every_motif_draws_the_same_picture_from_the_same_seed_and_another_from_another(motif: str) -> None:
-    first, again = draw(Scene(motif, "fire", seed=3)), draw(Scene(motif, "fire", seed=3))
-    other = draw(Scene(motif, "fire", seed=4))
+def test_motif_depends_on_its_seed(motif: str) -> None:
+    first, again = draw_scene(Scene(motif, "fire", seed=3)), draw_scene(Scene(motif, "fire", seed=3))
+    other = draw_scene(Scene(motif, "fire", seed=4))
     assert first.shape == (256, 256, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)
@@ -23,7 +23,7 @@ def test_every_motif_draws_the_same_picture_from_the_same_seed_and_another_from_
 
 
 @pytest.mark.parametrize("motif", MOTIFS)
-def test_a_motif_fills_its_range_and_is_neither_flat_nor_grain(motif: str) -> None:
+def test_motif_range_and_contrast(motif: str) -> None:
     field = draw_field(Scene(motif, "mono", seed=11), 256)
     assert field.min() < 0.05
     assert field.max() > 0.95
@@ -31,7 +31,7 @@ def test_a_motif_fills_its_range_and_is_neither_flat_nor_grain(motif: str) -> No
     assert np.abs(np.diff(field, axis=1)).mean() < 0.12
 
 
-def test_motifs_are_not_mistaken_for_one_another() -> None:
+def test_motifs_differ() -> None:
     fields = {motif: draw_field(Scene(motif, "mono", seed=5), 64) for motif in MOTIFS}
     for one, two in product(MOTIFS, MOTIFS):
         if one < two:
@@ -39,11 +39,11 @@ def test_motifs_are_not_mistaken_for_one_another() -> None:
 
 
 def mean_colour(palette: str, *adjectives: str) -> np.ndarray:
-    pictures = [draw(Scene("plasma", palette, adjectives, seed=seed), 64) for seed in range(6)]
+    pictures = [draw_scene(Scene("plasma", palette, adjectives, seed=seed), 64) for seed in range(6)]
     return np.mean(pictures, axis=(0, 1, 2))
 
 
-def test_palettes_colour_the_picture_as_they_are_named() -> None:
+def test_palettes_have_their_colour() -> None:
     red, green, blue = 0, 1, 2
     assert mean_colour("fire")[red] > 1.5 * mean_colour("fire")[blue]
     assert mean_colour("ice")[blue] > mean_colour("ice")[red]
@@ -52,18 +52,18 @@ def test_palettes_colour_the_picture_as_they_are_named() -> None:
     assert np.ptp(mean_colour("mono")) < 1
 
 
-def test_two_colours_make_a_palette_that_holds_both() -> None:
+def test_palette_of_two_colours() -> None:
     table = palette_table("red and blue")
     assert (table.argmax(axis=1) == 0).sum() > 60
     assert (table.argmax(axis=1) == 2).sum() > 60
 
 
-def test_an_unknown_palette_is_refused() -> None:
+def test_unknown_palette_is_refused() -> None:
     with pytest.raises(KeyError):
         palette_table("beige")
 
 
-def test_adjectives_change_the_picture_the_way_they_say() -> None:
+def test_adjectives_change_the_image() -> None:
     def busy(*adjectives: str) -> float:
         fields = [draw_field(Scene("rings", "mono", adjectives, seed=seed), 128) for seed in range(4)]
         return float(np.mean([np.abs(np.diff(field, axis=1)).mean() for field in fields]))
@@ -75,13 +75,13 @@ def test_adjectives_change_the_picture_the_way_they_say() -> None:
     assert mean_colour("blood", "glowing").mean() > mean_colour("blood").mean()
 
 
-def test_captions_name_what_is_drawn_and_nothing_else() -> None:
+def test_captions_match_their_scenes() -> None:
     rng = np.random.default_rng(0)
     scenes = random_scenes(600, seed=1)
     full = 0
     for scene in scenes:
-        caption = describe(scene, rng)
-        said = f" {caption.replace(',', ' ')} "
+        caption = caption_for(scene, rng)
+        padded = f" {caption.replace(',', ' ')} "
         motif = any(word in caption for word in MOTIF_WORDS[scene.motif])
         look = any(word in caption for word in palette_words(scene.palette))
         assert motif or look, (scene, caption)
@@ -90,24 +90,24 @@ def test_captions_name_what_is_drawn_and_nothing_else() -> None:
         assert not caption.startswith((",", " "))
         for adjective, opposite in (("dark", "bright"), ("soft", "sharp"), ("dense", "sparse")):
             if adjective in scene.adjectives:
-                assert f" {ADJECTIVE_WORDS[opposite][0]} " not in said, (scene, caption)
+                assert f" {ADJECTIVE_WORDS[opposite][0]} " not in padded, (scene, caption)
     assert full > 300
 
 
-def test_captions_and_scenes_repeat_with_their_seed() -> None:
+def test_scenes_and_captions_repeat() -> None:
     scenes = random_scenes(50, seed=9)
     assert scenes == random_scenes(80, seed=9)[:50]
     assert captions(scenes, 2) == captions(scenes, 2) != captions(scenes, 3)
 
 
-def test_every_motif_and_palette_has_words() -> None:
+def test_every_motif_has_words() -> None:
     assert set(MOTIF_WORDS) == set(MOTIFS)
     assert all(palette_words(name) for name in (*MOODS, *COLOURS))
-    assert len(set(spoken_words())) > 150
+    assert len(set(caption_phrases())) > 150
 
 
-def test_probes_are_varied_pictures() -> None:
+def test_camera_images_vary() -> None:
     rng = np.random.default_rng(0)
-    probes = [draw_probe(rng, 96) for _ in range(12)]
-    assert all(probe.shape == (96, 96, 3) and probe.dtype == np.uint8 for probe in probes)
-    assert np.std([probe.mean() for probe in probes]) > 10
+    camera_images = [draw_camera_image(rng, 96) for _ in range(12)]
+    assert all(probe.shape == (96, 96, 3) and probe.dtype == np.uint8 for probe in camera_images)
+    assert np.std([probe.mean() for probe in camera_images]) > 10

@@ -1,4 +1,4 @@
-"""The exported folder: it loads through diffusers' own classes, it is small, and a prompt truly changes the picture."""
+"""The shipped model loads with diffusers, is small, and its prompts change the image."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from transformers import CLIPTextModel
 
 from pipeline.shipped.configuration import MODEL_FOLDER, SHAPE
-from pipeline.shipped.dataset import as_tensor
+from pipeline.shipped.dataset import to_tensor
 from pipeline.shipped.networks import Networks, load_networks, sample
-from pipeline.shipped.scenes import Scene, draw
-from pipeline.shipped.train_autoencoder import signal_to_noise
+from pipeline.shipped.scenes import Scene, draw_scene
+from pipeline.shipped.train_autoencoder import mean_psnr
 
 RED, GREEN, BLUE = 0, 1, 2
 
@@ -25,11 +25,11 @@ def networks() -> Networks:
     return load_networks(MODEL_FOLDER)
 
 
-def test_the_folder_is_at_most_twenty_megabytes() -> None:
+def test_folder_size_below_20_mb() -> None:
     assert sum(path.stat().st_size for path in MODEL_FOLDER.rglob("*") if path.is_file()) <= 20e6
 
 
-def test_every_weight_is_half_precision_and_finite() -> None:
+def test_weights_are_finite_fp16() -> None:
     files = list(MODEL_FOLDER.rglob("*.safetensors"))
     assert len(files) == 3
     for path in files:
@@ -38,7 +38,7 @@ def test_every_weight_is_half_precision_and_finite() -> None:
             assert torch.isfinite(weight).all(), (path.parent.name, name)
 
 
-def test_it_loads_through_the_libraries_own_classes() -> None:
+def test_loads_with_diffusers() -> None:
     index = json.loads((MODEL_FOLDER / "model_index.json").read_text())
     assert index["unet"] == ["diffusers", "UNet2DConditionModel"]
     unet = UNet2DConditionModel.from_pretrained(MODEL_FOLDER / "unet")
@@ -51,7 +51,7 @@ def test_it_loads_through_the_libraries_own_classes() -> None:
     assert scheduler.timesteps.tolist() == [1000, 750, 500, 250]
 
 
-def test_nothing_in_the_folder_tells_where_it_was_made() -> None:
+def test_folder_has_no_local_paths() -> None:
     home = str(Path(__file__).resolve().parents[3])
     for path in MODEL_FOLDER.rglob("*"):
         if path.suffix in {".json", ".txt", ".md"}:
@@ -60,27 +60,29 @@ def test_nothing_in_the_folder_tells_where_it_was_made() -> None:
             assert "_name_or_path" not in text, path
 
 
-def test_the_autoencoder_keeps_motifs_recognisable(networks: Networks) -> None:
-    pictures = np.stack([draw(Scene(motif, "fire", seed=900)) for motif in ("rings", "clouds", "cells", "flames")])
-    assert signal_to_noise(networks.autoencoder, pictures) > 24
+def test_autoencoder_psnr(networks: Networks) -> None:
+    pictures = np.stack(
+        [draw_scene(Scene(motif, "fire", seed=900)) for motif in ("rings", "clouds", "cells", "flames")]
+    )
+    assert mean_psnr(networks.autoencoder, pictures) > 24
 
 
 @torch.no_grad()
-def test_latents_need_no_scaling(networks: Networks) -> None:
-    pictures = np.stack([draw(Scene("plasma", palette, seed=1)) for palette in ("fire", "ice", "acid", "violet")])
-    latents = networks.autoencoder.encode(as_tensor(pictures)).latents
+def test_latents_are_standardised(networks: Networks) -> None:
+    pictures = np.stack([draw_scene(Scene("plasma", palette, seed=1)) for palette in ("fire", "ice", "acid", "violet")])
+    latents = networks.autoencoder.encode(to_tensor(pictures)).latents
     assert latents.mean(dim=(0, 2, 3)).abs().max() < 0.8
     assert 0.4 < float(latents.std()) < 1.8
 
 
 def mean_colours(networks: Networks, prompts: list[str], **options: float) -> torch.Tensor:
-    """Mean red, green, blue of each prompt's picture from one seed, in 0..1: ``[len(prompts), 3]``."""
+    """Return the mean RGB of each prompt's image, in 0..1: ``[len(prompts), 3]``."""
     with torch.no_grad():
         pictures = networks.decode(sample(networks, prompts, [5] * len(prompts), **options))  # type: ignore[arg-type]
     return (pictures.mean(dim=(2, 3)) + 1) / 2
 
 
-def test_palettes_move_the_mean_colour_in_their_direction(networks: Networks) -> None:
+def test_palettes_change_the_colour(networks: Networks) -> None:
     fire, ice, acid, white, blue = mean_colours(
         networks, ["fire plasma", "ice plasma", "acid green plasma", "black and white plasma", "blue plasma"]
     )
@@ -90,7 +92,7 @@ def test_palettes_move_the_mean_colour_in_their_direction(networks: Networks) ->
     assert white.max() - white.min() < 0.08
 
 
-def test_a_word_moves_the_output_far_more_than_half_precision_does(networks: Networks) -> None:
+def test_prompt_effect_exceeds_fp16_error(networks: Networks) -> None:
     prompts, seeds = ["fire rings", "fire tunnel"], [8, 8]
     exact = sample(networks, prompts, seeds)
     torch.manual_seed(0)
@@ -105,31 +107,31 @@ def test_a_word_moves_the_output_far_more_than_half_precision_does(networks: Net
     assert (exact[0] - exact[1]).abs().mean() > 20 * noise
 
 
-def test_guidance_still_has_an_unconditional_side(networks: Networks) -> None:
+def test_guidance_changes_the_image(networks: Networks) -> None:
     plain, guided = (sample(networks, ["violet spiral"], [2], guidance=guidance) for guidance in (1.0, 2.0))
     assert torch.isfinite(guided).all()
     assert (plain - guided).abs().mean() > 0.01
 
 
 def redrawn_disc(networks: Networks, strength: float, guidance: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """A grey disc left of the middle, redrawn as fire and as ice with the same noise: two ``[3, 256, 256]``."""
+    """Return a grey disc left of the centre, redrawn as fire and as ice with equal noise: two ``[3, 256, 256]``."""
     picture = np.full((256, 256, 3), 20, np.uint8)
     cv2.circle(picture, (80, 128), 50, (200, 200, 200), -1)
     with torch.no_grad():
-        start = networks.autoencoder.encode(as_tensor(picture[None])).latents.repeat(2, 1, 1, 1)
+        start = networks.autoencoder.encode(to_tensor(picture[None])).latents.repeat(2, 1, 1, 1)
         fire, ice = networks.decode(
             sample(networks, ["fire", "ice"], [1, 1], guidance=guidance, start=start, strength=strength)
         )
     return fire, ice
 
 
-def test_image_to_image_keeps_the_place_of_things(networks: Networks) -> None:
+def test_img2img_keeps_positions(networks: Networks) -> None:
     for made in redrawn_disc(networks, strength=0.6, guidance=1.0):
         light = made.mean(dim=0)
         assert light[98:158, 50:110].mean() > light[:, 176:].mean() + 0.15
 
 
-def test_image_to_image_takes_the_palette_when_strong_and_guided(networks: Networks) -> None:
-    # Weaker, it keeps the source's colours: the model card says so.
+def test_img2img_takes_the_palette(networks: Networks) -> None:
+    # At a lower strength it keeps the source's colours, as the model card says.
     fire, ice = redrawn_disc(networks, strength=0.85, guidance=2.0)
     assert (fire[RED] - fire[BLUE]).mean() > (ice[RED] - ice[BLUE]).mean() + 0.1

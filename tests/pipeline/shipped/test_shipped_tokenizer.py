@@ -1,11 +1,11 @@
-"""The tokenizer takes any text and knows the captions' words whole."""
+"""The tokenizer encodes any text, and the words of captions as single tokens."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from pipeline.shipped.captions import spoken_words
+from pipeline.shipped.captions import caption_phrases
 from pipeline.shipped.configuration import MODEL_FOLDER, SHAPE
 from pipeline.shipped.tokenizer import load_tokenizer
 
@@ -18,7 +18,7 @@ def ids(text: str) -> list[int]:
 
 
 @given(st.text(max_size=400))
-def test_any_text_makes_one_full_row_of_known_ids(text: str) -> None:
+def test_any_text_is_encoded(text: str) -> None:
     row = ids(text)
     assert len(row) == SHAPE.tokens
     assert all(0 <= token < len(TOKENIZER) for token in row)
@@ -27,25 +27,25 @@ def test_any_text_makes_one_full_row_of_known_ids(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "🔥", "東京の夜", "Ünïcödé", "a" * 5000, "\x00\n\t", "<|endoftext|>"])
-def test_odd_texts_are_taken(text: str) -> None:
+def test_odd_texts_are_encoded(text: str) -> None:
     assert len(ids(text)) == SHAPE.tokens
 
 
-def test_unknown_words_fall_to_pieces_instead_of_vanishing() -> None:
+def test_unknown_words_are_split() -> None:
     assert TOKENIZER.unk_token_id not in ids("xylophone 🔥 東京")[1:4]
     assert ids("xylophone") != ids("zeppelin") != ids("")
 
 
-def test_case_does_not_matter() -> None:
+def test_case_is_ignored() -> None:
     assert ids("NEON Tunnel") == ids("neon tunnel")
 
 
-def test_the_captions_words_are_mostly_whole() -> None:
-    words = {word for phrase in spoken_words() for word in phrase.split()}
+def test_caption_words_are_single_tokens() -> None:
+    words = {word for phrase in caption_phrases() for word in phrase.split()}
     whole = [word for word in words if len(TOKENIZER.tokenize(word)) == 1]
     assert len(whole) > 0.95 * len(words)
 
 
-def test_transformers_finds_the_same_tokenizer_by_itself() -> None:
+def test_auto_tokenizer_is_the_same() -> None:
     auto = AutoTokenizer.from_pretrained(MODEL_FOLDER / "tokenizer")
     assert auto("glowing neon tunnel").input_ids == TOKENIZER("glowing neon tunnel").input_ids

@@ -1,17 +1,17 @@
-"""Pictures that are no motif: shapes, ramps, strokes, letters and textures, drawn to stand for what a camera sees."""
+"""Synthetic camera images for the autoencoder: shapes, gradients, strokes, letters and textures."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.shipped.canvas import layered_noise
-from pipeline.shipped.scenes import Picture, draw, random_scene
+from pipeline.shipped.scenes import Picture, draw_scene, random_scene
 
 _LETTERS = tuple("ABCDEFGHKMNPRSTXYZabdeghkmqrs0123456789&?!#")
 
 
 def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
-    # Greys and muddy colours are what cameras see most; saturated ones are what stages are lit with.
+    # Cameras see mostly greys and dull colours, and saturated stage lights.
     if rng.random() < 0.3:
         grey = int(rng.integers(256))
         return grey, grey, grey
@@ -19,7 +19,7 @@ def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _ground(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
+def _background(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     kind = rng.random()
     if kind < 0.3:
         corners = np.array([[_colour(rng), _colour(rng)], [_colour(rng), _colour(rng)]], dtype=np.float32)
@@ -31,7 +31,7 @@ def _ground(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     if kind < 0.8:
         planes = [layered_noise(rng, size, int(rng.integers(2, 6)), octaves=3) for _ in range(3)]
         return np.stack(planes, axis=-1) * np.float32(rng.uniform(120, 255))
-    return draw(random_scene(rng), size).astype(np.float32)
+    return draw_scene(random_scene(rng), size).astype(np.float32)
 
 
 def _shape(rng: np.random.Generator, picture: NDArray[np.float32]) -> None:
@@ -52,21 +52,21 @@ def _shape(rng: np.random.Generator, picture: NDArray[np.float32]) -> None:
         else:
             cv2.polylines(picture, [corners], True, colour, thickness, cv2.LINE_AA)
     elif kind == 3:
-        # A limb: a thick bent stroke with round ends.
+        # A thick bent stroke, like a limb.
         points = np.cumsum(rng.normal(0, size / 7, size=(4, 2)), axis=0) + at
         cv2.polylines(picture, [points.astype(np.int32)], False, colour, int(rng.integers(2, 22)), cv2.LINE_AA)
     else:
         text = "".join(rng.choice(_LETTERS, size=int(rng.integers(1, 6))))
         font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX]))
-        # OpenCV 5 writes on bytes only.
+        # OpenCV 5 writes text to uint8 only.
         page = np.clip(picture, 0, 255).astype(np.uint8)
         cv2.putText(page, text, at, font, float(rng.uniform(0.5, 3)), colour, int(rng.integers(1, 6)), cv2.LINE_AA)
         picture[:] = page
 
 
-def draw_probe(rng: np.random.Generator, size: int = 256) -> Picture:
-    """One such picture, RGB uint8 ``[size, size, 3]``: a ground, shapes on it, light across it, grain over it."""
-    picture = np.ascontiguousarray(_ground(rng, size))
+def draw_camera_image(rng: np.random.Generator, size: int = 256) -> Picture:
+    """Return one image, RGB uint8 ``[size, size, 3]``: a background with shapes, uneven light, blur and grain."""
+    picture = np.ascontiguousarray(_background(rng, size))
     for _ in range(int(rng.integers(0, 12))):
         _shape(rng, picture)
     if rng.random() < 0.5:
