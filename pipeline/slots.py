@@ -19,7 +19,7 @@ class Slot:
         self.ticket = ticket
         self.row = 0
         self.fresh_index = 1
-        """Which of the slot's two noise tensors takes the next fresh noise, 0 or 1. The other is on its path."""
+        """Index of the noise tensor for the next fresh noise, 0 or 1. The other one is the noise on the path."""
 
     @property
     def done(self) -> bool:

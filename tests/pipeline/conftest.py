@@ -1,4 +1,4 @@
-"""A tiny model folder of the shipped model's classes, with random weights, for tests that need no trained one."""
+"""A tiny model folder with random weights and the classes of the shipped model, and what is built from it."""
 
 import json
 import string
@@ -16,57 +16,24 @@ ALPHABET = [*string.ascii_lowercase, *string.digits]
 
 
 def write_tiny_model(folder: Path) -> None:
-    from diffusers import AutoencoderTiny, FlowMatchEulerDiscreteScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    """Write the tiny model in diffusers format: 64 × 64 pixels, 8 × 8 latents, 12 tokens."""
+    from diffusers import AutoencoderTiny, FlowMatchEulerDiscreteScheduler
 
     with torch.random.fork_rng():
         torch.manual_seed(11)
-        unet = UNet2DConditionModel(
-            sample_size=8,
-            in_channels=4,
-            out_channels=4,
-            block_out_channels=(16, 32),
-            layers_per_block=1,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            norm_num_groups=8,
-            attention_head_dim=4,
-            cross_attention_dim=16,
-        )
+        unet = _tiny_unet()
         vae = AutoencoderTiny(
             encoder_block_out_channels=(8, 8, 8, 8),
             decoder_block_out_channels=(8, 8, 8, 8),
             num_encoder_blocks=(1, 1, 1, 1),
             num_decoder_blocks=(1, 1, 1, 1),
         )
-        with torch.no_grad():
-            # A random network hardly hears its conditioning; these make it.
-            for name, weight in unet.named_parameters():
-                if "attn2.to_v" in name or "attn2.to_out.0.weight" in name:
-                    weight.mul_(8.0)
         tokens = ["<|startoftext|>", "<|endoftext|>", *ALPHABET, *(f"{letter}</w>" for letter in ALPHABET)]
-        (folder / "tokenizer").mkdir(parents=True)
-        vocabulary, merges = folder / "tokenizer" / "vocab.json", folder / "tokenizer" / "merges.txt"
-        vocabulary.write_text(json.dumps({token: place for place, token in enumerate(tokens)}))
-        merges.write_text("#version: 0.2\n")
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", model_max_length=12)
-        tokenizer.save_pretrained(folder / "tokenizer")
-        text_encoder = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(tokens),
-                hidden_size=16,
-                intermediate_size=32,
-                num_hidden_layers=1,
-                num_attention_heads=2,
-                max_position_embeddings=12,
-                bos_token_id=0,
-                eos_token_id=1,
-                pad_token_id=1,
-            )
-        )
+        text_encoder = _tiny_text_encoder(len(tokens))
     unet.save_pretrained(folder / "unet")
     vae.save_pretrained(folder / "vae")
     text_encoder.save_pretrained(folder / "text_encoder")
+    _write_tokenizer(folder / "tokenizer", tokens)
     FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
     index: dict[str, Any] = {
         "_class_name": "DiffusionPipeline",
@@ -79,15 +46,65 @@ def write_tiny_model(folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
+def _tiny_unet() -> torch.nn.Module:
+    from diffusers import UNet2DConditionModel
+
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+        attention_head_dim=4,
+        cross_attention_dim=16,
+    )
+    with torch.no_grad():
+        # In a random network conditioning has little effect, so its weights are scaled up.
+        for name, weight in unet.named_parameters():
+            if "attn2.to_v" in name or "attn2.to_out.0.weight" in name:
+                weight.mul_(8.0)
+    return unet
+
+
+def _tiny_text_encoder(vocabulary: int) -> torch.nn.Module:
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=vocabulary,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            max_position_embeddings=12,
+            bos_token_id=0,
+            eos_token_id=1,
+            pad_token_id=1,
+        )
+    )
+
+
+def _write_tokenizer(folder: Path, tokens: list[str]) -> None:
+    from transformers import CLIPTokenizer
+
+    folder.mkdir(parents=True)
+    (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    CLIPTokenizer.from_pretrained(folder, model_max_length=12).save_pretrained(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
-    """These networks are too small to share out, and threads that wait for each other crawl on a busy machine."""
+    """Limit torch to one thread: the networks are tiny, and threads that wait for each other are slow under load."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder in diffusers format, 64 × 64 pixels to 8 × 8 latents. Not to be changed: copy it."""
+    """The tiny model's folder. Read-only for tests: copy it to change it."""
     folder = tmp_path_factory.mktemp("tiny") / "model"
     write_tiny_model(folder)
     return folder
@@ -95,7 +112,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def onnx_cache(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that holds the tiny model's ONNX files, which take seconds to export. Not to be changed: copy it."""
+    """A cache with the tiny model's ONNX files, which take seconds to export. Read-only: copy it to change it."""
     from pipeline.accelerators.engines import Shapes
     from pipeline.accelerators.onnx_parts import exported
     from pipeline.models import load_model
@@ -107,7 +124,7 @@ def onnx_cache(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def tiny(tiny_folder: Path) -> "Model":
-    """The tiny model, loaded anew for each module."""
+    """The tiny model, loaded once for each module."""
     from pipeline.models import load_model
 
     return load_model(tiny_folder)
@@ -115,7 +132,7 @@ def tiny(tiny_folder: Path) -> "Model":
 
 @pytest.fixture(scope="module")
 def reference(tiny: "Model") -> "Engines":
-    """The tiny model in eager torch: what accelerators are held against."""
+    """The tiny model in eager torch, the reference of all accelerators."""
     from pipeline.accelerators import eager
     from pipeline.accelerators.engines import Preparation, Shapes
 

@@ -57,6 +57,8 @@ def test_onnx_equals_torch_at_any_batch(family: str, tmp_path: Path) -> None:
         denoiser = adapter(family)
     else:
         denoiser = UNetDenoiser(unet_network(guidance=32, sizes=True, blocks=1), (64, 64))
+    if family == "sana":  # two equal layers would only make the export slower
+        denoiser.transformer.transformer_blocks = denoiser.transformer.transformer_blocks[:1]
     latents, timesteps, rows = inputs(denoiser, family)
     graph = FamilyGraph(denoiser, TOKENS).eval()
     tensors = (latents, timesteps, *(part for part in rows if part is not None))

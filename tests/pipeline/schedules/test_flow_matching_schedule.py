@@ -75,7 +75,7 @@ def test_steps_add_up_to_the_strength(steps: int, strength: float, shift: float)
 
 
 FLUX_2_KLEIN = {"shift": 3.0, "use_dynamic_shifting": True}
-"""As in its scheduler_config.json. The static shift is set and ignored."""
+"""Configuration of the model, in which the static shift is set and ignored."""
 
 CASES: dict[str, tuple[dict[str, Any], Callable[[int], dict[str, Any]], Callable[[int], dict[str, Any]]]] = {
     # Configuration of diffusers' scheduler; its set_timesteps arguments for N steps; our settings.
