@@ -5,7 +5,7 @@ answer of that call. For many prompts, seeds and source pictures the same pictur
 guidance and with each residual kind. The figure is the distance of a kind's pixels from full guidance's, divided by the
 distance of the picture without guidance. Below 1 a kind does part of what full guidance does, from 1 on nothing of it.
 Each residual kind is drawn at several shares of the scale, from which `pipeline.guidance.RELATIVE_STRENGTH` was chosen.
-Times are taken in interleaved turns. The extras `video` and `test` provide the clip of the source pictures.
+Times are measured in interleaved turns. The extras `video` and `test` provide the clip of the source pictures.
 """
 
 import argparse

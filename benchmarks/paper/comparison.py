@@ -143,7 +143,7 @@ class _ComparisonRun:
         """Return the reason why the contender cannot be compared with the base, or an empty string."""
         precision = running.description["precision"]
         if precision != self._available.precision and not contender.settings.get("own_precision"):
-            return f"it computes in {precision} here, whatever is asked for"
+            return f"it computes in {precision} here, not in the asked precision"
         return other_device(running.description["device"], base.description["device"])
 
 

@@ -66,7 +66,7 @@ class ContenderSpec:
     missing: str = ""
     """Reason why it cannot be measured on this machine, or an empty string."""
     in_asked_precision: "ContenderSpec | None" = None
-    """The same contender in the precision of the comparison.
+    """Variant in the precision of the comparison.
 
     It is measured after this one. If this one computes in that precision too, only one of them is built, and the row
     belongs to the other.

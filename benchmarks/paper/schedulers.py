@@ -15,7 +15,7 @@ from pipeline.schedule import FlowSchedule
 
 
 class _GivenSchedule:
-    """A fixed schedule, whatever number of steps a pipeline asks for, and fixed noise."""
+    """A fixed schedule and fixed noise. The number of steps that a pipeline asks for is ignored."""
 
     init_noise_sigma = 1.0
     given: FlowSchedule

@@ -1,6 +1,7 @@
 """Pipeline class of the published package ``streamdiffusion`` on the same network, if the package is installed.
 
-It solves as LCM does, whatever the network was trained for. So its speed is compared, and its pictures are not.
+It solves as LCM does, which may differ from the training of the network. So its speed is compared, and its pictures
+are not.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Measurements of a whole show, taken from outside as a client sees it."""
+"""Measurements of a whole show, made from outside, at the sockets of a client."""
 
 __all__ = [
     "measure_daemon",

@@ -44,7 +44,7 @@ def measure_daemon(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
         source = f"card:?size={size}x{size}&fps={rate}"
         with ShowProcess(plan.folder / "daemon", preset, source=source, fps=rate, cache=plan.settings.cache) as show:
             show.first_frame()
-            turns = _Turns(bare, show, request)
+            turns = _DaemonTurns(bare, show, request)
             for pair in range(plan.pairs):
                 progress(f"pair {pair + 1} of {plan.pairs}")
                 # The order alternates, so that a machine that slows down favours neither.
@@ -54,7 +54,7 @@ def measure_daemon(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
 
 
 @dataclass
-class _Turns:
+class _DaemonTurns:
     bare_process: ChildProcess
     show_process: ShowProcess
     request: dict[str, Any]
@@ -89,7 +89,7 @@ class _Turns:
             self.milliseconds[process].append((after[place] - before[place]) * 1000 / frames)
 
 
-def _findings(turns: _Turns, rate: int, name: str) -> Iterator[Finding]:
+def _findings(turns: _DaemonTurns, rate: int, name: str) -> Iterator[Finding]:
     ratios = [shown / alone for shown, alone in zip(turns.rates["daemon"], turns.rates["bare"], strict=True)]
     yield {
         "configuration": f"bare pipeline, {name}, strength 0.9, in the pairs",

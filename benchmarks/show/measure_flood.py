@@ -22,7 +22,7 @@ SETTLE = 0.5
 
 
 @dataclass
-class _Turns:
+class _FloodTurns:
     """Figures of several turns."""
 
     fps: list[float] = field(default_factory=list)
@@ -44,7 +44,7 @@ def measure_flood(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
 
     Both pay for the sender's processor time, which is not the show's.
     """
-    flooded, quiet = _Turns(), _Turns()
+    flooded, quiet = _FloodTurns(), _FloodTurns()
     with (
         ChildProcess("benchmarks.show.osc_sender", plan.folder) as sender,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unread,
@@ -75,7 +75,7 @@ def measure_flood(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
     yield SpeedTarget("rate under 5,000 OSC messages a second over the rate without", ratio, 0.95)
 
 
-def _measure_turn(show: ShowProcess, sender: ChildProcess, port: int, seconds: float, turns: _Turns) -> None:
+def _measure_turn(show: ShowProcess, sender: ChildProcess, port: int, seconds: float, turns: _FloodTurns) -> None:
     sender.begin({"do": "flood", "port": port, "rate": RATE, "seconds": seconds + SETTLE, **FADER})
     time.sleep(SETTLE)
     begin, spent_before = time.monotonic_ns(), show.processor_seconds()[0]

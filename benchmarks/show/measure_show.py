@@ -59,7 +59,7 @@ def measure_interval(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
     loading = [frame for frame in frames if frame.at <= loaded_at]
     playing = [frame for frame in frames if frame.at >= loaded_at]
     if min(len(loading), len(playing)) < 3:
-        raise NotMeasured("too few ticks came to tell their intervals")
+        raise NotMeasured("too few ticks arrived to measure their intervals")
     yield {"configuration": f"bare metronome at {FPS} Hz, in the same run"} | metronome_figures
     for phase, part in (("loads and plays", frames), ("loads", loading), ("plays", playing)):
         yield {

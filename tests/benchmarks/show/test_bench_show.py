@@ -38,7 +38,7 @@ def test_repeated_frame_counts_once() -> None:
     assert distinct_fps([frame(tick / 30, 7, tick) for tick in range(30)], 0, NS) == 1
 
 
-def test_slates_and_returning_frames_not_counted() -> None:
+def test_slates_and_old_frames_not_counted() -> None:
     indices = [-1, 0, 1, 2, -1, 2, 1, 3]
     received = [frame(place, index) for place, index in enumerate(indices)]
     assert [each.index for each in distinct_frames(received)] == [1, 2, 3]
