@@ -1,9 +1,11 @@
 """One run of the bench, from the command's options to the printed tables and the written documents."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -75,9 +77,8 @@ def run_bench(given: BenchOptions, out: Console, err: Console) -> bool:
     found.save()  # a place that can't be written is reported before anything is measured
     if warning := machine.busy():
         err.print(warning, style="yellow", soft_wrap=True, markup=False)
-    # SIGTERM ends a bench as Ctrl-C does, through every block that ends a child.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _measure(given, fields, chosen, found, err)
+    with _one_interrupt():
+        _measure(given, fields, chosen, found, err)
     tables.print_tables(found.document(), out)
     if given.results is not None:
         write_text(given.results / f"{stem}.md", tables.markdown(found.document()))
@@ -85,6 +86,31 @@ def run_bench(given: BenchOptions, out: Console, err: Console) -> bool:
     if missed := sum(not target.met for target in found.targets):
         out.print(f"\n{missed} of {len(found.targets)} targets are missed here.")
     return not found.failures
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` on the first SIGINT or SIGTERM, and ignore those that follow.
+
+    Every block that owns a child process ends it on `KeyboardInterrupt`. A second one would leave children running.
+    """
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        numbers.append(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _facts(given: BenchOptions, fields: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,6 @@ def test_failure_exits_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         raise NotMeasured("the [wire] was cut")
 
     monkeypatch.setattr(catalogue, "MEASUREMENTS", (catalogue.Measurement("fails", "", fails),))
-    monkeypatch.setattr(signal, "signal", lambda number, handler: None)  # this process keeps its handlers
     path = tmp_path / "results.json"
     done = CliRunner().invoke(app, ["bench", "--json", str(path)])
     assert done.exit_code == 1
@@ -119,8 +118,10 @@ def test_delay_of_real_show(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_bench_ends_children(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "other"), [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)], ids=["int", "term"]
+)
+def test_stopped_bench_ends_children(tmp_path: Path, number: signal.Signals, other: signal.Signals) -> None:
     path = tmp_path / "results.json"
     command = [*BENCH, "--only", "delay", "--seconds", "60", "--json", str(path)]
     with subprocess.Popen(
@@ -135,6 +136,7 @@ def test_stopped_bench_ends_children(tmp_path: Path, number: signal.Signals) -> 
         try:
             children = children_with_renderer(psutil.Process(process.pid))
             process.send_signal(number)
+            process.send_signal(other)  # reaches the bench while it ends its children
             _, errors = process.communicate(timeout=40)
         finally:
             process.kill()

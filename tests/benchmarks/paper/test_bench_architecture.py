@@ -39,7 +39,6 @@ def test_written_folder_loads_as_perflow(perflow_folder: Path) -> None:
 
 def test_bench_of_architecture_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("signal.signal", lambda number, handler: None)  # this process keeps its handlers
     path = tmp_path / "results.json"
     command = ["bench", "--architecture", "tiny-perflow", "--only", "decode", "--seconds", "0.05", "--json", str(path)]
 

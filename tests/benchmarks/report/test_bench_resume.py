@@ -1,7 +1,6 @@
 """Resumption of an interrupted bench by ``bench --resume``."""
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,8 +46,8 @@ class Measurements(NamedTuple):
 
 
 @pytest.fixture
-def measurements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measurements]:
-    """Replace the catalogue by two measurements, and restore the signal handler that the command sets."""
+def measurements(monkeypatch: pytest.MonkeyPatch) -> Measurements:
+    """Replace the catalogue by two measurements."""
     both = Measurements(FakeMeasurement(), FakeMeasurement())
     table = (
         catalogue.Measurement("rows", "", both.rows, by_row=True),
@@ -56,9 +55,7 @@ def measurements(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measurements]:
     )
     monkeypatch.setattr(catalogue, "MEASUREMENTS", table)
     monkeypatch.setattr(resume, "MEASUREMENTS", table)
-    before = signal.getsignal(signal.SIGTERM)
-    yield both
-    signal.signal(signal.SIGTERM, before)
+    return both
 
 
 @pytest.fixture
