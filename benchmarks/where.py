@@ -27,8 +27,9 @@ from io_bridges.card import draw_card
 from pipeline.accelerators import registry
 from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
-from pipeline.image_stream import ImageStream, shapes_of
+from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
+from pipeline.prepared_engines import shapes_of
 from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters

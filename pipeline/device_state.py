@@ -91,6 +91,15 @@ class DeviceState:
         write_block(self.next_block(), [], self._slots, False)
         self.send()
 
+    def copy_from(self, other: "DeviceState") -> None:
+        """Copy latents, anchors, noise and texts of every slot. Raises `RuntimeError` for other shapes."""
+        self.latents.copy_(other.latents)
+        self.anchors.copy_(other.anchors)
+        self.noise.copy_(other.noise)
+        for mine, theirs in zip(self._texts, other._texts, strict=True):
+            if mine is not None and theirs is not None:
+                mine.copy_(theirs)
+
     def write_text(self, number: int, conditioning: Conditioning) -> None:
         """Copy the positive and the negative text of slot `number`."""
         for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):

@@ -90,7 +90,8 @@ def cuda_recorder() -> Recorder:
 
     def record(work: Callable[[], None]) -> Callable[[], Any]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        # A capture beside a show: calls of the thread that plays must not end it, nor it them.
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             work()
         return graph.replay
 

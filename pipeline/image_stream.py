@@ -1,7 +1,6 @@
-"""Pixels in, pixels out: a model, an accelerator and a stream as one thing, for the renderer and for offline work."""
+"""Frames in, frames out: a model, its engines and a stream as one object, for the renderer and for offline work."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,75 +8,58 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.accelerators import registry
-from pipeline.accelerators.engines import Preparation, Progress, Shapes, Together, one_after_another
-from pipeline.accelerators.fallback_accelerator import fallback_accelerator
-from pipeline.accelerators.registry import AcceleratorChoice
+from pipeline.accelerators.engines import Progress, Together, one_after_another
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
-from pipeline.stream import StreamPipeline
+from pipeline.prepared_engines import PreparedEngines, check_size, preparation_of, shapes_of
 from pipeline.torch_settings import limit_gpu_share
 from presets.build import Build
 from presets.errors import StreamError
 from presets.frame_parameters import FrameParameters, PromptMixture
 
+USUAL_SIZES = (3, 4)
+"""Batch sizes of the default look with and without a source, where no call tells which sizes are played."""
 
-class StreamedPicture(NamedTuple):
-    """A picture that is done."""
+
+class StreamedFrame(NamedTuple):
+    """A finished frame."""
 
     pixels: NDArray[np.uint8]
-    """RGB ``[H, W, 3]``, the caller's own."""
+    """RGB ``[H, W, 3]``, owned by the caller."""
     ticket: object
-    """What it was admitted with."""
+    """The ticket that the frame was admitted with."""
 
 
 class _Ticket(NamedTuple):
-    """What a picture is admitted to the stream with."""
+    """Ticket of a frame in the stream."""
 
     given: object
     fed: int
-    """`Feedback.mix_count` of that moment."""
+    """`Feedback.mix_count` at admission."""
 
 
 class ImageStream:
-    """Pictures in flight. `encode` may run on another thread beside the rest, which belongs to one."""
+    """Frames in flight. `encode` may run on another thread; all else belongs to one."""
 
-    def __init__(self, build: Build, model: Model, chosen: AcceleratorChoice, conditioner: TextConditioner) -> None:
+    def __init__(
+        self, build: Build, model: Model, choice: registry.AcceleratorChoice, conditioner: TextConditioner
+    ) -> None:
         """Use `ImageStream.build`."""
+        self.settings = build
         self.width, self.height, self.slots = build.width, build.height, build.slots
+        self.shapes = shapes_of(build, model)
         self._model = model
-        self._engines = chosen.engines
         self._conditioner = conditioner
-        self._shapes = shapes_of(build, model)
-        self._stream = StreamPipeline(
-            chosen.engines.denoiser,
-            slots=build.slots,
-            latent_shape=self._shapes.latent,
-            conditioning=conditioner.shape,
-            sizes=chosen.engines.sizes,
-            device=chosen.engines.device,
-            recorder=chosen.engines.recorder,
-        )
-        # A share of the device's time is kept by the time that a step takes: nothing may go on after it then.
-        shared = build.gpu_share is not None and build.gpu_share < 1
-        self._begin_decode = None if shared else chosen.engines.begin_decode
         self._begun: list[tuple[Callable[[], torch.Tensor], object]] = []
-        """Pictures whose decoding goes on beside the network's next call, with their tickets."""
+        """Frames whose decoding runs beside the next network call, with their tickets."""
         self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
         self._pixels_np = self._pixels.numpy()
         self._feedback = Feedback(build.width, build.height)
-        self.description = {
-            "model": model.name,
-            "accelerator": chosen.name,
-            "precision": chosen.engines.precision,
-            "attention": build.attention if registry.ACCELERATORS[chosen.name].attends else "its own",
-            "device": str(chosen.engines.device),
-            "why": chosen.why,
-            "forward": chosen.engines.forward,
-            "engine": build.engine,
-        }
-        """What plays here, for the page and the log."""
+        self.description: dict[str, str] = {}
+        """The model, and how it plays, for the page and the log."""
+        self._play(self.prepare(choice, model))
 
     @classmethod
     def build(
@@ -86,11 +68,17 @@ class ImageStream:
         progress: Progress,
         together: Together = one_after_another,
         takes_long: Callable[[str, str], None] = lambda accelerator, stand_in: None,
+        selection: registry.Selection | None = None,
     ) -> "ImageStream":
-        """Loads the model and makes it ready, telling `progress` what is done and the fraction behind, 0 to 1.
+        """Load the model and prepare it.
 
-        `together` does the work that can be done at once; this module starts no thread. `takes_long` is told of an
-        accelerator that has to be made ready for this model first, and of the one that can play until then.
+        Args:
+            build: The model, its size and its accelerator.
+            progress: Receives the current work and the fraction done, 0 to 1.
+            together: Does work in parallel; this module starts no thread.
+            takes_long: Receives an accelerator that has to be prepared for this model first, and one that can play
+                until then.
+            selection: The way to play, in place of the one that `build` asks for.
 
         Raises:
             ModelError: the model folder is missing, damaged or of an unknown kind.
@@ -100,31 +88,26 @@ class ImageStream:
         progress("reading the model", 0.0)
         if build.gpu_share is not None:
             limit_gpu_share(build.gpu_share)
-        accelerator, _ = registry.choose(build.accelerator)
+        registry.choose(build.accelerator)
         model = load_model(build.model)
-        _check_size(build, model)
+        check_size(build, model)
         conditioner: list[TextConditioner] = []
 
-        def load_words() -> None:
+        def load_text_encoder() -> None:
             progress("loading the text encoder", 0.3)
             tokenizer, text_encoder = model.tokenizer, model.text_encoder
             conditioner.append(TextConditioner(tokenizer, text_encoder, torch.device("cpu"), torch.float32))
 
-        preparation = Preparation(
-            progress=lambda text, fraction: progress(text, 0.95 * fraction),
-            threads=build.threads,
-            cache=build.cache,
-            attention=build.attention,
-            engine=Path(build.engine) if build.engine else None,
-            precision=build.precision,
-            together=together,
-            meanwhile=load_words,
+        preparation = preparation_of(
+            build, lambda text, fraction: progress(text, 0.95 * fraction), together, load_text_encoder
         )
         shapes = shapes_of(build, model)
-        if other := fallback_accelerator(accelerator, model, shapes, preparation):
+        selection = selection or registry.select(build.accelerator, model, shapes, preparation)
+        accelerator = selection.candidate.accelerator
+        if other := registry.stand_in(accelerator, model, shapes, preparation):
             takes_long(accelerator, other)
-        chosen = registry.build(build.accelerator, model, shapes, preparation)
-        stream = cls(build, model, chosen, conditioner[0])
+        choice = registry.build_selection(selection, model, shapes, preparation)
+        stream = cls(build, model, choice, conditioner[0])
         progress("warming up", 0.95)
         stream.warm_up()
         progress("ready", 1.0)
@@ -132,20 +115,26 @@ class ImageStream:
 
     @property
     def in_flight(self) -> int:
-        """How many pictures were admitted and have not come out."""
+        """Number of frames that were admitted and are not finished."""
         return self._stream.in_flight + len(self._begun)
 
     @property
     def free(self) -> int:
-        """How many pictures can be admitted now."""
+        """Number of frames that can be admitted now."""
         return self._stream.free
 
+    @property
+    def hot_sizes(self) -> tuple[int, ...]:
+        """Batch sizes that a quarter of the network calls or more had; the usual ones where there was no call."""
+        calls = self._stream.calls
+        return tuple(size for size, count in calls.items() if 4 * count >= sum(calls.values()) > 0) or USUAL_SIZES
+
     def encode(self, wording: PromptMixture) -> Conditioning:
-        """The conditioning of these words; texts that were met before are not encoded again."""
+        """Return the conditioning of a prompt. Texts that are known are not encoded again."""
         return self._conditioner.encode(wording)
 
     def recall(self, wording: PromptMixture) -> Conditioning | None:
-        """The same where no text has to be encoded for it, and None where one has."""
+        """Return the conditioning of a prompt if all its texts are known, else None."""
         return self._conditioner.recall(wording)
 
     def admit(
@@ -155,22 +144,22 @@ class ImageStream:
         conditioning: Conditioning,
         ticket: object = None,
     ) -> None:
-        """Puts a picture in flight.
+        """Put a frame in flight.
 
-        In mode ``image`` the picture enters at the parameters' strength, with its share of the newest output mixed in
-        where there is feedback. In mode ``text``, or without pixels, it grows from noise alone; with feedback from the
+        In mode ``image`` the frame enters at the parameters' strength, with a share of the newest output mixed in
+        where there is feedback. In mode ``text``, or without pixels, it grows from noise; with feedback from the
         newest output, at the parameters' strength, as soon as there is one.
 
         Args:
             pixels: RGB uint8 ``[H, W, 3]`` of the build's size, copied; or None.
-            moment: Its noise, and its parameters: mode, strength, steps, guidance, feedback; and whether the words are
-                for all pictures in flight.
-            conditioning: What `encode` answered to the moment's wording.
-            ticket: Given back with the finished picture.
+            moment: Noise and parameters of the frame: mode, strength, steps, guidance, feedback, and whether its prompt
+                replaces those in flight.
+            conditioning: Result of `encode` for the prompt.
+            ticket: Returned with the finished frame.
 
         Raises:
             StreamError: no free slot, or pixels of another size or dtype.
-            ScheduleError: steps or strength outside their range.
+            ScheduleError: steps or strength out of range.
         """
         parameters = moment.parameters
         source = None if parameters.mode == "text" else pixels
@@ -181,7 +170,7 @@ class ImageStream:
         fed_back = self._feedback.is_active(parameters)
         strength = parameters.strength if fed_back or source is not None else 1.0
         latent = None
-        if strength < 1.0:  # at strength 1 nothing of a picture may be left
+        if strength < 1.0:  # at strength 1 nothing of the source may be left
             if fed_back:
                 self._feedback.mix(source, parameters, self._pixels_np[0])
             elif source is not None:
@@ -198,57 +187,62 @@ class ImageStream:
         if parameters.prompt_change == "all":
             self._stream.recondition(conditioning)
 
-    def step(self) -> list[StreamedPicture]:
-        """One network call for all pictures in flight; those whose turn it is, in the order they went in.
+    def step(self) -> list[StreamedFrame]:
+        """Make one network call for all frames in flight and return the finished ones, in order of admission.
 
-        Where decoding can go on beside the network, a picture comes out one call after its last row: that call is begun
-        first, and then its pixels are waited for. With no further picture in flight it comes out at once.
+        Where decoding runs beside the network, a frame comes out one call after its last row: that call begins first,
+        and then its pixels are waited for. With no other frame in flight it comes out at once.
         """
         finished = self._stream.step()
         begin = self._begin_decode
         if begin is None:
             return [self._out(self._engines.decode(latent.unsqueeze(0)), ticket) for latent, ticket in finished]
-        pictures = self._collect()
+        frames = self._collect()
         self._begun += [(begin(latent.unsqueeze(0)), ticket) for latent, ticket in finished]
-        return pictures if self._stream.in_flight else pictures + self._collect()
-
-    def _collect(self) -> list[StreamedPicture]:
-        """The pictures whose decoding was begun, waited for."""
-        pictures = [self._out(wait(), ticket) for wait, ticket in self._begun]
-        self._begun.clear()
-        return pictures
-
-    def _out(self, decoded: torch.Tensor, ticket: object) -> StreamedPicture:
-        pixels = decoded[0].numpy().copy()
-        given = ticket
-        if isinstance(ticket, _Ticket):
-            self._feedback.remember(pixels, ticket.fed)
-            given = ticket.given
-        return StreamedPicture(pixels, given)
+        return frames if self._stream.in_flight else frames + self._collect()
 
     def clear(self) -> None:
-        """Drops every picture in flight, and forgets the last output."""
+        """Drop every frame in flight and forget the last output."""
         self._stream.clear()
         self._begun.clear()
         self._feedback.forget()
 
     def warm_up(self) -> None:
-        """Runs the encoder, the decoder and every prepared batch size once; pictures in flight are not touched."""
-        self._pixels.zero_()
-        latent = self._engines.encode(self._pixels)
-        self._engines.decode(latent)
-        self._stream.warm_up(fresh=bool(self._model.schedule(4, 1.0).c.any()))
+        """Run the encoder, the decoder and every prepared batch size once. Frames in flight do not change."""
+        self.prepared.warm_up()
 
+    def prepare(self, choice: registry.AcceleratorChoice, model: Model) -> PreparedEngines:
+        """Return engines with slots of their own, ready to be warmed up and exchanged for those that play."""
+        return PreparedEngines(choice, model, self.shapes, self.slots, self._conditioner.shape)
 
-def shapes_of(build: Build, model: Model) -> Shapes:
-    """What the engines of such a stream are made for."""
-    latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
-    return Shapes(build.width, build.height, latent, model.conditioning.embeds, 2 * build.slots)
+    def exchange(self, prepared: PreparedEngines) -> None:
+        """Play on other engines from the next call on. Frames in flight continue with their latents and noise."""
+        prepared.stream.take_over(self._stream)
+        self._play(prepared)
 
+    def explain(self, why: str) -> None:
+        """Set the reason in the description."""
+        self.description = self.description | {"why": why}
 
-def _check_size(build: Build, model: Model) -> None:
-    for name, value in (("width", build.width), ("height", build.height)):
-        if value < model.factor or value % model.factor:
-            raise StreamError(f"{name} is {value}; this model draws multiples of {model.factor} pixels.")
-    if build.slots < 1:
-        raise StreamError(f"slots is {build.slots}; a stream needs 1 or more.")
+    def _play(self, prepared: PreparedEngines) -> None:
+        self.prepared = prepared
+        """The engines that play."""
+        self._stream, self._engines = prepared.stream, prepared.engines
+        # A share of the device's time is kept by the time that a step takes: nothing may go on after it then.
+        share = self.settings.gpu_share
+        self._begin_decode = None if share is not None and share < 1 else prepared.engines.begin_decode
+        self.description = {"model": self._model.name} | prepared.description(self.settings)
+
+    def _collect(self) -> list[StreamedFrame]:
+        """Wait for the frames whose decoding has begun."""
+        frames = [self._out(wait(), ticket) for wait, ticket in self._begun]
+        self._begun.clear()
+        return frames
+
+    def _out(self, decoded: torch.Tensor, ticket: object) -> StreamedFrame:
+        pixels = decoded[0].numpy().copy()
+        given = ticket
+        if isinstance(ticket, _Ticket):
+            self._feedback.remember(pixels, ticket.fed)
+            given = ticket.given
+        return StreamedFrame(pixels, given)

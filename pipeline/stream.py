@@ -98,6 +98,8 @@ class StreamPipeline:
         )
         self._captured = None if recorder is None else CapturedStep(self._state, recorder)
         self._advance = self._state.advance if self._captured is None else self._captured.advance
+        self.calls = dict.fromkeys(self._sizes, 0)
+        """Network calls so far, by batch size."""
 
     @property
     def in_flight(self) -> int:
@@ -179,6 +181,7 @@ class StreamPipeline:
             if self._announce is not None:
                 self._announce(block[TIMESTEP, :size].tolist())
             self._advance(size, terms)
+            self.calls[size] += 1
             for _, slot in stepping:
                 slot.advance()
         return [FinishedLatent(self._state.latents[number], slot.ticket) for number, slot in self._table.retire()]
@@ -205,6 +208,27 @@ class StreamPipeline:
             needed = kinds[:1] if self._embedded_guidance else kinds
             terms = [StepTerms(uncond, residual, fresh, new_anchor) for uncond, residual, new_anchor in needed]
             self._captured.prepare(self._sizes, terms)
+
+    @torch.inference_mode()
+    def idle_step(self, size: int) -> None:
+        """Run a step of the smallest prepared batch that holds `size` rows. Frames in flight do not change.
+
+        The device may still be working when this returns.
+        """
+        self._state.send_empty()
+        self._advance(next(prepared for prepared in self._sizes if prepared >= size), StepTerms(*[False] * 4))
+
+    @torch.inference_mode()
+    def take_over(self, other: "StreamPipeline") -> None:
+        """Continue every frame in flight of another stream with the same slots and shapes, and clear that stream.
+
+        Devices and prepared batch sizes may differ.
+        """
+        self._state.copy_from(other._state)
+        self._table, other._table = other._table, self._table
+        self._written = list(other._written)
+        self.calls = dict.fromkeys(self._sizes, 0)
+        other.clear()
 
     def _write_fresh_noise(self, stepping: list[tuple[int, Slot]]) -> None:
         for number, slot in stepping:

@@ -17,8 +17,9 @@ from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import TYPES
 from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.accelerators.transfer import Decoding
-from pipeline.image_stream import ImageStream, shapes_of
+from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
+from pipeline.prepared_engines import shapes_of
 from presets.build import Build
 from presets.errors import AcceleratorUnavailable
 from presets.frame_parameters import without_morph

@@ -54,8 +54,10 @@ def _make(build: Build, lines: IO[str]) -> str:
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.engines import Preparation
     from pipeline.accelerators.tensorrt_library import FLAVOURS
-    from pipeline.image_stream import ImageStream, shapes_of
+    from pipeline.engine_tuner import engine_tuner
+    from pipeline.image_stream import ImageStream
     from pipeline.models import load_model
+    from pipeline.prepared_engines import shapes_of
 
     root = root_folder(build.cache)
 
@@ -65,8 +67,12 @@ def _make(build: Build, lines: IO[str]) -> str:
 
     flavour = FLAVOURS.get(build.accelerator)
     if flavour is None:
-        stream = ImageStream.build(build, progress, run_in_threads)
-        return f"{stream.description['accelerator']} is ready"
+        stream = ImageStream.build(build, lambda text, fraction: progress(text, 0.7 * fraction), run_in_threads)
+        if (tuner := engine_tuner(stream, time.perf_counter, run_in_threads)) is not None:
+            progress("measuring what is fastest here", 0.7)
+            tuner.finish()
+        played = stream.description
+        return f"{played['accelerator']} is ready ({played['why']})"
     capability = tensorrt_build.target(flavour, build.capability)
     engine = Path(build.engine) if build.engine else None
     if engine is not None and not build.capability:  # for a card that is elsewhere, it may be there

@@ -1,7 +1,7 @@
 """The renderer process, ``python -m daemon.renderer``: owns the network and plays it.
 
-It may run out of memory, hang or be killed; the stage goes on without it and starts another. It never judges its own
-health: it only says what it does, and its silence is what the stage hears.
+It may run out of memory, hang or be killed. The stage goes on without it and starts another. It reports its progress,
+and the stage judges its health by that.
 """
 
 import argparse
@@ -10,12 +10,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 from daemon.link.client import TOKEN_VARIABLE, LinkClient
 from daemon.link.messages import FailureKind
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
-from daemon.renderer.player import PlayableStream, Player
+from daemon.renderer.player import Player
 from daemon.shared.offline_environment import stay_offline
 from daemon.shared.process import exit_with_parent, lower_priority
 from daemon.shared.threads import run_in_threads
@@ -32,26 +33,32 @@ from presets.errors import (
 log = logging.getLogger("renderer")
 
 
-def build_stream(build: Build, connection: LinkClient) -> PlayableStream:
-    """Load and compile what `build` names."""
+def build_player(build: Build, connection: LinkClient) -> Player:
+    """Load and compile the model of `build`, and return the loop that plays it."""
+    share = build.gpu_share or 1.0
     if build.model == ECHO_MODEL:
-        return EchoStream(build.width, build.height)
+        echo = EchoStream(build.width, build.height)
+        connection.describe(echo.description)
+        return Player(connection, echo, share)
     connection.progress("loading", "loading the network's library", 0.0)
+    from pipeline.engine_tuner import engine_tuner
     from pipeline.image_stream import ImageStream
 
-    return ImageStream.build(
+    stream = ImageStream.build(
         build,
         lambda text, fraction: connection.progress("building", text, fraction),
         run_in_threads,
         connection.takes_long,
     )
+    connection.describe(stream.description)
+    return Player(connection, stream, share, tuner=engine_tuner(stream, time.perf_counter, run_in_threads))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0 when the stage is gone, 1 with a sentence on the link when the work can't be done."""
+    """Play until the stage is gone. Return 1, after a sentence on the link, if the build can't be played."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoint", required=True, help="where the stage's renderer link listens")
-    parser.add_argument("--build", required=True, type=Build.decode, help="what to build, as JSON")
+    parser.add_argument("--build", required=True, type=Build.decode, help="the build, as JSON")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stay_offline()
@@ -61,10 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lower_priority()
     connection = LinkClient(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
     try:
-        stream = build_stream(options.build, connection)
-        connection.describe(stream.description)
+        player = build_player(options.build, connection)
         connection.progress("playing", "", 1.0)
-        Player(connection, stream, options.build.gpu_share or 1.0).run()
+        player.run()
     except StreamflowError as error:
         connection.failed(str(error), _kind(error))
     except (MemoryError, RuntimeError) as error:
@@ -77,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
-"""As torch says it of a processor's memory, CUDA and its libraries of a GPU's."""
+"""Parts of messages: torch's for a processor's memory, CUDA's and its libraries' for a GPU's."""
 
 
 def _kind(error: StreamflowError) -> FailureKind:
@@ -89,7 +95,7 @@ def _kind(error: StreamflowError) -> FailureKind:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether it is memory that was too short: torch has a class of its own for a GPU's, and for a processor's none."""
+    """Return True if memory was too short. Torch has its own class of error for a GPU's memory only."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return any(words in str(error) for words in OUT_OF_MEMORY)

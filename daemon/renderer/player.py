@@ -1,8 +1,8 @@
-"""`Player`: asks the stage, decides what is drawn, steps, delivers; for ever.
+"""`Player`: the loop of a renderer. It asks the stage, decides what is drawn, steps and delivers.
 
-Pacing: as a stream, a picture is admitted before each network call, and comes out as many calls later as it has rows.
-With `low_latency` nothing begins before all that is in flight has come out. With a `frame_buffer` of m, m pictures
-begin together. Where the device is shared, or pictures are capped, the player rests before it asks: see `Throttle`.
+Pacing: as a stream, a frame is admitted before each network call and comes out as many calls later as it has rows. With
+`low_latency` no frame is admitted while one is in flight. With a `frame_buffer` of m, m frames are admitted together.
+Where the device is shared, or the rate is capped, the player rests before it asks (see `Throttle`).
 """
 
 import time
@@ -22,12 +22,12 @@ from presets.frame_parameters import FrameParameters, PromptMixture
 from presets.parameters import Parameters
 
 IDLE_PATIENCE = 0.1
-"""Seconds the stage may hold an answer while nothing is in flight: how often an idle renderer shows that it lives. A
-source that is slower than this does not fill a frame buffer."""
+"""Seconds the stage may hold an answer while nothing is in flight, which is how often an idle renderer reports that it
+lives. A source slower than this does not fill a frame buffer."""
 
 
-class FinishedPicture(Protocol):
-    """What a stream gives back."""
+class FinishedFrame(Protocol):
+    """A finished frame of a stream."""
 
     @property
     def pixels(self) -> NDArray[np.uint8]: ...
@@ -36,7 +36,7 @@ class FinishedPicture(Protocol):
 
 
 class PlayableStream(Protocol):
-    """What the loop needs of `pipeline.image_stream.ImageStream`."""
+    """The part of `pipeline.image_stream.ImageStream` that the loop uses."""
 
     width: int
     height: int
@@ -52,19 +52,40 @@ class PlayableStream(Protocol):
     def admit(
         self, pixels: NDArray[np.uint8] | None, moment: FrameParameters, conditioning: Any, ticket: object
     ) -> None: ...
-    def step(self) -> Sequence[FinishedPicture]: ...
+    def step(self) -> Sequence[FinishedFrame]: ...
+
+
+class Tuner(Protocol):
+    """The part of `pipeline.engine_tuner.EngineTuner` that the loop uses."""
+
+    @property
+    def done(self) -> bool: ...
+    def advance(self) -> bool: ...
 
 
 class Player:
-    """One stream, played to one stage."""
+    """The loop of one stream and one stage."""
 
     def __init__(
-        self, connection: LinkClient, stream: PlayableStream, share: float = 1.0, clock: Clock | None = None
+        self,
+        connection: LinkClient,
+        stream: PlayableStream,
+        share: float = 1.0,
+        clock: Clock | None = None,
+        tuner: Tuner | None = None,
     ) -> None:
-        """`share` is how much of the time the device may be busy, above 0."""
+        """
+        Args:
+            connection: The link to the stage.
+            stream: The stream to play.
+            share: Share of the time that the device may be busy, above 0.
+            clock: The clock of the throttle.
+            tuner: A measurement of the stream's engines, which may exchange them after a network call.
+        """
         self._pace = Throttle(clock or SystemClock(), share)
         self._connection = connection
         self._stream = stream
+        self._tuner = tuner
         self._words = PromptEncoder(stream.encode, stream.recall)
         self._still = SimilarFrameFilter(stream.width, stream.height)
         self._parameters = Parameters()
@@ -72,54 +93,55 @@ class Player:
         self._source_index = -1
         self._fresh = False
         self._lively = False
-        """Whether a picture that is drawn once more comes out another: feedback, a morph, drift."""
+        """True while a repeated source gives another frame: feedback, a morph, drift."""
         self._admitted = 0
         self._look: object = None
         self._seconds = 0.0
 
     def run(self) -> None:
-        """For ever."""
+        """Play until the process ends."""
         while True:
             self.turn()
 
     def turn(self) -> None:
-        """Takes the pictures that are due, then makes one network call for all that are in flight."""
+        """Admit the frames that are due, then make one network call for all frames in flight."""
         taken = 0
         if self._has_room(taken):
-            self._pace.rest(self._parameters.max_rate > 0, self._say_that_it_lives)
+            self._pace.rest(self._parameters.max_rate > 0, self._report_alive)
         else:
-            self._say_that_it_lives()
+            self._report_alive()
         while self._has_room(taken) and self._take(self._patience(taken)):
             taken += 1
         if self._stream.in_flight:
             self._step()
+            self._tune()
 
-    def _say_that_it_lives(self) -> None:
+    def _report_alive(self) -> None:
         self._connection.progress("playing", "", 1.0)
 
     def _has_room(self, taken: int) -> bool:
-        """Whether another picture may be taken in this turn, as the parameters of the last answer have it."""
+        """Return True if this turn can admit another frame, by the parameters of the last answer."""
         if self._parameters.low_latency and self._stream.in_flight > taken:
             return False
         return taken < self._parameters.frame_buffer and self._stream.free > 0
 
     def _patience(self, taken: int) -> float:
-        """Seconds that the next picture is worth waiting for."""
+        """Return the seconds to wait for the next source frame."""
         if self._lively and not self._fresh:
-            return 0.0  # the output moves by itself, and the source is still, or slower than this
+            return 0.0  # the output moves by itself, and the source is still or slower than this
         if taken:
             return IDLE_PATIENCE
-        # With pictures in flight a short wait for a fresh one is worth it: a step with a slot empty costs nearly as
-        # much as a full one. Past half a step it is not: those in flight would only grow old.
+        # With frames in flight a short wait for a fresh one pays: a step with an empty slot costs nearly as much as a
+        # full one. Past half a step it does not, and the frames in flight would only grow old.
         return min(self._seconds / 2, IDLE_PATIENCE) if self._stream.in_flight or self._lively else IDLE_PATIENCE
 
     def _take(self, patience: float) -> bool:
-        """Asks once; whether there was a picture to draw."""
+        """Ask once and admit the frame that comes. Return True if there was one to draw."""
         answer = self._connection.ask(self._stream.width, self._stream.height, patience)
         parameters = self._parameters = answer.moment.parameters
         self._lively = parameters.feedback > 0 or answer.moving
         self._words.want(answer.moment.wording, answer.revision)
-        # What came before the words that are done has been honoured, however many newer words are on their way.
+        # A revision older than the finished prompt is honoured, however many newer prompts are being encoded.
         conditioning, honoured, current = self._words.newest()
         self._fresh = answer.pixels is not None
         if self._fresh:
@@ -128,11 +150,11 @@ class Player:
         look = (answer.revision, answer.number, current)
         if not self._is_due(pixels, parameters, look):
             return False
-        # A picture that is drawn once more is no measure of the delay, nor is one that is drawn from text alone.
+        # A repeated source frame is no measure of the delay, nor is a frame drawn from text alone.
         captured_at = answer.captured_at if self._fresh and pixels is not None else 0
         stamps = FrameStamps(-1 if pixels is None else self._source_index, captured_at, honoured, self._admitted + 1)
         self._pace.begins(parameters.max_rate)
-        self._pace.busy()  # a picture is encoded
+        self._pace.busy()  # the source is encoded
         self._stream.admit(pixels, answer.moment, conditioning, stamps)
         self._pace.idle()
         self._admitted += 1
@@ -141,7 +163,7 @@ class Player:
         return True
 
     def _is_due(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, look: object) -> bool:
-        """Whether the picture would come out another than the last one, by more than the performer wants skipped."""
+        """Return True if the frame would differ from the last one by more than the performer wants skipped."""
         if pixels is None or parameters.feedback > 0 or look != self._look:
             return True
         return self._fresh and not self._still.should_skip(pixels, parameters, look)
@@ -155,6 +177,15 @@ class Player:
         self._seconds = time.perf_counter() - began
         pacing = "low latency" if self._parameters.low_latency else "stream"
         call = NetworkCall(self._seconds, in_flight, len(finished), pacing)
-        for place, picture in enumerate(finished):
-            if isinstance(picture.ticket, FrameStamps):
-                self._connection.deliver(picture.pixels, picture.ticket, call, place)
+        for place, frame in enumerate(finished):
+            if isinstance(frame.ticket, FrameStamps):
+                self._connection.deliver(frame.pixels, frame.ticket, call, place)
+
+    def _tune(self) -> None:
+        """Give the measurement its turn, and tell the stage when it has exchanged the engines or is done."""
+        if self._tuner is None:
+            return
+        if self._tuner.advance():
+            self._connection.describe(self._stream.description)
+        if self._tuner.done:
+            self._tuner = None

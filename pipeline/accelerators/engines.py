@@ -1,9 +1,9 @@
-"""What every accelerator makes of a model: a denoiser, an encoder and a decoder, with what they run on."""
+"""Types shared by all accelerators: how a model is prepared, and the engines that come out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -12,41 +12,43 @@ from pipeline.graph_capture import Recorder
 from presets.errors import StreamError
 
 Progress = Callable[[str, float], None]
-"""Told what is being done and the fraction of it that is behind, 0 to 1."""
+"""Receives the current work in words and the fraction that is done, 0 to 1."""
 
 Together = Callable[[Sequence[Callable[[], Any]]], Iterator[Any]]
-"""Begins pieces of work, as many at once as it likes, and yields their answers in order, each when it is wanted."""
+"""Begins pieces of work, as many at once as it likes, and yields their results in order."""
 
 
 def one_after_another(work: Sequence[Callable[[], Any]]) -> Iterator[Any]:
-    """The `Together` of a program with one thread."""
+    """Do each piece when its result is asked for: the `Together` of a program with one thread."""
     return (piece() for piece in work)
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a model is made ready."""
+    """Settings for preparing a model."""
 
     progress: Progress
     threads: int | None = None
-    """Of the network at play; None takes one a physical core."""
+    """Threads of the network; None takes one for each physical core."""
+    requests: int | None = None
+    """Inference requests that run side by side, 1 or 2; None leaves the choice to the accelerator."""
     cache: Path | None = None
-    """Where converted networks are kept; None takes the user's cache folder."""
+    """Folder of the engine cache; None takes the user's cache folder."""
     attention: str = "sdpa"
-    """What computes attention, one of `pipeline.accelerators.attention.NAMES`, where torch runs the network."""
+    """Attention kernel, one of `pipeline.accelerators.attention.NAMES`, where torch runs the network."""
     precision: str = ""
-    """float32, float16 or bfloat16, where one is asked for; empty leaves the choice to the accelerator."""
+    """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
     engine: Path | None = None
-    """A network that others compiled, to be played in the place of the model's own, which is then left out."""
+    """Compiled network that replaces the model's own, which is then not prepared."""
     together: Together = one_after_another
-    """Does the work that can be done at once."""
+    """Runs work in parallel."""
     meanwhile: Callable[[], None] = lambda: None
-    """Called once, while that work goes on; for what else there is to do."""
+    """Other work, called once while the parallel work runs."""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """A model made ready for one picture size. Tensors that an engine answers with are valid until its next call."""
+    """A model prepared for one frame size. A returned tensor is valid until the engine's next call."""
 
     denoiser: Denoiser
     encode: Callable[[torch.Tensor], torch.Tensor]
@@ -54,27 +56,31 @@ class Engines:
     decode: Callable[[torch.Tensor], torch.Tensor]
     """A latent ``[1, C, h, w]`` on the device to uint8 ``[1, H, W, 3]`` on the CPU."""
     sizes: tuple[int, ...]
-    """The prepared batch sizes of the denoiser."""
+    """Prepared batch sizes of the denoiser."""
     device: torch.device
     precision: str
-    """What the networks are computed in; the stream itself is float32."""
+    """Precision of the networks. The stream itself is float32."""
     begin_decode: Callable[[torch.Tensor], Callable[[], torch.Tensor]] | None = None
-    """Begins `decode` of a latent, which may be written over at once, and answers what waits for its pixels: where the
-    network's next call goes on meanwhile. As many may be begun and not waited for as the denoiser has rows."""
+    """Starts `decode` of a latent, which may be overwritten at once, and returns a function that waits for the pixels.
+    The next network call runs meanwhile. As many decodes may be pending as the denoiser has rows."""
     recorder: Recorder | None = None
-    """Records whole steps around the denoiser, network and all (`pipeline.graph_capture`)."""
+    """Captures whole steps around the denoiser as CUDA graphs (`pipeline.graph_capture`)."""
     forward: str = "one call a step"
-    """How the denoiser is called; a network that takes one timestep for all rows can't do it in one."""
+    """How the denoiser is called, in words. A network with one timestep for all rows needs several calls."""
+    requests: int = 1
+    """Inference requests that run side by side."""
+    threads: int = 0
+    """Threads of the network; 0 where a GPU or torch's own setting decides."""
 
 
 def left_out(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-    """The denoiser of engines that were made without one."""
+    """Raise `StreamError`: the denoiser of engines that were prepared without one."""
     raise StreamError("These engines were made without a denoiser; another network was to take its place.")
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """What the engines are made for."""
+    """Shapes that engines are prepared for."""
 
     width: int
     """px"""
@@ -85,4 +91,33 @@ class Shapes:
     embeds: tuple[int, int]
     """``(L, D)``"""
     rows: int
-    """The most rows the denoiser is ever called with."""
+    """Most rows in one call of the denoiser."""
+
+
+class TensorPort(NamedTuple):
+    """An input or an output of a compiled network."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    """None for a side of any length."""
+    dtype: torch.dtype
+
+    def __str__(self) -> str:
+        sides = " × ".join("any" if side is None else str(side) for side in self.shape)
+        return f"{str(self.dtype).removeprefix('torch.')} [{sides}]"
+
+
+class Network(Protocol):
+    """A compiled network with named inputs and outputs. It runs on the tensors' own memory, without copies."""
+
+    inputs: tuple[TensorPort, ...]
+    outputs: tuple[TensorPort, ...]
+
+    def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
+        """Write the first output to `out`.
+
+        Args:
+            inputs: Every input by name: contiguous, of the port's dtype, on the network's device.
+            out: Contiguous, of the first output's dtype, on the same device.
+        """
+        ...

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import torch
 
 from pipeline.accelerators.adaptive import AdaptiveDenoiser
-from pipeline.accelerators.engines import Engines, Shapes
-from pipeline.accelerators.named_network import Network, TensorPort
+from pipeline.accelerators.engines import Engines, Network, Shapes, TensorPort
 from pipeline.denoiser import ConditioningRows, Denoiser
 from presets.errors import AcceleratorUnavailable, ModelError
 

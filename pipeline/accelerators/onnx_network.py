@@ -11,7 +11,7 @@ import psutil
 import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-from pipeline.accelerators.named_network import TensorPort
+from pipeline.accelerators.engines import TensorPort
 from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError
 
 TYPES = {
@@ -41,7 +41,7 @@ NODE = re.compile(r"Non-zero status code returned while running (\S+) node\. Nam
 
 
 class OnnxNetwork:
-    """As `pipeline.accelerators.named_network.Network`. On the CPU one call is one run; nothing waits, nothing is
+    """As `pipeline.accelerators.engines.Network`. On the CPU one call is one run; nothing waits, nothing is
     copied.
 
     On a GPU, which no test has had yet, the call waits for what torch has begun, and until the network is done: ONNX
@@ -94,7 +94,7 @@ class OnnxNetwork:
         self._held: dict[str, torch.Tensor] = {}
 
     def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
-        """As `pipeline.accelerators.named_network.Network`. Raises ModelError where the network can't compute it."""
+        """As `pipeline.accelerators.engines.Network`. Raises ModelError where the network can't compute it."""
         for name, tensor in inputs.items():
             self._bind(self._binding.bind_input, name, tensor)
         self._bind(self._binding.bind_output, self.outputs[0].name, out)

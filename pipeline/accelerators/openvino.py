@@ -1,10 +1,9 @@
-"""OpenVINO: the graphs converted straight from torch, compiled for this processor, sharing memory with torch."""
+"""OpenVINO: the graphs converted from torch and compiled for this processor, on memory shared with torch."""
 
 from collections.abc import Callable
 from typing import Any
 
 import openvino
-import psutil
 import torch
 
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
@@ -12,72 +11,83 @@ from pipeline.accelerators.openvino_convert import converted
 from pipeline.accelerators.openvino_convert import is_kept as converted_is_kept
 from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
 from pipeline.accelerators.precision import type_of
+from pipeline.accelerators.processor import usable_cores
 from pipeline.denoiser import Denoiser
 from pipeline.models import Model
 
 SHARED_FROM = 4
-"""From so many rows on an even batch is shared out between two halves of the threads: each computes its rows from the
-first layer to the last, and waits for the other at the end of them and not of every layer. On two idle cores that is
-as fast as all threads on every layer; where other programs take a third of one, as a show's do, it is a tenth faster.
-An odd batch would wait for its larger half."""
+"""Fewest rows of an even batch that is split between two requests, each on half of the threads: each computes its rows
+from the first layer to the last and waits for the other only at the end. On two idle cores that is as fast as all
+threads on every layer, and a tenth faster where other programs take a third of one. An odd batch would wait for its
+larger half."""
 
 EVERY_SIZE = 6
-"""Up to so many rows every size is prepared, past them the even ones: the largest are guided, two rows a picture."""
+"""Largest row count up to which every size is prepared. Above it only even sizes are, since guided frames have two
+rows."""
 
 LARGEST_STATIC = 8
-"""Up to so many rows a batch has a network compiled for it alone, about 15 % faster than the one of any size."""
+"""Largest row count with a network compiled for it alone, about 15 % faster than the one of any size."""
 
 ANY = 0
-"""The rows of the network that takes any number."""
+"""Rows of the network that takes any number."""
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+"""OpenVINO's name of each precision."""
+
+
+def precisions() -> tuple[str, ...]:
+    """Return the precisions that this processor computes in, the likelier to be fast first."""
+    return _precisions(openvino.Core())
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Converts (or finds the conversion in the cache) and compiles, in bfloat16 where the processor computes in it.
+    """Convert the graphs, or find them in the cache, and compile them.
 
-    Compiled code is not kept on disk: OpenVINO loads a damaged blob without a word and answers NaN (seen with 2026.4),
-    each size's blob is as large as the model, and loading one saves a quarter of a second. Torch is left with one
-    thread.
+    Compiled code is not kept on disk: OpenVINO loads a damaged blob without an error and answers NaN (seen with
+    2026.4), each size's blob is as large as the model, and loading one saves a quarter of a second. Torch is left with
+    one thread.
+
+    Raises:
+        AcceleratorUnavailable: the processor does not compute in the precision asked for.
     """
     core = openvino.Core()
-    known = ("float32", "bfloat16") if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("float32",)
-    type_of(preparation.precision or known[-1], known, "OpenVINO")
-    precision = "bf16" if (preparation.precision or known[-1]) == "bfloat16" else "f32"
+    known = _precisions(core)
+    precision = preparation.precision or known[0]
+    type_of(precision, known, "OpenVINO")
     return compile_engines(core, model, shapes, precision, preparation)
 
 
 def is_kept(model: Model, shapes: Shapes, preparation: Preparation) -> bool:
-    """Whether `build` finds the conversion in the cache."""
+    """Return True if `build` finds the converted graphs in the cache."""
     return converted_is_kept(model, shapes, preparation.cache)
 
 
 def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, preparation: Preparation) -> Engines:
-    """`build` in a given precision, ``f32`` or ``bf16``."""
-    threads = preparation.threads or psutil.cpu_count(logical=False) or 1
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    """Do the work of `build` in a precision that need not be one of this processor's."""
+    threads = preparation.threads or usable_cores().physical
+    requests = min(preparation.requests or 2, threads)
     progress = preparation.progress
     graphs = converted(core, model, shapes, progress, preparation.cache)
     # Torch only moves a few small tensors here; threads of its own would spin on the cores that OpenVINO computes on.
     torch.set_num_threads(1)
     rows = shapes.rows if preparation.engine is None else 0
     sizes = [size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows]
-    parts = {size: parts_of(size, threads) for size in sizes}
+    parts = {size: parts_of(size, requests) for size in sizes}
     kind_of = {size: (shared[0] if size <= LARGEST_STATIC else ANY, len(shared)) for size, shared in parts.items()}
-    width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
+    kinds = sorted(set(kind_of.values()))
 
-    def compiling(graph: Any, precision: str = precision, **more: Any) -> Callable[[], Any]:
-        return lambda: core.compile_model(graph, "CPU", options | {"INFERENCE_PRECISION_HINT": precision} | more)
+    def compiling(graph: Any, hint: str = HINTS[precision], **more: Any) -> Callable[[], Any]:
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": hint}
+        return lambda: core.compile_model(graph, "CPU", options | more)
 
     def network(rows: int, side_by_side: int) -> Callable[[], Any]:
-        graph = graphs["denoiser"].clone()
-        if rows != ANY:
-            graph.reshape({0: [rows, *shapes.latent], 1: [rows, width], 2: [rows, *shapes.embeds]})
+        graph = _resized(graphs["denoiser"], shapes, rows)
         if side_by_side == 1:
             return compiling(graph)
         return compiling(graph, PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=side_by_side)
 
-    # The timesteps always in float32: bfloat16 has 750 and 753 in one.
+    # Timesteps always in float32: bfloat16 has one number for 750 and 753.
     work = [compiling(graphs["timesteps"], "f32"), compiling(graphs["encoder"]), compiling(graphs["decoder"])]
-    kinds = sorted(set(kind_of.values()))
     work += [network(*kind) for kind in kinds]
     answers = preparation.together(work)
     preparation.meanwhile()
@@ -88,15 +98,30 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     timesteps, encoder, decoder, *networks = compiled
     of_kind = dict(zip(kinds, networks, strict=True))
     shares = {size: [(rows, of_kind[kind_of[size]]) for rows in shared] for size, shared in parts.items()}
+    width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
     denoiser: Denoiser = OpenVinoDenoiser(shares, timesteps, width, shapes.latent) if sizes else left_out
-    pixels = (1, shapes.height, shapes.width, 3)
     encode = Request(encoder, torch.empty(1, *shapes.latent))
-    decode = Request(decoder, torch.empty(pixels, dtype=torch.uint8))
+    decode = Request(decoder, torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8))
     progress("ready", 1.0)
-    name = "bfloat16" if precision == "bf16" else "float32"
-    return Engines(denoiser, encode, decode, tuple(sizes), torch.device("cpu"), name)
+    device = torch.device("cpu")
+    return Engines(denoiser, encode, decode, tuple(sizes), device, precision, requests=requests, threads=threads)
 
 
-def parts_of(size: int, threads: int) -> tuple[int, ...]:
-    """The rows of a batch in parts that are computed side by side."""
-    return (size,) if threads < 2 or size < SHARED_FROM or size % 2 else (size // 2, size // 2)
+def parts_of(size: int, requests: int) -> tuple[int, ...]:
+    """Return the rows of each request for a batch of `size` rows."""
+    return (size,) if requests < 2 or size < SHARED_FROM or size % 2 else (size // 2, size // 2)
+
+
+def _resized(denoiser: Any, shapes: Shapes, rows: int) -> Any:
+    """Return a copy of the denoiser's graph for so many rows, or for `ANY`."""
+    graph = denoiser.clone()
+    if rows != ANY:
+        width = graph.input(1).get_partial_shape()[1].get_length()
+        graph.reshape({0: [rows, *shapes.latent], 1: [rows, width], 2: [rows, *shapes.embeds]})
+    return graph
+
+
+def _precisions(core: Any) -> tuple[str, ...]:
+    # A processor that reports bfloat16 is mostly faster in it, at times slower by half: `auto` measures.
+    has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bfloat16", "float32") if has_bfloat16 else ("float32",)

@@ -1,144 +1,51 @@
-"""The choice of an accelerator: a table of them; `auto` picks and says why, a named one works or says why it can't."""
+"""Selection of an accelerator: `auto` takes the measured or the likelier one, a named one works or is refused."""
 
-import importlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
-from pipeline.accelerators import eager, foreign_engine, onnx_export, tensorrt_library
+import torch
+
+from pipeline.accelerators import eager, foreign_engine
+from pipeline.accelerators.accelerator_table import ACCELERATORS as ACCELERATORS
+from pipeline.accelerators.accelerator_table import NAMES as NAMES
+from pipeline.accelerators.candidates import Candidate, Choices
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
+from pipeline.accelerators.processor import usable_cores
+from pipeline.accelerators.tuning_record import TuningKey, read_record, tuning_key
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
 
+TENSOR_CORES = (7, 5)
+"""Compute capability from which half precision is likely the fastest."""
+BFLOAT16 = (8, 0)
+"""Compute capability from which a card computes in bfloat16."""
+HALVED_FROM = 4
+"""Physical cores from which half of them is a candidate: a small network does not occupy many."""
+STAND_IN = "eager"
+"""Accelerator that plays as soon as the model is read."""
 
-class Accelerator(NamedTuple):
-    """A row of `ACCELERATORS`."""
 
-    name: str
-    """As presets have it."""
-    title: str
-    """As its makers have it."""
-    missing: Callable[[], str]
-    """Answers why it can't be used here, or nothing if it can. Asked anew for every choice."""
-    remedy: str
-    """What would mend that: a sentence, whole."""
-    module: str
-    """Imported when it is chosen, for its ``build(model, shapes, preparation) -> Engines``."""
-    ahead: bool = False
-    """Whether making it ready takes minutes, ahead of the show: `auto` takes it where all it needs is kept already,
-    which the module's ``is_kept(model, shapes, preparation)`` answers."""
+class Selection(NamedTuple):
+    """What a name means here."""
 
-    attends: bool = False
-    """Whether it heeds `Preparation.attention`; the others have an attention of their own."""
-
-    def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-        """Makes the model ready on this one. Raises `AcceleratorUnavailable` for an attention that it can't have."""
-        if preparation.attention != "sdpa" and not self.attends:
-            heeding = ", ".join(row.name for row in ACCELERATORS.values() if row.attends)
-            raise AcceleratorUnavailable(
-                f"{self.title} has an attention of its own; attention {preparation.attention} is for {heeding}."
-            )
-        module: Any = importlib.import_module(self.module)
-        engines: Engines = module.build(model, shapes, preparation)
-        return engines
-
-    def is_kept(self, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
-        """Whether it was made ready ahead of the show."""
-        module: Any = importlib.import_module(self.module)
-        return not self.missing() and bool(module.is_kept(model, shapes, preparation))
+    candidate: Candidate
+    why: str
+    choices: Choices
+    key: TuningKey | None
+    """Key to keep a measurement by; None where it is measured already, or nothing is left to choose."""
 
 
 class AcceleratorChoice(NamedTuple):
-    """What was built, under which name, and why that."""
+    """Built engines, the accelerator's name, and the reason for it."""
 
     name: str
     engines: Engines
     why: str
-
-
-def _openvino_missing() -> str:
-    try:
-        openvino = importlib.import_module("openvino")
-    except (ImportError, OSError) as error:
-        return f"it can't be imported ({error})"
-    devices = openvino.Core().available_devices
-    return "" if "CPU" in devices else f"it finds no processor it knows, only {devices or 'nothing'}"
-
-
-def _compile_missing() -> str:
-    # Imported here: the compiler takes a second that no other accelerator has to wait for.
-    from pipeline.accelerators import compiled
-
-    return compiled.missing()
-
-
-def _onnxruntime_missing() -> str:
-    try:
-        importlib.import_module("onnxruntime")
-    except (ImportError, OSError) as error:
-        return f"it can't be imported ({error})"
-    return onnx_export.missing()
-
-
-ACCELERATORS = {
-    row.name: row
-    for row in (
-        Accelerator(
-            "openvino",
-            "OpenVINO",
-            _openvino_missing,
-            "Install it with: pip install openvino",
-            "pipeline.accelerators.openvino",
-        ),
-        Accelerator(
-            "onnxruntime",
-            "ONNX Runtime",
-            _onnxruntime_missing,
-            "Install it with: pip install 'streamflow-live[onnx]'",
-            "pipeline.accelerators.onnxruntime",
-        ),
-        Accelerator(
-            "tensorrt",
-            TENSORRT.title,
-            lambda: tensorrt_library.missing(TENSORRT),
-            TENSORRT.remedy,
-            "pipeline.accelerators.tensorrt",
-            ahead=True,
-        ),
-        Accelerator(
-            "tensorrt_rtx",
-            TENSORRT_RTX.title,
-            lambda: tensorrt_library.missing(TENSORRT_RTX),
-            TENSORRT_RTX.remedy,
-            "pipeline.accelerators.tensorrt_rtx",
-            ahead=True,
-        ),
-        Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager", attends=True),
-        Accelerator(
-            "compile",
-            "torch.compile",
-            _compile_missing,
-            "On a processor install g++ or clang++; on a GPU: pip install triton",
-            "pipeline.accelerators.compiled",
-            attends=True,
-        ),
-        Accelerator(
-            "cuda_graphs",
-            "CUDA graphs",
-            lambda: "" if eager.available_device().type == "cuda" else "torch sees no NVIDIA GPU",
-            "`streamflow-live doctor` tells what torch and the driver lack",
-            "pipeline.accelerators.cuda_graphs",
-            attends=True,
-        ),
-    )
-}
-"""Every accelerator by its name. Another one is a row here, and its name in `presets.parameters.Parameters`."""
-
-NAMES = ("auto", *ACCELERATORS)
+    selection: Selection | None = None
 
 
 def choose(name: str) -> tuple[str, str]:
-    """The accelerator that `name` means here, and why.
+    """Return the accelerator that `name` means here and the reason, without looking at a model.
 
     Raises:
         AcceleratorUnavailable: an unknown name, or one that can't work here. Never another in its place.
@@ -153,30 +60,103 @@ def choose(name: str) -> tuple[str, str]:
     return name, "asked for"
 
 
+def select(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> Selection:
+    """Return the measured candidate for a model, or the likelier one where nothing is measured yet.
+
+    Raises:
+        AcceleratorUnavailable: as `choose`.
+    """
+    chosen, why = choose(name)
+    choices = _choices(chosen, name == "auto", model, shapes, preparation)
+    if choices.likeliest.accelerator != chosen:
+        why = "the fastest on this GPU, and its engines are built"
+    if not choices.open:
+        return Selection(choices.likeliest, why, choices, None)
+    key = tuning_key(model, shapes, choices, preparation.attention, eager.available_device())
+    record = read_record(preparation.cache, key, choices)
+    if record is None:
+        return Selection(choices.likeliest, f"{why}; not measured yet", choices, key)
+    return Selection(record.best, record.why, choices, None)
+
+
 def build(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> AcceleratorChoice:
-    """Makes the model ready on the accelerator that `name` means here; its denoiser is the foreign engine, if any.
+    """Prepare the model on the accelerator that `name` means here. A foreign engine, if any, is its denoiser.
 
     Raises:
         AcceleratorUnavailable: as in `choose`.
         ModelError: a network of the model can't be loaded, or the engine can't be its denoiser.
     """
-    chosen, why = choose(name)
-    if name == "auto":
-        built = (row.name for row in ACCELERATORS.values() if row.ahead and row.is_kept(model, shapes, preparation))
-        if fastest := next(built, ""):
-            chosen, why = fastest, "the fastest on this GPU, and its engines are built"
-    engine = preparation.engine
+    return build_selection(select(name, model, shapes, preparation), model, shapes, preparation)
+
+
+def build_selection(selection: Selection, model: Model, shapes: Shapes, preparation: Preparation) -> AcceleratorChoice:
+    """Prepare the model as `selection` says. Raises as `build`."""
+    candidate, engine = selection.candidate, preparation.engine
+    preparation = replace(
+        preparation,
+        precision=candidate.precision or preparation.precision,
+        requests=candidate.requests or preparation.requests,
+        threads=candidate.threads or preparation.threads,
+    )
     if engine is not None:
         foreign_engine.reader(engine)  # what can be refused at once is not built for first
-    engines = ACCELERATORS[chosen].build(model, shapes, preparation)
+    engines = ACCELERATORS[candidate.accelerator].build(model, shapes, preparation)
     if engine is not None:
         engines = foreign_engine.plug(engine, engines, shapes, preparation.threads)
-    return AcceleratorChoice(chosen, engines, why)
+    return AcceleratorChoice(candidate.accelerator, engines, selection.why, selection)
+
+
+def stand_in(name: str, model: Model, shapes: Shapes, preparation: Preparation) -> str | None:
+    """Return the accelerator that can play while `name` is prepared; None where that is quick or kept already."""
+    return None if ACCELERATORS[name].is_kept(model, shapes, preparation) else STAND_IN
 
 
 def _automatic() -> tuple[str, str]:
     if eager.available_device().type == "cuda":
-        return "eager", "torch sees a GPU; cuda_graphs and compile are faster there, and wait to be tried on hardware"
+        return "cuda_graphs", "likely the fastest on this GPU"
     if missing := ACCELERATORS["openvino"].missing():
         return "eager", f"OpenVINO, which is faster here, can't be used: {missing}"
     return "openvino", "the fastest on a processor"
+
+
+def _choices(chosen: str, automatic: bool, model: Model, shapes: Shapes, preparation: Preparation) -> Choices:
+    """Return what is left to a measurement, the likelier first.
+
+    Only what may win is measured during a show. On every processor measured, eager torch, torch.compile and ONNX
+    Runtime were slower than OpenVINO (``streamflow-live bench --only auto`` measures them all).
+    """
+    asked = preparation.precision
+    if preparation.engine is not None:  # the denoiser is another's, and the rest takes a small part of the time
+        return Choices(((chosen, asked),))
+    if eager.available_device().type == "cuda":
+        kinds = _gpu_kinds(automatic, chosen, model, shapes, preparation)
+        return Choices(tuple(kinds))
+    if chosen != "openvino":
+        return Choices(((chosen, asked),))
+    from pipeline.accelerators import openvino  # imported only when it is chosen
+
+    cores = usable_cores()
+    threads = [preparation.threads] if preparation.threads else [cores.physical]
+    if not preparation.threads:
+        threads += [cores.logical] if cores.logical > cores.physical else []
+        threads += [cores.physical // 2] if cores.physical >= HALVED_FROM else []
+    requests = (preparation.requests,) if preparation.requests else (2, 1) if min(threads) >= 2 else (1,)
+    precisions = (asked,) if asked else openvino.precisions()
+    return Choices(tuple((chosen, precision) for precision in precisions), requests, tuple(threads))
+
+
+def _gpu_kinds(
+    automatic: bool, chosen: str, model: Model, shapes: Shapes, preparation: Preparation
+) -> list[tuple[str, str]]:
+    """Return pairs of accelerator and precision on a GPU. Not run on hardware yet."""
+    capability = torch.cuda.get_device_capability()
+    half = ["float16", "bfloat16"] if capability >= BFLOAT16 else ["float16"]
+    precisions = half if capability >= TENSOR_CORES else ["float32", *half]
+    precisions = [preparation.precision] if preparation.precision else precisions
+    if not automatic:
+        return [(chosen, precision) for precision in precisions if chosen == "cuda_graphs"] or [
+            (chosen, preparation.precision)
+        ]
+    ahead = [row.name for row in ACCELERATORS.values() if row.ahead and row.is_kept(model, shapes, preparation)]
+    kinds = [(name, preparation.precision) for name in ahead]
+    return [*kinds, *((chosen, precision) for precision in precisions), ("eager", precisions[0])]

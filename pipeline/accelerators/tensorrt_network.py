@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from pipeline.accelerators import tensorrt_library
-from pipeline.accelerators.named_network import TensorPort
+from pipeline.accelerators.engines import TensorPort
 from pipeline.accelerators.tensorrt_build import is_memory, logger, reason
 from pipeline.accelerators.tensorrt_kernels import Kernels
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
@@ -79,7 +79,7 @@ def _too_long(path: Path, length: int) -> ModelError:
 
 
 class TensorRTNetwork:
-    """As `pipeline.accelerators.named_network.Network`; its inputs' first dimension may be any that the profile has.
+    """As `pipeline.accelerators.engines.Network`; its inputs' first dimension may be any that the profile has.
 
     One execution context a batch size, made when it is first called, so that a shape is set once and a CUDA graph can
     be captured of it. They take turns in one piece of scratch memory, which is torch's. Nothing waits for the device.
@@ -130,7 +130,7 @@ class TensorRTNetwork:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
-        """As `pipeline.accelerators.named_network.Network`.
+        """As `pipeline.accelerators.engines.Network`.
 
         Raises:
             StreamError: a size that the engine was not built for.

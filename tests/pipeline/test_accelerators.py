@@ -13,9 +13,12 @@ import pytest
 import torch
 
 from pipeline.accelerators import eager, registry
+from pipeline.accelerators.candidates import Candidate, Choices
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.openvino import compile_engines, parts_of
+from pipeline.accelerators.openvino import compile_engines, parts_of, precisions
 from pipeline.accelerators.openvino_convert import NAMES, converted
+from pipeline.accelerators.processor import Cores
+from pipeline.accelerators.tuning_record import TuningKey, TuningRecord, write_record
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import SHIPPED, Model, load_model
 from presets.errors import AcceleratorUnavailable, ModelError
@@ -32,9 +35,10 @@ def quiet(text: str, fraction: float) -> None:
 
 
 def compiled(
-    model: Model, shapes: Shapes, cache: Path, precision: str = "f32", progress: Any = quiet, threads: int = 1
+    model: Model, shapes: Shapes, cache: Path, precision: str = "float32", progress: Any = quiet, threads: int = 1
 ) -> Engines:
-    return compile_engines(openvino.Core(), model, shapes, precision, Preparation(progress, threads, cache))
+    preparation = Preparation(progress, threads, cache=cache)
+    return compile_engines(openvino.Core(), model, shapes, precision, preparation)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +92,7 @@ def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
         torch.testing.assert_close(together, alone[:size], rtol=0, atol=1e-4)
 
 
-def test_a_batch_is_shared_out_where_there_are_threads_for_it() -> None:
+def test_even_batch_is_shared_by_two_requests() -> None:
     assert [parts_of(size, 1) for size in (1, 5, 8)] == [(1,), (5,), (8,)]
     assert [parts_of(size, 2) for size in (1, 2, 3, 4, 5, 8)] == [(1,), (2,), (3,), (2, 2), (5,), (4, 4)]
 
@@ -107,7 +111,7 @@ def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engi
 
 def test_bfloat16_does_not_round_the_timestep(reference: Engines, tiny: Model, cache: Path) -> None:
     """bfloat16 has 750 and 753 in one; the network must tell them apart as float32 does."""
-    engines = compiled(tiny, SMALL, cache, "bf16")
+    engines = compiled(tiny, SMALL, cache, "bfloat16")
     latents, _, text = inputs(SMALL, 1)
     pair = [latents.repeat(2, 1, 1, 1), torch.tensor([750.0, 753.0]), ConditioningRows(text.embeds.repeat(2, 1, 1))]
     step = [(out[1] - out[0]).clone() for out in (reference.denoiser(*pair), engines.denoiser(*pair))]
@@ -129,8 +133,8 @@ def test_the_shipped_model_in_this_processor_s_precision(tmp_path: Path) -> None
     reference = eager.build(model, shapes, Preparation(quiet))
     latents, timesteps, text = inputs(shapes, 4)
     expected = reference.denoiser(latents, timesteps, text)
-    for precision, tolerance in (("f32", 1e-3), ("bf16", 0.1)):
-        if precision == "bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    for precision, tolerance in (("float32", 1e-3), ("bfloat16", 0.1)):
+        if precision not in precisions():
             continue
         out = compiled(model, shapes, tmp_path, precision).denoiser(latents, timesteps, text)
         assert (out - expected).norm() / expected.norm() < tolerance
@@ -199,12 +203,72 @@ def test_a_cache_that_can_not_be_written_is_said_and_not_fatal(tiny: Model, tmp_
     assert torch.isfinite(engines.denoiser(*inputs(SMALL, 1))).all()
 
 
-def test_auto_takes_openvino_on_a_processor_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_likeliest_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
     assert registry.choose("auto") == ("openvino", "the fastest on a processor")
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cuda"))
-    assert registry.choose("auto")[0] == "eager"
+    assert registry.choose("auto") == ("cuda_graphs", "likely the fastest on this GPU")
     assert registry.choose("eager") == ("eager", "asked for")
+
+
+def choices(name: str, tiny: Model, cache: Path, **asked: Any) -> Choices:
+    return registry.select(name, tiny, TINY, Preparation(quiet, cache=cache, **asked)).choices
+
+
+def test_choices_on_a_processor(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.accelerators.openvino.precisions", lambda: ("bfloat16", "float32"))
+    both = (("openvino", "bfloat16"), ("openvino", "float32"))
+    for cores, threads, requests in (((1, 1), (1,), (1,)), ((2, 4), (2, 4), (2, 1)), ((8, 16), (8, 16, 4), (2, 1))):
+        monkeypatch.setattr(registry, "usable_cores", lambda cores=cores: Cores(*cores))
+        assert choices("auto", tiny, tmp_path) == Choices(both, requests, threads)
+    assert choices("openvino", tiny, tmp_path, threads=3) == Choices(both, (2, 1), (3,))
+    assert choices("auto", tiny, tmp_path, precision="float32", threads=1, requests=1) == Choices(both[1:], (1,), (1,))
+    assert choices("eager", tiny, tmp_path) == Choices((("eager", ""),))
+
+
+def test_choices_on_a_card(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decision alone: no card is asked for anything."""
+    monkeypatch.setattr(eager, "available_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(registry, "tuning_key", lambda *_: TuningKey("a card", "", 0, "", "", ""))
+    graphs16, graphs_bf16 = ("cuda_graphs", "float16"), ("cuda_graphs", "bfloat16")
+    for capability, kinds in (
+        ((6, 1), (("cuda_graphs", "float32"), graphs16, ("eager", "float32"))),
+        ((7, 5), (graphs16, ("eager", "float16"))),
+        ((8, 9), (graphs16, graphs_bf16, ("eager", "float16"))),
+    ):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda capability=capability: capability)
+        assert choices("auto", tiny, tmp_path) == Choices(kinds)
+    kept = registry.ACCELERATORS["tensorrt"]._replace(missing=lambda: "", module=__name__)
+    monkeypatch.setitem(registry.ACCELERATORS, "tensorrt", kept)
+    selection = registry.select("auto", tiny, TINY, Preparation(quiet, cache=tmp_path))
+    assert selection.candidate == Candidate("tensorrt")
+    assert selection.why == "the fastest on this GPU, and its engines are built; not measured yet"
+    assert choices("cuda_graphs", tiny, tmp_path) == Choices((graphs16, graphs_bf16))
+    assert choices("eager", tiny, tmp_path) == Choices((("eager", ""),))
+
+
+def is_kept(*_: object) -> bool:
+    """Stand in for the module of an accelerator whose engines are built."""
+    return True
+
+
+def test_measured_candidate_is_taken(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "usable_cores", lambda: Cores(2, 2))
+    monkeypatch.setattr("pipeline.accelerators.openvino.precisions", lambda: ("float32",))
+    preparation = Preparation(quiet, cache=tmp_path)
+    before = registry.select("auto", tiny, SMALL, preparation)
+    assert before.candidate == Candidate("openvino", "float32", 2, 2)
+    assert before.why == "the fastest on a processor; not measured yet"
+    assert before.key is not None
+    best = Candidate("openvino", "float32", 1, 2)
+    write_record(tmp_path, before.key, TuningRecord(best, {before.candidate: 1.2}))
+    after = registry.select("auto", tiny, SMALL, preparation)
+    assert (after.candidate, after.key) == (best, None)
+    assert after.why == "1 request: 1.20 × 2 requests here"
+    engines = registry.build("auto", tiny, SMALL, preparation).engines
+    assert (engines.precision, engines.requests, engines.threads) == ("float32", 1, 2)
+    other = registry.select("auto", tiny, TINY, preparation)
+    assert other.key is not None, "another size is measured anew"
 
 
 def test_without_openvino_auto_says_so_and_a_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

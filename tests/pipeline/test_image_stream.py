@@ -13,7 +13,7 @@ from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.guidance import GUIDANCE_KINDS, Guidance, GuidanceKind
-from pipeline.image_stream import ImageStream, StreamedPicture
+from pipeline.image_stream import ImageStream, StreamedFrame
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from pipeline.stream import StreamPipeline
@@ -71,7 +71,7 @@ def look(text: str = "neon tunnel", **values: object) -> Parameters:
 def draw(stream: ImageStream, pixels: NDArray[np.uint8] | None, parameters: Parameters) -> NDArray[np.uint8]:
     moment = without_morph(parameters)
     stream.admit(pixels, moment, stream.encode(moment.wording), "it")
-    finished: list[StreamedPicture] = []
+    finished: list[StreamedFrame] = []
     while stream.in_flight:
         finished += stream.step()
     assert [picture.ticket for picture in finished] == ["it"]
@@ -130,7 +130,7 @@ def test_four_together_are_four_alone(stream: ImageStream) -> None:
     alone = [draw(stream, photograph(index), each) for index, each in enumerate(looks)]
     for index, each in enumerate(looks):
         stream.admit(photograph(index), without_morph(each), stream.encode(without_morph(each).wording), index)
-    together: list[StreamedPicture] = []
+    together: list[StreamedFrame] = []
     while stream.in_flight:
         together += stream.step()
     assert [picture.ticket for picture in together] == [0, 1, 2, 3]
@@ -316,7 +316,7 @@ def test_a_build_that_can_not_be_is_refused(
 def test_new_words_are_for_the_next_picture_or_for_all_in_flight(stream: ImageStream, who: str) -> None:
     def drawn(*texts: str) -> list[NDArray[np.uint8]]:
         """One picture each, begun a step after the one before."""
-        out: list[StreamedPicture] = []
+        out: list[StreamedFrame] = []
         for index, text in enumerate(texts):
             moment = without_morph(look(text, steps=4, strength=1.0, seed=index, prompt_change=who))
             stream.admit(photograph(), moment, stream.encode(moment.wording), index)

@@ -14,8 +14,7 @@ from torch import nn
 
 from pipeline.accelerators import foreign_engine
 from pipeline.accelerators.adaptive import AdaptiveDenoiser
-from pipeline.accelerators.engines import Engines, Shapes, left_out
-from pipeline.accelerators.named_network import TensorPort
+from pipeline.accelerators.engines import Engines, Shapes, TensorPort, left_out
 from pipeline.conditioning import Conditioning, ConditioningShape, EncodedText
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.guidance import Guidance

@@ -14,7 +14,7 @@ from pipeline.accelerators.torch_engines import autoencoder_graphs, prepared_siz
 from pipeline.accelerators.transfer import Decoding
 from pipeline.conditioning import TextConditioner
 from pipeline.denoiser import ConditioningRows
-from pipeline.image_stream import ImageStream, StreamedPicture
+from pipeline.image_stream import ImageStream, StreamedFrame
 from pipeline.models import Model, load_model
 from presets.build import Build
 from presets.frame_parameters import without_morph
@@ -48,9 +48,9 @@ def stream_of(engines: Engines, model: Model) -> ImageStream:
     return ImageStream(build, model, AcceleratorChoice("eager", engines, "asked for"), conditioner)
 
 
-def drawn(stream: ImageStream, pictures: int) -> tuple[list[StreamedPicture], list[int]]:
+def drawn(stream: ImageStream, pictures: int) -> tuple[list[StreamedFrame], list[int]]:
     """Pictures that differ in steps and strength, and how many came out at each call."""
-    out: list[StreamedPicture] = []
+    out: list[StreamedFrame] = []
     counts = []
     for number in range(pictures):
         source = np.full((64, 64, 3), 20 * number, np.uint8)

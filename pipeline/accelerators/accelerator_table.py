@@ -1,0 +1,130 @@
+"""The table of accelerators: names, what each one needs here, and the module that builds with it."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pipeline.accelerators import eager, onnx_export, tensorrt_library
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
+from pipeline.models import Model
+from presets.errors import AcceleratorUnavailable
+
+
+class Accelerator(NamedTuple):
+    """A row of `ACCELERATORS`."""
+
+    name: str
+    """Name in presets."""
+    title: str
+    """Name that its makers use."""
+    missing: Callable[[], str]
+    """Returns the reason why it can't be used here, or an empty text. Called anew for every choice."""
+    remedy: str
+    """The sentence that says how to mend that."""
+    module: str
+    """Module with ``build(model, shapes, preparation) -> Engines``. It is imported when the accelerator is chosen.
+    A module that keeps what it builds has ``is_kept(model, shapes, preparation)`` as well."""
+    ahead: bool = False
+    """True if preparing takes minutes and is done ahead of the show. `auto` then needs the engines in the cache."""
+    attends: bool = False
+    """True if it heeds `Preparation.attention`. The others have an attention of their own."""
+
+    def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
+        """Prepare the model. Raises `AcceleratorUnavailable`, for an attention that it can't have too."""
+        if preparation.attention != "sdpa" and not self.attends:
+            heeding = ", ".join(row.name for row in ACCELERATORS.values() if row.attends)
+            raise AcceleratorUnavailable(
+                f"{self.title} has an attention of its own; attention {preparation.attention} is for {heeding}."
+            )
+        engines: Engines = self._module().build(model, shapes, preparation)
+        return engines
+
+    def is_kept(self, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
+        """Return True if the engine cache holds all that `build` needs, or if it needs nothing from there."""
+        kept = getattr(self._module(), "is_kept", None)
+        return not self.missing() and (kept is None or bool(kept(model, shapes, preparation)))
+
+    def _module(self) -> Any:
+        return importlib.import_module(self.module)
+
+
+def _openvino_missing() -> str:
+    try:
+        openvino = importlib.import_module("openvino")
+    except (ImportError, OSError) as error:
+        return f"it can't be imported ({error})"
+    devices = openvino.Core().available_devices
+    return "" if "CPU" in devices else f"it finds no processor it knows, only {devices or 'nothing'}"
+
+
+def _compile_missing() -> str:
+    # Imported here: the compiler takes a second that no other accelerator has to wait for.
+    from pipeline.accelerators import compiled
+
+    return compiled.missing()
+
+
+def _onnxruntime_missing() -> str:
+    try:
+        importlib.import_module("onnxruntime")
+    except (ImportError, OSError) as error:
+        return f"it can't be imported ({error})"
+    return onnx_export.missing()
+
+
+ACCELERATORS = {
+    row.name: row
+    for row in (
+        Accelerator(
+            "openvino",
+            "OpenVINO",
+            _openvino_missing,
+            "Install it with: pip install openvino",
+            "pipeline.accelerators.openvino",
+        ),
+        Accelerator(
+            "onnxruntime",
+            "ONNX Runtime",
+            _onnxruntime_missing,
+            "Install it with: pip install 'streamflow-live[onnx]'",
+            "pipeline.accelerators.onnxruntime",
+        ),
+        Accelerator(
+            "tensorrt",
+            TENSORRT.title,
+            lambda: tensorrt_library.missing(TENSORRT),
+            TENSORRT.remedy,
+            "pipeline.accelerators.tensorrt",
+            ahead=True,
+        ),
+        Accelerator(
+            "tensorrt_rtx",
+            TENSORRT_RTX.title,
+            lambda: tensorrt_library.missing(TENSORRT_RTX),
+            TENSORRT_RTX.remedy,
+            "pipeline.accelerators.tensorrt_rtx",
+            ahead=True,
+        ),
+        Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager", attends=True),
+        Accelerator(
+            "compile",
+            "torch.compile",
+            _compile_missing,
+            "On a processor install g++ or clang++; on a GPU: pip install triton",
+            "pipeline.accelerators.compiled",
+            attends=True,
+        ),
+        Accelerator(
+            "cuda_graphs",
+            "CUDA graphs",
+            lambda: "" if eager.available_device().type == "cuda" else "torch sees no NVIDIA GPU",
+            "`streamflow-live doctor` tells what torch and the driver lack",
+            "pipeline.accelerators.cuda_graphs",
+            attends=True,
+        ),
+    )
+}
+"""Every accelerator by its name. To add one, add a row here and its name in `presets.parameters.Parameters`."""
+
+NAMES = ("auto", *ACCELERATORS)

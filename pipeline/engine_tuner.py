@@ -1,0 +1,211 @@
+"""The measurement behind `auto`: challengers take turns with what plays, and the faster one goes on playing.
+
+A challenger is built beside the show, then timed a pair of calls at a time between two pictures, at the batch sizes
+that the show plays. One challenger is in memory at a time. The outcome is kept on disk (`tuning_record`), and the next
+start takes it without measuring.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pipeline.accelerators.candidates import ROUNDS, Candidate, Choices
+from pipeline.accelerators.comparison import MARGIN, Comparison, Timer
+from pipeline.accelerators.engines import Together, one_after_another
+from pipeline.accelerators.registry import ACCELERATORS, build_selection
+from pipeline.accelerators.tuning_record import TuningRecord, write_record
+from pipeline.image_stream import ImageStream
+from pipeline.models import load_model
+from pipeline.prepared_engines import PreparedEngines, preparation_of
+from presets.errors import StreamflowError
+
+log = logging.getLogger("auto")
+
+SETTLED = 24
+"""Network calls of the show before anything is measured: its first pictures are out by then, and its batch is full."""
+
+
+class Rehearsable(Protocol):
+    """Engines that can be timed: `pipeline.prepared_engines.PreparedEngines`."""
+
+    def rehearse(self, size: int) -> None: ...
+
+
+class Tunable(Protocol):
+    """A stream whose engines can be exchanged between two pictures: `pipeline.image_stream.ImageStream`."""
+
+    @property
+    def prepared(self) -> Any: ...
+    @property
+    def hot_sizes(self) -> tuple[int, ...]: ...
+    def exchange(self, prepared: Any) -> None: ...
+    def explain(self, why: str) -> None: ...
+
+
+@dataclass
+class TuningTask:
+    """What a tuner is given."""
+
+    stream: Tunable
+    choices: Choices
+    playing: Candidate
+    prepare: Callable[[Candidate], Rehearsable]
+    """Builds a challenger, on any thread; raises what a build raises."""
+    keep: Callable[[TuningRecord], None]
+    """Writes the outcome, on any thread."""
+    timer: Timer
+    together: Together
+    """Runs work beside the caller."""
+
+
+@dataclass
+class _Challenge:
+    """One challenger on its way: being built, then compared."""
+
+    candidate: Candidate
+    answers: Iterator[Any]
+    built: list[bool] = field(default_factory=list)
+    prepared: Any = None
+    comparison: Comparison | None = None
+
+
+class EngineTuner:
+    """One measurement. `advance` belongs to the thread of the stream."""
+
+    def __init__(self, task: TuningTask) -> None:
+        self._task = task
+        self._best = task.playing
+        self._slower: dict[Candidate, float] = {}
+        self._round = 0
+        self._waiting: list[Candidate] = task.choices.challengers(0, task.playing)
+        self._challenge: _Challenge | None = None
+        self._calls = 0
+        self._writing: Iterator[Any] = iter(())
+        self.done = False
+        """True once the outcome is known and nothing is left to do."""
+
+    def advance(self) -> bool:
+        """Do a small part of the work, after a network call of the show. Return True if the description changed.
+
+        Takes the time of two pictures at most. Raises what the engines that play raise; a challenger that fails is
+        left out.
+        """
+        self._calls += 1
+        if self.done or self._calls < SETTLED:
+            return False
+        challenge = self._challenge
+        if challenge is None:
+            return self._begin()
+        if challenge.prepared is None:
+            if challenge.built:
+                self._receive(challenge)
+            return False
+        return self._compare(challenge)
+
+    def finish(self) -> None:
+        """Do all of the work now."""
+        self._calls = SETTLED
+        while not self.done:
+            if self._challenge is not None and self._challenge.prepared is None:
+                self._receive(self._challenge)
+            else:
+                self.advance()
+        for _ in self._writing:
+            pass
+
+    def _begin(self) -> bool:
+        """Begin with the next challenger; at the end of the last round tell and keep the outcome."""
+        while not self._waiting and self._round < ROUNDS - 1:
+            self._round += 1
+            self._waiting = self._task.choices.challengers(self._round, self._best)
+        if not self._waiting:
+            return self._end()
+        candidate = self._waiting.pop(0)
+        built: list[bool] = []
+
+        def build() -> Rehearsable:
+            try:
+                return self._task.prepare(candidate)
+            finally:
+                built.append(True)
+
+        self._challenge = _Challenge(candidate, self._task.together([build]), built)
+        return False
+
+    def _receive(self, challenge: _Challenge) -> None:
+        try:
+            challenge.prepared = next(challenge.answers)
+        except (StreamflowError, RuntimeError, MemoryError, OSError) as error:  # torch and OpenVINO raise RuntimeError
+            log.debug("%s is left out: %s", challenge.candidate.words(), error)
+            self._challenge = None
+
+    def _compare(self, challenge: _Challenge) -> bool:
+        if challenge.comparison is None:
+            stream = self._task.stream
+            challenge.comparison = Comparison(
+                stream.prepared.rehearse, challenge.prepared.rehearse, stream.hot_sizes, self._task.timer
+            )
+        try:
+            challenge.comparison.time_pair()
+        except (StreamflowError, RuntimeError, MemoryError) as error:
+            log.debug("%s is left out: %s", challenge.candidate.words(), error)
+            self._challenge = None
+            return False
+        return self._judge(challenge) if challenge.comparison.done else False
+
+    def _judge(self, challenge: _Challenge) -> bool:
+        """Let the faster one play on. Return True if that is another one."""
+        ratio = challenge.comparison.ratio if challenge.comparison else 0.0
+        self._challenge = None
+        log.debug("%s: %.3f × %s", challenge.candidate.words(), ratio, self._best.words())
+        if ratio < MARGIN:
+            self._slower[challenge.candidate] = 1 / ratio
+            return False
+        self._slower = {other: known * ratio for other, known in self._slower.items()} | {self._best: ratio}
+        self._best = challenge.candidate
+        self._task.stream.exchange(challenge.prepared)
+        self._task.stream.explain(TuningRecord(self._best, self._slower).why)
+        return True
+
+    def _end(self) -> bool:
+        self.done = True
+        if not self._slower:  # nothing could be compared: the next start tries again
+            return False
+        record = TuningRecord(self._best, self._slower)
+        self._task.stream.explain(record.why)
+        self._writing = self._task.together([lambda: self._task.keep(record)])
+        return True
+
+
+def engine_tuner(stream: ImageStream, timer: Timer, together: Together) -> EngineTuner | None:
+    """Return the measurement that a stream needs; None where it is made already or nothing is left to choose.
+
+    Args:
+        stream: The stream that plays.
+        timer: Seconds from any start.
+        together: Runs work beside the caller; with one that does not, only `EngineTuner.finish` gets on.
+    """
+    build, selection = stream.settings, stream.prepared.choice.selection
+    if selection is None or selection.key is None:
+        return None
+    if build.gpu_share is not None and build.gpu_share < 1:
+        return None  # the measurement would take more than the share
+    key = selection.key
+    preparation = preparation_of(build, lambda text, fraction: None, one_after_another)
+    if not ACCELERATORS[selection.candidate.accelerator].is_kept(load_model(build.model), stream.shapes, preparation):
+        return None  # the cache can't be written: challengers would be converted anew, and the outcome lost
+
+    def prepare(candidate: Candidate) -> PreparedEngines:
+        # A model of its own: accelerators that run torch's modules move and cast them in place.
+        model = load_model(build.model)
+        challenger = selection._replace(candidate=candidate, why="", key=None)
+        choice = build_selection(challenger, model, stream.shapes, preparation)
+        prepared = stream.prepare(choice, model)
+        prepared.warm_up()
+        return prepared
+
+    def keep(record: TuningRecord) -> None:
+        write_record(build.cache, key, record)
+
+    return EngineTuner(TuningTask(stream, selection.choices, selection.candidate, prepare, keep, timer, together))

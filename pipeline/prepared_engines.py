@@ -1,0 +1,93 @@
+"""Engines made ready for a stream: with slots of their own, so that they can be timed, and play from any picture on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes, Together
+from pipeline.accelerators.registry import ACCELERATORS, AcceleratorChoice
+from pipeline.conditioning import ConditioningShape
+from pipeline.models import Model
+from pipeline.stream import StreamPipeline
+from presets.build import Build
+from presets.errors import StreamError
+
+
+class PreparedEngines:
+    """One way to play a model, ready. Several may stand side by side; one of them plays."""
+
+    def __init__(
+        self, choice: AcceleratorChoice, model: Model, shapes: Shapes, slots: int, conditioning: ConditioningShape
+    ) -> None:
+        self.choice = choice
+        self.engines: Engines = choice.engines
+        self.stream = StreamPipeline(
+            self.engines.denoiser,
+            slots=slots,
+            latent_shape=shapes.latent,
+            conditioning=conditioning,
+            sizes=self.engines.sizes,
+            device=self.engines.device,
+            recorder=self.engines.recorder,
+        )
+        self._adds_noise = bool(model.schedule(4, 1.0).c.any())
+        self._pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
+
+    def warm_up(self) -> None:
+        """Run the encoder, the decoder and every prepared batch size once. Pictures in flight are not touched."""
+        self.engines.decode(self.engines.encode(self._pixels))
+        self.stream.warm_up(fresh=self._adds_noise)
+
+    def rehearse(self, size: int) -> None:
+        """Do the work of one picture at a batch size and wait for it. Pictures in flight are not touched."""
+        latent = self.engines.encode(self._pixels)
+        self.stream.idle_step(size)
+        self.engines.decode(latent)  # its pixels are on the host, so the device is done
+
+    def description(self, build: Build) -> dict[str, str]:
+        """Return what plays and why, in words, for the page and the log."""
+        engines = self.engines
+        attends = ACCELERATORS[self.choice.name].attends
+        return {
+            "accelerator": self.choice.name,
+            "precision": engines.precision,
+            "requests": str(engines.requests),
+            "threads": str(engines.threads) if engines.threads else "its own",
+            "attention": build.attention if attends else "its own",
+            "device": str(engines.device),
+            "why": self.choice.why,
+            "forward": engines.forward,
+            "engine": build.engine,
+        }
+
+
+def shapes_of(build: Build, model: Model) -> Shapes:
+    """Return the shapes that the engines of a build are prepared for."""
+    latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
+    return Shapes(build.width, build.height, latent, model.conditioning.embeds, 2 * build.slots)
+
+
+def preparation_of(
+    build: Build, progress: Progress, together: Together, meanwhile: Callable[[], None] = lambda: None
+) -> Preparation:
+    """Return the settings that the engines of a build are prepared with."""
+    return Preparation(
+        progress=progress,
+        threads=build.threads,
+        cache=build.cache,
+        attention=build.attention,
+        engine=Path(build.engine) if build.engine else None,
+        precision=build.precision,
+        together=together,
+        meanwhile=meanwhile,
+    )
+
+
+def check_size(build: Build, model: Model) -> None:
+    """Raise `StreamError` for a size or a number of slots that can't be."""
+    for name, value in (("width", build.width), ("height", build.height)):
+        if value < model.factor or value % model.factor:
+            raise StreamError(f"{name} is {value}; this model draws multiples of {model.factor} pixels.")
+    if build.slots < 1:
+        raise StreamError(f"slots is {build.slots}; a stream needs 1 or more.")
