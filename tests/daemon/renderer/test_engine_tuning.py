@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.renderer.player import Player
-from daemon.shared.thread_pool import run_in_threads
+from daemon.shared.threads import run_in_threads
 from pipeline.accelerators import registry
 from pipeline.accelerators.processor import Cores
 from pipeline.engine_tuner import engine_tuner
@@ -15,12 +15,14 @@ from pipeline.image_stream import ImageStream
 from presets.build import Build
 from tests.daemon.renderer.test_player import SIDE, Rig
 from tests.daemon.show import until
+from tests.pipeline.conftest import write_tiny_model
 
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr(registry, "usable_cores", lambda: Cores(2, 2))
-    build = Build(width=SIDE, height=SIDE, slots=2, cache=tmp_path)
+    write_tiny_model(tmp_path / "model")
+    build = Build(model=str(tmp_path / "model"), width=SIDE, height=SIDE, slots=1, cache=tmp_path / "cache")
     made = Rig(ImageStream.build(build, lambda text, fraction: None, run_in_threads))
     yield made
     made.close()
@@ -37,8 +39,9 @@ def test_frames_and_stage_hear_of_the_measurement(rig: Rig) -> None:
         player.turn()
     assert tuner.done
     player.turn()
-    described = until(lambda: rig.peer.description if " × " in rig.peer.description.get("why", "") else None)
-    assert described == rig.stream.description
+    until(lambda: rig.report.description.values == rig.stream.description)
+    described = rig.stream.description
+    assert " × " in described["why"]
     assert described["requests"] in ("1", "2")
     numbers = [frame.index for frame in rig.drawn]
     assert numbers == sorted(set(numbers)), "each frame comes once and in order, whatever engines drew it"
