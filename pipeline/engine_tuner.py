@@ -1,13 +1,13 @@
 """The measurement behind `auto`: challengers take turns with what plays, and the faster one goes on playing.
 
-A challenger is built beside the show, then timed a pair of calls at a time between two pictures, at the batch sizes
-that the show plays. One challenger is in memory at a time. The outcome is kept on disk (`tuning_record`), and the next
-start takes it without measuring.
+A challenger is built beside the show for the batch sizes that it plays, then timed a pair of calls at a time between
+two frames. One that wins is built for every size and takes over. One challenger is in memory at a time. The outcome is
+kept on disk (`tuning_record`), and the next start takes it without measuring.
 """
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipeline.accelerators.candidates import ROUNDS, Candidate, Choices
@@ -23,7 +23,11 @@ from presets.errors import StreamflowError
 log = logging.getLogger("auto")
 
 SETTLED = 24
-"""Network calls of the show before anything is measured: its first pictures are out by then, and its batch is full."""
+"""Network calls of the show before anything is measured: its first frames are out by then, and its batch is full."""
+
+
+FAILURES = (StreamflowError, RuntimeError, MemoryError, OSError)
+"""Errors of a build or a call that leave a challenger out. Torch and OpenVINO raise `RuntimeError`."""
 
 
 class Rehearsable(Protocol):
@@ -33,7 +37,7 @@ class Rehearsable(Protocol):
 
 
 class Tunable(Protocol):
-    """A stream whose engines can be exchanged between two pictures: `pipeline.image_stream.ImageStream`."""
+    """A stream whose engines can be exchanged between two frames: `pipeline.image_stream.ImageStream`."""
 
     @property
     def prepared(self) -> Any: ...
@@ -50,8 +54,9 @@ class TuningTask:
     stream: Tunable
     choices: Choices
     playing: Candidate
-    prepare: Callable[[Candidate], Rehearsable]
-    """Builds a challenger, on any thread; raises what a build raises."""
+    prepare: Callable[[Candidate, tuple[int, ...]], Rehearsable]
+    """Builds a challenger for some batch sizes, or for every size if there are none, on any thread. Raises what a build
+    raises."""
     keep: Callable[[TuningRecord], None]
     """Writes the outcome, on any thread."""
     timer: Timer
@@ -61,13 +66,16 @@ class TuningTask:
 
 @dataclass
 class _Challenge:
-    """One challenger on its way: being built, then compared."""
+    """One challenger on its way: being built, then compared, then built for every size."""
 
     candidate: Candidate
+    sizes: tuple[int, ...]
+    """Batch sizes that it is compared at; empty once it has won."""
     answers: Iterator[Any]
-    built: list[bool] = field(default_factory=list)
-    prepared: Any = None
+    built: list[bool]
     comparison: Comparison | None = None
+    ratio: float = 0.0
+    """How many times as fast it is, once it has won."""
 
 
 class EngineTuner:
@@ -97,17 +105,17 @@ class EngineTuner:
         challenge = self._challenge
         if challenge is None:
             return self._begin()
-        if challenge.prepared is None:
-            if challenge.built:
-                self._receive(challenge)
-            return False
-        return self._compare(challenge)
+        if challenge.comparison is not None:
+            self._compare(challenge, challenge.comparison)
+        elif challenge.built:
+            return self._receive(challenge)
+        return False
 
     def finish(self) -> None:
         """Do all of the work now."""
         self._calls = SETTLED
         while not self.done:
-            if self._challenge is not None and self._challenge.prepared is None:
+            if self._challenge is not None and self._challenge.comparison is None:
                 self._receive(self._challenge)
             else:
                 self.advance()
@@ -121,52 +129,61 @@ class EngineTuner:
             self._waiting = self._task.choices.challengers(self._round, self._best)
         if not self._waiting:
             return self._end()
-        candidate = self._waiting.pop(0)
+        self._challenge = self._build(self._waiting.pop(0), tuple(self._task.stream.hot_sizes))
+        return False
+
+    def _build(self, candidate: Candidate, sizes: tuple[int, ...]) -> _Challenge:
         built: list[bool] = []
 
         def build() -> Rehearsable:
             try:
-                return self._task.prepare(candidate)
+                return self._task.prepare(candidate, sizes)
             finally:
                 built.append(True)
 
-        self._challenge = _Challenge(candidate, self._task.together([build]), built)
-        return False
+        return _Challenge(candidate, sizes, self._task.together([build]), built)
 
-    def _receive(self, challenge: _Challenge) -> None:
+    def _receive(self, challenge: _Challenge) -> bool:
+        """Compare the engines that were built, or let them play if they have won. Return True if they play."""
         try:
-            challenge.prepared = next(challenge.answers)
-        except (StreamflowError, RuntimeError, MemoryError, OSError) as error:  # torch and OpenVINO raise RuntimeError
-            log.debug("%s is left out: %s", challenge.candidate.words(), error)
-            self._challenge = None
-
-    def _compare(self, challenge: _Challenge) -> bool:
-        if challenge.comparison is None:
+            prepared = next(challenge.answers)
+        except FAILURES as error:
+            self._leave_out(challenge, error)
+            return False
+        if challenge.sizes:
             stream = self._task.stream
             challenge.comparison = Comparison(
-                stream.prepared.rehearse, challenge.prepared.rehearse, stream.hot_sizes, self._task.timer
+                stream.prepared.rehearse, prepared.rehearse, challenge.sizes, self._task.timer
             )
-        try:
-            challenge.comparison.time_pair()
-        except (StreamflowError, RuntimeError, MemoryError) as error:
-            log.debug("%s is left out: %s", challenge.candidate.words(), error)
-            self._challenge = None
             return False
-        return self._judge(challenge) if challenge.comparison.done else False
-
-    def _judge(self, challenge: _Challenge) -> bool:
-        """Let the faster one play on. Return True if that is another one."""
-        ratio = challenge.comparison.ratio if challenge.comparison else 0.0
         self._challenge = None
+        self._slower = {other: known * challenge.ratio for other, known in self._slower.items()}
+        self._slower[self._best] = challenge.ratio
+        self._best = challenge.candidate
+        self._task.stream.exchange(prepared)
+        self._task.stream.explain(TuningRecord(self._best, self._slower).why)
+        return True
+
+    def _compare(self, challenge: _Challenge, comparison: Comparison) -> None:
+        try:
+            comparison.time_pair()
+        except FAILURES as error:
+            self._leave_out(challenge, error)
+            return
+        if not comparison.done:
+            return
+        ratio = comparison.ratio
         log.debug("%s: %.3f × %s", challenge.candidate.words(), ratio, self._best.words())
         if ratio < MARGIN:
             self._slower[challenge.candidate] = 1 / ratio
-            return False
-        self._slower = {other: known * ratio for other, known in self._slower.items()} | {self._best: ratio}
-        self._best = challenge.candidate
-        self._task.stream.exchange(challenge.prepared)
-        self._task.stream.explain(TuningRecord(self._best, self._slower).why)
-        return True
+            self._challenge = None
+        else:
+            self._challenge = self._build(challenge.candidate, ())
+            self._challenge.ratio = ratio
+
+    def _leave_out(self, challenge: _Challenge, error: BaseException) -> None:
+        log.debug("%s is left out: %s", challenge.candidate.words(), error)
+        self._challenge = None
 
     def _end(self) -> bool:
         self.done = True
@@ -196,12 +213,14 @@ def engine_tuner(stream: ImageStream, timer: Timer, together: Together) -> Engin
     if not ACCELERATORS[selection.candidate.accelerator].is_kept(load_model(build.model), stream.shapes, preparation):
         return None  # the cache can't be written: challengers would be converted anew, and the outcome lost
 
-    def prepare(candidate: Candidate) -> PreparedEngines:
+    def prepare(candidate: Candidate, sizes: tuple[int, ...]) -> PreparedEngines:
         # A model of its own: accelerators that run torch's modules move and cast them in place.
         model = load_model(build.model)
         challenger = selection._replace(candidate=candidate, why="", key=None)
-        choice = build_selection(challenger, model, stream.shapes, preparation)
-        prepared = stream.prepare(choice, model)
+        # A stream needs two rows for each slot.
+        some = tuple(sorted({*sizes, 2})) if sizes else ()
+        choice = build_selection(challenger, model, stream.shapes, replace(preparation, sizes=some))
+        prepared = stream.prepare(choice, model, some[-1] // 2 if some else None)
         prepared.warm_up()
         return prepared
 

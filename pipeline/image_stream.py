@@ -211,9 +211,12 @@ class ImageStream:
         """Run the encoder, the decoder and every prepared batch size once. Frames in flight do not change."""
         self.prepared.warm_up()
 
-    def prepare(self, choice: registry.AcceleratorChoice, model: Model) -> PreparedEngines:
-        """Return engines with slots of their own, ready to be warmed up and exchanged for those that play."""
-        return PreparedEngines(choice, model, self.shapes, self.slots, self._conditioner.shape)
+    def prepare(self, choice: registry.AcceleratorChoice, model: Model, slots: int | None = None) -> PreparedEngines:
+        """Return engines with slots of their own, to be warmed up and exchanged for those that play.
+
+        Engines with fewer `slots` can only be timed.
+        """
+        return PreparedEngines(choice, model, self.shapes, slots or self.slots, self._conditioner.shape)
 
     def exchange(self, prepared: PreparedEngines) -> None:
         """Play on other engines from the next call on. Frames in flight continue with their latents and noise."""

@@ -62,7 +62,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         _compile(unet, {*(getattr(model.unet, "_repeated_blocks", None) or ()), *ALSO_REPEATED})
         _call(unet, shapes, device, progress)
     progress("ready", 1.0)
-    return torch_engines(unet, encoder, decoder, shapes, precision, device)
+    return torch_engines(unet, encoder, decoder, shapes, precision, device, preparation.sizes)
 
 
 def _compile(network: torch.nn.Module, kinds: set[str]) -> None:

@@ -26,4 +26,4 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     encoder, decoder = autoencoder_graphs(model, dtype, device)
     preparation.meanwhile()
     progress("ready", 1.0)
-    return torch_engines(unet, encoder, decoder, shapes, precision, device)
+    return torch_engines(unet, encoder, decoder, shapes, precision, device, preparation.sizes)

@@ -30,10 +30,12 @@ class Preparation:
     progress: Progress
     threads: int | None = None
     """Threads of the network; None takes one for each physical core."""
-    requests: int | None = None
-    """Inference requests that run side by side, 1 or 2; None leaves the choice to the accelerator."""
     cache: Path | None = None
     """Folder of the engine cache; None takes the user's cache folder."""
+    requests: int | None = None
+    """Inference requests that run side by side, 1 or 2; None leaves the choice to the accelerator."""
+    sizes: tuple[int, ...] = ()
+    """Batch sizes to prepare, where a few are enough to time the network; empty prepares all."""
     attention: str = "sdpa"
     """Attention kernel, one of `pipeline.accelerators.attention.NAMES`, where torch runs the network."""
     precision: str = ""

@@ -71,7 +71,8 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     # Torch only moves a few small tensors here; threads of its own would spin on the cores that OpenVINO computes on.
     torch.set_num_threads(1)
     rows = shapes.rows if preparation.engine is None else 0
-    sizes = [size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows]
+    every_size = (size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
+    sizes = preparation.sizes or tuple(every_size)
     parts = {size: parts_of(size, requests) for size in sizes}
     kind_of = {size: (shared[0] if size <= LARGEST_STATIC else ANY, len(shared)) for size, shared in parts.items()}
     kinds = sorted(set(kind_of.values()))
@@ -104,7 +105,7 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     decode = Request(decoder, torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8))
     progress("ready", 1.0)
     device = torch.device("cpu")
-    return Engines(denoiser, encode, decode, tuple(sizes), device, precision, requests=requests, threads=threads)
+    return Engines(denoiser, encode, decode, sizes, device, precision, requests=requests, threads=threads)
 
 
 def parts_of(size: int, requests: int) -> tuple[int, ...]:

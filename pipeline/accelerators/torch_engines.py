@@ -30,6 +30,7 @@ def torch_engines(
     shapes: Shapes,
     precision: str,
     device: torch.device,
+    sizes: tuple[int, ...] = (),
 ) -> Engines:
     """Engines of modules that are on their device already; on a GPU with steps recorded and transfers beside them.
 
@@ -39,6 +40,7 @@ def torch_engines(
         decoder: To pixels.
         precision: What they are computed in.
         device: Where they are.
+        sizes: Batch sizes of the denoiser; empty is all of `prepared_sizes`.
     """
     pixels = (shapes.height, shapes.width, 3)
     upload = Upload((1, *pixels), torch.uint8, device)
@@ -53,7 +55,7 @@ def torch_engines(
         left_out if unet is None else _denoiser(unet),
         encode,
         decode,
-        prepared_sizes(shapes.rows),
+        sizes or prepared_sizes(shapes.rows),
         device,
         precision,
         begin_decode=decode.begin,

@@ -37,6 +37,7 @@ class Rig:
         self.now = 0.0
         self.rehearsed: list[tuple[Candidate, int]] = []
         self.built: list[Candidate] = []
+        self.built_whole: list[Candidate] = []
         self.kept: list[TuningRecord] = []
         self.whys: list[str] = []
         self.hot_sizes: tuple[int, ...] = (4,)
@@ -54,8 +55,8 @@ class Rig:
     def explain(self, why: str) -> None:
         self.whys.append(why)
 
-    def build(self, candidate: Candidate) -> TimedEngines:
-        self.built.append(candidate)
+    def build(self, candidate: Candidate, sizes: tuple[int, ...]) -> TimedEngines:
+        (self.built if sizes else self.built_whole).append(candidate)
         seconds = self.seconds[candidate]
         if isinstance(seconds, AcceleratorUnavailable):
             raise seconds
@@ -97,6 +98,7 @@ def test_faster_challenger_takes_over() -> None:
     assert rig.tuner.done
     assert rig.prepared.candidate == F2
     assert rig.built == [F2, F1], "requests are compared in the better precision"
+    assert rig.built_whole == [F2], "only what wins is built for every size"
     (record,) = rig.kept
     assert record.best == F2
     assert record.slower == pytest.approx({B2: 1.55, F1: 1.25})

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from daemon.__main__ import app
@@ -15,6 +16,7 @@ def build(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=115, env=environment)
 
 
+@pytest.mark.timeout(300)
 def test_what_is_converted_is_kept_for_the_show(tmp_path: Path) -> None:
     look = tmp_path / "look.yaml"
     write_tiny_model(tmp_path / "model")
