@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.shipped.palettes import COLOURS, MOODS, palette_words
+from pipeline.shipped.palettes import palette_words
 from pipeline.shipped.scenes import Scene
 
 MOTIF_WORDS: dict[str, tuple[str, ...]] = {
@@ -84,9 +84,3 @@ def caption_for(scene: Scene, rng: np.random.Generator) -> str:
     )
     # Without adjectives the template leaves double spaces and empty parts between commas.
     return ", ".join(part for part in (" ".join(piece.split()) for piece in text.split(",")) if part)
-
-
-def caption_phrases() -> list[str]:
-    """Return every phrase that captions are made of. The tokenizer should know their words whole."""
-    groups = [*MOTIF_WORDS.values(), *ADJECTIVE_WORDS.values(), *(words for _, words in MOODS.values())]
-    return [phrase for group in groups for phrase in group] + list(COLOURS)

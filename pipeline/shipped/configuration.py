@@ -12,7 +12,7 @@ MODEL_FOLDER = Path(__file__).with_name("model")
 class ModelShape:
     """Architecture of the exported networks. Any change makes existing weights unusable."""
 
-    picture_size: int = 256
+    image_size: int = 256
     latent_channels: int = 4
     downsampling: int = 8
     tokens: int = 32
@@ -27,7 +27,7 @@ class ModelShape:
     @property
     def latent_size(self) -> int:
         """Side of the square latent, in latent pixels."""
-        return self.picture_size // self.downsampling
+        return self.image_size // self.downsampling
 
     def autoencoder(self) -> dict[str, Any]:
         """Return the arguments of diffusers' ``AutoencoderTiny``.

@@ -30,30 +30,30 @@ def captions(scenes: list[Scene], seed: int) -> list[str]:
     return [caption_for(scene, rng) for scene in scenes]
 
 
-def autoencoder_pictures(
+def autoencoder_images(
     folder: Path, scenes: list[Scene], camera_images: int, seed: int, report: Report
 ) -> NDArray[np.uint8]:
     """Return shuffled scenes and camera images, memory-mapped uint8 ``[N, 256, 256, 3]``, cached in ``folder``."""
-    count, size = len(scenes) + camera_images, SHAPE.picture_size
+    count, size = len(scenes) + camera_images, SHAPE.image_size
     path = folder / f"pictures-{len(scenes)}-{camera_images}-{seed}.npy"
     if not path.exists():
-        aside = path.with_suffix(".part")
-        pictures = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
+        temporary = path.with_suffix(".part")
+        images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
         rng = np.random.default_rng(seed + 1)
         order = rng.permutation(count)
         for index, at in enumerate(order):
-            pictures[at] = draw_scene(scenes[index], size) if index < len(scenes) else draw_camera_image(rng, size)
+            images[at] = draw_scene(scenes[index], size) if index < len(scenes) else draw_camera_image(rng, size)
             if index % 50 == 0:
-                report(index / count, "drawing pictures for the autoencoder")
-        pictures.flush()
-        aside.replace(path)
+                report(index / count, "drawing images for the autoencoder")
+        images.flush()
+        temporary.replace(path)
     cached: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return cached
 
 
-def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+def to_tensor(images: NDArray[np.uint8]) -> Tensor:
     """Return uint8 images ``[B, H, W, 3]`` as float32 ``[B, 3, H, W]`` in [-1, 1]."""
-    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 @torch.no_grad()
@@ -69,11 +69,11 @@ def scene_latents(folder: Path, scenes: list[Scene], autoencoder: Any, seed: int
         return cached
     parts = []
     for start in range(0, len(scenes), 16):
-        pictures = np.stack([draw_scene(scene) for scene in scenes[start : start + 16]])
-        parts.append(autoencoder.encode(to_tensor(pictures)).latents.half())
-        report(start / len(scenes), "encoding pictures for the flow")
+        images = np.stack([draw_scene(scene) for scene in scenes[start : start + 16]])
+        parts.append(autoencoder.encode(to_tensor(images)).latents.half())
+        report(start / len(scenes), "encoding images for the flow")
     latents = torch.cat(parts)
-    aside = path.with_suffix(".part")
-    torch.save(latents, aside)
-    aside.replace(path)
+    temporary = path.with_suffix(".part")
+    torch.save(latents, temporary)
+    temporary.replace(path)
     return latents

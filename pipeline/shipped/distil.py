@@ -90,9 +90,9 @@ def distil(
         sigma = student_sigmas(len(data))
         start = interpolate(data, torch.randn_like(data), sigma)
         words = teacher.conditioning(ids).detach()
-        wanted = teacher_chord(teacher, start, sigma, words, blank.expand_as(words), plan.distil_guidance)
+        target = teacher_chord(teacher, start, sigma, words, blank.expand_as(words), plan.distil_guidance)
         v = networks.velocity(start, sigma, networks.conditioning(ids))
-        return functional.mse_loss(v, wanted)
+        return functional.mse_loss(v, target)
 
     run.train(step, plan.ema_decay, snapshot)
     run.swap_average()

@@ -31,8 +31,8 @@ def export_model(networks: Networks, folder: Path) -> int:
     index is complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as aside:
-        root = Path(aside)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as temporary:
+        root = Path(temporary)
         parts = {"vae": networks.autoencoder, "unet": networks.unet, "text_encoder": networks.text_encoder}
         for name, network in parts.items():
             # A new network from the configuration, because a cast in place would end the training in float32.

@@ -44,8 +44,8 @@ class Networks:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the decoded images of latents, ``[B, 3, 8h, 8w]`` in [-1, 1]."""
-        picture: Tensor = self.autoencoder.decode(latents).sample
-        return picture.clamp(-1, 1)
+        image: Tensor = self.autoencoder.decode(latents).sample
+        return image.clamp(-1, 1)
 
 
 def new_networks(tokenizer: Any, seed: int) -> Networks:

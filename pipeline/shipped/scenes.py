@@ -12,7 +12,7 @@ from pipeline.shipped import motifs_organic as organic
 from pipeline.shipped.canvas import Canvas, Field, blur, normalize, place_canvas
 from pipeline.shipped.palettes import POSITIONAL, palette_table, random_palette
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 """RGB pixels, uint8 ``[size, size, 3]``."""
 
 MOTIFS: dict[str, Callable[[Canvas], Field]] = {
@@ -96,7 +96,7 @@ def draw_field(scene: Scene, size: int) -> Field:
     return np.clip(field, 0, 1).astype(np.float32)
 
 
-def draw_scene(scene: Scene, size: int = 256) -> Picture:
+def draw_scene(scene: Scene, size: int = 256) -> Image:
     """Return the image of a scene. It takes a few milliseconds at 256 pixels."""
     field = draw_field(scene, size)
     table = palette_table(scene.palette)
@@ -106,11 +106,11 @@ def draw_scene(scene: Scene, size: int = 256) -> Picture:
         ramp = np.linspace(0, 1, size, dtype=np.float32)
         slope = rng.uniform(-1, 1, size=2).astype(np.float32)
         hue = rng.random() + slope[0] * ramp[None, :] + slope[1] * ramp[:, None] + np.float32(0.35) * field
-        picture = table[((hue % 1) * 255).astype(np.uint8)] * (np.float32(0.06) + np.float32(0.94) * field[..., None])
+        image = table[((hue % 1) * 255).astype(np.uint8)] * (np.float32(0.06) + np.float32(0.94) * field[..., None])
     else:
-        picture = table[(field * 255).astype(np.uint8)]
+        image = table[(field * 255).astype(np.uint8)]
     if "glowing" in scene.adjectives:
-        halo = cv2.GaussianBlur(cv2.resize(picture, (size // 4, size // 4), interpolation=cv2.INTER_AREA), (0, 0), 5)
-        picture = picture + np.float32(0.65) * cv2.resize(halo, (size, size))
-    pixels: Picture = np.clip(picture, 0, 255).astype(np.uint8)
+        halo = cv2.GaussianBlur(cv2.resize(image, (size // 4, size // 4), interpolation=cv2.INTER_AREA), (0, 0), 5)
+        image = image + np.float32(0.65) * cv2.resize(halo, (size, size))
+    pixels: Image = np.clip(image, 0, 255).astype(np.uint8)
     return pixels

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.shipped.configuration import TrainingPlan
-from pipeline.shipped.dataset import Report, autoencoder_pictures, captions, random_scenes, scene_latents
+from pipeline.shipped.dataset import Report, autoencoder_images, captions, random_scenes, scene_latents
 from pipeline.shipped.distil import distil
 from pipeline.shipped.export import export_model
 from pipeline.shipped.networks import Networks, new_networks
@@ -67,24 +67,24 @@ class ModelTraining:
         self.losses[name] = run.losses
         return run
 
-    def _pictures(self) -> NDArray[np.uint8]:
+    def _images(self) -> NDArray[np.uint8]:
         scenes = random_scenes(min(_AUTOENCODER_SCENES, self.plan.pictures), self.plan.seed)
-        return autoencoder_pictures(self.work, scenes, self.plan.camera_images, self.plan.seed, self.report)
+        return autoencoder_images(self.work, scenes, self.plan.camera_images, self.plan.seed, self.report)
 
     def _flow_networks(self) -> dict[str, nn.Module]:
         return {"unet": self.networks.unet, "text_encoder": self.networks.text_encoder}
 
     def _autoencoder(self) -> str:
-        plan, network, pictures = self.plan, self.networks.autoencoder, self._pictures()
+        plan, network, images = self.plan, self.networks.autoencoder, self._images()
         run = self._run("autoencoder", plan.autoencoder_minutes, plan.autoencoder_rate, {"autoencoder": network})
-        train_autoencoder(network, pictures, plan, run)
-        return f"{run.step} steps, {mean_psnr(network, pictures[:32]):.1f} dB"
+        train_autoencoder(network, images, plan, run)
+        return f"{run.step} steps, {mean_psnr(network, images[:32]):.1f} dB"
 
     def _polish(self) -> str:
-        plan, network, pictures = self.plan, self.networks.autoencoder, self._pictures()
+        plan, network, images = self.plan, self.networks.autoencoder, self._images()
         run = self._run("polish", plan.polish_minutes, plan.polish_rate, {"decoder": network.decoder})
-        polish_decoder(network, pictures, plan, run)
-        return f"{run.step} steps, {mean_psnr(network, pictures[:32]):.1f} dB"
+        polish_decoder(network, images, plan, run)
+        return f"{run.step} steps, {mean_psnr(network, images[:32]):.1f} dB"
 
     def _words(self) -> str:
         plan, head = self.plan, label_head()

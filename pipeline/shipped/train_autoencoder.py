@@ -17,34 +17,34 @@ _LATENT_NOISE = 0.03
 """Standard deviation of noise on the training latents, so that the decoder tolerates errors of the flow."""
 
 
-def random_crops(pictures: NDArray[np.uint8], count: int, size: int, rng: np.random.Generator) -> Tensor:
+def random_crops(images: NDArray[np.uint8], count: int, size: int, rng: np.random.Generator) -> Tensor:
     """Return crops at random positions, half of them mirrored: float32 ``[count, 3, size, size]`` in [-1, 1]."""
     crops = np.empty((count, size, size, 3), dtype=np.uint8)
     for index in range(count):
-        top, left = rng.integers(0, pictures.shape[1] - size + 1, size=2)
-        crop = pictures[rng.integers(len(pictures)), top : top + size, left : left + size]
+        top, left = rng.integers(0, images.shape[1] - size + 1, size=2)
+        crop = images[rng.integers(len(images)), top : top + size, left : left + size]
         crops[index] = crop[:, ::-1] if rng.random() < 0.5 else crop
     return to_tensor(crops)
 
 
-def reconstruction_loss(made: Tensor, wanted: Tensor) -> Tensor:
+def reconstruction_loss(output: Tensor, target: Tensor) -> Tensor:
     """Return the L1 loss of pixels, plus half of it for horizontal and vertical differences, plus that of chroma.
 
     The differences keep edges sharp. Chroma has its own term because luminance dominates the pixel loss.
     """
-    across = functional.l1_loss(made[..., :, 1:] - made[..., :, :-1], wanted[..., :, 1:] - wanted[..., :, :-1])
-    down = functional.l1_loss(made[..., 1:, :] - made[..., :-1, :], wanted[..., 1:, :] - wanted[..., :-1, :])
-    chroma = functional.l1_loss(made - made.mean(dim=1, keepdim=True), wanted - wanted.mean(dim=1, keepdim=True))
-    return functional.l1_loss(made, wanted) + 0.5 * (across + down) + chroma
+    horizontal = functional.l1_loss(output[..., :, 1:] - output[..., :, :-1], target[..., :, 1:] - target[..., :, :-1])
+    vertical = functional.l1_loss(output[..., 1:, :] - output[..., :-1, :], target[..., 1:, :] - target[..., :-1, :])
+    chroma = functional.l1_loss(output - output.mean(dim=1, keepdim=True), target - target.mean(dim=1, keepdim=True))
+    return functional.l1_loss(output, target) + 0.5 * (horizontal + vertical) + chroma
 
 
-def colour_axes_loss(latents: Tensor, pictures: Tensor) -> Tensor:
+def colour_axes_loss(latents: Tensor, images: Tensor) -> Tensor:
     """Return the squared error between the first three channels and luminance and two chroma axes of each 8 × 8 patch.
 
     Without this loss all four channels encode luminance first, and a missing colour axis is a saddle point: the decoder
     can't use a signal that the encoder does not send, and the encoder gets no gradient for one that is not used.
     """
-    red, green, blue = functional.avg_pool2d(pictures, SHAPE.downsampling).unbind(dim=1)
+    red, green, blue = functional.avg_pool2d(images, SHAPE.downsampling).unbind(dim=1)
     light = (red + green + blue) / 3
     axes = torch.stack([(light + 0.25) / 0.5, (red - blue) / 0.59, (green - (red + blue) / 2) / 0.43], dim=1)
     return functional.mse_loss(latents[:, :3], axes)
@@ -78,7 +78,7 @@ def moment_penalty(latents: Tensor) -> Tensor:
     return mean.square().mean() + deviation.log().square().mean() + off_diagonal.square().mean()
 
 
-def train_autoencoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: TrainingPlan, run: TrainingRun) -> None:
+def train_autoencoder(autoencoder: Any, images: NDArray[np.uint8], plan: TrainingPlan, run: TrainingRun) -> None:
     """Train the autoencoder in place until the run ends, and leave the averaged weights in it."""
     rng = np.random.default_rng(plan.seed + run.step)
     if run.step == 0:
@@ -86,25 +86,25 @@ def train_autoencoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: Train
     autoencoder.train().to(memory_format=torch.channels_last)
 
     def step() -> Tensor:
-        crops = random_crops(pictures, plan.autoencoder_batch, plan.autoencoder_crop, rng)
+        crops = random_crops(images, plan.autoencoder_batch, plan.autoencoder_crop, rng)
         crops = crops.contiguous(memory_format=torch.channels_last)
         latents = autoencoder.encoder(crops)
-        made = autoencoder.decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
+        output = autoencoder.decoder(latents + _LATENT_NOISE * torch.randn_like(latents))
         colour_axes = colour_axes_weight(run.progress) * colour_axes_loss(latents, crops)
-        return reconstruction_loss(made, crops) + 0.3 * colour_axes + 0.02 * moment_penalty(latents)
+        return reconstruction_loss(output, crops) + 0.3 * colour_axes + 0.02 * moment_penalty(latents)
 
     run.train(step, decay=0.998)
     run.swap_average()
     autoencoder.eval()
 
 
-def polish_decoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: TrainingPlan, run: TrainingRun) -> None:
+def polish_decoder(autoencoder: Any, images: NDArray[np.uint8], plan: TrainingPlan, run: TrainingRun) -> None:
     """Train the decoder alone. The latents do not change, so the flow stays valid."""
     rng = np.random.default_rng(plan.seed + 5 + run.step)
     autoencoder.to(memory_format=torch.channels_last)
 
     def step() -> Tensor:
-        crops = random_crops(pictures, plan.autoencoder_batch, plan.autoencoder_crop, rng)
+        crops = random_crops(images, plan.autoencoder_batch, plan.autoencoder_crop, rng)
         crops = crops.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             latents = autoencoder.encoder(crops)
@@ -116,11 +116,11 @@ def polish_decoder(autoencoder: Any, pictures: NDArray[np.uint8], plan: Training
 
 
 @torch.no_grad()
-def mean_psnr(autoencoder: Any, pictures: NDArray[np.uint8]) -> float:
+def mean_psnr(autoencoder: Any, images: NDArray[np.uint8]) -> float:
     """Return the mean PSNR of whole images after encoding and decoding, in dB."""
     values = []
-    for picture in pictures:
-        wanted = to_tensor(picture[None])
-        made = autoencoder.decode(autoencoder.encode(wanted).latents).sample.clamp(-1, 1)
-        values.append(10 * float(torch.log10(4 / (made - wanted).square().mean().clamp_min(1e-9))))
+    for image in images:
+        target = to_tensor(image[None])
+        output = autoencoder.decode(autoencoder.encode(target).latents).sample.clamp(-1, 1)
+        values.append(10 * float(torch.log10(4 / (output - target).square().mean().clamp_min(1e-9))))
     return sum(values) / max(len(values), 1)

@@ -127,9 +127,9 @@ class TrainingRun:
             "used": self.seconds_used,
             "losses": self.losses,
         }
-        aside = self.path.with_suffix(".part")
-        torch.save(state, aside)
-        aside.replace(self.path)
+        temporary = self.path.with_suffix(".part")
+        torch.save(state, temporary)
+        temporary.replace(self.path)
 
     def _load(self) -> None:
         state = torch.load(self.path, weights_only=True)

@@ -61,16 +61,14 @@ def test_folder_has_no_local_paths() -> None:
 
 
 def test_autoencoder_psnr(networks: Networks) -> None:
-    pictures = np.stack(
-        [draw_scene(Scene(motif, "fire", seed=900)) for motif in ("rings", "clouds", "cells", "flames")]
-    )
-    assert mean_psnr(networks.autoencoder, pictures) > 24
+    images = np.stack([draw_scene(Scene(motif, "fire", seed=900)) for motif in ("rings", "clouds", "cells", "flames")])
+    assert mean_psnr(networks.autoencoder, images) > 24
 
 
 @torch.no_grad()
 def test_latents_are_standardised(networks: Networks) -> None:
-    pictures = np.stack([draw_scene(Scene("plasma", palette, seed=1)) for palette in ("fire", "ice", "acid", "violet")])
-    latents = networks.autoencoder.encode(to_tensor(pictures)).latents
+    images = np.stack([draw_scene(Scene("plasma", palette, seed=1)) for palette in ("fire", "ice", "acid", "violet")])
+    latents = networks.autoencoder.encode(to_tensor(images)).latents
     assert latents.mean(dim=(0, 2, 3)).abs().max() < 0.8
     assert 0.4 < float(latents.std()) < 1.8
 
@@ -78,8 +76,8 @@ def test_latents_are_standardised(networks: Networks) -> None:
 def mean_colours(networks: Networks, prompts: list[str], **options: float) -> torch.Tensor:
     """Return the mean RGB of each prompt's image, in 0..1: ``[len(prompts), 3]``."""
     with torch.no_grad():
-        pictures = networks.decode(sample(networks, prompts, [5] * len(prompts), **options))  # type: ignore[arg-type]
-    return (pictures.mean(dim=(2, 3)) + 1) / 2
+        images = networks.decode(sample(networks, prompts, [5] * len(prompts), **options))  # type: ignore[arg-type]
+    return (images.mean(dim=(2, 3)) + 1) / 2
 
 
 def test_palettes_change_the_colour(networks: Networks) -> None:
@@ -115,10 +113,10 @@ def test_guidance_changes_the_image(networks: Networks) -> None:
 
 def redrawn_disc(networks: Networks, strength: float, guidance: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a grey disc left of the centre, redrawn as fire and as ice with equal noise: two ``[3, 256, 256]``."""
-    picture = np.full((256, 256, 3), 20, np.uint8)
-    cv2.circle(picture, (80, 128), 50, (200, 200, 200), -1)
+    image = np.full((256, 256, 3), 20, np.uint8)
+    cv2.circle(image, (80, 128), 50, (200, 200, 200), -1)
     with torch.no_grad():
-        start = networks.autoencoder.encode(to_tensor(picture[None])).latents.repeat(2, 1, 1, 1)
+        start = networks.autoencoder.encode(to_tensor(image[None])).latents.repeat(2, 1, 1, 1)
         fire, ice = networks.decode(
             sample(networks, ["fire", "ice"], [1, 1], guidance=guidance, start=start, strength=strength)
         )

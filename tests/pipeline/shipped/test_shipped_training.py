@@ -115,20 +115,20 @@ def test_next_grid_point() -> None:
 
 def test_losses_of_perfect_output() -> None:
     torch.manual_seed(0)
-    picture = torch.rand(2, 3, 16, 16)
-    assert float(reconstruction_loss(picture, picture)) == 0
-    assert float(reconstruction_loss(picture.flip(3), picture)) > 0.1
+    image = torch.rand(2, 3, 16, 16)
+    assert float(reconstruction_loss(image, image)) == 0
+    assert float(reconstruction_loss(image.flip(3), image)) > 0.1
     unit = torch.randn(8, 4, 32, 32)
     assert float(moment_penalty(unit)) < 0.01 < float(moment_penalty(3 * unit + 1))
 
 
 def test_colour_axes_loss() -> None:
-    pictures = torch.zeros(1, 3, 16, 16)
-    pictures[:, 1] = 0.86
+    images = torch.zeros(1, 3, 16, 16)
+    images[:, 1] = 0.86
     axes = torch.zeros(1, 4, 2, 2)
     axes[:, 0], axes[:, 1], axes[:, 2] = (0.86 / 3 + 0.25) / 0.5, 0.0, 2.0
-    assert float(colour_axes_loss(axes, pictures)) < 1e-10
-    assert float(colour_axes_loss(axes.neg(), pictures)) > 1
+    assert float(colour_axes_loss(axes, images)) < 1e-10
+    assert float(colour_axes_loss(axes.neg(), images)) > 1
     assert colour_axes_weight(0.0) == 1.0 > colour_axes_weight(0.4) > colour_axes_weight(0.9) > 0
 
 
