@@ -14,6 +14,7 @@ from benchmarks.show.measure_flood import measure_flood
 from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
 from benchmarks.show.measure_sweep import measure_sweep
 from benchmarks.show.measure_switch import measure_switch
+from benchmarks.stream.measure_auto import measure_auto
 from benchmarks.stream.measure_pipeline import measure_denoiser, measure_stream
 from benchmarks.stream.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
 from presets.errors import SettingsError
@@ -41,6 +42,7 @@ MEASUREMENTS = (
     Measurement("stream", "distinct frames per second of the bare stream", measure_stream, quick=True),
     Measurement("daemon", "the daemon against the bare pipeline, in interleaved pairs", measure_daemon),
     Measurement("denoiser", "one batched call against single calls, and whole frames", measure_denoiser),
+    Measurement("auto", "every accelerator and precision against `auto`, interleaved", measure_auto, by_name_only=True),
     Measurement("overhead", "time of a stream step outside the network call", measure_overhead),
     Measurement("affine", "a batched solver step against diffusers' scheduler, one sample at a time", measure_affine),
     Measurement("mixed", "steps and strength that change every frame, against constant ones", measure_mixed),

@@ -11,9 +11,12 @@ import torch
 from benchmarks import where
 from benchmarks.plan import BenchPlan, EvaluationSettings
 from benchmarks.stream.built_model import BuiltModel
+from benchmarks.stream.candidate_pipeline import CandidatePipeline
+from benchmarks.stream.measure_auto import share_of_best
 from benchmarks.stream.measure_pipeline import NAME, build_request, measured_name
 from benchmarks.stream.stream_costs import StreamCosts
 from benchmarks.stream.timing import interleaved, recorded, repeat_for
+from pipeline.accelerators.candidates import read_candidate
 from pipeline.graph_capture import WARM_UPS
 from presets.build import Build
 
@@ -130,3 +133,22 @@ def test_daemon_measures_named_model(tmp_path: Path) -> None:
         "accelerator": "cuda_graphs",
         "cache": str(tmp_path),
     }
+
+
+def test_share_of_best_is_paired() -> None:
+    """A load that halves one turn of all ways changes nothing."""
+    rates = {"auto": [19.0, 9.5, 19.0], "quick": [20.0, 10.0, 20.0], "slow": [5.0, 2.5, 5.0]}
+    assert share_of_best(rates) == pytest.approx(0.95)
+    assert share_of_best({"auto": [30.0], "slow": [10.0]}) == 3.0
+
+
+def test_candidates_are_ways_of_this_machine(perflow_folder: Path, tmp_path: Path) -> None:
+    preset = {"model": str(perflow_folder), "width": SIDE, "height": SIDE, "accelerator": "auto"}
+    pipeline = CandidatePipeline()
+    found = pipeline.candidates(preset, str(tmp_path))
+    candidates = [read_candidate(value) for value in found["candidates"]]
+    assert {"openvino", "eager"} <= {candidate.accelerator for candidate in candidates}
+    assert "cuda_graphs" in found["missing"]
+    eager = next(value for value in found["candidates"] if value["accelerator"] == "eager")
+    assert pipeline.play(preset, eager, str(tmp_path))["description"]["accelerator"] == "eager"
+    assert pipeline.stream({"steps": 1}, 0.1)["fps"] > 0
