@@ -18,6 +18,7 @@ try:
     from daemon.commands.run import run
     from daemon.commands.terminal import Terminal
     from daemon.shared.offline_environment import stay_offline
+    from daemon.shared.process import keep_compiled_code
     from presets.errors import StreamflowError
 except KeyboardInterrupt:  # the imports take half a second, and there is nothing to clean up
     sys.exit(CANCELLED)
@@ -41,6 +42,7 @@ app.command()(bench)
 def main() -> None:
     """Run a command. An expected error is printed as one sentence and exits with status 2, without a traceback."""
     stay_offline()
+    keep_compiled_code()
     try:
         app()
     except StreamflowError as error:

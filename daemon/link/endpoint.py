@@ -1,26 +1,34 @@
-"""Where the renderer link listens: a socket in a folder of this user's own, or loopback where there are none."""
+"""Address of the renderer link: a socket in a folder of this user's own, or a loopback port where there are none."""
 
+import os
 import shutil
 import socket
+import stat
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import zmq
 
-_PREFIX = "streamflow-"
+_PREFIX = "streamflow-link-"
 _NAME = "link"
+
+YOUNG = 60.0
+"""Seconds for which an empty folder stays: between making it and binding, a starting show has no socket in it."""
 
 
 def bind(listener: zmq.Socket[bytes]) -> tuple[str, Path | None]:
-    """Bind; the endpoint that renderers connect to, and the folder that is to be removed in the end, if one was made.
+    """Bind the socket. Return the address for renderers, and the folder to remove at the end, if one was made.
 
-    What shows that were killed have left behind is removed first.
+    Folders that killed shows left behind are removed first.
     """
     if sys.platform != "win32" and zmq.has("ipc"):
         folder = None
         try:
-            _remove_what_is_left()
+            for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+                _remove_leftover(left)
             # mkdtemp makes the folder for this user alone; the short name fits the 107 bytes a socket path may have.
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
             listener.bind(f"ipc://{folder / _NAME}")
@@ -33,15 +41,31 @@ def bind(listener: zmq.Socket[bytes]) -> tuple[str, Path | None]:
     return f"tcp://127.0.0.1:{port}", None
 
 
-def _remove_what_is_left() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # Refused is what a socket says whose program is gone; one that is busy, or another user's, says otherwise.
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(0.2)
-            try:
-                probe.connect(str(folder / _NAME))
-            except ConnectionRefusedError:  # a plain file says that too
-                if (folder / _NAME).is_socket():
-                    shutil.rmtree(folder, ignore_errors=True)
-            except OSError:
-                continue
+def _remove_leftover(folder: Path) -> None:
+    """Remove the folder of a show that is gone. Leave a live show's, another user's and any other folder alone."""
+    with suppress(OSError):
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or (sys.platform != "win32" and found.st_uid != os.getuid()):
+            return
+        if (folder / _NAME).exists():
+            if not _is_dead(folder / _NAME):
+                return
+            (folder / _NAME).unlink()
+        elif time.time() - found.st_mtime < YOUNG:
+            return
+        folder.rmdir()  # fails where anything else is in it
+
+
+def _is_dead(path: Path) -> bool:
+    """Return True for a socket whose program is gone. A stopped or busy program still has its connections queued."""
+    if sys.platform == "win32" or not path.is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.2)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from daemon.link.header import Header, Part, choice, decode_header, encode_header, number, pixels, text, texts, whole
 from presets.errors import RendererError
 
-Phase = Literal["starting", "loading", "building", "playing"]
+Phase = Literal["starting", "loading", "building", "verifying", "playing"]
+"""Verifying is the first call of a network that others compiled, which may never end."""
 
 FailureKind = Literal["accelerator", "look", "memory", "other"]
 """Remedy of a failure: another accelerator; another model or size, which no accelerator can play; memory; unknown."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from daemon.shared.offline_environment import stay_offline
-from daemon.shared.process import exit_with_parent
+from daemon.shared.process import exit_with_parent, keep_compiled_code
 from daemon.shared.scratch_folder import OWNER, remove_leftover_folders
 from presets.build import Build
 from presets.errors import StreamflowError
@@ -29,6 +29,7 @@ def main() -> int:
     """Exit status 0 when everything is kept, 1 with a sentence where it can't be made."""
     build = Build.decode(sys.argv[1])
     stay_offline()
+    keep_compiled_code()
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     # Ctrl-C in a terminal reaches the whole process group; the command decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

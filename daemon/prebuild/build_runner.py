@@ -1,17 +1,13 @@
 """A build in a process of its own: watched, cancelled by its death, and cleaned up behind."""
 
-import getpass
 import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO
 
 from daemon.shared.scratch_folder import scratch_folder
@@ -36,9 +32,7 @@ def run_build(build: Build, told: Told) -> str:
             folder = stack.enter_context(scratch_folder())
         except OSError as error:
             raise BuildError(f"A builder has no room for temporary files: {error.strerror or error}.") from error
-        # What torch compiles is to stay where the show looks for it, which is among the temporary files too.
-        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(compiled_folder())}
-        return _run(build, told, compiled | os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
+        return _run(build, told, os.environ | dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder)))
 
 
 def _run(build: Build, told: Told, environment: dict[str, str]) -> str:
@@ -71,15 +65,6 @@ def _run(build: Build, told: Told, environment: dict[str, str]) -> str:
     if failed or process.returncode:
         raise BuildError(failed or _death(build, process.returncode, last_words))
     return done
-
-
-def compiled_folder() -> Path:
-    """Where torch keeps what it compiles, as long as TORCHINDUCTOR_CACHE_DIR says nothing else."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, ModuleNotFoundError, OSError):
-        user = f"uid_{os.getuid()}" if sys.platform != "win32" else "unknown_user"
-    return Path(tempfile.gettempdir()) / ("torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user))
 
 
 def _follow(lines: IO[str] | None, told: Told) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from daemon.link.messages import FailureKind
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
 from daemon.renderer.player import Player
 from daemon.shared.offline_environment import stay_offline
-from daemon.shared.process import exit_with_parent, lower_priority
+from daemon.shared.process import exit_with_parent, keep_compiled_code, lower_priority
 from daemon.shared.threads import run_in_threads
 from presets.build import Build
 from presets.errors import (
@@ -41,12 +41,16 @@ def build_player(build: Build, connection: LinkClient) -> Player:
         connection.describe(echo.description)
         return Player(connection, echo, share)
     connection.progress("loading", "loading the network's library", 0.0)
+    from pipeline.accelerators.foreign_engine import VERIFYING
     from pipeline.engine_tuner import engine_tuner
     from pipeline.image_stream import ImageStream
 
+    def progress(text: str, fraction: float) -> None:
+        connection.progress("verifying" if text.startswith(VERIFYING) else "building", text, fraction)
+
     stream = ImageStream.build(
         build,
-        lambda text, fraction: connection.progress("building", text, fraction),
+        progress,
         run_in_threads,
         connection.takes_long,
     )
@@ -62,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stay_offline()
+    keep_compiled_code()
     # The stage decides when the show ends: Ctrl-C in a terminal reaches the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, name="end-with-the-stage", daemon=True).start()

@@ -1,10 +1,12 @@
-"""This process: its life as a child, its priority, and its limits as the stage."""
+"""This process: its life as a child, its priority, its cache folder, and its limits as the stage."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import platformdirs
 import psutil
 
 SWITCH_INTERVAL = 0.0005
@@ -34,6 +36,19 @@ def lower_priority() -> None:
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             process.nice(10)
+
+
+def keep_compiled_code() -> None:
+    """Let torch keep what it compiles in the program's cache folder, unless the user has named another one.
+
+    Its default is a folder in the temporary folder, which is made by every export of a network, compiled or not:
+    ``torch.export`` imports ``torch._inductor.compiler_bisector``, and that asks for the folder at import.
+    """
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        folder = Path(platformdirs.user_cache_dir("streamflow-live")) / "engines" / "torchinductor"
+        with contextlib.suppress(OSError):  # where it can't be made, the default has to do
+            folder.mkdir(parents=True, exist_ok=True)
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
 
 
 def tune_stage_process() -> None:

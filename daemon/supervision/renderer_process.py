@@ -20,11 +20,14 @@ from presets.errors import RendererError
 
 log = logging.getLogger("stage.renderer")
 
-SILENCE: Mapping[Phase, float] = {"starting": 60.0, "loading": 180.0, "building": 600.0, "playing": 10.0}
-"""Seconds without a message after which a renderer counts as stuck, by its phase.
-
-Compiling an engine is one call of minutes. A playing renderer asks ten times a second or more.
-"""
+SILENCE: Mapping[Phase, float] = {
+    "starting": 60.0,
+    "loading": 180.0,
+    "building": 600.0,  # compiling an engine is one call of minutes
+    "verifying": 30.0,  # a network that needs longer for a call can't be played
+    "playing": 10.0,  # a playing renderer asks ten times a second or more
+}
+"""Seconds without a message after which a renderer counts as stuck, by its phase."""
 
 LONGEST_DYING = 5.0
 """Seconds to wait for a killed process to be gone."""
@@ -105,9 +108,11 @@ class RendererProcess:
                 return None
             return Ending(f"it ended with status {status} while {phase}{self._said()}", "other", phase, False)
         silent = (now - self.report.heard_at) / NS
-        if silent > self._silence[phase]:
-            return Ending(f"it has said nothing for {silent:.0f} s while {phase}", "other", phase, False)
-        return None
+        if silent <= self._silence[phase]:
+            return None
+        work = f": {self.report.progress.text}" if self.report.progress.text else ""
+        kind: FailureKind = "look" if phase == "verifying" else "other"
+        return Ending(f"it has said nothing for {silent:.0f} s while {phase}{work}", kind, phase, False)
 
     def end(self, grace: float = 0.0) -> None:
         """Let it end by itself for `grace` seconds, then kill it: only its death is sure to free GPU memory."""

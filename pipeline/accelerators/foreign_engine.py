@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from pipeline.accelerators.adaptive import AdaptiveDenoiser
-from pipeline.accelerators.engines import Engines, Network, Shapes, TensorPort
+from pipeline.accelerators.engines import Engines, Network, Progress, Shapes, TensorPort
 from pipeline.denoiser import ConditioningRows, Denoiser
 from presets.errors import AcceleratorUnavailable, ModelError
 
@@ -49,6 +49,9 @@ def _open_tensorrt(path: Path, device: torch.device, threads: int | None) -> Net
 
     return open_engine(path, device, threads)
 
+
+VERIFYING = "waiting for the first answer of"
+"""Start of the progress text before the first call of a network, which may never end."""
 
 READERS: Mapping[str, Callable[[Path, torch.device, int | None], Network]] = {
     ".onnx": _open_onnx,
@@ -102,7 +105,13 @@ def reader(path: Path) -> Callable[[torch.device, int | None], Network]:
     return partial(READERS[file.suffix.lower()], file)
 
 
-def plug(path: Path, engines: Engines, shapes: Shapes, threads: int | None) -> Engines:
+def plug(
+    path: Path,
+    engines: Engines,
+    shapes: Shapes,
+    threads: int | None,
+    progress: Progress = lambda text, fraction: None,
+) -> Engines:
     """`engines` with the network in `path` as their denoiser; pixels and words go on as they did.
 
     Raises:
@@ -115,6 +124,7 @@ def plug(path: Path, engines: Engines, shapes: Shapes, threads: int | None) -> E
     denoiser: Denoiser = ForeignDenoiser(network, fit)
     if fit.scalar or fit.batch is not None:
         denoiser = AdaptiveDenoiser(denoiser, fit.scalar, fit.batch)
+    progress(f"{VERIFYING} {path}", 0.95)
     _try(path, denoiser, fit.sizes(shapes.rows)[0], shapes, engines.device)
     precision = str(fit.ports["latents"].dtype).removeprefix("torch.")
     return replace(

@@ -102,7 +102,7 @@ def build_selection(selection: Selection, model: Model, shapes: Shapes, preparat
         foreign_engine.reader(engine)  # what can be refused at once is not built for first
     engines = ACCELERATORS[candidate.accelerator].build(model, shapes, preparation)
     if engine is not None:
-        engines = foreign_engine.plug(engine, engines, shapes, preparation.threads)
+        engines = foreign_engine.plug(engine, engines, shapes, preparation.threads, preparation.progress)
     return AcceleratorChoice(candidate.accelerator, engines, selection.why, selection)
 
 

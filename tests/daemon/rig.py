@@ -31,7 +31,9 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
 class Rig:
     """Takes the place of the stage for the link and the supervisor."""
 
-    def __init__(self, wanted: Build = ECHO, stand_in_after: float = 0.0, silence: float = 1.0) -> None:
+    def __init__(
+        self, wanted: Build = ECHO, stand_in_after: float = 0.0, silence: float = 1.0, verifying: float = 30.0
+    ) -> None:
         self.clock = SystemClock()
         self.parameters = Parameters(seed=7)
         self.revision = 1
@@ -50,7 +52,7 @@ class Rig:
             lambda: self.wanted,
             self._go_back,
             lambda text, fraction: self.told.append(text),
-            silence=SILENCE | {"playing": silence},
+            silence=SILENCE | {"playing": silence, "verifying": verifying},
             stand_in_after=stand_in_after,
         )
 
