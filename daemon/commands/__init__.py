@@ -1,1 +1,1 @@
-"""The commands of `streamflow-live`, one module each."""
+"""Commands of ``streamflow-live``, one module each, and what they share: rendering and terminal output."""

@@ -73,6 +73,12 @@ def bench(
     """Measure the speed of this machine.
 
     The exit status is 0 even if a target is missed, and 1 if something could not be measured.
+
+    \b
+    Examples:
+      streamflow-live bench --quick
+      streamflow-live bench --only switch,delay --json bench.json
+      streamflow-live bench --only paper --results benchmarks/results
     """
     # Imported here so that --help of every command answers at once.
     from benchmarks.catalogue import MEASUREMENTS

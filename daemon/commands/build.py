@@ -1,107 +1,129 @@
-"""``streamflow-live build``: what a look's model needs is made ahead of the show, so that `run` starts sooner."""
+"""``streamflow-live build``: build the engines of presets ahead of the show, so that `run` starts sooner."""
 
 import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import TaskID
+from rich.progress import Progress
 
 from presets.build import Build
 
-AHEAD = "tensorrt_rtx"
-"""The accelerator that builds for cards that are not here."""
+CROSS_BUILDER = "tensorrt_rtx"
+"""The accelerator that can build for a card in another machine."""
 
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 def build(
     preset: Annotated[
-        list[str] | None, typer.Argument(help="looks, or .yaml files (default: the shipped model)")
+        list[str] | None,
+        typer.Argument(metavar="PRESET", help="Names of presets, or .yaml files (default: the shipped model)."),
     ] = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in steps of 32 (default: the look's; 256x256)")] = None,
-    accelerator: Annotated[str | None, typer.Option(help="build for this one (default: the look's)")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT in steps of 32 (default: the preset's, or 256x256).")
+    ] = None,
+    accelerator: Annotated[str | None, typer.Option(help="Build for this one (default: the preset's).")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, float16 or bfloat16 (default: what the accelerator is best in)")
+        str | None, typer.Option(help="float32, float16 or bfloat16 (default: the accelerator's choice).")
     ] = None,
     for_card: Annotated[
         list[str] | None,
         typer.Option(
             "--for",
-            help="a compute capability, 8.9 for one: build for a card that is not here, with"
-            " tensorrt_rtx; may come again",
+            metavar="CAPABILITY",
+            help="Build with tensorrt_rtx for a card in another machine, by its compute capability. Repeatable.",
         ),
     ] = None,
-    presets: Annotated[Path | None, typer.Option(help="folder of your presets")] = None,
+    presets: Annotated[Path | None, typer.Option(help="Folder of your presets.")] = None,
 ) -> None:
-    """Make models ready ahead of the show: what is built is kept, and `run` starts sooner.
+    """Build the engines of presets ahead of the show, so that it starts sooner.
 
-    Each is built in a process of its own. Ctrl-C ends it: what is kept by then stays, and the next build goes on there.
+    Each is built in a process of its own. After Ctrl-C, what is finished is kept and the next build continues there.
+
+    \b
+    Examples:
+      streamflow-live build fire ice-cells
+      streamflow-live build --size 512x512 --accelerator openvino
+      streamflow-live build --for 8.9 --for 12.0
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.terminal import progress_bar
-    from daemon.prebuild.build_runner import run_build
-    from presets.errors import BuildError
 
-    failed = False
+    builds = _builds(preset, size, accelerator, precision, for_card, presets)
     with progress_bar() as bar:
-
-        def say(text: str, style: str = "") -> None:
-            bar.console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
-
-        for job in _jobs(preset, size, accelerator, precision, for_card, presets):
-            task = bar.add_task("starting", total=100)
-
-            def told(text: str, fraction: float, lasting: bool, task: TaskID = task) -> None:
-                bar.update(task, description=text, completed=round(100 * fraction))
-                if lasting:
-                    say(text, "dim")
-
-            try:
-                bar.update(task, description=run_build(job, told), completed=100)
-            except BuildError as error:
-                failed = True
-                bar.update(task, description=f"{job}: not built")
-                say(str(error), "red")
-            except KeyboardInterrupt:
-                say("Cancelled. What was built is kept, and the next build goes on from there.")
-                raise typer.Exit(130) from None
-    if failed:
+        try:
+            succeeded = [_build(each, bar) for each in builds]
+        except KeyboardInterrupt:
+            _print(bar, "Cancelled. What is finished is kept, and the next build continues there.")
+            raise typer.Exit(130) from None
+    if not all(succeeded):
         raise typer.Exit(1)
 
 
-def _jobs(
-    preset: list[str] | None,
+def _build(build: Build, bar: Progress) -> bool:
+    """Build one engine under a progress bar. Return False after an error, which is printed."""
+    from daemon.prebuild.build_runner import run_build
+    from presets.errors import BuildError
+
+    task = bar.add_task("starting", total=100)
+
+    def on_progress(text: str, fraction: float, is_result: bool) -> None:
+        bar.update(task, description=text, completed=round(100 * fraction))
+        if is_result:
+            _print(bar, text, "dim")
+
+    try:
+        result = run_build(build, on_progress)
+    except BuildError as error:
+        bar.update(task, description=f"{build}: not built")
+        _print(bar, str(error), "red")
+        return False
+    bar.update(task, description=result, completed=100)
+    return True
+
+
+def _print(bar: Progress, text: str, style: str = "") -> None:
+    bar.console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
+
+
+def _builds(
+    names: list[str] | None,
     size: str | None,
     accelerator: str | None,
     precision: str | None,
-    for_card: list[str] | None,
-    presets: Path | None,
+    capabilities: list[str] | None,
+    folder: Path | None,
 ) -> list[Build]:
-    """Each of them once. Raises `SettingsError`, `ParameterRefused` or `PresetError` for what can't be meant."""
+    """Return each different build once. Raises `SettingsError`, `ParameterRefused` or `PresetError`."""
     from daemon.stage.initial_values import initial_values
     from daemon.stage.settings import parse_size
-    from presets.errors import SettingsError
     from presets.library import Library
     from presets.parameter_table import PARAMETERS, snapshot
 
-    if precision not in (None, *PRECISIONS):
-        raise SettingsError(f"a precision is one of {', '.join(PRECISIONS)}; {precision!r} stands there")
-    for card in for_card or ():
-        if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", card):
-            raise SettingsError(f"--for takes a compute capability such as 8.9; {card!r} stands there")
-    if for_card and accelerator not in (None, AHEAD):
-        raise SettingsError(f"--for builds for a card that is not here, which {AHEAD} can; {accelerator} can't")
-    asked = AHEAD if for_card else accelerator
-    jobs: list[Build] = []
-    looks: list[str | None] = list(preset) if preset else [None]
-    for look in looks:
-        values = initial_values(Library(presets), {}, look, parse_size(size) if size else None)
+    _check(accelerator, precision, capabilities or [])
+    asked = CROSS_BUILDER if capabilities else accelerator
+    presets: list[str | None] = [*names] if names else [None]
+    builds: list[Build] = []
+    for preset in presets:
+        values = initial_values(Library(folder), {}, preset, parse_size(size) if size else None)
         if asked is not None:
             values["/accelerator"] = PARAMETERS["/accelerator"].coerce(asked)
-        look_is = snapshot(values)
-        for card in for_card or [""]:
-            job = Build.of(look_is, precision=precision or "", capability=card)
-            if job not in jobs:
-                jobs.append(job)
-    return jobs
+        for capability in capabilities or [""]:
+            build = Build.of(snapshot(values), precision=precision or "", capability=capability)
+            if build not in builds:
+                builds.append(build)
+    return builds
+
+
+def _check(accelerator: str | None, precision: str | None, capabilities: list[str]) -> None:
+    """Raise `SettingsError` for options that can't be used."""
+    from presets.errors import SettingsError
+
+    if precision not in (None, *PRECISIONS):
+        raise SettingsError(f"a precision is one of {', '.join(PRECISIONS)}; {precision!r} was given")
+    for capability in capabilities:
+        if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", capability):
+            raise SettingsError(f"--for takes a compute capability such as 8.9; {capability!r} was given")
+    if capabilities and accelerator not in (None, CROSS_BUILDER):
+        raise SettingsError(f"--for works with {CROSS_BUILDER} only, not with {accelerator}")

@@ -1,7 +1,7 @@
-"""`log_to_terminal`: the show's words, written by a thread of their own.
+"""Log output of a show, written to the terminal by a thread of its own.
 
-A terminal can be held: Ctrl-S, a selection in a Windows console, a pager that is not read. Whoever writes to it waits
-then, and that must not be the supervisor.
+A terminal can be blocked by Ctrl-S, by a selection in a Windows console, or by a pager that is not read. A write then
+waits, and the supervisor must not.
 """
 
 import atexit
@@ -16,42 +16,44 @@ from rich.logging import RichHandler
 
 from daemon.commands.terminal import Terminal
 
-MOST_WAITING = 1000
-"""Lines; what comes on top while the terminal is held is dropped."""
+MAX_QUEUED = 1000
+"""Most lines that wait for a blocked terminal. Further ones are dropped."""
 
-LAST_WORDS = 1.0
-"""Seconds that the program stays for its last lines to be written."""
+FLUSH_SECONDS = 1.0
+"""Seconds that the program waits at its end for the last lines to be written."""
 
 
-class _Handler(QueueHandler):
+class _DeduplicatingHandler(QueueHandler):
+    """Queue handler that drops a line that equals the one before it, within a second."""
+
     _last = ""
     _last_at = 0.0
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Under the handler's lock."""
-        said, now = record.getMessage(), time.monotonic()
-        # asyncio says thousands of times a second, with a traceback, that it can't accept.
-        if said == self._last and now - self._last_at < 1.0:
+        """Queue a record. The handler's lock is held."""
+        message, now = record.getMessage(), time.monotonic()
+        # asyncio logs a failing accept thousands of times a second, with a traceback.
+        if message == self._last and now - self._last_at < 1.0:
             return
-        self._last, self._last_at = said, now
+        self._last, self._last_at = message, now
         with contextlib.suppress(queue.Full):
             self.queue.put_nowait(record)
 
 
 def log_to_terminal(verbose: bool) -> None:
-    """Log to standard error from now on, what `verbose` adds too."""
-    waiting: queue.Queue[logging.LogRecord] = queue.Queue(MOST_WAITING)
+    """Log to standard error from now on; `verbose` adds debug messages."""
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue(MAX_QUEUED)
     terminal = RichHandler(console=Terminal(stderr=True), show_path=False, rich_tracebacks=False)
     level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", handlers=[_Handler(waiting)])
-    QueueListener(waiting, terminal).start()  # its thread is a daemon: a held terminal does not keep the program
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_DeduplicatingHandler(waiting)])
+    QueueListener(waiting, terminal).start()  # its thread is a daemon, so a blocked terminal does not keep the program
 
-    def wait_for_last_words() -> None:
-        until = time.monotonic() + LAST_WORDS
+    def flush() -> None:
+        deadline = time.monotonic() + FLUSH_SECONDS
         while waiting.unfinished_tasks:
-            if time.monotonic() > until:
-                # The show has ended, and all that is left to do would wait for the same terminal.
+            if time.monotonic() > deadline:
+                # The show has ended, and every further step would wait for the same terminal.
                 os._exit(0)
             time.sleep(0.01)
 
-    atexit.register(wait_for_last_words)
+    atexit.register(flush)

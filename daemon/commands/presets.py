@@ -54,7 +54,8 @@ def list_presets(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a preset, or a .yaml file.")], presets: Folder = None
+    name: Annotated[str, typer.Argument(metavar="PRESET", help="Name of a preset, or a .yaml file.")],
+    presets: Folder = None,
 ) -> None:
     """Print a preset as YAML, with the defaults that its file leaves out.
 
@@ -68,12 +69,17 @@ def show(
 
 @app.command()
 def check(
-    names: Annotated[list[str], typer.Argument(metavar="PRESET...", help="Names of presets, or .yaml files.")],
+    names: Annotated[list[str], typer.Argument(metavar="PRESET", help="Names of presets, or .yaml files.")],
     presets: Folder = None,
 ) -> None:
     """Check presets and the models that they name.
 
     Every problem is printed as path:line:column. The exit status is 1 if there is any.
+
+    \b
+    Examples:
+      streamflow-live presets check fire
+      streamflow-live presets check mine.yaml other.yaml
     """
     from presets.errors import ModelError, PresetError
     from presets.files import place_of

@@ -8,7 +8,9 @@ import typer
 
 def render(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A clip or a picture.")],
-    output: Annotated[Path, typer.Argument(help="File to write: .mp4, .mov or .mkv for a clip, .png or .jpg.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="File to write: .mp4, .mov or .mkv for a clip, .png or .jpg.")
+    ],
     preset: Annotated[str | None, typer.Option(help="Name of a preset, or a .yaml file (default: neon).")] = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt in place of the preset's.")] = None,
     strength: Annotated[float | None, typer.Option(min=0, max=1, help="In place of the preset's.")] = None,
@@ -29,6 +31,12 @@ def render(
     """Redraw every frame of INPUT into OUTPUT, in order, without a show.
 
     The same input and options give the same file. OUTPUT appears when it is whole; it is never the input itself.
+
+    \b
+    Examples:
+      streamflow-live render clip.mp4 out.mp4 --preset fire
+      streamflow-live render clip.mp4 out.mp4 --then 4.5=ice-cells
+      streamflow-live render photo.jpg out.png --prompt "golden rings"
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.render_plan import make_plan

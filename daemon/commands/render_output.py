@@ -56,4 +56,4 @@ def replace_when_whole(output: Path) -> Iterator[Path]:
 
 
 def _unwritable(output: Path, error: OSError) -> BridgeError:
-    return BridgeError(f"{output} can't be written: {error.strerror or error}")
+    return BridgeError(f"Cannot write {output}: {error.strerror or error}")

@@ -1,4 +1,4 @@
-"""``streamflow-live run``: the show, until Ctrl-C or SIGTERM."""
+"""``streamflow-live run``: play a show until Ctrl-C or SIGTERM."""
 
 import logging
 import os
@@ -6,74 +6,134 @@ import signal
 import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.stage.settings import Settings, parse_address, parse_size
 from io_bridges.uri import parse_endpoint
+from presets.errors import SettingsError
 
-HELP_SINK = "where pictures go; may be given several times (default: zmq:tcp://127.0.0.1:5556)"
+if TYPE_CHECKING:  # --help of every command must answer at once
+    from daemon.stage.notices import Notice
+    from daemon.stage.stage import Stage
+
+PICTURES, CONTROL, SHOW, MACHINE = "Pictures in and out", "Control", "Show", "Machine"
+"""Panels of the options in --help."""
 
 
 def run(
-    preset: Annotated[str | None, typer.Argument(help="the look to begin with: a name, or a .yaml file")] = None,
+    preset: Annotated[
+        str | None, typer.Argument(metavar="PRESET", help="First preset: a name, or a .yaml file.")
+    ] = None,
     source: Annotated[
-        str, typer.Option(help="where pictures come from: card:, file:, zmq:, zmq+connect:, none:")
-    ] = "card:",
-    sink: Annotated[list[str] | None, typer.Option(help=HELP_SINK)] = None,
+        list[str] | None,
+        typer.Option(
+            help="Pictures in: card:, file:, zmq:, zmq+connect: or none: (default: card:).", rich_help_panel=PICTURES
+        ),
+    ] = None,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pictures out. Repeatable (default: zmq:tcp://127.0.0.1:5556).",
+            rich_help_panel=PICTURES,
+        ),
+    ] = None,
     size: Annotated[
-        str | None, typer.Option(help="what the model draws, WIDTHxHEIGHT in steps of 32 (default: as it was; 256x256)")
+        str | None,
+        typer.Option(
+            help="Size that the model draws: WIDTHxHEIGHT in steps of 32 (default: the last show's, or 256x256).",
+            rich_help_panel=PICTURES,
+        ),
     ] = None,
     output_size: Annotated[
-        str | None, typer.Option(help="what goes out, constant all evening (default: as the model draws)")
+        str | None,
+        typer.Option(
+            help="Size of the output, constant for the whole show (default: the drawn size).", rich_help_panel=PICTURES
+        ),
     ] = None,
-    fps: Annotated[float, typer.Option(min=1, max=240, help="pictures a second that go out, always")] = 30.0,
-    osc: Annotated[str, typer.Option(help="OSC in: a UDP port, HOST:PORT to open it to a network, or off")] = "9000",
+    fps: Annotated[
+        float, typer.Option(min=1, max=240, help="Constant rate of the output.", rich_help_panel=PICTURES)
+    ] = 30.0,
+    osc: Annotated[
+        str,
+        typer.Option(help="OSC in: a UDP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL),
+    ] = "9000",
     osc_feedback: Annotated[
-        list[str] | None, typer.Option(help="HOST:PORT that hears every change; several times")
+        list[str] | None,
+        typer.Option(help="HOST:PORT that gets every change by OSC. Repeatable.", rich_help_panel=CONTROL),
     ] = None,
-    control: Annotated[str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or off")] = "5557",
-    web: Annotated[str, typer.Option(help="the page: a TCP port, HOST:PORT to open it to a network, or off")] = "8090",
-    open_page: Annotated[bool, typer.Option("--open", help="show the page in the browser")] = False,
-    presets: Annotated[Path | None, typer.Option(help="folder of your presets")] = None,
+    control: Annotated[
+        str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or 'off'.", rich_help_panel=CONTROL)
+    ] = "5557",
+    web: Annotated[
+        str,
+        typer.Option(
+            help="Web page: a TCP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL
+        ),
+    ] = "8090",
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the web page in the browser.", rich_help_panel=CONTROL)
+    ] = False,
+    presets: Annotated[Path | None, typer.Option(help="Folder of your presets.", rich_help_panel=SHOW)] = None,
     state: Annotated[
-        Path | None, typer.Option(help="file that keeps the show's state (default: your state folder)")
+        Path | None,
+        typer.Option(help="File that keeps the show's state (default: in your state folder).", rich_help_panel=SHOW),
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="begin with the defaults, not as the last show ended")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start with the defaults, not with the last state.", rich_help_panel=SHOW)
+    ] = False,
     safe_picture: Annotated[
-        Path | None, typer.Option(help="picture that panic cuts to, and that stands while loading")
+        Path | None,
+        typer.Option(help="Picture for panic, shown while the model loads too.", rich_help_panel=SHOW),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="processor threads for the model (default: one a core)")
+        int | None,
+        typer.Option(
+            min=1, help="Processor threads for the model (default: one for each core).", rich_help_panel=MACHINE
+        ),
     ] = None,
     gpu_share: Annotated[
         float | None,
-        typer.Option(min=0.05, max=1, help="the share of the device's memory and time to take, where others draw too"),
+        typer.Option(
+            min=0.05,
+            max=1,
+            help="Share of the GPU's memory and time to use, if other programs draw too.",
+            rich_help_panel=MACHINE,
+        ),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more, the renderer's own words too")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log more, the renderer's messages too.", rich_help_panel=MACHINE)
+    ] = False,
 ) -> None:
-    """Play: pictures in, redrawn pictures out at a constant rate, until Ctrl-C."""
+    """Play a show: pictures in, redrawn pictures out at a constant rate, until Ctrl-C.
+
+    \b
+    Examples:
+      streamflow-live run fire --open
+      streamflow-live run --source file:clip.mp4 --sink png:frames
+      streamflow-live run --size 512x512 --osc 0.0.0.0:9000
+    """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
     from daemon.stage.initial_values import initial_notices, initial_values
-    from daemon.stage.notices import log_notices
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
     from presets.library import Library
 
+    single_source = _single_source(source)
     log_to_terminal(verbose)
     library = Library(presets)
     state_path = state or default_state_path()
-    draws = parse_size(size) if size else None
     restored = {} if fresh else StateFile(state_path).restore()
-    values = initial_values(library, restored, preset, draws)
+    values = initial_values(library, restored, preset, parse_size(size) if size else None)
     notices = initial_notices(restored, values)
     control_address = parse_address(control)
     settings = Settings(
-        source=source,
+        source=single_source,
         sinks=tuple(sink) if sink else Settings().sinks,
         output_size=parse_size(output_size) if output_size else (int(values["/width"]), int(values["/height"])),
         fps=fps,
@@ -86,6 +146,20 @@ def run(
         threads=threads,
         gpu_share=gpu_share,
     )
+    _play(Stage(settings, library, values, notices=notices), notices, open_page)
+
+
+def _single_source(given: Sequence[str] | None) -> str:
+    """Return the source of the options, or the default. Raises `SettingsError` for several."""
+    if given and len(given) > 1:
+        raise SettingsError(f"--source is given {len(given)} times ({', '.join(given)}); one source is supported")
+    return given[0] if given else Settings().source
+
+
+def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
+    """Run the stage until a signal asks for its end."""
+    from daemon.stage.notices import log_notices
+
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -93,19 +167,18 @@ def run(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    stage = Stage(settings, library, values, notices=notices)
     stage.start()
     try:
         for line in stage.where():
             logging.getLogger("stage").info(line)
         log_notices(notices)
-        if open_page and settings.web is not None and has_screen():
-            webbrowser.open(f"http://{settings.web}/")
+        if open_page and stage.settings.web is not None and has_screen():
+            webbrowser.open(f"http://{stage.settings.web}/")
         stage.keep(stop)
     finally:
         stage.stop()
 
 
 def has_screen() -> bool:
-    """Whether a browser would have a window: without one, `webbrowser` may start a text browser in this terminal."""
+    """Return True if a browser can open a window. Otherwise `webbrowser` may start a text browser in the terminal."""
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

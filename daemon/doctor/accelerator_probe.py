@@ -1,7 +1,7 @@
-"""What could run the network on this machine, found out without importing torch into this process.
+"""Probe of what can run the network on this machine, without importing torch into this process.
 
-The torch build is read from its ``version.py``, the NVIDIA cards from NVML; OpenVINO and ONNX Runtime are asked in a
-child each, because a native library that crashes must not take the report with it.
+The torch build is read from its ``version.py`` and the NVIDIA cards from NVML. OpenVINO and ONNX Runtime answer from a
+child process each, because a native library that crashes must not end the report.
 """
 
 import ast
@@ -16,9 +16,11 @@ from typing import Any
 
 import pynvml
 
-from daemon.doctor.diagnosis import Finding, Verdict
+from daemon.doctor.diagnosis import Finding, Verdict, pip_install
 
 LIBRARY_SECONDS = 60.0
+"""Seconds that a library may take to answer."""
+
 TORCH_RANGE = "torch>=2.6,<2.14"
 
 _STAY_OFFLINE = "from daemon.shared.offline_environment import stay_offline; stay_offline()\n"
@@ -37,42 +39,42 @@ _ASK_ONNXRUNTIME = "import json, onnxruntime; print(json.dumps(onnxruntime.get_a
 
 @dataclass(frozen=True, slots=True)
 class TorchBuild:
-    """Which torch is installed."""
+    """The installed torch."""
 
     version: str
     cuda: str | None
-    """CUDA version it was built for; None for a CPU build (and for ROCm)."""
+    """CUDA version that it was built for; None for a CPU or ROCm build."""
     hip: str | None = None
-    """ROCm version it was built for."""
+    """ROCm version that it was built for."""
 
 
 @dataclass(frozen=True, slots=True)
 class NvidiaCards:
-    """What the NVIDIA driver says."""
+    """Answer of the NVIDIA driver."""
 
     names: tuple[str, ...]
-    """One a card, with its memory."""
+    """Name and memory of each card."""
     cuda: tuple[int, int] = (0, 0)
-    """The newest CUDA version that the driver runs."""
+    """Newest CUDA version that the driver runs."""
     reason: str = ""
-    """Why there are none."""
+    """Reason why there are none."""
 
 
 def torch_build() -> TorchBuild | None:
-    """The installed torch; None if there is none, or if it can't be told which it is."""
+    """Return the installed torch, or None if there is none or its version can't be read."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return None
     version_file = Path(spec.origin).with_name("version.py")
     try:
         return read_torch_build(version_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError):  # a torch that was built by hand, or half removed
+    except (OSError, ValueError, SyntaxError):  # a torch built by hand, or half removed
         return None
 
 
 def read_torch_build(text: str) -> TorchBuild | None:
-    """The build that torch's ``version.py`` tells of. Raises `SyntaxError` for what is not Python."""
-    told: dict[str, str | None] = {}
+    """Return the build that torch's ``version.py`` describes. Raises `SyntaxError` for text that is not Python."""
+    constants: dict[str, str | None] = {}
     for line in ast.parse(text).body:
         target = (
             line.target
@@ -83,13 +85,13 @@ def read_torch_build(text: str) -> TorchBuild | None:
         )
         value = line.value if isinstance(line, ast.AnnAssign | ast.Assign) else None
         if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
-            told[target.id] = value.value if isinstance(value.value, str) else None
-    version = told.get("__version__")
-    return None if version is None else TorchBuild(version, told.get("cuda"), told.get("hip"))
+            constants[target.id] = value.value if isinstance(value.value, str) else None
+    version = constants.get("__version__")
+    return None if version is None else TorchBuild(version, constants.get("cuda"), constants.get("hip"))
 
 
 def nvidia_cards() -> NvidiaCards:
-    """The NVIDIA cards that the driver names."""
+    """Return the NVIDIA cards that the driver names."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
@@ -109,42 +111,40 @@ def nvidia_cards() -> NvidiaCards:
 
 
 def torch_findings(build: TorchBuild | None, cards: NvidiaCards) -> list[Finding]:
-    """The torch build, and the NVIDIA cards as that build can use them."""
+    """Return the findings for the torch build, and for the NVIDIA cards with that build."""
     if build is None:
-        torch = Finding("accelerator", "torch", Verdict.TROUBLE, "torch is not installed", _pip(f'"{TORCH_RANGE}"'))
+        remedy = pip_install(f'"{TORCH_RANGE}"')
+        torch = Finding("accelerator", "torch", Verdict.TROUBLE, "torch is not installed", remedy)
     else:
         made_for = f"CUDA {build.cuda}" if build.cuda else f"ROCm {build.hip}" if build.hip else "the CPU"
         torch = Finding("accelerator", "torch", Verdict.WORKS, f"{build.version}, built for {made_for}")
     if not cards.names:
         return [torch, Finding("accelerator", "nvidia", Verdict.ABSENT, f"no NVIDIA card: {cards.reason}")]
     named = ", ".join(cards.names)
+    wheels = f"https://download.pytorch.org/whl/{_wheels(cards)}"
+    reinstall = pip_install(f'--force-reinstall "{TORCH_RANGE}" --index-url {wheels}')
     if build is not None and build.cuda is None:
-        detail = f"{named} lies idle: this torch is not built for CUDA"
-        remedy = _pip(
-            f'--force-reinstall "{TORCH_RANGE}" --index-url https://download.pytorch.org/whl/{_wheels(cards)}'
-        )
-        return [torch, Finding("accelerator", "nvidia", Verdict.TROUBLE, detail, remedy)]
+        detail = f"{named} is not used: this torch is not built for CUDA"
+        return [torch, Finding("accelerator", "nvidia", Verdict.TROUBLE, detail, reinstall)]
     if build is not None and build.cuda is not None and int(build.cuda.split(".")[0]) > cards.cuda[0]:
-        detail = f"{named}: its driver runs CUDA {cards.cuda[0]}.{cards.cuda[1]}, this torch wants {build.cuda}"
-        remedy = "install a newer NVIDIA driver, or " + _pip(
-            f'--force-reinstall "{TORCH_RANGE}" --index-url https://download.pytorch.org/whl/{_wheels(cards)}'
-        )
+        detail = f"{named}: its driver runs CUDA {cards.cuda[0]}.{cards.cuda[1]}, this torch needs {build.cuda}"
+        remedy = f"install a newer NVIDIA driver, or {reinstall}"
         return [torch, Finding("accelerator", "nvidia", Verdict.TROUBLE, detail, remedy)]
     return [torch, Finding("accelerator", "nvidia", Verdict.WORKS, named)]
 
 
 def openvino_finding() -> Finding:
-    """OpenVINO's devices, and whether its CPU computes in bfloat16, which nearly doubles the rate."""
+    """Return the finding for OpenVINO: its devices, and the number format of its CPU."""
     version = _version("openvino")
     if not version:
-        detail = "the package openvino is not installed; the CPU plays several times slower without"
-        return Finding("accelerator", "openvino", Verdict.ABSENT, detail, _pip("openvino"))
-    answer = _asked("openvino", version, _ASK_OPENVINO, _pip("--force-reinstall openvino"))
+        detail = "the package openvino is not installed; the CPU is several times slower without it"
+        return Finding("accelerator", "openvino", Verdict.ABSENT, detail, pip_install("openvino"))
+    answer = _ask("openvino", version, _ASK_OPENVINO, pip_install("--force-reinstall openvino"))
     return answer if isinstance(answer, Finding) else openvino_devices(version, answer)
 
 
 def openvino_devices(version: str, devices: dict[str, tuple[str, list[str]]]) -> Finding:
-    """The finding for OpenVINO's answer: device to full name and number formats."""
+    """Return the finding for OpenVINO's answer: the full name and number formats of each device."""
     if "CPU" not in devices:
         return Finding("accelerator", "openvino", Verdict.TROUBLE, f"{version} sees no CPU", "use --accelerator eager")
     name, formats = devices["CPU"]
@@ -154,15 +154,15 @@ def openvino_devices(version: str, devices: dict[str, tuple[str, list[str]]]) ->
 
 
 def onnxruntime_finding() -> Finding:
-    """ONNX Runtime, what it computes on, and whether what it plays can be exported here."""
+    """Return the finding for ONNX Runtime: its providers, and whether models can be exported for it."""
     versions = {name: _version(name) for name in ("onnxruntime", "onnxruntime-gpu", "onnx", "onnxscript")}
     version = versions["onnxruntime"] or versions["onnxruntime-gpu"]
-    remedy = _pip('"streamflow-live[onnx]"')
+    remedy = pip_install('"streamflow-live[onnx]"')
     if not version:
-        detail = "the package onnxruntime is not installed; it plays ONNX files, yours too"
+        detail = "the package onnxruntime is not installed; it plays ONNX files, your own too"
         return Finding("accelerator", "onnxruntime", Verdict.ABSENT, detail, remedy)
     package = "onnxruntime" if versions["onnxruntime"] else "onnxruntime-gpu"
-    providers = _asked("onnxruntime", version, _ASK_ONNXRUNTIME, _pip(f"--force-reinstall {package}"))
+    providers = _ask("onnxruntime", version, _ASK_ONNXRUNTIME, pip_install(f"--force-reinstall {package}"))
     if isinstance(providers, Finding):
         return providers
     lacking = [name for name in ("onnx", "onnxscript") if not versions[name]]
@@ -170,43 +170,39 @@ def onnxruntime_finding() -> Finding:
 
 
 def onnxruntime_providers(version: str, providers: list[str], lacking: list[str]) -> Finding:
-    """The finding for ONNX Runtime's answer, and the packages it needs that are not installed."""
+    """Return the finding for ONNX Runtime's providers; `lacking` are the packages for export that are missing."""
     names = [name.removesuffix("ExecutionProvider") for name in providers]
     if lacking:
-        detail = f"{version} plays engines of others; to export a model's own it lacks {' and '.join(lacking)}"
-        return Finding("accelerator", "onnxruntime", Verdict.TROUBLE, detail, _pip(" ".join(lacking)))
-    # Azure's calls a service elsewhere; it is in every build.
+        detail = f"{version} plays ONNX files; to export a model it lacks {' and '.join(lacking)}"
+        return Finding("accelerator", "onnxruntime", Verdict.TROUBLE, detail, pip_install(" ".join(lacking)))
+    # The Azure provider calls a remote service; it is in every build.
     here = [name for name in names if name != "Azure"]
     return Finding("accelerator", "onnxruntime", Verdict.WORKS, f"{version} on {' and '.join(here) or 'nothing'}")
 
 
 def _version(package: str) -> str:
-    """Of an installed package; nothing where it is not installed."""
+    """Return the version of an installed package, or an empty string."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
 
 
-def _asked(name: str, version: str, program: str, reinstall: str) -> Any:
-    """What the library says in a child, or the finding that it can't."""
+def _ask(name: str, version: str, program: str, reinstall: str) -> Any:
+    """Return the library's answer from a child process, or a finding if it gives none."""
     try:
         answer = subprocess.run(
             [sys.executable, "-c", _STAY_OFFLINE + program], capture_output=True, timeout=LIBRARY_SECONDS, check=True
         )
         return json.loads(answer.stdout)
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"it died ({error.returncode})"]
-        return Finding("accelerator", name, Verdict.TROUBLE, f"{version} does not start: {said[0]}", reinstall)
+        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {error.returncode}"]
+        return Finding("accelerator", name, Verdict.TROUBLE, f"{version} does not start: {last[0]}", reinstall)
     except (subprocess.TimeoutExpired, ValueError):
         return Finding("accelerator", name, Verdict.TROUBLE, f"{version} gives no answer", reinstall)
 
 
 def _wheels(cards: NvidiaCards) -> str:
-    """PyTorch's folder of wheels that this driver can run, the newest first."""
+    """Return PyTorch's newest folder of wheels that this driver can run."""
     known = ((13, 0), (12, 8), (12, 6))
     return "cu{}{}".format(*next((cuda for cuda in known if cuda <= cards.cuda), known[-1]))
-
-
-def _pip(arguments: str) -> str:
-    return f'"{sys.executable}" -m pip install {arguments}'

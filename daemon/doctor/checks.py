@@ -1,4 +1,4 @@
-"""What works on this machine and what would make the rest work: everything that a show needs, looked at one by one."""
+"""Checks of everything that a show needs, one finding each."""
 
 import importlib.util
 import platform
@@ -25,13 +25,13 @@ Protocol = Literal["tcp", "udp"]
 
 
 class DefaultPort(NamedTuple):
-    """A port that ``run`` takes unless it is told otherwise."""
+    """A port that ``run`` uses by default."""
 
     name: str
     protocol: Protocol
     port: int
-    other: str
-    """The option that names another."""
+    option: str
+    """Option that names another port."""
 
 
 DEFAULT_PORTS = (
@@ -44,7 +44,7 @@ DEFAULT_PORTS = (
 
 
 def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> list[Finding]:
-    """Every finding, in the order of a picture's way. Takes some seconds, most of them OpenVINO's."""
+    """Return every finding, in the order of a picture's path. This takes some seconds, mostly for OpenVINO."""
     return [
         python_finding(),
         *bridge_findings(),
@@ -57,20 +57,13 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
     ]
 
 
-def can_play(findings: Iterable[Finding]) -> bool:
-    """True if a show could run: a way in, a way out, torch, and a model."""
-    works = {(finding.area, finding.name) for finding in findings if finding.verdict is Verdict.WORKS}
-    areas = {area for area, _ in works}
-    return {"source", "sink", "model"} <= areas and ("accelerator", "torch") in works
-
-
 def python_finding() -> Finding:
-    """The interpreter and the system it runs on."""
+    """Return the finding for the interpreter and its system."""
     return Finding("python", platform.python_version(), Verdict.WORKS, f"{sys.executable} on {platform.platform()}")
 
 
 def bridge_findings() -> list[Finding]:
-    """Every source and sink by its scheme; nothing is imported or opened."""
+    """Return a finding for every source and sink by its scheme. Nothing is imported or opened."""
     findings = []
     for scheme in SCHEMES:
         reason = scheme.unavailable()
@@ -82,7 +75,7 @@ def bridge_findings() -> list[Finding]:
 
 
 def model_finding() -> Finding:
-    """The model that ships with the program: whether its folder is whole, not what it draws."""
+    """Return the finding for the shipped model. Its folder is checked for its files, and not their contents."""
     spec = importlib.util.find_spec("pipeline")
     folder = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else Path()
     model = folder / "shipped" / "model"
@@ -90,7 +83,7 @@ def model_finding() -> Finding:
     parts = {file.parent.name for file in weights}
     missing = [part for part in ("text_encoder", "unet", "vae") if part not in parts]
     if missing or not (model / "model_index.json").is_file():
-        remedy = "install streamflow-live again"
+        remedy = "reinstall streamflow-live"
         return Finding(
             "model", "shipped", Verdict.TROUBLE, f"{model} lacks {', '.join(missing) or 'its index'}", remedy
         )
@@ -99,29 +92,30 @@ def model_finding() -> Finding:
 
 
 def port_finding(port: DefaultPort) -> Finding:
-    """Whether a port can be bound on loopback, and who has it if not."""
+    """Return the finding for a port: whether it can be bound on loopback, or which program has it."""
     name = f"{port.port}/{port.protocol}"
     kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
     with socket.socket(socket.AF_INET, kind) as probe:
         if port.protocol == "tcp" and sys.platform != "win32":
-            # A port that was closed a moment ago is free to us; on Windows this option would take one that is not.
+            # A port closed a moment ago counts as free. On Windows this option would take a port that is in use.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port.port))
         except OSError as error:
             holder = _holder(port)
             by = f"taken by {holder}" if holder else f"taken ({error.strerror})"
-            return Finding("port", name, Verdict.TROUBLE, f"{port.name}: {by}", f"close that, or run with {port.other}")
+            remedy = f"close that program, or run with {port.option}"
+            return Finding("port", name, Verdict.TROUBLE, f"{port.name}: {by}", remedy)
     return Finding("port", name, Verdict.WORKS, f"{port.name}: free")
 
 
 def preset_findings(library: Library) -> list[Finding]:
-    """How many looks can be loaded, and every one that can't."""
+    """Return the number of presets that can be loaded, and a finding for each broken one."""
     entries = library.entries()
     broken = [entry for entry in entries if entry.preset is None]
     own = sum(1 for entry in entries if not entry.shipped)
-    detail = f"{len(entries) - len(broken)} looks can be loaded; {own} files are yours, in {library.folder}"
-    findings = [Finding("preset", "looks", Verdict.WORKS, detail)]
+    detail = f"{len(entries) - len(broken)} presets can be loaded; {own} files are yours, in {library.folder}"
+    findings = [Finding("preset", "library", Verdict.WORKS, detail)]
     if library.listing_error:
         remedy = "correct the folder's permissions"
         findings.append(Finding("preset", "folder", Verdict.TROUBLE, library.listing_error, remedy))
@@ -132,10 +126,10 @@ def preset_findings(library: Library) -> list[Finding]:
 
 
 def _holder(port: DefaultPort) -> str:
-    """The program that has a port, as far as this user may know."""
+    """Return the program that has a port; empty if this user may not know."""
     try:
         connections = psutil.net_connections(port.protocol)
-    except (psutil.AccessDenied, OSError):  # macOS asks for root
+    except (psutil.AccessDenied, OSError):  # macOS requires root
         return ""
     for connection in connections:
         listens = port.protocol == "udp" or connection.status == psutil.CONN_LISTEN

@@ -1,7 +1,7 @@
-"""The builder process, ``python -m daemon.prebuild``: makes one look's model ready and keeps what it made.
+"""Builder process, ``python -m daemon.prebuild``: builds the engines of one preset and keeps them.
 
-It may run out of memory or be killed: the command that started it goes on, and nothing half-written is left. It tells
-on standard output, a JSON object a line, how far it is.
+It may run out of memory or be killed: the command that started it continues, and no half-written file is left. It
+writes its progress to standard output, one JSON object per line.
 """
 
 import json
@@ -21,35 +21,35 @@ from daemon.shared.scratch_folder import OWNER, remove_leftover_folders
 from presets.build import Build
 from presets.errors import StreamflowError
 
-LONGEST_DYING = 5.0
-"""Seconds that a killed command has to be gone."""
+KILL_SECONDS = 5.0
+"""Seconds that a killed command may take to end."""
 
 
 def main() -> int:
-    """Exit status 0 when everything is kept, 1 with a sentence where it can't be made."""
+    """Build what the argument asks for. Return exit status 0, or 1 after an error, which is written as a message."""
     build = Build.decode(sys.argv[1])
     stay_offline()
     keep_compiled_code()
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
-    # Ctrl-C in a terminal reaches the whole process group; the command decides.
+    # Ctrl-C in a terminal reaches the whole process group; the command ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, args=(_clean_up,), name="end-with-the-command", daemon=True).start()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as lines:
-        # What libraries print must not come between the lines.
+        # Libraries print to standard output too, which must not mix with the messages.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         try:
-            _tell(lines, done=_make(build, lines))
+            _send(lines, done=_build(build, lines))
         except StreamflowError as error:
-            _tell(lines, failed=str(error))
+            _send(lines, failed=str(error))
             return 1
         except MemoryError:
-            _tell(lines, failed="The memory ran out: a smaller size or model would fit.")
+            _send(lines, failed="The memory ran out. A smaller size or model may fit.")
             return 1
     return 0
 
 
-def _make(build: Build, lines: IO[str]) -> str:
-    """What was made ready, in words."""
+def _build(build: Build, lines: IO[str]) -> str:
+    """Build the engines and return a sentence about the result. Raises `StreamflowError`."""
     from daemon.shared.threads import run_in_threads
     from pipeline.accelerators import foreign_engine, tensorrt, tensorrt_build
     from pipeline.accelerators.cache import root_folder
@@ -63,8 +63,8 @@ def _make(build: Build, lines: IO[str]) -> str:
     root = root_folder(build.cache)
 
     def progress(text: str, fraction: float) -> None:
-        # What names a place in the cache is for the record: found there, damaged there, not to be kept there.
-        _tell(lines, text=text, fraction=round(fraction, 3), lasting=str(root) in text)
+        # A text that names a path in the cache is a result: an engine found, damaged or not kept there.
+        _send(lines, text=text, fraction=round(fraction, 3), result=str(root) in text)
 
     flavour = FLAVOURS.get(build.accelerator)
     if flavour is None:
@@ -76,7 +76,7 @@ def _make(build: Build, lines: IO[str]) -> str:
         return f"{played['accelerator']} is ready ({played['why']})"
     capability = tensorrt_build.target(flavour, build.capability)
     engine = Path(build.engine) if build.engine else None
-    if engine is not None and not build.capability:  # for a card that is elsewhere, it may be there
+    if engine is not None and not build.capability:  # the file for another card may be on its machine
         foreign_engine.reader(engine)
     progress("reading the model", 0.0)
     model = load_model(build.model)
@@ -86,13 +86,13 @@ def _make(build: Build, lines: IO[str]) -> str:
 
 
 def _clean_up() -> None:
-    """Removes the folder for temporary files that a killed command can't: a moment after its end it is nobody's."""
-    folder, until = Path(tempfile.gettempdir()), time.monotonic() + LONGEST_DYING
-    while not remove_leftover_folders(folder) and (folder / OWNER).exists() and time.monotonic() < until:
+    """Remove the scratch folder that a killed command leaves. It has no owner a moment after the command's end."""
+    folder, deadline = Path(tempfile.gettempdir()), time.monotonic() + KILL_SECONDS
+    while not remove_leftover_folders(folder) and (folder / OWNER).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
-def _tell(lines: IO[str], **message: object) -> None:
+def _send(lines: IO[str], **message: object) -> None:
     lines.write(json.dumps(message) + "\n")
     lines.flush()
 

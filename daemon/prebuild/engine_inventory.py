@@ -1,4 +1,4 @@
-"""The engines that are kept, as a person wants them told: for what, how large, how old, whole or why not."""
+"""Inventory of the engines that are kept on disk: their use, size, age and damage, and which of them to remove."""
 
 import time
 from collections.abc import Iterable
@@ -15,41 +15,41 @@ DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class KeptEngine:
-    """One entry, and what is wrong with it, or why it would go."""
+    """One engine, and its damage or the reason to remove it; an empty reason is neither."""
 
     entry: CacheEntry
     reason: str
 
     def as_json(self) -> dict[str, object]:
-        """JSON-able."""
+        """Return plain values for JSON."""
         key = asdict(self.entry.key) if self.entry.key else None
-        told = {"path": str(self.entry.path), "made_for": self.entry.made_for, "made_at": self.entry.made_at}
-        return told | {"bytes": self.entry.size, "key": key, "reason": self.reason}
+        facts = {"path": str(self.entry.path), "made_for": self.entry.made_for, "made_at": self.entry.made_at}
+        return facts | {"bytes": self.entry.size, "key": key, "reason": self.reason}
 
 
 def inspect_engines(root: Path, thorough: bool) -> list[KeptEngine]:
-    """Every entry with what is wrong with it; `thorough` reads every byte."""
+    """Return every engine with its damage. `thorough` reads every byte; otherwise only sizes are checked."""
     return [KeptEngine(entry, whole(entry.path, thorough=thorough)) for entry in entries(root)]
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What goes: what is of no more use here, and with an age (days) all that is older.
+    """Rules for the removal of engines: those of no more use here, and with an age in days all older ones.
 
-    `everything` needs no other reason than the age, and none where no age is given.
+    With `everything`, age is the only rule; without an age, every engine is removed.
     """
 
     everything: bool = False
     older_than: float | None = None
     cards: frozenset[str] = frozenset()
-    """`cards_here`."""
+    """NVIDIA cards of this machine, from `cards_here`."""
 
-    def going(self, root: Path) -> list[KeptEngine]:
-        """All that would go, each with its reason."""
+    def find(self, root: Path) -> list[KeptEngine]:
+        """Return every engine to remove, with the reason."""
         return [KeptEngine(entry, reason) for entry in entries(root) if (reason := self._reason(entry))]
 
-    def still(self, kept: KeptEngine) -> bool:
-        """Whether it is there yet and has a reason to go: while a question waits for its answer, much may be built."""
+    def applies(self, kept: KeptEngine) -> bool:
+        """Return True if the engine still exists and is to be removed. It may have been built again meanwhile."""
         entry = entry_at(kept.entry.path)
         return entry is not None and bool(self._reason(entry))
 
@@ -57,14 +57,14 @@ class Pruning:
         if self.older_than is not None and time.time() - entry.made_at > self.older_than * DAY:
             return f"it is {age(entry.made_at)} old"
         if self.everything:
-            return "all of it goes" if self.older_than is None else ""
+            return "--all was given" if self.older_than is None else ""
         from pipeline.graphs import REVISION
 
         return useless(entry, REVISION, self.cards)
 
 
 def cards_here() -> frozenset[str]:
-    """The NVIDIA cards that are here, each as `pipeline.accelerators.cache.card` has it."""
+    """Return the NVIDIA cards of this machine, named as by `pipeline.accelerators.cache.card`."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -83,7 +83,7 @@ def cards_here() -> frozenset[str]:
 
 
 def age(made_at: float) -> str:
-    """``3 days``, ``5 hours``."""
+    """Return an age in words, such as ``3 days`` or ``5 hours``."""
     seconds = max(0.0, time.time() - made_at)
     for unit, length in (("day", DAY), ("hour", 3600.0), ("minute", 60.0)):
         if (count := int(seconds // length)) > 0:
@@ -92,7 +92,7 @@ def age(made_at: float) -> str:
 
 
 def amount(size: float) -> str:
-    """``5.9 MB``."""
+    """Return a size in words, such as ``5.9 MB``."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
@@ -101,5 +101,5 @@ def amount(size: float) -> str:
 
 
 def total(kept: Iterable[KeptEngine]) -> int:
-    """Bytes of all of them."""
+    """Return the size of all engines in bytes."""
     return sum(each.entry.size for each in kept)

@@ -1,7 +1,8 @@
-"""The command line's own words: told as they stand, and ended by Ctrl-C at any time."""
+"""The command line: output without markup, help without heavy imports, and Ctrl-C at any time."""
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,32 +12,31 @@ from typer.testing import CliRunner
 
 from daemon.__main__ import app, main
 from daemon.commands.terminal import progress_bar
+from presets.errors import SettingsError
 
-AS_IT_STANDS = "[any × 4] [/x] [plots]"
+BRACKETS = "[any × 4] [/x] [plots]"
 
 
-def test_brackets_in_an_error_are_no_markup(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["streamflow-live", "bench", "--only", AS_IT_STANDS])
+def test_brackets_in_errors_are_not_markup(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["streamflow-live", "bench", "--only", BRACKETS])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert AS_IT_STANDS in capsys.readouterr().err
+    assert BRACKETS in capsys.readouterr().err
 
 
-def test_brackets_in_what_is_being_done_are_no_markup() -> None:
+def test_brackets_in_progress_are_not_markup() -> None:
     bar = progress_bar()
     written = io.StringIO()
     bar.live.console.file = written
     bar.live.console.width = 200
-    bar.add_task(AS_IT_STANDS)
+    bar.add_task(BRACKETS)
     with bar:
         pass
-    assert AS_IT_STANDS in written.getvalue()
+    assert BRACKETS in written.getvalue()
 
 
-def test_brackets_in_a_folders_name_are_no_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_brackets_in_paths_are_not_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "[red] [" / "x] [any × 4]"
     monkeypatch.setattr("pipeline.accelerators.cache.platformdirs.user_cache_dir", lambda name: str(folder))
     for command in (["engines", "list"], ["engines", "prune", "--yes"], ["presets", "list", "--presets", str(folder)]):
@@ -56,8 +56,39 @@ runpy.run_module("daemon", run_name="__main__")
 """
 
 
-def test_ctrl_c_while_the_command_line_is_imported_is_no_traceback() -> None:
+def test_ctrl_c_during_import_prints_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=False, env=os.environ
     )
     assert (done.returncode, done.stderr) == (130, "")
+
+
+HELP = """
+import sys
+from typer.testing import CliRunner
+from daemon.__main__ import app
+for command in ("", "run", "render", "build", "engines", "engines list", "engines verify", "engines prune",
+                "presets", "presets list", "presets show", "presets check", "doctor", "bench"):
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*command.split(), "--help"], catch_exceptions=False)
+    assert done.exit_code == 0, command
+    print(done.output, end="\f")
+print({"torch", "diffusers", "openvino", "onnxruntime", "cv2", "av", "transformers"} & set(sys.modules))
+"""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    *pages, heavy = done.stdout.split("\f")
+    assert heavy.strip() == "set()"
+    assert all(len(line) <= 80 for page in pages for line in page.splitlines())
+    with_examples = [re.findall(r"Usage: \S+ (.*) \[OPTIONS\]", page)[0] for page in pages if "Examples:" in page]
+    assert with_examples == ["run", "render", "build", "engines prune", "presets check", "bench"]
+
+
+def test_a_second_source_is_refused(tmp_path: Path) -> None:
+    state = str(tmp_path / "state.json")
+    done = CliRunner().invoke(app, ["run", "--source", "card:", "--source", "file:a.mp4", "--state", state])
+    assert isinstance(done.exception, SettingsError)
+    assert str(done.exception) == "--source is given 2 times (card:, file:a.mp4); one source is supported"
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The show's words, to a terminal that somebody holds."""
+"""Log output to a blocked terminal, at the end of the program, and without repeats."""
 
 import os
 import signal
@@ -11,9 +11,9 @@ from show import Show, until
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes can't be filled without waiting there")
-def test_a_terminal_that_is_held_holds_neither_the_show_nor_its_end(tmp_path: Path) -> None:
-    class HeldShow(Show):
-        def __enter__(self) -> "HeldShow":
+def test_blocked_terminal_does_not_block_the_show(tmp_path: Path) -> None:
+    class BlockedShow(Show):
+        def __enter__(self) -> "BlockedShow":
             reading, writing = os.pipe()
             os.set_blocking(writing, False)
             while _write(writing):
@@ -30,13 +30,18 @@ def test_a_terminal_that_is_held_holds_neither_the_show_nor_its_end(tmp_path: Pa
                 raise
             return self
 
-    with HeldShow(tmp_path / "show") as show:
+    with BlockedShow(tmp_path / "show") as show:
         pid = until(lambda: show.status()["renderer"]["phase"] == "playing" and show.status()["renderer"]["pid"])
         os.kill(pid, signal.SIGKILL)
         until(lambda: show.status()["renderer"]["pid"] not in (0, pid))
         show.process.send_signal(signal.SIGINT)
         assert show.process.wait(15) == 0
         os.close(show.reading)
+
+
+def run(script: str) -> str:
+    """Run a script and return what it writes to standard error."""
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stderr
 
 
 def _write(pipe: int) -> bool:
@@ -47,7 +52,7 @@ def _write(pipe: int) -> bool:
     return True
 
 
-def test_the_last_words_are_said_and_a_traceback_too() -> None:
+def test_last_lines_and_tracebacks_are_written() -> None:
     script = (
         "import logging\n"
         "from daemon.commands.log_output import log_to_terminal\n"
@@ -56,14 +61,16 @@ def test_the_last_words_are_said_and_a_traceback_too() -> None:
         "logging.debug('whispered')\n"
         "for line in range(300):\n    logging.info('line %d', line)\n"
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stderr
-    assert "line 299" in said
-    assert "ZeroDivisionError" in said
-    assert "whispered" not in said
-    assert "INFO:" not in said
+    output = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    ).stderr
+    assert "line 299" in output
+    assert "ZeroDivisionError" in output
+    assert "whispered" not in output
+    assert "INFO:" not in output
 
 
-def test_what_is_said_over_and_over_is_written_once_a_second() -> None:
+def test_repeats_are_written_once_a_second() -> None:
     script = (
         "import logging\n"
         "from daemon.commands.log_output import log_to_terminal\n"
@@ -72,6 +79,8 @@ def test_what_is_said_over_and_over_is_written_once_a_second() -> None:
         "logging.error('something else')\n"
         "logging.error('no more files')\n"
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stderr
-    assert 2 <= said.count("no more files") <= 5
-    assert "something else" in said
+    output = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    ).stderr
+    assert 2 <= output.count("no more files") <= 5
+    assert "something else" in output

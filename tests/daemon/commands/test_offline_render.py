@@ -1,4 +1,4 @@
-"""Redrawing without a stage, with the shipped model: every frame in, every frame out, at any pace, skipped or not."""
+"""Offline rendering with the shipped model: every frame in, every frame out, at any pace, skipped or not."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -55,7 +55,7 @@ def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     "pace",
     [{"low_latency": True}, {"frame_buffer": 3}, {"frame_buffer": 4}, {"frame_buffer": 2, "low_latency": True}],
 )
-def test_the_pace_changes_no_picture_and_no_order(stream: ImageStream, pace: dict[str, object]) -> None:
+def test_pace_changes_no_picture(stream: ImageStream, pace: dict[str, object]) -> None:
     pictures = [picture(value) for value in range(7)]
     as_a_stream = drawn(stream, pictures)
     assert all(difference(one, other) > 2 for one, other in pairwise(as_a_stream))
@@ -64,7 +64,7 @@ def test_the_pace_changes_no_picture_and_no_order(stream: ImageStream, pace: dic
 
 
 @pytest.mark.parametrize("pace", [{}, {"low_latency": True}, {"frame_buffer": 3}])
-def test_a_skipped_picture_repeats_the_output_before_it(stream: ImageStream, pace: dict[str, object]) -> None:
+def test_skipped_picture_repeats_the_last_output(stream: ImageStream, pace: dict[str, object]) -> None:
     steps = [0.0, 0.1, 0.2, 5.0, 5.1, 10.0, 10.1, 10.2, 10.1]
     out = drawn(stream, [picture(value) for value in steps], skip=3.0, **pace)
     whole = drawn(stream, [picture(value) for value in steps])
@@ -75,7 +75,7 @@ def test_a_skipped_picture_repeats_the_output_before_it(stream: ImageStream, pac
     assert np.abs(longest[2].astype(int) - whole[2]).max() <= 1
 
 
-def test_feedback_runs_on_and_is_the_same_every_time(stream: ImageStream) -> None:
+def test_feedback_is_deterministic(stream: ImageStream) -> None:
     still = [picture(0.0)] * 8
     values = {"feedback": 0.6, "feedback_rotate": 10.0, "skip": 10.0}
     out = drawn(stream, still, **values)
@@ -94,7 +94,7 @@ def frames_of(stream: ImageStream, looks: dict[int, dict[str, object]], count: i
     return list(redraw(stream, [picture(0.0)] * count, frame_parameters(told, 10.0), lambda: None))
 
 
-def test_a_look_that_comes_with_a_frame_goes_over_by_the_frame_number(stream: ImageStream) -> None:
+def test_morph_follows_the_frame_number(stream: ImageStream) -> None:
     one, other = {"prompt": "ice", "seed": 1}, {"prompt": "fire", "seed": 2, "strength": 0.7}
     out = frames_of(stream, {0: one, 4: other | {"morph": 0.5}}, 12)
     cut = frames_of(stream, {0: one, 4: other}, 12)
@@ -108,7 +108,7 @@ def test_a_look_that_comes_with_a_frame_goes_over_by_the_frame_number(stream: Im
     assert difference(counted[7], cut[-1]) > 0.5
 
 
-def test_drift_moves_a_still_picture_and_is_the_same_every_time(stream: ImageStream) -> None:
+def test_drift_moves_a_still_and_is_deterministic(stream: ImageStream) -> None:
     out, again = (frames_of(stream, {0: {"drift": 2.0, "skip": 10.0}}, 8) for _ in range(2))
     assert all((one == other).all() for one, other in zip(out, again, strict=True))
     assert all(difference(*pair) > 0.5 for pair in pairwise(out)), "and nothing is skipped"

@@ -1,4 +1,4 @@
-"""What others wrote is told by the commands, and steers no terminal."""
+"""Control characters in text from elsewhere are printed as escapes."""
 
 import io
 import json
@@ -19,7 +19,7 @@ CLEARS = "\x1b[2J"
 HOSTILE = f"{CLEARS}\x1b]0;owned\x07 \x9b31m \x7f \u202ekcab"
 
 
-def is_harmless(said: str) -> bool:
+def has_no_controls(said: str) -> bool:
     return not any(each != "\n" and (ord(each) < 32 or 127 <= ord(each) < 160 or each == "\u202e") for each in said)
 
 
@@ -29,7 +29,7 @@ def done(*command: str, status: int = 0) -> Result:
     return result
 
 
-def test_a_manifest_can_not_steer_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_controls_in_a_manifest_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.accelerators.cache.platformdirs.user_cache_dir", lambda name: str(tmp_path))
     monkeypatch.setenv("COLUMNS", "300")
     key = EngineKey("onnx", "opset 20", "denoiser", "ab" * 32, 0, "64x64", "float32")
@@ -37,52 +37,50 @@ def test_a_manifest_can_not_steer_the_terminal(tmp_path: Path, monkeypatch: pyte
     manifest = json.loads((entry / cache.MANIFEST).read_text())
     (entry / cache.MANIFEST).write_text(json.dumps(manifest | {"made_for": HOSTILE}))
     said = done("engines", "list").output
-    assert is_harmless(said)
-    assert r"\x1b[2J\x1b]0;owned" in said, "it is told all the same"
+    assert has_no_controls(said)
+    assert r"\x1b[2J\x1b]0;owned" in said, "it is printed as text"
     told = json.loads(done("engines", "list", "--json").output)
-    assert told[0]["made_for"] == HOSTILE, "for programs it is as it stands"
+    assert told[0]["made_for"] == HOSTILE, "JSON keeps the text as it is"
 
 
-def test_a_look_can_not_steer_the_terminal(tmp_path: Path) -> None:
+def test_controls_in_a_preset_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / f"a{CLEARS}b.yaml"
     path.write_text(json.dumps({"description": HOSTILE}))
     for result in (
         done("presets", "list", "--presets", str(tmp_path)),
         done("presets", "check", str(path)),
     ):
-        assert is_harmless(result.output)
+        assert has_no_controls(result.output)
         assert r"\x1b[2J" in result.output
     shown = done("presets", "show", str(path)).output
-    assert is_harmless(shown.replace("\u202e", "")), "a file to copy, in which YAML spells out what steers"
+    assert has_no_controls(shown.replace("\u202e", "")), "YAML escapes controls itself"
     path.write_text(json.dumps({f"key{CLEARS}": 1}))
     refused = done("presets", "check", str(path), status=1)
-    assert is_harmless(refused.stderr)
+    assert has_no_controls(refused.stderr)
     assert r"\x1b[2J" in refused.stderr
 
 
-def test_an_error_can_not_steer_the_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_controls_in_an_error_are_escaped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["streamflow-live", "build", f"look{HOSTILE}\udc80"])
     with pytest.raises(SystemExit):
         main()
     said = capsys.readouterr().err
-    assert is_harmless(said)
+    assert has_no_controls(said)
     assert r"\udc80" in said
 
 
-def test_the_log_can_not_steer_the_terminal() -> None:
+def test_controls_in_the_log_are_escaped() -> None:
     script = (
         "import logging, sys\nfrom daemon.commands.log_output import log_to_terminal\nlog_to_terminal(False)\n"
         f"logging.error('from the wire: %s', {HOSTILE!r})\nlogging.error('two\\nlines')\n"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stderr
-    assert is_harmless(said)
+    assert has_no_controls(said)
     assert r"from the wire: \x1b[2J" in said
     assert [line.strip() for line in said.splitlines()[-2:]][-1] == "lines"
 
 
-def test_a_bar_still_moves_and_colours_are_colours() -> None:
+def test_progress_and_colours_still_work() -> None:
     written = io.StringIO()
     with Progress(console=Terminal(file=written, force_terminal=True, width=80), auto_refresh=False) as bar:
         bar.add_task(f"doing {CLEARS}")

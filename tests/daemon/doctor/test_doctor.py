@@ -1,4 +1,4 @@
-"""The doctor: what it says of this machine is so, and what it says of others follows from what they have."""
+"""The doctor: true findings about this machine, and the right ones for other machines."""
 
 import importlib.metadata
 import json
@@ -25,12 +25,11 @@ from daemon.doctor.checks import (
     DEFAULT_PORTS,
     DefaultPort,
     bridge_findings,
-    can_play,
     model_finding,
     port_finding,
     preset_findings,
 )
-from daemon.doctor.diagnosis import Finding, Verdict
+from daemon.doctor.diagnosis import Finding, Verdict, can_play
 from daemon.stage.settings import Settings
 from io_bridges.schemes import SCHEMES
 from presets.library import Library
@@ -39,7 +38,7 @@ CPU_BUILD = TorchBuild("2.13.0+cpu", None)
 RTX = ("NVIDIA GeForce RTX 4090 (24 GiB)",)
 
 
-def test_the_whole_report_as_json(tmp_path: Path) -> None:
+def test_report_as_json(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "daemon", "doctor", "--json", "--presets", str(tmp_path)],
         capture_output=True,
@@ -65,7 +64,7 @@ def test_the_whole_report_as_json(tmp_path: Path) -> None:
     assert not {"torch", "openvino", "onnxruntime", "pipeline"} & imported
 
 
-def test_openvino_speaks_of_the_processor_that_is_here() -> None:
+def test_openvino_names_the_number_format() -> None:
     flags = Path("/proc/cpuinfo")
     if not flags.exists():
         pytest.skip("this system does not list its processor's flags")
@@ -79,13 +78,13 @@ def test_openvino_speaks_of_the_processor_that_is_here() -> None:
         assert "no bfloat16" not in finding.detail
 
 
-def test_the_installed_torch_is_read_without_importing_it() -> None:
+def test_torch_build_matches_the_import() -> None:
     build = torch_build()
     assert build is not None
     assert build.version == importlib.metadata.version("torch")
     program = "import torch; print(torch.version.cuda, torch.version.hip)"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=110, check=True)
-    assert told.stdout.split() == [str(build.cuda), str(build.hip)]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=110, check=True)
+    assert done.stdout.split() == [str(build.cuda), str(build.hip)]
 
 
 @pytest.mark.parametrize(
@@ -101,14 +100,14 @@ def test_the_installed_torch_is_read_without_importing_it() -> None:
         ("debug = False", None),
     ],
 )
-def test_torchs_version_file_is_read(text: str, build: TorchBuild | None) -> None:
+def test_version_file_of_torch(text: str, build: TorchBuild | None) -> None:
     assert read_torch_build(text) == build
 
 
 @pytest.mark.parametrize(
     ("driver", "wheels"), [((13, 1), "cu130"), ((12, 9), "cu128"), ((12, 6), "cu126"), ((12, 2), "cu126")]
 )
-def test_a_card_under_a_cpu_build_is_named_with_the_command_that_mends_it(driver: tuple[int, int], wheels: str) -> None:
+def test_card_with_cpu_build_has_a_remedy(driver: tuple[int, int], wheels: str) -> None:
     torch, card = torch_findings(CPU_BUILD, NvidiaCards(RTX, driver))
     assert torch.verdict is Verdict.WORKS
     assert card.verdict is Verdict.TROUBLE
@@ -117,24 +116,24 @@ def test_a_card_under_a_cpu_build_is_named_with_the_command_that_mends_it(driver
     assert card.remedy.endswith(f"--index-url https://download.pytorch.org/whl/{wheels}")
 
 
-def test_a_card_that_torch_can_use_works() -> None:
+def test_card_with_cuda_build_works() -> None:
     assert torch_findings(TorchBuild("2.13.0+cu130", "13.0"), NvidiaCards(RTX, (13, 0)))[1].verdict is Verdict.WORKS
 
 
-def test_a_driver_too_old_for_torch_is_told() -> None:
+def test_old_driver_is_reported() -> None:
     card = torch_findings(TorchBuild("2.13.0+cu130", "13.0"), NvidiaCards(RTX, (12, 8)))[1]
     assert card.verdict is Verdict.TROUBLE
     assert "12.8" in card.detail
     assert "newer NVIDIA driver" in card.remedy
 
 
-def test_no_card_is_no_trouble_and_no_torch_is() -> None:
+def test_missing_torch_is_trouble() -> None:
     torch, card = torch_findings(None, NvidiaCards((), reason="no driver"))
     assert (torch.verdict, card.verdict) == (Verdict.TROUBLE, Verdict.ABSENT)
     assert "pip install" in torch.remedy
 
 
-def test_openvinos_answer_is_told() -> None:
+def test_openvino_devices() -> None:
     plain = openvino_devices("2026.1", {"CPU": ("A CPU ", ["FP32", "INT8"]), "GPU": ("Arc", ["FP16"])})
     assert "no bfloat16" in plain.detail
     assert "GPU: Arc" in plain.detail
@@ -142,7 +141,7 @@ def test_openvinos_answer_is_told() -> None:
     assert openvino_devices("2026.1", {}).verdict is Verdict.TROUBLE
 
 
-def test_onnx_runtime_is_told_with_its_providers_and_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnx_runtime_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     here = onnxruntime_finding()
     assert here.verdict is Verdict.WORKS
     assert here.detail == f"{importlib.metadata.version('onnxruntime')} on CPU"
@@ -163,7 +162,7 @@ def test_onnx_runtime_is_told_with_its_providers_and_what_it_lacks(monkeypatch: 
     assert "streamflow-live[onnx]" in gone.remedy
 
 
-def test_every_scheme_is_in_the_report_with_what_it_lacks() -> None:
+def test_every_scheme_has_a_finding() -> None:
     findings = bridge_findings()
     assert [(finding.area, finding.name) for finding in findings] == [(row.kind, f"{row.name}:") for row in SCHEMES]
     for row, finding in zip(SCHEMES, findings, strict=True):
@@ -172,7 +171,7 @@ def test_every_scheme_is_in_the_report_with_what_it_lacks() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-def test_a_taken_port_is_told_with_who_has_it(protocol: str) -> None:
+def test_taken_port_names_its_program(protocol: str) -> None:
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     with socket.socket(socket.AF_INET, kind) as taken:
         taken.bind(("127.0.0.1", 0))
@@ -187,7 +186,7 @@ def test_a_taken_port_is_told_with_who_has_it(protocol: str) -> None:
     assert port_finding(port).verdict is Verdict.WORKS
 
 
-def test_the_ports_are_those_that_run_takes() -> None:
+def test_ports_are_the_defaults_of_run() -> None:
     settings = Settings()
     ports = {(port.protocol, port.port) for port in DEFAULT_PORTS}
     assert settings.osc is not None
@@ -199,7 +198,7 @@ def test_the_ports_are_those_that_run_takes() -> None:
         assert ("tcp", int(uri.rpartition(":")[2])) in ports
 
 
-def test_a_broken_look_is_told_with_the_command_that_says_more(tmp_path: Path) -> None:
+def test_broken_preset_has_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("strength: 2")
     count, bad = preset_findings(Library(tmp_path))
     assert count.verdict is Verdict.WORKS
@@ -207,7 +206,7 @@ def test_a_broken_look_is_told_with_the_command_that_says_more(tmp_path: Path) -
     assert bad.remedy == f'streamflow-live presets check "{tmp_path / "bad.yaml"}"'
 
 
-def test_what_a_show_can_not_do_without() -> None:
+def test_can_play_needs_four_things() -> None:
     needed = [
         Finding("source", "card:", Verdict.WORKS, ""),
         Finding("sink", "zmq:", Verdict.WORKS, ""),
@@ -219,7 +218,7 @@ def test_what_a_show_can_not_do_without() -> None:
         assert not can_play([finding for finding in needed if finding is not lost])
 
 
-def test_the_shipped_model_is_looked_at() -> None:
+def test_shipped_model_is_found() -> None:
     finding = model_finding()
     assert (finding.area, finding.name) == ("model", "shipped")
     assert "shipped" in finding.detail

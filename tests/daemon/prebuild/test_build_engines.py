@@ -1,4 +1,4 @@
-"""``build`` and ``engines`` as they are typed: a builder that is killed or left alone leaves nothing broken."""
+"""``build`` and ``engines`` as they are typed. A builder that is killed leaves nothing broken."""
 
 import json
 import os
@@ -25,7 +25,7 @@ pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX has wheels for x86-64 L
 
 @pytest.fixture(scope="module")
 def look(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A look of a tiny model that is quick to export."""
+    """Preset of a tiny model that is quick to export."""
     from diffusers import UNet2DConditionModel
 
     folder = tmp_path_factory.mktemp("look")
@@ -60,10 +60,18 @@ def begin(*arguments: str, cache: Path) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Its status, and what it said."""
+    """Return the status and the output of a process."""
     out, err = process.communicate(timeout=100)
     assert "Traceback" not in err, err
     return process.returncode, out + err
+
+
+def run(*arguments: str, cache: Path) -> tuple[int, str]:
+    """Run a command in this process, which has imported already. Return its status and its output."""
+    environment = {"XDG_CACHE_HOME": str(cache), "COLUMNS": "300", "OMP_NUM_THREADS": "1"}
+    done = CliRunner(env=environment).invoke(app, arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -95,7 +103,7 @@ def names(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def killed_and_resumed(look: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """A cache in which a build was killed once its first engine was kept, and then gone on with; what each said."""
+    """Cache of a build that was killed after its first engine, and then continued; with the output of both."""
     folder = tmp_path_factory.mktemp("cache")
     first = begin("build", str(look), "--for", "8.9", cache=folder)
     builder = builder_of(first)
@@ -105,79 +113,81 @@ def killed_and_resumed(look: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     assert status == 1, killed
     assert not builder.is_running()
     left = list(root(folder).iterdir())
-    assert not [path for path in left if path.name.startswith(cache_aside.ASIDE)], "what it was writing is gone"
+    assert not [path for path in left if path.name.startswith(cache_aside.ASIDE)], (
+        "the part that was being written is removed"
+    )
     assert all(cache.whole(path) == "" for path in left)
     assert len([path for path in left if path.name.startswith("tensorrt_rtx-")]) < 3
-    status, resumed = ended(begin("build", str(look), "--for", "8.9", cache=folder))
+    status, resumed = run("build", str(look), "--for", "8.9", cache=folder)
     assert status == 0, resumed
     return folder, killed, resumed
 
 
-def test_a_build_that_is_killed_is_said_and_gone_on_with(killed_and_resumed: tuple[Path, str, str]) -> None:
+def test_killed_build_is_continued(killed_and_resumed: tuple[Path, str, str]) -> None:
     folder, killed, resumed = killed_and_resumed
     assert "was killed, most likely because the memory ran out" in killed
-    assert "the next build goes on from there" in killed
+    assert "the next build continues there" in killed
     assert "denoiser: is kept already, in" in resumed
     assert "encoder: is kept already" not in resumed or "decoder: is kept already" not in resumed
     assert "tensorrt_rtx is ready for a card of compute capability 8.9" in resumed
     assert {"tensorrt_rtx-denoiser", "tensorrt_rtx-encoder", "tensorrt_rtx-decoder"} <= names(folder)
 
 
-def test_what_is_kept_is_listed_verified_and_pruned(killed_and_resumed: tuple[Path, str, str]) -> None:
+def test_list_verify_and_prune(killed_and_resumed: tuple[Path, str, str]) -> None:
     folder, *_ = killed_and_resumed
-    status, listed = ended(begin("engines", "list", cache=folder))
+    status, listed = run("engines", "list", cache=folder)
     assert status == 0
     for word in ("tensorrt_rtx", "denoiser", "64x64", "float16", "8.9", "whole", "a moment", "6 kept"):
         assert word in listed
-    assert ended(begin("engines", "verify", cache=folder))[0] == 0
+    assert run("engines", "verify", cache=folder)[0] == 0
     decoder = next(root(folder).glob("tensorrt_rtx-decoder-*"))
     plan = decoder / "engine.plan"
     data = bytearray(plan.read_bytes())
     data[-1] ^= 1
     plan.write_bytes(data)
-    status, said = ended(begin("engines", "list", cache=folder))
-    assert (status, "has changed" in said) == (0, False), "the list looks at sizes alone"
-    status, said = ended(begin("engines", "verify", "--json", cache=folder))
+    status, output = run("engines", "list", cache=folder)
+    assert (status, "has changed" in output) == (0, False), "list checks sizes only"
+    status, output = run("engines", "verify", "--json", cache=folder)
     assert status == 1
-    (damaged,) = [row for row in json.loads(said) if row["reason"]]
+    (damaged,) = [row for row in json.loads(output) if row["reason"]]
     assert damaged["reason"] == "engine.plan has changed since it was written"
     assert damaged["key"]["part"] == "decoder"
-    status, said = ended(begin("engines", "prune", "--yes", cache=folder))
+    status, output = run("engines", "prune", "--yes", cache=folder)
     assert status == 0
-    assert "it is damaged: engine.plan has changed since it was written" in said
-    assert "kB freed in" in said or "MB freed in" in said
+    assert "it is damaged: engine.plan has changed since it was written" in output
+    assert "kB freed in" in output or "MB freed in" in output
     assert not decoder.exists()
-    cards = cards_here()  # as the driver tells them: they can't be hidden from it
-    of_use = 5 if not cards or any(card.startswith("8.9") for card in cards) else 3
-    assert len(list(root(folder).iterdir())) == of_use, "the rest is of use"
-    status, said = ended(begin("engines", "prune", "--all", "--yes", cache=folder))
+    cards = cards_here()  # from the driver, from which they can't be hidden
+    usable = 5 if not cards or any(card.startswith("8.9") for card in cards) else 3
+    assert len(list(root(folder).iterdir())) == usable, "the rest is usable"
+    status, output = run("engines", "prune", "--all", "--yes", cache=folder)
     assert status == 0
     assert list(root(folder).iterdir()) == []
     assert cache_shelf.entries(root(folder)) == []
 
 
-def test_where_a_look_has_an_engine_the_denoiser_is_left_out(look: Path, tmp_path: Path) -> None:
+def test_preset_with_engine_builds_no_denoiser(look: Path, tmp_path: Path) -> None:
     plugged = tmp_path / "plugged.yaml"
     plugged.write_text(f"{look.read_text()}engine: {tmp_path / 'unet.onnx'}\n")
-    status, said = ended(begin("build", str(plugged), "--for", "8.9", cache=tmp_path))
-    assert status == 0, said
+    status, output = run("build", str(plugged), "--for", "8.9", cache=tmp_path)
+    assert status == 0, output
     assert {"tensorrt_rtx-encoder", "tensorrt_rtx-decoder"} <= names(tmp_path)
     assert not {name for name in names(tmp_path) if "denoiser" in name}
 
 
-def test_ctrl_c_leaves_no_builder_and_nothing_half_written(look: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing_half_written(look: Path, tmp_path: Path) -> None:
     process = begin("build", str(look), "--for", "8.9", cache=tmp_path)
     builder = builder_of(process)
     until(lambda: any(root(tmp_path).glob(f"{cache_aside.ASIDE}*")), process)
     os.kill(process.pid, signal.SIGINT)
-    status, said = ended(process)
+    status, output = ended(process)
     assert status == 130
-    assert "Cancelled. What was built is kept" in said
+    assert "Cancelled. What is finished is kept" in output
     assert not builder.is_running()
     assert list(root(tmp_path).iterdir()) == []
 
 
-def test_a_builder_does_not_outlive_the_command(look: Path, tmp_path: Path) -> None:
+def test_builder_ends_with_the_command(look: Path, tmp_path: Path) -> None:
     process = begin("build", str(look), "--for", "8.9", cache=tmp_path)
     builder = builder_of(process)
     process.kill()
@@ -186,22 +196,22 @@ def test_a_builder_does_not_outlive_the_command(look: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["--for", "٨.٩"], "--for takes a compute capability such as 8.9"),
-        (["--for", "9"], "--for takes a compute capability such as 8.9; '9' stands there"),
-        (["--for", "8.9", "--accelerator", "openvino"], "which tensorrt_rtx can; openvino can't"),
-        (["--accelerator", "warp"], "'warp' came"),
-        (["--precision", "fp4"], "a precision is one of float32, float16, bfloat16; 'fp4' stands there"),
+        (["--for", "9"], "--for takes a compute capability such as 8.9; '9' was given"),
+        (["--for", "8.9", "--accelerator", "openvino"], "--for works with tensorrt_rtx only, not with openvino"),
+        (["--accelerator", "warp"], "not 'warp'"),
+        (["--precision", "fp4"], "a precision is one of float32, float16, bfloat16; 'fp4' was given"),
     ],
 )
-def test_what_can_not_be_meant_is_told_before_anything_is_built(arguments: list[str], said: str) -> None:
+def test_bad_options_are_refused_before_a_build(arguments: list[str], output: str) -> None:
     result = CliRunner().invoke(app, ["build", *arguments])
     assert isinstance(result.exception, StreamflowError)
-    assert said in str(result.exception)
+    assert output in str(result.exception)
 
 
-def test_a_card_that_is_not_known_is_told_with_those_that_are(tmp_path: Path) -> None:
-    status, text = ended(begin("build", "--for", "9.9", cache=tmp_path))
+def test_unknown_card_lists_the_known_ones(tmp_path: Path) -> None:
+    status, text = run("build", "--for", "9.9", cache=tmp_path)
     assert status == 1
     assert "TensorRT-RTX can't build for compute capability 9.9; it can for 7.5" in text

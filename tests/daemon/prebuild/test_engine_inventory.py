@@ -1,4 +1,4 @@
-"""What ``engines prune`` takes away, and what it leaves."""
+"""Engines that ``engines prune`` removes and keeps, and the table of ``engines list``."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ def prune(*options: str) -> Result:
     return CliRunner().invoke(app, ["engines", "prune", *options])
 
 
-def test_all_with_an_age_is_all_of_that_age(root: Path) -> None:
+def test_all_with_an_age_removes_older_ones(root: Path) -> None:
     young, _ = made(root, "denoiser", 10), made(root, "encoder", 40)
     done = prune("--all", "--older-than", "30", "--yes")
     assert done.exit_code == 0, done.output
@@ -48,7 +48,7 @@ def test_all_with_an_age_is_all_of_that_age(root: Path) -> None:
     assert list(root.iterdir()) == []
 
 
-def test_what_is_no_engine_stays_whatever_is_pruned(root: Path) -> None:
+def test_other_folders_are_never_removed(root: Path) -> None:
     made(root, "denoiser")
     (root / "photos").mkdir()
     for options in (("--yes",), ("--older-than", "0", "--yes"), ("--all", "--yes")):
@@ -56,9 +56,7 @@ def test_what_is_no_engine_stays_whatever_is_pruned(root: Path) -> None:
     assert list(root.iterdir()) == [root / "photos"]
 
 
-def test_what_is_built_again_or_removed_while_the_question_waits_is_let_be(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prune_checks_again_after_the_question(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     again, gone, stale = (made(root, part) for part in ("denoiser", "encoder", "decoder"))
     for entry in (again, gone, stale):
         (entry / "graph.onnx").write_bytes(b"damage")
@@ -74,7 +72,7 @@ def test_what_is_built_again_or_removed_while_the_question_waits_is_let_be(
     assert cache.whole(again) == ""
 
 
-def test_a_hostile_manifest_stops_neither_list_nor_verify_nor_prune(root: Path) -> None:
+def test_hostile_manifest_stops_no_command(root: Path) -> None:
     entry = made(root, "denoiser")
     for text in ("[" * 100_000, json.dumps({"format": 1, "made_at": 10**400})):
         (entry / cache.MANIFEST).write_text(text)
@@ -82,3 +80,28 @@ def test_a_hostile_manifest_stops_neither_list_nor_verify_nor_prune(root: Path) 
             assert CliRunner().invoke(app, ["engines", *command]).exit_code == status
     assert prune("--yes").exit_code == 0
     assert list(root.iterdir()) == []
+
+
+def test_list_is_readable_at_80_columns(root: Path) -> None:
+    key = dataclasses.replace(
+        KEY, accelerator="tensorrt_rtx", device="8.9 NVIDIA GeForce RTX 4090", precision="float16"
+    )
+    cache.keep(root, key, write, made_for="a-model-with-a-long-name 512x512")
+    made(root, "encoder", 40)
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["engines", "list"])
+    heading, *rows = done.output.splitlines()
+    assert heading.split() == ["engine", "made", "for", "size", "age", "state"]
+    text = " ".join(" ".join(rows).split())
+    for word in (
+        "tensorrt_rtx",
+        "a-model-with-a-long-name",
+        "512x512",
+        "float16",
+        "8.9",
+        "a moment",
+        "40 days",
+        "whole",
+    ):
+        assert word in text
+    assert all(len(row) <= 80 for row in rows[:-1])
+    assert len(rows) <= 8
