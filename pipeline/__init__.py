@@ -1,1 +1,12 @@
-"""Tensors in, tensors out: flow schedules, the stream, conditioning, autoencoders, models, accelerators."""
+"""Tensors in, tensors out: schedules, the stream, conditioning, model families, accelerators and the shipped model."""
+
+__all__ = [
+    "accelerators",
+    "conditioning",
+    "denoiser",
+    "guidance",
+    "image_stream",
+    "models",
+    "similar_frame_filter",
+    "stream",
+]

@@ -55,13 +55,13 @@ def test_spherical_mix_is_diffusers_slerp(conditioner: TextConditioner, share: f
     one, other = (positive(conditioner, Prompt(text=text)) for text in ("neon tunnel", "blue rings"))
     prompts = Prompt(text="neon tunnel", weight=1 - share), Prompt(text="blue rings", weight=share)
     mix = positive(conditioner, *prompts, mix="spherical")
-    apart = [place for place in range(12) if not torch.allclose(one[place], other[place])]
-    assert 8 < len(apart) < 12
-    for place in range(12):
-        if place in apart:
-            torch.testing.assert_close(mix[place], AudioDiffusionPipeline.slerp(one[place], other[place], share))
+    different = [token for token in range(12) if not torch.allclose(one[token], other[token])]
+    assert 8 < len(different) < 12
+    for token in range(12):
+        if token in different:
+            torch.testing.assert_close(mix[token], AudioDiffusionPipeline.slerp(one[token], other[token], share))
         else:  # tokens that are equal in both texts, such as the first
-            torch.testing.assert_close(mix[place], one[place])
+            torch.testing.assert_close(mix[token], one[token])
     if share == 0.5:
         assert (mix - positive(conditioner, *prompts)).abs().max() > 0.01, "differs from the linear mix"
 
@@ -145,9 +145,9 @@ def test_half_precision_and_masks() -> None:
 
 
 def test_empty_and_zero_weight_texts(conditioner: TextConditioner) -> None:
-    alone = positive(conditioner, Prompt(text="neon", weight=0.3))
-    beside = positive(conditioner, Prompt(text=" "), Prompt(text="neon"), Prompt(text="rings", weight=0))
-    torch.testing.assert_close(beside, alone)
+    single = positive(conditioner, Prompt(text="neon", weight=0.3))
+    with_empty = positive(conditioner, Prompt(text=" "), Prompt(text="neon"), Prompt(text="rings", weight=0))
+    torch.testing.assert_close(with_empty, single)
     empty = conditioner.encode_text("").embeds
     for prompts in ([], [Prompt(text="")], [Prompt(text="neon", weight=0)]):
         torch.testing.assert_close(positive(conditioner, *prompts), empty)

@@ -147,7 +147,7 @@ def test_guidance_kinds_mix_in_a_batch(kinds: tuple[GuidanceKind, GuidanceKind])
     assert max_error(run_stream(frames, [1, 2]), frames) < 1e-10
 
 
-def test_recondition_reaches_frames_in_flight() -> None:
+def test_recondition_in_flight() -> None:
     frames = [FrameSettings(4, 1.0, 2.0, index, 0, "euler") for index in range(3)]
     stream = make_stream(network)
     for index, frame in enumerate(frames):

@@ -52,12 +52,12 @@ def step_one_by_one(
 @given(
     which=st.integers(0, len(SETTINGS) - 1),
     steps=st.integers(2, 12),
-    places=st.lists(st.floats(0, 0.999), min_size=1, max_size=5),
+    positions=st.lists(st.floats(0, 0.999), min_size=1, max_size=5),
     dtype=st.sampled_from([torch.float32, torch.float16, torch.bfloat16]),
 )
-def test_step_batch_equals_step(which: int, steps: int, places: list[float], dtype: torch.dtype) -> None:
+def test_step_batch_equals_step(which: int, steps: int, positions: list[float], dtype: torch.dtype) -> None:
     config, given_ = SETTINGS[which]
-    rows = [int(place * steps) for place in places]
+    rows = [int(position * steps) for position in positions]
     out, z, noise = (randn(seed, len(rows), *SHAPE, dtype=dtype) for seed in (1, 2, 3))
     scheduler = FlowMatchEulerScheduler(**config)
     scheduler.set_timesteps(steps, **given_)
@@ -82,17 +82,19 @@ def test_step_batch_has_no_state() -> None:
             first[index : index + 1],
         )
         for other in {0, 2, 3} - {row}:
-            moved = scheduler.step_batch(out[index : index + 1], scheduler.timesteps[[other]], z[index : index + 1])
-            assert (moved - first[index]).abs().max() > 1e-2
+            other_step = scheduler.step_batch(
+                out[index : index + 1], scheduler.timesteps[[other]], z[index : index + 1]
+            )
+            assert (other_step - first[index]).abs().max() > 1e-2
 
 
 def test_generator_draws_the_noise() -> None:
     scheduler = FlowMatchEulerScheduler(stochastic_sampling=True)
     scheduler.set_timesteps(3)
     out, z, t = randn(1, 2, *SHAPE), randn(2, 2, *SHAPE), scheduler.timesteps[[0, 1]]
-    drawn = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(5))
+    expected_noise = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(5))
     by_generator = scheduler.step_batch(out, t, z, generator=torch.Generator().manual_seed(5))
-    assert torch.equal(by_generator, scheduler.step_batch(out, t, z, noise=drawn))
+    assert torch.equal(by_generator, scheduler.step_batch(out, t, z, noise=expected_noise))
     assert not torch.equal(by_generator, scheduler.step_batch(out, t, z, noise=unit_noise(1, 0, (2, *SHAPE))))
 
 

@@ -36,8 +36,8 @@ def textbook(
     alphas = torch.cumprod(1 - betas, 0)
     t, until = timestep / 1000, next_timestep / 1000
     edges = [k / windows for k in range(windows, -1, -1)]
-    place = next(k for k in range(windows) if t - 1e-4 > edges[k + 1])
-    start, end = edges[place], edges[place + 1]
+    window = next(k for k in range(windows) if t - 1e-4 > edges[k + 1])
+    start, end = edges[window], edges[window + 1]
     at_start, at_end = (float(alphas[max(int(edge * 1000 - 1 + 1e-6), 0)]) for edge in (start, end))
     if kind == "velocity":
         return z + (until - t) * out
@@ -58,15 +58,15 @@ def textbook(
     kind=st.sampled_from(KINDS),
     windows=st.integers(1, 6),
     steps=st.integers(1, 50),
-    places=st.lists(st.floats(0, 0.999), min_size=1, max_size=9),
+    positions=st.lists(st.floats(0, 0.999), min_size=1, max_size=9),
     dtype=st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]),
 )
 def test_step_batch_equals_textbook(
-    kind: str, windows: int, steps: int, places: list[float], dtype: torch.dtype
+    kind: str, windows: int, steps: int, positions: list[float], dtype: torch.dtype
 ) -> None:
     scheduler = PeRFlowScheduler(prediction_type=kind, num_time_windows=windows)
     scheduler.set_timesteps(steps)
-    rows = [int(place * len(scheduler.timesteps)) for place in places]
+    rows = [int(position * len(scheduler.timesteps)) for position in positions]
     z, out = (randn(seed, len(rows), *SHAPE, dtype=dtype) for seed in (1, 2))
     batched = scheduler.step_batch(out, scheduler.timesteps[rows], z)
     assert batched.dtype == dtype

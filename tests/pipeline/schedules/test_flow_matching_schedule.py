@@ -161,8 +161,8 @@ def test_run_equals_diffusers(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_stochastic_run_equals_diffusers(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = [noise(10 + row, torch.float32) for row in range(5)]
-    waiting = iter(fresh)
-    monkeypatch.setattr(scheduling_flow_match_euler_discrete, "randn_tensor", lambda *_, **__: next(waiting))
+    remaining = iter(fresh)
+    monkeypatch.setattr(scheduling_flow_match_euler_discrete, "randn_tensor", lambda *_, **__: next(remaining))
     scheduler, network = diffusers_scheduler(case, 5, stochastic_sampling=True), nonlinear_network(300.0)
     z = start = noise(0, torch.float32)
     for t in scheduler.timesteps:
@@ -175,8 +175,8 @@ def test_stochastic_run_equals_diffusers(case: str, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("stochastic", [False, True])
 def test_strength_equals_diffusers_img2img(stochastic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = [noise(10 + row, torch.float32) for row in range(4)]
-    waiting = iter(fresh)
-    monkeypatch.setattr(scheduling_flow_match_euler_discrete, "randn_tensor", lambda *_, **__: next(waiting))
+    remaining = iter(fresh)
+    monkeypatch.setattr(scheduling_flow_match_euler_discrete, "randn_tensor", lambda *_, **__: next(remaining))
     scheduler, network = (
         diffusers_scheduler("pipeline grid, Z-Image", 6, stochastic_sampling=stochastic),
         nonlinear_network(300.0),

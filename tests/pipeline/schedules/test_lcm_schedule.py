@@ -17,10 +17,10 @@ from presets.errors import ScheduleError
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
     """Noises that diffusers' scheduler draws, in order."""
-    drawn = [noise(10 + row, torch.float32) for row in range(16)]
-    waiting = iter(drawn)
-    monkeypatch.setattr(scheduling_lcm, "randn_tensor", lambda *_, **__: next(waiting).clone())
-    return drawn
+    noises = [noise(10 + row, torch.float32) for row in range(16)]
+    remaining = iter(noises)
+    monkeypatch.setattr(scheduling_lcm, "randn_tensor", lambda *_, **__: next(remaining).clone())
+    return noises
 
 
 def run(scheduler: LCMScheduler, z: torch.Tensor) -> torch.Tensor:

@@ -71,8 +71,8 @@ def test_diffusers_rule_entry(strength: float, rows: int) -> None:
     whole = perflow_schedule(8, 1.0, rule="diffusers")
     np.testing.assert_array_equal(schedule.rows, whole.rows[8 - rows :])
     if rows:
-        kept = ALPHAS[int(schedule.timestep[0]) - 1]
-        assert schedule.entry == pytest.approx((math.sqrt(kept), math.sqrt(1 - kept)), rel=1e-6)
+        alpha = ALPHAS[int(schedule.timestep[0]) - 1]
+        assert schedule.entry == pytest.approx((math.sqrt(alpha), math.sqrt(1 - alpha)), rel=1e-6)
 
 
 def test_full_strength_is_authors_grid() -> None:
@@ -116,10 +116,10 @@ def test_fractional_boundaries_are_exact() -> None:
     original = perflow_schedule(3, 1.0, num_time_windows=3, rule="diffusers")
     np.testing.assert_array_equal(original.timestep, schedule.timestep)
     # ᾱ at 2/3 and 1/3 of 1000 timesteps. The authors' last step starts a third of a timestep lower.
-    kept = [ALPHAS[999], ALPHAS[665], ALPHAS[332]]
-    np.testing.assert_allclose(column(schedule, "p"), np.sqrt(kept), rtol=1e-6)
+    alpha = [ALPHAS[999], ALPHAS[665], ALPHAS[332]]
+    np.testing.assert_allclose(column(schedule, "p"), np.sqrt(alpha), rtol=1e-6)
     after = [ALPHAS[665], ALPHAS[332], ALPHAS[0]]
-    np.testing.assert_allclose(schedule.a, np.sqrt(np.divide(after, kept)), rtol=1e-6)
+    np.testing.assert_allclose(schedule.a, np.sqrt(np.divide(after, alpha)), rtol=1e-6)
     assert np.abs(schedule.a - original.a).max() > 1e-4
 
 
@@ -156,8 +156,8 @@ def test_every_boundary_is_a_row(kind: Any, steps: int, strength: float, windows
     for count in range(1, windows + 1):
         boundary = count / windows
         if boundary <= strength:
-            kept = ALPHAS[int(boundary * 1000 - 1 + 1e-6)]
-            assert rows[int(boundary * 1000 + 1e-6)] == pytest.approx(math.sqrt(kept), rel=1e-6)
+            alpha = ALPHAS[int(boundary * 1000 - 1 + 1e-6)]
+            assert rows[int(boundary * 1000 + 1e-6)] == pytest.approx(math.sqrt(alpha), rel=1e-6)
 
 
 def test_t_noise_and_t_clean() -> None:

@@ -68,8 +68,8 @@ def test_step_stays_on_the_chord(count: int, time: float, fraction: float, kind:
     time = min(time, float(start))
     # A mix of the two ends of the window. The clean end of the last window has ᾱ[0].
     ends = [
-        (math.sqrt(kept), math.sqrt(1 - kept))
-        for kept in (ALPHAS[int(start * 1000 - 1 + 1e-6)], ALPHAS[max(int(end * 1000 - 1 + 1e-6), 0)])
+        (math.sqrt(alpha), math.sqrt(1 - alpha))
+        for alpha in (ALPHAS[int(start * 1000 - 1 + 1e-6)], ALPHAS[max(int(end * 1000 - 1 + 1e-6), 0)])
     ]
 
     def chord(time: float) -> np.ndarray:

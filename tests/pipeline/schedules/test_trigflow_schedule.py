@@ -38,10 +38,10 @@ def scm(steps: int, sigma_data: float, maximum: float, intermediate: float | Non
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
     """Noises that diffusers' scheduler draws, in order."""
-    drawn = [noise(10 + row, torch.float32) for row in range(8)]
-    waiting = iter(drawn)
-    monkeypatch.setattr(scheduling_scm, "randn_tensor", lambda *_, **__: next(waiting).clone())
-    return drawn
+    noises = [noise(10 + row, torch.float32) for row in range(8)]
+    remaining = iter(noises)
+    monkeypatch.setattr(scheduling_scm, "randn_tensor", lambda *_, **__: next(remaining).clone())
+    return noises
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 8])

@@ -108,9 +108,9 @@ def test_next_grid_point() -> None:
     sigma = torch.tensor([1.0, 0.8, 0.75, 0.5, 0.3, 0.25, 0.02])
     assert next_grid_point(sigma).tolist() == [0.75, 0.75, 0.5, 0.25, 0.25, 0.0, 0.0]
     torch.manual_seed(0)
-    drawn = student_sigmas(500)
-    assert bool((next_grid_point(drawn) < drawn).all())
-    assert float(drawn.min()) >= 0.02
+    sigmas = student_sigmas(500)
+    assert bool((next_grid_point(sigmas) < sigmas).all())
+    assert float(sigmas.min()) >= 0.02
 
 
 def test_losses_of_perfect_output() -> None:
