@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import torch
 
+from pipeline.admission import FrameRequirements
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import Denoiser, HostTimesteps
 from pipeline.device_state import DeviceState
 from pipeline.graph_capture import CapturedStep, Recorder
-from pipeline.guidance import Guidance, predicted_clean
-from pipeline.noise import ENTRY, noise_mixer, unit_variance_weights
+from pipeline.guidance import Guidance
+from pipeline.noise import ENTRY, noise_mixer
 from pipeline.schedule import FlowSchedule
 from pipeline.slots import Slot, SlotTable
 from pipeline.step_block import TIMESTEP, StepTerms, pad_rows, write_block
@@ -77,10 +78,8 @@ class StreamPipeline:
         self.slots = slots
         self._denoiser = denoiser
         self._announce = denoiser.announce_timesteps if isinstance(denoiser, HostTimesteps) else None
-        self._latent_shape = latent_shape
-        self._conditioning = conditioning
+        self._requirements = FrameRequirements(latent_shape, conditioning, dtype)
         self._embedded_guidance = embedded_guidance
-        self._dtype = dtype
         self._mix_noise = noise_mixer(latent_shape, torch.device(device), dtype)
         self._table = SlotTable(slots)
         self._written: list[Conditioning | None] = [None] * slots
@@ -137,7 +136,9 @@ class StreamPipeline:
             StreamError: no slot is free, or an argument does not fit the stream. Nothing has changed then.
         """
         guidance = guidance.validated()
-        self._check(latent, schedule, conditioning, guidance, noise)
+        if not self.free:
+            raise StreamError(f"All {self.slots} slots are in use. Step until one is free, then admit the frame.")
+        self._requirements.check(latent, schedule, conditioning, guidance, noise)
         number = self._table.next_number  # occupied only at the end, so a failed write leaves the slot free
         path, z, anchor = self._state.noise[2 * number], self._state.latents[number], self._state.anchors[number]
         self._mix_noise(noise, ENTRY, path)
@@ -159,7 +160,7 @@ class StreamPipeline:
         Raises:
             StreamError: a text has another shape. Nothing has changed then.
         """
-        self._check_text(conditioning)
+        self._requirements.check_text(conditioning)
         for number in self._table.numbers:
             self._write_text(number, conditioning)
 
@@ -240,35 +241,3 @@ class StreamPipeline:
             self._written[number] = None  # in case the copy fails
             self._state.write_text(number, conditioning)
             self._written[number] = conditioning
-
-    def _check(
-        self,
-        latent: torch.Tensor | None,
-        schedule: FlowSchedule,
-        conditioning: Conditioning,
-        guidance: Guidance,
-        noise: tuple[NoiseWeight, ...],
-    ) -> None:
-        """Raise `StreamError` if a frame can't be admitted."""
-        if not self.free:
-            raise StreamError(f"All {self.slots} slots are in use. Step until one is free, then admit the frame.")
-        if latent is None:
-            if schedule.strength != 1.0:
-                raise StreamError(f"A schedule of strength {schedule.strength} needs a source; without one use 1.")
-        elif tuple(latent.shape) != self._latent_shape or not latent.dtype.is_floating_point:
-            raise StreamError(
-                f"The latent is {latent.dtype} {tuple(latent.shape)};"
-                f" this stream takes {self._dtype} {self._latent_shape}."
-            )
-        self._check_text(conditioning)
-        if guidance.kind == "onetime_negative" and guidance.scale != 1.0 and len(schedule):
-            predicted_clean(schedule.rows[0])
-        unit_variance_weights(noise)
-        for seed, _, _ in noise:
-            if not 0 <= seed < 2**31:
-                raise StreamError(f"seed is {seed}; it must be from 0 to {2**31 - 1}.")
-
-    def _check_text(self, conditioning: Conditioning) -> None:
-        for name, text in (("positive", conditioning.positive), ("negative", conditioning.negative)):
-            if text.shape != self._conditioning:
-                raise StreamError(f"The {name} text has {text.shape}; this stream takes {self._conditioning}.")

@@ -1,0 +1,56 @@
+"""Checks of a frame before it is admitted to a stream, so that a misfit is refused before anything is written."""
+
+from typing import NamedTuple
+
+import torch
+
+from pipeline.conditioning import Conditioning, ConditioningShape
+from pipeline.guidance import Guidance, predicted_clean
+from pipeline.noise import unit_variance_weights
+from pipeline.schedule import FlowSchedule
+from presets.errors import StreamError
+from presets.frame_parameters import NoiseWeight
+
+MAX_SEED = 2**31 - 1
+
+
+class FrameRequirements(NamedTuple):
+    """Shapes that a frame must have to fit a stream."""
+
+    latent_shape: tuple[int, int, int]
+    """``(C, h, w)`` of one latent."""
+    conditioning: ConditioningShape
+    """Shape of one text."""
+    dtype: torch.dtype
+    """Dtype of the stream, for messages. A latent may have any floating point dtype."""
+
+    def check(
+        self,
+        latent: torch.Tensor | None,
+        schedule: FlowSchedule,
+        conditioning: Conditioning,
+        guidance: Guidance,
+        noise: tuple[NoiseWeight, ...],
+    ) -> None:
+        """Raise `StreamError` if a frame with these arguments of `StreamPipeline.admit` can't be admitted."""
+        if latent is None:
+            if schedule.strength != 1.0:
+                raise StreamError(f"A schedule of strength {schedule.strength} needs a source; without one use 1.")
+        elif tuple(latent.shape) != self.latent_shape or not latent.dtype.is_floating_point:
+            raise StreamError(
+                f"The latent is {latent.dtype} {tuple(latent.shape)};"
+                f" this stream takes {self.dtype} {self.latent_shape}."
+            )
+        self.check_text(conditioning)
+        if guidance.kind == "onetime_negative" and guidance.scale != 1.0 and len(schedule):
+            predicted_clean(schedule.rows[0])
+        unit_variance_weights(noise)
+        for seed, _, _ in noise:
+            if not 0 <= seed <= MAX_SEED:
+                raise StreamError(f"seed is {seed}; it must be from 0 to {MAX_SEED}.")
+
+    def check_text(self, conditioning: Conditioning) -> None:
+        """Raise `StreamError` if a text has another shape than the stream's."""
+        for name, text in (("positive", conditioning.positive), ("negative", conditioning.negative)):
+            if text.shape != self.conditioning:
+                raise StreamError(f"The {name} text has {text.shape}; this stream takes {self.conditioning}.")
