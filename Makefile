@@ -25,20 +25,13 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests that only compute run side by side, and so do those of bridges and of the page, which pass on a busy machine.
-# Tests of shows depend on timing and have the machine for themselves.
-# Torch has one thread in each process: several that wait for each other crawl where other processes have the cores.
-BESIDE := tests/io_bridges tests/pipeline tests/presets tests/daemon/prebuild tests/daemon/commands/test_build.py \
-	tests/daemon/commands/test_offline_render.py tests/daemon/commands/test_render.py \
-	tests/daemon/renderer/test_player.py tests/daemon/stage/test_morph_clock.py tests/daemon/stage/test_store.py \
-	tests/daemon/stage/test_store_looks.py \
-	$(patsubst %,tests/benchmarks/%,paper report stream test_bench_runner.py)
-
-# The bench's rival: its class alone, without the old packages that it names.
+# Tests run two at a time, a file to a process. The README's listings use the default ports and run alone.
+# Torch has one thread in each process: threads that wait for each other crawl where other processes have the cores.
+# StreamDiffusion is the bench's rival: its class alone, without the old packages that it names.
 test: check
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps streamdiffusion
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile $(BESIDE)
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(BESIDE:%=--ignore=%)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --ignore=tests/test_readme.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_readme.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
