@@ -1,6 +1,6 @@
-"""`Stage`: the composition root. Owns every input, output and control, and keeps the picture on air.
+"""`Stage`: the composition root of a show. It makes the inputs, outputs, controls and the supervisor, and joins them.
 
-Started in order, stopped in reverse. Nothing here reaches torch: the stage is up while the network is still loading.
+Nothing here imports torch: the stage is up while the network is still loading.
 """
 
 import logging
@@ -47,14 +47,14 @@ from presets.parameters import Parameters
 log = logging.getLogger("stage")
 
 FIRST_OPENING = 5.0
-"""Seconds a source or sink has to open before the show begins without it; it is awaited in the background then."""
+"""Seconds to wait for a source or sink to open. The show then starts without it, and it opens in the background."""
 
 HOUSEKEEPING = 0.5
-"""Seconds between two rounds of it."""
+"""Seconds between two rounds of `Stage.keep`."""
 
 
 class Stage:
-    """One show: made from its settings, started, kept, stopped."""
+    """One show. Call `start`, then `keep` until it shall end, then `stop`."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Stage:
         clock: Clock | None = None,
         notices: Sequence[Notice] = (),
     ) -> None:
-        """`values` are the parameters to begin with, by address; `notices` are about them."""
+        """`values` are the first parameters, by address; `notices` are about them."""
         self.settings = settings
         self.clock = clock or SystemClock()
         self.store = ParameterStore(library, values, status=self.status)
@@ -110,14 +110,15 @@ class Stage:
         self._output_thread = threading.Thread(target=beat, name="output-clock", daemon=True)
 
     def start(self) -> None:
-        """Take the ports, put the slate on air, start the renderer.
+        """Open the bridges, put the slate on air and start the renderer. After an error everything is stopped again.
 
-        Raises `BridgeError` for what can't be opened: a taken port, a clip that is not there; `SettingsError` where
-        another show keeps its state in the same file. Nothing is left then.
+        Raises:
+            BridgeError: a bridge can't be opened: its port is taken, its clip is missing.
+            SettingsError: another show keeps its state in the same file.
         """
         tune_stage_process()
         if self.settings.state is not None:
-            # Before anything that may fail: what fails saves the state, and must not save over another show's.
+            # First of all, because `stop` saves the state, and must not save over another show's.
             self._claimed = lock_file(self.settings.state)
             self._state = StateFile(self.settings.state)
         try:
@@ -137,26 +138,26 @@ class Stage:
         self.store.watch_revision(self.link.ring)
 
     def where(self) -> list[str]:
-        """What listens where, a line each, for whoever started the show."""
+        """Return one line for each source, sink and control with its address."""
         lines = [f"pictures from {_place(self.bridges.source)}"]
         lines += [f"pictures to {_place(sink)}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
         lines += [f"{control.name} on {control.address}" for control in self._controls]
         return lines
 
     def keep(self, stop: threading.Event) -> None:
-        """The housekeeping, until `stop` is set: save the state, replace bridges whose calls never came back."""
+        """Save the state, log notices and replace stuck bridges, until `stop` is set."""
         looked = self.clock.now()
         while not stop.wait(HOUSEKEEPING):
             self._save_state()
             self._status.log_notices()
             now = self.clock.now()
-            # After Ctrl-Z and fg all calls look late: they have until the next round to come back.
+            # After Ctrl-Z and fg every call looks late. Each has until the next round to return.
             if now - looked < 4 * HOUSEKEEPING * NS:
                 self.bridges.replace_stuck()
             looked = now
 
     def stop(self) -> None:
-        """Everything in reverse; the ports are free when this returns, and no child is left."""
+        """Stop everything in reverse order. The ports are free and the children gone when this returns."""
         self._stopping.set()
         self._save_state(at_once=True)
         self.supervisor.stop()
@@ -179,8 +180,6 @@ class Stage:
         """Return the state of the show, ready for JSON. Any thread may call it."""
         return self._status.compose()
 
-    # The seams between the parts.
-
     def _parameters(self) -> Parameters:
         return self.store.snapshot()[1]
 
@@ -188,7 +187,7 @@ class Stage:
         return Build.of(self._parameters(), threads=self.settings.threads, gpu_share=self.settings.gpu_share)
 
     def _go_back(self, build: Build, reason: str) -> None:
-        log.error("going back to %s: %s", build, reason)
+        log.error("Going back to %s: %s", build, reason)
         for address, value in build.values().items():
             self.store.apply(address, [value], "supervisor")
 
@@ -238,6 +237,6 @@ class Stage:
 
 
 def _place(bridge: SourceThread | SinkThread) -> str:
-    """Its address, with the port that the system chose where it was to choose."""
+    """Return the address of a bridge, with the port that the system chose for it."""
     opened = str(bridge.status().get("address", ""))
     return bridge.uri if opened in bridge.uri else f"{bridge.uri} ({opened})"

@@ -1,3 +1,3 @@
-"""Start, watch and replace renderers."""
+"""Start, watch and replace renderers, so that a picture of the wanted build is on air."""
 
-__all__ = ["renderer_process", "supervisor"]
+__all__ = ["supervisor"]

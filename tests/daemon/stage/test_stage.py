@@ -1,4 +1,4 @@
-"""Whole shows with the echo renderer: real processes, real sockets, everything from outside."""
+"""Whole shows with the echo renderer: real processes and real sockets, driven from outside."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def drawn(meta: dict[str, object], pixels: object) -> bool:
     return int(str(meta["index"])) > 0
 
 
-def test_the_first_pictures_are_a_slate_that_is_not_black_then_the_source(show: Show) -> None:
+def test_slate_comes_before_source(show: Show) -> None:
     meta, slate = next(show.frames())
     if meta["index"] < 0:
         assert slate.mean() > 5
@@ -34,14 +34,14 @@ def test_the_first_pictures_are_a_slate_that_is_not_black_then_the_source(show: 
     assert meta["source_index"] >= 0
 
 
-def test_a_frame_parameter_over_osc_is_in_a_picture_soon(show: Show) -> None:
+def test_osc_parameter_reaches_picture(show: Show) -> None:
     show.osc.send_message("/mode", "text")
     show.osc.send_message("/seed", 123)
     meta, _ = show.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [123] * 3)
     assert meta["revision"] <= show.status()["revision"]
 
 
-def test_blackout_and_panic_work_with_a_dead_renderer(show: Show) -> None:
+def test_blackout_and_panic_without_renderer(show: Show) -> None:
     show.picture(drawn)
     os.kill(show.status()["renderer"]["pid"], signal.SIGSTOP)
     show.osc.send_message("/blackout", 1)
@@ -50,7 +50,7 @@ def test_blackout_and_panic_work_with_a_dead_renderer(show: Show) -> None:
     show.picture(lambda meta, pixels: meta["index"] == -1 and pixels.any())
 
 
-def test_kill_nine_of_the_renderer_holds_the_picture_and_the_parameters_come_back(show: Show) -> None:
+def test_killed_renderer_holds_picture(show: Show) -> None:
     show.osc.send_message("/mode", "text")
     show.osc.send_message("/seed", 77)
     last, _ = show.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [77] * 3)
@@ -58,7 +58,7 @@ def test_kill_nine_of_the_renderer_holds_the_picture_and_the_parameters_come_bac
     os.kill(before, signal.SIGKILL)
     ticks = []
     for meta, pixels in show.frames():
-        assert pixels[-1, -1].tolist() == [77] * 3, "the picture is held, and comes back the same"
+        assert pixels[-1, -1].tolist() == [77] * 3, "held, then the same again"
         ticks.append(meta["tick"])
         if meta["index"] > last["index"] and show.status()["renderer"]["pid"] not in (0, before):
             break
@@ -66,7 +66,7 @@ def test_kill_nine_of_the_renderer_holds_the_picture_and_the_parameters_come_bac
     assert show.status()["renderer"]["restarts"] == 1
 
 
-def test_the_show_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_restart_restores_the_show(tmp_path: Path) -> None:
     folder = tmp_path / "show"
     with Show(folder) as show:
         show.set(seed=99, mode="text")
@@ -79,7 +79,7 @@ def test_the_show_comes_back_as_it_was(tmp_path: Path) -> None:
         assert again.status()["renderer"]["model"] == "echo"
 
 
-def test_a_new_size_takes_over_while_the_output_keeps_its_own(show: Show) -> None:
+def test_new_size_keeps_output_size(show: Show) -> None:
     show.picture(drawn)
     assert show.set(width=128, height=64)["ok"]
     until(lambda: show.status()["renderer"].get("size") == [128, 64])
@@ -87,7 +87,7 @@ def test_a_new_size_takes_over_while_the_output_keeps_its_own(show: Show) -> Non
     assert pixels.shape == (256, 256, 3)
 
 
-def test_a_model_that_is_not_there_leaves_the_look_on_air_and_says_so(show: Show) -> None:
+def test_missing_model_keeps_look_on_air(show: Show) -> None:
     show.picture(drawn)
     show.set(model="/no/such/folder")
     until(lambda: "/no/such/folder" in show.status()["renderer"]["failure"])
@@ -96,14 +96,14 @@ def test_a_model_that_is_not_there_leaves_the_look_on_air_and_says_so(show: Show
     show.picture(lambda meta, pixels: meta["index"] > index)
 
 
-def test_a_share_of_the_device_reaches_the_renderer(tmp_path: Path) -> None:
+def test_gpu_share_reaches_renderer(tmp_path: Path) -> None:
     with Show(tmp_path / "show", "--gpu-share", "0.6") as show:
         show.picture(drawn)
         (renderer,) = psutil.Process(show.process.pid).children()
         assert '"gpu_share":0.6' in renderer.cmdline()[-1]
 
 
-def test_a_port_that_the_system_chose_is_told(tmp_path: Path) -> None:
+def test_chosen_port_is_shown(tmp_path: Path) -> None:
     with Show(tmp_path / "show", "--sink", "zmq:tcp://127.0.0.1:0") as show:
         address = until(lambda: show.status()["sinks"][1]["address"])
         assert not address.endswith(":0")
@@ -111,7 +111,7 @@ def test_a_port_that_the_system_chose_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_clean_stop_leaves_no_orphan_and_no_stuck_port(tmp_path: Path, number: signal.Signals) -> None:
+def test_stop_frees_ports_and_children(tmp_path: Path, number: signal.Signals) -> None:
     with Show(tmp_path / "show") as show:
         show.picture(drawn)
         children = psutil.Process(show.process.pid).children(recursive=True)
@@ -126,7 +126,7 @@ def test_a_clean_stop_leaves_no_orphan_and_no_stuck_port(tmp_path: Path, number:
             probe.bind(("127.0.0.1", show.osc_port))
 
 
-def test_the_renderer_does_not_outlive_a_killed_stage(tmp_path: Path) -> None:
+def test_renderer_ends_with_killed_stage(tmp_path: Path) -> None:
     with Show(tmp_path / "show") as show:
         show.picture(drawn)
         children = psutil.Process(show.process.pid).children(recursive=True)
@@ -135,7 +135,7 @@ def test_the_renderer_does_not_outlive_a_killed_stage(tmp_path: Path) -> None:
         assert not psutil.wait_procs(children, timeout=10)[1]
 
 
-def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:
+def test_port_in_use_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         show = Show(tmp_path / "show", "--web", str(port))
@@ -165,7 +165,7 @@ def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path) -> N
         (["--gpu-share", "1.5"], ["gpu-share"]),
     ],
 )
-def test_what_can_not_be_meant_is_one_sentence(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+def test_bad_option_is_one_sentence(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
     command = [sys.executable, "-m", "daemon", "run", "--state", str(tmp_path / "state.json"), "--osc", "off"]
     command += ["--web", "off", "--control", "off", "--sink", f"zmq:tcp://127.0.0.1:{free_port()}"]
     broken, look = tmp_path / "broken.mp4", tmp_path / "look.yaml"
@@ -181,7 +181,7 @@ def test_what_can_not_be_meant_is_one_sentence(tmp_path: Path, arguments: list[s
     assert "Traceback" not in done.stderr
 
 
-def test_a_sender_that_stops_and_comes_back_is_heard_again(tmp_path: Path) -> None:
+def test_returning_sender_is_received(tmp_path: Path) -> None:
     port = free_port()
     with Show(tmp_path / "show", "--source", f"zmq:tcp://127.0.0.1:{port}") as show:
         for value in (40, 90):
@@ -195,7 +195,7 @@ def test_a_sender_that_stops_and_comes_back_is_heard_again(tmp_path: Path) -> No
                         break
 
 
-def test_nothing_on_the_wire_stops_the_picture(tmp_path: Path) -> None:
+def test_hostile_messages_stop_nothing(tmp_path: Path) -> None:
     port = free_port()
     with Show(tmp_path / "show", "--source", f"zmq:tcp://127.0.0.1:{port}") as show, zmq.Context() as context:
         pictures = context.socket(zmq.PUB)

@@ -98,7 +98,7 @@ def test_other_size_after_kill_keeps_restart() -> None:
 
 
 def test_kill_while_other_size_is_built() -> None:
-    """What played comes back, although the candidate is of another size and takes for ever."""
+    """The last build comes back, although the candidate is of another size and takes for ever."""
     with Rig() as rig:
         renderer = playing(rig)
         rig.wanted = WIDE
