@@ -57,12 +57,14 @@ def named_stand_in(candidate: RendererProcess) -> Build | None:
 
 
 def meanwhile(on_air: RendererProcess, coming: RendererProcess) -> str:
-    """Return ``plays on eager while tensorrt is built (43 %)`` for these two."""
+    """Return ``plays on eager while tensorrt is built (43 %)``, or what the coming one waits for."""
     plays = on_air.report.description.values.get("accelerator", on_air.build.accelerator)
-    takes_long, fraction = coming.report.takes_long, coming.report.progress.fraction
+    takes_long, progress = coming.report.takes_long, coming.report.progress
+    if progress.phase == "verifying":
+        return f"plays on {plays}, {progress.text}"
     awaited = coming.build.accelerator if takes_long is None else takes_long.accelerator
     what = str(coming.build) if awaited in (plays, "auto") else awaited
-    done = f" ({fraction:.0%})".replace("%", " %") if fraction > 0 else ""
+    done = f" ({progress.fraction:.0%})".replace("%", " %") if progress.fraction > 0 else ""
     return f"plays on {plays} while {what} is built{done}"
 
 

@@ -58,7 +58,9 @@ def test_endless_engine_is_given_up(tmp_path: Path) -> None:
         count = len(rig.aired)
         rig.wanted = Build(width=64, height=64, accelerator="eager", engine=str(path), threads=1)
         until(lambda: rig.supervisor.status().get("next", {}).get("phase") == "verifying", 120)
-        assert rig.supervisor.status()["next"]["text"] == f"waiting for the first answer of {path}"
+        status = rig.supervisor.status()
+        assert status["next"]["text"] == f"waiting for the first answer of {path}"
+        assert status["meanwhile"] == f"plays on none, waiting for the first answer of {path}"
         until(lambda: rig.went_back, 60)
         ((build, reason),) = rig.went_back
         assert build == ECHO
