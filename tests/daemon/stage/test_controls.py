@@ -41,7 +41,7 @@ def feed() -> Iterator[Feed]:
 
 
 @pytest.fixture(scope="module")
-def show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
+def running_show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
     folder = tmp_path_factory.mktemp("controls") / "show"
     folder.mkdir()
     # High strength and guidance, so that the prompt has a visible effect.
@@ -52,6 +52,16 @@ def show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]
         show.picture(lambda meta, pixels: meta["index"] > 0 and meta["source_index"] >= 0)
         until(lambda: "next" not in show.status()["renderer"])  # no stand-in that is to be replaced
         yield show
+
+
+@pytest.fixture
+def show(running_show: Show) -> Iterator[Show]:
+    """The running show. Values that a test leaves changed are set back, so that its failure fails no other test."""
+    values = show_values(running_show)
+    yield running_show
+    left = {address for address, value in show_values(running_show).items() if value != values[address]}
+    if left := left - {"/preset"}:
+        running_show.set(**{address[1:]: values[address] for address in left})
 
 
 def settled(show: Show, drawn: int = 1) -> Picture:
@@ -222,11 +232,13 @@ def pictures_between(show: Show, **values: Any) -> int:
     drawn: dict[int, Picture] = {}
     show.set(**values)
     wanted = show.status()["revision"]
+    # One second without another picture, or ten network calls where a call takes longer than usual.
+    patience = max(30, round(10 * show.status()["renderer"]["step_ms"] / 1000 * 30))
     steady = 0
     for meta, pixels in show.frames():
         steady = steady + 1 if meta["index"] in drawn or meta["revision"] < wanted else 0
         drawn[meta["index"]] = pixels.copy()
-        if steady >= 30 or len(drawn) >= 60:  # text mode draws without end
+        if steady >= patience or len(drawn) >= 60:  # text mode draws without end
             break
     after = settled(show)
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())
