@@ -374,10 +374,12 @@ def test_rebuilds(show: Show) -> None:
     # Periods between received ticks. A busy machine misses some at any time, so the rest of the run is the measure.
     periods = [after - tick for (tick, _, _), (after, _, _) in pairwise(ticks)]
     near = {place for moment in switched for place in range(moment - 30, moment + 15)}
-    elsewhere = max(gap for place, gap in enumerate(periods) if place not in near)
+    around = [gap for place, gap in enumerate(periods) if place in near]
+    elsewhere = [gap for place, gap in enumerate(periods) if place not in near]
     assert min(periods) >= 1
-    assert max(gap for place, gap in enumerate(periods) if place in near) <= max(2, elsewhere)
-    assert show.status()["missed_ticks"] - began["missed_ticks"] <= max(len(switched), len(ticks) // 100)
+    assert max(around) <= max(2, *elsewhere)
+    missed_elsewhere = sum(elsewhere) / len(elsewhere) - 1
+    assert sum(around) - len(around) <= len(switched) + 2 * missed_elsewhere * len(around), "switches miss no ticks"
 
 
 def test_skip(show: Show, feed: Feed) -> None:
