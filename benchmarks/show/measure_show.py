@@ -94,7 +94,7 @@ def measure_recovery(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
             time.sleep(1.0)
             frames = show.reader.since(killed_at - NS)
             gaps.append(max(tick_intervals_ms(frames)))
-            waits.append((_end_of_longest_gap(frames).at - killed_at) / NS)
+            waits.append((end_of_longest_gap(frames).at - killed_at) / NS)
             same = same and recovered.revision == revision
     yield {
         "configuration": f"kill -9 of the renderer, {NAME}, output at {FPS} fps",
@@ -107,9 +107,16 @@ def measure_recovery(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
     yield SpeedTarget("longest gap of the output around a kill, periods", max(gaps) / PERIOD_MS, 2.0, at_least=False)
 
 
-def _end_of_longest_gap(frames: Sequence[ReceivedFrame]) -> ReceivedFrame:
-    """Return the new frame that ended the longest time without one."""
-    return max(pairwise(distinct_frames(frames)), key=lambda pair: pair[1].at - pair[0].at)[1]
+def end_of_longest_gap(frames: Sequence[ReceivedFrame]) -> ReceivedFrame:
+    """Return the new frame that ended the longest time without one.
+
+    Raises:
+        NotMeasured: fewer than two rendered frames were received.
+    """
+    pairs = list(pairwise(distinct_frames(frames)))
+    if not pairs:
+        raise NotMeasured("fewer than two frames were rendered around the kill")
+    return max(pairs, key=lambda pair: pair[1].at - pair[0].at)[1]
 
 
 def _plays_again(killed: int, renderer: dict[str, Any]) -> bool:

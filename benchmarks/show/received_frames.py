@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from benchmarks.report.findings import NotMeasured
 from daemon.shared.clock import NS
 
 
@@ -50,8 +51,15 @@ def intervals_ms(times: Sequence[int]) -> list[float]:
 
 
 def tick_intervals_ms(received: Iterable[ReceivedFrame]) -> list[float]:
-    """Return the milliseconds between consecutive receipts, repeated frames and slates included."""
-    return intervals_ms([frame.at for frame in received])
+    """Return the milliseconds between consecutive receipts, repeated frames and slates included.
+
+    Raises:
+        NotMeasured: fewer than two frames were received.
+    """
+    intervals = intervals_ms([frame.at for frame in received])
+    if not intervals:
+        raise NotMeasured("the output of the show stopped")
+    return intervals
 
 
 def quantile(values: Sequence[float], q: float) -> float:

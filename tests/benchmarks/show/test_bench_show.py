@@ -11,6 +11,7 @@ import pytest
 from benchmarks.child_process import ChildProcess
 from benchmarks.report.findings import NotMeasured
 from benchmarks.show.card_sender import CardSender
+from benchmarks.show.measure_show import end_of_longest_gap
 from benchmarks.show.measure_switch import longest_hold_ms
 from benchmarks.show.received_frames import (
     ReceivedFrame,
@@ -19,6 +20,7 @@ from benchmarks.show.received_frames import (
     interval_quantiles,
     intervals_ms,
     quantile,
+    tick_intervals_ms,
 )
 from benchmarks.show.sink_reader import SinkReader
 from daemon.renderer.echo_stream import arrival_stamp, stamp
@@ -61,6 +63,18 @@ def test_longest_hold_between_changes() -> None:
     shown = [frame(place / 10, index) for place, index in enumerate([1, 1, 2, 2, 2, 2, 3, 3])]
     assert longest_hold_ms(shown) == pytest.approx(400)
     assert longest_hold_ms(shown[:2]) == 0
+
+
+def test_end_of_longest_gap() -> None:
+    shown = [frame(0.0, 1), frame(0.1, 2), frame(0.9, 3), frame(1.0, 4)]
+    assert end_of_longest_gap(shown) == shown[2]
+
+
+def test_stopped_output_is_not_measured() -> None:
+    with pytest.raises(NotMeasured, match="output of the show stopped"):
+        tick_intervals_ms([frame(0.0, 1)])
+    with pytest.raises(NotMeasured, match="fewer than two frames"):
+        end_of_longest_gap([frame(0.0, 1), frame(0.1, 1), frame(0.2, 0)])
 
 
 def test_relay_returns_stamped_frames(tmp_path: Path) -> None:
