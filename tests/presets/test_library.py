@@ -43,10 +43,10 @@ def test_at_least_four_presets_are_shipped(library: Library) -> None:
 
 
 def test_shipped_presets_differ(library: Library) -> None:
-    looks = [library.recall(name) for name in library.names()]
+    presets = [library.recall(name) for name in library.names()]
     for key in ("/prompt/1/text", "/seed", "/preset"):
-        assert len({look[key] for look in looks}) == len(looks)
-    assert len({look["/strength"] for look in looks}) >= 3
+        assert len({preset[key] for preset in presets}) == len(presets)
+    assert len({preset["/strength"] for preset in presets}) >= 3
 
 
 def test_shipped_presets_are_listed_first(library: Library) -> None:
@@ -96,7 +96,7 @@ def test_broken_file_is_listed_with_its_error(library: Library) -> None:
     put(library, "broken.yaml", "strength: 2\nsteps: x\n")
     put(library, "näh.yaml", ICE)
     put(library, ".hidden.yaml", ICE)
-    put(library, "notes.txt", "not a look")
+    put(library, "notes.txt", "not a preset")
     (library.folder / "folder.yaml").mkdir()
     (library.folder / "dangling.yaml").symlink_to(library.folder / "gone")
     assert library.names() == before

@@ -138,7 +138,7 @@ def test_preset_glides_numbers_and_cuts_the_rest() -> None:
     assert resolve_frame(held, at(1.0)).parameters.guidance == 2.0, "the others still glide"
 
 
-def test_interrupted_morph_continues_from_its_place() -> None:
+def test_interrupted_morph_continues() -> None:
     state = start_morphs(Parameters(strength=0.0, prompt="ice", seed=1), at(0))
     first = update_morphs(state, Parameters(strength=1.0, prompt="fire", seed=2, morph=4.0), at(0), Change.PRESET)
     second = update_morphs(first, Parameters(strength=0.5, prompt="moss", seed=3, morph=2.0), at(2), Change.PRESET)

@@ -18,30 +18,30 @@ def build(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(300)
 def test_conversion_is_kept(tmp_path: Path) -> None:
-    look = tmp_path / "look.yaml"
+    preset = tmp_path / "preset.yaml"
     write_tiny_model(tmp_path / "model")
-    look.write_text(f"model: {tmp_path / 'model'}\naccelerator: openvino\nwidth: 64\nheight: 64\n")
+    preset.write_text(f"model: {tmp_path / 'model'}\naccelerator: openvino\nwidth: 64\nheight: 64\n")
     runner = CliRunner(env={"XDG_CACHE_HOME": str(tmp_path)})
-    done = runner.invoke(app, ["build", str(look)], catch_exceptions=False)
+    done = runner.invoke(app, ["build", str(preset)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     (kept,) = tmp_path.rglob("denoiser.xml")
     made = kept.stat().st_mtime_ns
-    again = runner.invoke(app, ["build", str(look)], catch_exceptions=False)
+    again = runner.invoke(app, ["build", str(preset)], catch_exceptions=False)
     assert again.exit_code == 0, again.output
     (kept,) = tmp_path.rglob("denoiser.xml")
     assert kept.stat().st_mtime_ns == made, "it is read, not converted again"
 
 
 def test_engine_of_the_preset_is_opened(tmp_path: Path) -> None:
-    look = tmp_path / "look.yaml"
-    look.write_text(f"accelerator: eager\nwidth: 64\nheight: 64\nengine: {tmp_path / 'unet.onnx'}\n")
-    done = CliRunner(env={"XDG_CACHE_HOME": str(tmp_path)}).invoke(app, ["build", str(look)])
+    preset = tmp_path / "preset.yaml"
+    preset.write_text(f"accelerator: eager\nwidth: 64\nheight: 64\nengine: {tmp_path / 'unet.onnx'}\n")
+    done = CliRunner(env={"XDG_CACHE_HOME": str(tmp_path)}).invoke(app, ["build", str(preset)])
     assert done.exit_code == 1
     assert "There is no engine file" in done.output
 
 
 def test_unknown_preset_is_refused(tmp_path: Path) -> None:
-    done = build("no-such-look", cache=tmp_path)
+    done = build("no-such-preset", cache=tmp_path)
     assert done.returncode == 2
-    assert "no-such-look" in done.stderr
+    assert "no-such-preset" in done.stderr
     assert "Traceback" not in done.stderr

@@ -87,18 +87,18 @@ def test_feedback_is_deterministic(stream: ImageStream) -> None:
     assert difference(out[7], out[3]) > 5, "a still source moves, and is not skipped"
 
 
-def frames_of(stream: ImageStream, looks: dict[int, dict[str, object]], count: int) -> list[NDArray[np.uint8]]:
-    """A still picture, redrawn in looks that come with a frame."""
+def frames_of(stream: ImageStream, presets: dict[int, dict[str, object]], count: int) -> list[NDArray[np.uint8]]:
+    """Redraw a still picture `count` times, with presets by the number of their frame."""
     common = {"strength": 0.9, "steps": 3}
-    told = {frame: Parameters.model_validate(common | values) for frame, values in looks.items()}
-    return list(redraw(stream, [picture(0.0)] * count, frame_parameters(told, 10.0), lambda: None))
+    parameters = {frame: Parameters.model_validate(common | values) for frame, values in presets.items()}
+    return list(redraw(stream, [picture(0.0)] * count, frame_parameters(parameters, 10.0), lambda: None))
 
 
 def test_morph_follows_the_frame_number(stream: ImageStream) -> None:
     one, other = {"prompt": "ice", "seed": 1}, {"prompt": "fire", "seed": 2, "strength": 0.7}
     out = frames_of(stream, {0: one, 4: other | {"morph": 0.5}}, 12)
     cut = frames_of(stream, {0: one, 4: other}, 12)
-    assert all(difference(out[frame], cut[0]) < 0.5 for frame in range(5)), "it begins at frame 4, from nothing"
+    assert all(difference(out[frame], cut[0]) < 0.5 for frame in range(5)), "it starts at frame 4, from nothing"
     steps = [difference(*pair) for pair in pairwise(out[4:10])]
     assert all(0.5 < step < difference(cut[3], cut[4]) for step in steps), "five frames are half a second"
     assert all(difference(out[frame], cut[-1]) < 0.5 for frame in range(9, 12))

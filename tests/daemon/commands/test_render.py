@@ -149,7 +149,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=[" ".join(arguments[1:]) for arguments, _ in REFUSED])
-def test_refusals_come_before_the_model_and_leave_no_file(
+def test_refusals_leave_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

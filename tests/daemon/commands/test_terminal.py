@@ -19,8 +19,8 @@ CLEARS = "\x1b[2J"
 HOSTILE = f"{CLEARS}\x1b]0;owned\x07 \x9b31m \x7f \u202ekcab"
 
 
-def has_no_controls(said: str) -> bool:
-    return not any(each != "\n" and (ord(each) < 32 or 127 <= ord(each) < 160 or each == "\u202e") for each in said)
+def has_no_controls(output: str) -> bool:
+    return not any(each != "\n" and (ord(each) < 32 or 127 <= ord(each) < 160 or each == "\u202e") for each in output)
 
 
 def done(*command: str, status: int = 0) -> Result:
@@ -36,11 +36,11 @@ def test_controls_in_a_manifest_are_escaped(tmp_path: Path, monkeypatch: pytest.
     entry = cache.keep(tmp_path / "engines", key, lambda folder: (folder / "x").touch() or None)
     manifest = json.loads((entry / cache.MANIFEST).read_text())
     (entry / cache.MANIFEST).write_text(json.dumps(manifest | {"made_for": HOSTILE}))
-    said = done("engines", "list").output
-    assert has_no_controls(said)
-    assert r"\x1b[2J\x1b]0;owned" in said, "it is printed as text"
-    told = json.loads(done("engines", "list", "--json").output)
-    assert told[0]["made_for"] == HOSTILE, "JSON keeps the text as it is"
+    output = done("engines", "list").output
+    assert has_no_controls(output)
+    assert r"\x1b[2J\x1b]0;owned" in output, "it is printed as text"
+    rows = json.loads(done("engines", "list", "--json").output)
+    assert rows[0]["made_for"] == HOSTILE, "JSON keeps the text as it is"
 
 
 def test_controls_in_a_preset_are_escaped(tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_controls_in_an_error_are_escaped(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(sys, "argv", ["streamflow-live", "build", f"look{HOSTILE}\udc80"])
     with pytest.raises(SystemExit):
         main()
-    said = capsys.readouterr().err
-    assert has_no_controls(said)
-    assert r"\udc80" in said
+    output = capsys.readouterr().err
+    assert has_no_controls(output)
+    assert r"\udc80" in output
 
 
 def test_controls_in_the_log_are_escaped() -> None:
@@ -74,10 +74,12 @@ def test_controls_in_the_log_are_escaped() -> None:
         "import logging, sys\nfrom daemon.commands.log_output import log_to_terminal\nlog_to_terminal(False)\n"
         f"logging.error('from the wire: %s', {HOSTILE!r})\nlogging.error('two\\nlines')\n"
     )
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True).stderr
-    assert has_no_controls(said)
-    assert r"from the wire: \x1b[2J" in said
-    assert [line.strip() for line in said.splitlines()[-2:]][-1] == "lines"
+    output = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    ).stderr
+    assert has_no_controls(output)
+    assert r"from the wire: \x1b[2J" in output
+    assert [line.strip() for line in output.splitlines()[-2:]][-1] == "lines"
 
 
 def test_progress_and_colours_still_work() -> None:
@@ -86,8 +88,8 @@ def test_progress_and_colours_still_work() -> None:
         bar.add_task(f"doing {CLEARS}")
         bar.refresh()
         bar.console.print("red", style="red")
-    said = written.getvalue()
-    assert "\x1b[31mred" in said
-    assert "\x1b[?25l" in said, "the cursor is hidden meanwhile"
-    assert CLEARS not in said
-    assert "doing" in said
+    output = written.getvalue()
+    assert "\x1b[31mred" in output
+    assert "\x1b[?25l" in output, "the cursor is hidden meanwhile"
+    assert CLEARS not in output
+    assert "doing" in output

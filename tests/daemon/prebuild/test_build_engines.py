@@ -24,11 +24,11 @@ pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX has wheels for x86-64 L
 
 
 @pytest.fixture(scope="module")
-def look(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Preset of a tiny model that is quick to export."""
     from diffusers import UNet2DConditionModel
 
-    folder = tmp_path_factory.mktemp("look")
+    folder = tmp_path_factory.mktemp("preset")
     write_tiny_model(folder / "model")
     UNet2DConditionModel(
         sample_size=8,
@@ -41,12 +41,12 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Path:
         attention_head_dim=4,
         cross_attention_dim=16,
     ).save_pretrained(folder / "model" / "unet")
-    path = folder / "look.yaml"
+    path = folder / "preset.yaml"
     path.write_text(f"model: {folder / 'model'}\nwidth: 64\nheight: 64\n")
     return path
 
 
-def begin(*arguments: str, cache: Path) -> subprocess.Popen[str]:
+def start(*arguments: str, cache: Path) -> subprocess.Popen[str]:
     environment = os.environ | {"XDG_CACHE_HOME": str(cache), "COLUMNS": "300", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "daemon", *arguments],
@@ -102,10 +102,10 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def killed_and_resumed(look: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+def killed_and_resumed(preset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """Cache of a build that was killed after its first engine, and then continued; with the output of both."""
     folder = tmp_path_factory.mktemp("cache")
-    first = begin("build", str(look), "--for", "8.9", cache=folder)
+    first = start("build", str(preset), "--for", "8.9", cache=folder)
     builder = builder_of(first)
     until(lambda: any(root(folder).glob("tensorrt_rtx-*")), first)
     builder.kill()
@@ -118,7 +118,7 @@ def killed_and_resumed(look: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     )
     assert all(cache.whole(path) == "" for path in left)
     assert len([path for path in left if path.name.startswith("tensorrt_rtx-")]) < 3
-    status, resumed = run("build", str(look), "--for", "8.9", cache=folder)
+    status, resumed = run("build", str(preset), "--for", "8.9", cache=folder)
     assert status == 0, resumed
     return folder, killed, resumed
 
@@ -166,17 +166,17 @@ def test_list_verify_and_prune(killed_and_resumed: tuple[Path, str, str]) -> Non
     assert cache_shelf.entries(root(folder)) == []
 
 
-def test_preset_with_engine_builds_no_denoiser(look: Path, tmp_path: Path) -> None:
+def test_preset_with_engine_builds_no_denoiser(preset: Path, tmp_path: Path) -> None:
     plugged = tmp_path / "plugged.yaml"
-    plugged.write_text(f"{look.read_text()}engine: {tmp_path / 'unet.onnx'}\n")
+    plugged.write_text(f"{preset.read_text()}engine: {tmp_path / 'unet.onnx'}\n")
     status, output = run("build", str(plugged), "--for", "8.9", cache=tmp_path)
     assert status == 0, output
     assert {"tensorrt_rtx-encoder", "tensorrt_rtx-decoder"} <= names(tmp_path)
     assert not {name for name in names(tmp_path) if "denoiser" in name}
 
 
-def test_ctrl_c_leaves_nothing_half_written(look: Path, tmp_path: Path) -> None:
-    process = begin("build", str(look), "--for", "8.9", cache=tmp_path)
+def test_ctrl_c_leaves_nothing_half_written(preset: Path, tmp_path: Path) -> None:
+    process = start("build", str(preset), "--for", "8.9", cache=tmp_path)
     builder = builder_of(process)
     until(lambda: any(root(tmp_path).glob(f"{cache_aside.ASIDE}*")), process)
     os.kill(process.pid, signal.SIGINT)
@@ -187,8 +187,8 @@ def test_ctrl_c_leaves_nothing_half_written(look: Path, tmp_path: Path) -> None:
     assert list(root(tmp_path).iterdir()) == []
 
 
-def test_builder_ends_with_the_command(look: Path, tmp_path: Path) -> None:
-    process = begin("build", str(look), "--for", "8.9", cache=tmp_path)
+def test_builder_ends_with_the_command(preset: Path, tmp_path: Path) -> None:
+    process = start("build", str(preset), "--for", "8.9", cache=tmp_path)
     builder = builder_of(process)
     process.kill()
     process.wait()
