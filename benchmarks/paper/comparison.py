@@ -17,7 +17,7 @@ def no_target(contender: ContenderSpec, look: SamplingSettings, figures: Row) ->
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ContenderComparison:
     """Contenders, base and settings of a comparison. All rows have one precision unless a contender has its own."""
 
     base: ContenderSpec
@@ -38,7 +38,7 @@ class Comparison:
 
 
 def compare(
-    plan: BenchPlan, available: AvailableContenders, comparison: Comparison, progress: Progress
+    plan: BenchPlan, available: AvailableContenders, comparison: ContenderComparison, progress: Progress
 ) -> Iterator[Finding]:
     """Yield the rows of a comparison. The row of a contender that cannot be measured gives the reason.
 
@@ -50,7 +50,7 @@ def compare(
 
 class _ComparisonRun:
     def __init__(
-        self, plan: BenchPlan, available: AvailableContenders, comparison: Comparison, progress: Progress
+        self, plan: BenchPlan, available: AvailableContenders, comparison: ContenderComparison, progress: Progress
     ) -> None:
         self._plan = plan
         self._available = available

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.paper.available_contenders import VANILLA, AvailableContenders, find_contenders
-from benchmarks.paper.comparison import Comparison, compare
+from benchmarks.paper.comparison import ContenderComparison, compare
 from benchmarks.paper.contender import ContenderSpec, SamplingSettings
 from benchmarks.plan import BenchPlan, Progress
 from benchmarks.report.findings import Finding, Row, SpeedTarget
@@ -30,12 +30,14 @@ def measure_ablation(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
             )
 
     size = plan.settings.size
-    parts = Comparison(whole, without_each_part(available, whole), [look], size, {"panel": "parts"}, targets=targets)
+    parts = ContenderComparison(
+        whole, without_each_part(available, whole), [look], size, {"panel": "parts"}, targets=targets
+    )
     yield from compare(plan, available, parts, progress)
     kinds = ("full", "onetime_negative", "self_negative", "free")
     guided = [SamplingSettings(look.steps, "image", 2.0, kind) for kind in kinds]
     same = replace(whole, name="the whole, guided")
-    yield from compare(plan, available, Comparison(same, [], guided, size, {"panel": "guidance"}), progress)
+    yield from compare(plan, available, ContenderComparison(same, [], guided, size, {"panel": "guidance"}), progress)
 
 
 def without_each_part(available: AvailableContenders, whole: ContenderSpec) -> list[ContenderSpec]:
@@ -76,5 +78,5 @@ def measure_forward(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
             if available.device == "cuda" and name == available.best and look == target_look:
                 yield SpeedTarget("one call over one for each timestep", figures["ratio"], ONE_CALL_OVER_MANY)
 
-        comparison = Comparison(many, [one], looks, plan.settings.size, targets=targets)
+        comparison = ContenderComparison(many, [one], looks, plan.settings.size, targets=targets)
         yield from compare(plan, available, comparison, progress)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 from benchmarks.paper.available_contenders import DIFFUSERS, VANILLA, AvailableContenders, find_contenders
-from benchmarks.paper.comparison import Comparison, compare, no_target
+from benchmarks.paper.comparison import ContenderComparison, compare, no_target
 from benchmarks.paper.contender import ContenderSpec, SamplingSettings
 from benchmarks.plan import BenchPlan, Progress
 from benchmarks.report.findings import Finding, Row, SpeedTarget
@@ -31,7 +31,7 @@ def measure_table(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
 
     base = replace(VANILLA, full_autoencoder=full)
     rows = gains(available, full, plan.quick)
-    comparison = Comparison(base, rows, looks, plan.settings.size, targets=targets)
+    comparison = ContenderComparison(base, rows, looks, plan.settings.size, targets=targets)
     yield from compare(plan, available, comparison, progress)
 
 
@@ -65,7 +65,7 @@ def measure_rivals(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
         if rival.missing:
             yield {"configuration": f"{plan.settings.name}{about}", "missing": rival.missing}
             continue
-        comparison = Comparison(
+        comparison = ContenderComparison(
             rival,
             [stream],
             looks,
@@ -95,4 +95,6 @@ def measure_sizes(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
                 yield SpeedTarget(name, figures["ratio"], OVER_VANILLA_AT_SIZES)
 
         progress(f"{size} px")
-        yield from compare(plan, available, Comparison(VANILLA, streams, looks, size, targets=targets), progress)
+        yield from compare(
+            plan, available, ContenderComparison(VANILLA, streams, looks, size, targets=targets), progress
+        )

@@ -73,7 +73,7 @@ def measure(name: str, plan: BenchPlan) -> Results:
     return results
 
 
-def rows_of(plan: BenchPlan, available: AvailableContenders, question: comparison.Comparison) -> list[Row]:
+def rows_of(plan: BenchPlan, available: AvailableContenders, question: comparison.ContenderComparison) -> list[Row]:
     """Return the rows of a comparison."""
     findings = comparison.compare(plan, available, question, lambda text: None)
     return [row for row in findings if not isinstance(row, SpeedTarget)]
@@ -163,7 +163,9 @@ def test_broken_contender_then_next(plan: BenchPlan) -> None:
     available = available_contenders.find_contenders(plan)
     broken = ContenderSpec("broken", "stream", {"accelerator": "no such"})
     contenders = [broken, available.stream("eager", "works")]
-    rows = rows_of(plan, available, comparison.Comparison(VANILLA, contenders, [SamplingSettings(1, "text")], SIDE))
+    rows = rows_of(
+        plan, available, comparison.ContenderComparison(VANILLA, contenders, [SamplingSettings(1, "text")], SIDE)
+    )
     assert [row["axes"]["contender"] for row in rows] == ["broken", "vanilla loop", "works"]
     assert "no such" in rows[0]["missing"]
     assert rows[2]["fps"] > 0
@@ -180,7 +182,7 @@ def test_asked_precision_built_once(plan: BenchPlan, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(contender_process.ContenderHost, "build", watched)
     both = available.in_both_precisions("eager", "stream")
-    question = comparison.Comparison(VANILLA, [both], [SamplingSettings(1, "text")], SIDE)
+    question = comparison.ContenderComparison(VANILLA, [both], [SamplingSettings(1, "text")], SIDE)
     rows = rows_of(plan, available, question)
     assert [row["axes"]["contender"] for row in rows] == ["stream in its own precision", "vanilla loop", "stream"]
     assert "its own precision is float32 here too" in rows[0]["missing"]
