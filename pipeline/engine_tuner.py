@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipeline.accelerators.candidates import ROUNDS, Candidate, Choices
-from pipeline.accelerators.comparison import MARGIN, Comparison, Timer
+from pipeline.accelerators.comparison import MARGIN, PairedTiming, Timer
 from pipeline.accelerators.engines import Together, one_after_another
 from pipeline.accelerators.registry import ACCELERATORS, build_selection
 from pipeline.accelerators.tuning_record import TuningRecord, write_record
@@ -49,7 +49,7 @@ class Tunable(Protocol):
 
 @dataclass
 class TuningTask:
-    """What a tuner is given."""
+    """Arguments of a tuner."""
 
     stream: Tunable
     choices: Choices
@@ -73,7 +73,7 @@ class _Challenge:
     """Batch sizes that it is compared at; empty once it has won."""
     answers: Iterator[Any]
     built: list[bool]
-    comparison: Comparison | None = None
+    comparison: PairedTiming | None = None
     ratio: float = 0.0
     """How many times as fast it is, once it has won."""
 
@@ -152,7 +152,7 @@ class EngineTuner:
             return False
         if challenge.sizes:
             stream = self._task.stream
-            challenge.comparison = Comparison(
+            challenge.comparison = PairedTiming(
                 stream.prepared.rehearse, prepared.rehearse, challenge.sizes, self._task.timer
             )
             return False
@@ -164,7 +164,7 @@ class EngineTuner:
         self._task.stream.explain(TuningRecord(self._best, self._slower).why)
         return True
 
-    def _compare(self, challenge: _Challenge, comparison: Comparison) -> None:
+    def _compare(self, challenge: _Challenge, comparison: PairedTiming) -> None:
         try:
             comparison.time_pair()
         except FAILURES as error:

@@ -1,10 +1,11 @@
-"""Layers that follow one another with nothing between, as one: the same function but for rounding, at less work.
+"""Adjacent linear layers folded into one: the same function but for rounding, with less work.
 
-* AutoencoderTiny may begin and end with two convolutions in a row, at the full size of the picture, where most of its
-  time goes: one convolution does, at a tenth of the work. At the border the pair pads its middle with zeros and one
-  convolution would not, which is put right there.
-* Nearest upsampling repeats pixels, so a convolution after it is a transposed one, at 4 products a pixel in place of 9.
-* A gated layer's two halves are two products, and need not be made as one and cut apart.
+* AutoencoderTiny may begin and end with two convolutions in a row, at the full size of the frame, where it spends most
+  of its time. One convolution needs a tenth of the work. At the border the pair pads its intermediate result with zeros
+  and one convolution does not, which is corrected there.
+* Nearest upsampling repeats pixels, so a convolution after it is a transposed one, with 4 products for each pixel
+  instead of 9.
+* The two halves of a gated layer are two products, and need not be computed as one and split.
 """
 
 import copy
@@ -19,14 +20,14 @@ Kernel = torch.Tensor
 
 
 def folded_autoencoder(network: Any) -> Any:
-    """A copy of an ``EncoderTiny`` or ``DecoderTiny`` of diffusers whose `layers` are folded where they can be."""
+    """Return a copy of an ``EncoderTiny`` or ``DecoderTiny`` of diffusers with its `layers` folded where possible."""
     network = copy.deepcopy(network)
     network.layers = nn.Sequential(*_folded_layers(list(network.layers)))
     return network.eval().requires_grad_(False)
 
 
 def folded_unet(unet: Any) -> Any:
-    """A copy of a UNet of diffusers, its upsamplers and gated layers folded."""
+    """Return a copy of a UNet of diffusers with its upsamplers and gated layers folded."""
     unet = copy.deepcopy(unet)
     for name, module in list(unet.named_modules()):
         kind = type(module).__name__
@@ -36,9 +37,9 @@ def folded_unet(unet: Any) -> Any:
             and module.interpolate
             and _plain(getattr(module, "conv", None))
         ):
-            unet.set_submodule(name, _Upsampled(module))
+            unet.set_submodule(name, FoldedUpsample(module))
         elif kind == "GEGLU":
-            unet.set_submodule(name, _Gated(module))
+            unet.set_submodule(name, FoldedGate(module))
     return unet.eval().requires_grad_(False)
 
 
@@ -65,7 +66,7 @@ def _doubles(layer: nn.Module) -> bool:
 
 
 def _plain(layer: object, stride: int = 1) -> bool:
-    """A 3×3 convolution, padded with one zero a side."""
+    """Return True for a 3×3 convolution that pads each side with one zero."""
     return (
         isinstance(layer, nn.Conv2d)
         and layer.kernel_size == (3, 3)
@@ -76,8 +77,8 @@ def _plain(layer: object, stride: int = 1) -> bool:
 
 
 def doubling(convolution: Any) -> nn.ConvTranspose2d:
-    """Nearest upsampling by 2 and a plain 3×3 convolution as one transposed convolution, 4×4 with stride 2."""
-    # Output row 2i − 1 + k takes from the low row i what the taps that fall on it would have taken.
+    """Return nearest upsampling by 2 and a plain 3×3 convolution as one transposed convolution, 4×4 with stride 2."""
+    # Output row 2i − 1 + k gets from the low row i the sum of the taps that fall on it.
     taps = convolution.weight.new_tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
     out, channels = convolution.weight.shape[:2]
     transposed = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=convolution.bias is not None)
@@ -87,7 +88,7 @@ def doubling(convolution: Any) -> nn.ConvTranspose2d:
     return transposed
 
 
-class _Upsampled(nn.Module):
+class FoldedUpsample(nn.Module):
     """An ``Upsample2D`` of diffusers."""
 
     def __init__(self, upsample: Any) -> None:
@@ -96,14 +97,14 @@ class _Upsampled(nn.Module):
         self.doubled = doubling(upsample.conv)
 
     def forward(self, hidden_states: torch.Tensor, output_size: Any = None) -> torch.Tensor:
-        # A size is given where the picture does not halve evenly: that is no doubling.
+        # A size is given if the frame does not halve evenly, which is no doubling.
         out: torch.Tensor = (
             self.doubled(hidden_states) if output_size is None else self.whole(hidden_states, output_size)
         )
         return out
 
 
-class _Gated(nn.Module):
+class FoldedGate(nn.Module):
     """A ``GEGLU`` of diffusers."""
 
     def __init__(self, gated: Any) -> None:
@@ -121,9 +122,9 @@ class _Gated(nn.Module):
 
 
 class UpsampledPair(nn.Module):
-    """Nearest upsampling by 2 and two 3×3 convolutions ``[B, C, h, w]`` to ``[B, O, 2h, 2w]``.
+    """Nearest upsampling by 2 and two 3×3 convolutions, ``[B, C, h, w]`` to ``[B, O, 2h, 2w]``.
 
-    One 3×3 convolution at the low size makes the four pixels that a low one becomes, as channels.
+    One 3×3 convolution at the low size computes the four pixels of each low one, as channels.
     """
 
     def __init__(self, first: Any, second: Any) -> None:
@@ -140,7 +141,7 @@ class UpsampledPair(nn.Module):
         bias = _constant(first.bias, second)
         self.kernel = nn.Parameter(phases.flatten(0, 2))
         self.bias = nn.Parameter(bias.repeat_interleave(4))
-        self.edges = _Edges(first, second)
+        self.edges = _BorderExcess(first, second)
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
         whole = functional.pixel_shuffle(functional.conv2d(low, self.kernel, self.bias, padding=1), 2)
@@ -153,25 +154,25 @@ class UpsampledPair(nn.Module):
 
 
 class StridedPair(nn.Module):
-    """A 3×3 convolution and one of stride 2, ``[B, C, h, w]`` to ``[B, O, h/2, w/2]``, h and w even."""
+    """A 3×3 convolution and one of stride 2, ``[B, C, h, w]`` to ``[B, O, h/2, w/2]``, with even h and w."""
 
     def __init__(self, first: Any, second: Any) -> None:
         super().__init__()
         self.kernel = nn.Parameter(_composed(first.weight, second.weight))
         self.bias = nn.Parameter(_constant(first.bias, second))
-        self.edges = _Edges(first, second)
+        self.edges = _BorderExcess(first, second)
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        whole = functional.conv2d(picture, self.kernel, self.bias, stride=2, padding=2)
-        # Of an even picture, the second convolution reads padding above and to the left only.
-        above = self.edges.row(picture[:, :, :1], 0, stride=2)
-        left = self.edges.column(picture[..., :1], 0, stride=2)
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        whole = functional.conv2d(image, self.kernel, self.bias, stride=2, padding=2)
+        # With even sides, the second convolution reads padding above and to the left only.
+        above = self.edges.row(image[:, :, :1], 0, stride=2)
+        left = self.edges.column(image[..., :1], 0, stride=2)
         whole = torch.cat([whole[:, :, :1] - above, whole[:, :, 1:]], 2)
         return torch.cat([whole[..., :1] - left, whole[..., 1:]], 3)
 
 
-class _Edges(nn.Module):
-    """What one convolution in the place of two counts too much: the first one's answers just outside of the picture."""
+class _BorderExcess(nn.Module):
+    """Excess of the folded convolution at the border: the first convolution's output just outside of the frame."""
 
     def __init__(self, first: Any, second: Any) -> None:
         super().__init__()
@@ -180,26 +181,26 @@ class _Edges(nn.Module):
         self.first, self.second = nn.Parameter(first.weight.clone()), nn.Parameter(second.weight.clone())
 
     def row(self, edge: torch.Tensor, side: int, stride: int = 1) -> torch.Tensor:
-        """From the outermost row ``[B, C, 1, w]``, above (side 0) or below (side 2) of which the answers lie."""
-        # The first kernel's row that reads the edge from outside, two columns further than the picture goes.
+        """Return the excess from the outermost row ``[B, C, 1, w]``: above it for side 0, below it for side 2."""
+        # The first kernel's row that reads the edge from outside, two columns wider than the frame.
         outside = functional.conv2d(edge, self.first[:, :, 2 - side : 3 - side], self.bias, padding=(0, 2))
         return functional.conv2d(outside, self.second[:, :, side : side + 1], stride=(1, stride))
 
     def column(self, edge: torch.Tensor, side: int, stride: int = 1) -> torch.Tensor:
-        """From the outermost column ``[B, C, h, 1]``, left or right; the corners belong to the rows."""
+        """Return the excess from the outermost column ``[B, C, h, 1]``, left or right. Corners belong to rows."""
         outside = functional.conv2d(edge, self.first[..., 2 - side : 3 - side], self.bias, padding=(1, 0))
         return functional.conv2d(outside, self.second[..., side : side + 1], stride=(stride, 1), padding=(1, 0))
 
 
 def _composed(first: Kernel, second: Kernel) -> Kernel:
-    """The 5×5 kernel ``[O, C, 5, 5]`` of two 3×3 ones, ``[M, C, 3, 3]`` and then ``[O, M, 3, 3]``."""
-    # A convolution of kernels: torch's is a correlation, so the first is turned around.
-    turned = first.double().flip(2, 3).transpose(0, 1)
-    return functional.conv2d(second.double(), turned, padding=2).to(first.dtype)
+    """Return the 5×5 kernel ``[O, C, 5, 5]`` of two 3×3 kernels, ``[M, C, 3, 3]`` and then ``[O, M, 3, 3]``."""
+    # A convolution of kernels. torch computes a correlation, so the first kernel is flipped.
+    flipped = first.double().flip(2, 3).transpose(0, 1)
+    return functional.conv2d(second.double(), flipped, padding=2).to(first.dtype)
 
 
 def _constant(first_bias: torch.Tensor | None, second: Any) -> torch.Tensor:
-    """The bias ``[O]`` of both."""
+    """Return the bias ``[O]`` of both."""
     own = second.bias if second.bias is not None else second.weight.new_zeros(second.out_channels)
     both: torch.Tensor = own if first_bias is None else own + second.weight.sum((2, 3)) @ first_bias
     return both

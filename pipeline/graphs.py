@@ -1,9 +1,10 @@
-"""The three networks as graphs from tensors to tensors: what every accelerator runs or compiles, eager included.
+"""The three networks as graphs from tensors to tensors: the form that every accelerator runs or compiles, eager
+included.
 
-`precise` gives one in another precision; timesteps and guidance go in as float32 whatever it is. `fold` gives the same
-functions at less work (`pipeline.fold`); eager does without, since the rest is held against it.
-Conversion to and from uint8 and the latents' normalisation are inside, so that a compiler fuses them and every
-accelerator means the same by a pixel.
+`precise` returns one in another precision; timesteps and guidance are float32 in each. `fold` gives the same functions
+with less work (`pipeline.fold`); eager does not use it, because the others are compared with it. Conversion to and from
+uint8 and the normalisation of latents are inside, so that a compiler can fuse them and every accelerator has the same
+pixels.
 """
 
 import copy
@@ -16,13 +17,13 @@ from pipeline.denoiser import ConditioningRows
 from pipeline.fold import folded_autoencoder, folded_unet
 
 REVISION = 3
-"""Part of the key of everything compiled from these graphs: raise it when one of them changes."""
+"""Part of the key of everything compiled from these graphs. Raise it with every change of one."""
 
 
 class TimestepGraph(nn.Module):
     """Timesteps ``[B]`` to their sinusoidal projection ``[B, P]``.
 
-    It stands apart from the denoiser because it may not be run in half precision: bfloat16 has 750 and 753 in one.
+    It is separate from the denoiser because it must not run in half precision: bfloat16 has one number for 750 and 753.
     """
 
     def __init__(self, unet: Any) -> None:
@@ -42,7 +43,7 @@ class DenoiserGraph(nn.Module):
         self.unet = folded_unet(unet) if fold else unet
 
     def forward(self, latents: torch.Tensor, projected: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
-        # diffusers projects the timesteps inside; handing it what is projected already is the smallest change.
+        # diffusers projects timesteps inside its forward. Replacing that step is the smallest change.
         self.unet.get_time_embed = lambda sample, timestep: timestep.to(sample.dtype)
         try:
             out: torch.Tensor = self.unet(latents, projected, embeds, return_dict=False)[0]
@@ -52,8 +53,8 @@ class DenoiserGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """`DenoiserGraph` with its `TimestepGraph`: latents ``[B, C, h, w]``, float32 timesteps ``[B]`` and embeds
-    ``[B, L, D]`` to ``[B, C, h, w]`` in the dtype of the latents, which may be another than the network's."""
+    """`DenoiserGraph` with its `TimestepGraph`: latents ``[B, C, h, w]``, float32 timesteps ``[B]`` and embeds ``[B, L,
+    D]`` to ``[B, C, h, w]``. The output has the dtype of the latents, which may differ from the network's."""
 
     def __init__(self, unet: Any, fold: bool = False) -> None:
         super().__init__()
@@ -67,19 +68,19 @@ class StepGraph(nn.Module):
 
 
 class FamilyGraph(nn.Module):
-    """An adapter of `pipeline.families` as a function of tensors in a row: those of `names`, in that order.
+    """An adapter of `pipeline.families` as a function of the tensors in `names`, in that order.
 
-    What comes out is in the dtype of the latents, which may be another than the network's.
+    The output has the dtype of the latents, which may differ from the network's.
     """
 
     def __init__(self, adapter: Any, tokens: int) -> None:
-        """`tokens` is the length of a text; it only serves to ask the adapter what it reads of one."""
+        """`tokens` is the length of a text, by which the adapter tells which parts of a text it reads."""
         super().__init__()
         self.adapter = adapter
         shape = adapter.conditioning(tokens)
         parts = {"embeds": True, "mask": shape.masked, "pooled": shape.pooled is not None}
         self.names = ("latents", "timesteps", *(name for name, has in parts.items() if has))
-        """Latents, timesteps and embeds, and of mask, pooled and guidance those that the family has."""
+        """Latents, timesteps and embeds, and those of mask, pooled and guidance that the family has."""
         if adapter.embedded_guidance:
             self.names += ("guidance",)
 
@@ -94,7 +95,7 @@ class FamilyGraph(nn.Module):
 
 
 class EncoderGraph(nn.Module):
-    """Pixels uint8 ``[B, H, W, 3]`` to clean latents float32 ``[B, C, h, w]`` as the denoiser was trained on them."""
+    """Pixels uint8 ``[B, H, W, 3]`` to clean latents float32 ``[B, C, h, w]``, in the denoiser's normalisation."""
 
     shift: torch.Tensor
     scale: torch.Tensor
@@ -107,7 +108,7 @@ class EncoderGraph(nn.Module):
         self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        # To float first: TensorRT turns no axes of bytes.
+        # To float first: TensorRT can't transpose bytes.
         picture = pixels.to(torch.float32).permute(0, 3, 1, 2) / 127.5 - 1.0
         latent: torch.Tensor = (self.encoder(picture.to(_dtype(self.encoder))) - self.shift) * self.scale
         return latent
@@ -136,13 +137,13 @@ class DecoderGraph(nn.Module):
 Graph = TypeVar("Graph", bound=nn.Module)
 
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-"""What the networks may be computed in."""
+"""Types that the networks may be computed in."""
 
 
 def precise(graph: Graph, precision: str) -> Graph:
-    """A copy of one of these graphs whose network has its weights in `precision`, a name of `PRECISIONS`.
+    """Return a copy of a graph whose network has its weights in `precision`, a name of `PRECISIONS`.
 
-    The latents' normalisation stays in float32.
+    The normalisation of latents stays in float32.
     """
     graph = copy.deepcopy(graph)
     for network in graph.children():
@@ -151,12 +152,12 @@ def precise(graph: Graph, precision: str) -> Graph:
 
 
 def _dtype(network: nn.Module) -> torch.dtype:
-    """Of its weights."""
+    """Return the dtype of a network's weights."""
     return next(network.parameters()).dtype
 
 
 def _normalisation(autoencoder: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Shift and scale of the latents, ``[1, C or 1, 1, 1]``: diffusers' factors, or statistics of each channel."""
+    """Return shift and scale of the latents, ``[1, C or 1, 1, 1]``: diffusers' factors, or those of each channel."""
     config = autoencoder.config
     mean, std = config.get("latents_mean"), config.get("latents_std")
     if mean is not None and std is not None:

@@ -1,4 +1,4 @@
-"""`PromptEncoder`: prompts encoded beside the loop, so that a new prompt never holds a picture up."""
+"""`PromptEncoder`: prompts encoded beside the loop, so that a new prompt never delays a frame."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,51 +12,55 @@ C = TypeVar("C")
 
 @dataclass(slots=True)
 class _PendingPrompt:
-    wording: PromptMixture
+    prompt: PromptMixture
     revision: int
-    """The newest at which these were the words."""
+    """Newest revision with this prompt."""
 
 
 class EncodedPrompt(NamedTuple, Generic[C]):
-    """The last words whose encoding is done."""
+    """The last prompt that is encoded."""
 
     conditioning: C
     revision: int
-    """The newest revision of the parameters that had these words."""
+    """Newest revision of the parameters with this prompt."""
     current: bool
-    """Whether they are the words wanted now."""
+    """True if it is the prompt wanted now."""
 
 
 class PromptEncoder(Generic[C]):
-    """The conditioning of the newest wanted words.
+    """The conditioning of the newest wanted prompt.
 
-    Where every text of theirs was met before, they are mixed at once, so that a morph never lags. Where one was not,
-    they are encoded in one thread beside the caller's; words that pile up meanwhile are skipped. `want` and `newest`
-    belong to the loop's thread.
+    If all its texts are known, they are mixed at once, so that a morph never lags. Otherwise they are encoded in one
+    thread beside the caller's, and prompts that pile up meanwhile are skipped. `want` and `newest` belong to the loop's
+    thread.
     """
 
     def __init__(self, encode: Callable[[PromptMixture], C], recall: Callable[[PromptMixture], C | None]) -> None:
-        """`encode` may take its time; `recall` answers at once, from any thread, None where there is encoding to do."""
+        """
+        Args:
+            encode: Returns the conditioning of a prompt; may take long.
+            recall: Returns it at once, from any thread; None if a text has to be encoded.
+        """
         self._encode = encode
         self._recall = recall
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="words")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="prompt-encoder")
         self._wanted: _PendingPrompt | None = None
         self._running: tuple[_PendingPrompt, Future[C]] | None = None
         self._done: tuple[_PendingPrompt, C] | None = None
 
-    def want(self, wording: PromptMixture, revision: int) -> None:
-        """Ask for the words of a revision; returns at once, and costs nothing where they are those already asked for.
+    def want(self, prompt: PromptMixture, revision: int) -> None:
+        """Ask for the prompt of a revision. Return at once, without work if it is the one already wanted.
 
-        `revision` counts up from call to call, or stays.
+        `revision` grows from call to call, or stays.
         """
-        if self._wanted is not None and wording == self._wanted.wording:
+        if self._wanted is not None and prompt == self._wanted.prompt:
             self._wanted.revision = revision
         else:
-            self._wanted = _PendingPrompt(wording, revision)
+            self._wanted = _PendingPrompt(prompt, revision)
             self._advance()
 
     def newest(self) -> EncodedPrompt[C]:
-        """What is finished, of the words wanted last or of some before. Waits for the first ones only.
+        """Return the newest encoded prompt: the wanted one, or an earlier one. Wait for the first one only.
 
         Raises what the encoder raised: a text encoder that fails is a renderer that fails.
         """
@@ -64,21 +68,21 @@ class PromptEncoder(Generic[C]):
             self._running[1].exception()  # waits
         self._advance()
         if self._done is None:
-            raise RuntimeError("no words were wanted yet")
-        wish, conditioning = self._done
-        return EncodedPrompt(conditioning, wish.revision, wish is self._wanted)
+            raise RuntimeError("no prompt was wanted yet")
+        pending, conditioning = self._done
+        return EncodedPrompt(conditioning, pending.revision, pending is self._wanted)
 
     def _advance(self) -> None:
         if self._running is not None and self._running[1].done():
-            (wish, future), self._running = self._running, None
-            self._done = wish, future.result()  # perhaps others than are wanted by now: they are looked up below
+            (pending, future), self._running = self._running, None
+            self._done = pending, future.result()  # perhaps no longer the wanted prompt, which is looked up below
         if self._wanted is None:
             return
-        if self._done is not None and self._done[0].wording == self._wanted.wording:
+        if self._done is not None and self._done[0].prompt == self._wanted.prompt:
             self._done = self._wanted, self._done[1]
             return
-        known = self._recall(self._wanted.wording)
+        known = self._recall(self._wanted.prompt)
         if known is not None:
             self._done = self._wanted, known
         elif self._running is None:
-            self._running = self._wanted, self._executor.submit(self._encode, self._wanted.wording)
+            self._running = self._wanted, self._executor.submit(self._encode, self._wanted.prompt)

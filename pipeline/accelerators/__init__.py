@@ -1,1 +1,1 @@
-"""What runs the networks: one module an accelerator, imported only when it is chosen."""
+"""Run the networks: one module for each accelerator, imported only when it is chosen."""

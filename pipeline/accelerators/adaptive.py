@@ -1,7 +1,7 @@
-"""The adaptive forward of StreamFlow: a network that can't take every row at its own timestep in one call.
+"""Adaptive forward of StreamFlow, for a network that can't take each row at its own timestep in one call.
 
-One call when all timesteps agree, else one for each distinct timestep; and where the network's batch is fixed, as many
-of those as it takes.
+It makes one call if all timesteps agree, else one for each distinct timestep. Where the network's batch is fixed, it
+makes as many of those as the rows need.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ from pipeline.denoiser import ConditioningRows, Denoiser
 
 
 def calls(timesteps: Sequence[float], scalar: bool = True, batch: int | None = None) -> list[list[int]]:
-    """Which rows go together, in the order of their first; rows of a fixed `batch` are filled up with their first.
+    """Group the rows into calls, in the order of each group's first row. Rows of a fixed `batch` are padded with their
+    first.
 
     Args:
-        timesteps: Of every row.
-        scalar: Rows of one call share their timestep.
-        batch: The only number of rows that the network takes; None if it takes any.
+        timesteps: Timestep of every row.
+        scalar: True if the rows of one call share their timestep.
+        batch: Only number of rows that the network takes; None if it takes any.
     """
     groups: dict[float, list[int]] = {}
     for row, timestep in enumerate(timesteps):
@@ -30,65 +31,67 @@ def calls(timesteps: Sequence[float], scalar: bool = True, batch: int | None = N
 
 
 class AdaptiveDenoiser:
-    """A `Denoiser`, and a `pipeline.denoiser.HostTimesteps` one, over a network that wants its rows grouped.
+    """A `Denoiser`, and a `pipeline.denoiser.HostTimesteps` one, over a network that needs its rows grouped.
 
-    Nothing is read back from a GPU as long as the stream says beforehand what the timesteps are. Rows that lie
-    together are handed on as they lie; others are copied together.
+    Nothing is read back from a GPU as long as the stream announces the timesteps. Adjacent rows are passed on without a
+    copy; others are copied together.
     """
 
     def __init__(self, network: Denoiser, scalar: bool = True, batch: int | None = None) -> None:
         """
         Args:
-            network: Called with rows as `calls` puts them together.
-            scalar: It takes one timestep for all its rows.
-            batch: The only number of rows that it takes; None if it takes any.
+            network: Called with rows grouped by `calls`.
+            scalar: True if it takes one timestep for all its rows.
+            batch: Only number of rows that it takes; None if it takes any.
         """
         self._network = network
         self._scalar = scalar
         self._batch = batch
-        self._foreseen: list[float] | None = None
-        self._rooms: dict[tuple[str, int], torch.Tensor] = {}
+        self._announced: list[float] | None = None
+        self._buffers: dict[tuple[str, int], torch.Tensor] = {}
 
     def announce_timesteps(self, timesteps: Sequence[float]) -> None:
-        """As `pipeline.denoiser.HostTimesteps`."""
-        self._foreseen = list(timesteps)
+        """Store the timesteps of the next call. See `pipeline.denoiser.HostTimesteps`."""
+        self._announced = list(timesteps)
 
     @torch.inference_mode()
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """As `pipeline.denoiser.Denoiser`; timesteps ``[B]``."""
-        foreseen, self._foreseen = self._foreseen, None
-        if foreseen is None or latents.device.type == "cpu":
-            foreseen = timesteps.tolist()  # on a GPU this waits: when the stream warms up, and in other hands
-        grouped = calls(foreseen, self._scalar, self._batch)
+        """Run the network, in as many calls as the timesteps ``[B]`` need. See `pipeline.denoiser.Denoiser`."""
+        announced, self._announced = self._announced, None
+        if announced is None or latents.device.type == "cpu":
+            announced = timesteps.tolist()  # waits on a GPU; only without an announcement
+        grouped = calls(announced, self._scalar, self._batch)
         if grouped == [list(range(len(latents)))]:
             return self._network(latents, timesteps, conditioning)
-        out = self._room("out", len(latents), latents)
+        out = self._buffer("out", len(latents), latents)
         for rows in grouped:
             parts: dict[str, Any] = {
-                name: None if part is None else self._together(name, part, rows)
+                name: None if part is None else self._gathered(name, part, rows)
                 for name, part in conditioning._asdict().items()
             }
             answer = self._network(
-                self._together("latents", latents, rows),
-                self._together("timesteps", timesteps, rows),
+                self._gathered("latents", latents, rows),
+                self._gathered("timesteps", timesteps, rows),
                 ConditioningRows(**parts),
             )
             for place, row in enumerate(dict.fromkeys(rows)):
                 out[row].copy_(answer[place])
         return out
 
-    def _together(self, name: str, held: torch.Tensor, rows: list[int]) -> torch.Tensor:
+    def _gathered(self, name: str, held: torch.Tensor, rows: list[int]) -> torch.Tensor:
         first, last = rows[0], rows[-1]
         if rows == list(range(first, last + 1)):
             return held[first : last + 1]
-        room = self._room(name, len(rows), held)
+        buffer = self._buffer(name, len(rows), held)
         for place, row in enumerate(rows):
-            room[place].copy_(held[row])
-        return room
+            buffer[place].copy_(held[row])
+        return buffer
 
-    def _room(self, name: str, size: int, like: torch.Tensor) -> torch.Tensor:
-        """Memory for so many rows, the same one every time."""
-        room = self._rooms.get((name, size))
-        if room is None:
-            room = self._rooms[name, size] = torch.empty((size, *like.shape[1:]), dtype=like.dtype, device=like.device)
-        return room
+    def _buffer(self, name: str, size: int, like: torch.Tensor) -> torch.Tensor:
+        """Return memory for so many rows, the same on every call."""
+        buffer = self._buffers.get((name, size))
+        if buffer is None:
+            buffer = self._buffers[name, size] = torch.empty(
+                (size, *like.shape[1:]), dtype=like.dtype, device=like.device
+            )
+        return buffer

@@ -1,4 +1,4 @@
-"""Which kernel computes attention, where torch runs the network: its own choice, flash attention alone, xformers."""
+"""Attention kernels, where torch runs the network: torch's own choice, flash attention alone, or xformers."""
 
 import importlib.util
 from typing import Any, Literal, get_args
@@ -14,8 +14,8 @@ Attention = Literal["sdpa", "flash", "xformers"]
 NAMES: tuple[str, ...] = get_args(Attention)
 
 
-class _Flash(nn.Module):
-    """A network whose attention is flash attention (arXiv:2307.08691) or nothing: no other kernel in silence."""
+class FlashOnly(nn.Module):
+    """A network that runs with flash attention (arXiv:2307.08691) or fails. No other kernel takes its place."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Flash(nn.Module):
 
 
 def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """`network`, a module around one of diffusers', with that attention; itself for ``sdpa``.
+    """Return `network`, a module around one of diffusers', with that attention; unchanged for ``sdpa``.
 
     Raises:
         AcceleratorUnavailable: an unknown name, or one that can't compute in `dtype` on `device`.
@@ -44,7 +44,7 @@ def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.de
             raise AcceleratorUnavailable(
                 f"Flash attention can't compute in {dtype} on {device} ({error}). Use attention sdpa."
             ) from error
-        return _Flash(network)
+        return FlashOnly(network)
     if name == "xformers":
         if importlib.util.find_spec("xformers") is None:
             raise AcceleratorUnavailable("xformers is not installed: pip install xformers, or use attention sdpa.")
@@ -52,6 +52,6 @@ def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.de
             for module in network.modules():
                 if hasattr(module, "enable_xformers_memory_efficient_attention"):
                     module.enable_xformers_memory_efficient_attention()
-        except (ValueError, ModuleNotFoundError) as error:  # diffusers' own, without a GPU
+        except (ValueError, ModuleNotFoundError) as error:  # diffusers raises them without a GPU
             raise AcceleratorUnavailable(f"xformers can't be used: {error} Use attention sdpa.") from error
     return network

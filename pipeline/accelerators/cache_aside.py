@@ -1,6 +1,6 @@
-"""Folders of the engine cache that are no entries: being written or being removed, and left over by who was killed.
+"""Folders of the engine cache that are no entries: those being written or removed, and those left by killed processes.
 
-Their names say who writes them, so that what was left over is told from what is at work without a lock.
+Their names hold the writer, which tells a leftover from work in progress without a lock.
 """
 
 import hashlib
@@ -19,19 +19,19 @@ import psutil
 from presets.errors import CacheError
 
 ASIDE = "new-"
-"""What the folders begin with that are being written."""
+"""Prefix of a folder that is being written."""
 
 NAME = re.compile(rf"{ASIDE}(?P<writer>[0-9a-f]{{8}})-(?P<process>[0-9]{{1,10}})-[0-9a-f]+")
-"""Theirs alone: a cache may lie among other things, of which nothing is removed."""
+"""Full name of such a folder. A cache may lie among other files, and nothing else is removed."""
 
 ABANDONED = 6 * 3600.0
-"""Seconds without a write after which such a folder is nobody's, wherever its writer ran: writing takes seconds, and
-building from what was written an hour or two."""
+"""Seconds without a write after which such a folder is a leftover, on whatever machine its writer ran. A write takes
+seconds, and a build from it an hour or two."""
 
 
 @contextmanager
 def aside(root: Path) -> Iterator[Path]:
-    """A new folder in the cache that is gone afterwards, at the latest when the next build finds it left over.
+    """Yield a new folder in the cache, which is removed afterwards, at the latest by the next build.
 
     Raises:
         CacheError: it can't be made.
@@ -50,50 +50,50 @@ def aside(root: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Takes an entry off the disk; renamed first, so that nobody reads what is half gone.
+    """Remove an entry from the disk. It is renamed first, so that no reader sees half of it.
 
     Raises `OSError`.
     """
     doomed = path.with_name(_name())
     path.rename(doomed)
-    with suppress(OSError):  # what is open on Windows goes with the next build
+    with suppress(OSError):  # a file that is open on Windows goes with the next build
         _erase(doomed)
 
 
 def remove_leftovers(root: Path) -> int:
-    """Removes what builds that are gone were writing, and answers its bytes.
+    """Remove what dead builds were writing, and return the bytes that this freed.
 
-    A writer is gone when this machine has no process of its number; one of another machine or container, which share
-    no numbers, when nothing was written for hours.
+    A writer is dead if this machine has no process of its number. One on another machine or in another container, which
+    have numbers of their own, is dead if nothing was written for hours.
     """
     freed = 0
     for path in root.glob(f"{ASIDE}*"):
         if (name := NAME.fullmatch(path.name)) is None:
             continue
         try:
-            there = (path, *path.iterdir()) if _is_folder(path) else (path,)
-            silent = time.time() - max(file.lstat().st_mtime for file in there)
+            files = (path, *path.iterdir()) if _is_folder(path) else (path,)
+            silent = time.time() - max(file.lstat().st_mtime for file in files)
             if silent > ABANDONED or (name["writer"] == _writer() and not psutil.pid_exists(int(name["process"]))):
                 size = size_of(path)
                 _erase(path)
                 freed += size
         except (OSError, OverflowError):
-            continue  # another process removes it too, or it is not ours to remove, or no process has such a number
+            continue  # another process removes it too, or it belongs to another user, or the number is too large
     return freed
 
 
 def unwritable(root: Path, error: OSError) -> CacheError:
-    """The sentence for a cache that can't be written."""
+    """Return the error of a cache that can't be written."""
     return CacheError(f"What was built can't be kept in {root}: {error.strerror or error}.")
 
 
 def size_of(path: Path) -> int:
-    """Bytes of all the files in a folder."""
+    """Return the bytes of all files in a folder."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _erase(path: Path) -> None:
-    """A folder with all that is in it; of a link only itself."""
+    """Remove a folder with its content, or a link itself."""
     if _is_folder(path):
         shutil.rmtree(path)
     else:
@@ -109,9 +109,9 @@ def _name() -> str:
 
 
 def _writer() -> str:
-    """The room in which process numbers mean something: this machine, and in it this container."""
+    """Return the namespace in which process numbers are unique: this machine, or a container on it."""
     try:
-        room = Path("/proc/self/ns/pid").stat().st_ino
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
-        room = 0
-    return hashlib.sha256(f"{platform.node()} {room}".encode()).hexdigest()[:8]
+        namespace = 0
+    return hashlib.sha256(f"{platform.node()} {namespace}".encode()).hexdigest()[:8]

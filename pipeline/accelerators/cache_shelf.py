@@ -1,4 +1,4 @@
-"""What the engine cache holds, whole or not, and what of it is of no more use here."""
+"""Inventory of the engine cache: its entries, and the reasons why one is of no more use here."""
 
 import re
 from collections.abc import Collection
@@ -10,17 +10,17 @@ from pipeline.accelerators.cache import EngineKey, installed, read_manifest, who
 from pipeline.accelerators.cache_aside import size_of
 
 NAME = re.compile(r"[!-~ ]+-[0-9a-f]{32}")
-"""As `EngineKey.folder` has it. What is called otherwise is not ours: a cache may lie among other things."""
+"""Names of entries, as `EngineKey.folder` makes them. A cache may lie among other files."""
 
 
 class CacheEntry(NamedTuple):
-    """What is kept, as far as it can be told."""
+    """An entry, as far as it can be read."""
 
     path: Path
     key: EngineKey | None
-    """None where the manifest can't be read."""
+    """None if the manifest can't be read."""
     made_for: str
-    """A model's name and a size, for people; no part of the key."""
+    """Name of a model and a size, for people. Not a part of the key."""
     made_at: float
     """Unix time."""
     size: int
@@ -28,32 +28,32 @@ class CacheEntry(NamedTuple):
 
 
 def entries(root: Path) -> list[CacheEntry]:
-    """All that is kept, the newest first; whole or not."""
+    """Return all entries, the newest first, damaged ones included."""
     paths = list(root.iterdir()) if root.is_dir() else []
     return sorted(filter(None, map(entry_at, paths)), key=lambda entry: -entry.made_at)
 
 
 def entry_at(path: Path) -> CacheEntry | None:
-    """What is kept in a folder; None where that is no entry, or is gone by now."""
+    """Return the entry in a folder; None if the folder is no entry, or is gone."""
     if not NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
         return None
     try:
         made_for, made_at, key = "", path.stat().st_mtime, None
-        with suppress(OSError, ValueError):  # `whole` says what is the matter with it
+        with suppress(OSError, ValueError):  # `whole` tells what is wrong
             key, made_for, made_at, _ = read_manifest(path)
         return CacheEntry(path, key, made_for, made_at, size_of(path))
-    except FileNotFoundError:  # another process removes it
+    except FileNotFoundError:  # another process removed it
         return None
 
 
 def useless(entry: CacheEntry, revision: int, cards: Collection[str]) -> str:
-    """Why an entry is of no more use on this machine, in words; empty if it may be.
+    """Return the reason why an entry is of no more use on this machine; empty if it may be.
 
     Args:
         entry: One of `entries`.
-        revision: `pipeline.graphs.REVISION`, which takes torch's seconds to import.
-        cards: The cards that are here, each as `cache.card` has it. Where there is none, engines are built for
-            elsewhere, and none is useless for its card.
+        revision: `pipeline.graphs.REVISION`, whose import takes torch's seconds.
+        cards: Cards of this machine, as `cache.card` names them. Without one, engines are built for other machines, and
+            none is useless for its card.
     """
     if damage := whole(entry.path):
         return f"it is damaged: {damage}"
@@ -73,5 +73,6 @@ def useless(entry: CacheEntry, revision: int, cards: Collection[str]) -> str:
 
 
 def _runs(device: str, card: str) -> bool:
-    """Whether an engine for `device` may run on `card`: of its capability, or for a slice of it, which is named so."""
+    """Return True if an engine for `device` may run on `card`: it is for its capability, or for a slice of it, which
+    has its name."""
     return device == card.partition(" ")[0] or device.startswith(card)

@@ -34,7 +34,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What is left to a measurement: the likelier first in each."""
+    """Options that are left to a measurement, the likelier first in each."""
 
     kinds: tuple[tuple[str, str], ...]
     """Pairs of accelerator and precision."""

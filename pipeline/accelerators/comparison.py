@@ -17,7 +17,7 @@ MARGIN = 1.03
 """Least ratio by which a challenger has to be faster. Below it the two are equal, and what plays stays."""
 
 
-class Comparison:
+class PairedTiming:
     """One comparison of what plays with a challenger, a pair of calls at a time."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast the challenger is: the median of each size's pairs, and the geometric mean of those.
+        """Speed of the challenger over that of the other: the median of each size's pairs, and their geometric mean.
 
         Above 1 the challenger is faster.
         """

@@ -1,8 +1,8 @@
-"""torch.compile, by regions: the blocks that a network repeats are compiled once each kind, not the network whole.
+"""torch.compile by regions: each kind of block that a network repeats is compiled once, instead of the whole network.
 
-Minutes become seconds that way, at nearly all of the gain (PyTorch's recipe "regional compilation"). On a processor it
-wants a C++ compiler; on an NVIDIA GPU Triton, and steps are recorded as CUDA graphs around it, which is not run on
-hardware yet.
+That turns minutes into seconds at nearly the same speed (PyTorch's recipe "regional compilation"). On a processor it
+needs a C++ compiler. On an NVIDIA GPU it needs Triton, and steps are captured as CUDA graphs around it, which has not
+run on hardware yet.
 """
 
 import importlib.util
@@ -20,15 +20,15 @@ from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
 
 ALSO_REPEATED = ("ResnetBlock2D",)
-"""Blocks of a UNet that diffusers' own list leaves out: most of a small network's time is in its convolutions."""
+"""Blocks of a UNet that diffusers' own list omits. Most of a small network's time is in their convolutions."""
 
 VARIANTS = 64
-"""How often one kind of block may be compiled: for each pair of channels, and for a batch of 1 apart. At torch's own
-limit of 8 the rest of a UNet would go on uncompiled, with no more than a warning."""
+"""Most compilations of one kind of block: one for each pair of channels, and another for a batch of 1. At torch's own
+limit of 8 the rest of a UNet would stay uncompiled, with only a warning."""
 
 
 def missing() -> str:
-    """Why this can't be used here, or nothing if it can."""
+    """Return the reason why it can't be used here; empty if it can."""
     if available_device().type == "cuda":
         return "" if importlib.util.find_spec("triton") else "it needs Triton for this GPU"
     from torch._inductor.cpp_builder import get_cpp_compiler
@@ -42,7 +42,7 @@ def missing() -> str:
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Compiles for every batch size at once; float16 on a GPU and float32 on a processor unless another is asked for.
+    """Compile for every batch size at once, in float16 on a GPU and float32 on a processor unless another is asked for.
 
     Raises:
         AcceleratorUnavailable: the compiler gives up.
@@ -72,14 +72,14 @@ def _compile(network: torch.nn.Module, kinds: set[str]) -> None:
 
 
 def _call(unet: torch.nn.Module, shapes: Shapes, device: torch.device, progress: Progress) -> None:
-    """The first calls, in which torch compiles: a batch of 1 apart from all others, and after them."""
+    """Make the first calls, in which torch compiles: a batch of 1 separately, because torch specialises it."""
     for place, size in enumerate((2, 1)):
         progress("compiling the network's blocks", 0.1 + 0.45 * place)
         rows = (torch.zeros(size, *shapes.latent), torch.full((size,), 500.0), torch.zeros(size, *shapes.embeds))
         try:
             with torch.inference_mode():
                 unet(*(each.to(device) for each in rows))
-        except ShortenTraceback as error:  # the base of what torch's compilers give up with
+        except ShortenTraceback as error:  # the base of errors that torch's compilers raise
             raise AcceleratorUnavailable(f"torch.compile gives up: {_first_line(error)}") from error
 
 

@@ -1,4 +1,4 @@
-"""CUDA graphs: torch's own kernels in half precision, a whole step of the stream launched as one. For NVIDIA GPUs.
+"""CUDA graphs: torch's own kernels in half precision, with a whole step of the stream launched as one. For NVIDIA GPUs.
 
 Nothing is compiled, so it plays at once. Not run on hardware yet.
 """
@@ -13,7 +13,7 @@ from pipeline.models import Model
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """The model's own modules on the GPU, channels last, in float16 unless another precision is asked for."""
+    """Prepare the model's own modules on the GPU, channels last, in float16 unless another precision is asked for."""
     progress, device = preparation.progress, torch.device("cuda")
     precision = preparation.precision or "float16"
     dtype = type_of(precision, tuple(TYPES), "CUDA")

@@ -1,4 +1,4 @@
-"""Eager torch, on an NVIDIA GPU if torch sees one, else on the CPU: the reference that every other is held against."""
+"""Eager torch, on an NVIDIA GPU if torch sees one, else on the CPU. Tests compare every other accelerator with it."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ from pipeline.models import Model
 
 
 def available_device() -> torch.device:
-    """Where eager torch runs here."""
+    """Return the device that eager torch runs on here."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """The model's own modules; every batch size up to ``shapes.rows`` is at hand.
+    """Prepare the model's own modules, for every batch size up to ``shapes.rows``.
 
-    In float32, unless another precision is asked for: that is what the rest is held against, and on a GPU too it is
-    float32 and not TF32 (`pipeline.torch_settings.disable_tf32`).
+    The default precision is float32, on a GPU too, and without TF32 (`pipeline.torch_settings.disable_tf32`), because
+    other accelerators are compared with it.
 
-    Threads are torch's on the CPU; None leaves them as they are. Torch has one such setting a process.
+    Threads are torch's on the CPU, a setting of the whole process; None leaves them unchanged.
     """
     progress = preparation.progress
     if preparation.threads is not None:

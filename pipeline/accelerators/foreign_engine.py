@@ -1,6 +1,6 @@
-"""Plug and play: a network that others compiled, in the place of the model's own, wrapped as it is.
+"""Foreign engines: a network that others compiled, in place of the model's own.
 
-What it is is told from its inputs: their names, ranks and types. A scalar timestep gets the adaptive forward.
+Its inputs are recognised by names, ranks and types. A scalar timestep gets the adaptive forward.
 """
 
 import re
@@ -24,10 +24,10 @@ NAMES = {
     "timesteps": r"timesteps?|time|t",
     "embeds": r"encoder_hidden_states|(prompt_)?embeds|context",
 }
-"""What exporters call the three inputs that a network must have."""
+"""Names that exporters give the three inputs that a network must have."""
 
 LARGEST_BATCH = 64
-"""Rows of a fixed batch that a stream of fewer still fills up; a larger one would only burn time and memory."""
+"""Most rows of a fixed batch. A stream of fewer rows pads it; a larger one would waste time and memory."""
 
 ONE_CALL = "one call a step"
 DECOMPOSED = "one call for each distinct timestep"
@@ -58,27 +58,27 @@ READERS: Mapping[str, Callable[[Path, torch.device, int | None], Network]] = {
     ".engine": _open_tensorrt,
     ".plan": _open_tensorrt,
 }
-"""By the file's suffix, what opens it for a device, with so many threads on a processor."""
+"""Opener by the suffix of the file. It takes the device, and the threads on a processor."""
 
 
 class EngineFit(NamedTuple):
-    """How a network is called."""
+    """The way a network is called."""
 
     ports: Mapping[str, TensorPort]
-    """Of each of `NAMES`."""
+    """Port of each of `NAMES`."""
     scalar: bool
-    """It takes one timestep for all its rows."""
+    """True if it takes one timestep for all its rows."""
     batch: int | None
-    """The only number of rows that it takes; None if it takes any."""
+    """Only number of rows that it takes; None if it takes any."""
 
     def sizes(self, rows: int) -> tuple[int, ...]:
-        """The batch sizes that a stream of so many rows should call it with."""
+        """Return the batch sizes that a stream of so many rows should call it with."""
         if self.batch is None or self.scalar:
             return tuple(range(1, rows + 1))
         return tuple(range(self.batch, rows + self.batch, self.batch))
 
     def forward(self, rows: int) -> str:
-        """In words: how many calls a step takes."""
+        """Return in words how many calls a step takes."""
         parts = self.batch is not None and self.batch < rows
         if parts and self.batch == 1:
             return "one call for each row"
@@ -88,16 +88,17 @@ class EngineFit(NamedTuple):
 
 
 def reader(path: Path) -> Callable[[torch.device, int | None], Network]:
-    """What opens this file, ``~`` being the home folder. Raises ModelError where it is missing or of another kind."""
+    """Return the opener of this file, whose ``~`` is the home folder. Raises ModelError if it is missing or of another
+    kind."""
     try:
-        str(path).encode()  # a name that is no text can't be told anywhere, nor opened by everyone
+        str(path).encode()  # an undecodable name can't be shown, nor opened by every library
         file = path.expanduser()
         there = file.is_file()
     except UnicodeError as error:
         raise ModelError(f"The name of the engine file {str(path)!a} is no text. Rename it.") from error
     except (OSError, RuntimeError, ValueError) as error:
-        told = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"{path} can't be looked for: {told or error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{path} can't be looked for: {reason or error}.") from error
     if not there:
         raise ModelError(f"There is no engine file {file}. Name an {' or '.join(READERS)} file, or none.")
     if file.suffix.lower() not in READERS:
@@ -112,12 +113,12 @@ def plug(
     threads: int | None,
     progress: Progress = lambda text, fraction: None,
 ) -> Engines:
-    """`engines` with the network in `path` as their denoiser; pixels and words go on as they did.
+    """Return `engines` with the network in `path` as their denoiser. Encoder, decoder and texts stay.
 
     Raises:
-        ModelError: a file that can't be read, or a network that can't be this model's: which input, what it is and
-            what it would have to be; or one that answers with NaN or infinity.
-        AcceleratorUnavailable: what it would run on is not here.
+        ModelError: a file that can't be read; a network that does not fit this model, with the input, its shape and the
+            required one; or one that returns NaN or infinity.
+        AcceleratorUnavailable: the library or device that it needs is missing.
     """
     network = reader(path)(engines.device, threads)
     fit = fitted(path, network, shapes)
@@ -125,7 +126,7 @@ def plug(
     if fit.scalar or fit.batch is not None:
         denoiser = AdaptiveDenoiser(denoiser, fit.scalar, fit.batch)
     progress(f"{VERIFYING} {path}", 0.95)
-    _try(path, denoiser, fit.sizes(shapes.rows)[0], shapes, engines.device)
+    _check_output(path, denoiser, fit.sizes(shapes.rows)[0], shapes, engines.device)
     precision = str(fit.ports["latents"].dtype).removeprefix("torch.")
     return replace(
         engines,
@@ -133,39 +134,42 @@ def plug(
         sizes=fit.sizes(shapes.rows),
         precision=precision,
         forward=fit.forward(shapes.rows),
-        recorder=None,  # nobody knows what a foreign network does in a call
+        recorder=None,  # a foreign network may do in a call what can't be captured
     )
 
 
-def _try(path: Path, denoiser: Denoiser, rows: int, shapes: Shapes, device: torch.device) -> None:
-    """One call with ordinary inputs: a stream of NaN would be black pictures, and no error. Raises ModelError."""
+def _check_output(path: Path, denoiser: Denoiser, rows: int, shapes: Shapes, device: torch.device) -> None:
+    """Call the network once with ordinary inputs, since a stream of NaN would be black without an error. Raises
+    ModelError."""
     chance = torch.Generator().manual_seed(0)
     latents = torch.randn(rows, *shapes.latent, generator=chance).to(device)
     text = ConditioningRows(torch.randn(rows, *shapes.embeds, generator=chance).to(device))
     out = denoiser(latents, torch.full((rows,), 500.0, device=device), text)
     if not bool(out.isfinite().all()):
         raise ModelError(
-            f"{path} answers ordinary inputs with what is no number (NaN or infinity): it is damaged, or was made in a"
-            " precision that this network does not bear. Build it anew, in float32 or bfloat16."
+            f"{path} returns NaN or infinity for ordinary inputs: it is damaged, or was made in a"
+            " precision that this network can't be computed in. Build it again, in float32 or bfloat16."
         )
 
 
 def fitted(path: Path, network: Network, shapes: Shapes) -> EngineFit:
-    """How the network is to be called for these shapes. Raises ModelError, as `plug`."""
+    """Return the way to call the network for these shapes. Raises ModelError, as `plug`."""
     ports: dict[str, TensorPort] = {}
     for port in network.inputs:
         role = next((role for role, names in NAMES.items() if re.fullmatch(names, port.name, re.IGNORECASE)), None)
         if role is None or role in ports:
             raise ModelError(
-                f"{path} wants an input '{port.name}', {port}; a stream has latents, timesteps and a text to give,"
+                f"{path} wants an input '{port.name}', {port}; a stream provides latents, timesteps and a text,"
                 f" as {', '.join(other.name for other in network.inputs if other is not port)}."
             )
         ports[role] = port
     if lacking := [role for role in NAMES if role not in ports]:
-        raise ModelError(f"{path} has no input for the {' and the '.join(lacking)}: a denoiser of this model has.")
+        raise ModelError(
+            f"{path} has no input for the {' and the '.join(lacking)}, which a denoiser of this model needs."
+        )
     batch = ports["latents"].shape[0] if ports["latents"].shape else None
 
-    def hold(
+    def require(
         port: TensorPort, what: str, shape: tuple[int | None, ...], dtypes: tuple[torch.dtype, ...] = FLOATS
     ) -> None:
         sides = zip(port.shape, shape, strict=False)
@@ -176,18 +180,18 @@ def fitted(path: Path, network: Network, shapes: Shapes) -> EngineFit:
         ):
             raise ModelError(f"{path}: its {port.name} is {port}; {what} {TensorPort('', shape, dtypes[0])}.")
 
-    hold(ports["latents"], "latents of this model at this size are", (None, *shapes.latent))
-    hold(ports["embeds"], "a text of this model is", (batch, *shapes.embeds))
+    require(ports["latents"], "latents of this model at this size are", (None, *shapes.latent))
+    require(ports["embeds"], "a text of this model is", (batch, *shapes.embeds))
     if not network.outputs:
         raise ModelError(f"{path} has no output.")
-    hold(network.outputs[0], "what comes out must be", (batch, *shapes.latent))
+    require(network.outputs[0], "the output must be", (batch, *shapes.latent))
     timesteps = ports["timesteps"]
     scalar = timesteps.shape == () or (timesteps.shape == (1,) and batch != 1)
     kinds = (*FLOATS, torch.int64, torch.int32)
     if scalar:
-        hold(timesteps, "one timestep for all rows is", timesteps.shape, kinds)
+        require(timesteps, "one timestep for all rows is", timesteps.shape, kinds)
     else:
-        hold(timesteps, "timesteps, one a row, are", (batch,), kinds)
+        require(timesteps, "timesteps, one a row, are", (batch,), kinds)
         if batch is None and timesteps.shape[0] is not None:
             raise ModelError(f"{path}: its {timesteps.name} is {timesteps}, beside any number of latents.")
     static = next((port.shape[0] for port in (ports["latents"], ports["embeds"]) if port.shape[0] is not None), None)
@@ -198,40 +202,40 @@ def fitted(path: Path, network: Network, shapes: Shapes) -> EngineFit:
 
 
 class ForeignDenoiser:
-    """The network as a `Denoiser`, its inputs cast to what it takes, where they are something else.
+    """The network as a `Denoiser`. Inputs are cast to the types that it takes.
 
-    Whole-numbered timesteps are the nearest; a scalar one is the first row's.
+    Integer timesteps are rounded to the nearest. A scalar timestep is that of the first row.
     """
 
     def __init__(self, network: Network, fit: EngineFit) -> None:
         self._network = network
         self._fit = fit
-        self._rooms: dict[tuple[str, int], torch.Tensor] = {}
+        self._buffers: dict[tuple[str, int], torch.Tensor] = {}
 
     @torch.inference_mode()
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """As `pipeline.denoiser.Denoiser`."""
+        """Run the network. See `pipeline.denoiser.Denoiser`."""
         ports = self._fit.ports
         rank = len(ports["timesteps"].shape)
-        told = timesteps if not self._fit.scalar else timesteps[:1].reshape([1] * rank)
-        parts = {"latents": latents, "timesteps": told, "embeds": conditioning.embeds}
-        inputs = {ports[role].name: self._as_taken(part, ports[role]) for role, part in parts.items()}
+        given = timesteps if not self._fit.scalar else timesteps[:1].reshape([1] * rank)
+        parts = {"latents": latents, "timesteps": given, "embeds": conditioning.embeds}
+        inputs = {ports[role].name: self._cast(part, ports[role]) for role, part in parts.items()}
         output = self._network.outputs[0]
-        out = self._room(output.name, latents.shape, output.dtype, latents.device)
+        out = self._buffer(output.name, latents.shape, output.dtype, latents.device)
         self._network(inputs, out)
         if out.dtype == latents.dtype:
             return out
-        return self._room("", latents.shape, latents.dtype, latents.device).copy_(out)
+        return self._buffer("", latents.shape, latents.dtype, latents.device).copy_(out)
 
-    def _as_taken(self, held: torch.Tensor, port: TensorPort) -> torch.Tensor:
+    def _cast(self, held: torch.Tensor, port: TensorPort) -> torch.Tensor:
         if held.dtype == port.dtype:
             return held.contiguous()
         whole = not port.dtype.is_floating_point
-        return self._room(port.name, held.shape, port.dtype, held.device).copy_(held.round() if whole else held)
+        return self._buffer(port.name, held.shape, port.dtype, held.device).copy_(held.round() if whole else held)
 
-    def _room(self, name: str, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """Memory for a tensor of this shape, the same one every time."""
+    def _buffer(self, name: str, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """Return memory for a tensor of this shape, the same on every call."""
         key = name, shape.numel()
-        if key not in self._rooms:
-            self._rooms[key] = torch.empty(shape, dtype=dtype, device=device)
-        return self._rooms[key]
+        if key not in self._buffers:
+            self._buffers[key] = torch.empty(shape, dtype=dtype, device=device)
+        return self._buffers[key]

@@ -1,4 +1,4 @@
-"""From a graph of torch to an ONNX file, for ONNX Runtime and for TensorRT."""
+"""Export of a torch graph to an ONNX file, for ONNX Runtime and for TensorRT."""
 
 import contextlib
 import importlib.util
@@ -14,17 +14,17 @@ from presets.errors import ModelError
 
 OPSET = 18
 OUTPUT = "out"
-"""The name of the one output."""
+"""Name of the only output."""
 
 INLINE_BYTES = 1_900_000_000
-"""Weights above this go into a second file, ``PATH.data``: a protobuf message ends at 2 GiB."""
+"""Bytes of weights from which they go into a second file, ``PATH.data``: a protobuf message ends at 2 GiB."""
 
 LARGEST_BATCH = 63
-"""From 64 rows on a UNet of diffusers takes another way, with the same result."""
+"""Most rows of a dynamic batch. From 64 on a UNet of diffusers takes another path, with the same result."""
 
 
 def missing() -> str:
-    """Why nothing can be exported here, or nothing if it can. Imports neither package."""
+    """Return the reason why nothing can be exported here; empty if it can. Imports neither package."""
     lacking = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     return f"the package {' and the package '.join(lacking)} it exports with is not installed" if lacking else ""
 
@@ -33,26 +33,27 @@ def missing() -> str:
 def export(
     graph: nn.Module, example: tuple[torch.Tensor, ...], names: Sequence[str], path: Path, dynamic: bool
 ) -> None:
-    """Writes `graph` to `path`, its inputs called `names`, in order, and its output `OUTPUT`.
+    """Write `graph` to `path`, with inputs called `names`, in order, and the output `OUTPUT`.
 
-    The file is strongly typed: weights as the graph has them, inputs as `example` has them.
+    The file is strongly typed: weights have the graph's types, inputs those of `example`.
 
     Args:
         graph: Positional, from tensors to one tensor; of `pipeline.graphs` or of that kind.
-        example: An input each. With `dynamic`, two rows or more, or the exporter takes the one for a constant.
-        names: As many as there are inputs.
-        path: Of the file; weights above `INLINE_BYTES` lie beside it in ``PATH.data``, which belongs to it.
-        dynamic: The first dimension of every input and of the output may be any, 1 to `LARGEST_BATCH`.
+        example: A tensor for each input. With `dynamic`, of two rows or more: the exporter takes one row for a
+            constant.
+        names: A name for each input.
+        path: The file. Weights above `INLINE_BYTES` go into ``PATH.data``, which belongs to it.
+        dynamic: The first dimension of every input and of the output may be 1 to `LARGEST_BATCH`.
 
     Raises:
-        ModelError: a network that can't be said in ONNX.
+        ModelError: ONNX can't express the network.
         OSError: the file can't be written.
     """
     positional = _Positional(graph).eval()
     batch = {0: torch.export.Dim("batch", min=1, max=LARGEST_BATCH)} if dynamic else None
     with _quiet():
         try:
-            # Not left to torch.onnx.export, which holds every input's batch for a length of its own, and fails on that.
+            # torch.onnx.export would give every input's batch a length of its own, and fail on that.
             exported = torch.export.export(
                 positional, example, dynamic_shapes=(tuple(batch for _ in example),) if batch else None, strict=False
             )
@@ -69,13 +70,13 @@ def export(
             said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
             raise ModelError(f"The network can't be written as ONNX: {said}") from error
         if program is None:
-            raise ModelError("The network can't be written as ONNX: the exporter answered nothing.")
+            raise ModelError("The network can't be written as ONNX: the exporter returned nothing.")
         weights = sum(tensor.nbytes for tensor in (*graph.parameters(), *graph.buffers()))
         program.save(path, external_data=weights > INLINE_BYTES)
 
 
 class _Positional(nn.Module):
-    """Any number of inputs as one tuple, so that one form of `dynamic_shapes` fits every graph."""
+    """A graph with its inputs as one tuple, so that one form of `dynamic_shapes` fits every graph."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class _Positional(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         for other in inputs[1:]:
-            # The exporter gives each input a batch of its own, whatever their dimensions are called.
+            # The exporter gives each input a batch of its own, even if their dimensions have one name.
             torch._check(other.shape[0] == inputs[0].shape[0])  # type: ignore[no-untyped-call]
         out: torch.Tensor = self.network(*inputs)
         return out
@@ -91,7 +92,7 @@ class _Positional(nn.Module):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter tells of operators that were not asked for, and of axes that share a name, as they shall."""
+    """Silence the exporter's notes about unused operators, and about axes that share a name on purpose."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The ONNX files of a model's graphs: exported once and kept, each by itself, so that what was cut short goes on."""
+"""ONNX files of a model's graphs, each exported once and kept, so that an interrupted export continues."""
 
 import contextlib
 import tempfile
@@ -17,10 +17,10 @@ from presets.errors import CacheError
 
 PARTS = ("encoder", "decoder", "denoiser")
 FILE = "graph.onnx"
-"""The name of the file in its entry; large weights lie beside it."""
+"""Name of the file in its entry. Large weights lie beside it."""
 
 NAMES = {"denoiser": ("latents", "timesteps", "embeds"), "encoder": ("pixels",), "decoder": ("latents",)}
-"""What the inputs of a part are called. Latents and embeds are float32 whatever the network computes in."""
+"""Input names of each part. Latents and embeds are float32 in every precision."""
 
 
 @contextlib.contextmanager
@@ -32,9 +32,9 @@ def exported(
     precision: str = "float32",
     parts: Sequence[str] = PARTS,
 ) -> Iterator[dict[str, Path]]:
-    """The ONNX file of every part, from the cache or put there. They can be read for as long as the context lasts.
+    """Yield the ONNX file of every part, from the cache or exported. The files can be read while the context lasts.
 
-    A cache that can't be written costs the next start its speed, and is said through `progress`; nothing else.
+    A cache that can't be written is reported through `progress`, and the next start exports again.
 
     Raises:
         ModelError: a network that can't be loaded or exported.
@@ -42,7 +42,7 @@ def exported(
     root = cache.root_folder(root)
     with contextlib.ExitStack() as stack:
         files: dict[str, Path] = {}
-        # Again where one was removed from the cache while the others were exported.
+        # Repeated if one was removed from the cache while others were exported.
         while lacking := [part for part in parts if part not in files or not files[part].is_file()]:
             part = lacking[0]
             place = parts.index(part)
@@ -79,7 +79,7 @@ def _key(model: Model, shapes: Shapes, precision: str, part: str) -> cache.Engin
 
 def _writer(model: Model, shapes: Shapes, precision: str, part: str) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        # Folded upsampling is a transposed convolution, which TensorRT-RTX has in no bfloat16.
+        # Folded upsampling is a transposed convolution, which TensorRT-RTX lacks in bfloat16.
         graph, example = _graph(model, shapes, part, precision != "bfloat16")
         export(precise(graph, precision), example, NAMES[part], folder / FILE, part == "denoiser")
 

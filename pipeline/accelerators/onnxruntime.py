@@ -1,4 +1,4 @@
-"""ONNX Runtime: the graphs as ONNX files, on the processor, or on a GPU where both it and torch are built for one."""
+"""ONNX Runtime: the graphs as ONNX files, on the processor, or on a GPU if it and torch are both built for one."""
 
 import onnxruntime
 import torch
@@ -12,10 +12,10 @@ from pipeline.models import Model
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Exports (or finds the files in the cache) and opens them; every batch size up to ``shapes.rows`` is at hand.
+    """Export the graphs, or find them in the cache, and open them. Every batch size up to ``shapes.rows`` is prepared.
 
-    In float32 on the CPU; on a GPU, where this has not been tried, in float16 unless float32 is asked for. Torch is
-    left with one thread.
+    The precision is float32 on the CPU. On a GPU, which has not been tried, it is float16 unless float32 is asked for.
+    Torch is left with one thread.
     """
     cuda = CUDA in onnxruntime.get_available_providers() and torch.cuda.is_available()
     device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
@@ -29,7 +29,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         progress(text, 0.8 * fraction)
 
     with exported(model, shapes, exporting, preparation.cache, precision, parts) as files:
-        # Torch only moves a few small tensors from here; its threads would spin on the cores of the others.
+        # Torch only moves a few small tensors here; its threads would spin on the cores that compute.
         torch.set_num_threads(1)
         opening = [lambda part=part: OnnxNetwork(files[part], device, preparation.threads) for part in parts]
         answers = preparation.together(opening)
@@ -39,8 +39,8 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
             progress(f"opening the {part}", 0.8 + 0.2 * len(networks) / len(parts))
             networks[part] = network
     pixels = torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8, device=device)
-    encode = _OnnxFunction(networks["encoder"], NAMES["encoder"], torch.empty(1, *shapes.latent, device=device))
-    decode = _OnnxFunction(networks["decoder"], NAMES["decoder"], pixels)
+    encode = _BufferedNetwork(networks["encoder"], NAMES["encoder"], torch.empty(1, *shapes.latent, device=device))
+    decode = _BufferedNetwork(networks["decoder"], NAMES["decoder"], pixels)
     sizes = tuple(range(1, shapes.rows + 1))
     denoiser: Denoiser = left_out
     if "denoiser" in networks:
@@ -56,8 +56,8 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     )
 
 
-class _OnnxFunction:
-    """A network with an output of its own that every call writes anew."""
+class _BufferedNetwork:
+    """A network with an output buffer, which every call overwrites."""
 
     def __init__(self, network: OnnxNetwork, names: tuple[str, ...], out: torch.Tensor) -> None:
         self._network = network
@@ -71,13 +71,13 @@ class _OnnxFunction:
 
 
 class _OnnxDenoiser:
-    """One network of any batch size, with an output a size."""
+    """One network for any batch size, with an output buffer for each size."""
 
     def __init__(
         self, network: OnnxNetwork, sizes: tuple[int, ...], latent: tuple[int, int, int], device: torch.device
     ) -> None:
         out = torch.empty(sizes[-1], *latent, device=device)
-        self._functions = {size: _OnnxFunction(network, NAMES["denoiser"], out[:size]) for size in sizes}
+        self._networks = {size: _BufferedNetwork(network, NAMES["denoiser"], out[:size]) for size in sizes}
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        return self._functions[len(latents)](latents, timesteps, conditioning.embeds)
+        return self._networks[len(latents)](latents, timesteps, conditioning.embeds)

@@ -1,4 +1,4 @@
-"""OpenVINO's form of a model's graphs, converted from torch once and kept on disk, verified whenever it is read."""
+"""Conversion of a model's graphs from torch to OpenVINO, kept on disk and verified when it is read."""
 
 import warnings
 from pathlib import Path
@@ -19,13 +19,13 @@ from presets.errors import CacheError
 NAMES = ("timesteps", "denoiser", "encoder", "decoder")
 
 Graphs = dict[str, Any]
-"""An ``openvino.Model`` for each of `NAMES`; batch dimensions of the first two are dynamic."""
+"""An ``openvino.Model`` for each of `NAMES`. The batch dimensions of the first two are dynamic."""
 
 
 def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root: Path | None) -> Graphs:
-    """The four graphs, from the cache where they are whole there, else converted and put there.
+    """Return the four graphs: from the cache if they are whole there, else converted and kept.
 
-    A cache that can't be written costs the next start its speed, and is said through `progress`; nothing else.
+    A cache that can't be written is reported through `progress`, and the next start converts again.
     """
     root, key = cache.root_folder(root), _key(model, shapes)
     entry, reason = cache.lookup(root, key)
@@ -33,7 +33,7 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
         progress("reading the converted network", 0.3)
         try:
             return {name: core.read_model(entry / f"{name}.xml") for name in NAMES}
-        except RuntimeError as error:  # removed since it was looked at; OpenVINO has no other for a missing file
+        except RuntimeError as error:  # removed meanwhile; OpenVINO raises this for a missing file
             if whole := cache.whole(entry, key, thorough=False):
                 reason = f"{whole} ({str(error).strip().splitlines()[-1]})"
             else:
@@ -49,7 +49,7 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
 
 
 def is_kept(model: Model, shapes: Shapes, root: Path | None) -> bool:
-    """Whether the conversion is in the cache; whether it is whole there is seen when it is read."""
+    """Return True if the conversion is in the cache. Its content is verified when it is read."""
     return (cache.root_folder(root) / _key(model, shapes).folder).is_dir()
 
 
@@ -69,7 +69,7 @@ def _write(graphs: Graphs, folder: Path) -> None:
     for name, graph in graphs.items():
         try:
             openvino.save_model(graph, folder / f"{name}.xml", compress_to_fp16=False)
-        except RuntimeError as error:  # it has no other for a full disk
+        except RuntimeError as error:  # it raises this for a full disk
             raise OSError(f"OpenVINO could not write {name}.xml ({error})") from error
 
 
@@ -101,12 +101,12 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
 
 def _graph(graph: nn.Module, example: tuple[torch.Tensor, ...], shapes: list[list[int]]) -> Any:
     with warnings.catch_warnings():
-        # The tracer warns of every shape that Python looked at; the graphs are held against eager torch by tests.
+        # The tracer warns of every shape that Python reads. Tests compare the graphs with eager torch.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
         traced = torch.jit.trace(graph.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
-    # The frontend itself and not openvino.convert_model, which takes three times as long (a second trace to check the
-    # first, transformations that the compiler does again) and reports its use over the network from a child process.
+    # openvino.convert_model takes three times as long: a second trace to check the first, and transformations that the
+    # compiler repeats.
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must outlive the conversion
     converted_graph = frontend.convert(frontend.load(decoder))

@@ -1,4 +1,4 @@
-"""OpenVINO's requests on torch's own memory, and a batch shared out among them, each on threads of its own."""
+"""OpenVINO's inference requests on torch's memory, and a batch shared by two requests with threads of their own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from pipeline.denoiser import ConditioningRows
 
 
 class Request:
-    """One inference request whose inputs and output are torch tensors' own memory: nothing is copied."""
+    """One inference request whose inputs and output are the memory of torch tensors, without copies."""
 
     def __init__(self, compiled: Any, out: torch.Tensor) -> None:
         self._request = compiled.create_infer_request()
@@ -20,18 +20,18 @@ class Request:
         self._pointers = [0] * len(compiled.inputs)
 
     def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """The answer, valid until the next call."""
+        """Return the output, valid until the next call."""
         self._bind(inputs)
         self._request.infer()
         return self._out
 
     def begin(self, *inputs: torch.Tensor) -> None:
-        """Begins a call; `wait` for its answer before the next."""
+        """Start a call. `wait` for its output before the next."""
         self._bind(inputs)
         self._request.start_async()
 
     def wait(self) -> None:
-        """Until the answer is in its place."""
+        """Wait until the output is complete."""
         self._request.wait()
 
     def _bind(self, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -39,15 +39,19 @@ class Request:
             if tensor.data_ptr() != self._pointers[place]:
                 held = tensor.contiguous()
                 self._request.set_input_tensor(place, openvino.Tensor(held.numpy(), shared_memory=True))
-                self._bound[place] = held  # kept alive as long as the request reads it
+                self._bound[place] = held  # kept alive while the request reads it
                 self._pointers[place] = held.data_ptr()
 
 
-class SharedOut:
-    """A batch in parts, computed side by side: a part's threads wait for no other part's at every layer."""
+class SharedBatch:
+    """A batch in parts that are computed side by side. The threads of a part never wait for those of another."""
 
     def __init__(self, parts: Sequence[tuple[int, Any]], out: torch.Tensor) -> None:
-        """`parts` are rows and the network compiled for so many, one after another; `out` ``[B, ...]`` has them all."""
+        """
+        Args:
+            parts: Rows and the network compiled for them, in order.
+            out: The whole output, ``[B, ...]``.
+        """
         self._out = out
         self._parts: list[tuple[slice, Request]] = []
         start = 0
@@ -57,7 +61,7 @@ class SharedOut:
             start += rows
 
     def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """The answer, valid until the next call; of every input the rows are shared out."""
+        """Return the output, valid until the next call. The rows of every input are divided among the parts."""
         for place, request in self._parts:
             request.begin(*(tensor[place] for tensor in inputs))
         for _, request in self._parts:
@@ -66,7 +70,7 @@ class SharedOut:
 
 
 class OpenVinoDenoiser:
-    """A denoiser with a network, or networks side by side, for every prepared batch size."""
+    """A denoiser with a network, or networks side by side, for each prepared batch size."""
 
     def __init__(
         self,
@@ -77,19 +81,19 @@ class OpenVinoDenoiser:
     ) -> None:
         """
         Args:
-            parts: For each batch size its rows in parts, with the network compiled for each.
+            parts: The rows of each part by batch size, with the network compiled for them.
             timesteps: The compiled projection of timesteps.
-            width: Of a projected timestep.
+            width: Width of a projected timestep.
             latent: ``(C, h, w)``.
         """
         self.sizes = tuple(parts)
-        self._networks: dict[int, Request | SharedOut] = {}
+        self._networks: dict[int, Request | SharedBatch] = {}
         for size, shared in parts.items():
             out = torch.empty(size, *latent)
-            self._networks[size] = SharedOut(shared, out) if len(shared) > 1 else Request(shared[0][1], out)
+            self._networks[size] = SharedBatch(shared, out) if len(shared) > 1 else Request(shared[0][1], out)
         self._projections = {size: Request(timesteps, torch.empty(size, width)) for size in parts}
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """As `pipeline.denoiser.Denoiser`."""
+        """Return the network's output. See `pipeline.denoiser.Denoiser`."""
         size = len(latents)
         return self._networks[size](latents, self._projections[size](timesteps), conditioning.embeds)

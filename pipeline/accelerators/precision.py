@@ -1,4 +1,4 @@
-"""Networks computed in a half type, with float32 at their edges: the stream around them stays as it is."""
+"""Networks in a half type, with float32 at their edges. The stream around them stays in float32."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from torch import nn
 from presets.errors import AcceleratorUnavailable
 
 TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-"""By the name that `pipeline.accelerators.engines.Preparation` asks with."""
+"""Types by the name in `pipeline.accelerators.engines.Preparation`."""
 
 
 class InPrecision(nn.Module):
-    """A network whose first argument, and whatever else is float32 but the timesteps, is cast on its way in."""
+    """A network that casts its first argument and every other float32 input but the timesteps."""
 
     def __init__(self, network: Any, dtype: torch.dtype) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class InPrecision(nn.Module):
         self.dtype = dtype
 
     def forward(self, tensor: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-        """One tensor to one tensor, float32; of three, latents, timesteps ``[B]`` and embeds, as a UNet takes them."""
+        """Map one tensor to a float32 tensor; or latents, timesteps ``[B]`` and embeds, which a UNet takes."""
         if not others:
             out: torch.Tensor = self.network(tensor.to(self.dtype))
             return out.float()
@@ -30,7 +30,7 @@ class InPrecision(nn.Module):
 
 
 def type_of(precision: str, known: tuple[str, ...], who: str) -> torch.dtype:
-    """The type that `precision` names.
+    """Return the type that `precision` names.
 
     Raises:
         AcceleratorUnavailable: `who` does not compute in it here.

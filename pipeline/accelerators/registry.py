@@ -26,7 +26,7 @@ STAND_IN = "eager"
 
 
 class Selection(NamedTuple):
-    """What a name means here."""
+    """A candidate for a name, and the reason."""
 
     candidate: Candidate
     why: str

@@ -1,6 +1,6 @@
-"""TensorRT: the model's graphs as engines for the card that is here, built once and kept.
+"""TensorRT: the model's graphs as engines for the card of this machine, built once and kept.
 
-Written for hardware and not yet run on any (`pipeline.accelerators.tensorrt_network`).
+Not run on hardware yet (`pipeline.accelerators.tensorrt_network`).
 """
 
 from collections.abc import Mapping
@@ -21,34 +21,35 @@ from presets.errors import CacheError
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Builds engines for this card, or takes them from the cache, and makes ready every batch size of `sizes`.
+    """Build engines for this card, or take them from the cache, and prepare every batch size of `sizes`.
 
-    In float16 unless another precision is asked for. The first build takes minutes; `prepare` does it ahead.
+    The precision is float16 unless another is asked for. The first build takes minutes; `prepare` does it ahead.
 
     Raises:
-        AcceleratorUnavailable: no GPU, card, driver, memory or engine that would do; with the reason.
+        AcceleratorUnavailable: the GPU, the card, the driver, the memory or the engine does not suffice, with the
+            reason.
     """
     return engines_of(TENSORRT, model, shapes, preparation)
 
 
 def is_kept(model: Model, shapes: Shapes, preparation: Preparation) -> bool:
-    """Whether `build` finds all its engines in the cache."""
+    """Return True if `build` finds all its engines in the cache."""
     return engines_are_kept(TENSORRT, model, shapes, preparation)
 
 
 def prepare(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation, capability: str = "") -> None:
-    """Builds and keeps the engines that are not kept yet; needs no GPU for TensorRT-RTX.
+    """Build and keep the engines that are missing. TensorRT-RTX needs no GPU for that.
 
     Args:
-        flavour: Which TensorRT.
-        model: Of which.
-        shapes: For what.
-        preparation: Its precision, cache and progress count, and whether there is an engine for the denoiser.
-        capability: Of the card to build for, as ``8.9``; empty is the one that is here.
+        flavour: The compiler.
+        model: The model.
+        shapes: Shapes of the engines.
+        preparation: Precision, cache, progress, and whether a foreign engine is the denoiser.
+        capability: Compute capability of the card to build for, as ``8.9``; empty is the card of this machine.
 
     Raises:
         AcceleratorUnavailable: as in `build`.
-        CacheError: what was built could not be kept; why, progress was told.
+        CacheError: an engine could not be kept. Progress has reported the reason.
     """
     made = _maker(flavour, model, shapes, preparation, capability)
     wanted = parts(made, model, shapes, _names(preparation))
@@ -60,7 +61,7 @@ def prepare(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prepara
 
 
 def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """`build`, with either flavour."""
+    """Do the work of `build` with either flavour."""
     made = _maker(flavour, model, shapes, preparation)
     progress = preparation.progress
     names = _names(preparation)
@@ -83,7 +84,7 @@ def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prep
         "encoder": {1: torch.empty(1, *shapes.latent, device=device)},
         "decoder": {1: torch.empty(pixels, dtype=torch.uint8, device=device)},
     }
-    encode, decoder = (_TensorRTFunction(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
+    encode, decoder = (_SingleInputEngine(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
     decode = Decoding(decoder, shapes.latent, pixels[1:], device, depth=shapes.rows)
     upload = Upload(pixels, torch.uint8, device)
     denoiser: Denoiser = left_out
@@ -107,7 +108,7 @@ def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Prep
 
 
 def engines_are_kept(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
-    """`is_kept`, with either flavour."""
+    """Do the work of `is_kept` with either flavour."""
     if tensorrt_library.missing(flavour):
         return False
     made = _maker(flavour, model, shapes, preparation)
@@ -115,12 +116,12 @@ def engines_are_kept(flavour: Flavour, model: Model, shapes: Shapes, preparation
 
 
 def sizes(rows: int) -> tuple[int, ...]:
-    """The batch sizes that are prepared: small ones all, then even ones, since guided pictures have two rows."""
+    """Return the prepared batch sizes: all small ones, then even ones, since guided frames have two rows."""
     return tuple(size for size in range(1, rows + 1) if size <= 4 or size % 2 == 0 or size == rows)
 
 
 def _names(preparation: Preparation) -> list[str]:
-    """Of the parts that engines are built for: a foreign engine is the denoiser."""
+    """Return the parts that engines are built for. A foreign engine is the denoiser."""
     return [name for name in SHARES if name != "denoiser" or preparation.engine is None]
 
 
@@ -136,8 +137,8 @@ def _kernels(made: Maker, part: Part, progress: Progress) -> Kernels:
     return Kernels(made.root, made.key(part), tensorrt_library.card(), made.made_for, tell)
 
 
-class _TensorRTFunction:
-    """A network of one input, with an output of its own that every call writes anew."""
+class _SingleInputEngine:
+    """An engine of one input with an output buffer, which every call overwrites."""
 
     def __init__(self, network: TensorRTNetwork, out: torch.Tensor) -> None:
         self._network = network
@@ -150,7 +151,7 @@ class _TensorRTFunction:
 
 
 class _TensorRTDenoiser:
-    """One engine of any batch size, with the output that each size writes."""
+    """One engine for any batch size, with an output buffer for each size."""
 
     def __init__(self, network: TensorRTNetwork, outs: Mapping[int, torch.Tensor]) -> None:
         self._network = network

@@ -1,7 +1,8 @@
-"""From an ONNX file to a TensorRT engine, in either flavour, strongly typed: each tensor in the type the file gives it.
+"""Build of a TensorRT engine from an ONNX file, in either flavour, strongly typed: each tensor keeps its type in the
+file.
 
-The card is the one that is here, or for TensorRT-RTX one that is named. Progress is told as TensorRT tells it; an
-error raised while it is told ends the build.
+The engine is for the card of this machine, or with TensorRT-RTX for any that is named. Progress is reported as TensorRT
+reports it; an error that the callback raises ends the build.
 """
 
 import gc
@@ -14,14 +15,14 @@ from pipeline.accelerators.tensorrt_library import Flavour
 from presets.errors import AcceleratorUnavailable, MemoryShort, StreamflowError
 
 SMALLEST_STEP = 0.01
-"""Of a build, that is told."""
+"""Least fraction of a build between two reports."""
 
 Rows = tuple[int, int, int]
-"""The fewest rows of a batch, those it is made best for, and the most."""
+"""Least, optimal and greatest number of rows of a batch."""
 
 
 def target(flavour: Flavour, asked: str = "") -> str:
-    """The compute capability to build for, as ``8.9``: the one asked for, else that of the card that is here.
+    """Return the compute capability to build for, as ``8.9``: the one asked for, else that of this machine's card.
 
     Raises:
         AcceleratorUnavailable: this flavour can't build for it here, or is not installed.
@@ -54,19 +55,19 @@ def build_plan(
     progress: Progress,
     timings: bytes = b"",
 ) -> tuple[Any, bytes]:
-    """Compiles `onnx`, and answers the serialized engine, a buffer of bytes, with what was measured on the way.
+    """Compile `onnx`. Return the serialized engine, a buffer of bytes, and the timings measured on the way.
 
     Args:
-        flavour: Which TensorRT.
-        name: What is built, for an error.
-        onnx: The file; weights that lie beside it are found.
-        rows: Of inputs whose first dimension is open; None where none is.
-        capability: What to build for: what `target` answered.
-        progress: Told the phase and the fraction behind; may raise to cancel.
-        timings: Classic TensorRT's measurements of an earlier build on the same card, which this one begins with.
+        flavour: The compiler.
+        name: Name of the network, for an error.
+        onnx: The file; weights beside it are found.
+        rows: Rows of inputs whose first dimension is dynamic; None if there are none.
+        capability: The result of `target`.
+        progress: Receives the phase and the fraction done; may raise to cancel.
+        timings: Timings of an earlier build with classic TensorRT on the same card.
 
     Raises:
-        AcceleratorUnavailable: network, card, driver or memory do not allow it; with TensorRT's words.
+        AcceleratorUnavailable: network, card, driver or memory do not allow it, with TensorRT's reason.
     """
     trt = tensorrt_library.library(flavour)
     log = logger(trt)
@@ -82,7 +83,7 @@ def build_plan(
         config.num_compute_capabilities = 1
         config.set_compute_capability(trt.ComputeCapability.__members__[f"SM{capability.replace('.', '')}"], 0)
     else:
-        # A cache of another card or version is refused by TensorRT itself, and then it begins with none.
+        # TensorRT itself refuses a cache of another card or version, and starts without one.
         config.set_timing_cache(config.create_timing_cache(timings), ignore_mismatch=False)
     monitor = _monitor(trt, progress)
     config.progress_monitor = monitor
@@ -95,26 +96,26 @@ def build_plan(
             raise raised(f"{flavour.title} can't build the {name}: {reason(log.errors)}")
         return plan, b"" if flavour.ahead else bytes(config.get_timing_cache().serialize())
     finally:
-        # TensorRT's objects must go in this order, before the log that they write into.
+        # TensorRT's objects must be freed in this order, before the log that they write into.
         del config, parser, network, builder
         gc.collect()
 
 
 def is_memory(errors: list[str]) -> bool:
-    """Whether what TensorRT says is that memory was too short."""
-    words, _ = _MENDED[0]
+    """Return True if TensorRT's errors say that memory was too short."""
+    words, _ = _REMEDIES[0]
     return any(word in error for error in errors for word in words)
 
 
 def reason(errors: list[str]) -> str:
-    """TensorRT's own errors as a sentence: what a person can mend first, else the last of its words."""
-    for words, said in _MENDED:
+    """Return TensorRT's errors as a sentence: the first that a person can mend, else the last."""
+    for words, said in _REMEDIES:
         if found := next((error for error in errors if any(word in error for word in words)), ""):
             return f"{said} ({found})"
-    return f"{errors[-1]}" if errors else "it does not say why."
+    return f"{errors[-1]}" if errors else "it gives no reason."
 
 
-_MENDED = (
+_REMEDIES = (
     (
         ("OutOfMemory", "out of memory", "OOM", "bad_alloc", "insufficient memory"),
         "the memory of the card or the machine ran out: a smaller size, fewer slots, or nothing else on the card",
@@ -125,10 +126,10 @@ _MENDED = (
 
 
 def logger(trt: Any) -> Any:
-    """A log for TensorRT's objects, whose ``errors`` are the lines of it that are errors, the first one first."""
+    """Return a log for TensorRT's objects. Its ``errors`` are the lines that are errors, in order."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
-        """Keeps the errors; what it warns of, of types and layouts, is nobody's to mend."""
+        """A log that keeps errors only. Nobody can mend what TensorRT warns of."""
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
@@ -143,18 +144,18 @@ def logger(trt: Any) -> Any:
 
 def _monitor(trt: Any, progress: Progress) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """TensorRT's nested phases as one fraction that only grows."""
+        """TensorRT's nested phases as one fraction that never falls."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.cancelled: BaseException | None = None
             self._phases: list[tuple[str, int, int]] = []
-            """Name, steps and steps done, the outermost first."""
-            self._told = ("", 0.0)
+            """Name, steps and finished steps, the outermost phase first."""
+            self._reported = ("", 0.0)
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
             self._phases.append((phase, max(1, steps), 0))
-            self._tell()
+            self._report()
 
         def phase_finish(self, phase: str) -> None:
             while self._phases and self._phases.pop()[0] != phase:
@@ -162,21 +163,21 @@ def _monitor(trt: Any, progress: Progress) -> Any:
 
         def step_complete(self, phase: str, step: int) -> bool:
             self._phases = [(name, steps, step + 1 if name == phase else done) for name, steps, done in self._phases]
-            self._tell()
+            self._report()
             return self.cancelled is None
 
-        def _tell(self) -> None:
+        def _report(self) -> None:
             inner = 0.0
             for _, steps, done in reversed(self._phases):
                 inner = min(1.0, (done + inner) / steps)
             phase = self._phases[-1][0] if self._phases else ""
-            if phase == self._told[0] and inner < self._told[1] + SMALLEST_STEP:
-                return  # thousands of steps are told
-            self._told = phase, max(self._told[1], inner)
+            if phase == self._reported[0] and inner < self._reported[1] + SMALLEST_STEP:
+                return  # there are thousands of steps
+            self._reported = phase, max(self._reported[1], inner)
             try:
-                progress(*self._told)
+                progress(*self._reported)
             except (StreamflowError, OSError, KeyboardInterrupt) as error:
-                # No exception may pass through TensorRT's own code; it is raised again behind it.
+                # No exception may pass through TensorRT's own code; `build_plan` raises it afterwards.
                 self.cancelled = error
 
     return Monitor()
@@ -192,14 +193,14 @@ def _profile(builder: Any, network: Any, rows: Rows) -> Any:
 
 
 def _strongly_typed(trt: Any) -> int:
-    # TensorRT 11 has no other networks, and may no longer name the flag.
+    # TensorRT 11 has no other networks, and may lack the flag.
     flag = trt.NetworkDefinitionCreationFlag.__members__.get("STRONGLY_TYPED")
     return 0 if flag is None else 1 << int(flag)
 
 
 def _parser_error(parser: Any) -> str:
     if not parser.num_errors:
-        return "it does not say why."
+        return "it gives no reason."
     error = parser.get_error(0)
     node = f"{error.node_operator() or 'node'} '{error.node_name()}': " if error.node_name() else ""
     return f"{node}{' '.join(error.desc().split())}"

@@ -1,8 +1,8 @@
-"""What TensorRT-RTX compiled for the card that is here, kept from start to start: in the engine cache, beside the plan.
+"""Kernels that TensorRT-RTX compiled for this machine's card, kept in the engine cache beside the plan.
 
-Without it every start compiles every kernel of every batch size again. TensorRT-RTX itself refuses what was compiled
-for another card, driver or version, and then it compiles anew. Written for hardware and not yet run on any; all but
-TensorRT-RTX's own part, which exists on a card alone, is tested.
+Without them every start compiles every kernel of every batch size again. TensorRT-RTX itself refuses kernels of another
+card, driver or version, and compiles them anew. Not run on hardware yet; all but TensorRT-RTX's own part, which needs a
+card, is tested.
 """
 
 import hashlib
@@ -18,38 +18,38 @@ from presets.errors import CacheError
 KERNELS = "kernels.cache"
 
 LARGEST = 512_000_000
-"""Bytes of one network's kernels: what is larger is neither kept nor read, for it is nothing that a network needs."""
+"""Most bytes of one network's kernels. A larger file is neither kept nor read."""
 
 
 class Kernels:
-    """The compiled kernels of one network. Whatever is the matter with them is told, and ends nothing."""
+    """Compiled kernels of one network. Their faults are reported and end nothing."""
 
     def __init__(self, root: Path, engine: EngineKey, device: str, made_for: str, tell: Callable[[str], None]) -> None:
         """
         Args:
-            root: The engine cache.
-            engine: Of the plan that they are compiled from.
-            device: The card, as `cache.card` has it.
-            made_for: A model's name and a size, for people.
-            tell: Told what is the matter with them.
+            root: Folder of the engine cache.
+            engine: Key of the plan that they are compiled from.
+            device: The card, as `cache.card` names it.
+            made_for: Name of a model and a size, for people.
+            tell: Receives their faults.
         """
         self._root, self._made_for, self._tell = root, made_for, tell
-        # Not by the driver, which TensorRT-RTX judges itself: a newer one mostly takes them, and where it does not they
-        # are written over, and do not pile up.
+        # The key omits the driver, which TensorRT-RTX checks itself: a newer one mostly accepts the kernels, and one
+        # that refuses them overwrites the entry.
         self._key = replace(engine, part=f"kernels-{engine.part}", device=device)
         self._held: Any = None
         self._kept = ""
-        """Digest of what is kept; empty where nothing is, or nothing of use."""
+        """Digest of the kept kernels; empty if there are none, or none of use."""
 
     def attach(self, configured: Any) -> Any:
-        """Has the contexts of this runtime configuration take and leave their kernels here.
+        """Make the contexts of this runtime configuration load and store their kernels here.
 
-        Answers TensorRT-RTX's object, which must outlive those contexts; None where it makes none.
+        Return TensorRT-RTX's object, which must outlive those contexts; None if it makes none.
         """
         held = configured.create_runtime_cache()
         if held is None or not configured.set_runtime_cache(held):
-            self._tell("TensorRT-RTX takes no cache for its kernels, and compiles them at every start")
-            return held  # a configuration may know of it all the same
+            self._tell("TensorRT-RTX accepts no cache for its kernels, and compiles them at every start")
+            return held  # the configuration may refer to it even so
         self._held = held
         compiled = self._read()
         if compiled and held.deserialize(compiled):
@@ -59,7 +59,7 @@ class Kernels:
         return held
 
     def keep(self) -> None:
-        """Keeps what was compiled by now, where that is something else than is kept: once every size was called."""
+        """Keep the kernels compiled so far, if they differ from the kept ones. Call it once every size was called."""
         compiled = None if self._held is None else self._held.serialize()
         if compiled is None:
             return
@@ -90,7 +90,7 @@ class Kernels:
                 self._tell(f"its compiled kernels are not read: {size} bytes, and {LARGEST} are the most")
                 return b""
             return (entry / KERNELS).read_bytes()
-        except OSError:  # removed since it was looked at
+        except OSError:  # removed meanwhile
             return b""
 
 

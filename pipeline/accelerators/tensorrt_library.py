@@ -1,4 +1,5 @@
-"""TensorRT in its two flavours, behind one name: which is installed, which cards it is for, why it can't be used here.
+"""TensorRT in its two flavours behind one interface: which is installed, the cards it supports, why it can't be used
+here.
 
 Classic TensorRT builds for the card it runs on. TensorRT-RTX compiles on the card when it loads, so that its engines
 can be built anywhere, for the cards that it names.
@@ -19,20 +20,20 @@ from presets.errors import AcceleratorUnavailable
 
 @dataclass(frozen=True)
 class Flavour:
-    """One of NVIDIA's two compilers. Their modules have nearly the same contents."""
+    """One of NVIDIA's two compilers. Their modules have nearly the same content."""
 
     name: str
-    """Of the accelerator and of the module."""
+    """Name of the accelerator and of the module."""
     title: str
     distributions: tuple[str, ...]
-    """The packages that bring the module, one a major version of CUDA; the plain one first."""
+    """Packages with the module, one for each major version of CUDA, the plain one first."""
     ahead: bool
-    """Whether it builds for cards that are not here."""
+    """True if it builds for cards of other machines."""
     remedy: str
 
     @property
     def distribution(self) -> str:
-        """The package that is installed of them, or the plain one."""
+        """The installed package, or the plain one."""
         return next((name for name in self.distributions if installed(name)), self.distributions[0])
 
 
@@ -54,7 +55,7 @@ FLAVOURS = {flavour.name: flavour for flavour in (TENSORRT, TENSORRT_RTX)}
 
 
 def library(flavour: Flavour) -> Any:
-    """Its module. Raises `AcceleratorUnavailable` where it is not installed or can't be loaded."""
+    """Return the module. Raises `AcceleratorUnavailable` if it is not installed or can't be loaded."""
     try:
         return importlib.import_module(flavour.name)
     except (ImportError, OSError, RuntimeError) as error:
@@ -65,7 +66,7 @@ def library(flavour: Flavour) -> Any:
 
 
 def missing(flavour: Flavour) -> str:
-    """Why its engines can't run here, or nothing if they can."""
+    """Return the reason why its engines can't run here; empty if they can."""
     if importlib.util.find_spec(flavour.name) is None:
         return "it is not installed"
     card = capability()
@@ -85,7 +86,7 @@ def missing(flavour: Flavour) -> str:
 
 
 def capability() -> str:
-    """The compute capability of the GPU that torch plays on, as ``8.9``; empty without one."""
+    """Return the compute capability of torch's GPU, as ``8.9``; empty without one."""
     if not torch.cuda.is_available():
         return ""
     major, minor = torch.cuda.get_device_capability()
@@ -93,18 +94,18 @@ def capability() -> str:
 
 
 def card() -> str:
-    """The GPU that torch plays on, as `cache.card` has it; empty without one."""
+    """Return torch's GPU, as `cache.card` names it; empty without one."""
     return cache.card(capability(), torch.cuda.get_device_name()) if torch.cuda.is_available() else ""
 
 
 def capabilities(trt: Any) -> tuple[str, ...]:
-    """Those that this TensorRT-RTX can build for, the oldest first."""
+    """Return the compute capabilities that this TensorRT-RTX can build for, the oldest first."""
     numbers = (re.fullmatch(r"SM(\d+)(\d)", name) for name in trt.ComputeCapability.__members__)
     return tuple(f"{int(one)}.{two}" for one, two in sorted((int(n[1]), n[2]) for n in numbers if n))
 
 
 def driver() -> str:
-    """The version of the NVIDIA driver; empty without one."""
+    """Return the version of the NVIDIA driver; empty without one."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -116,7 +117,7 @@ def driver() -> str:
 
 
 def cuda_of_driver() -> int:
-    """The major version of CUDA that the driver runs; 0 where there is none."""
+    """Return the major version of CUDA that the driver runs; 0 without one."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -128,6 +129,6 @@ def cuda_of_driver() -> int:
 
 
 def cuda_of(flavour: Flavour) -> int:
-    """The major version of CUDA that the installed package is for; 0 where its name does not say it."""
+    """Return the major version of CUDA that the installed package is for; 0 if its name does not say."""
     named = [re.search(r"_cu(\d+)$", name) for name in flavour.distributions if installed(name)]
     return max((int(each[1]) for each in named if each), default=0)

@@ -1,6 +1,6 @@
-"""A TensorRT engine as a network over torch tensors: it reads and writes their own memory, on torch's stream.
+"""A TensorRT engine as a network over torch tensors. It reads and writes their own memory, on torch's stream.
 
-Written for hardware and not yet run on any: what needs no GPU is tested, which is the refusals.
+Not run on hardware yet. The refusals, which need no GPU, are tested.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavo
 from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError, StreamError, StreamflowError
 
 RTX_MARK = b"vtrt"
-"""What engines of TensorRT-RTX begin with; those of TensorRT had several marks, and it looks at them itself."""
+"""First bytes of an engine of TensorRT-RTX. Those of TensorRT had several, which it checks itself."""
 
 ALIGNMENT = 256
-"""Bytes: TensorRT takes no address between two multiples of it."""
+"""Bytes. TensorRT accepts only addresses that are multiples of it."""
 
 TYPES = {
     "FLOAT": torch.float32,
@@ -33,15 +33,15 @@ TYPES = {
     "INT8": torch.int8,
     "BOOL": torch.bool,
 }
-"""TensorRT's word for a type, and torch's."""
+"""Types of torch by TensorRT's name."""
 
 
 def open_engine(path: Path, device: torch.device, threads: int | None = None) -> "TensorRTNetwork":
-    """An engine file that others built, ``.engine`` or ``.plan``, of whichever flavour; `threads` count for nothing.
+    """Open an engine file that others built, ``.engine`` or ``.plan``, of either flavour. `threads` has no effect.
 
     Raises:
         ModelError: it can't be read.
-        AcceleratorUnavailable: what it would run on is not here, or it is no engine, or one for something else.
+        AcceleratorUnavailable: the card or driver does not suffice, or the file is no engine, or one for another card.
     """
     if device.type != "cuda":
         raise AcceleratorUnavailable(
@@ -56,7 +56,7 @@ def open_engine(path: Path, device: torch.device, threads: int | None = None) ->
             if not mark:
                 raise ModelError(f"{path} is empty.")
             flavour = TENSORRT_RTX if mark == RTX_MARK else TENSORRT
-            _check(flavour, name)  # before gigabytes are read for nothing
+            _check(flavour, name)  # before gigabytes are read in vain
             if length > psutil.virtual_memory().total:
                 raise _too_long(path, length)
             file.seek(0)
@@ -69,7 +69,7 @@ def open_engine(path: Path, device: torch.device, threads: int | None = None) ->
 
 
 def _check(flavour: Flavour, name: str) -> None:
-    """Raises `AcceleratorUnavailable` where this flavour's engines can't run here."""
+    """Raise `AcceleratorUnavailable` if this flavour's engines can't run here."""
     if missing := tensorrt_library.missing(flavour):
         raise AcceleratorUnavailable(f"{flavour.title} can't load the {name}: {missing}. {flavour.remedy}")
 
@@ -79,10 +79,10 @@ def _too_long(path: Path, length: int) -> ModelError:
 
 
 class TensorRTNetwork:
-    """As `pipeline.accelerators.engines.Network`; its inputs' first dimension may be any that the profile has.
+    """A `pipeline.accelerators.engines.Network`. The first dimension of its inputs may be any that the profile has.
 
-    One execution context a batch size, made when it is first called, so that a shape is set once and a CUDA graph can
-    be captured of it. They take turns in one piece of scratch memory, which is torch's. Nothing waits for the device.
+    Each batch size has an execution context, made at its first call, so that a shape is set once and a CUDA graph can
+    be captured of it. They share one piece of scratch memory, which is torch's. Nothing waits for the device.
     """
 
     def __init__(
@@ -90,15 +90,16 @@ class TensorRTNetwork:
     ) -> None:
         """
         Args:
-            flavour: Which TensorRT built it.
+            flavour: The compiler that built it.
             plan: The serialized engine, a buffer of bytes.
-            name: What it is called in an error.
-            device: The GPU that the tensors will be on.
-            kernels: Where TensorRT-RTX finds and leaves what it compiles; None has it compile at every start.
+            name: Name for errors.
+            device: GPU of the tensors.
+            kernels: Store of TensorRT-RTX's compiled kernels; None makes it compile at every start.
 
         Raises:
-            AcceleratorUnavailable: it was built for another card or version, or the card or the driver does not do.
-            ModelError: inputs or outputs of a type that torch does not have.
+            AcceleratorUnavailable: it was built for another card or version, or the card or the driver does not
+                suffice.
+            ModelError: inputs or outputs of a type that torch lacks.
         """
         _check(flavour, name)
         trt = tensorrt_library.library(flavour)
@@ -116,25 +117,25 @@ class TensorRTNetwork:
         self.outputs = tuple(port for port, is_one in zip(ports, is_input, strict=True) if not is_one)
         self._configured: Any = trt.ExecutionContextAllocationStrategy.USER_MANAGED
         if flavour.ahead:
-            # TensorRT-RTX compiles on the card for each shape. In the background it would do so during the show, on
-            # slower kernels until it is done; so it is waited for while a size is prepared.
+            # TensorRT-RTX compiles on the card for each shape. In the background it would do so during the show, with
+            # slower kernels meanwhile, so it compiles while a size is prepared.
             configured = engine.create_runtime_config()
             configured.set_execution_context_allocation_strategy(self._configured)
             strategies = trt.DynamicShapesKernelSpecializationStrategy
             configured.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
             self._configured = configured
         self._compiled = None if kernels is None else kernels.attach(self._configured)
-        self._log.errors.clear()  # of kernels that were refused; they are no reason for what may fail later
+        self._log.errors.clear()  # errors of refused kernels are no reason for a later failure
         self._scratch = torch.empty(max(1, engine.device_memory_size_v2), dtype=torch.uint8, device=device)
-        self._contexts: dict[tuple[torch.Size, ...], _Context] = {}
+        self._contexts: dict[tuple[torch.Size, ...], _ExecutionContext] = {}
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
-        """As `pipeline.accelerators.engines.Network`.
+        """Run the network. See `pipeline.accelerators.engines.Network`.
 
         Raises:
             StreamError: a size that the engine was not built for.
-            ModelError: TensorRT can't run it, with its words.
+            ModelError: TensorRT can't run it, with its reason.
         """
         shapes = tuple(inputs[port.name].shape for port in self.inputs)
         context = self._contexts.get(shapes)
@@ -144,7 +145,7 @@ class TensorRTNetwork:
             context.bind(name, tensor, is_input=True)
         context.bind(self.outputs[0].name, out, is_input=False)
         current = torch.cuda.current_stream(self._device)
-        # On the default stream TensorRT would make the host wait; so there it has one of its own, behind and before it.
+        # On the default stream TensorRT would make the host wait, so it runs on another, ordered before and after.
         own = self._stream if current == torch.cuda.default_stream(self._device) else current
         if own is not current:
             own.wait_stream(current)
@@ -154,7 +155,7 @@ class TensorRTNetwork:
             current.wait_stream(own)
         context.deliver(self.outputs[0].name, out)
 
-    def _prepared(self, shapes: tuple[torch.Size, ...]) -> "_Context":
+    def _prepared(self, shapes: tuple[torch.Size, ...]) -> "_ExecutionContext":
         made = self._engine.create_execution_context(self._configured)
         if made is None:
             raise self._failed("prepare", ModelError)
@@ -166,10 +167,10 @@ class TensorRTNetwork:
                     f"The {self._name}'s engine takes {port.name} of {_sides(fewest)} to {_sides(most)},"
                     f" not {_sides(shape)}: build it for that size."
                 )
-        return _Context(made, self._compiled)
+        return _ExecutionContext(made, self._compiled)
 
     def call_once(self, rows: int, out: torch.Tensor) -> None:
-        """Makes a batch of so many rows ready, of nothing but zeros: TensorRT-RTX compiles now what it needs for it.
+        """Prepare a batch of so many rows with zeros, so that TensorRT-RTX compiles its kernels for it now.
 
         Raises as a call.
         """
@@ -181,7 +182,8 @@ class TensorRTNetwork:
         self({port.name: zeros(port) for port in self.inputs}, out)
 
     def _failed(self, what: str, kind: type[StreamflowError]) -> StreamflowError:
-        """The error for something that TensorRT could not do: of memory, whatever it was, where that is the reason."""
+        """Return the error for something that TensorRT failed to do: `MemoryShort` if memory is the reason, else
+        `kind`."""
         errors = self._log.errors
         raised = MemoryShort if is_memory(errors) else kind
         return raised(f"{self._title} can't {what} the {self._name}: {reason(errors)}")
@@ -194,16 +196,16 @@ class TensorRTNetwork:
         return TensorPort(name, shape, TYPES[kind])
 
 
-class _Context:
-    """An execution context with what is bound to it."""
+class _ExecutionContext:
+    """An execution context with the tensors bound to it."""
 
     def __init__(self, context: Any, compiled: Any) -> None:
         self._context = context
-        self._compiled = compiled  # must outlive the context, and TensorRT-RTX does not see to it
+        self._compiled = compiled  # must outlive the context, which TensorRT-RTX does not ensure
         self._held: dict[str, torch.Tensor] = {}
-        """Alive for as long as it is bound."""
+        """Bound tensors, which are kept alive."""
         self._staged: dict[str, torch.Tensor] = {}
-        """In the place of tensors that lie between two multiples of `ALIGNMENT`."""
+        """Aligned copies of tensors that are not at a multiple of `ALIGNMENT`."""
 
     def bind(self, name: str, tensor: torch.Tensor, is_input: bool) -> None:
         if tensor.data_ptr() % ALIGNMENT:
@@ -224,7 +226,7 @@ class _Context:
         return bool(self._context.execute_async_v3(stream))
 
     def deliver(self, name: str, out: torch.Tensor) -> None:
-        """Copies an output that lay aside to where it was wanted."""
+        """Copy a staged output to its destination."""
         if name in self._staged:
             out.copy_(self._staged[name])
 

@@ -1,6 +1,6 @@
-"""The engines of a model, one a network: each from the cache if it is whole there, else built and kept.
+"""Engines of a model, one for each network: from the cache if it is whole there, else built and kept.
 
-They are kept one by one, so that a build that was cut short goes on where it was.
+They are kept one by one, so that an interrupted build continues.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,43 +22,43 @@ PLAN = "engine.plan"
 TIMINGS = "timings.cache"
 DEFAULT_PRECISION = "float16"
 SHARES = {"denoiser": 0.8, "encoder": 0.1, "decoder": 0.1}
-"""Of the time that all parts take, in the order in which they are made."""
+"""Share of each part in the time that all take, in the order of their builds."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One network that an engine is built of."""
+    """One network that an engine is built from."""
 
     name: str
     onnx: Callable[[Progress], AbstractContextManager[Path]]
-    """Its ONNX file, made where there is none; it can be read for as long as the context lasts."""
+    """Its ONNX file, exported if there is none. It can be read while the context lasts."""
     shapes: str
-    """Of its inputs, in words, for the key."""
+    """Shapes of its inputs in words, for the key."""
     rows: Rows | None
-    """Of the batch; None where the file has it fixed."""
+    """Rows of the batch; None if the file has them fixed."""
     share: float
-    """Of the time that all take, 0 to 1."""
+    """Share of the time that all parts take, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Maker:
-    """With what, of what and for what engines are built."""
+    """Settings of a build of engines: the compiler, the model and the card."""
 
     flavour: Flavour
     capability: str
-    """What `tensorrt_build.target` answered."""
+    """Result of `tensorrt_build.target`."""
     precision: str
     weights: str
     """`Model.fingerprint`."""
     made_for: str
-    """A model's name and a size, for people."""
+    """Name of a model and a size, for people."""
     root: Path
 
     def key(self, part: Part) -> EngineKey:
-        """Everything that makes this part's engine another one.
+        """Return the key of a part's engine.
 
-        TensorRT-RTX leaves what the card and the driver matter for to the card it loads on; classic TensorRT's engines
-        are of the card and the driver they were measured with: another card of the same capability has other fastest
+        TensorRT-RTX leaves what depends on card and driver to the card that loads it. Classic TensorRT's engines belong
+        to the card and the driver they were measured with: another card of the same capability has other fastest
         kernels, and may lack the memory for these.
         """
         return EngineKey(
@@ -75,7 +75,7 @@ class Maker:
 
 
 def maker(flavour: Flavour, capability: str, precision: str, model: Model, shapes: Shapes, root: Path | None) -> Maker:
-    """The maker of a model's engines. Raises `AcceleratorUnavailable` for a precision that it can't build in."""
+    """Return the maker of a model's engines. Raises `AcceleratorUnavailable` for a precision that it can't build in."""
     precision = precision or DEFAULT_PRECISION
     if precision not in PRECISIONS:
         raise AcceleratorUnavailable(f"{flavour.title} can't build in {precision}; it can in {', '.join(PRECISIONS)}.")
@@ -84,7 +84,7 @@ def maker(flavour: Flavour, capability: str, precision: str, model: Model, shape
 
 
 def parts(maker: Maker, model: Model, shapes: Shapes, names: Sequence[str] = tuple(SHARES)) -> list[Part]:
-    """Denoiser, encoder and decoder of a model, or those of them that are named."""
+    """Return denoiser, encoder and decoder of a model, or those of them that are named."""
     rows = (1, max(1, shapes.rows // 2), shapes.rows)
     latent, embeds = ("x".join(map(str, shape)) for shape in (shapes.latent, shapes.embeds))
     batch = f"latent {latent}, embeds {embeds}, rows {rows[0]} to {rows[2]}, best {rows[1]}"
@@ -111,10 +111,10 @@ def parts(maker: Maker, model: Model, shapes: Shapes, names: Sequence[str] = tup
 
 
 def plans(maker: Maker, wanted: Sequence[Part], progress: Progress) -> Iterator[Any]:
-    """A serialized engine for each part, a buffer of bytes; each is kept before the next is begun.
+    """Yield a serialized engine for each part, a buffer of bytes. Each is kept before the next is begun.
 
     Raises:
-        AcceleratorUnavailable: one can't be built, for a reason that is said.
+        AcceleratorUnavailable: one can't be built, with the reason.
         ModelError: a network can't be loaded or written as ONNX.
     """
     behind = 0.0
@@ -128,7 +128,7 @@ def plans(maker: Maker, wanted: Sequence[Part], progress: Progress) -> Iterator[
 
 
 def kept(maker: Maker, wanted: Sequence[Part]) -> bool:
-    """Whether all of them are in the cache, by a quick look."""
+    """Return True if all of them are in the cache, by the sizes of their files."""
     places = [maker.root / maker.key(part).folder for part in wanted]
     return all(not cache.whole(place, thorough=False) for place in places)
 
@@ -139,7 +139,7 @@ def _plan(maker: Maker, part: Part, progress: Progress) -> Any:
     if entry is not None:
         try:
             plan = (entry / PLAN).read_bytes()
-        except OSError as error:  # removed since it was looked at
+        except OSError as error:  # removed meanwhile
             reason = error.strerror or str(error)
         else:
             progress(f"is kept already, in {entry}", 1.0)
@@ -173,7 +173,7 @@ def _plan(maker: Maker, part: Part, progress: Progress) -> Any:
 
 
 def _timings_key(maker: Maker) -> EngineKey:
-    """Of what classic TensorRT measured on this card; engines of any model and size begin with it."""
+    """Return the key of classic TensorRT's timings on this card, which builds of every model and size start with."""
     return EngineKey(
         accelerator=maker.flavour.name,
         version=cache.versions(maker.flavour.distribution),
@@ -191,7 +191,7 @@ def _timings(maker: Maker) -> bytes:
     entry = None if maker.flavour.ahead else cache.lookup(maker.root, _timings_key(maker))[0]
     try:
         return (entry / TIMINGS).read_bytes() if entry else b""
-    except OSError:  # removed since it was looked at; then it is measured again
+    except OSError:  # removed meanwhile; then it is measured again
         return b""
 
 

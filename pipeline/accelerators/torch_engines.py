@@ -1,4 +1,4 @@
-"""What torch itself runs, made into engines: by the accelerators that change how, and not what, its modules compute."""
+"""Engines of modules that torch runs, for accelerators that change how its modules compute and not what."""
 
 from typing import TypeVar
 
@@ -15,11 +15,12 @@ from pipeline.models import Model
 M = TypeVar("M", bound=torch.nn.Module)
 
 EVERY_SIZE = 6
-"""Up to so many rows every batch size is prepared, past them the even ones: the largest are guided, two a picture."""
+"""Largest row count up to which every batch size is prepared. Above it only even sizes are, since guided frames have
+two rows."""
 
 
 def prepared_sizes(rows: int) -> tuple[int, ...]:
-    """The batch sizes for up to `rows` rows."""
+    """Return the batch sizes for up to `rows` rows."""
     return tuple(size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
 
 
@@ -32,14 +33,15 @@ def torch_engines(
     device: torch.device,
     sizes: tuple[int, ...] = (),
 ) -> Engines:
-    """Engines of modules that are on their device already; on a GPU with steps recorded and transfers beside them.
+    """Return engines of modules that are on their device. On a GPU steps are captured, and transfers run beside them.
 
     Args:
-        unet: Latents, timesteps and embeds to the network's answer; None leaves the denoiser out.
-        encoder: From pixels.
-        decoder: To pixels.
-        precision: What they are computed in.
-        device: Where they are.
+        unet: Network from latents, timesteps and embeds to its output; None leaves the denoiser out.
+        encoder: Encoder of the autoencoder.
+        decoder: Decoder of the autoencoder.
+        shapes: Shapes of the engines.
+        precision: Precision of the modules.
+        device: Device of the modules.
         sizes: Batch sizes of the denoiser; empty is all of `prepared_sizes`.
     """
     pixels = (shapes.height, shapes.width, 3)
@@ -73,14 +75,14 @@ def _denoiser(unet: torch.nn.Module) -> Denoiser:
 
 
 def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -> tuple[EncoderGraph, DecoderGraph]:
-    """The model's autoencoder on `device`, its networks in `dtype` and the normalisation around them in float32."""
+    """Return the model's autoencoder on `device`, with its networks in `dtype` and the normalisation in float32."""
     encoder, decoder = EncoderGraph(model.autoencoder, fold=True), DecoderGraph(model.autoencoder, fold=True)
     encoder.encoder, decoder.decoder = InPrecision(encoder.encoder, dtype), InPrecision(decoder.decoder, dtype)
     return on_device(encoder, device), on_device(decoder, device)
 
 
 def on_device(network: M, device: torch.device) -> M:
-    """The network moved there; on a GPU the convolutions' weights lie where tensor cores read them best."""
+    """Move a network to the device. On a GPU its weights become channels last, which tensor cores read fastest."""
     network.to(device).eval().requires_grad_(False)
     if device.type == "cuda":
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave it out

@@ -1,7 +1,7 @@
-"""Pixels up to a GPU and down again, neither of which the network waits for.
+"""Transfers to a GPU and back that the network does not wait for.
 
-Uploads go through pinned memory. Decoding and the download run on a stream of their own, so that the next step's
-network call begins meanwhile; the host waits for one thing only, the pixels that it delivers. Not run on hardware yet.
+Uploads use pinned memory. Decoding and the download run on a stream of their own, so that the next network call starts
+meanwhile. The host waits only for the pixels that it delivers. Not run on hardware yet.
 """
 
 from collections.abc import Callable
@@ -11,25 +11,25 @@ import torch
 from pipeline.pinned_ring import PinnedRing
 
 DEPTH = 4
-"""Uploads that may be on their way at once."""
+"""Most uploads in progress at once."""
 
 
 class Upload:
-    """Host tensors of one shape to the device, on torch's current stream."""
+    """Upload of host tensors of one shape, on torch's current stream."""
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
         self._ring = PinnedRing(DEPTH, shape, dtype, device)
         self._there = torch.empty(shape, dtype=dtype, device=device)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        """`tensor` on the device, valid until the next call; the caller may write over its own at once."""
+        """Return `tensor` on the device, valid until the next call. The caller may overwrite its own at once."""
         self._there.copy_(self._ring.take().copy_(tensor), non_blocking=True)
         self._ring.record_copy()
         return self._there
 
 
 class Decoding:
-    """A decoder beside the network: latents ``[1, C, h, w]`` in, pixels uint8 ``[1, H, W, 3]`` out."""
+    """A decoder that runs beside the network: latents ``[1, C, h, w]`` in, pixels uint8 ``[1, H, W, 3]`` out."""
 
     def __init__(
         self,
@@ -39,9 +39,13 @@ class Decoding:
         device: torch.device,
         depth: int,
     ) -> None:
-        """`decode` takes float32 and answers on the device; the shapes are without the leading 1.
-
-        `depth` pictures may be on their way at once.
+        """
+        Args:
+            decode: Takes a float32 latent and returns pixels on the device.
+            latent: Shape of a latent, without the leading 1.
+            pixels: Shape of a frame, without the leading 1.
+            device: Device of the decoder.
+            depth: Most decodes in progress at once.
         """
         self._decode = decode
         self._latents = [torch.empty(1, *latent, device=device) for _ in range(depth)]
@@ -51,9 +55,9 @@ class Decoding:
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def begin(self, latent: torch.Tensor) -> Callable[[], torch.Tensor]:
-        """Begins with `latent`, which may be written over at once, and answers what waits for its pixels.
+        """Start with `latent`, which may be overwritten at once, and return a function that waits for the pixels.
 
-        They are on the host, and valid until as many further ones have begun as may be on their way.
+        The pixels are on the host, and valid until `depth` further decodes have begun.
         """
         pixels = self._ring.take()
         turn = self._ring.index
@@ -73,5 +77,5 @@ class Decoding:
         return wait
 
     def __call__(self, latent: torch.Tensor) -> torch.Tensor:
-        """The pixels of `latent` at once."""
+        """Return the pixels of `latent` at once."""
         return self.begin(latent)()

@@ -88,7 +88,7 @@ def test_a_unet_stays_the_same_function(size: tuple[int, int]) -> None:
         cross_attention_dim=16,
     ).eval()
     quick = folded_unet(unet)
-    assert kinds(quick) >= {"_Upsampled", "_Gated"}
+    assert kinds(quick) >= {"FoldedUpsample", "FoldedGate"}
     with torch.no_grad():
         latents, times, text = torch.randn(2, 4, *size), torch.tensor([900.0, 40.0]), torch.randn(2, 5, 16)
         close(quick(latents, times, text).sample, unet(latents, times, text).sample)

@@ -136,7 +136,7 @@ def test_words_that_never_stop_coming_leave_none_behind_that_was_encoded() -> No
         words.want(saying(f"after {revision}"), revision + 1)
         conditioning, honoured, current = words.newest()
         assert honoured == running[0].revision
-        assert conditioning == running[0].wording
+        assert conditioning == running[0].prompt
         assert not current
     assert honoured >= 8, "of the revision that the words were wanted at, one round back at the most"
     texts.go_on.set()

@@ -13,7 +13,7 @@ from hand_clock import HandClock
 from daemon.link.client import LinkClient
 from daemon.link.messages import Answer
 from daemon.link.resolved_frame import ResolvedFrame
-from daemon.renderer.echo_stream import EchoPicture, EchoStream
+from daemon.renderer.echo_stream import EchoFrame, EchoStream
 from daemon.renderer.player import Player
 from daemon.renderer.throttle import LONGEST_REST, Throttle
 from daemon.shared.clock import NS
@@ -33,7 +33,7 @@ class Working(EchoStream):
         self.begun: list[int] = []
         self.worked = 0
 
-    def step(self) -> list[EchoPicture]:
+    def step(self) -> list[EchoFrame]:
         self.begun.append(self.clock.now())
         self.clock.time += self.milliseconds * MS
         self.worked += self.milliseconds * MS

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.accelerators.comparison import PAIRS, UNCOUNTED, Comparison
+from pipeline.accelerators.comparison import PAIRS, UNCOUNTED, PairedTiming
 
 
 class SlowMotion:
@@ -25,7 +25,7 @@ class SlowMotion:
 
 def ratio(playing: Callable[[int], float], challenger: Callable[[int], float], sizes: tuple[int, ...] = (4,)) -> float:
     timer = SlowMotion()
-    comparison = Comparison(timer.work("a", playing), timer.work("b", challenger), sizes, timer)
+    comparison = PairedTiming(timer.work("a", playing), timer.work("b", challenger), sizes, timer)
     while not comparison.done:
         comparison.time_pair()
     assert len(timer.order) == 2 * (UNCOUNTED + PAIRS) * len(sizes)
@@ -39,7 +39,7 @@ def test_ratio_says_how_much_faster() -> None:
 
 def test_turns_are_interleaved() -> None:
     timer = SlowMotion()
-    comparison = Comparison(timer.work("a", lambda _: 1.0), timer.work("b", lambda _: 1.0), (4,), timer)
+    comparison = PairedTiming(timer.work("a", lambda _: 1.0), timer.work("b", lambda _: 1.0), (4,), timer)
     for _ in range(3):
         comparison.time_pair()
     assert "".join(timer.order) == "abbaab"

@@ -169,11 +169,11 @@ WORDS = TensorPort("encoder_hidden_states", (None, 12, 16), torch.float16)
            f"takes {rows} rows a call; this stream has 1 to 8") for rows in (0, -1, 65, 10**9, 2**62)),
         (Described(SAMPLE, TIMESTEP), "no input for the embeds"),
         (Described(SAMPLE, TIMESTEP, WORDS, TensorPort("time_ids", (None, 6), torch.float32)),
-         r"wants an input 'time_ids', float32 \[any × 6\]; a stream has latents, timesteps and a text"),
+         r"wants an input 'time_ids', float32 \[any × 6\]; a stream provides latents, timesteps and a text"),
         (Described(SAMPLE, TIMESTEP, WORDS, TensorPort("latent_image", (None, 4, 8, 8), torch.float32)),
          "wants an input 'latent_image'"),
         (Described(SAMPLE, TIMESTEP, WORDS, out=TensorPort("pooled", (None, 768), torch.float32)),
-         r"its pooled is float32 \[any × 768\]; what comes out must be"),
+         r"its pooled is float32 \[any × 768\]; the output must be"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_this_model_s_is_refused_with_the_input_and_what_was_expected(
@@ -240,7 +240,7 @@ def test_an_engine_that_answers_with_no_numbers_never_plays(tmp_path: Path) -> N
     latents, timesteps, text = inputs([500.0, 250.0])
     names = ("sample", "timestep", "encoder_hidden_states")
     path = write_onnx(network, tmp_path / "black.onnx", names, (latents, timesteps, text.embeds), [True] * 3)
-    with pytest.raises(ModelError, match=r"black\.onnx answers ordinary inputs with what is no number"):
+    with pytest.raises(ModelError, match=r"black\.onnx returns NaN or infinity for ordinary inputs"):
         foreign_engine.plug(path, bare(), SHAPES, 1)
 
 

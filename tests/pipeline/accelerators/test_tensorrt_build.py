@@ -251,7 +251,7 @@ def test_errors_that_a_person_can_mend_are_said_first() -> None:
     assert "the memory of the card or the machine ran out" in reason(["x", "Error Code 2: OutOfMemory (no 5 GB)", "y"])
     assert "driver is missing or too old" in reason(["In getCurrentCC (cudaError 35: CUDA driver version is ...)"])
     assert reason(["first", "last"]) == "last"
-    assert reason([]) == "it does not say why."
+    assert reason([]) == "it gives no reason."
 
 
 def test_cards_that_are_not_known_and_not_here_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,7 @@ def test_kernels_go_with_what_is_of_no_more_use(entry: Path) -> None:
     assert listed.key is not None
     assert (listed.key.part, listed.made_for) == ("kernels-denoiser", "shipped 64x64")
     here = {CARD}
-    nightly = cache_shelf.Entry(listed.path, dataclasses.replace(listed.key, version="nightly"), "", 0.0, 0)
+    nightly = cache_shelf.CacheEntry(listed.path, dataclasses.replace(listed.key, version="nightly"), "", 0.0, 0)
     assert cache_shelf.useless(nightly, ENGINE.revision, here) == ""
     assert "RTX 4090, and here is 8.9 NVIDIA GeForce RTX 4070" in cache_shelf.useless(
         nightly, ENGINE.revision, {"8.9 NVIDIA GeForce RTX 4070"}
@@ -186,7 +186,7 @@ def test_a_configuration_that_takes_no_cache_is_told(tmp_path: Path) -> None:
     kernels = Kernels(tmp_path, ENGINE, CARD, "shipped 64x64", told.append)
     kernels.attach(Configured(takes=False))
     kernels.keep()
-    assert told == ["TensorRT-RTX takes no cache for its kernels, and compiles them at every start"]
+    assert told == ["TensorRT-RTX accepts no cache for its kernels, and compiles them at every start"]
     assert list(tmp_path.iterdir()) == []
 
 
