@@ -52,7 +52,7 @@ def engines(tiny: Model, cache: Path) -> Engines:
     return compiled(tiny, TINY, cache, threads=2)
 
 
-def test_the_reference_runs_on_the_processor_here_whatever_is_in_the_machine(reference: Engines) -> None:
+def test_reference_runs_on_processor(reference: Engines) -> None:
     assert eager.available_device().type == reference.device.type == "cpu"
     program = "import torch; print(torch.cuda.device_count())"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -78,7 +78,7 @@ def test_openvino_is_eager_in_float32(reference: Engines, engines: Engines, rows
     torch.testing.assert_close(engines.denoiser(latents, timesteps, text), expected, rtol=0, atol=1e-4)
 
 
-def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
+def test_every_size_matches_single_rows(engines: Engines) -> None:
     assert engines.sizes == (1, 2, 3, 4, 5, 6, 8, 10)
     latents, timesteps, text = inputs(TINY, TINY.rows)
 
@@ -92,12 +92,12 @@ def test_every_prepared_size_answers_row_by_row(engines: Engines) -> None:
         torch.testing.assert_close(together, alone[:size], rtol=0, atol=1e-4)
 
 
-def test_even_batch_is_shared_by_two_requests() -> None:
+def test_even_batch_uses_two_requests() -> None:
     assert [parts_of(size, 1) for size in (1, 5, 8)] == [(1,), (5,), (8,)]
     assert [parts_of(size, 2) for size in (1, 2, 3, 4, 5, 8)] == [(1,), (2,), (3,), (2, 2), (5,), (4, 4)]
 
 
-def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engines) -> None:
+def test_autoencoder_matches_eager(reference: Engines, engines: Engines) -> None:
     pixels = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     latent = reference.encode(pixels)
     assert latent.shape == (1, *TINY.latent)
@@ -109,7 +109,7 @@ def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engi
     assert one.float().std() > 1  # the decoder draws something
 
 
-def test_bfloat16_does_not_round_the_timestep(reference: Engines, tiny: Model, cache: Path) -> None:
+def test_bfloat16_keeps_timesteps(reference: Engines, tiny: Model, cache: Path) -> None:
     """bfloat16 has 750 and 753 in one; the network must tell them apart as float32 does."""
     engines = compiled(tiny, SMALL, cache, "bfloat16")
     latents, _, text = inputs(SMALL, 1)
@@ -119,7 +119,7 @@ def test_bfloat16_does_not_round_the_timestep(reference: Engines, tiny: Model, c
     assert step[1].norm() > 0.3 * step[0].norm()
 
 
-def test_the_shipped_model_in_this_processor_s_precision(tmp_path: Path) -> None:
+def test_shipped_model_in_each_precision(tmp_path: Path) -> None:
     """Within 0.1 % of the output's size in float32, 10 % in bfloat16."""
     try:
         model = load_model(SHIPPED)
@@ -148,7 +148,7 @@ def kept(tiny: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_second_start_reads_the_conversion(tiny_folder: Path, kept: Path) -> None:
+def test_second_start_reads_conversion(tiny_folder: Path, kept: Path) -> None:
     said: list[str] = []
     model = load_model(tiny_folder)
     compiled(model, SMALL, kept, progress=lambda text, fraction: said.append(text))
@@ -158,7 +158,7 @@ def test_a_second_start_reads_the_conversion(tiny_folder: Path, kept: Path) -> N
 
 
 @pytest.mark.parametrize("harm", ["truncated", "changed", "missing", "no manifest"])
-def test_a_damaged_conversion_is_named_and_made_again(tiny: Model, kept: Path, tmp_path: Path, harm: str) -> None:
+def test_damaged_conversion_is_repeated(tiny: Model, kept: Path, tmp_path: Path, harm: str) -> None:
     cache = Path(shutil.copytree(kept, tmp_path / "cache"))
     weights = next(cache.glob("*/denoiser.bin"))
     whole = weights.read_bytes()
@@ -177,9 +177,7 @@ def test_a_damaged_conversion_is_named_and_made_again(tiny: Model, kept: Path, t
     assert weights.read_bytes() == whole
 
 
-def test_a_conversion_that_is_pruned_while_it_is_looked_at_is_made_again(
-    tiny: Model, kept: Path, tmp_path: Path
-) -> None:
+def test_pruned_conversion_is_repeated(tiny: Model, kept: Path, tmp_path: Path) -> None:
     cache = Path(shutil.copytree(kept, tmp_path / "cache"))
     (entry,) = cache.iterdir()
     said: list[str] = []
@@ -195,7 +193,7 @@ def test_a_conversion_that_is_pruned_while_it_is_looked_at_is_made_again(
     assert entry.is_dir()
 
 
-def test_a_cache_that_can_not_be_written_is_said_and_not_fatal(tiny: Model, tmp_path: Path) -> None:
+def test_unwritable_cache_is_not_fatal(tiny: Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said: list[str] = []
     engines = compiled(tiny, SMALL, tmp_path / "file", progress=lambda text, fraction: said.append(text))
@@ -203,7 +201,7 @@ def test_a_cache_that_can_not_be_written_is_said_and_not_fatal(tiny: Model, tmp_
     assert torch.isfinite(engines.denoiser(*inputs(SMALL, 1))).all()
 
 
-def test_auto_takes_likeliest_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_likeliest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
     assert registry.choose("auto") == ("openvino", "the fastest on a processor")
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cuda"))
@@ -271,7 +269,7 @@ def test_measured_candidate_is_taken(tiny: Model, tmp_path: Path, monkeypatch: p
     assert other.key is not None, "another size is measured anew"
 
 
-def test_without_openvino_auto_says_so_and_a_request_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
     monkeypatch.setitem(sys.modules, "openvino", None)  # makes its import fail
     name, why = registry.choose("auto")
@@ -281,7 +279,7 @@ def test_without_openvino_auto_says_so_and_a_request_is_refused(monkeypatch: pyt
         registry.choose("openvino")
 
 
-def test_an_unknown_accelerator_is_refused() -> None:
+def test_unknown_accelerator_is_refused() -> None:
     with pytest.raises(
         AcceleratorUnavailable,
         match="no accelerator 'warp'; it is one of " + ", ".join(registry.NAMES),
@@ -289,7 +287,7 @@ def test_an_unknown_accelerator_is_refused() -> None:
         registry.choose("warp")
 
 
-def test_the_table_and_the_control_name_the_same_accelerators() -> None:
+def test_control_lists_every_accelerator() -> None:
     names = get_args(Parameters.model_fields["accelerator"].annotation)
     assert names == registry.NAMES
     for row in registry.ACCELERATORS.values():

@@ -36,9 +36,7 @@ def close(one: torch.Tensor, other: torch.Tensor) -> None:
     ("encoder", "decoder", "pairs"),
     [((0, 1, 1), (1, 1, 0), True), ((1, 1, 1), (1, 1, 1), False)],  # the second as in TAESD: a block stands between
 )
-def test_the_autoencoder_s_halves_stay_the_same_function(
-    encoder: tuple[int, ...], decoder: tuple[int, ...], pairs: bool
-) -> None:
+def test_folded_autoencoder_is_equal(encoder: tuple[int, ...], decoder: tuple[int, ...], pairs: bool) -> None:
     whole = autoencoder(encoder, decoder)
     front, back = folded_autoencoder(whole.encoder), folded_autoencoder(whole.decoder)
     assert ("StridedPair" in kinds(front)) == ("UpsampledPair" in kinds(back)) == pairs
@@ -56,7 +54,7 @@ sides = st.integers(1, 6)
 
 @settings(max_examples=40, deadline=None)
 @given(height=sides, width=sides, channels=st.tuples(*[st.integers(1, 4)] * 3), biases=st.tuples(biases, biases))
-def test_pairs_are_exact_to_the_last_pixel(
+def test_folded_pairs_are_exact(
     height: int, width: int, channels: tuple[int, int, int], biases: tuple[bool, bool]
 ) -> None:
     torch.manual_seed(height + 10 * width)
@@ -74,7 +72,7 @@ def test_pairs_are_exact_to_the_last_pixel(
 
 
 @pytest.mark.parametrize("size", [(8, 8), (6, 10), (5, 7)])  # the odd ones do not halve evenly
-def test_a_unet_stays_the_same_function(size: tuple[int, int]) -> None:
+def test_folded_unet_is_equal(size: tuple[int, int]) -> None:
     torch.manual_seed(3)
     unet = UNet2DConditionModel(
         in_channels=4,
@@ -94,7 +92,7 @@ def test_a_unet_stays_the_same_function(size: tuple[int, int]) -> None:
         close(quick(latents, times, text).sample, unet(latents, times, text).sample)
 
 
-def test_the_network_that_was_folded_is_left_alone() -> None:
+def test_fold_leaves_original_alone() -> None:
     whole = autoencoder((0, 1), (1, 0))
     before = kinds(whole)
     folded_autoencoder(whole.encoder)

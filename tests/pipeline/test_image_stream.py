@@ -103,7 +103,7 @@ def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: floa
 
 
 @pytest.mark.parametrize("guidance", [1.0, 2.5])
-def test_diffusers_own_scheduler_draws_the_same_latents(model: Model, guidance: float) -> None:
+def test_latents_match_diffusers(model: Model, guidance: float) -> None:
     engines = eager.build(model, Shapes(64, 64, LATENT, TOKENS, 8), Preparation(lambda text, fraction: None))
     stream = StreamPipeline(
         engines.denoiser, slots=4, latent_shape=LATENT, conditioning=ConditioningShape(TOKENS), sizes=engines.sizes
@@ -154,13 +154,13 @@ def test_four_together_are_four_alone(stream: ImageStream) -> None:
         {"mode": "text"},
     ],
 )
-def test_every_control_of_a_frame_reaches_the_pixels(stream: ImageStream, changed: dict[str, object]) -> None:
+def test_every_frame_control_shows(stream: ImageStream, changed: dict[str, object]) -> None:
     before = {"guidance": 3.0} if "negative_prompt" in changed or "guidance_kind" in changed else {}
     plain = draw(stream, photograph(), look(**before))
     assert (draw(stream, photograph(), look(**changed)) != plain).any()
 
 
-def test_the_picture_matters_at_a_strength_and_not_in_text_mode(stream: ImageStream) -> None:
+def test_source_counts_in_image_mode_only(stream: ImageStream) -> None:
     def same(parameters: Parameters) -> bool:
         return bool((draw(stream, photograph(0), parameters) == draw(stream, photograph(3), parameters)).all())
 
@@ -170,7 +170,7 @@ def test_the_picture_matters_at_a_strength_and_not_in_text_mode(stream: ImageStr
     assert (draw(stream, None, look()) == draw(stream, photograph(), look(mode="text"))).all()
 
 
-def test_no_strength_is_the_autoencoder_and_nothing_else(stream: ImageStream, model: Model) -> None:
+def test_strength_zero_is_the_autoencoder(stream: ImageStream, model: Model) -> None:
     picture = torch.from_numpy(photograph()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
         through = model.autoencoder.decode(model.autoencoder.encode(picture).latents).sample
@@ -180,7 +180,7 @@ def test_no_strength_is_the_autoencoder_and_nothing_else(stream: ImageStream, mo
         assert np.abs(out.astype(float) - expected).max() <= 1
 
 
-def test_a_still_input_gives_a_still_output(stream: ImageStream) -> None:
+def test_still_input_gives_still_output(stream: ImageStream) -> None:
     one = draw(stream, photograph(), look())
     for seed in range(3):  # other slots, other neighbours
         stream.admit(
@@ -207,7 +207,7 @@ def warped(pixels: NDArray[Any], rotate: float) -> NDArray[Any]:
     return out
 
 
-def test_feedback_is_the_last_output_in_the_next_input_and_nothing_more(shipped: ImageStream) -> None:
+def test_feedback_mixes_last_output(shipped: ImageStream) -> None:
     plain, fed = look(strength=0.7), look(strength=0.7, feedback=0.4, feedback_rotate=30.0)
     last = draw(shipped, photograph(1), fed)
     assert (last == draw(shipped, photograph(1), plain)).all(), "there was no output to feed back"
@@ -221,7 +221,7 @@ def test_feedback_is_the_last_output_in_the_next_input_and_nothing_more(shipped:
     assert (draw(shipped, photograph(0), fed) == draw(shipped, photograph(0), plain)).all(), "clear forgets"
 
 
-def test_without_a_source_the_last_output_is_the_whole_input(shipped: ImageStream) -> None:
+def test_feedback_without_source(shipped: ImageStream) -> None:
     text = look(mode="text", strength=0.7, feedback=0.1, feedback_rotate=30.0)
     first = draw(shipped, photograph(0), text)
     assert (first == draw(shipped, None, look())).all(), "it begins from noise alone"
@@ -234,7 +234,7 @@ def test_without_a_source_the_last_output_is_the_whole_input(shipped: ImageStrea
     assert (draw(shipped, None, at_full) == first).all(), "at strength 1 it is text-to-image, whatever came before"
 
 
-def test_what_is_fed_back_is_the_newest_that_is_finished_when_a_picture_is_admitted(shipped: ImageStream) -> None:
+def test_feedback_takes_newest_output(shipped: ImageStream) -> None:
     fed = look(strength=0.7, feedback=0.5, feedback_rotate=10.0)
     outputs: list[NDArray[np.uint8]] = []
     for index in range(8):
@@ -259,7 +259,7 @@ def test_what_is_fed_back_is_the_newest_that_is_finished_when_a_picture_is_admit
 
 
 @pytest.mark.parametrize("kind", GUIDANCE_KINDS)
-def test_guidance_of_one_is_none_whatever_the_kind(stream: ImageStream, kind: GuidanceKind) -> None:
+def test_guidance_of_one_is_off(stream: ImageStream, kind: GuidanceKind) -> None:
     assert (draw(stream, photograph(), look(guidance_kind=kind)) == draw(stream, photograph(), look())).all()
     assert Guidance.equivalent_to_full(1.0, kind).scale == 1.0
     assert 1.0 < Guidance.equivalent_to_full(3.0, kind).scale <= Guidance.equivalent_to_full(3.0, "full").scale == 3.0
@@ -305,7 +305,7 @@ def test_other_pixels_are_refused(stream: ImageStream, pixels: NDArray[np.uint8]
         ({"slots": 0}, StreamError, "slots is 0"),
     ],
 )
-def test_a_build_that_can_not_be_is_refused(
+def test_impossible_build_is_refused(
     tiny_folder: Path, change: dict[str, object], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -313,7 +313,7 @@ def test_a_build_that_can_not_be_is_refused(
 
 
 @pytest.mark.parametrize("who", ["next", "all"])
-def test_new_words_are_for_the_next_picture_or_for_all_in_flight(stream: ImageStream, who: str) -> None:
+def test_prompt_change_next_or_all(stream: ImageStream, who: str) -> None:
     def drawn(*texts: str) -> list[NDArray[np.uint8]]:
         """One picture each, begun a step after the one before."""
         out: list[StreamedFrame] = []
@@ -336,7 +336,7 @@ def test_new_words_are_for_the_next_picture_or_for_all_in_flight(stream: ImageSt
         assert (first != fire[0]).any(), "and its first one with the old"
 
 
-def test_the_moment_s_noise_is_what_a_picture_grows_from(stream: ImageStream) -> None:
+def test_frame_grows_from_its_noise(stream: ImageStream) -> None:
     def drawn(**values: object) -> NDArray[np.uint8]:
         return draw(stream, None, look(**values))
 

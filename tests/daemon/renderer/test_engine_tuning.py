@@ -29,7 +29,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
 
 
 @pytest.mark.timeout(300)
-def test_frames_and_stage_hear_of_the_measurement(rig: Rig) -> None:
+def test_measurement_beside_a_show(rig: Rig) -> None:
     tuner = engine_tuner(rig.stream, time.perf_counter, run_in_threads)
     assert tuner is not None
     player = Player(rig.connection, rig.stream, tuner=tuner)

@@ -164,7 +164,7 @@ def indices(frames: list[RenderedFrame]) -> list[int]:
     return [frame.source_index for frame in frames]
 
 
-def test_as_a_stream_a_picture_begins_before_each_call(rig: Rig) -> None:
+def test_stream_admits_before_each_call(rig: Rig) -> None:
     flights = []
     for number in range(5):
         rig.turn(card(number))
@@ -176,7 +176,7 @@ def test_as_a_stream_a_picture_begins_before_each_call(rig: Rig) -> None:
     assert (rig.call.pacing, rig.call.in_flight) == ("stream", 1)
 
 
-def test_at_low_latency_one_picture_is_finished_before_the_newest_begins(rig: Rig) -> None:
+def test_low_latency_one_at_a_time(rig: Rig) -> None:
     rig.set(low_latency=True)
     assert [rig.turn(card(number)) for number in range(9)] == [1, 0, 0] * 3
     assert rig.report.progress.phase == "playing", "while it does not ask it says that it lives"
@@ -184,7 +184,7 @@ def test_at_low_latency_one_picture_is_finished_before_the_newest_begins(rig: Ri
     assert (rig.call.pacing, rig.call.in_flight) == ("low latency", 1)
 
 
-def test_low_latency_begins_when_what_is_in_flight_has_come_out_and_ends_at_once(rig: Rig) -> None:
+def test_low_latency_on_and_off(rig: Rig) -> None:
     for number in range(3):
         rig.turn(card(number))
     rig.set(low_latency=True)
@@ -195,7 +195,7 @@ def test_low_latency_begins_when_what_is_in_flight_has_come_out_and_ends_at_once
 
 
 @pytest.mark.parametrize(("together", "begun"), [(1, [1] * 6), (2, [2, 2, 0, 2, 2, 0]), (4, [4, 0, 0, 4, 0, 0])])
-def test_a_frame_buffer_of_a_live_source_begins_and_ends_together(rig: Rig, together: int, begun: list[int]) -> None:
+def test_frame_buffer_of_live_source(rig: Rig, together: int, begun: list[int]) -> None:
     rig.set(frame_buffer=together)
     rig.live = True
     assert [rig.turn() for _ in range(6)] == begun
@@ -206,13 +206,13 @@ def test_a_frame_buffer_of_a_live_source_begins_and_ends_together(rig: Rig, toge
     assert rig.places == [(place, together) for _ in range(len(drawn) // together) for place in range(together)]
 
 
-def test_a_still_source_never_holds_a_frame_buffer_up(rig: Rig) -> None:
+def test_frame_buffer_of_still_source(rig: Rig) -> None:
     rig.set(frame_buffer=4)
     assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
     assert indices(rig.rest()) == [0]
 
 
-def test_at_low_latency_a_frame_buffer_begins_and_ends_together_too(rig: Rig) -> None:
+def test_frame_buffer_at_low_latency(rig: Rig) -> None:
     rig.set(frame_buffer=2, low_latency=True)
     rig.live = True
     assert [rig.turn() for _ in range(6)] == [2, 0, 0] * 2
@@ -220,7 +220,7 @@ def test_at_low_latency_a_frame_buffer_begins_and_ends_together_too(rig: Rig) ->
     assert rig.call.in_flight == 2
 
 
-def test_pictures_that_hardly_differ_are_skipped_but_not_what_else_changes(rig: Rig) -> None:
+def test_similar_frames_are_skipped(rig: Rig) -> None:
     rig.set(skip=2.0, skip_longest=3)
     before = card(0)
     assert rig.turn(before) == 1
@@ -239,7 +239,7 @@ def test_pictures_that_hardly_differ_are_skipped_but_not_what_else_changes(rig: 
     assert indices(drawn)[-3:] == [-1, -1, -1]
 
 
-def test_a_still_source_is_drawn_once_and_with_feedback_again_and_again(rig: Rig) -> None:
+def test_still_source_with_feedback(rig: Rig) -> None:
     assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
     rig.set(feedback=0.5, feedback_rotate=20.0)
     assert [rig.turn() for _ in range(8)] == [1] * 8
@@ -253,7 +253,7 @@ def test_a_still_source_is_drawn_once_and_with_feedback_again_and_again(rig: Rig
     assert len({frame.pixels.tobytes() for frame in drawn[1:9]}) > 5
 
 
-def test_while_words_never_stop_coming_what_was_set_with_the_words_that_are_drawn_is_honoured(rig: Rig) -> None:
+def test_revision_under_prompt_flood(rig: Rig) -> None:
     """What panic waits for: with each picture's words newer ones are wanted, and all of them have to be encoded."""
     rig.set(prompt="words at 0")
     rig.turn(card(0))
@@ -272,7 +272,7 @@ def test_while_words_never_stop_coming_what_was_set_with_the_words_that_are_draw
     assert any(frame.revision >= panicked for frame in rig.rest())
 
 
-def test_a_morph_draws_a_still_source_again_until_it_is_over_and_its_first_picture_honours_it(rig: Rig) -> None:
+def test_morph_of_still_source(rig: Rig) -> None:
     rig.set(prompt="ice", seed=1)
     assert [rig.turn(card(0)), rig.turn(), rig.turn()] == [1, 0, 0]
     before = rig.rest()
@@ -291,7 +291,7 @@ def test_a_morph_draws_a_still_source_again_until_it_is_over_and_its_first_pictu
     assert np.abs(rig.rest()[0].pixels.astype(int) - drawn[-1].pixels).max() <= 2, "up to a batch's own rounding"
 
 
-def test_in_a_morph_a_still_source_keeps_nobody_waiting_and_a_live_one_is_not_drawn_twice(rig: Rig) -> None:
+def test_morph_does_not_wait_for_source(rig: Rig) -> None:
     rig.turn(card(0))
     rig.rest()
     rig.morph(100, seed=2)

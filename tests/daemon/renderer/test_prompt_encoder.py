@@ -39,7 +39,7 @@ def until_newest(words: PromptEncoder[PromptMixture], wanted: PromptMixture) -> 
         time.sleep(0.005)
 
 
-def test_words_that_pile_up_while_some_are_encoded_are_skipped_and_the_last_count() -> None:
+def test_piled_up_prompts_are_skipped() -> None:
     texts = Texts()
     words = PromptEncoder(texts.encode, texts.recall)
     words.want(saying("one"), 1)
@@ -51,7 +51,7 @@ def test_words_that_pile_up_while_some_are_encoded_are_skipped_and_the_last_coun
     assert texts.encoded == [saying("one"), saying("four")]
 
 
-def test_the_last_finished_words_are_given_while_newer_ones_are_on_their_way() -> None:
+def test_last_finished_prompt_is_given() -> None:
     texts = Texts()
     words = PromptEncoder(texts.encode, texts.recall)
     texts.go_on.set()
@@ -65,7 +65,7 @@ def test_the_last_finished_words_are_given_while_newer_ones_are_on_their_way() -
     until_newest(words, saying("slow"))
 
 
-def test_words_of_known_texts_are_there_at_once_and_are_not_overtaken_by_older_ones() -> None:
+def test_known_texts_come_at_once() -> None:
     texts = Texts()
     texts.known = {"ice", "fire"}
     words = PromptEncoder(texts.encode, texts.recall)
@@ -88,7 +88,7 @@ def test_words_of_known_texts_are_there_at_once_and_are_not_overtaken_by_older_o
     assert words.newest()[::2] == (saying("moss", "ice"), True), "and what they brought is known from now on"
 
 
-def test_a_mix_that_moves_on_while_its_text_is_encoded_is_mixed_as_it_is_by_then() -> None:
+def test_moving_mix_is_current() -> None:
     texts = Texts()
     texts.known = {"ice"}
     words = PromptEncoder(texts.encode, texts.recall)
@@ -102,7 +102,7 @@ def test_a_mix_that_moves_on_while_its_text_is_encoded_is_mixed_as_it_is_by_then
     assert len(texts.encoded) == 1
 
 
-def test_another_seed_is_no_other_words() -> None:
+def test_other_seed_is_same_prompt() -> None:
     texts = Texts()
     texts.go_on.set()
     words = PromptEncoder(texts.encode, texts.recall)
@@ -114,7 +114,7 @@ def test_another_seed_is_no_other_words() -> None:
     assert len(texts.encoded) == 1
 
 
-def test_words_that_never_stop_coming_leave_none_behind_that_was_encoded() -> None:
+def test_prompt_flood_uses_each_encoding() -> None:
     texts = Texts()
     words = PromptEncoder(texts.encode, texts.recall)
     texts.go_on.set()
@@ -142,7 +142,7 @@ def test_words_that_never_stop_coming_leave_none_behind_that_was_encoded() -> No
     texts.go_on.set()
 
 
-def test_words_that_stay_are_those_of_every_revision_that_had_them() -> None:
+def test_kept_prompt_takes_new_revision() -> None:
     texts = Texts()
     words = PromptEncoder(texts.encode, texts.recall)
     for revision in (1, 2, 3):
@@ -152,7 +152,7 @@ def test_words_that_stay_are_those_of_every_revision_that_had_them() -> None:
     assert words.newest().revision == 3
 
 
-def test_an_encoder_that_fails_fails_the_renderer() -> None:
+def test_failing_encoder_fails_renderer() -> None:
     def encode(wording: PromptMixture) -> str:
         raise MemoryError("no room for words")
 

@@ -84,29 +84,29 @@ def intervals(stream: Working) -> list[float]:
     return [(after - before) / MS for before, after in pairwise(stream.begun)]
 
 
-def test_without_a_cap_and_a_share_nothing_rests() -> None:
+def test_no_cap_no_rest() -> None:
     assert intervals(played(5)) == [20.0] * 4
 
 
 @pytest.mark.parametrize(("most", "apart"), [(10, 100.0), (25, 40.0), (240, 20.0)])
-def test_so_many_pictures_a_second_begin_at_most_and_evenly(most: int, apart: float) -> None:
+def test_cap_spaces_frames_evenly(most: int, apart: float) -> None:
     assert intervals(played(6, max_rate=most)) == [apart] * 5
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.8])
-def test_the_device_works_its_share_of_the_time(share: float) -> None:
+def test_share_limits_busy_time(share: float) -> None:
     stream = played(8, share)
     assert intervals(stream) == [20.0 / share] * 7
     worked = stream.worked - 20 * MS
     assert worked / (stream.begun[-1] - stream.begun[0]) == pytest.approx(share)
 
 
-def test_the_larger_rest_counts_and_not_both() -> None:
+def test_larger_rest_counts() -> None:
     assert intervals(played(5, 0.5, max_rate=10)) == [100.0] * 4
     assert intervals(played(5, 0.1, max_rate=10)) == [200.0] * 4
 
 
-def test_what_was_not_used_of_the_cap_is_not_made_up_for() -> None:
+def test_unused_cap_is_lost() -> None:
     clock = HandClock()
     pace = Throttle(clock)
     pace.begins(10)
@@ -119,7 +119,7 @@ def test_what_was_not_used_of_the_cap_is_not_made_up_for() -> None:
     assert [(at - began[0]) / MS for at in began] == [0, 100, 200]
 
 
-def test_waiting_for_a_picture_counts_as_rest() -> None:
+def test_waiting_counts_as_rest() -> None:
     clock = HandClock()
     pace = Throttle(clock, 0.5)
     pace.busy()
@@ -131,7 +131,7 @@ def test_waiting_for_a_picture_counts_as_rest() -> None:
     assert clock.now() - before == 10 * MS
 
 
-def test_a_cap_that_is_lifted_is_not_waited_for() -> None:
+def test_lifted_cap_ends_rest() -> None:
     clock = HandClock()
     pace = Throttle(clock)
     pace.begins(1)
@@ -140,7 +140,7 @@ def test_a_cap_that_is_lifted_is_not_waited_for() -> None:
     assert clock.now() == before
 
 
-def test_a_long_rest_shows_that_it_lives() -> None:
+def test_long_rest_reports_alive() -> None:
     clock = HandClock()
     pace = Throttle(clock, 0.1)
     pace.busy()

@@ -47,7 +47,7 @@ def inputs(told: list[float]) -> tuple[torch.Tensor, torch.Tensor, ConditioningR
     "told",
     [[750.0], [500.0] * 3, [1000.0, 750.0, 500.0], [750.0, 500.0, 750.0, 1000.0, 750.0], [900.0, 100.0, 100.0, 100.0]],
 )
-def test_every_row_is_answered_as_the_vector_network_does(told: list[float], batch: int | None) -> None:
+def test_rows_match_vector_network(told: list[float], batch: int | None) -> None:
     network = Scalar(batch)
     latents, timesteps, text = inputs(told)
     expected = vector(latents, timesteps, text)
@@ -61,7 +61,7 @@ def test_every_row_is_answered_as_the_vector_network_does(told: list[float], bat
     assert len(network.called) == 2 * fewest
 
 
-def test_a_fixed_batch_of_a_vector_network_is_called_in_parts() -> None:
+def test_fixed_batch_is_called_in_parts() -> None:
     network = Scalar(2)
     latents, timesteps, text = inputs([750.0] * 5)
     out = AdaptiveDenoiser(network, scalar=False, batch=2)(latents, timesteps, text)
@@ -95,7 +95,7 @@ def streamed(denoiser: object) -> list[torch.Tensor]:
     return out
 
 
-def test_the_stream_tells_beforehand_and_pictures_come_out_as_with_one_call() -> None:
+def test_announced_stream_matches_one_call() -> None:
     network = Scalar()
     denoiser = AdaptiveDenoiser(network)
     assert isinstance(denoiser, HostTimesteps)
@@ -119,7 +119,7 @@ def test_the_stream_tells_beforehand_and_pictures_come_out_as_with_one_call() ->
     assert len(network.called) > len(told)
 
 
-def test_on_a_device_what_was_foreseen_is_believed_once_and_nothing_is_read_back() -> None:
+def test_announcement_is_used_once() -> None:
     """Meta tensors have no values: whatever asks for one raises."""
     seen: list[int] = []
 

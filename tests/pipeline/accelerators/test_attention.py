@@ -22,7 +22,7 @@ def engines(folder: Path, attention: str, accelerator: str = "eager") -> Engines
     return registry.build(accelerator, load_model(folder), SHAPES, preparation).engines
 
 
-def test_flash_attention_draws_what_torch_s_own_choice_draws(tiny_folder: Path) -> None:
+def test_flash_matches_sdpa(tiny_folder: Path) -> None:
     rows = torch.randn(3, 4, 8, 8), torch.tensor([999.0, 500.0, 3.0])
     text = torch.randn(3, 12, 16)
     own = engines(tiny_folder, "sdpa").denoiser
@@ -45,7 +45,7 @@ def test_flash_is_flash_or_nothing() -> None:
         with_attention(Watching(), "flash", torch.int64, device)
 
 
-def test_what_can_not_be_had_is_said(tiny_folder: Path) -> None:
+def test_unavailable_attention_is_refused(tiny_folder: Path) -> None:
     with pytest.raises(AcceleratorUnavailable, match=r"xformers .*use attention sdpa"):
         engines(tiny_folder, "xformers")
     with pytest.raises(AcceleratorUnavailable, match="no attention 'more'; it is one of sdpa, flash, xformers"):
@@ -56,5 +56,5 @@ def test_what_can_not_be_had_is_said(tiny_folder: Path) -> None:
         engines(tiny_folder, "flash", "openvino")
 
 
-def test_the_control_has_every_attention() -> None:
+def test_control_lists_every_attention() -> None:
     assert set(Parameters.model_json_schema()["properties"]["attention"]["enum"]) == set(NAMES)

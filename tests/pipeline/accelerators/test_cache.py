@@ -40,7 +40,7 @@ def test_what_is_kept_is_found_whole(entry: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [field.name for field in dataclasses.fields(EngineKey)])
-def test_every_part_of_the_key_makes_another_entry(entry: Path, part: str) -> None:
+def test_every_part_of_key_counts(entry: Path, part: str) -> None:
     was = getattr(KEY, part)
     other = dataclasses.replace(
         KEY, **{part: was + 1 if isinstance(was, int) else (*was, "lora 1.0") if isinstance(was, tuple) else f"{was}0"}
@@ -55,7 +55,7 @@ def test_every_part_of_the_key_makes_another_entry(entry: Path, part: str) -> No
     assert cache.whole(moved) == "its manifest is another entry's"
 
 
-def test_parts_that_flow_into_each_other_are_told_apart() -> None:
+def test_adjacent_parts_are_distinct() -> None:
     one = dataclasses.replace(KEY, device="8.9", driver="560")
     assert one.digest != dataclasses.replace(KEY, device="8.95", driver="60").digest
 
@@ -89,14 +89,14 @@ def test_damage_to_any_file_is_named(entry: Path, name: str, harm: str) -> None:
 @pytest.mark.parametrize(
     "text", ["[]", "null", '"x"', '{"format": 1}', '{"format": 99}', '{"format": 1, "key": "x"}', "\x00"]
 )
-def test_a_foreign_manifest_is_never_believed(entry: Path, text: str) -> None:
+def test_foreign_manifest_is_refused(entry: Path, text: str) -> None:
     (entry / cache.MANIFEST).write_text(text)
     assert "manifest" in cache.whole(entry)
     (listed,) = cache_shelf.entries(entry.parent)
     assert listed.key is None
 
 
-def test_a_manifest_with_other_parts_is_foreign(entry: Path) -> None:
+def test_manifest_with_other_parts_is_foreign(entry: Path) -> None:
     manifest = json.loads((entry / cache.MANIFEST).read_text())
     manifest["key"]["colour"] = "blue"
     (entry / cache.MANIFEST).write_text(json.dumps(manifest))
@@ -135,7 +135,7 @@ def rewritten(entry: Path, **parts: Any) -> None:
     ],
     ids=repr,
 )
-def test_a_manifest_with_something_else_in_it_is_damage_that_heals(entry: Path, parts: dict[str, Any]) -> None:
+def test_manifest_with_wrong_types_heals(entry: Path, parts: dict[str, Any]) -> None:
     rewritten(entry, **parts)
     damaged_and_healed(entry, "manifest can't be read: ")
 
@@ -152,14 +152,14 @@ def damaged_and_healed(entry: Path, said: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, " " * cache.LARGEST + "{}", '{"format": 1e999}'])
-def test_a_manifest_that_is_no_such_thing_is_damage_that_heals(entry: Path, text: str) -> None:
+def test_invalid_manifest_heals(entry: Path, text: str) -> None:
     (entry / cache.MANIFEST).write_text(text)
     damaged_and_healed(entry, "manifest can't be read: ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
 @pytest.mark.parametrize("name", [*FILES, cache.MANIFEST])
-def test_a_pipe_in_a_files_place_is_not_waited_for(entry: Path, name: str) -> None:
+def test_pipe_does_not_block_reader(entry: Path, name: str) -> None:
     (entry / name).unlink()
     os.mkfifo(entry / name)
     if name != cache.MANIFEST:
@@ -168,12 +168,12 @@ def test_a_pipe_in_a_files_place_is_not_waited_for(entry: Path, name: str) -> No
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
-def test_a_name_that_is_no_text_can_be_told(entry: Path) -> None:
+def test_undecodable_name_is_reported(entry: Path) -> None:
     (entry / os.fsdecode(b"\xff")).write_bytes(b"")
     damaged_and_healed(entry, "? does not belong to it")
 
 
-def test_a_version_without_a_name_is_no_packages(tmp_path: Path) -> None:
+def test_version_without_name(tmp_path: Path) -> None:
     cache.keep(tmp_path, dataclasses.replace(KEY, version="nightly"), write)
     (listed,) = cache_shelf.entries(tmp_path)
     assert cache_shelf.useless(listed, KEY.revision, set()) == ""
@@ -194,7 +194,7 @@ HERE = "8.9 NVIDIA GeForce RTX 4070"
         ("8.6 NVIDIA GeForce RTX 3090", False),
     ],
 )
-def test_engines_for_other_cards_than_are_here_are_of_no_use(tmp_path: Path, device: str, of_use: bool) -> None:
+def test_engine_for_absent_card_is_useless(tmp_path: Path, device: str, of_use: bool) -> None:
     cache.keep(tmp_path, dataclasses.replace(KEY, version="nightly", device=device), write)
     (listed,) = cache_shelf.entries(tmp_path)
     assert cache_shelf.useless(listed, KEY.revision, set()) == "", "with no card here they are for elsewhere"
@@ -203,7 +203,7 @@ def test_engines_for_other_cards_than_are_here_are_of_no_use(tmp_path: Path, dev
     assert of_use or (device in reason and HERE in reason)
 
 
-def test_what_is_no_engine_is_neither_listed_nor_removed(entry: Path) -> None:
+def test_other_files_are_left_alone(entry: Path) -> None:
     root, then = entry.parent, time.time() - 2 * cache_aside.ABANDONED
     for name in ("photos", "new-photos", "new-york-2019", f"{KEY.folder}-old", KEY.folder[:-1]):
         (root / name).mkdir()
@@ -215,7 +215,7 @@ def test_what_is_no_engine_is_neither_listed_nor_removed(entry: Path) -> None:
     assert len(list(root.iterdir())) == 6
 
 
-def test_a_number_that_no_process_has_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+def test_impossible_process_number(tmp_path: Path) -> None:
     folder = tmp_path / f"{cache_aside.ASIDE}{cache_aside._writer()}-9999999999-00"
     folder.mkdir()
     assert cache_aside.remove_leftovers(tmp_path) == 0
@@ -226,7 +226,7 @@ def test_a_number_that_no_process_has_is_left_alone_until_it_is_old(tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
-def test_what_is_no_folder_is_removed_itself_alone(entry: Path, kind: str) -> None:
+def test_link_is_removed_alone(entry: Path, kind: str) -> None:
     elsewhere = entry.rename(entry.with_name("elsewhere"))
     try:
         if kind == "link":
@@ -240,9 +240,7 @@ def test_what_is_no_folder_is_removed_itself_alone(entry: Path, kind: str) -> No
     assert (elsewhere / "engine.plan").exists()
 
 
-def test_an_entry_that_another_process_removes_meanwhile_is_not_listed(
-    entry: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vanishing_entry_is_not_listed(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.keep(entry.parent, dataclasses.replace(KEY, part="encoder"), write)
     size_of = cache_shelf.size_of
 
@@ -258,7 +256,7 @@ def test_an_entry_that_another_process_removes_meanwhile_is_not_listed(
     ]
 
 
-def test_a_file_that_was_put_in_is_told(entry: Path) -> None:
+def test_added_file_is_reported(entry: Path) -> None:
     (entry / "engine.bin").write_bytes(b"?")
     assert cache.whole(entry) == "engine.bin does not belong to it"
 
@@ -269,7 +267,7 @@ def test_sizes_alone_are_a_quick_look(entry: Path) -> None:
     assert cache.whole(entry) == "engine.plan has changed since it was written"
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_failed_write_keeps_old_entry(tmp_path: Path) -> None:
     def half(folder: Path) -> None:
         (folder / "engine.plan").write_bytes(b"half")
         raise KeyboardInterrupt
@@ -279,7 +277,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_of_two_that_make_the_same_the_first_stays(tmp_path: Path) -> None:
+def test_first_of_two_writers_wins(tmp_path: Path) -> None:
     def late(folder: Path) -> None:
         cache.keep(tmp_path, KEY, write, "the first")
         write(folder)
@@ -289,7 +287,7 @@ def test_of_two_that_make_the_same_the_first_stays(tmp_path: Path) -> None:
     assert listed.made_for == "the first"
 
 
-def test_of_two_that_end_at_once_the_first_stays(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_of_two_at_once_wins(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os.path, "lexists", lambda path: False)  # as it was a moment ago
     assert cache.keep(entry.parent, KEY, write, "the second") == entry
     (listed,) = cache_shelf.entries(entry.parent)
@@ -310,7 +308,7 @@ cache.keep(Path(sys.argv[1]), KEY, write)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_a_writer_that_is_killed_leaves_nothing_that_is_read(tmp_path: Path) -> None:
+def test_killed_writer_leaves_no_entry(tmp_path: Path) -> None:
     (tmp_path / "tests_key.py").write_text(f"from pipeline.accelerators.cache import EngineKey\nKEY = {KEY!r}\n")
     root = tmp_path / "engines"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
@@ -325,7 +323,7 @@ def test_a_writer_that_is_killed_leaves_nothing_that_is_read(tmp_path: Path) -> 
     assert [path.name for path in root.iterdir()] == [KEY.folder]
 
 
-def test_what_is_being_written_is_left_alone_until_it_is_old(tmp_path: Path) -> None:
+def test_fresh_leftover_stays(tmp_path: Path) -> None:
     ours = tmp_path / f"{cache_aside.ASIDE}{cache_aside._writer()}-{os.getpid()}-00"
     elsewhere = tmp_path / f"{cache_aside.ASIDE}ffffffff-1-00"
     for folder in (ours, elsewhere):
@@ -367,7 +365,7 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     assert list(root.iterdir()) == []
 
 
-def test_a_folder_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
+def test_unwritable_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CacheError, match="can't be kept in"):
         cache.keep(tmp_path / "file", KEY, write)

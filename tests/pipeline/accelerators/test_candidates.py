@@ -27,7 +27,7 @@ def test_round_starts_from_best() -> None:
     assert CHOICES.challengers(2, best) == [Candidate("openvino", "float32", 1, 8)]
 
 
-def test_choices_contain_their_combinations_only() -> None:
+def test_choices_contain_combinations() -> None:
     assert Candidate("openvino", "float32", 1, 8) in CHOICES
     for other in (Candidate("eager", "float32", 2, 4), Candidate("openvino", "float32", 2, 5), "openvino"):
         assert other not in CHOICES

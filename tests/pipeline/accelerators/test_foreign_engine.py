@@ -114,7 +114,7 @@ KINDS: dict[str, tuple[dict[str, Any], str, float]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_is_told_and_answers_mixed_timesteps_as_the_network_itself(kind: str, tmp_path: Path) -> None:
+def test_each_kind_matches_network(kind: str, tmp_path: Path) -> None:
     options, forward, tolerance = KINDS[kind]
     engines = foreign_engine.plug(toy(tmp_path / "toy.onnx", **options), bare(), SHAPES, 1)
     assert engines.forward == forward
@@ -176,9 +176,7 @@ WORDS = TensorPort("encoder_hidden_states", (None, 12, 16), torch.float16)
          r"its pooled is float32 \[any × 768\]; the output must be"),
     ],
 )  # fmt: skip
-def test_what_can_not_be_this_model_s_is_refused_with_the_input_and_what_was_expected(
-    network: Described, sentence: str
-) -> None:
+def test_unfitting_input_is_explained(network: Described, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
         foreign_engine.fitted(Path("engine.onnx"), network, SHAPES)
 
@@ -188,7 +186,7 @@ def build_of(folder: Path, engine: str) -> Build:
     return build.model_copy(update={"engine": engine})
 
 
-def test_files_that_are_no_engine_are_refused_before_anything_is_built(tiny_folder: Path, tmp_path: Path) -> None:
+def test_other_files_are_refused_early(tiny_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
 
     def refused(name: str) -> str:
@@ -215,7 +213,7 @@ def test_files_that_are_no_engine_are_refused_before_anything_is_built(tiny_fold
     ],
     ids=("another's home", "long", "bytes", "nought"),
 )
-def test_names_that_can_not_be_files_are_refused_in_a_sentence(
+def test_impossible_names_are_refused(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sentence: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -226,14 +224,14 @@ def test_names_that_can_not_be_files_are_refused_in_a_sentence(
     str(raised.value).encode()
 
 
-def test_the_home_folder_s_engines_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     toy(tmp_path / "toy.onnx")
     assert foreign_engine.plug(Path("~/toy.onnx"), bare(), SHAPES, 1).forward == "one call a step"
 
 
-def test_an_engine_that_answers_with_no_numbers_never_plays(tmp_path: Path) -> None:
+def test_engine_with_nan_is_refused(tmp_path: Path) -> None:
     network = Toy()
     with torch.no_grad():
         network.conv.weight[0, 0, 0, 0] = torch.nan
@@ -310,9 +308,7 @@ def streamed(denoiser: Denoiser, sizes: tuple[int, ...], schedule: Any, shift: i
     return out
 
 
-def test_a_scalar_unet_streams_mixed_timesteps_as_the_eager_vector_network(
-    small_folder: Path, scalar_unet: Path
-) -> None:
+def test_scalar_unet_matches_eager_stream(small_folder: Path, scalar_unet: Path) -> None:
     model = load_model(small_folder)
     unet: Any = model.unet
 
@@ -332,9 +328,7 @@ def test_a_scalar_unet_streams_mixed_timesteps_as_the_eager_vector_network(
 
 
 @pytest.mark.parametrize("accelerator", ["eager", "openvino"])
-def test_it_plays_as_the_model_does_with_the_autoencoder_and_words_of_the_model(
-    small_folder: Path, scalar_unet: Path, tmp_path: Path, accelerator: str
-) -> None:
+def test_engine_plays_like_model(small_folder: Path, scalar_unet: Path, tmp_path: Path, accelerator: str) -> None:
     def pictures(build: Build) -> list[Any]:
         stream = ImageStream.build(build, lambda text, fraction: None)
         assert stream.description["engine"] == build.engine

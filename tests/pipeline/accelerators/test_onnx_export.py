@@ -24,7 +24,7 @@ def session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
-def test_the_folded_autoencoder_at_any_batch(tiny: Model, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_folded_autoencoder_any_batch(tiny: Model, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     encoder, decoder = EncoderGraph(tiny.autoencoder, fold=True), DecoderGraph(tiny.autoencoder, fold=True)
     export(encoder, (torch.zeros(2, 64, 64, 3, dtype=torch.uint8),), ("pixels",), tmp_path / "encoder.onnx", True)
     export(decoder, (torch.zeros(2, 4, 8, 8),), ("latents",), tmp_path / "decoder.onnx", True)
@@ -42,9 +42,7 @@ def test_the_folded_autoencoder_at_any_batch(tiny: Model, tmp_path: Path, capfd:
         assert drawn.float().std() > 1
 
 
-def test_a_half_network_has_half_weights_alone_and_large_ones_lie_beside(
-    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_export_and_external_data(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_export, "INLINE_BYTES", 0)
     decoder, path = DecoderGraph(tiny.autoencoder), tmp_path / "decoder.onnx"
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -58,7 +56,7 @@ def test_a_half_network_has_half_weights_alone_and_large_ones_lie_beside(
     assert session(path).get_inputs()[0].shape == [1, 4, 8, 8]
 
 
-def test_what_can_not_be_said_in_onnx_is_an_error_with_its_reason(tmp_path: Path) -> None:
+def test_inexpressible_network_is_refused(tmp_path: Path) -> None:
     class Reads(torch.nn.Module):
         def forward(self, latents: torch.Tensor) -> torch.Tensor:
             return latents if latents.sum().item() > 0 else -latents

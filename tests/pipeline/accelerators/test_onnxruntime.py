@@ -55,7 +55,7 @@ def test_it_is_eager_in_float32(reference: Engines, engines: Engines, rows: int)
     assert rows in engines.sizes
 
 
-def test_what_is_written_into_the_same_memory_is_read_and_nothing_else_is_held(engines: Engines) -> None:
+def test_bound_memory_is_read_again(engines: Engines) -> None:
     latents, timesteps, text = inputs(2)
     first = engines.denoiser(latents, timesteps, text).clone()
     latents.mul_(-1)
@@ -66,7 +66,7 @@ def test_what_is_written_into_the_same_memory_is_read_and_nothing_else_is_held(e
     torch.testing.assert_close(engines.denoiser(latents, timesteps, text), second, rtol=0, atol=1e-5)
 
 
-def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engines) -> None:
+def test_autoencoder_matches_eager(reference: Engines, engines: Engines) -> None:
     pixels = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     latent = reference.encode(pixels)
     torch.testing.assert_close(engines.encode(pixels), latent, rtol=0, atol=1e-4)
@@ -76,9 +76,7 @@ def test_the_autoencoder_means_the_same_pixels(reference: Engines, engines: Engi
     assert one.float().std() > 1
 
 
-def test_a_damaged_part_is_named_and_it_alone_is_made_again(
-    tiny_folder: Path, onnx_cache: Path, tmp_path: Path
-) -> None:
+def test_damaged_part_is_exported_again(tiny_folder: Path, onnx_cache: Path, tmp_path: Path) -> None:
     cache = Path(shutil.copytree(onnx_cache, tmp_path / "cache"))
     (harmed,) = cache.glob("onnx-decoder-*/graph.onnx")
     harmed.write_bytes(harmed.read_bytes()[:-100])
@@ -88,9 +86,7 @@ def test_a_damaged_part_is_named_and_it_alone_is_made_again(
     assert [text for text in said if text.startswith("exporting")] == ["exporting the decoder"]
 
 
-def test_a_part_that_is_pruned_while_another_is_exported_is_made_again(
-    tiny_folder: Path, onnx_cache: Path, tmp_path: Path
-) -> None:
+def test_pruned_part_is_exported_again(tiny_folder: Path, onnx_cache: Path, tmp_path: Path) -> None:
     cache = Path(shutil.copytree(onnx_cache, tmp_path / "cache"))
     (encoder,), (decoder,) = cache.glob("onnx-encoder-*"), cache.glob("onnx-decoder-*")
     shutil.rmtree(decoder)
@@ -106,9 +102,7 @@ def test_a_part_that_is_pruned_while_another_is_exported_is_made_again(
     assert said == ["exporting the decoder", "exporting the encoder"]
 
 
-def test_errors_are_one_sentence_without_onnx_runtime_s_own_source(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_are_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "graph.onnx"
     ports = [
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)]
@@ -134,12 +128,12 @@ def test_errors_are_one_sentence_without_onnx_runtime_s_own_source(
     assert capfd.readouterr() == ("", "")
 
 
-def test_every_error_of_onnx_runtime_is_known() -> None:
+def test_every_runtime_error_is_known() -> None:
     assert {runtime.InvalidProtobuf, runtime.NotFound, runtime.EngineError, runtime.ModelLoadCanceled} < {*ERRORS}
     assert Exception not in ERRORS
 
 
-def test_without_a_denoiser_and_without_a_cache(tiny_folder: Path, tmp_path: Path) -> None:
+def test_without_denoiser_and_cache(tiny_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said: list[str] = []
     preparation = Preparation(
@@ -153,14 +147,14 @@ def test_without_a_denoiser_and_without_a_cache(tiny_folder: Path, tmp_path: Pat
         engines.denoiser(*inputs(1))
 
 
-def test_what_is_missing_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_names_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert registry.choose("onnxruntime") == ("onnxruntime", "asked for")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # makes its import fail
     with pytest.raises(AcceleratorUnavailable, match=r"ONNX Runtime can't be used.*pip install 'streamflow-live\[onnx"):
         registry.choose("onnxruntime")
 
 
-def test_a_file_that_is_no_onnx_and_a_processor_s_runtime_on_a_gpu(tmp_path: Path, onnx_cache: Path) -> None:
+def test_bad_file_and_wrong_runtime(tmp_path: Path, onnx_cache: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"hello")
     with pytest.raises(ModelError, match=r"no\.onnx can't be read as ONNX"):
         OnnxNetwork(tmp_path / "no.onnx", torch.device("cpu"))
@@ -171,7 +165,7 @@ def test_a_file_that_is_no_onnx_and_a_processor_s_runtime_on_a_gpu(tmp_path: Pat
         OnnxNetwork(path, torch.device("cuda", 0))
 
 
-def test_it_refuses_what_does_not_fit_in_a_sentence(onnx_cache: Path) -> None:
+def test_unfitting_settings_are_explained(onnx_cache: Path) -> None:
     (path,) = onnx_cache.glob("onnx-decoder-*/graph.onnx")
     network: Any = OnnxNetwork(path, torch.device("cpu"), 1)
     with pytest.raises(ModelError, match=r"can't run the network: .*invalid dimensions"):

@@ -20,7 +20,7 @@ def built(folder: Path, precision: str) -> Engines:
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_eager_computes_in_the_precision_that_is_asked_for(tiny_folder: Path, precision: str) -> None:
+def test_eager_computes_in_precision(tiny_folder: Path, precision: str) -> None:
     plain, half = built(tiny_folder, ""), built(tiny_folder, precision)
     assert (plain.precision, half.precision) == ("float32", precision)
     generator = torch.Generator().manual_seed(2)
@@ -39,7 +39,7 @@ def test_eager_computes_in_the_precision_that_is_asked_for(tiny_folder: Path, pr
     assert (half.decode(latent).int() - plain.decode(latent).int()).abs().float().mean() < 2
 
 
-def test_a_precision_that_can_not_be_is_refused_with_those_that_can(tiny_folder: Path) -> None:
+def test_impossible_precision_is_refused(tiny_folder: Path) -> None:
     preparation = Preparation(lambda text, fraction: None, precision="float16")
     with pytest.raises(AcceleratorUnavailable, match=r"OpenVINO can't compute in float16 here; it can in float32"):
         openvino.build(load_model(tiny_folder), SHAPES, preparation)

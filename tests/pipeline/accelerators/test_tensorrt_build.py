@@ -65,7 +65,7 @@ def made(tiny: Model, root: Path) -> Maker:
     return tensorrt.maker(TENSORRT_RTX, CARD, "float32", tiny, SHAPES, root)
 
 
-def test_the_unet_and_the_autoencoder_become_engines(tiny: Model, built: Path) -> None:
+def test_model_becomes_engines(tiny: Model, built: Path) -> None:
     mine = [entry for entry in cache_shelf.entries(built) if entry.key and entry.key.accelerator == "tensorrt_rtx"]
     assert {entry.key.part for entry in mine if entry.key} == {"denoiser", "encoder", "decoder"}
     for entry in mine:
@@ -89,7 +89,7 @@ FAMILIES: dict[str, Callable[[], tuple[FamilyGraph, tuple[int, int, int]]]] = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_transformers_of_every_family_become_half_precision_engines(family: str, tmp_path: Path) -> None:
+def test_families_become_half_engines(family: str, tmp_path: Path) -> None:
     graph, latent = FAMILIES[family]()
     shape = graph.adapter.conditioning(7)
     whole = {
@@ -120,7 +120,7 @@ def test_transformers_of_every_family_become_half_precision_engines(family: str,
 
 
 @pytest.mark.parametrize("harm", ["a bit", "truncated", "missing", "foreign manifest", "another's manifest"])
-def test_a_damaged_engine_is_named_and_built_again(tiny: Model, built: Path, tmp_path: Path, harm: str) -> None:
+def test_damaged_engine_is_built_again(tiny: Model, built: Path, tmp_path: Path, harm: str) -> None:
     root = Path(shutil.copytree(built, tmp_path / "engines"))
     maker = made(tiny, root)
     (decoder,) = parts(maker, tiny, SHAPES, ["decoder"])
@@ -152,7 +152,7 @@ def test_a_damaged_engine_is_named_and_built_again(tiny: Model, built: Path, tmp
     [{"capability": "12.0"}, {"precision": "float16"}, {"weights": "ff" * 32}, {"flavour": TENSORRT}],
     ids=lambda change: next(iter(change)),
 )
-def test_nothing_is_taken_that_was_built_for_something_else(tiny: Model, built: Path, change: dict[str, Any]) -> None:
+def test_other_engine_is_not_taken(tiny: Model, built: Path, change: dict[str, Any]) -> None:
     maker = made(tiny, built)
     wanted = parts(maker, tiny, SHAPES)
     assert kept(maker, wanted)
@@ -161,9 +161,7 @@ def test_nothing_is_taken_that_was_built_for_something_else(tiny: Model, built: 
     assert not kept(maker, parts(maker, tiny, other, ["denoiser"])), "other batch sizes are another denoiser"
 
 
-def test_classic_engines_and_their_measurements_are_for_one_card_and_driver(
-    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_classic_engine_key_has_card(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     classic = dataclasses.replace(made(tiny, tmp_path), flavour=TENSORRT)
     (part,) = parts(classic, tiny, SHAPES, ["decoder"])
     ahead = made(tiny, tmp_path).key(part)
@@ -184,9 +182,7 @@ def test_classic_engines_and_their_measurements_are_for_one_card_and_driver(
     assert (keys[0].device, keys[0].driver) == ("8.9 NVIDIA GeForce RTX 4090", "580.95")
 
 
-def test_another_version_of_any_package_is_another_engine(
-    tiny: Model, built: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_package_version_is_in_key(tiny: Model, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maker = made(tiny, built)
     wanted = parts(maker, tiny, SHAPES)
     for package in ("tensorrt_rtx_cu13", "torch", "diffusers", "onnxscript"):
@@ -196,7 +192,7 @@ def test_another_version_of_any_package_is_another_engine(
             assert not any(kept(maker, [part]) for part in wanted)
 
 
-def test_a_raised_error_ends_the_build_and_nothing_is_kept(tiny: Model, onnx_cache: Path, tmp_path: Path) -> None:
+def test_raised_error_ends_build(tiny: Model, onnx_cache: Path, tmp_path: Path) -> None:
     class Enough(StreamflowError):
         pass
 
@@ -217,7 +213,7 @@ def test_a_raised_error_ends_the_build_and_nothing_is_kept(tiny: Model, onnx_cac
     assert {path.name for path in root.iterdir()} == before
 
 
-def test_a_cache_that_can_not_be_written_ends_a_build_ahead(tiny: Model, tmp_path: Path) -> None:
+def test_unwritable_cache_ends_prebuild(tiny: Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said: list[str] = []
     maker = made(tiny, tmp_path / "file")
@@ -237,7 +233,7 @@ def _reversed_bytes(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
 
 
-def test_what_can_not_be_read_is_said_with_its_node(tmp_path: Path) -> None:
+def test_parser_error_names_node(tmp_path: Path) -> None:
     _reversed_bytes(tmp_path / "graph.onnx")
     with pytest.raises(AcceleratorUnavailable, match="TensorRT-RTX can't read the encoder: Transpose 'turn'"):
         tensorrt_build.build_plan(TENSORRT_RTX, "encoder", tmp_path / "graph.onnx", None, CARD, unheard)
@@ -246,7 +242,7 @@ def test_what_can_not_be_read_is_said_with_its_node(tmp_path: Path) -> None:
         tensorrt_build.build_plan(TENSORRT_RTX, "encoder", tmp_path / "graph.onnx", None, CARD, unheard)
 
 
-def test_errors_that_a_person_can_mend_are_said_first() -> None:
+def test_mendable_errors_come_first() -> None:
     reason = tensorrt_build.reason
     assert "the memory of the card or the machine ran out" in reason(["x", "Error Code 2: OutOfMemory (no 5 GB)", "y"])
     assert "driver is missing or too old" in reason(["In getCurrentCC (cudaError 35: CUDA driver version is ...)"])
@@ -254,7 +250,7 @@ def test_errors_that_a_person_can_mend_are_said_first() -> None:
     assert reason([]) == "it gives no reason."
 
 
-def test_cards_that_are_not_known_and_not_here_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_cards_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert tensorrt_build.target(TENSORRT_RTX, "12.0") == "12.0"
     with pytest.raises(AcceleratorUnavailable, match=r"can't build for compute capability 9\.9; it can for 7\.5, 8\.0"):
@@ -272,7 +268,7 @@ def test_cards_that_are_not_known_and_not_here_are_refused(monkeypatch: pytest.M
     assert "it wants CUDA 13, and the NVIDIA driver" in tensorrt_library.missing(TENSORRT_RTX)
 
 
-def test_without_a_gpu_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reason_without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(AcceleratorUnavailable, match=r"TensorRT-RTX can't be used: there is no NVIDIA GPU.*RTX card"):
         registry.choose("tensorrt_rtx")
@@ -280,7 +276,7 @@ def test_without_a_gpu_the_reason_is_a_sentence(monkeypatch: pytest.MonkeyPatch)
         TensorRTNetwork(TENSORRT_RTX, b"", "denoiser", torch.device("cuda"))
 
 
-def test_a_foreign_engine_is_told_by_its_mark(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_engine_flavour_by_mark(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     cuda, other = torch.device("cuda"), tmp_path / "other.engine"
     plan = next(built.glob("tensorrt_rtx-denoiser-*")) / PLAN
@@ -296,7 +292,7 @@ def test_a_foreign_engine_is_told_by_its_mark(built: Path, tmp_path: Path, monke
         open_engine(tmp_path / "none.engine", cuda)
 
 
-def test_a_file_of_any_length_is_not_read_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     sparse = tmp_path / "sparse.engine"
     with sparse.open("wb") as file:
@@ -325,9 +321,7 @@ def pruned_once_found(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return found
 
 
-def test_an_engine_that_is_pruned_while_it_is_looked_at_is_built_again(
-    tiny: Model, tmp_path: Path, pruned_once_found: list[Path]
-) -> None:
+def test_pruned_engine_is_built_again(tiny: Model, tmp_path: Path, pruned_once_found: list[Path]) -> None:
     _reversed_bytes(tmp_path / "graph.onnx")
 
     @contextmanager
@@ -343,23 +337,19 @@ def test_an_engine_that_is_pruned_while_it_is_looked_at_is_built_again(
     assert pruned_once_found == [maker.root / key.folder]
 
 
-def test_measurements_that_are_pruned_while_they_are_looked_at_are_none(
-    tiny: Model, tmp_path: Path, pruned_once_found: list[Path]
-) -> None:
+def test_pruned_timings_are_none(tiny: Model, tmp_path: Path, pruned_once_found: list[Path]) -> None:
     maker = dataclasses.replace(made(tiny, tmp_path), flavour=TENSORRT)
     tensorrt_parts._keep_timings(maker, b"measured")
     assert tensorrt_parts._timings(maker) == b""
     assert len(pruned_once_found) == 1
 
 
-def test_a_precision_it_does_not_build_in_is_refused(tiny: Model, tmp_path: Path) -> None:
+def test_unknown_precision_is_refused(tiny: Model, tmp_path: Path) -> None:
     with pytest.raises(AcceleratorUnavailable, match="TensorRT-RTX can't build in fp4; it can in float32, float16"):
         tensorrt.maker(TENSORRT_RTX, CARD, "fp4", tiny, SHAPES, tmp_path)
 
 
-def test_auto_takes_engines_that_are_built_and_never_builds_them(
-    tiny: Model, built: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_needs_built_engines(tiny: Model, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 9))
     monkeypatch.setattr(tensorrt_library, "cuda_of_driver", lambda: 13)
@@ -370,15 +360,13 @@ def test_auto_takes_engines_that_are_built_and_never_builds_them(
     assert not row.is_kept(tiny, SHAPES, Preparation(unheard, cache=built / "elsewhere", precision="float32"))
 
 
-def test_prepared_sizes_are_small_ones_all_and_then_even_ones() -> None:
+def test_prepared_sizes() -> None:
     assert tensorrt.sizes(1) == (1,)
     assert tensorrt.sizes(9) == (1, 2, 3, 4, 6, 8, 9)
     assert tensorrt.sizes(16) == (1, 2, 3, 4, 6, 8, 10, 12, 14, 16)
 
 
-def test_a_build_ahead_that_can_not_be_kept_is_an_error(
-    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unkept_prebuild_is_an_error(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorrt, "plans", lambda maker, wanted, progress: iter(()))
     with pytest.raises(CacheError, match="could not all be kept in"):
         tensorrt.prepare(TENSORRT_RTX, tiny, SHAPES, Preparation(unheard, cache=tmp_path), CARD)

@@ -82,7 +82,7 @@ def entry(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_one_start_compiled_the_next_one_finds_and_does_not_write_again(entry: Path) -> None:
+def test_second_start_finds_kernels(entry: Path) -> None:
     before = (entry / cache.MANIFEST).stat().st_mtime_ns, (entry / cache.MANIFEST).stat().st_ino
     start = Start(entry.parent)
     assert start.found == b"kernels of every size"
@@ -117,7 +117,7 @@ def test_damage_is_told_and_heals(entry: Path, harm: str) -> None:
     assert (healed.found, healed.told) == (b"anew", [])
 
 
-def test_what_tensorrt_refuses_is_told_and_written_over(entry: Path) -> None:
+def test_refused_kernels_are_overwritten(entry: Path) -> None:
     start = Start(entry.parent, driver=b"470:")
     assert start.found == b""
     assert start.told == ["its compiled kernels are of another driver or version; TensorRT-RTX compiles them again"]
@@ -127,7 +127,7 @@ def test_what_tensorrt_refuses_is_told_and_written_over(entry: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["version", "part", "weights", "shapes", "precision", "card"])
-def test_another_engine_s_or_card_s_are_never_looked_at(entry: Path, part: str) -> None:
+def test_other_kernels_are_not_read(entry: Path, part: str) -> None:
     if part == "card":
         other = Start(entry.parent, card="8.9 NVIDIA GeForce RTX 4070")
     else:
@@ -137,7 +137,7 @@ def test_another_engine_s_or_card_s_are_never_looked_at(entry: Path, part: str) 
     assert Start(entry.parent).found == b"kernels of every size"
 
 
-def test_kernels_go_with_what_is_of_no_more_use(entry: Path) -> None:
+def test_useless_kernels_are_pruned(entry: Path) -> None:
     (listed,) = cache_shelf.entries(entry.parent)
     assert listed.key is not None
     assert (listed.key.part, listed.made_for) == ("kernels-denoiser", "shipped 64x64")
@@ -149,7 +149,7 @@ def test_kernels_go_with_what_is_of_no_more_use(entry: Path) -> None:
     )
 
 
-def test_more_than_any_network_needs_is_neither_kept_nor_read(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huge_kernels_are_ignored(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorrt_kernels, "LARGEST", 10)
     start = Start(entry.parent)
     assert start.found == b""
@@ -158,7 +158,7 @@ def test_more_than_any_network_needs_is_neither_kept_nor_read(entry: Path, monke
     assert start.told[1:] == ["its compiled kernels are not kept: 21 bytes, and 10 are the most"]
 
 
-def test_a_cache_that_can_not_be_written_is_told_and_ends_nothing(tmp_path: Path) -> None:
+def test_unwritable_cache_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     start = Start(tmp_path / "file").compiles(b"kernels")
     assert len(start.told) == 1
@@ -166,9 +166,7 @@ def test_a_cache_that_can_not_be_written_is_told_and_ends_nothing(tmp_path: Path
     assert "The next start compiles its kernels again." in start.told[0]
 
 
-def test_kernels_that_are_pruned_while_they_are_looked_at_are_none(
-    entry: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pruned_kernels_are_none(entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     look = cache.lookup
 
     def looked(root: Path, key: EngineKey) -> tuple[Path | None, str]:
@@ -181,7 +179,7 @@ def test_kernels_that_are_pruned_while_they_are_looked_at_are_none(
     assert (start.found, start.told) == (b"", [])
 
 
-def test_a_configuration_that_takes_no_cache_is_told(tmp_path: Path) -> None:
+def test_refused_cache_is_reported(tmp_path: Path) -> None:
     told: list[str] = []
     kernels = Kernels(tmp_path, ENGINE, CARD, "shipped 64x64", told.append)
     kernels.attach(Configured(takes=False))
@@ -190,7 +188,7 @@ def test_a_configuration_that_takes_no_cache_is_told(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tensorrt_rtx_has_what_is_asked_of_it() -> None:
+def test_tensorrt_rtx_api_exists() -> None:
     trt: Any = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX has wheels for x86-64 Linux and Windows alone")
     for kind, asked in (
         (trt.ICudaEngine, ("create_runtime_config", "create_execution_context")),
@@ -202,9 +200,7 @@ def test_tensorrt_rtx_has_what_is_asked_of_it() -> None:
 
 
 @pytest.mark.gpu
-def test_a_second_start_on_a_card_finds_its_kernels_and_draws_the_same(
-    tiny_folder: Path, onnx_cache: Path, tmp_path: Path
-) -> None:
+def test_kernels_on_a_card(tiny_folder: Path, onnx_cache: Path, tmp_path: Path) -> None:
     if missing := tensorrt_library.missing(TENSORRT_RTX):
         pytest.skip(missing)
     root = Path(shutil.copytree(onnx_cache, tmp_path / "engines"))

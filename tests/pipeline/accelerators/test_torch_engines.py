@@ -64,9 +64,7 @@ def drawn(stream: ImageStream, pictures: int) -> tuple[list[StreamedFrame], list
     return out, counts
 
 
-def test_decoding_beside_the_network_brings_the_same_pictures_one_call_later(
-    model: Model, reference: Engines, beside: Engines
-) -> None:
+def test_async_decode_is_one_call_later(model: Model, reference: Engines, beside: Engines) -> None:
     expected, at_once = drawn(stream_of(reference, model), 9)
     got, later = drawn(stream_of(beside, model), 9)
     assert [picture.ticket for picture in got] == list(range(9)) == [picture.ticket for picture in expected]
@@ -77,14 +75,14 @@ def test_decoding_beside_the_network_brings_the_same_pictures_one_call_later(
     assert later != at_once
 
 
-def test_one_picture_alone_comes_out_with_its_last_call(model: Model, beside: Engines) -> None:
+def test_single_frame_is_not_delayed(model: Model, beside: Engines) -> None:
     stream = stream_of(beside, model)
     moment = without_morph(Parameters(steps=2, strength=1.0))
     stream.admit(None, moment, stream.encode(moment.wording), "it")
     assert [len(stream.step()), len(stream.step()), stream.in_flight] == [0, 1, 0]
 
 
-def test_pictures_that_were_dropped_while_they_were_decoded_do_not_come_out(model: Model, beside: Engines) -> None:
+def test_clear_drops_pending_decodes(model: Model, beside: Engines) -> None:
     stream = stream_of(beside, model)
     moment = without_morph(Parameters(steps=1, strength=1.0))
     for _ in range(2):
@@ -97,14 +95,14 @@ def test_pictures_that_were_dropped_while_they_were_decoded_do_not_come_out(mode
     assert (stream.in_flight, stream.step()) == (0, [])
 
 
-def test_a_latent_may_be_written_over_once_its_decoding_has_begun() -> None:
+def test_latent_is_free_during_decode() -> None:
     decoding = Decoding(lambda latent: latent.to(torch.uint8).permute(0, 2, 3, 1), (3, 2, 2), (2, 2, 3), CPU, 3)
     latent = torch.empty(1, 3, 2, 2)
     waiting = [decoding.begin(latent.fill_(number)) for number in range(3)]
     assert [int(wait()[0, 0, 0, 0]) for wait in waiting] == [0, 1, 2]
 
 
-def test_half_precision_is_near_and_its_edges_are_float32(tiny_folder: Path, reference: Engines) -> None:
+def test_half_precision_has_float32_edges(tiny_folder: Path, reference: Engines) -> None:
     model = load_model(tiny_folder)
     unet = InPrecision(model.unet, torch.bfloat16)
     engines = torch_engines(unet, *autoencoder_graphs(model, torch.bfloat16, CPU), SHAPES, "bfloat16", CPU)
@@ -115,7 +113,7 @@ def test_half_precision_is_near_and_its_edges_are_float32(tiny_folder: Path, ref
     assert engines.encode(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).dtype == torch.float32
 
 
-def test_a_share_of_the_device_is_kept_by_steps_that_leave_nothing_behind(model: Model, beside: Engines) -> None:
+def test_shared_device_decodes_at_once(model: Model, beside: Engines) -> None:
     conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
     build = Build(model=str(model.folder), width=64, height=64, accelerator="eager", slots=4, threads=1, gpu_share=0.5)
     stream = ImageStream(build, model, AcceleratorChoice("eager", beside, "asked for"), conditioner)
@@ -132,9 +130,7 @@ def test_prepared_sizes_hold_every_row() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_compiled_blocks_are_eager_at_mixed_timesteps(
-    tiny_folder: Path, reference: Engines, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compiled_blocks_match_eager(tiny_folder: Path, reference: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "ALSO_REPEATED", ())  # one kind of block is compiled in a fraction of the time
     if reason := compiled.missing():
         pytest.skip(f"torch.compile can't be used here: {reason}")
