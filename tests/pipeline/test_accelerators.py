@@ -1,4 +1,4 @@
-"""Accelerators: OpenVINO means the same as eager torch, its cache is verified, and the choice is never silent."""
+"""Accelerators: OpenVINO matches eager torch, its cache is verified, and each choice has a reason."""
 
 import importlib.util
 import os
@@ -26,7 +26,7 @@ from presets.parameters import Parameters
 
 TINY = Shapes(64, 64, (4, 8, 8), (12, 16), 10)
 SMALL = Shapes(64, 64, (4, 8, 8), (12, 16), 2)
-"""For tests of what is around the networks: fewer batch sizes to compile."""
+"""Shapes with fewer batch sizes to compile, for tests of the code around the networks."""
 
 
 def quiet(text: str, fraction: float) -> None:
@@ -48,7 +48,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engines(tiny: Model, cache: Path) -> Engines:
-    """With two threads, so that larger batches are shared out between them."""
+    """Engines with two threads, so that larger batches are shared by two requests."""
     return compiled(tiny, TINY, cache, threads=2)
 
 
@@ -110,7 +110,7 @@ def test_autoencoder_matches_eager(reference: Engines, engines: Engines) -> None
 
 
 def test_bfloat16_keeps_timesteps(reference: Engines, tiny: Model, cache: Path) -> None:
-    """bfloat16 has 750 and 753 in one; the network must tell them apart as float32 does."""
+    """bfloat16 has one number for 750 and 753; the network must distinguish them as float32 does."""
     engines = compiled(tiny, SMALL, cache, "bfloat16")
     latents, _, text = inputs(SMALL, 1)
     pair = [latents.repeat(2, 1, 1, 1), torch.tensor([750.0, 753.0]), ConditioningRows(text.embeds.repeat(2, 1, 1))]
@@ -142,7 +142,7 @@ def test_shipped_model_in_each_precision(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def kept(tiny: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that holds the conversion. Not to be changed: copy it."""
+    """A cache that holds the conversion. Read-only: copy it to change it."""
     folder = tmp_path_factory.mktemp("kept")
     compiled(tiny, SMALL, folder)
     return folder

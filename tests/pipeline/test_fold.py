@@ -1,4 +1,4 @@
-"""Folded layers against the layers themselves, as diffusers builds them: everywhere, the border included."""
+"""Folded layers compared with the layers that diffusers builds: everywhere, the border included."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Pixels to pixels: against diffusers' own scheduler, in order, every live parameter heard."""
+"""Pixels to pixels: equal to diffusers' own scheduler, in order, and with an effect of every live parameter."""
 
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def _shipped() -> ImageStream:
 
 @pytest.fixture
 def shipped(_shipped: ImageStream) -> ImageStream:
-    """The shipped model: a random encoder hardly tells one picture from another, and this one does."""
+    """The shipped model. A random encoder hardly distinguishes two sources; this one does."""
     _shipped.clear()
     return _shipped
 
@@ -86,7 +86,7 @@ def words(seed: int) -> Conditioning:
 
 
 def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: float, seed: int) -> torch.Tensor:
-    """The final latent as diffusers' scheduler and the model's network make it, with nothing of ours between."""
+    """Return the final latent of diffusers' scheduler and the model's network, without the code under test."""
     from diffusers import FlowMatchEulerDiscreteScheduler
 
     scheduler = FlowMatchEulerDiscreteScheduler.from_pretrained(model.folder / "scheduler")
@@ -201,7 +201,7 @@ def test_pixels_stay_what_they_were(stream: ImageStream) -> None:
 
 
 def warped(pixels: NDArray[Any], rotate: float) -> NDArray[Any]:
-    """As OpenCV's own matrix about the middle has it."""
+    """Return the result of OpenCV's own rotation matrix about the centre."""
     matrix = cv2.getRotationMatrix2D((31.5, 31.5), rotate, 1.0)
     out: NDArray[Any] = cv2.warpAffine(pixels, matrix, (64, 64), borderMode=cv2.BORDER_REFLECT)
     return out
@@ -315,7 +315,7 @@ def test_impossible_build_is_refused(
 @pytest.mark.parametrize("who", ["next", "all"])
 def test_prompt_change_next_or_all(stream: ImageStream, who: str) -> None:
     def drawn(*texts: str) -> list[NDArray[np.uint8]]:
-        """One picture each, begun a step after the one before."""
+        """Draw frames, each admitted a step after the one before."""
         out: list[StreamedFrame] = []
         for index, text in enumerate(texts):
             moment = without_morph(look(text, steps=4, strength=1.0, seed=index, prompt_change=who))

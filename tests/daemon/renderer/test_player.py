@@ -1,4 +1,4 @@
-"""The player on a real link with the shipped model, turned by hand: which pictures are drawn, when, and from what."""
+"""The player on a real link with the shipped model, one turn at a time: which frames it draws, when, and from what."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from presets.parameters import Parameters
 SIDE, SLOTS = 64, 4
 STEPS = 3
 PLAIN = {"strength": 0.9, "steps": STEPS}
-"""Three rows a picture, so three in flight."""
+"""Three rows for each frame, so three frames in flight."""
 
 
 def card(index: int) -> NDArray[np.uint8]:
@@ -43,7 +43,7 @@ def stream() -> ImageStream:
 
 
 class Rig:
-    """What the stage is to a renderer, and the player of one, all in reach."""
+    """The stage's end of a link, and a player, with access to both."""
 
     def __init__(self, stream: ImageStream) -> None:
         stream.clear()
@@ -52,12 +52,12 @@ class Rig:
         self.look: dict[str, object] = dict(PLAIN)
         self.revision = 1
         self.course: MorphState | None = None
-        """The way to what the look has become, counted in pictures."""
+        """Course of a morph to the new look, counted in frames."""
         self.asked = 0
         self.frame: Frame | None = None
         self.serial = 0
         self.live = False
-        """A source that has a new picture whenever it is asked."""
+        """True for a source that has a new frame at every ask."""
         self.drawn: list[RenderedFrame] = []
         self.places: list[tuple[int, int]] = []
         self.link = LinkServer(self, self.clock, self._on_delivery)
@@ -101,25 +101,25 @@ class Rig:
     # What a test does.
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
-        """The source has a new picture; its index is the number of pictures before it."""
+        """Give the source a new frame. Its index is the number of frames before it."""
         self.frame = Frame(pixels, self.serial, self.clock.now())
         self.serial += 1
         self.link.ring()
 
     def set(self, **values: object) -> None:
-        """Parameters change."""
+        """Change parameters."""
         self.look |= values
         self.revision += 1
 
     def morph(self, pictures: int, **values: object) -> None:
-        """Parameters change, by a morph."""
+        """Change parameters by a morph."""
         before = start_morphs(Parameters.model_validate(self.look), MorphTime(0.0))
         self.set(morph_pictures=pictures, **values)
         wanted = Parameters.model_validate(self.look)
         self.course = update_morphs(before, wanted, MorphTime(0.0, self.asked + 1), Change.CONTROL)
 
     def turn(self, pixels: NDArray[np.uint8] | None = None) -> int:
-        """One turn, with a new source picture or without; how many pictures were admitted."""
+        """Run one turn, with a new source frame or without. Return the number of admitted frames."""
         if pixels is not None:
             self.show(pixels)
         before = len(self._admitted)
@@ -127,7 +127,7 @@ class Rig:
         return len(self._admitted) - before
 
     def rest(self) -> list[RenderedFrame]:
-        """Everything in flight finished and come to the stage, which is then let go of."""
+        """Wait until every frame in flight has reached the stage, and clear the record."""
         while self.stream.in_flight:
             self.player._step()
         self.connection.progress("playing", "the end", 1.0)
@@ -140,7 +140,7 @@ class Rig:
         return drawn
 
     def count(self) -> None:
-        """Admissions are counted from here on."""
+        """Count admissions from here on."""
         self._admitted: list[object] = []
         admit: Callable[..., None] = self.stream.admit
 
@@ -254,7 +254,7 @@ def test_still_source_with_feedback(rig: Rig) -> None:
 
 
 def test_revision_under_prompt_flood(rig: Rig) -> None:
-    """What panic waits for: with each picture's words newer ones are wanted, and all of them have to be encoded."""
+    """The worst case for panic: a newer prompt is wanted with each frame, and every prompt has to be encoded."""
     rig.set(prompt="words at 0")
     rig.turn(card(0))
     rig.rest()

@@ -13,7 +13,7 @@ def saying(*texts: str) -> PromptMixture:
 
 
 class Texts:
-    """A slow encoder that remembers: words come out as what they were."""
+    """A slow encoder that remembers its prompts and returns them unchanged."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()

@@ -1,4 +1,4 @@
-"""How a renderer's own failures are told apart: what would mend them decides what the stage does next."""
+"""Kinds of a renderer's own failures. The remedy of each decides what the stage does next."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The pace of a player, by a clock turned by hand: when pictures begin, and how long the device works."""
+"""Pacing of a player by a manual clock: when frames begin, and how long the device works."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ MS = 1_000_000
 
 
 class Working(EchoStream):
-    """An echo whose network takes a while."""
+    """An echo with a slow network."""
 
     def __init__(self, clock: HandClock, milliseconds: int) -> None:
         super().__init__(64, 32)
@@ -42,7 +42,7 @@ class Working(EchoStream):
 
 @contextmanager
 def answering(parameters: Parameters) -> Iterator[LinkClient]:
-    """A stage that answers every ask at once, with nothing but parameters: pictures are drawn from text."""
+    """A stage that answers every ask at once with parameters only, so that frames are drawn from text."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as stage:
         stage.linger = 0
         stage.rcvtimeo = 50

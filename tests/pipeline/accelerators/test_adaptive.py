@@ -1,4 +1,4 @@
-"""The adaptive forward: rows of one timestep together, in as few calls as that takes, and nothing read from a GPU."""
+"""Adaptive forward: rows of one timestep together, in as few calls as possible, and nothing read from a GPU."""
 
 from itertools import pairwise
 
@@ -16,14 +16,14 @@ SHAPE, TEXT = (3, 4, 4), (5, 3)
 
 
 def vector(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-    """Nonlinear in latent, timestep and text, so that a row that is given another's shows."""
+    """A network that is nonlinear in latent, timestep and text, so that a mix-up of rows shows."""
     told = torch.sin(timesteps / 300.0).view(-1, 1, 1, 1)
     heard = torch.tanh(conditioning.embeds.sum(1)).view(-1, 3, 1, 1)
     return torch.tanh(latents * (1.0 + told) + heard * told) + 0.1 * heard
 
 
 class Scalar:
-    """The same network with one timestep for all its rows, and the calls that it had."""
+    """The same network with one timestep for all its rows, and a record of its calls."""
 
     def __init__(self, batch: int | None = None) -> None:
         self.batch = batch
@@ -120,7 +120,7 @@ def test_announced_stream_matches_one_call() -> None:
 
 
 def test_announcement_is_used_once() -> None:
-    """Meta tensors have no values: whatever asks for one raises."""
+    """Meta tensors have no values: reading one raises."""
     seen: list[int] = []
 
     def network(latents: torch.Tensor, timesteps: torch.Tensor, text: ConditioningRows) -> torch.Tensor:

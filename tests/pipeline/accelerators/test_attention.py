@@ -1,4 +1,4 @@
-"""Attention: another kernel is the same function, and one that can't be had says why."""
+"""Attention: every kernel computes the same function, and an unavailable one is refused with the reason."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The engine cache: whole or not at all, and nothing of another key, version or writer is ever read."""
+"""The engine cache: entries are whole or absent, and none of another key, version or writer is read."""
 
 import dataclasses
 import json
@@ -104,7 +104,7 @@ def test_manifest_with_other_parts_is_foreign(entry: Path) -> None:
 
 
 def rewritten(entry: Path, **parts: Any) -> None:
-    """Other parts in its manifest; what is a dict goes into what is there."""
+    """Change parts of the manifest. A dictionary is merged into the part."""
     manifest = json.loads((entry / cache.MANIFEST).read_text())
     for name, value in parts.items():
         manifest[name] = manifest[name] | value if isinstance(value, dict) else value
@@ -141,7 +141,7 @@ def test_manifest_with_wrong_types_heals(entry: Path, parts: dict[str, Any]) -> 
 
 
 def damaged_and_healed(entry: Path, said: str) -> None:
-    """Told by whoever looks, of use to nobody, and as new after the next build."""
+    """Every reader reports it, nobody uses it, and the next build replaces it."""
     (listed,) = cache_shelf.entries(entry.parent)
     reason = cache_shelf.useless(listed, KEY.revision, set())
     assert said in reason

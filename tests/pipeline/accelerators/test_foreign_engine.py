@@ -1,4 +1,4 @@
-"""Plug and play: foreign ONNX files are told by their inputs, wrapped unchanged, and refused in a sentence."""
+"""Foreign ONNX files are recognised by their inputs, wrapped unchanged, and refused with a reason."""
 
 import shutil
 import warnings
@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 
 
 class Toy(nn.Module):
-    """A network of a denoiser's inputs: nonlinear in each, and cheap to export."""
+    """A network with a denoiser's inputs: nonlinear in each, and cheap to export."""
 
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Toy(nn.Module):
 def write_onnx(
     network: nn.Module, path: Path, names: Sequence[str], inputs: Sequence[torch.Tensor], batched: Sequence[bool]
 ) -> Path:
-    """As others export: with the older exporter, their names, and a free batch where `batched` says."""
+    """Export with the older exporter and its names, with a dynamic batch if `batched`."""
     axes = {name: {0: "B"} for name, free in zip(names, batched, strict=True) if free}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,7 +71,7 @@ def toy(
     embeds: tuple[int, int] = (12, 16),
     latent: tuple[int, int, int] = (4, 8, 8),
 ) -> Path:
-    """`Toy` with a free batch unless one is given, and a timestep a row unless its shape is."""
+    """Export `Toy`, with a dynamic batch and a timestep for each row unless told otherwise."""
     rows = batch or 2
     inputs = (
         torch.randn(rows, *latent).to(dtype),
@@ -83,7 +83,7 @@ def toy(
 
 
 def bare() -> Engines:
-    """Engines that wait for a denoiser."""
+    """Engines without a denoiser."""
     return Engines(left_out, lambda pixels: pixels, lambda latent: latent, (), torch.device("cpu"), "float32")
 
 
@@ -133,7 +133,7 @@ def test_each_kind_matches_network(kind: str, tmp_path: Path) -> None:
 
 
 class Described:
-    """A network of which only the description is looked at."""
+    """A network of which only the description is read."""
 
     def __init__(self, *ports: TensorPort, out: TensorPort | None = None) -> None:
         self.inputs = ports
@@ -244,7 +244,7 @@ def test_engine_with_nan_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def small_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with a UNet of one level, which is exported in a third of the time."""
+    """The tiny model with a UNet of one level, which exports in a third of the time."""
     from diffusers import UNet2DConditionModel
 
     folder = Path(shutil.copytree(tiny_folder, tmp_path_factory.mktemp("small") / "model"))
@@ -265,7 +265,7 @@ def small_folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 class Demo(nn.Module):
-    """The UNet as NVIDIA's Stable Diffusion demo exports it: one timestep for all rows of any batch."""
+    """Export the UNet as NVIDIA's Stable Diffusion demo does: one timestep for all rows of any batch."""
 
     def __init__(self, unet: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""ONNX export: the same pixels as torch at any batch, strongly typed, and large weights beside the file."""
+"""ONNX export: torch's pixels at any batch size, strong types, and large weights beside the file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime means the same as eager torch, on torch's own memory, and its files are kept a part each."""
+"""ONNX Runtime matches eager torch, on torch's own memory, and each part's file is kept by itself."""
 
 import shutil
 import sys

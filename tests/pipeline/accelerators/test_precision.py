@@ -1,4 +1,4 @@
-"""A precision that is asked for: eager computes in it, timesteps stay whole, and what can't be is refused."""
+"""Precisions that are asked for: eager computes in them, timesteps stay float32, and impossible ones are refused."""
 
 from pathlib import Path
 

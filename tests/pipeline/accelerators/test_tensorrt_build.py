@@ -47,7 +47,7 @@ def unheard(text: str, fraction: float) -> None:
 
 @pytest.fixture(scope="module")
 def built(tiny: Model, onnx_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with all the engines of the tiny model. Not to be changed: copy it."""
+    """A cache with all engines of the tiny model. Read-only: copy it to change it."""
     root = Path(shutil.copytree(onnx_cache, tmp_path_factory.mktemp("built") / "engines"))
     told: list[float] = []
 
@@ -76,7 +76,7 @@ def test_model_becomes_engines(tiny: Model, built: Path) -> None:
 
 
 def shorter(transformer: Any, blocks: slice) -> Any:
-    """Fewer of the same layers: the exporter takes seconds for each."""
+    """Fewer of the same layers: the exporter needs seconds for each."""
     transformer.transformer_blocks = transformer.transformer_blocks[blocks]
     return transformer
 
@@ -225,7 +225,7 @@ def test_unwritable_cache_ends_prebuild(tiny: Model, tmp_path: Path) -> None:
 
 
 def _reversed_bytes(path: Path) -> None:
-    """A network that TensorRT has no layer for: it turns the axes of bytes."""
+    """A network that TensorRT has no layer for: it transposes bytes."""
     node = helper.make_node("Transpose", ["pixels"], ["out"], name="turn", perm=[1, 0])
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [2, 3])
     out = helper.make_tensor_value_info("out", TensorProto.UINT8, [3, 2])
@@ -307,7 +307,7 @@ def test_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def pruned_once_found(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """What else is at the cache removes each entry right after it was found whole."""
+    """Another process removes each entry right after it was found whole."""
     look, found = cache.lookup, []
 
     def looked(root: Path, key: cache.EngineKey) -> tuple[Path | None, str]:

@@ -1,7 +1,6 @@
-"""What TensorRT-RTX compiled is found at the next start, whole and for this card, or it is told why not.
+"""Kernels that TensorRT-RTX compiled are found at the next start, whole and for this card, or the reason is reported.
 
-TensorRT-RTX makes its object for it on a card alone. What stands in for it keeps that object's published rules: it
-answers what it holds, and refuses what is not for where it is.
+TensorRT-RTX makes its own object for them on a card only, so doubles take its place here.
 """
 
 import dataclasses
@@ -26,7 +25,7 @@ CARD = "8.9 NVIDIA GeForce RTX 4090"
 
 
 class Held:
-    """As TensorRT-RTX's ``IRuntimeCache``, on a machine with one driver."""
+    """A double of TensorRT-RTX's ``IRuntimeCache``, on a machine with one driver."""
 
     def __init__(self, driver: bytes) -> None:
         self._driver, self.kernels = driver, b""
@@ -42,7 +41,7 @@ class Held:
 
 
 class Configured:
-    """As its ``IRuntimeConfig``."""
+    """A double of its ``IRuntimeConfig``."""
 
     def __init__(self, driver: bytes = b"580:", takes: bool = True) -> None:
         self._driver, self._takes = driver, takes
@@ -57,7 +56,7 @@ class Configured:
 
 
 class Start:
-    """One start of the program: what was found, and what is told."""
+    """One start of the program: the kernels that it found, and its messages."""
 
     def __init__(self, root: Path, driver: bytes = b"580:", engine: EngineKey = ENGINE, card: str = CARD) -> None:
         self.told: list[str] = []
@@ -75,7 +74,7 @@ class Start:
 
 @pytest.fixture
 def entry(tmp_path: Path) -> Path:
-    """A cache's one entry, of what an earlier start compiled."""
+    """The only entry of a cache, compiled by an earlier start."""
     start = Start(tmp_path).compiles(b"kernels of every size")
     assert (start.found, start.told) == (b"", [])
     (path,) = tmp_path.iterdir()

@@ -1,4 +1,4 @@
-"""torch's own engines: transfers beside the network change no picture, and torch.compile means the same as eager."""
+"""torch's own engines: asynchronous transfers change no frame, and torch.compile matches eager."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def stream_of(engines: Engines, model: Model) -> ImageStream:
 
 
 def drawn(stream: ImageStream, pictures: int) -> tuple[list[StreamedFrame], list[int]]:
-    """Pictures that differ in steps and strength, and how many came out at each call."""
+    """Draw frames that differ in steps and strength. Return them, and how many came out at each call."""
     out: list[StreamedFrame] = []
     counts = []
     for number in range(pictures):

@@ -1,4 +1,4 @@
-"""An entry saves a measurement; whatever is wrong with it, it only counts as absent."""
+"""An entry saves a measurement. One with any fault counts as absent."""
 
 import json
 import logging
