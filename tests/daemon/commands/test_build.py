@@ -7,6 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from daemon.__main__ import app
+from pipeline.accelerators.openvino import precisions
+from pipeline.accelerators.processor import usable_cores
+from pipeline.accelerators.tuning_record import FOLDER
 from tests.pipeline.conftest import write_tiny_model
 
 
@@ -24,6 +27,8 @@ def test_conversion_is_kept(tmp_path: Path) -> None:
     runner = CliRunner(env={"XDG_CACHE_HOME": str(tmp_path)})
     done = runner.invoke(app, ["build", str(preset)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
+    measured = list(tmp_path.rglob(f"{FOLDER}/*.json"))
+    assert len(measured) == (usable_cores().logical > 1 or len(precisions()) > 1), "one entry, if there is a choice"
     (kept,) = tmp_path.rglob("denoiser.xml")
     made = kept.stat().st_mtime_ns
     again = runner.invoke(app, ["build", str(preset)], catch_exceptions=False)
