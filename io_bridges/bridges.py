@@ -13,7 +13,10 @@ To add a source or a sink:
 The stage calls `open`, `read` or `write`, and `close` on one thread, because GL contexts are bound to theirs. `status`
 is called from any thread. A bridge that cannot run on this machine raises `BridgeUnavailable` from its constructor or
 from `open`. A bridge that fails later raises `BridgeError`: the stage counts it, closes the bridge, and opens it again
-with back-off. `read` and `write` are called with the show running, so they must not block for longer than they say.
+with back-off.
+
+Each bridge has a thread and a newest-only mailbox of its own, so a slow one costs only itself. A call that takes longer
+than five seconds is abandoned, and the bridge is opened again on another thread.
 """
 
 from typing import Protocol
@@ -45,7 +48,7 @@ class Sink(Protocol):
         """Take ports and devices for frames of this size in pixels at `fps` Hz. Raises `BridgeError`."""
 
     def write(self, frame: RenderedFrame, tick: Tick) -> None:
-        """Publish one frame of the opened size, RGB. Never waits for a reader. Raises `BridgeError`.
+        """Publish one frame of the opened size, RGB, read-only. A wait costs this sink its ticks. Raises `BridgeError`.
 
         It is called at every tick with the newest frame. ``tick.repeated`` is True for a frame that was on air before.
         """

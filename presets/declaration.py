@@ -35,7 +35,7 @@ class LiveOptions(NamedTuple):
     effect: Effect
     unit: str = ""
     in_presets: bool = True
-    """False for controls of the whole show: no preset may black it out."""
+    """False for a control that no preset holds. No preset holds `Effect.OUTPUT`: none may black out a show."""
     stays: bool = False
     """True if a preset that does not name the parameter leaves it as it is; a performer sets it for all presets."""
     group: Group | None = None

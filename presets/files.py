@@ -23,7 +23,9 @@ from presets.parameter_table import PARAMETERS, Value, flatten
 from presets.parameters import Parameters, WeightedPrompt
 from presets.strict_yaml import MAX_BYTES, Document, Place, Problem
 
-KEPT_KEYS = REBUILD_KEYS | {parameter.key for parameter in PARAMETERS.values() if parameter.stays}
+KEPT_KEYS = REBUILD_KEYS | {
+    parameter.key for parameter in PARAMETERS.values() if parameter.stays and parameter.in_presets
+}
 """Keys that a preset leaves as they are if its file does not name them."""
 
 PRESET_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))

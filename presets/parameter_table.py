@@ -133,7 +133,7 @@ def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, defa
         description=field.description or "",
         effect=live.effect,
         group=live.group or _GROUPS[live.effect],
-        in_presets=live.in_presets,
+        in_presets=live.in_presets and live.effect is not Effect.OUTPUT,
         stays=live.stays,
         coerce=coerce,
     )

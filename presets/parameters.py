@@ -180,21 +180,17 @@ class LiveParameters(BaseModel):
         Field(max_length=100, description="preset on air; set it to load another"),
         LiveOptions(Effect.FRAME, in_presets=False),
     ] = ""
-    freeze: Annotated[
-        bool, Field(description="hold the picture on air"), LiveOptions(Effect.OUTPUT, in_presets=False)
-    ] = False
-    blackout: Annotated[
-        bool, Field(description="fade the output to black"), LiveOptions(Effect.OUTPUT, in_presets=False)
-    ] = False
+    freeze: Annotated[bool, Field(description="hold the picture on air"), LiveOptions(Effect.OUTPUT)] = False
+    blackout: Annotated[bool, Field(description="fade the output to black"), LiveOptions(Effect.OUTPUT)] = False
     brightness: Annotated[
         float,
         Field(ge=0, le=1, description="master fader; 0 is black"),
-        LiveOptions(Effect.OUTPUT, in_presets=False),
+        LiveOptions(Effect.OUTPUT),
     ] = 1.0
     fade: Annotated[
         float,
         Field(ge=0, le=30, description="time that blackout and its release take"),
-        LiveOptions(Effect.OUTPUT, unit="s", in_presets=False),
+        LiveOptions(Effect.OUTPUT, unit="s", stays=True),
     ] = 0.0
 
     @field_validator("prompt", mode="before")

@@ -9,8 +9,8 @@ from daemon.shared.clock import NS, Clock
 from daemon.shared.mailbox import Mailbox
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.metrics import Delays, Intervals
-from io_bridges import pixels
 from io_bridges.frames import RenderedFrame, Tick
+from io_bridges.output_grade import NEUTRAL, OutputGrade, apply_grade, output_grade
 from presets.parameters import Parameters
 
 log = logging.getLogger("stage.output")
@@ -49,8 +49,8 @@ class OutputClock:
         self._stopping = threading.Event()
         self._panic: int | None = None
         self._on_air: RenderedFrame | None = None
-        self._shown: tuple[RenderedFrame, float] | None = None
-        self._faded: RenderedFrame | None = None
+        self._shown: tuple[RenderedFrame, OutputGrade] | None = None
+        self._graded: RenderedFrame | None = None
         self._level = 1.0
         self.ticks = 0
         self.missed = 0
@@ -63,7 +63,7 @@ class OutputClock:
 
     @property
     def on_air(self) -> RenderedFrame | None:
-        """Picture chosen at the last tick, before fades; None before the first."""
+        """Picture chosen at the last tick, before its grade; None before the first."""
         return self._on_air
 
     def stop(self) -> None:
@@ -84,22 +84,22 @@ class OutputClock:
                 due += behind * self._period
 
     def tick(self, due: int) -> None:
-        """Choose the picture of one tick, fade it and put it into every outlet."""
+        """Choose the picture of one tick, grade it and put it into every outlet."""
         parameters = self._parameters()
         # Panic cuts: a long fade would delay the safe picture after a blackout.
         fade = parameters.fade if self._panic is None else 0.0
         frame = self._choose(parameters)
-        level = self._fade_to(0.0 if parameters.blackout else 1.0, fade) * parameters.brightness
-        repeated = self._shown is not None and self._shown[0] is frame and self._shown[1] == level
-        if level >= 1.0:
+        grade = output_grade(parameters, self._fade_to(0.0 if parameters.blackout else 1.0, fade))
+        repeated = self._shown is not None and self._shown[0] is frame and self._shown[1] == grade
+        if grade == NEUTRAL:
             out = frame
-        elif repeated and self._faded is not None:
-            out = self._faded
+        elif repeated and self._graded is not None:
+            out = self._graded
         else:
-            dimmed = pixels.fade(frame.host_pixels(), level)
-            out = RenderedFrame(dimmed, frame.index, frame.source_index, frame.captured_at, frame.revision)
-        self._faded = out
-        self._shown = (frame, level)
+            picture = apply_grade(frame.host_pixels(), grade)
+            out = RenderedFrame(picture, frame.index, frame.source_index, frame.captured_at, frame.revision)
+        self._graded = out
+        self._shown = (frame, grade)
         tick = Tick(self.ticks, due, repeated)
         self.ticks += 1
         now = self._clock.now()

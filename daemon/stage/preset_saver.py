@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from presets.atomic_write import write_atomically
 from presets.build import REBUILD_KEYS
+from presets.declaration import Effect
 from presets.errors import ConfirmationNeeded, PresetError
 from presets.files import read_bytes
 from presets.library import Library
@@ -25,8 +26,14 @@ CONFIRM_WITHIN = 10.0
 MOST_UNDONE = 20
 """Saves that can be undone; the oldest of more is forgotten."""
 
-RELEASED: Mapping[str, Value] = MappingProxyType({"/freeze": False, "/blackout": False, "/brightness": 1.0})
-"""Values that panic sets besides those of the preset."""
+RELEASED: Mapping[str, Value] = MappingProxyType(
+    {
+        address: parameter.default
+        for address, parameter in PARAMETERS.items()
+        if parameter.effect is Effect.OUTPUT and not parameter.stays
+    }
+)
+"""Values that panic sets besides those of the preset: freeze, blackout and everything else that changes the output."""
 
 
 class LoadedPreset(NamedTuple):

@@ -38,7 +38,7 @@ function described(bridge) {
   const [scheme, ...rest] = uri.split(":");
   const place = rest.join(":").replace(/^tcp:\/\//, "").replace(/\?.*$/, "");
   if (scheme === "file") return { name: place.split(/[\\/]/).pop(), place: "" };
-  return { name: KINDS[scheme] ?? scheme, place };
+  return { name: KINDS[scheme] ?? scheme.charAt(0).toUpperCase() + scheme.slice(1), place };
 }
 
 const rate = (bridge) => (bridge.fps > 0 ? `${Math.round(bridge.fps)} fps` : "");

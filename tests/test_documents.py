@@ -1,0 +1,42 @@
+"""Paths and modules that the documents name exist."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/accelerators.md", "docs/control.md", "docs/performance.md",
+             "docs/programs.md", "benchmarks/README.md")  # fmt: skip
+PATH = re.compile(r"`((?:benchmarks|daemon|docs|io_bridges|pipeline|presets|tests)/[\w./-]*)`")
+MODULE = re.compile(r"`((?:benchmarks|daemon|io_bridges|pipeline|presets)(?:\.\w+)+)`")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def module_exists(name: str) -> bool:
+    """Return True if a name is a module, or an attribute of one."""
+    parent, _, last = name.rpartition(".")
+    try:
+        if importlib.util.find_spec(name) is not None:
+            return True
+    except ModuleNotFoundError:
+        pass
+    spec = importlib.util.find_spec(parent)
+    if spec is None or spec.origin is None:
+        return False
+    return re.search(rf"\b{last}\b", Path(spec.origin).read_text(encoding="utf-8")) is not None
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_paths_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    missing = [path for path in PATH.findall(text) if not (ROOT / path).exists()]
+    missing += [link for link in LINK.findall(text) if not (ROOT / document).parent.joinpath(link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_modules_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert not [name for name in MODULE.findall(text) if not module_exists(name)]
