@@ -244,8 +244,7 @@ class ImageStream:
 
     def _out(self, decoded: torch.Tensor, ticket: object) -> StreamedFrame:
         pixels = decoded[0].numpy().copy()
-        given = ticket
         if isinstance(ticket, _Ticket):
             self._feedback.remember(pixels, ticket.fed)
-            given = ticket.given
-        return StreamedFrame(pixels, given)
+            ticket = ticket.given
+        return StreamedFrame(pixels, ticket)
