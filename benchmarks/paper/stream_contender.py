@@ -16,7 +16,7 @@ from pipeline.accelerators.adaptive import AdaptiveDenoiser
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.precision import TYPES
 from pipeline.accelerators.registry import AcceleratorChoice
-from pipeline.accelerators.transfer import Decoding
+from pipeline.accelerators.transfer import OverlappedDecoder
 from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
 from pipeline.prepared_engines import shapes_of
@@ -139,5 +139,5 @@ def _with_autoencoder(engines: Engines, network: Any, shapes: Shapes) -> Engines
     if engines.begin_decode is None:
         return replace(engines, encode=encode, decode=lambda latent: decode(latent).cpu())
     pixels = (shapes.height, shapes.width, 3)
-    decoding = Decoding(decode, shapes.latent, pixels, engines.device, depth=shapes.rows)
+    decoding = OverlappedDecoder(decode, shapes.latent, pixels, engines.device, depth=shapes.rows)
     return replace(engines, encode=encode, decode=decoding, begin_decode=decoding.begin)

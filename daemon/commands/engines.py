@@ -61,7 +61,7 @@ def prune(
     """
     from daemon.prebuild.engine_inventory import Pruning, amount, cards_here, total
     from pipeline.accelerators.cache import root_folder
-    from pipeline.accelerators.cache_aside import remove_leftovers
+    from pipeline.accelerators.cache_staging import remove_leftovers
 
     root, console = root_folder(), Terminal(highlight=False)
     freed = remove_leftovers(root)
@@ -79,13 +79,13 @@ def prune(
 
 def _remove(doomed: "Sequence[KeptEngine]", pruning: "Pruning") -> tuple[int, int]:
     """Remove what still has a reason to go. Return the bytes freed and the number of failures, which are printed."""
-    from pipeline.accelerators.cache_aside import remove
+    from pipeline.accelerators.cache_staging import remove_entry
 
     freed = failed = 0
     for each in doomed:
         try:
             if pruning.applies(each):
-                remove(each.entry.path)
+                remove_entry(each.entry.path)
                 freed += each.entry.size
         except FileNotFoundError:
             pass  # another process was first

@@ -51,9 +51,10 @@ def main() -> int:
 def _build(build: Build, lines: IO[str]) -> str:
     """Build the engines and return a sentence about the result. Raises `StreamflowError`."""
     from daemon.shared.threads import run_in_threads
-    from pipeline.accelerators import foreign_engine, tensorrt, tensorrt_build
+    from pipeline.accelerators import foreign_engine, tensorrt_build
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.engines import Preparation
+    from pipeline.accelerators.tensorrt import TensorRTAccelerator
     from pipeline.accelerators.tensorrt_library import FLAVOURS
     from pipeline.engine_tuner import engine_tuner
     from pipeline.image_stream import ImageStream
@@ -74,14 +75,14 @@ def _build(build: Build, lines: IO[str]) -> str:
             tuner.finish()
         played = stream.description
         return f"{played['accelerator']} is ready ({played['why']})"
-    capability = tensorrt_build.target(flavour, build.capability)
+    capability = tensorrt_build.target_capability(flavour, build.capability)
     engine = Path(build.engine) if build.engine else None
     if engine is not None and not build.capability:  # the file for another card may be on its machine
-        foreign_engine.reader(engine)
+        foreign_engine.find_reader(engine)
     progress("reading the model", 0.0)
     model = load_model(build.model)
     preparation = Preparation(progress, cache=root, precision=build.precision, engine=engine)
-    tensorrt.prepare(flavour, model, shapes_of(build, model), preparation, capability)
+    TensorRTAccelerator(flavour).prepare(model, shapes_of(build, model), preparation, capability)
     return f"{build.accelerator} is ready for a card of compute capability {capability}"
 
 

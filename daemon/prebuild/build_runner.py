@@ -89,7 +89,7 @@ def _read_log(stream: IO[str] | None, last_lines: deque[str]) -> None:
 def _clean_up() -> None:
     """Remove the files that a killed builder was writing."""
     from pipeline.accelerators.cache import root_folder
-    from pipeline.accelerators.cache_aside import remove_leftovers
+    from pipeline.accelerators.cache_staging import remove_leftovers
 
     remove_leftovers(root_folder())
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pynvml
 
-from pipeline.accelerators.cache import card, whole
-from pipeline.accelerators.cache_shelf import CacheEntry, entries, entry_at, useless
+from pipeline.accelerators.cache import damage
+from pipeline.accelerators.cache_inventory import CacheEntry, entries, prune_reason, read_entry
+from pipeline.accelerators.engine_key import card_name
 
 DAY = 86400.0
 
@@ -29,7 +30,7 @@ class KeptEngine:
 
 def inspect_engines(root: Path, thorough: bool) -> list[KeptEngine]:
     """Return every engine with its damage. `thorough` reads every byte; otherwise only sizes are checked."""
-    return [KeptEngine(entry, whole(entry.path, thorough=thorough)) for entry in entries(root)]
+    return [KeptEngine(entry, damage(entry.path, thorough=thorough)) for entry in entries(root)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Pruning:
 
     def applies(self, kept: KeptEngine) -> bool:
         """Return True if the engine still exists and is to be removed. It may have been built again meanwhile."""
-        entry = entry_at(kept.entry.path)
+        entry = read_entry(kept.entry.path)
         return entry is not None and bool(self._reason(entry))
 
     def _reason(self, entry: CacheEntry) -> str:
@@ -60,11 +61,11 @@ class Pruning:
             return "--all was given" if self.older_than is None else ""
         from pipeline.graphs import REVISION
 
-        return useless(entry, REVISION, self.cards)
+        return prune_reason(entry, REVISION, self.cards)
 
 
 def cards_here() -> frozenset[str]:
-    """Return the NVIDIA cards of this machine, named as by `pipeline.accelerators.cache.card`."""
+    """Return the NVIDIA cards of this machine, named as by `pipeline.accelerators.engine_key.card_name`."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -74,7 +75,7 @@ def cards_here() -> frozenset[str]:
         for place in range(pynvml.nvmlDeviceGetCount()):
             handle = pynvml.nvmlDeviceGetHandleByIndex(place)
             major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-            found.add(card(f"{major}.{minor}", pynvml.nvmlDeviceGetName(handle)))
+            found.add(card_name(f"{major}.{minor}", pynvml.nvmlDeviceGetName(handle)))
         return frozenset(found)
     except pynvml.NVMLError:
         return frozenset()

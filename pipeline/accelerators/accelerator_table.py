@@ -23,7 +23,8 @@ class Accelerator(NamedTuple):
     remedy: str
     """The sentence that says how to mend that."""
     module: str
-    """Module with ``build(model, shapes, preparation) -> Engines``. It is imported when the accelerator is chosen.
+    """Module with ``build(model, shapes, preparation) -> Engines``, or ``module:object`` for an object that has it. The
+    module is imported when the accelerator is chosen.
     A module that keeps what it builds has ``is_kept(model, shapes, preparation)`` as well."""
     ahead: bool = False
     """True if preparing takes minutes and is done ahead of the show. `auto` then needs the engines in the cache."""
@@ -46,7 +47,9 @@ class Accelerator(NamedTuple):
         return not self.missing() and (kept is None or bool(kept(model, shapes, preparation)))
 
     def _module(self) -> Any:
-        return importlib.import_module(self.module)
+        module, _, name = self.module.partition(":")
+        imported = importlib.import_module(module)
+        return getattr(imported, name) if name else imported
 
 
 def _openvino_missing() -> str:
@@ -62,7 +65,7 @@ def _compile_missing() -> str:
     # Imported here: the compiler takes a second that no other accelerator has to wait for.
     from pipeline.accelerators import compiled
 
-    return compiled.missing()
+    return compiled.unavailable_reason()
 
 
 def _onnxruntime_missing() -> str:
@@ -70,7 +73,7 @@ def _onnxruntime_missing() -> str:
         importlib.import_module("onnxruntime")
     except (ImportError, OSError) as error:
         return f"it can't be imported ({error})"
-    return onnx_export.missing()
+    return onnx_export.unavailable_reason()
 
 
 ACCELERATORS = {
@@ -93,17 +96,17 @@ ACCELERATORS = {
         Accelerator(
             "tensorrt",
             TENSORRT.title,
-            lambda: tensorrt_library.missing(TENSORRT),
+            lambda: tensorrt_library.unavailable_reason(TENSORRT),
             TENSORRT.remedy,
-            "pipeline.accelerators.tensorrt",
+            "pipeline.accelerators.tensorrt:CLASSIC",
             ahead=True,
         ),
         Accelerator(
             "tensorrt_rtx",
             TENSORRT_RTX.title,
-            lambda: tensorrt_library.missing(TENSORRT_RTX),
+            lambda: tensorrt_library.unavailable_reason(TENSORRT_RTX),
             TENSORRT_RTX.remedy,
-            "pipeline.accelerators.tensorrt_rtx",
+            "pipeline.accelerators.tensorrt:RTX",
             ahead=True,
         ),
         Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager", attends=True),

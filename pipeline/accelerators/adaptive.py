@@ -1,7 +1,7 @@
-"""Adaptive forward of StreamFlow, for a network that can't take each row at its own timestep in one call.
+"""StreamFlow's adaptive forward: a denoiser for networks that can't take each row at its own timestep in one call.
 
-It makes one call if all timesteps agree, else one for each distinct timestep. Where the network's batch is fixed, it
-makes as many of those as the rows need.
+It makes one call if all timesteps are equal, otherwise one call for each distinct timestep. A network with a fixed
+batch gets each of those groups in batches of its size.
 """
 
 from collections.abc import Sequence
@@ -12,37 +12,36 @@ import torch
 from pipeline.denoiser import ConditioningRows, Denoiser
 
 
-def calls(timesteps: Sequence[float], scalar: bool = True, batch: int | None = None) -> list[list[int]]:
-    """Group the rows into calls, in the order of each group's first row. Rows of a fixed `batch` are padded with their
-    first.
+def group_rows(timesteps: Sequence[float], scalar: bool = True, batch: int | None = None) -> list[list[int]]:
+    """Return the row numbers of each call, ordered by the first row of each group of equal timesteps.
 
     Args:
-        timesteps: Timestep of every row.
-        scalar: True if the rows of one call share their timestep.
-        batch: Only number of rows that the network takes; None if it takes any.
+        timesteps: Timestep of each row.
+        scalar: The rows of a call must have equal timesteps.
+        batch: Number of rows that a call must have; short groups repeat their first row. None allows any number.
     """
     groups: dict[float, list[int]] = {}
     for row, timestep in enumerate(timesteps):
         groups.setdefault(timestep if scalar else 0.0, []).append(row)
     if batch is None:
         return list(groups.values())
-    parts = [rows[start : start + batch] for rows in groups.values() for start in range(0, len(rows), batch)]
-    return [rows + rows[:1] * (batch - len(rows)) for rows in parts]
+    calls = [rows[start : start + batch] for rows in groups.values() for start in range(0, len(rows), batch)]
+    return [rows + rows[:1] * (batch - len(rows)) for rows in calls]
 
 
 class AdaptiveDenoiser:
-    """A `Denoiser`, and a `pipeline.denoiser.HostTimesteps` one, over a network that needs its rows grouped.
+    """A `Denoiser` that calls a network once for each group of `group_rows`.
 
-    Nothing is read back from a GPU as long as the stream announces the timesteps. Adjacent rows are passed on without a
-    copy; others are copied together.
+    It is a `pipeline.denoiser.HostTimesteps` too: with announced timesteps, nothing is read back from a GPU. Adjacent
+    rows are passed as a slice without a copy; other rows are copied together.
     """
 
     def __init__(self, network: Denoiser, scalar: bool = True, batch: int | None = None) -> None:
         """
         Args:
-            network: Called with rows grouped by `calls`.
-            scalar: True if it takes one timestep for all its rows.
-            batch: Only number of rows that it takes; None if it takes any.
+            network: Called with the rows of each group.
+            scalar: The network takes one timestep for all its rows.
+            batch: Only number of rows that the network takes; None if it takes any.
         """
         self._network = network
         self._scalar = scalar
@@ -51,47 +50,47 @@ class AdaptiveDenoiser:
         self._buffers: dict[tuple[str, int], torch.Tensor] = {}
 
     def announce_timesteps(self, timesteps: Sequence[float]) -> None:
-        """Store the timesteps of the next call. See `pipeline.denoiser.HostTimesteps`."""
+        """Set the timesteps of the next call, as in `pipeline.denoiser.HostTimesteps`."""
         self._announced = list(timesteps)
 
     @torch.inference_mode()
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        """Run the network, in as many calls as the timesteps ``[B]`` need. See `pipeline.denoiser.Denoiser`."""
+        """Return the output of each row, as in `pipeline.denoiser.Denoiser`. `timesteps` is ``[B]``."""
         announced, self._announced = self._announced, None
         if announced is None or latents.device.type == "cpu":
-            announced = timesteps.tolist()  # waits on a GPU; only without an announcement
-        grouped = calls(announced, self._scalar, self._batch)
-        if grouped == [list(range(len(latents)))]:
+            announced = timesteps.tolist()  # on a GPU this blocks; it happens during warm-up and outside of a stream
+        groups = group_rows(announced, self._scalar, self._batch)
+        if groups == [list(range(len(latents)))]:
             return self._network(latents, timesteps, conditioning)
         out = self._buffer("out", len(latents), latents)
-        for rows in grouped:
-            parts: dict[str, Any] = {
-                name: None if part is None else self._gathered(name, part, rows)
-                for name, part in conditioning._asdict().items()
+        for rows in groups:
+            conditioning_rows: dict[str, Any] = {
+                name: None if tensor is None else self._gather(name, tensor, rows)
+                for name, tensor in conditioning._asdict().items()
             }
-            answer = self._network(
-                self._gathered("latents", latents, rows),
-                self._gathered("timesteps", timesteps, rows),
-                ConditioningRows(**parts),
+            result = self._network(
+                self._gather("latents", latents, rows),
+                self._gather("timesteps", timesteps, rows),
+                ConditioningRows(**conditioning_rows),
             )
-            for place, row in enumerate(dict.fromkeys(rows)):
-                out[row].copy_(answer[place])
+            for index, row in enumerate(dict.fromkeys(rows)):
+                out[row].copy_(result[index])
         return out
 
-    def _gathered(self, name: str, held: torch.Tensor, rows: list[int]) -> torch.Tensor:
+    def _gather(self, name: str, tensor: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        """Return these rows of a tensor: a slice if they are adjacent, otherwise a copy in a reused buffer."""
         first, last = rows[0], rows[-1]
         if rows == list(range(first, last + 1)):
-            return held[first : last + 1]
-        buffer = self._buffer(name, len(rows), held)
-        for place, row in enumerate(rows):
-            buffer[place].copy_(held[row])
+            return tensor[first : last + 1]
+        buffer = self._buffer(name, len(rows), tensor)
+        for index, row in enumerate(rows):
+            buffer[index].copy_(tensor[row])
         return buffer
 
-    def _buffer(self, name: str, size: int, like: torch.Tensor) -> torch.Tensor:
-        """Return memory for so many rows, the same on every call."""
-        buffer = self._buffers.get((name, size))
+    def _buffer(self, name: str, rows: int, like: torch.Tensor) -> torch.Tensor:
+        """Return a buffer of `rows` rows with the dtype and device of `like`, allocated once."""
+        buffer = self._buffers.get((name, rows))
         if buffer is None:
-            buffer = self._buffers[name, size] = torch.empty(
-                (size, *like.shape[1:]), dtype=like.dtype, device=like.device
-            )
+            buffer = torch.empty((rows, *like.shape[1:]), dtype=like.dtype, device=like.device)
+            self._buffers[name, rows] = buffer
         return buffer

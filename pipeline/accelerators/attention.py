@@ -1,4 +1,4 @@
-"""Attention kernels, where torch runs the network: torch's own choice, flash attention alone, or xformers."""
+"""Choice of the attention kernel for networks that torch runs: torch's own choice, flash attention or xformers."""
 
 import importlib.util
 from typing import Any, Literal, get_args
@@ -14,8 +14,8 @@ Attention = Literal["sdpa", "flash", "xformers"]
 NAMES: tuple[str, ...] = get_args(Attention)
 
 
-class FlashOnly(nn.Module):
-    """A network that runs with flash attention (arXiv:2307.08691) or fails. No other kernel takes its place."""
+class _FlashAttention(nn.Module):
+    """A network that runs with flash attention (arXiv:2307.08691) only. Torch raises where it can't use that kernel."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -28,23 +28,25 @@ class FlashOnly(nn.Module):
 
 
 def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """Return `network`, a module around one of diffusers', with that attention; unchanged for ``sdpa``.
+    """Return `network`, a module around one of diffusers' networks, with the attention kernel `name`.
+
+    ``sdpa`` returns the network unchanged, ``xformers`` changes it in place.
 
     Raises:
-        AcceleratorUnavailable: an unknown name, or one that can't compute in `dtype` on `device`.
+        AcceleratorUnavailable: the name is unknown, or the kernel can't compute in `dtype` on `device`.
     """
     if name not in NAMES:
-        raise AcceleratorUnavailable(f"There is no attention '{name}'; it is one of {', '.join(NAMES)}.")
+        raise AcceleratorUnavailable(f"There is no attention '{name}'. Choose one of {', '.join(NAMES)}.")
     if name == "flash":
-        some = torch.zeros(1, 1, 16, 16, dtype=dtype, device=device)
+        probe = torch.zeros(1, 1, 16, 16, dtype=dtype, device=device)
         try:
             with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
-                scaled_dot_product_attention(some, some, some)
+                scaled_dot_product_attention(probe, probe, probe)
         except RuntimeError as error:
             raise AcceleratorUnavailable(
                 f"Flash attention can't compute in {dtype} on {device} ({error}). Use attention sdpa."
             ) from error
-        return FlashOnly(network)
+        return _FlashAttention(network)
     if name == "xformers":
         if importlib.util.find_spec("xformers") is None:
             raise AcceleratorUnavailable("xformers is not installed: pip install xformers, or use attention sdpa.")
@@ -52,6 +54,6 @@ def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.de
             for module in network.modules():
                 if hasattr(module, "enable_xformers_memory_efficient_attention"):
                     module.enable_xformers_memory_efficient_attention()
-        except (ValueError, ModuleNotFoundError) as error:  # diffusers raises them without a GPU
+        except (ValueError, ModuleNotFoundError) as error:  # raised by diffusers without a GPU
             raise AcceleratorUnavailable(f"xformers can't be used: {error} Use attention sdpa.") from error
     return network

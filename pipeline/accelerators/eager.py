@@ -6,7 +6,7 @@ import torch
 
 from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
-from pipeline.accelerators.precision import TYPES, InPrecision, type_of
+from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
@@ -30,16 +30,16 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         torch.set_num_threads(preparation.threads)
     device = available_device()
     precision = preparation.precision or "float32"
-    dtype = type_of(precision, tuple(TYPES), "eager torch")
+    dtype = dtype_of(precision, tuple(TYPES), "eager torch")
     denoiser: Denoiser = left_out
     if preparation.engine is None:
         progress("loading the network", 0.1)
-        unet = InPrecision(model.unet.to(device), dtype)
+        unet = CastNetwork(model.unet.to(device), dtype)
         denoiser = _denoiser(with_attention(unet, preparation.attention, dtype, device))
     progress("loading the autoencoder", 0.6)
     encoder = EncoderGraph(model.autoencoder).to(device)
     decoder = DecoderGraph(model.autoencoder).to(device)
-    encoder.encoder, decoder.decoder = (InPrecision(each, dtype) for each in (encoder.encoder, decoder.decoder))
+    encoder.encoder, decoder.decoder = (CastNetwork(each, dtype) for each in (encoder.encoder, decoder.decoder))
 
     @torch.inference_mode()
     def encode(pixels: torch.Tensor) -> torch.Tensor:

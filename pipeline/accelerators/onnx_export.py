@@ -1,4 +1,4 @@
-"""Export of a torch graph to an ONNX file, for ONNX Runtime and for TensorRT."""
+"""Export of a torch graph to an ONNX file, for ONNX Runtime and TensorRT."""
 
 import contextlib
 import importlib.util
@@ -17,43 +17,47 @@ OUTPUT = "out"
 """Name of the only output."""
 
 INLINE_BYTES = 1_900_000_000
-"""Bytes of weights from which they go into a second file, ``PATH.data``: a protobuf message ends at 2 GiB."""
+"""Most bytes of weights in the ONNX file itself, since a protobuf message is limited to 2 GiB. Larger weights go to
+``PATH.data``."""
 
 LARGEST_BATCH = 63
-"""Most rows of a dynamic batch. From 64 on a UNet of diffusers takes another path, with the same result."""
+"""Upper bound of a dynamic batch. From 64 rows on, diffusers' UNet takes another branch with the same result, which
+the exporter can't leave open."""
 
 
-def missing() -> str:
-    """Return the reason why nothing can be exported here; empty if it can. Imports neither package."""
-    lacking = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
-    return f"the package {' and the package '.join(lacking)} it exports with is not installed" if lacking else ""
+def unavailable_reason() -> str:
+    """Return the reason why nothing can be exported here, or an empty text. Neither package is imported."""
+    absent = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if not absent:
+        return ""
+    return f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
 
 
 @torch.no_grad()
 def export(
     graph: nn.Module, example: tuple[torch.Tensor, ...], names: Sequence[str], path: Path, dynamic: bool
 ) -> None:
-    """Write `graph` to `path`, with inputs called `names`, in order, and the output `OUTPUT`.
+    """Write `graph` to `path`, with the input names `names` and the output name `OUTPUT`.
 
-    The file is strongly typed: weights have the graph's types, inputs those of `example`.
+    The file is strongly typed: weights keep the dtype they have in `graph`, inputs that of `example`.
 
     Args:
-        graph: Positional, from tensors to one tensor; of `pipeline.graphs` or of that kind.
-        example: A tensor for each input. With `dynamic`, of two rows or more: the exporter takes one row for a
-            constant.
+        graph: Takes tensors by position and returns one tensor, like those of `pipeline.graphs`.
+        example: A tensor for each input. With `dynamic` it needs two rows or more: the exporter treats a batch of 1 as
+            a constant.
         names: A name for each input.
-        path: The file. Weights above `INLINE_BYTES` go into ``PATH.data``, which belongs to it.
-        dynamic: The first dimension of every input and of the output may be 1 to `LARGEST_BATCH`.
+        path: Path of the file. Weights above `INLINE_BYTES` are written to ``PATH.data``, which must stay beside it.
+        dynamic: Allow a batch, the first dimension of all inputs and of the output, of 1 to `LARGEST_BATCH`.
 
     Raises:
-        ModelError: ONNX can't express the network.
+        ModelError: the network can't be expressed in ONNX.
         OSError: the file can't be written.
     """
     positional = _Positional(graph).eval()
     batch = {0: torch.export.Dim("batch", min=1, max=LARGEST_BATCH)} if dynamic else None
     with _quiet():
         try:
-            # torch.onnx.export would give every input's batch a length of its own, and fail on that.
+            # torch.onnx.export would give each input a batch dimension of its own, and fail on that.
             exported = torch.export.export(
                 positional, example, dynamic_shapes=(tuple(batch for _ in example),) if batch else None, strict=False
             )
@@ -67,16 +71,16 @@ def export(
             )
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
             cause = error.__cause__ or error
-            said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-            raise ModelError(f"The network can't be written as ONNX: {said}") from error
+            reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+            raise ModelError(f"The network can't be exported to ONNX: {reason}") from error
         if program is None:
-            raise ModelError("The network can't be written as ONNX: the exporter returned nothing.")
+            raise ModelError("The network can't be exported to ONNX: the exporter returned nothing.")
         weights = sum(tensor.nbytes for tensor in (*graph.parameters(), *graph.buffers()))
         program.save(path, external_data=weights > INLINE_BYTES)
 
 
 class _Positional(nn.Module):
-    """A graph with its inputs as one tuple, so that one form of `dynamic_shapes` fits every graph."""
+    """Wrapper that takes any number of inputs as one tuple, so that `dynamic_shapes` has one form for all graphs."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -84,7 +88,7 @@ class _Positional(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         for other in inputs[1:]:
-            # The exporter gives each input a batch of its own, even if their dimensions have one name.
+            # The exporter would treat the batch of each input as independent, although the dimensions share a name.
             torch._check(other.shape[0] == inputs[0].shape[0])  # type: ignore[no-untyped-call]
         out: torch.Tensor = self.network(*inputs)
         return out
@@ -92,7 +96,7 @@ class _Positional(nn.Module):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporter's notes about unused operators, and about axes that share a name on purpose."""
+    """Silence the exporter's warnings about unused operators and about axes that share a name on purpose."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""An ONNX file as a network over torch tensors. ONNX Runtime reads and writes their own memory."""
+"""An ONNX file as a `Network`. ONNX Runtime reads and writes the memory of the torch tensors."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ TYPES = {
     "tensor(uint8)": (torch.uint8, np.uint8),
     "tensor(bool)": (torch.bool, np.bool_),
 }
-"""Types of torch and numpy by ONNX Runtime's name."""
+"""Dtypes of torch and numpy, by ONNX Runtime's name for the type."""
 
 CUDA = "CUDAExecutionProvider"
 
@@ -32,69 +32,50 @@ ERRORS: tuple[type[Exception], ...] = (
     OSError,
     RuntimeError,
 )
-"""ONNX Runtime's own errors, whose only common base is `Exception` and which differ by version, and those of its
-binding."""
+"""Exceptions of ONNX Runtime, which share no base class but `Exception` and differ between versions, and those of its
+Python binding."""
 
-PLACE = re.compile(r"\S+\.(?:cc|cpp|cu|cuh|h|hpp):\d+ (?:[^()]*::[^()]*\([^()]*\) (?:const )?)?")
-"""Part of a message: the place and the function in ONNX Runtime's own source."""
+SOURCE_LOCATION = re.compile(r"\S+\.(?:cc|cpp|cu|cuh|h|hpp):\d+ (?:[^()]*::[^()]*\([^()]*\) (?:const )?)?")
+"""File, line and function in ONNX Runtime's own source, as they stand in its messages."""
 
-NODE = re.compile(r"Non-zero status code returned while running (\S+) node\. Name:('.*?') Status Message: ")
+NODE_PREFIX = re.compile(r"Non-zero status code returned while running (\S+) node\. Name:('.*?') Status Message: ")
 
 
 class OnnxNetwork:
-    """A `pipeline.accelerators.engines.Network`. On the CPU one call is one run, without waits or copies.
+    """A `pipeline.accelerators.engines.Network` run by ONNX Runtime.
 
-    On a GPU, which has not been tested, a call waits for the work that torch has begun, and until the network is done:
-    ONNX Runtime computes on a stream of its own.
+    On a GPU a call blocks until torch's current stream and the network are done, because ONNX Runtime has a stream of
+    its own. The GPU path has not run on hardware.
     """
 
     def __init__(self, path: Path, device: torch.device, threads: int | None = None) -> None:
         """
         Args:
             path: The ONNX file.
-            device: Device of the tensors: the CPU, or a CUDA device.
-            threads: Threads on the CPU; None takes one for each physical core.
+            device: Device of the tensors: the CPU or a CUDA device.
+            threads: Threads on the CPU. None takes one for each physical core.
 
         Raises:
-            ModelError: a file that is missing or damaged, or that needs what ONNX Runtime lacks.
-            AcceleratorUnavailable: this ONNX Runtime can't compute on that device.
+            ModelError: the file is absent, damaged, or needs what ONNX Runtime does not support.
+            AcceleratorUnavailable: this ONNX Runtime can't use the device.
         """
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # errors are raised as well
-        options.intra_op_num_threads = threads or psutil.cpu_count(logical=False) or 1
-        options.inter_op_num_threads = 1
-        # Threads that spin between two calls take the processor from whatever runs there.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._device = device
-        provider: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
-        if device.type == "cuda":
-            provider = (CUDA, {"device_id": str(device.index or 0)})
-            if CUDA not in onnxruntime.get_available_providers():
-                raise AcceleratorUnavailable(
-                    "This ONNX Runtime is built for processors, and torch keeps the frames on a GPU."
-                    " Install the other with: pip install --force-reinstall onnxruntime-gpu"
-                )
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=[provider])
-        except ERRORS as error:
-            raise ModelError(f"{path} can't be read as ONNX: {_message(error, path)}") from error
-        except (TypeError, UnicodeError) as error:  # a name that its binding can't take
-            raise ModelError(f"{str(path)!a} can't be read as ONNX: its name is no text. Rename it.") from error
-        if device.type == "cuda" and CUDA not in self._session.get_providers():  # it only warns
-            raise AcceleratorUnavailable(
-                "ONNX Runtime finds the CUDA or cuDNN libraries missing that it was built for."
-                " Install them with: pip install 'onnxruntime-gpu[cuda,cudnn]'"
-            )
+        self._session = _open_session(path, device, threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        self.inputs = tuple(_port(path, described) for described in inputs)
-        self.outputs = tuple(_port(path, described) for described in outputs)
-        self._numpy = {described.name: TYPES[described.type][1] for described in (*inputs, *outputs)}
+        self.inputs = tuple(_port(path, argument) for argument in inputs)
+        self.outputs = tuple(_port(path, argument) for argument in outputs)
+        self._numpy = {argument.name: TYPES[argument.type][1] for argument in (*inputs, *outputs)}
         self._binding = self._session.io_binding()
         self._bound: dict[str, tuple[int, torch.Size]] = {}
-        self._held: dict[str, torch.Tensor] = {}
+        self._references: dict[str, torch.Tensor] = {}
 
     def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
-        """Run the network. See `pipeline.accelerators.engines.Network`. Raises ModelError if it fails."""
+        """Write the first output to `out`, as in `pipeline.accelerators.engines.Network`.
+
+        Raises:
+            MemoryShort: memory can't be allocated.
+            ModelError: the network can't compute these inputs.
+        """
         for name, tensor in inputs.items():
             self._bind(self._binding.bind_input, name, tensor)
         self._bind(self._binding.bind_output, self.outputs[0].name, out)
@@ -108,25 +89,53 @@ class OnnxNetwork:
             raise ModelError(f"ONNX Runtime can't run the network: {_message(error)}") from error
 
     def _bind(self, bind: Callable[..., None], name: str, tensor: torch.Tensor) -> None:
-        where = tensor.data_ptr(), tensor.shape
-        if self._bound.get(name) != where:
-            bind(name, self._device.type, self._device.index or 0, self._numpy[name], tuple(tensor.shape), where[0])
-            self._bound[name] = where
-            self._held[name] = tensor  # kept alive while it is bound
+        address = tensor.data_ptr(), tensor.shape
+        if self._bound.get(name) != address:
+            bind(name, self._device.type, self._device.index or 0, self._numpy[name], tuple(tensor.shape), address[0])
+            self._bound[name] = address
+            self._references[name] = tensor  # the memory must exist as long as it is bound
 
 
-def _port(path: Path, described: Any) -> TensorPort:
-    if described.type not in TYPES:
-        raise ModelError(f"{path}: its {described.name} is {described.type}, which torch's memory can't be bound to.")
-    shape = tuple(side if isinstance(side, int) else None for side in described.shape)
-    return TensorPort(described.name, shape, TYPES[described.type][0])
+def _open_session(path: Path, device: torch.device, threads: int | None) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # fatal only: errors are raised as exceptions too
+    options.intra_op_num_threads = threads or psutil.cpu_count(logical=False) or 1
+    options.inter_op_num_threads = 1
+    # Threads that spin between two calls take processor time from the rest of the process.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    provider: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
+    if device.type == "cuda":
+        provider = (CUDA, {"device_id": str(device.index or 0)})
+        if CUDA not in onnxruntime.get_available_providers():
+            raise AcceleratorUnavailable(
+                "The installed ONNX Runtime has no CUDA support, and torch uses a GPU here."
+                " Install the CUDA build with: pip install --force-reinstall onnxruntime-gpu"
+            )
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=[provider])
+    except ERRORS as error:
+        raise ModelError(f"{path} can't be read as ONNX: {_message(error, path)}") from error
+    except (TypeError, UnicodeError) as error:  # the binding can't encode the file name
+        raise ModelError(f"{str(path)!a} can't be read as ONNX: its name is not valid text. Rename it.") from error
+    if device.type == "cuda" and CUDA not in session.get_providers():  # ONNX Runtime falls back to the CPU
+        raise AcceleratorUnavailable(
+            "ONNX Runtime can't find the CUDA or cuDNN libraries that it was built for."
+            " Install them with: pip install 'onnxruntime-gpu[cuda,cudnn]'"
+        )
+    return session
+
+
+def _port(path: Path, argument: Any) -> TensorPort:
+    if argument.type not in TYPES:
+        raise ModelError(f"{path}: {argument.name} has the type {argument.type}, which torch has no tensor for.")
+    shape = tuple(side if isinstance(side, int) else None for side in argument.shape)
+    return TensorPort(argument.name, shape, TYPES[argument.type][0])
 
 
 def _message(error: Exception, path: Path | None = None) -> str:
-    """Return a message in one line: the node and the reason, without the error number, the file and ONNX Runtime's
-    source."""
+    """Return the message of an ONNX Runtime error in one line, without error code, file name and source location."""
     text = re.sub(
         r"^(?:Error in execution: )?(?:\[ONNXRuntimeError\] : \d+ : \w+ : )?", "", " ".join(str(error).split())
     )
     text = text.replace(f"Load model from {path} failed:", "").replace(f"Load model {path} failed. ", "")
-    return NODE.sub(r"\1 \2: ", PLACE.sub("", text))
+    return NODE_PREFIX.sub(r"\1 \2: ", SOURCE_LOCATION.sub("", text))

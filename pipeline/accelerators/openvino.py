@@ -10,7 +10,7 @@ from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.openvino_convert import converted
 from pipeline.accelerators.openvino_convert import is_kept as converted_is_kept
 from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
-from pipeline.accelerators.precision import type_of
+from pipeline.accelerators.precision import dtype_of
 from pipeline.accelerators.processor import usable_cores
 from pipeline.denoiser import Denoiser
 from pipeline.models import Model
@@ -53,7 +53,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     core = openvino.Core()
     known = _precisions(core)
     precision = preparation.precision or known[0]
-    type_of(precision, known, "OpenVINO")
+    dtype_of(precision, known, "OpenVINO")
     return compile_engines(core, model, shapes, precision, preparation)
 
 

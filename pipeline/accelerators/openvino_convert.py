@@ -11,6 +11,7 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
 from pipeline.accelerators import cache
+from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.graphs import REVISION, DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
 from pipeline.models import Model
@@ -34,15 +35,15 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
         try:
             return {name: core.read_model(entry / f"{name}.xml") for name in NAMES}
         except RuntimeError as error:  # removed meanwhile; OpenVINO raises this for a missing file
-            if whole := cache.whole(entry, key, thorough=False):
-                reason = f"{whole} ({str(error).strip().splitlines()[-1]})"
+            if damage := cache.damage(entry, key, thorough=False):
+                reason = f"{damage} ({str(error).strip().splitlines()[-1]})"
             else:
                 raise
     if reason:
         progress(f"{root / key.folder} is damaged; converting the network again: {reason}", 0.0)
     graphs = _convert(model, shapes, progress)
     try:
-        cache.keep(root, key, lambda folder: _write(graphs, folder), f"{model.name} {shapes.width}x{shapes.height}")
+        cache.store(root, key, lambda folder: _write(graphs, folder), f"{model.name} {shapes.width}x{shapes.height}")
     except CacheError as error:
         progress(f"{error} The next start converts again.", 0.4)
     return graphs
@@ -53,10 +54,10 @@ def is_kept(model: Model, shapes: Shapes, root: Path | None) -> bool:
     return (cache.root_folder(root) / _key(model, shapes).folder).is_dir()
 
 
-def _key(model: Model, shapes: Shapes) -> cache.EngineKey:
-    return cache.EngineKey(
+def _key(model: Model, shapes: Shapes) -> EngineKey:
+    return EngineKey(
         accelerator="openvino",
-        version=cache.versions("openvino", "torch", "diffusers"),
+        version=package_versions("openvino", "torch", "diffusers"),
         part="graphs",
         weights=model.fingerprint,
         revision=REVISION,

@@ -1,4 +1,4 @@
-"""Networks in a half type, with float32 at their edges. The stream around them stays in float32."""
+"""Networks in another precision with float32 inputs and outputs, so that the stream around them stays float32."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from torch import nn
 from presets.errors import AcceleratorUnavailable
 
 TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-"""Types by the name in `pipeline.accelerators.engines.Preparation`."""
+"""Dtypes by the name in `pipeline.accelerators.engines.Preparation`."""
 
 
-class InPrecision(nn.Module):
-    """A network that casts its first argument and every other float32 input but the timesteps."""
+class CastNetwork(nn.Module):
+    """A network in `dtype` that casts its inputs to `dtype`, except the timesteps, and its output to float32."""
 
     def __init__(self, network: Any, dtype: torch.dtype) -> None:
         super().__init__()
@@ -20,7 +20,12 @@ class InPrecision(nn.Module):
         self.dtype = dtype
 
     def forward(self, tensor: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-        """Map one tensor to a float32 tensor; or latents, timesteps ``[B]`` and embeds, which a UNet takes."""
+        """Return the output in float32.
+
+        Args:
+            tensor: Input of an encoder or decoder, or the latents of a UNet.
+            others: Nothing, or timesteps ``[B]`` and embeds ``[B, L, D]`` for a UNet.
+        """
         if not others:
             out: torch.Tensor = self.network(tensor.to(self.dtype))
             return out.float()
@@ -29,12 +34,14 @@ class InPrecision(nn.Module):
         return out.float()
 
 
-def type_of(precision: str, known: tuple[str, ...], who: str) -> torch.dtype:
-    """Return the type that `precision` names.
+def dtype_of(precision: str, supported: tuple[str, ...], accelerator: str) -> torch.dtype:
+    """Return the dtype with the name `precision`.
 
     Raises:
-        AcceleratorUnavailable: `who` does not compute in it here.
+        AcceleratorUnavailable: the name is not in `supported`. The message names `accelerator`.
     """
-    if precision not in known:
-        raise AcceleratorUnavailable(f"{who} can't compute in {precision} here; it can in {' and '.join(known)}.")
+    if precision not in supported:
+        raise AcceleratorUnavailable(
+            f"{accelerator} can't compute in {precision} here. Choose {' or '.join(supported)}."
+        )
     return TYPES[precision]

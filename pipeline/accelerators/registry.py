@@ -99,10 +99,10 @@ def build_selection(selection: Selection, model: Model, shapes: Shapes, preparat
         threads=candidate.threads or preparation.threads,
     )
     if engine is not None:
-        foreign_engine.reader(engine)  # what can be refused at once is not built for first
+        foreign_engine.find_reader(engine)  # what can be refused at once is not built for first
     engines = ACCELERATORS[candidate.accelerator].build(model, shapes, preparation)
     if engine is not None:
-        engines = foreign_engine.plug(engine, engines, shapes, preparation.threads, preparation.progress)
+        engines = foreign_engine.replace_denoiser(engine, engines, shapes, preparation.threads, preparation.progress)
     return AcceleratorChoice(candidate.accelerator, engines, selection.why, selection)
 
 

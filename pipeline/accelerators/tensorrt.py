@@ -1,144 +1,156 @@
-"""TensorRT: the model's graphs as engines for the card of this machine, built once and kept.
+"""The TensorRT accelerators: engines for the GPU of this machine, built once and cached.
 
-Not run on hardware yet (`pipeline.accelerators.tensorrt_network`).
+Loading and running engines has not run on hardware. Building is tested with TensorRT-RTX, which needs no GPU for it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 
-from pipeline.accelerators import onnx_parts, tensorrt_library
-from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes, left_out
-from pipeline.accelerators.tensorrt_build import target
-from pipeline.accelerators.tensorrt_kernels import Kernels
-from pipeline.accelerators.tensorrt_library import TENSORRT, Flavour
+from pipeline.accelerators import tensorrt_library
+from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
+from pipeline.accelerators.onnx_files import INPUT_NAMES
+from pipeline.accelerators.tensorrt_build import target_capability
+from pipeline.accelerators.tensorrt_engines import (
+    BUILD_SHARES,
+    EngineBuilder,
+    EngineSource,
+    all_cached,
+    engine_builder,
+    engine_plans,
+    engine_sources,
+)
+from pipeline.accelerators.tensorrt_kernels import KernelCache
+from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
 from pipeline.accelerators.tensorrt_network import TensorRTNetwork
-from pipeline.accelerators.tensorrt_parts import SHARES, Maker, Part, kept, maker, parts, plans
-from pipeline.accelerators.transfer import Decoding, Upload
+from pipeline.accelerators.transfer import OverlappedDecoder, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.models import Model
 from presets.errors import CacheError
 
 
-def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Build engines for this card, or take them from the cache, and prepare every batch size of `sizes`.
+@dataclass(frozen=True)
+class TensorRTAccelerator:
+    """One of the two TensorRT libraries as an accelerator. The default precision is float16."""
 
-    The precision is float16 unless another is asked for. The first build takes minutes; `prepare` does it ahead.
+    flavour: Flavour
 
-    Raises:
-        AcceleratorUnavailable: the GPU, the card, the driver, the memory or the engine does not suffice, with the
-            reason.
-    """
-    return engines_of(TENSORRT, model, shapes, preparation)
+    def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
+        """Load the engines, building those that are not cached, and run every batch size of `prepared_sizes` once.
 
+        Building takes minutes. `prepare` does it ahead of the show.
 
-def is_kept(model: Model, shapes: Shapes, preparation: Preparation) -> bool:
-    """Return True if `build` finds all its engines in the cache."""
-    return engines_are_kept(TENSORRT, model, shapes, preparation)
+        Raises:
+            AcceleratorUnavailable: there is no GPU, the card or driver is not supported, or an engine can't be built.
+            MemoryShort: the memory ran out.
+        """
+        builder = self._builder(model, shapes, preparation)
+        device = torch.device("cuda", torch.cuda.current_device())
+        networks, kernels = _load_networks(builder, _sources(builder, model, shapes, preparation), preparation, device)
+        preparation.meanwhile()
+        pixels = (1, shapes.height, shapes.width, 3)
+        sizes = prepared_sizes(shapes.rows)
+        denoised = torch.empty(sizes[-1], *shapes.latent, device=device)
+        outs = {
+            "denoiser": {size: denoised[:size] for size in sizes},
+            "encoder": {1: torch.empty(1, *shapes.latent, device=device)},
+            "decoder": {1: torch.empty(pixels, dtype=torch.uint8, device=device)},
+        }
+        encode, decoder = (_TensorRTFunction(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
+        decode = OverlappedDecoder(decoder, shapes.latent, pixels[1:], device, depth=shapes.rows)
+        upload = Upload(pixels, torch.uint8, device)
+        denoiser: Denoiser = left_out
+        if "denoiser" in networks:
+            denoiser = _TensorRTDenoiser(networks["denoiser"], outs["denoiser"])
+        for name, kernel_cache in kernels.items():
+            preparation.progress(f"{name}: compiling kernels that are not cached", 0.95)
+            for size, out in outs[name].items():
+                networks[name].warm_up(size, out)
+            kernel_cache.save()
+        preparation.progress("ready", 1.0)
+        return Engines(
+            denoiser,
+            lambda picture: encode(upload(picture)),
+            decode,
+            sizes,
+            device,
+            builder.precision,
+            begin_decode=decode.begin,
+        )
 
+    def is_kept(self, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
+        """Return True if the engine cache holds all engines that `build` needs."""
+        if tensorrt_library.unavailable_reason(self.flavour):
+            return False
+        builder = self._builder(model, shapes, preparation)
+        return all_cached(builder, _sources(builder, model, shapes, preparation))
 
-def prepare(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation, capability: str = "") -> None:
-    """Build and keep the engines that are missing. TensorRT-RTX needs no GPU for that.
+    def prepare(self, model: Model, shapes: Shapes, preparation: Preparation, capability: str = "") -> None:
+        """Build and store the engines that are not cached. TensorRT-RTX needs no GPU for it.
 
-    Args:
-        flavour: The compiler.
-        model: The model.
-        shapes: Shapes of the engines.
-        preparation: Precision, cache, progress, and whether a foreign engine is the denoiser.
-        capability: Compute capability of the card to build for, as ``8.9``; empty is the card of this machine.
+        Args:
+            model: The model.
+            shapes: Shapes of frames and latents.
+            preparation: Its precision, cache, progress and engine are used.
+            capability: Compute capability to build for, for example ``8.9``. Empty takes that of the GPU here.
 
-    Raises:
-        AcceleratorUnavailable: as in `build`.
-        CacheError: an engine could not be kept. Progress has reported the reason.
-    """
-    made = _maker(flavour, model, shapes, preparation, capability)
-    wanted = parts(made, model, shapes, _names(preparation))
-    for _ in plans(made, wanted, preparation.progress):
-        pass
-    if not kept(made, wanted):
-        raise CacheError(f"The engines were built, but they could not all be kept in {made.root}.")
-    preparation.progress("ready", 1.0)
+        Raises:
+            AcceleratorUnavailable: as in `build`.
+            CacheError: an engine can't be stored. `progress` receives the reason.
+        """
+        builder = self._builder(model, shapes, preparation, capability)
+        sources = _sources(builder, model, shapes, preparation)
+        for _ in engine_plans(builder, sources, preparation.progress):
+            pass
+        if not all_cached(builder, sources):
+            raise CacheError(f"The engines were built, but not all of them can be stored in {builder.root}.")
+        preparation.progress("ready", 1.0)
 
-
-def engines_of(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Do the work of `build` with either flavour."""
-    made = _maker(flavour, model, shapes, preparation)
-    progress = preparation.progress
-    names = _names(preparation)
-    device = torch.device("cuda", torch.cuda.current_device())
-    networks, kernels = {}, {}
-    wanted = parts(made, model, shapes, names)
-    for part, plan in zip(
-        wanted, plans(made, wanted, lambda text, fraction: progress(text, 0.9 * fraction)), strict=True
-    ):
-        progress(f"{part.name}: loading it onto the card", 0.9)
-        if flavour.ahead:
-            kernels[part.name] = _kernels(made, part, progress)
-        networks[part.name] = TensorRTNetwork(flavour, plan, part.name, device, kernels.get(part.name))
-    preparation.meanwhile()
-    pixels = (1, shapes.height, shapes.width, 3)
-    prepared = sizes(shapes.rows)
-    answers = torch.empty(prepared[-1], *shapes.latent, device=device)
-    outs = {
-        "denoiser": {size: answers[:size] for size in prepared},
-        "encoder": {1: torch.empty(1, *shapes.latent, device=device)},
-        "decoder": {1: torch.empty(pixels, dtype=torch.uint8, device=device)},
-    }
-    encode, decoder = (_SingleInputEngine(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
-    decode = Decoding(decoder, shapes.latent, pixels[1:], device, depth=shapes.rows)
-    upload = Upload(pixels, torch.uint8, device)
-    denoiser: Denoiser = left_out
-    if "denoiser" in networks:
-        denoiser = _TensorRTDenoiser(networks["denoiser"], outs["denoiser"])
-    for name, compiled in kernels.items():
-        progress(f"{name}: compiling those of its kernels that are not kept", 0.95)
-        for size, out in outs[name].items():
-            networks[name].call_once(size, out)
-        compiled.keep()
-    progress("ready", 1.0)
-    return Engines(
-        denoiser,
-        lambda picture: encode(upload(picture)),
-        decode,
-        prepared,
-        device,
-        made.precision,
-        begin_decode=decode.begin,
-    )
+    def _builder(self, model: Model, shapes: Shapes, preparation: Preparation, capability: str = "") -> EngineBuilder:
+        target = target_capability(self.flavour, capability)
+        return engine_builder(self.flavour, target, preparation.precision, model, shapes, preparation.cache)
 
 
-def engines_are_kept(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
-    """Do the work of `is_kept` with either flavour."""
-    if tensorrt_library.missing(flavour):
-        return False
-    made = _maker(flavour, model, shapes, preparation)
-    return kept(made, parts(made, model, shapes, _names(preparation)))
+CLASSIC = TensorRTAccelerator(TENSORRT)
+RTX = TensorRTAccelerator(TENSORRT_RTX)
 
 
-def sizes(rows: int) -> tuple[int, ...]:
-    """Return the prepared batch sizes: all small ones, then even ones, since guided frames have two rows."""
+def prepared_sizes(rows: int) -> tuple[int, ...]:
+    """Return the batch sizes to prepare: all up to 4, then the even ones, since a guided frame has two rows."""
     return tuple(size for size in range(1, rows + 1) if size <= 4 or size % 2 == 0 or size == rows)
 
 
-def _names(preparation: Preparation) -> list[str]:
-    """Return the parts that engines are built for. A foreign engine is the denoiser."""
-    return [name for name in SHARES if name != "denoiser" or preparation.engine is None]
+def _sources(builder: EngineBuilder, model: Model, shapes: Shapes, preparation: Preparation) -> list[EngineSource]:
+    """Return the networks to build engines from. A foreign engine takes the place of the denoiser."""
+    names = [name for name in BUILD_SHARES if name != "denoiser" or preparation.engine is None]
+    return engine_sources(builder, model, shapes, names)
 
 
-def _maker(flavour: Flavour, model: Model, shapes: Shapes, preparation: Preparation, capability: str = "") -> Maker:
-    aimed = target(flavour, capability)
-    return maker(flavour, aimed, preparation.precision, model, shapes, preparation.cache)
+def _load_networks(
+    builder: EngineBuilder, sources: list[EngineSource], preparation: Preparation, device: torch.device
+) -> tuple[dict[str, TensorRTNetwork], dict[str, KernelCache]]:
+    """Return the networks by name, and for TensorRT-RTX their kernel caches."""
+    progress = preparation.progress
+    networks: dict[str, TensorRTNetwork] = {}
+    kernels: dict[str, KernelCache] = {}
+    plans = engine_plans(builder, sources, lambda text, fraction: progress(text, 0.9 * fraction))
+    for source, plan in zip(sources, plans, strict=True):
+        name = source.name
+        progress(f"{name}: loading it onto the card", 0.9)
+        if builder.flavour.builds_ahead:
+
+            def report(text: str, name: str = name) -> None:
+                progress(f"{name}: {text}", 0.9)
+
+            card = tensorrt_library.current_card()
+            kernels[name] = KernelCache(builder.root, builder.key(source), card, builder.made_for, report)
+        networks[name] = TensorRTNetwork(builder.flavour, plan, name, device, kernels.get(name))
+    return networks, kernels
 
 
-def _kernels(made: Maker, part: Part, progress: Progress) -> Kernels:
-    def tell(text: str) -> None:
-        progress(f"{part.name}: {text}", 0.9)
-
-    return Kernels(made.root, made.key(part), tensorrt_library.card(), made.made_for, tell)
-
-
-class _SingleInputEngine:
-    """An engine of one input with an output buffer, which every call overwrites."""
+class _TensorRTFunction:
+    """A network with one input and an output tensor of its own, which every call overwrites."""
 
     def __init__(self, network: TensorRTNetwork, out: torch.Tensor) -> None:
         self._network = network
@@ -151,7 +163,7 @@ class _SingleInputEngine:
 
 
 class _TensorRTDenoiser:
-    """One engine for any batch size, with an output buffer for each size."""
+    """A network with a dynamic batch as a `Denoiser`, with an output tensor for each batch size."""
 
     def __init__(self, network: TensorRTNetwork, outs: Mapping[int, torch.Tensor]) -> None:
         self._network = network
@@ -159,6 +171,6 @@ class _TensorRTDenoiser:
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         out = self._outs[len(latents)]
-        given = (latents.contiguous(), timesteps.contiguous(), conditioning.embeds.contiguous())
-        self._network(dict(zip(onnx_parts.NAMES["denoiser"], given, strict=True)), out)
+        inputs = (latents.contiguous(), timesteps.contiguous(), conditioning.embeds.contiguous())
+        self._network(dict(zip(INPUT_NAMES["denoiser"], inputs, strict=True)), out)
         return out

@@ -1,8 +1,7 @@
-"""Build of a TensorRT engine from an ONNX file, in either flavour, strongly typed: each tensor keeps its type in the
-file.
+"""Compilation of an ONNX file to a serialized TensorRT engine, with either TensorRT library.
 
-The engine is for the card of this machine, or with TensorRT-RTX for any that is named. Progress is reported as TensorRT
-reports it; an error that the callback raises ends the build.
+Engines are strongly typed: each tensor keeps the dtype that it has in the ONNX file. An exception that the progress
+callback raises cancels the build.
 """
 
 import gc
@@ -14,36 +13,37 @@ from pipeline.accelerators.engines import Progress
 from pipeline.accelerators.tensorrt_library import Flavour
 from presets.errors import AcceleratorUnavailable, MemoryShort, StreamflowError
 
-SMALLEST_STEP = 0.01
-"""Least fraction of a build between two reports."""
+PROGRESS_STEP = 0.01
+"""Smallest increase of the fraction within a phase that is reported. TensorRT reports thousands of steps."""
 
 Rows = tuple[int, int, int]
-"""Least, optimal and greatest number of rows of a batch."""
+"""Smallest, optimal and largest number of rows of a batch, as in an optimization profile."""
 
 
-def target(flavour: Flavour, asked: str = "") -> str:
-    """Return the compute capability to build for, as ``8.9``: the one asked for, else that of this machine's card.
+def target_capability(flavour: Flavour, requested: str = "") -> str:
+    """Return the compute capability to build for, for example ``8.9``: `requested`, or that of the GPU here.
 
     Raises:
-        AcceleratorUnavailable: this flavour can't build for it here, or is not installed.
+        AcceleratorUnavailable: the library is not installed, or can't build for this capability on this machine.
     """
-    trt = tensorrt_library.library(flavour)
-    here = tensorrt_library.capability()
-    known = tensorrt_library.capabilities(trt) if flavour.ahead else ()
-    if asked and not flavour.ahead and asked != here:
+    trt = tensorrt_library.load_library(flavour)
+    present = tensorrt_library.compute_capability()
+    supported = tensorrt_library.supported_capabilities(trt) if flavour.builds_ahead else ()
+    if requested and not flavour.builds_ahead and requested != present:
         raise AcceleratorUnavailable(
-            f"{flavour.title} builds for the card it runs on; only tensorrt_rtx builds for {asked} from elsewhere."
+            f"{flavour.title} builds for the GPU that it runs on. Only tensorrt_rtx can build for {requested} here."
         )
-    if not asked and not here:
-        which = f", or say for which card with --for: {', '.join(known)}" if known else ""
+    if not requested and not present:
+        option = f", or name a card with --for: {', '.join(supported)}" if supported else ""
         raise AcceleratorUnavailable(
-            f"{flavour.title} finds no NVIDIA GPU here to build for; build on the machine that plays{which}."
+            f"{flavour.title} finds no NVIDIA GPU to build for. Build on the machine that plays{option}."
         )
-    if known and (asked or here) not in known:
+    if supported and (requested or present) not in supported:
         raise AcceleratorUnavailable(
-            f"{flavour.title} can't build for compute capability {asked or here}; it can for {', '.join(known)}."
+            f"{flavour.title} can't build for compute capability {requested or present}."
+            f" It supports {', '.join(supported)}."
         )
-    return asked or here
+    return requested or present
 
 
 def build_plan(
@@ -55,22 +55,23 @@ def build_plan(
     progress: Progress,
     timings: bytes = b"",
 ) -> tuple[Any, bytes]:
-    """Compile `onnx`. Return the serialized engine, a buffer of bytes, and the timings measured on the way.
+    """Compile an ONNX file. Return the serialized engine, a buffer of bytes, and the timing cache.
 
     Args:
-        flavour: The compiler.
-        name: Name of the network, for an error.
-        onnx: The file; weights beside it are found.
-        rows: Rows of inputs whose first dimension is dynamic; None if there are none.
-        capability: The result of `target`.
-        progress: Receives the phase and the fraction done; may raise to cancel.
-        timings: Timings of an earlier build with classic TensorRT on the same card.
+        flavour: The TensorRT library.
+        name: Name of the network, for error messages.
+        onnx: The ONNX file. External weights must be beside it.
+        rows: Batch sizes of inputs with a dynamic first dimension. None if all shapes are fixed.
+        capability: Result of `target_capability`.
+        progress: Receives the phase and the fraction that is done. An exception that it raises cancels the build.
+        timings: Timing cache of an earlier build on the same card, for classic TensorRT.
 
     Raises:
-        AcceleratorUnavailable: network, card, driver or memory do not allow it, with TensorRT's reason.
+        AcceleratorUnavailable: the network, the card or the driver is not supported; with TensorRT's message.
+        MemoryShort: the memory of the card or of the machine ran out.
     """
-    trt = tensorrt_library.library(flavour)
-    log = logger(trt)
+    trt = tensorrt_library.load_library(flavour)
+    log = error_log(trt)
     builder = trt.Builder(log)
     network = builder.create_network(_strongly_typed(trt))
     parser = trt.OnnxParser(network, log)
@@ -79,57 +80,60 @@ def build_plan(
     config = builder.create_builder_config()
     if rows is not None:
         config.add_optimization_profile(_profile(builder, network, rows))
-    if flavour.ahead:
+    if flavour.builds_ahead:
         config.num_compute_capabilities = 1
         config.set_compute_capability(trt.ComputeCapability.__members__[f"SM{capability.replace('.', '')}"], 0)
     else:
-        # TensorRT itself refuses a cache of another card or version, and starts without one.
+        # TensorRT ignores the timing cache of another card or version.
         config.set_timing_cache(config.create_timing_cache(timings), ignore_mismatch=False)
-    monitor = _monitor(trt, progress)
+    monitor = _progress_monitor(trt, progress)
     config.progress_monitor = monitor
     try:
         plan = builder.build_serialized_network(network, config)
         if monitor.cancelled is not None:
             raise monitor.cancelled
         if plan is None:
-            raised = MemoryShort if is_memory(log.errors) else AcceleratorUnavailable
-            raise raised(f"{flavour.title} can't build the {name}: {reason(log.errors)}")
-        return plan, b"" if flavour.ahead else bytes(config.get_timing_cache().serialize())
+            error = MemoryShort if is_out_of_memory(log.errors) else AcceleratorUnavailable
+            raise error(f"{flavour.title} can't build the {name}: {explain(log.errors)}")
+        return plan, b"" if flavour.builds_ahead else bytes(config.get_timing_cache().serialize())
     finally:
-        # TensorRT's objects must be freed in this order, before the log that they write into.
+        # TensorRT's objects must be destroyed in this order, and before the log that they write to.
         del config, parser, network, builder
         gc.collect()
 
 
-def is_memory(errors: list[str]) -> bool:
-    """Return True if TensorRT's errors say that memory was too short."""
-    words, _ = _REMEDIES[0]
+def is_out_of_memory(errors: list[str]) -> bool:
+    """Return True if one of TensorRT's errors says that memory ran out."""
+    words, _ = _EXPLANATIONS[0]
     return any(word in error for error in errors for word in words)
 
 
-def reason(errors: list[str]) -> str:
-    """Return TensorRT's errors as a sentence: the first that a person can mend, else the last."""
-    for words, said in _REMEDIES:
-        if found := next((error for error in errors if any(word in error for word in words)), ""):
-            return f"{said} ({found})"
-    return f"{errors[-1]}" if errors else "it gives no reason."
+def explain(errors: list[str]) -> str:
+    """Return TensorRT's errors as one sentence: a cause that the user can remove, otherwise the last error."""
+    for words, explanation in _EXPLANATIONS:
+        if error := next((error for error in errors if any(word in error for word in words)), ""):
+            return f"{explanation} ({error})"
+    return errors[-1] if errors else "TensorRT gives no reason."
 
 
-_REMEDIES = (
+_EXPLANATIONS = (
     (
         ("OutOfMemory", "out of memory", "OOM", "bad_alloc", "insufficient memory"),
-        "the memory of the card or the machine ran out: a smaller size, fewer slots, or nothing else on the card",
+        "the memory of the card or the machine ran out; choose a smaller size or fewer slots, or close other programs",
     ),
     (("driver version is insufficient", "cudaError 35"), "the NVIDIA driver is missing or too old for this CUDA"),
-    (("compute capability", "SM version", "not supported on this device"), "this card is not one it is made for"),
+    (
+        ("compute capability", "SM version", "not supported on this device"),
+        "the engine is not for this card",
+    ),
 )
 
 
-def logger(trt: Any) -> Any:
-    """Return a log for TensorRT's objects. Its ``errors`` are the lines that are errors, in order."""
+def error_log(trt: Any) -> Any:
+    """Return a logger for TensorRT's objects. Its attribute ``errors`` lists the error messages in order."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
-        """A log that keeps errors only. Nobody can mend what TensorRT warns of."""
+        """A logger that keeps errors and drops warnings, which are about dtypes and layouts."""
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
@@ -142,15 +146,15 @@ def logger(trt: Any) -> Any:
     return Log()
 
 
-def _monitor(trt: Any, progress: Progress) -> Any:
+def _progress_monitor(trt: Any, progress: Progress) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """TensorRT's nested phases as one fraction that never falls."""
+        """Reports TensorRT's nested phases as one fraction that never decreases."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.cancelled: BaseException | None = None
             self._phases: list[tuple[str, int, int]] = []
-            """Name, steps and finished steps, the outermost phase first."""
+            """Name, number of steps and steps done of each open phase, the outermost first."""
             self._reported = ("", 0.0)
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
@@ -171,13 +175,13 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             for _, steps, done in reversed(self._phases):
                 inner = min(1.0, (done + inner) / steps)
             phase = self._phases[-1][0] if self._phases else ""
-            if phase == self._reported[0] and inner < self._reported[1] + SMALLEST_STEP:
-                return  # there are thousands of steps
+            if phase == self._reported[0] and inner < self._reported[1] + PROGRESS_STEP:
+                return
             self._reported = phase, max(self._reported[1], inner)
             try:
                 progress(*self._reported)
             except (StreamflowError, OSError, KeyboardInterrupt) as error:
-                # No exception may pass through TensorRT's own code; `build_plan` raises it afterwards.
+                # Exceptions can't pass through TensorRT's C++ code. `build_plan` raises this one after the build.
                 self.cancelled = error
 
     return Monitor()
@@ -185,22 +189,22 @@ def _monitor(trt: Any, progress: Progress) -> Any:
 
 def _profile(builder: Any, network: Any, rows: Rows) -> Any:
     profile = builder.create_optimization_profile()
-    for place in range(network.num_inputs):
-        tensor = network.get_input(place)
-        fewest, best, most = ([count if size < 0 else size for size in tensor.shape] for count in rows)
-        profile.set_shape(tensor.name, fewest, best, most)
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        smallest, optimal, largest = ([count if size < 0 else size for size in tensor.shape] for count in rows)
+        profile.set_shape(tensor.name, smallest, optimal, largest)
     return profile
 
 
 def _strongly_typed(trt: Any) -> int:
-    # TensorRT 11 has no other networks, and may lack the flag.
+    # TensorRT 11 supports strongly typed networks only and may lack the flag.
     flag = trt.NetworkDefinitionCreationFlag.__members__.get("STRONGLY_TYPED")
     return 0 if flag is None else 1 << int(flag)
 
 
 def _parser_error(parser: Any) -> str:
     if not parser.num_errors:
-        return "it gives no reason."
+        return "the parser gives no reason."
     error = parser.get_error(0)
     node = f"{error.node_operator() or 'node'} '{error.node_name()}': " if error.node_name() else ""
     return f"{node}{' '.join(error.desc().split())}"

@@ -1,8 +1,8 @@
-"""Kernels that TensorRT-RTX compiled for this machine's card, kept in the engine cache beside the plan.
+"""Cache of the kernels that TensorRT-RTX compiles for a card, stored in the engine cache beside the engine.
 
-Without them every start compiles every kernel of every batch size again. TensorRT-RTX itself refuses kernels of another
-card, driver or version, and compiles them anew. Not run on hardware yet; all but TensorRT-RTX's own part, which needs a
-card, is tested.
+Without it, every start compiles the kernels of every batch size again. TensorRT-RTX refuses kernels that were compiled
+for another card, driver or version, and compiles them again. TensorRT-RTX creates its runtime cache on a GPU only, so
+that part has not run on hardware; the rest is tested.
 """
 
 import hashlib
@@ -12,85 +12,85 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.accelerators import cache
-from pipeline.accelerators.cache import EngineKey
+from pipeline.accelerators.engine_key import EngineKey
 from presets.errors import CacheError
 
 KERNELS = "kernels.cache"
 
-LARGEST = 512_000_000
-"""Most bytes of one network's kernels. A larger file is neither kept nor read."""
+MAX_KERNEL_BYTES = 512_000_000
+"""Limit for the kernels of one network. Larger ones are neither stored nor read: no network needs as much."""
 
 
-class Kernels:
-    """Compiled kernels of one network. Their faults are reported and end nothing."""
+class KernelCache:
+    """The compiled kernels of one network. Problems are reported and stop nothing."""
 
-    def __init__(self, root: Path, engine: EngineKey, device: str, made_for: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, root: Path, engine: EngineKey, card: str, made_for: str, report: Callable[[str], None]) -> None:
         """
         Args:
             root: Folder of the engine cache.
-            engine: Key of the plan that they are compiled from.
-            device: The card, as `cache.card` names it.
-            made_for: Name of a model and a size, for people.
-            tell: Receives their faults.
+            engine: Key of the engine that the kernels are compiled from.
+            card: `card_name` of the GPU.
+            made_for: Name of the model and frame size, for people.
+            report: Receives each problem as a sentence.
         """
-        self._root, self._made_for, self._tell = root, made_for, tell
-        # The key omits the driver, which TensorRT-RTX checks itself: a newer one mostly accepts the kernels, and one
-        # that refuses them overwrites the entry.
-        self._key = replace(engine, part=f"kernels-{engine.part}", device=device)
-        self._held: Any = None
-        self._kept = ""
-        """Digest of the kept kernels; empty if there are none, or none of use."""
+        self._root, self._made_for, self._report = root, made_for, report
+        # The driver is not part of the key: TensorRT-RTX accepts kernels of most older drivers, and those that it
+        # refuses are overwritten instead of piling up.
+        self._key = replace(engine, part=f"kernels-{engine.part}", device=card)
+        self._runtime_cache: Any = None
+        self._stored_digest = ""
+        """SHA-256 of the stored kernels; empty if nothing usable is stored."""
 
-    def attach(self, configured: Any) -> Any:
-        """Make the contexts of this runtime configuration load and store their kernels here.
+    def attach(self, config: Any) -> Any:
+        """Give the execution contexts of this runtime configuration a runtime cache with the stored kernels.
 
-        Return TensorRT-RTX's object, which must outlive those contexts; None if it makes none.
+        Return TensorRT-RTX's runtime cache, which must outlive those contexts, or None if it creates none.
         """
-        held = configured.create_runtime_cache()
-        if held is None or not configured.set_runtime_cache(held):
-            self._tell("TensorRT-RTX accepts no cache for its kernels, and compiles them at every start")
-            return held  # the configuration may refer to it even so
-        self._held = held
-        compiled = self._read()
-        if compiled and held.deserialize(compiled):
-            self._kept = hashlib.sha256(compiled).hexdigest()
-        elif compiled:
-            self._tell("its compiled kernels are of another driver or version; TensorRT-RTX compiles them again")
-        return held
+        runtime_cache = config.create_runtime_cache()
+        if runtime_cache is None or not config.set_runtime_cache(runtime_cache):
+            self._report("TensorRT-RTX accepts no kernel cache, so it compiles the kernels at every start")
+            return runtime_cache  # the configuration may refer to it all the same
+        self._runtime_cache = runtime_cache
+        data = self._read()
+        if data and runtime_cache.deserialize(data):
+            self._stored_digest = hashlib.sha256(data).hexdigest()
+        elif data:
+            self._report("the stored kernels are for another driver or version; TensorRT-RTX compiles them again")
+        return runtime_cache
 
-    def keep(self) -> None:
-        """Keep the kernels compiled so far, if they differ from the kept ones. Call it once every size was called."""
-        compiled = None if self._held is None else self._held.serialize()
-        if compiled is None:
+    def save(self) -> None:
+        """Store the kernels if they differ from the stored ones. Call it after one call of every batch size."""
+        serialized = None if self._runtime_cache is None else self._runtime_cache.serialize()
+        if serialized is None:
             return
-        if compiled.nbytes > LARGEST:
-            self._tell(f"its compiled kernels are not kept: {compiled.nbytes} bytes, and {LARGEST} are the most")
+        if serialized.nbytes > MAX_KERNEL_BYTES:
+            self._report(f"the kernels are not stored: {serialized.nbytes} bytes, the limit is {MAX_KERNEL_BYTES}")
             return
-        data = bytes(compiled)
+        data = bytes(serialized)
         digest = hashlib.sha256(data).hexdigest()
-        if not data or digest == self._kept:
+        if not data or digest == self._stored_digest:
             return
         try:
-            cache.forget(self._root, self._key)
-            cache.keep(self._root, self._key, lambda folder: _write(folder, data), self._made_for)
+            cache.delete(self._root, self._key)
+            cache.store(self._root, self._key, lambda folder: _write(folder, data), self._made_for)
         except CacheError as error:
-            self._tell(f"{error} The next start compiles its kernels again.")
+            self._report(f"{error} The next start compiles the kernels again.")
         else:
-            self._kept = digest
+            self._stored_digest = digest
 
     def _read(self) -> bytes:
         entry, reason = cache.lookup(self._root, self._key)
         if reason:
-            self._tell(f"{self._root / self._key.folder} is damaged; compiling its kernels again: {reason}")
+            self._report(f"{self._root / self._key.folder} is damaged; compiling the kernels again: {reason}")
         if entry is None:
             return b""
         try:
             size = (entry / KERNELS).stat().st_size
-            if size > LARGEST:
-                self._tell(f"its compiled kernels are not read: {size} bytes, and {LARGEST} are the most")
+            if size > MAX_KERNEL_BYTES:
+                self._report(f"the stored kernels are not read: {size} bytes, the limit is {MAX_KERNEL_BYTES}")
                 return b""
             return (entry / KERNELS).read_bytes()
-        except OSError:  # removed meanwhile
+        except OSError:  # removed after the lookup
             return b""
 
 

@@ -1,8 +1,7 @@
-"""TensorRT in its two flavours behind one interface: which is installed, the cards it supports, why it can't be used
-here.
+"""The two TensorRT libraries: what is installed, which cards they support, and why one can't be used here.
 
-Classic TensorRT builds for the card it runs on. TensorRT-RTX compiles on the card when it loads, so that its engines
-can be built anywhere, for the cards that it names.
+Classic TensorRT builds engines for the card that it runs on. TensorRT-RTX compiles an engine's kernels when the engine
+is loaded, so it builds engines on any machine, for the compute capabilities that it supports.
 """
 
 import importlib
@@ -13,28 +12,28 @@ from typing import Any
 import pynvml
 import torch
 
-from pipeline.accelerators import cache
-from pipeline.accelerators.cache import installed
+from pipeline.accelerators.engine_key import card_name, installed_version
 from presets.errors import AcceleratorUnavailable
 
 
 @dataclass(frozen=True)
 class Flavour:
-    """One of NVIDIA's two compilers. Their modules have nearly the same content."""
+    """One of the two TensorRT libraries. Their Python modules are nearly identical."""
 
     name: str
-    """Name of the accelerator and of the module."""
+    """Name of the accelerator and of the Python module."""
     title: str
     distributions: tuple[str, ...]
-    """Packages with the module, one for each major version of CUDA, the plain one first."""
-    ahead: bool
-    """True if it builds for cards of other machines."""
+    """Packages that contain the module: first the one without a CUDA version in its name."""
+    builds_ahead: bool
+    """True if it builds engines for cards that this machine does not have."""
     remedy: str
+    """The sentence that says what it needs and how to install it."""
 
     @property
     def distribution(self) -> str:
-        """The installed package, or the plain one."""
-        return next((name for name in self.distributions if installed(name)), self.distributions[0])
+        """The installed package, or the first one if none is installed."""
+        return next((name for name in self.distributions if installed_version(name)), self.distributions[0])
 
 
 TENSORRT = Flavour(
@@ -42,20 +41,20 @@ TENSORRT = Flavour(
     "TensorRT",
     ("tensorrt", "tensorrt_cu13", "tensorrt_cu12"),
     False,
-    "It wants an NVIDIA GPU with its driver, and: pip install 'streamflow-live[tensorrt]'",
+    "It needs an NVIDIA GPU with its driver, and: pip install 'streamflow-live[tensorrt]'",
 )
 TENSORRT_RTX = Flavour(
     "tensorrt_rtx",
     "TensorRT-RTX",
     ("tensorrt_rtx", "tensorrt_rtx_cu13", "tensorrt_rtx_cu12"),
     True,
-    "It wants an RTX card with its driver, and: pip install 'streamflow-live[tensorrt-rtx]'",
+    "It needs an RTX card with its driver, and: pip install 'streamflow-live[tensorrt-rtx]'",
 )
 FLAVOURS = {flavour.name: flavour for flavour in (TENSORRT, TENSORRT_RTX)}
 
 
-def library(flavour: Flavour) -> Any:
-    """Return the module. Raises `AcceleratorUnavailable` if it is not installed or can't be loaded."""
+def load_library(flavour: Flavour) -> Any:
+    """Return the Python module. Raises `AcceleratorUnavailable` if it is not installed or can't be imported."""
     try:
         return importlib.import_module(flavour.name)
     except (ImportError, OSError, RuntimeError) as error:
@@ -65,47 +64,51 @@ def library(flavour: Flavour) -> Any:
         ) from error
 
 
-def missing(flavour: Flavour) -> str:
-    """Return the reason why its engines can't run here; empty if they can."""
+def unavailable_reason(flavour: Flavour) -> str:
+    """Return the reason why its engines can't run here, or an empty text."""
     if importlib.util.find_spec(flavour.name) is None:
         return "it is not installed"
-    card = capability()
-    if not card:
-        built = "" if torch.version.cuda else ", and this torch is not built for CUDA"
-        return f"there is no NVIDIA GPU that torch sees{built}"
+    capability = compute_capability()
+    if not capability:
+        build = "" if torch.version.cuda else ", and this build of torch has no CUDA support"
+        return f"torch finds no NVIDIA GPU{build}"
     try:
-        trt = library(flavour)
+        trt = load_library(flavour)
     except AcceleratorUnavailable as error:
         return str(error.__cause__)
-    if flavour.ahead and card not in capabilities(trt):
-        return f"this GPU has compute capability {card}, and it knows {', '.join(capabilities(trt))}"
-    wants, has = cuda_of(flavour), cuda_of_driver()
-    if wants and has and has < wants:
-        return f"it wants CUDA {wants}, and the NVIDIA driver, {driver()}, runs CUDA {has}; a newer driver mends that"
+    if flavour.builds_ahead and capability not in supported_capabilities(trt):
+        return f"this GPU has compute capability {capability}, it supports {', '.join(supported_capabilities(trt))}"
+    needed, available = package_cuda_version(flavour), driver_cuda_version()
+    if needed and available and available < needed:
+        return (
+            f"it needs CUDA {needed}, but the NVIDIA driver {driver_version()} supports CUDA {available}."
+            " Install a newer driver"
+        )
     return ""
 
 
-def capability() -> str:
-    """Return the compute capability of torch's GPU, as ``8.9``; empty without one."""
+def compute_capability() -> str:
+    """Return the compute capability of torch's GPU, for example ``8.9``, or an empty text without a GPU."""
     if not torch.cuda.is_available():
         return ""
     major, minor = torch.cuda.get_device_capability()
     return f"{major}.{minor}"
 
 
-def card() -> str:
-    """Return torch's GPU, as `cache.card` names it; empty without one."""
-    return cache.card(capability(), torch.cuda.get_device_name()) if torch.cuda.is_available() else ""
+def current_card() -> str:
+    """Return the `card_name` of torch's GPU, or an empty text without a GPU."""
+    return card_name(compute_capability(), torch.cuda.get_device_name()) if torch.cuda.is_available() else ""
 
 
-def capabilities(trt: Any) -> tuple[str, ...]:
-    """Return the compute capabilities that this TensorRT-RTX can build for, the oldest first."""
-    numbers = (re.fullmatch(r"SM(\d+)(\d)", name) for name in trt.ComputeCapability.__members__)
-    return tuple(f"{int(one)}.{two}" for one, two in sorted((int(n[1]), n[2]) for n in numbers if n))
+def supported_capabilities(trt: Any) -> tuple[str, ...]:
+    """Return the compute capabilities that TensorRT-RTX, the module `trt`, builds for, in ascending order."""
+    matches = (re.fullmatch(r"SM(\d+)(\d)", name) for name in trt.ComputeCapability.__members__)
+    numbers = sorted((int(match[1]), int(match[2])) for match in matches if match)
+    return tuple(f"{major}.{minor}" for major, minor in numbers)
 
 
-def driver() -> str:
-    """Return the version of the NVIDIA driver; empty without one."""
+def driver_version() -> str:
+    """Return the version of the NVIDIA driver, or an empty text without one."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -116,8 +119,8 @@ def driver() -> str:
         pynvml.nvmlShutdown()
 
 
-def cuda_of_driver() -> int:
-    """Return the major version of CUDA that the driver runs; 0 without one."""
+def driver_cuda_version() -> int:
+    """Return the major version of CUDA that the driver supports, or 0 without a driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -128,7 +131,7 @@ def cuda_of_driver() -> int:
         pynvml.nvmlShutdown()
 
 
-def cuda_of(flavour: Flavour) -> int:
-    """Return the major version of CUDA that the installed package is for; 0 if its name does not say."""
-    named = [re.search(r"_cu(\d+)$", name) for name in flavour.distributions if installed(name)]
-    return max((int(each[1]) for each in named if each), default=0)
+def package_cuda_version(flavour: Flavour) -> int:
+    """Return the major version of CUDA that the installed package is for, or 0 if its name has none."""
+    matches = [re.search(r"_cu(\d+)$", name) for name in flavour.distributions if installed_version(name)]
+    return max((int(match[1]) for match in matches if match), default=0)

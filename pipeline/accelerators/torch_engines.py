@@ -1,12 +1,12 @@
-"""Engines of modules that torch runs, for accelerators that change how its modules compute and not what."""
+"""Engines from the modules that torch itself runs, for the accelerators that compile or record those modules."""
 
 from typing import TypeVar
 
 import torch
 
 from pipeline.accelerators.engines import Engines, Shapes, left_out
-from pipeline.accelerators.precision import InPrecision
-from pipeline.accelerators.transfer import Decoding, Upload
+from pipeline.accelerators.precision import CastNetwork
+from pipeline.accelerators.transfer import OverlappedDecoder, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.graph_capture import cuda_recorder
 from pipeline.graphs import DecoderGraph, EncoderGraph
@@ -15,12 +15,11 @@ from pipeline.models import Model
 M = TypeVar("M", bound=torch.nn.Module)
 
 EVERY_SIZE = 6
-"""Largest row count up to which every batch size is prepared. Above it only even sizes are, since guided frames have
-two rows."""
+"""Up to this many rows every batch size is prepared, above it the even ones: a guided frame has two rows."""
 
 
 def prepared_sizes(rows: int) -> tuple[int, ...]:
-    """Return the batch sizes for up to `rows` rows."""
+    """Return the batch sizes to prepare for up to `rows` rows."""
     return tuple(size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
 
 
@@ -33,16 +32,16 @@ def torch_engines(
     device: torch.device,
     sizes: tuple[int, ...] = (),
 ) -> Engines:
-    """Return engines of modules that are on their device. On a GPU steps are captured, and transfers run beside them.
+    """Return engines that call these modules, with overlapped transfers. On a GPU, steps are recorded as CUDA graphs.
 
     Args:
-        unet: Network from latents, timesteps and embeds to its output; None leaves the denoiser out.
-        encoder: Encoder of the autoencoder.
-        decoder: Decoder of the autoencoder.
-        shapes: Shapes of the engines.
-        precision: Precision of the modules.
-        device: Device of the modules.
-        sizes: Batch sizes of the denoiser; empty is all of `prepared_sizes`.
+        unet: Takes latents, timesteps and embeds. None leaves the denoiser out.
+        encoder: Turns pixels into a latent.
+        decoder: Turns a latent into pixels.
+        shapes: Shapes of frames and latents.
+        precision: Name of the precision of the modules.
+        device: Device that the modules are on already.
+        sizes: Batch sizes of the denoiser. Empty takes `prepared_sizes`.
     """
     pixels = (shapes.height, shapes.width, 3)
     upload = Upload((1, *pixels), torch.uint8, device)
@@ -52,7 +51,7 @@ def torch_engines(
         latent: torch.Tensor = encoder(upload(source))
         return latent
 
-    decode = Decoding(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.rows)
+    decode = OverlappedDecoder(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.rows)
     return Engines(
         left_out if unet is None else _denoiser(unet),
         encode,
@@ -75,15 +74,18 @@ def _denoiser(unet: torch.nn.Module) -> Denoiser:
 
 
 def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -> tuple[EncoderGraph, DecoderGraph]:
-    """Return the model's autoencoder on `device`, with its networks in `dtype` and the normalisation in float32."""
+    """Return the model's autoencoder on `device`: its networks in `dtype`, the normalisation around them in float32."""
     encoder, decoder = EncoderGraph(model.autoencoder, fold=True), DecoderGraph(model.autoencoder, fold=True)
-    encoder.encoder, decoder.decoder = InPrecision(encoder.encoder, dtype), InPrecision(decoder.decoder, dtype)
+    encoder.encoder, decoder.decoder = CastNetwork(encoder.encoder, dtype), CastNetwork(decoder.decoder, dtype)
     return on_device(encoder, device), on_device(decoder, device)
 
 
 def on_device(network: M, device: torch.device) -> M:
-    """Move a network to the device. On a GPU its weights become channels last, which tensor cores read fastest."""
+    """Return the network on `device` in evaluation mode.
+
+    On a GPU it has the channels-last layout, in which tensor cores read the weights of convolutions fastest.
+    """
     network.to(device).eval().requires_grad_(False)
     if device.type == "cuda":
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave it out
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stubs
     return network

@@ -1,7 +1,8 @@
-"""Transfers to a GPU and back that the network does not wait for.
+"""Copies of pixels between host and GPU that overlap with the network.
 
-Uploads use pinned memory. Decoding and the download run on a stream of their own, so that the next network call starts
-meanwhile. The host waits only for the pixels that it delivers. Not run on hardware yet.
+Uploads go through pinned memory. Decoding and the download run on a CUDA stream of their own, so that the network call
+of the next step runs at the same time. The host waits only for the pixels that it delivers. The GPU path has not run on
+hardware.
 """
 
 from collections.abc import Callable
@@ -10,26 +11,26 @@ import torch
 
 from pipeline.pinned_ring import PinnedRing
 
-DEPTH = 4
-"""Most uploads in progress at once."""
+UPLOADS = 4
+"""Uploads that may be pending at the same time."""
 
 
 class Upload:
-    """Upload of host tensors of one shape, on torch's current stream."""
+    """Copies host tensors of one shape to the device on torch's current stream."""
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
-        self._ring = PinnedRing(DEPTH, shape, dtype, device)
-        self._there = torch.empty(shape, dtype=dtype, device=device)
+        self._ring = PinnedRing(UPLOADS, shape, dtype, device)
+        self._on_device = torch.empty(shape, dtype=dtype, device=device)
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return `tensor` on the device, valid until the next call. The caller may overwrite its own at once."""
-        self._there.copy_(self._ring.take().copy_(tensor), non_blocking=True)
+        """Return `tensor` on the device, valid until the next call. The caller may overwrite `tensor` at once."""
+        self._on_device.copy_(self._ring.take().copy_(tensor), non_blocking=True)
         self._ring.record_copy()
-        return self._there
+        return self._on_device
 
 
-class Decoding:
-    """A decoder that runs beside the network: latents ``[1, C, h, w]`` in, pixels uint8 ``[1, H, W, 3]`` out."""
+class OverlappedDecoder:
+    """A decoder that runs beside the network. It turns latents ``[1, C, h, w]`` into uint8 pixels ``[1, H, W, 3]``."""
 
     def __init__(
         self,
@@ -41,11 +42,11 @@ class Decoding:
     ) -> None:
         """
         Args:
-            decode: Takes a float32 latent and returns pixels on the device.
-            latent: Shape of a latent, without the leading 1.
-            pixels: Shape of a frame, without the leading 1.
-            device: Device of the decoder.
-            depth: Most decodes in progress at once.
+            decode: Decodes a float32 latent on the device.
+            latent: ``(C, h, w)``.
+            pixels: ``(H, W, 3)``.
+            device: Device of the latents.
+            depth: Frames that may be pending at the same time.
         """
         self._decode = decode
         self._latents = [torch.empty(1, *latent, device=device) for _ in range(depth)]
@@ -55,27 +56,27 @@ class Decoding:
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def begin(self, latent: torch.Tensor) -> Callable[[], torch.Tensor]:
-        """Start with `latent`, which may be overwritten at once, and return a function that waits for the pixels.
+        """Start to decode `latent` and return a function that waits for its pixels.
 
-        The pixels are on the host, and valid until `depth` further decodes have begun.
+        `latent` may be overwritten at once. The pixels are on the host, valid until `depth` further frames have begun.
         """
         pixels = self._ring.take()
-        turn = self._ring.index
-        own = self._latents[turn].copy_(latent)
+        index = self._ring.index
+        copy = self._latents[index].copy_(latent)
         if self._stream is None:
-            pixels.copy_(self._decode(own))
+            pixels.copy_(self._decode(copy))
         else:
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
-                pixels.copy_(self._decode(own), non_blocking=True)
+                pixels.copy_(self._decode(copy), non_blocking=True)
                 self._ring.record_copy()
 
         def wait() -> torch.Tensor:
-            self._ring.wait(turn)
+            self._ring.wait(index)
             return pixels
 
         return wait
 
     def __call__(self, latent: torch.Tensor) -> torch.Tensor:
-        """Return the pixels of `latent` at once."""
+        """Return the pixels of `latent` when they are ready."""
         return self.begin(latent)()

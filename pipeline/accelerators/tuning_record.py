@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from pipeline.accelerators.cache import root_folder, versions
+from pipeline.accelerators.cache import root_folder
 from pipeline.accelerators.candidates import Candidate, Choices, as_json, read_candidate
+from pipeline.accelerators.engine_key import package_versions
 from pipeline.accelerators.engines import Shapes
 from pipeline.accelerators.processor import machine
 from pipeline.graphs import REVISION
@@ -83,7 +84,7 @@ def tuning_key(model: Model, shapes: Shapes, choices: Choices, attention: str, d
     """Return the key of a measurement on this machine."""
     return TuningKey(
         machine(device),
-        versions("openvino", "torch", "onnxruntime", "diffusers", "tensorrt", "tensorrt-rtx-cu13"),
+        package_versions("openvino", "torch", "onnxruntime", "diffusers", "tensorrt", "tensorrt-rtx-cu13"),
         REVISION,
         _network(model),
         repr(shapes),

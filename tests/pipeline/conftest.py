@@ -114,11 +114,13 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def onnx_cache(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the tiny model's ONNX files, which take seconds to export. Read-only: copy it to change it."""
     from pipeline.accelerators.engines import Shapes
-    from pipeline.accelerators.onnx_parts import exported
+    from pipeline.accelerators.onnx_files import exported_files
     from pipeline.models import load_model
 
     root = tmp_path_factory.mktemp("onnx-cache")
-    with exported(load_model(tiny_folder), Shapes(64, 64, (4, 8, 8), (12, 16), 10), lambda text, fraction: None, root):
+    with exported_files(
+        load_model(tiny_folder), Shapes(64, 64, (4, 8, 8), (12, 16), 10), lambda text, fraction: None, root
+    ):
         return root
 
 

@@ -197,7 +197,7 @@ def test_unwritable_cache_is_not_fatal(tiny: Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said: list[str] = []
     engines = compiled(tiny, SMALL, tmp_path / "file", progress=lambda text, fraction: said.append(text))
-    assert any("can't be kept" in text for text in said)
+    assert any("can't be written" in text for text in said)
     assert torch.isfinite(engines.denoiser(*inputs(SMALL, 1))).all()
 
 
@@ -291,5 +291,5 @@ def test_control_lists_every_accelerator() -> None:
     names = get_args(Parameters.model_fields["accelerator"].annotation)
     assert names == registry.NAMES
     for row in registry.ACCELERATORS.values():
-        assert importlib.util.find_spec(row.module) is not None
+        assert importlib.util.find_spec(row.module.partition(":")[0]) is not None
         assert row.missing() == "" or row.remedy

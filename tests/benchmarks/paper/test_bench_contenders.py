@@ -17,7 +17,7 @@ from benchmarks.paper.stream_contender import StreamContender
 from benchmarks.paper.streamdiffusion_rival import StreamDiffusionRival
 from io_bridges.card import draw_card
 from pipeline.accelerators import compiled, registry
-from pipeline.accelerators.transfer import Decoding
+from pipeline.accelerators.transfer import OverlappedDecoder
 from pipeline.image_stream import ImageStream
 from presets.errors import AcceleratorUnavailable
 from presets.parameters import Parameters
@@ -96,9 +96,9 @@ def test_overlap_of_decoding(
     monkeypatch.setitem(registry.ACCELERATORS, "compile", row)
     events: list[str] = []
     decoders: set[str] = set()
-    begin = Decoding.begin
+    begin = OverlappedDecoder.begin
 
-    def watched_begin(decoding: Decoding, latent: torch.Tensor) -> Any:
+    def watched_begin(decoding: OverlappedDecoder, latent: torch.Tensor) -> Any:
         events.append("begin")
         wait = begin(decoding, latent)
 
@@ -114,7 +114,7 @@ def test_overlap_of_decoding(
         if name in ("AutoencoderKL", "Decoder", "DecoderTiny"):
             decoders.add(name)
 
-    monkeypatch.setattr(Decoding, "begin", watched_begin)
+    monkeypatch.setattr(OverlappedDecoder, "begin", watched_begin)
     config = ContenderConfig(str(perflow_folder), SIDE, SIDE, "float32", 2, full_autoencoder=full_autoencoder)
     stream = StreamContender(config, "compile", overlap=overlap)
     stream.begin(Parameters(mode="text", steps=2))

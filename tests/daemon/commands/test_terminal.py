@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from daemon.__main__ import app, main
 from daemon.commands.terminal import Terminal
 from pipeline.accelerators import cache
-from pipeline.accelerators.cache import EngineKey
+from pipeline.accelerators.cache_manifest import MANIFEST
+from pipeline.accelerators.engine_key import EngineKey
 
 CLEARS = "\x1b[2J"
 HOSTILE = f"{CLEARS}\x1b]0;owned\x07 \x9b31m \x7f \u202ekcab"
@@ -33,9 +34,9 @@ def test_controls_in_a_manifest_are_escaped(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("pipeline.accelerators.cache.platformdirs.user_cache_dir", lambda name: str(tmp_path))
     monkeypatch.setenv("COLUMNS", "300")
     key = EngineKey("onnx", "opset 20", "denoiser", "ab" * 32, 0, "64x64", "float32")
-    entry = cache.keep(tmp_path / "engines", key, lambda folder: (folder / "x").touch() or None)
-    manifest = json.loads((entry / cache.MANIFEST).read_text())
-    (entry / cache.MANIFEST).write_text(json.dumps(manifest | {"made_for": HOSTILE}))
+    entry = cache.store(tmp_path / "engines", key, lambda folder: (folder / "x").touch() or None)
+    manifest = json.loads((entry / MANIFEST).read_text())
+    (entry / MANIFEST).write_text(json.dumps(manifest | {"made_for": HOSTILE}))
     output = done("engines", "list").output
     assert has_no_controls(output)
     assert r"\x1b[2J\x1b]0;owned" in output, "it is printed as text"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from daemon.__main__ import app
 from daemon.prebuild.engine_inventory import cards_here
-from pipeline.accelerators import cache, cache_aside, cache_shelf
+from pipeline.accelerators import cache, cache_inventory, cache_staging
 from presets.errors import StreamflowError
 from tests.pipeline.conftest import write_tiny_model
 
@@ -113,10 +113,10 @@ def killed_and_resumed(preset: Path, tmp_path_factory: pytest.TempPathFactory) -
     assert status == 1, killed
     assert not builder.is_running()
     left = list(root(folder).iterdir())
-    assert not [path for path in left if path.name.startswith(cache_aside.ASIDE)], (
+    assert not [path for path in left if path.name.startswith(cache_staging.STAGING_PREFIX)], (
         "the part that was being written is removed"
     )
-    assert all(cache.whole(path) == "" for path in left)
+    assert all(cache.damage(path) == "" for path in left)
     assert len([path for path in left if path.name.startswith("tensorrt_rtx-")]) < 3
     status, resumed = run("build", str(preset), "--for", "8.9", cache=folder)
     assert status == 0, resumed
@@ -127,8 +127,8 @@ def test_killed_build_is_continued(killed_and_resumed: tuple[Path, str, str]) ->
     folder, killed, resumed = killed_and_resumed
     assert "was killed, most likely because the memory ran out" in killed
     assert "the next build continues there" in killed
-    assert "denoiser: is kept already, in" in resumed
-    assert "encoder: is kept already" not in resumed or "decoder: is kept already" not in resumed
+    assert "denoiser: already built, in" in resumed
+    assert "encoder: already built" not in resumed or "decoder: already built" not in resumed
     assert "tensorrt_rtx is ready for a card of compute capability 8.9" in resumed
     assert {"tensorrt_rtx-denoiser", "tensorrt_rtx-encoder", "tensorrt_rtx-decoder"} <= names(folder)
 
@@ -163,7 +163,7 @@ def test_list_verify_and_prune(killed_and_resumed: tuple[Path, str, str]) -> Non
     status, output = run("engines", "prune", "--all", "--yes", cache=folder)
     assert status == 0
     assert list(root(folder).iterdir()) == []
-    assert cache_shelf.entries(root(folder)) == []
+    assert cache_inventory.entries(root(folder)) == []
 
 
 def test_preset_with_engine_builds_no_denoiser(preset: Path, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_preset_with_engine_builds_no_denoiser(preset: Path, tmp_path: Path) -> 
 def test_ctrl_c_leaves_nothing_half_written(preset: Path, tmp_path: Path) -> None:
     process = start("build", str(preset), "--for", "8.9", cache=tmp_path)
     builder = builder_of(process)
-    until(lambda: any(root(tmp_path).glob(f"{cache_aside.ASIDE}*")), process)
+    until(lambda: any(root(tmp_path).glob(f"{cache_staging.STAGING_PREFIX}*")), process)
     os.kill(process.pid, signal.SIGINT)
     status, output = ended(process)
     assert status == 130
@@ -214,4 +214,4 @@ def test_bad_options_are_refused_before_a_build(arguments: list[str], output: st
 def test_unknown_card_lists_the_known_ones(tmp_path: Path) -> None:
     status, text = run("build", "--for", "9.9", cache=tmp_path)
     assert status == 1
-    assert "TensorRT-RTX can't build for compute capability 9.9; it can for 7.5" in text
+    assert "TensorRT-RTX can't build for compute capability 9.9. It supports 7.5" in text

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
 from pipeline.accelerators import cache
-from pipeline.accelerators.cache import EngineKey
+from pipeline.accelerators.cache_manifest import MANIFEST
+from pipeline.accelerators.engine_key import EngineKey
 
 KEY = EngineKey("onnx", "opset 20", "denoiser", "ab" * 32, 0, "64x64", "float32")
 
@@ -22,9 +23,9 @@ def write(folder: Path) -> None:
 
 
 def made(root: Path, part: str, days: float = 0.0) -> Path:
-    entry = cache.keep(root, dataclasses.replace(KEY, part=part), write)
-    manifest = json.loads((entry / cache.MANIFEST).read_text())
-    (entry / cache.MANIFEST).write_text(json.dumps(manifest | {"made_at": time.time() - days * 86400}))
+    entry = cache.store(root, dataclasses.replace(KEY, part=part), write)
+    manifest = json.loads((entry / MANIFEST).read_text())
+    (entry / MANIFEST).write_text(json.dumps(manifest | {"made_at": time.time() - days * 86400}))
     return entry
 
 
@@ -69,13 +70,13 @@ def test_prune_checks_again_after_the_question(root: Path, monkeypatch: pytest.M
     done = prune()
     assert done.exit_code == 0, done.output
     assert list(root.iterdir()) == [again]
-    assert cache.whole(again) == ""
+    assert cache.damage(again) == ""
 
 
 def test_hostile_manifest_stops_no_command(root: Path) -> None:
     entry = made(root, "denoiser")
     for text in ("[" * 100_000, json.dumps({"format": 1, "made_at": 10**400})):
-        (entry / cache.MANIFEST).write_text(text)
+        (entry / MANIFEST).write_text(text)
         for command, status in ((["list"], 0), (["list", "--json"], 0), (["verify"], 1)):
             assert CliRunner().invoke(app, ["engines", *command]).exit_code == status
     assert prune("--yes").exit_code == 0
@@ -86,7 +87,7 @@ def test_list_is_readable_at_80_columns(root: Path) -> None:
     key = dataclasses.replace(
         KEY, accelerator="tensorrt_rtx", device="8.9 NVIDIA GeForce RTX 4090", precision="float16"
     )
-    cache.keep(root, key, write, made_for="a-model-with-a-long-name 512x512")
+    cache.store(root, key, write, made_for="a-model-with-a-long-name 512x512")
     made(root, "encoder", 40)
     done = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["engines", "list"])
     heading, *rows = done.output.splitlines()

@@ -1,4 +1,4 @@
-"""Attention: every kernel computes the same function, and an unavailable one is refused with the reason."""
+"""Attention kernels: each computes the same function, and an unavailable one is refused with the reason."""
 
 from pathlib import Path
 
@@ -22,33 +22,33 @@ def engines(folder: Path, attention: str, accelerator: str = "eager") -> Engines
     return registry.build(accelerator, load_model(folder), SHAPES, preparation).engines
 
 
-def test_flash_matches_sdpa(tiny_folder: Path) -> None:
+def test_flash_equals_sdpa(tiny_folder: Path) -> None:
     rows = torch.randn(3, 4, 8, 8), torch.tensor([999.0, 500.0, 3.0])
     text = torch.randn(3, 12, 16)
-    own = engines(tiny_folder, "sdpa").denoiser
-    expected = own(*rows, ConditioningRows(text))
-    assert (own(*rows, ConditioningRows(text.flip(-1))) - expected).abs().max() > 100 * 1e-4
+    sdpa = engines(tiny_folder, "sdpa").denoiser
+    expected = sdpa(*rows, ConditioningRows(text))
+    assert (sdpa(*rows, ConditioningRows(text.flip(-1))) - expected).abs().max() > 100 * 1e-4
     flash = engines(tiny_folder, "flash").denoiser
     torch.testing.assert_close(flash(*rows, ConditioningRows(text)), expected, rtol=0, atol=1e-4)
 
 
-def test_flash_is_flash_or_nothing() -> None:
-    class Watching(torch.nn.Module):
-        def forward(self, some: torch.Tensor) -> torch.Tensor:
+def test_flash_never_falls_back() -> None:
+    class RecordsKernels(torch.nn.Module):
+        def forward(self, tensor: torch.Tensor) -> torch.Tensor:
             assert torch.backends.cuda.flash_sdp_enabled()
             assert not torch.backends.cuda.math_sdp_enabled()
-            return some
+            return tensor
 
     device = torch.device("cpu")
-    with_attention(Watching(), "flash", torch.float32, device)(torch.zeros(1))
+    with_attention(RecordsKernels(), "flash", torch.float32, device)(torch.zeros(1))
     with sdpa_kernel(SDPBackend.MATH), pytest.raises(AcceleratorUnavailable, match="can't compute in torch"):
-        with_attention(Watching(), "flash", torch.int64, device)
+        with_attention(RecordsKernels(), "flash", torch.int64, device)
 
 
 def test_unavailable_attention_is_refused(tiny_folder: Path) -> None:
     with pytest.raises(AcceleratorUnavailable, match=r"xformers .*use attention sdpa"):
         engines(tiny_folder, "xformers")
-    with pytest.raises(AcceleratorUnavailable, match="no attention 'more'; it is one of sdpa, flash, xformers"):
+    with pytest.raises(AcceleratorUnavailable, match=r"no attention 'more'\. Choose one of sdpa, flash, xformers"):
         engines(tiny_folder, "more")
     with pytest.raises(
         AcceleratorUnavailable, match=r"OpenVINO has an attention of its own; .* eager, compile, cuda_g"
@@ -56,5 +56,5 @@ def test_unavailable_attention_is_refused(tiny_folder: Path) -> None:
         engines(tiny_folder, "flash", "openvino")
 
 
-def test_control_lists_every_attention() -> None:
+def test_parameter_offers_all_kernels() -> None:
     assert set(Parameters.model_json_schema()["properties"]["attention"]["enum"]) == set(NAMES)

@@ -1,4 +1,4 @@
-"""ONNX Runtime matches eager torch, on torch's own memory, and each part's file is kept by itself."""
+"""ONNX Runtime computes the same as eager torch, on the memory of torch tensors. Each ONNX file is cached."""
 
 import shutil
 import sys
@@ -14,8 +14,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 from pipeline.accelerators import onnxruntime as accelerator
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.onnx_files import exported_files
 from pipeline.accelerators.onnx_network import ERRORS, OnnxNetwork
-from pipeline.accelerators.onnx_parts import exported
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
 from presets.errors import AcceleratorUnavailable, ModelError, StreamError
@@ -32,7 +32,7 @@ def quiet(text: str, fraction: float) -> None:
 def engines(tiny_folder: Path, onnx_cache: Path) -> Engines:
     model = load_model(tiny_folder)
     engines = accelerator.build(model, TINY, Preparation(quiet, 1, onnx_cache))
-    assert not {"unet", "autoencoder"} & vars(model).keys()  # all of it came from the cache
+    assert not {"unet", "autoencoder"} & vars(model).keys()  # the networks came from the cache
     return engines
 
 
@@ -46,7 +46,7 @@ def inputs(rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 10])
-def test_it_is_eager_in_float32(reference: Engines, engines: Engines, rows: int) -> None:
+def test_denoiser_equals_eager(reference: Engines, engines: Engines, rows: int) -> None:
     latents, timesteps, text = inputs(rows)
     expected = reference.denoiser(latents, timesteps, text)
     moved = reference.denoiser(latents, timesteps, ConditioningRows(text.embeds.flip(-1))) - expected
@@ -55,18 +55,18 @@ def test_it_is_eager_in_float32(reference: Engines, engines: Engines, rows: int)
     assert rows in engines.sizes
 
 
-def test_bound_memory_is_read_again(engines: Engines) -> None:
+def test_tensors_are_read_in_place(engines: Engines) -> None:
     latents, timesteps, text = inputs(2)
     first = engines.denoiser(latents, timesteps, text).clone()
     latents.mul_(-1)
     second = engines.denoiser(latents, timesteps, text).clone()
     assert (first - second).abs().max() > 1e-2
-    for _ in range(20):  # memory that is freed and handed out again
+    for _ in range(20):  # reuses freed memory
         engines.denoiser(*inputs(3))
     torch.testing.assert_close(engines.denoiser(latents, timesteps, text), second, rtol=0, atol=1e-5)
 
 
-def test_autoencoder_matches_eager(reference: Engines, engines: Engines) -> None:
+def test_autoencoder_equals_eager(reference: Engines, engines: Engines) -> None:
     pixels = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     latent = reference.encode(pixels)
     torch.testing.assert_close(engines.encode(pixels), latent, rtol=0, atol=1e-4)
@@ -76,33 +76,35 @@ def test_autoencoder_matches_eager(reference: Engines, engines: Engines) -> None
     assert one.float().std() > 1
 
 
-def test_damaged_part_is_exported_again(tiny_folder: Path, onnx_cache: Path, tmp_path: Path) -> None:
+def test_damaged_file_is_exported_again(tiny_folder: Path, onnx_cache: Path, tmp_path: Path) -> None:
     cache = Path(shutil.copytree(onnx_cache, tmp_path / "cache"))
-    (harmed,) = cache.glob("onnx-decoder-*/graph.onnx")
-    harmed.write_bytes(harmed.read_bytes()[:-100])
-    said: list[str] = []
-    accelerator.build(load_model(tiny_folder), TINY, Preparation(lambda text, fraction: said.append(text), 1, cache))
-    assert any(f"{harmed.parent} is damaged; exporting the decoder again: " in text for text in said)
-    assert [text for text in said if text.startswith("exporting")] == ["exporting the decoder"]
+    (damaged,) = cache.glob("onnx-decoder-*/graph.onnx")
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    messages: list[str] = []
+    accelerator.build(
+        load_model(tiny_folder), TINY, Preparation(lambda text, fraction: messages.append(text), 1, cache)
+    )
+    assert any(f"{damaged.parent} is damaged; exporting the decoder again: " in text for text in messages)
+    assert [text for text in messages if text.startswith("exporting")] == ["exporting the decoder"]
 
 
-def test_pruned_part_is_exported_again(tiny_folder: Path, onnx_cache: Path, tmp_path: Path) -> None:
+def test_file_pruned_during_export(tiny_folder: Path, onnx_cache: Path, tmp_path: Path) -> None:
     cache = Path(shutil.copytree(onnx_cache, tmp_path / "cache"))
     (encoder,), (decoder,) = cache.glob("onnx-encoder-*"), cache.glob("onnx-decoder-*")
     shutil.rmtree(decoder)
-    said: list[str] = []
+    messages: list[str] = []
 
     def progress(text: str, fraction: float) -> None:
         if text == "exporting the decoder":
             shutil.rmtree(encoder)
-        said.append(text)
+        messages.append(text)
 
-    with exported(load_model(tiny_folder), TINY, progress, cache, parts=("encoder", "decoder")) as files:
+    with exported_files(load_model(tiny_folder), TINY, progress, cache, parts=("encoder", "decoder")) as files:
         assert all(file.is_file() for file in files.values())
-    assert said == ["exporting the decoder", "exporting the encoder"]
+    assert messages == ["exporting the decoder", "exporting the encoder"]
 
 
-def test_errors_are_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_errors_omit_source_locations(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "graph.onnx"
     ports = [
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)]
@@ -128,44 +130,44 @@ def test_errors_are_one_sentence(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ("", "")
 
 
-def test_every_runtime_error_is_known() -> None:
+def test_errors_of_onnx_runtime() -> None:
     assert {runtime.InvalidProtobuf, runtime.NotFound, runtime.EngineError, runtime.ModelLoadCanceled} < {*ERRORS}
     assert Exception not in ERRORS
 
 
-def test_without_denoiser_and_cache(tiny_folder: Path, tmp_path: Path) -> None:
+def test_build_without_denoiser_and_cache(tiny_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    said: list[str] = []
+    messages: list[str] = []
     preparation = Preparation(
-        lambda text, fraction: said.append(text), 1, tmp_path / "file", engine=tmp_path / "another.onnx"
+        lambda text, fraction: messages.append(text), 1, tmp_path / "file", engine=tmp_path / "another.onnx"
     )
     engines = accelerator.build(load_model(tiny_folder), TINY, preparation)
-    assert any("The next start exports again." in text for text in said)
+    assert any("The next start exports again." in text for text in messages)
     assert engines.decode(torch.zeros(1, *TINY.latent)).shape == (1, 64, 64, 3)
-    assert "exporting the denoiser" not in said
+    assert "exporting the denoiser" not in messages
     with pytest.raises(StreamError, match="without a denoiser"):
         engines.denoiser(*inputs(1))
 
 
-def test_missing_package_names_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert registry.choose("onnxruntime") == ("onnxruntime", "asked for")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # makes its import fail
     with pytest.raises(AcceleratorUnavailable, match=r"ONNX Runtime can't be used.*pip install 'streamflow-live\[onnx"):
         registry.choose("onnxruntime")
 
 
-def test_bad_file_and_wrong_runtime(tmp_path: Path, onnx_cache: Path) -> None:
+def test_unreadable_file_and_absent_cuda(tmp_path: Path, onnx_cache: Path) -> None:
     (tmp_path / "no.onnx").write_bytes(b"hello")
     with pytest.raises(ModelError, match=r"no\.onnx can't be read as ONNX"):
         OnnxNetwork(tmp_path / "no.onnx", torch.device("cpu"))
-    with pytest.raises(ModelError, match=r"udcff\.onnx' can't be read as ONNX: its name is no text"):
+    with pytest.raises(ModelError, match=r"udcff\.onnx' can't be read as ONNX: its name is not valid text"):
         OnnxNetwork(tmp_path / "\udcff.onnx", torch.device("cpu"))
     (path,) = onnx_cache.glob("onnx-decoder-*/graph.onnx")
     with pytest.raises(AcceleratorUnavailable, match="pip install"):
         OnnxNetwork(path, torch.device("cuda", 0))
 
 
-def test_unfitting_settings_are_explained(onnx_cache: Path) -> None:
+def test_wrong_shape_is_refused(onnx_cache: Path) -> None:
     (path,) = onnx_cache.glob("onnx-decoder-*/graph.onnx")
     network: Any = OnnxNetwork(path, torch.device("cpu"), 1)
     with pytest.raises(ModelError, match=r"can't run the network: .*invalid dimensions"):

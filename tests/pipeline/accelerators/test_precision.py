@@ -1,4 +1,4 @@
-"""Precisions that are asked for: eager computes in them, timesteps stay float32, and impossible ones are refused."""
+"""Precision of the networks: eager torch computes in it with float32 timesteps, unsupported ones are refused."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ SHAPES = Shapes(64, 64, (4, 8, 8), (12, 16), 2)
 
 
 def built(folder: Path, precision: str) -> Engines:
-    # A model of its own each time: networks are turned into another type where they are.
+    # A new model for each call, because networks are converted in place.
     return eager.build(load_model(folder), SHAPES, Preparation(lambda text, fraction: None, precision=precision))
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_eager_computes_in_precision(tiny_folder: Path, precision: str) -> None:
+def test_eager_in_half_precision(tiny_folder: Path, precision: str) -> None:
     plain, half = built(tiny_folder, ""), built(tiny_folder, precision)
     assert (plain.precision, half.precision) == ("float32", precision)
     generator = torch.Generator().manual_seed(2)
@@ -31,17 +31,17 @@ def test_eager_computes_in_precision(tiny_folder: Path, precision: str) -> None:
     )
     assert found.dtype == torch.float32
     difference = (found - expected).norm() / expected.norm()
-    assert 1e-6 < difference < 3e-2, "it is another precision, and no other network"
-    assert not torch.equal(found[0], found[1]), "timesteps that are one number in half precision are still two"
+    assert 1e-6 < difference < 3e-2, "the precision differs, the network does not"
+    assert not torch.equal(found[0], found[1]), "750 and 753 are equal in bfloat16, so the timesteps must be float32"
     pixels = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8, generator=generator)
     latent = plain.encode(pixels).clone()
     assert (half.encode(pixels) - latent).norm() < 3e-2 * latent.norm()
     assert (half.decode(latent).int() - plain.decode(latent).int()).abs().float().mean() < 2
 
 
-def test_impossible_precision_is_refused(tiny_folder: Path) -> None:
+def test_unsupported_precision_is_refused(tiny_folder: Path) -> None:
     preparation = Preparation(lambda text, fraction: None, precision="float16")
-    with pytest.raises(AcceleratorUnavailable, match=r"OpenVINO can't compute in float16 here; it can in float32"):
+    with pytest.raises(AcceleratorUnavailable, match=r"OpenVINO can't compute in float16 here\. Choose float32"):
         openvino.build(load_model(tiny_folder), SHAPES, preparation)
     with pytest.raises(AcceleratorUnavailable, match="float12"):
         registry.build(

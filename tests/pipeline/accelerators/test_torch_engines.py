@@ -1,4 +1,4 @@
-"""torch's own engines: asynchronous transfers change no frame, and torch.compile matches eager."""
+"""Engines run by torch: overlapped transfers change no frame, and torch.compile computes the same as eager."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ import torch
 
 from pipeline.accelerators import compiled, eager
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.precision import InPrecision
+from pipeline.accelerators.precision import CastNetwork
 from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.accelerators.torch_engines import autoencoder_graphs, prepared_sizes, torch_engines
-from pipeline.accelerators.transfer import Decoding
+from pipeline.accelerators.transfer import OverlappedDecoder
 from pipeline.conditioning import TextConditioner
 from pipeline.denoiser import ConditioningRows
 from pipeline.image_stream import ImageStream, StreamedFrame
@@ -36,9 +36,9 @@ def reference(model: Model) -> Engines:
 
 
 @pytest.fixture(scope="module")
-def beside(tiny_folder: Path) -> Engines:
+def overlapped(tiny_folder: Path) -> Engines:
     model = load_model(tiny_folder)
-    unet = InPrecision(model.unet, torch.float32)
+    unet = CastNetwork(model.unet, torch.float32)
     return torch_engines(unet, *autoencoder_graphs(model, torch.float32, CPU), SHAPES, "float32", CPU)
 
 
@@ -48,11 +48,11 @@ def stream_of(engines: Engines, model: Model) -> ImageStream:
     return ImageStream(build, model, AcceleratorChoice("eager", engines, "asked for"), conditioner)
 
 
-def drawn(stream: ImageStream, pictures: int) -> tuple[list[StreamedFrame], list[int]]:
-    """Draw frames that differ in steps and strength. Return them, and how many came out at each call."""
+def play(stream: ImageStream, count: int) -> tuple[list[StreamedFrame], list[int]]:
+    """Return `count` frames that differ in steps and seed, and the number of frames that each call returned."""
     out: list[StreamedFrame] = []
     counts = []
-    for number in range(pictures):
+    for number in range(count):
         source = np.full((64, 64, 3), 20 * number, np.uint8)
         moment = without_morph(Parameters(steps=1 + number % 4, strength=0.9, seed=number))
         stream.admit(source, moment, stream.encode(moment.wording), number)
@@ -64,26 +64,26 @@ def drawn(stream: ImageStream, pictures: int) -> tuple[list[StreamedFrame], list
     return out, counts
 
 
-def test_async_decode_is_one_call_later(model: Model, reference: Engines, beside: Engines) -> None:
-    expected, at_once = drawn(stream_of(reference, model), 9)
-    got, later = drawn(stream_of(beside, model), 9)
-    assert [picture.ticket for picture in got] == list(range(9)) == [picture.ticket for picture in expected]
+def test_overlapped_decoding_is_one_call_late(model: Model, reference: Engines, overlapped: Engines) -> None:
+    expected, expected_counts = play(stream_of(reference, model), 9)
+    got, counts = play(stream_of(overlapped, model), 9)
+    assert [frame.ticket for frame in got] == list(range(9)) == [frame.ticket for frame in expected]
     for one, other in zip(got, expected, strict=True):
-        # The autoencoder is folded there: the same but for rounding.
+        # The folded autoencoder differs by rounding.
         assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 1
     assert np.abs(got[0].pixels.astype(int) - got[5].pixels).mean() > 2
-    assert later != at_once
+    assert counts != expected_counts
 
 
-def test_single_frame_is_not_delayed(model: Model, beside: Engines) -> None:
-    stream = stream_of(beside, model)
+def test_single_frame_is_not_late(model: Model, overlapped: Engines) -> None:
+    stream = stream_of(overlapped, model)
     moment = without_morph(Parameters(steps=2, strength=1.0))
-    stream.admit(None, moment, stream.encode(moment.wording), "it")
+    stream.admit(None, moment, stream.encode(moment.wording), "frame")
     assert [len(stream.step()), len(stream.step()), stream.in_flight] == [0, 1, 0]
 
 
-def test_clear_drops_pending_decodes(model: Model, beside: Engines) -> None:
-    stream = stream_of(beside, model)
+def test_clear_drops_frames_in_decoding(model: Model, overlapped: Engines) -> None:
+    stream = stream_of(overlapped, model)
     moment = without_morph(Parameters(steps=1, strength=1.0))
     for _ in range(2):
         stream.admit(None, moment, stream.encode(moment.wording), "dropped")
@@ -95,16 +95,16 @@ def test_clear_drops_pending_decodes(model: Model, beside: Engines) -> None:
     assert (stream.in_flight, stream.step()) == (0, [])
 
 
-def test_latent_is_free_during_decode() -> None:
-    decoding = Decoding(lambda latent: latent.to(torch.uint8).permute(0, 2, 3, 1), (3, 2, 2), (2, 2, 3), CPU, 3)
+def test_latent_may_be_overwritten() -> None:
+    decoder = OverlappedDecoder(lambda latent: latent.to(torch.uint8).permute(0, 2, 3, 1), (3, 2, 2), (2, 2, 3), CPU, 3)
     latent = torch.empty(1, 3, 2, 2)
-    waiting = [decoding.begin(latent.fill_(number)) for number in range(3)]
-    assert [int(wait()[0, 0, 0, 0]) for wait in waiting] == [0, 1, 2]
+    pending = [decoder.begin(latent.fill_(number)) for number in range(3)]
+    assert [int(wait()[0, 0, 0, 0]) for wait in pending] == [0, 1, 2]
 
 
-def test_half_precision_has_float32_edges(tiny_folder: Path, reference: Engines) -> None:
+def test_half_precision_has_float32_outputs(tiny_folder: Path, reference: Engines) -> None:
     model = load_model(tiny_folder)
-    unet = InPrecision(model.unet, torch.bfloat16)
+    unet = CastNetwork(model.unet, torch.bfloat16)
     engines = torch_engines(unet, *autoencoder_graphs(model, torch.bfloat16, CPU), SHAPES, "bfloat16", CPU)
     rows = (torch.randn(3, 4, 8, 8), torch.tensor([999.0, 750.0, 2.0]), ConditioningRows(torch.randn(3, 12, 16)))
     out, expected = engines.denoiser(*rows), reference.denoiser(*rows)
@@ -113,26 +113,26 @@ def test_half_precision_has_float32_edges(tiny_folder: Path, reference: Engines)
     assert engines.encode(torch.zeros(1, 64, 64, 3, dtype=torch.uint8)).dtype == torch.float32
 
 
-def test_shared_device_decodes_at_once(model: Model, beside: Engines) -> None:
+def test_gpu_share_overlaps_no_decoding(model: Model, overlapped: Engines) -> None:
     conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
     build = Build(model=str(model.folder), width=64, height=64, accelerator="eager", slots=4, threads=1, gpu_share=0.5)
-    stream = ImageStream(build, model, AcceleratorChoice("eager", beside, "asked for"), conditioner)
-    _, counts = drawn(stream, 9)
-    _, beside_it = drawn(stream_of(beside, model), 9)
-    assert counts != beside_it
-    assert sum(counts) > sum(beside_it), "none is left for the next call"
+    stream = ImageStream(build, model, AcceleratorChoice("eager", overlapped, "asked for"), conditioner)
+    _, counts = play(stream, 9)
+    _, overlapped_counts = play(stream_of(overlapped, model), 9)
+    assert counts != overlapped_counts
+    assert sum(counts) > sum(overlapped_counts), "no frame is left for the next call"
 
 
-def test_prepared_sizes_hold_every_row() -> None:
+def test_prepared_sizes() -> None:
     assert prepared_sizes(16) == (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16)
     assert prepared_sizes(7) == (1, 2, 3, 4, 5, 6, 7)
     assert prepared_sizes(2) == (1, 2)
 
 
 @pytest.mark.timeout(300)
-def test_compiled_blocks_match_eager(tiny_folder: Path, reference: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "ALSO_REPEATED", ())  # one kind of block is compiled in a fraction of the time
-    if reason := compiled.missing():
+def test_compiled_equals_eager(tiny_folder: Path, reference: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "EXTRA_BLOCKS", ())  # fewer kinds of blocks compile in a fraction of the time
+    if reason := compiled.unavailable_reason():
         pytest.skip(f"torch.compile can't be used here: {reason}")
     engines = compiled.build(load_model(tiny_folder), SHAPES, PREPARATION)
     for size in (1, 5):

@@ -1,4 +1,5 @@
-"""ONNX files of a model's graphs, each exported once and kept, so that an interrupted export continues."""
+"""ONNX files of a model's networks, exported once and cached. Each network has an entry of its own in the cache, so
+that an interrupted export continues with the next network."""
 
 import contextlib
 import tempfile
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 
 from pipeline.accelerators import cache
+from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.onnx_export import OPSET, export
 from pipeline.graphs import REVISION, DecoderGraph, EncoderGraph, StepGraph, precise
@@ -17,14 +19,14 @@ from presets.errors import CacheError
 
 PARTS = ("encoder", "decoder", "denoiser")
 FILE = "graph.onnx"
-"""Name of the file in its entry. Large weights lie beside it."""
+"""Name of the ONNX file in its cache entry. Large weights are in a second file beside it."""
 
-NAMES = {"denoiser": ("latents", "timesteps", "embeds"), "encoder": ("pixels",), "decoder": ("latents",)}
-"""Input names of each part. Latents and embeds are float32 in every precision."""
+INPUT_NAMES = {"denoiser": ("latents", "timesteps", "embeds"), "encoder": ("pixels",), "decoder": ("latents",)}
+"""Input names of each network. Latents, timesteps and embeds are float32 in every precision of the network."""
 
 
 @contextlib.contextmanager
-def exported(
+def exported_files(
     model: Model,
     shapes: Shapes,
     progress: Progress,
@@ -32,21 +34,21 @@ def exported(
     precision: str = "float32",
     parts: Sequence[str] = PARTS,
 ) -> Iterator[dict[str, Path]]:
-    """Yield the ONNX file of every part, from the cache or exported. The files can be read while the context lasts.
+    """Yield the ONNX file of each of `parts`, exporting those that are not in the cache.
 
-    A cache that can't be written is reported through `progress`, and the next start exports again.
+    The files exist as long as the context is open. If the cache can't be written, the files are temporary, and
+    `progress` receives the reason.
 
     Raises:
-        ModelError: a network that can't be loaded or exported.
+        ModelError: a network can't be loaded or exported.
     """
     root = cache.root_folder(root)
     with contextlib.ExitStack() as stack:
         files: dict[str, Path] = {}
-        # Repeated if one was removed from the cache while others were exported.
-        while lacking := [part for part in parts if part not in files or not files[part].is_file()]:
-            part = lacking[0]
-            place = parts.index(part)
-            fraction = place / len(parts)
+        # Another process may remove an entry while the next one is exported; then it is exported again.
+        while absent := [part for part in parts if part not in files or not files[part].is_file()]:
+            part = absent[0]
+            fraction = parts.index(part) / len(parts)
             key = _key(model, shapes, precision, part)
             entry, reason = cache.lookup(root, key)
             if entry is None:
@@ -55,7 +57,7 @@ def exported(
                 progress(f"exporting the {part}", fraction)
                 write = _writer(model, shapes, precision, part)
                 try:
-                    entry = cache.keep(root, key, write, f"{model.name} {shapes.width}x{shapes.height}")
+                    entry = cache.store(root, key, write, f"{model.name} {shapes.width}x{shapes.height}")
                 except CacheError as error:
                     progress(f"{error} The next start exports again.", fraction)
                     entry = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamflow-live-")))
@@ -64,11 +66,11 @@ def exported(
         yield files
 
 
-def _key(model: Model, shapes: Shapes, precision: str, part: str) -> cache.EngineKey:
+def _key(model: Model, shapes: Shapes, precision: str, part: str) -> EngineKey:
     latent = f"latent {'x'.join(map(str, shapes.latent))}"
-    return cache.EngineKey(
+    return EngineKey(
         accelerator="onnx",
-        version=f"opset {OPSET}, {cache.versions('torch', 'onnxscript', 'diffusers')}",
+        version=f"opset {OPSET}, {package_versions('torch', 'onnxscript', 'diffusers')}",
         part=part,
         weights=model.fingerprint,
         revision=REVISION,
@@ -79,14 +81,15 @@ def _key(model: Model, shapes: Shapes, precision: str, part: str) -> cache.Engin
 
 def _writer(model: Model, shapes: Shapes, precision: str, part: str) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
-        # Folded upsampling is a transposed convolution, which TensorRT-RTX lacks in bfloat16.
+        # Folded upsampling is a transposed convolution, which TensorRT-RTX does not support in bfloat16.
         graph, example = _graph(model, shapes, part, precision != "bfloat16")
-        export(precise(graph, precision), example, NAMES[part], folder / FILE, part == "denoiser")
+        export(precise(graph, precision), example, INPUT_NAMES[part], folder / FILE, part == "denoiser")
 
     return write
 
 
 def _graph(model: Model, shapes: Shapes, part: str, fold: bool) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    """Return the graph of a network with example inputs. A batch of 2 for the denoiser, whose batch is dynamic."""
     latents = torch.zeros(2, *shapes.latent)
     if part == "encoder":
         pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
