@@ -65,8 +65,8 @@ def as_bool(value: object) -> bool:
     return as_number(value) >= 0.5
 
 
-def text_coercer(longest: int) -> Callable[[object], str]:
-    """Return a coercer to text of at most `longest` characters.
+def text_coercer(longest: int, shortest: int = 0) -> Callable[[object], str]:
+    """Return a coercer to text of at most `longest` characters. It refuses one shorter than `shortest`.
 
     A number becomes its digits, control characters become spaces.
     """
@@ -77,7 +77,10 @@ def text_coercer(longest: int) -> Callable[[object], str]:
         if isinstance(value, int) and value.bit_length() > 64:  # Python refuses to print longer ones
             raise ParameterRefused(f"text is expected, not a number of {value.bit_length()} bits")
         text = "".join(" " if category(character) in _NO_TEXT else character for character in str(value)[:longest])
-        return text.strip()
+        text = text.strip()
+        if len(text) < shortest:
+            raise ParameterRefused("a text that is not empty is expected")
+        return text
 
     return coerce
 

@@ -164,7 +164,7 @@ class Library:
 
     def _saved_order(self) -> list[str]:
         try:
-            return read_bytes(self.folder / ORDER_FILE).decode(errors="replace").splitlines()
+            return read_bytes(self.folder / ORDER_FILE).decode("utf-8-sig", errors="replace").splitlines()
         except PresetError:
             return []
 

@@ -117,7 +117,8 @@ def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, defa
     elif annotation is float:
         kind, coerce = "float", coercion.float_coercer(minimum, maximum)
     elif annotation is str:
-        kind, coerce = "text", coercion.text_coercer(_limit(field, "max_length") or 1000)
+        kind = "text"
+        coerce = coercion.text_coercer(_limit(field, "max_length") or 1000, _limit(field, "min_length") or 0)
     else:
         raise TypeError(f"{address}: {annotation!r} is not a type of a live control")
     return Parameter(

@@ -14,7 +14,7 @@ class RebuildParameters(BaseModel):
 
     model: Annotated[
         str,
-        Field(max_length=1000, description="'shipped', or a folder in diffusers format"),
+        Field(min_length=1, max_length=1000, description="'shipped', or a folder in diffusers format"),
         LiveOptions(Effect.REBUILD),
     ] = "shipped"
     width: Annotated[

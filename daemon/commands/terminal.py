@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,20 +41,29 @@ def progress_bar() -> Progress:
 
 @contextmanager
 def signals_as_ctrl_c() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` for SIGTERM and SIGHUP inside the block, so that it can clean up.
+    """Raise `KeyboardInterrupt` for SIGINT, SIGTERM and SIGHUP inside the block, so that it can clean up.
 
-    A signal that is ignored stays ignored (nohup). Outside the main thread, where handlers can't be set, this does
-    nothing.
+    An error that a library makes of the interrupt is replaced by it. A signal that is ignored stays ignored (nohup).
+    Outside the main thread, where handlers can't be set, this does nothing.
     """
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
     before = {}
     if threading.current_thread() is threading.main_thread():
-        numbers = [
-            getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-        ]  # no HUP on Windows
+        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-        before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+        before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
+    except Exception as error:
+        if received:  # OpenVINO's converter raises an error of its own in place of the interrupt
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

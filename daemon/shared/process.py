@@ -44,11 +44,15 @@ def keep_compiled_code() -> None:
     Its default is a folder in the temporary folder, which is made by every export of a network, compiled or not:
     ``torch.export`` imports ``torch._inductor.compiler_bisector``, and that asks for the folder at import.
     """
-    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
-        folder = Path(platformdirs.user_cache_dir("streamflow-live")) / "engines" / "torchinductor"
-        with contextlib.suppress(OSError):  # where it can't be made, the default has to do
-            folder.mkdir(parents=True, exist_ok=True)
-            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+    folder = Path(platformdirs.user_cache_dir("streamflow-live")) / "engines" / "torchinductor"
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(folder)) != str(folder):
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+    except OSError:
+        # Torch's default has to do. A renderer inherits the variable from a stage that could still make the folder.
+        os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)
 
 
 def tune_stage_process() -> None:

@@ -72,24 +72,30 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
             plays = "The shipped model plays." if address == "/model" else "The model plays without it."
             add("error", address, f"The {address[1:]} of the last show is not there any more: {gone}. {plays}")
     if values["/blackout"]:
-        add("warning", "/blackout", "Blackout is on as the last show ended: the output is dark. Release it or panic.")
+        add(
+            "warning",
+            "/blackout",
+            "Blackout is still on since the last show: the output is dark. Release it, or press PANIC.",
+        )
     elif values["/brightness"] == 0:
         add(
-            "warning", "/brightness", "Brightness is 0 as the last show ended: the output is dark. Turn it up or panic."
+            "warning",
+            "/brightness",
+            "Brightness is still 0 since the last show: the output is dark. Turn it up, or press PANIC.",
         )
     if values["/freeze"]:
         add(
             "warning",
             "/freeze",
-            "Freeze is on as the last show ended: the output holds its first picture. Release it or panic.",
+            "Freeze is still on since the last show: the output holds its first picture. Release it, or press PANIC.",
         )
     if values["/mode"] == "text" and restored.get("/mode") == "text":
-        add("info", "/mode", "Text mode is on as the last show ended: pictures are drawn from the prompt alone.")
+        add("info", "/mode", "Text mode is still on since the last show: pictures are drawn from the prompt alone.")
     size, default, before = (
         (side["/width"], side["/height"]) for side in (values, DEFAULTS, DEFAULTS | dict(restored))
     )
     if size == before != default:
-        add("info", "/width", f"Drawing at {size[0]}x{size[1]} as the last show ended.")
+        add("info", "/width", f"Drawing at {size[0]}x{size[1]}, the size of the last show.")
     return notices
 
 

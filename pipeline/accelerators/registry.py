@@ -69,7 +69,7 @@ def select(name: str, model: Model, shapes: Shapes, preparation: Preparation) ->
     chosen, why = choose(name)
     choices = _choices(chosen, name == "auto", model, shapes, preparation)
     if choices.likeliest.accelerator != chosen:
-        why = "the fastest on this GPU, and its engines are built"
+        why = "likely the fastest on this GPU, and its engines are built"
     if not choices.open:
         return Selection(choices.likeliest, why, choices, None)
     key = tuning_key(model, shapes, choices, preparation.attention, eager.available_device())
@@ -116,7 +116,7 @@ def _automatic() -> tuple[str, str]:
         return "cuda_graphs", "likely the fastest on this GPU"
     if missing := ACCELERATORS["openvino"].missing():
         return "eager", f"OpenVINO, which is faster here, can't be used: {missing}"
-    return "openvino", "the fastest on a processor"
+    return "openvino", "likely the fastest on a processor"
 
 
 def _choices(chosen: str, automatic: bool, model: Model, shapes: Shapes, preparation: Preparation) -> Choices:

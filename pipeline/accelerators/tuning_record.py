@@ -7,6 +7,7 @@ but speed depends on it.
 import hashlib
 import json
 import logging
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -96,9 +97,13 @@ def read_record(root: Path | None, key: TuningKey, choices: Choices) -> TuningRe
     """Return the whole entry of this key; None where there is none, with a line for debugging if it is damaged."""
     path = root_folder(root) / FOLDER / key.file
     try:
-        if path.stat().st_size > LARGEST:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise ValueError("it is not a plain file")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
             raise ValueError(f"it has more than {LARGEST} bytes")
-        return _read(json.loads(path.read_bytes()), key, choices)
+        return _read(json.loads(content), key, choices)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -203,7 +203,7 @@ def test_unwritable_cache_is_not_fatal(tiny: Model, tmp_path: Path) -> None:
 
 def test_auto_takes_likeliest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cpu"))
-    assert registry.choose("auto") == ("openvino", "the fastest on a processor")
+    assert registry.choose("auto") == ("openvino", "likely the fastest on a processor")
     monkeypatch.setattr(eager, "available_device", lambda: torch.device("cuda"))
     assert registry.choose("auto") == ("cuda_graphs", "likely the fastest on this GPU")
     assert registry.choose("eager") == ("eager", "asked for")
@@ -240,7 +240,7 @@ def test_choices_on_a_card(tiny: Model, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(registry.ACCELERATORS, "tensorrt", kept)
     selection = registry.select("auto", tiny, TINY, Preparation(quiet, cache=tmp_path))
     assert selection.candidate == Candidate("tensorrt")
-    assert selection.why == "the fastest on this GPU, and its engines are built; not measured yet"
+    assert selection.why == "likely the fastest on this GPU, and its engines are built; not measured yet"
     assert choices("cuda_graphs", tiny, tmp_path) == Choices((graphs16, graphs_bf16))
     assert choices("eager", tiny, tmp_path) == Choices((("eager", ""),))
 
@@ -256,7 +256,7 @@ def test_measured_candidate_is_taken(tiny: Model, tmp_path: Path, monkeypatch: p
     preparation = Preparation(quiet, cache=tmp_path)
     before = registry.select("auto", tiny, SMALL, preparation)
     assert before.candidate == Candidate("openvino", "float32", 2, 2)
-    assert before.why == "the fastest on a processor; not measured yet"
+    assert before.why == "likely the fastest on a processor; not measured yet"
     assert before.key is not None
     best = Candidate("openvino", "float32", 1, 2)
     write_record(tmp_path, before.key, TuningRecord(best, {before.candidate: 1.2}))

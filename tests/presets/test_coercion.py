@@ -117,6 +117,7 @@ def test_sent_values_are_coerced(address: str, sent: object, expected: object) -
         ("/freeze", "maybe"),
         ("/preset", {"name": "fire"}),
         ("/preset", True),
+        ("/model", " "),
         ("/preset", 10**400),
     ],
 )

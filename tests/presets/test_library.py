@@ -76,6 +76,8 @@ def test_order_file_may_be_edited(library: Library) -> None:
         library.save(name, library.recall("fire"))
     (library.folder / ORDER_FILE).write_bytes(b"c\n\xff gone\nfire\n\nb\n")
     assert library.names()[-3:] == ["c", "b", "a"]
+    (library.folder / ORDER_FILE).write_bytes("b\na\n".encode("utf-8-sig"))
+    assert library.names()[-3:] == ["b", "a", "c"], "PowerShell writes a byte order mark"
     (library.folder / ORDER_FILE).unlink()
     (library.folder / ORDER_FILE).mkdir()
     assert library.names()[-3:] == ["a", "b", "c"]

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from rich.progress import Progress
 from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app, main
-from daemon.commands.terminal import Terminal
+from daemon.commands.terminal import Terminal, signals_as_ctrl_c
 from pipeline.accelerators import cache
 from pipeline.accelerators.cache_manifest import MANIFEST
 from pipeline.accelerators.engine_key import EngineKey
@@ -94,3 +96,22 @@ def test_progress_and_colours_still_work() -> None:
     assert "\x1b[?25l" in output, "the cursor is hidden meanwhile"
     assert CLEARS not in output
     assert "doing" in output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to oneself")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_hidden_by_a_library(number: signal.Signals) -> None:
+    """OpenVINO's converter replaces an interrupt by an error of its own."""
+
+    def convert() -> None:
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            raise RuntimeError("conversion failed") from None
+
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), signals_as_ctrl_c():
+        convert()
+    assert signal.getsignal(number) is before
+    with pytest.raises(RuntimeError, match="another"), signals_as_ctrl_c():
+        raise RuntimeError("another error")

@@ -24,8 +24,9 @@ def test_stage_limits() -> None:
     assert float(interval) < 0.005
 
 
+@pytest.mark.parametrize("inherited", [False, True])
 @pytest.mark.parametrize("writable", [True, False])
-def test_compiled_code_is_kept_in_the_cache(tmp_path: Path, writable: bool) -> None:
+def test_compiled_code_is_kept_in_the_cache(tmp_path: Path, writable: bool, inherited: bool) -> None:
     """Every export asks torch for the folder, also where nothing is compiled."""
     place = tmp_path / "cache"
     if not writable:
@@ -37,6 +38,8 @@ def test_compiled_code_is_kept_in_the_cache(tmp_path: Path, writable: bool) -> N
     )
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(place)}
     environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    if inherited:
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(place / "streamflow-live" / "engines" / "torchinductor")
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     assert (place / "streamflow-live" / "engines" / "torchinductor").is_dir() == writable
     assert bool(list((tmp_path / "tmp").glob("torchinductor*"))) == (not writable)

@@ -66,11 +66,11 @@ def test_missing_engine_of_the_last_show(library: Library) -> None:
     [
         ({}, []),
         ({"/seed": 7}, []),
-        ({"/blackout": True, "/brightness": 0.0}, ["Blackout is on as the last show ended: the output is dark."]),
-        ({"/brightness": 0.0}, ["Brightness is 0 as the last show ended: the output is dark."]),
-        ({"/freeze": True}, ["Freeze is on as the last show ended: the output holds its first picture."]),
-        ({"/mode": "text"}, ["Text mode is on as the last show ended: pictures are drawn from the prompt alone."]),
-        ({"/width": 512}, ["Drawing at 512x256 as the last show ended."]),
+        ({"/blackout": True, "/brightness": 0.0}, ["Blackout is still on since the last show: the output is dark."]),
+        ({"/brightness": 0.0}, ["Brightness is still 0 since the last show: the output is dark."]),
+        ({"/freeze": True}, ["Freeze is still on since the last show: the output holds its first picture."]),
+        ({"/mode": "text"}, ["Text mode is still on since the last show: pictures are drawn from the prompt alone."]),
+        ({"/width": 512}, ["Drawing at 512x256, the size of the last show."]),
     ],
 )
 def test_restored_values_that_need_a_word(library: Library, restored: dict[str, Value], texts: list[str]) -> None:

@@ -117,8 +117,8 @@ def test_restart_says_what_it_restores(tmp_path: Path) -> None:
     with again:
         levels = {notice["text"]: notice["level"] for notice in again.status()["notices"]}
         engine = "The engine of the last show is not there any more: /no/such.onnx. The model plays without it."
-        dark = "Blackout is on as the last show ended: the output is dark. Release it or panic."
-        size = "Drawing at 64x64 as the last show ended."
+        dark = "Blackout is still on since the last show: the output is dark. Release it, or press PANIC."
+        size = "Drawing at 64x64, the size of the last show."
         assert levels == {engine: "error", dark: "warning", size: "info"}
         until(lambda: size in " ".join(again.log.read_text().split()))
         log = " ".join(again.log.read_text().split())

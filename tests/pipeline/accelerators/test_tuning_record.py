@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,16 @@ def test_damaged_record_is_ignored(tmp_path: Path, content: bytes, caplog: pytes
     assert "is ignored" in line.getMessage()
     write_record(tmp_path, KEY, RECORD)
     assert read_record(tmp_path, KEY, CHOICES) == RECORD, "the next measurement replaces it"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and /dev/zero are POSIX")
+def test_record_that_never_ends(tmp_path: Path) -> None:
+    entry(tmp_path).parent.mkdir()
+    os.mkfifo(entry(tmp_path))
+    assert read_record(tmp_path, KEY, CHOICES) is None
+    entry(tmp_path).unlink()
+    entry(tmp_path).symlink_to("/dev/zero")
+    assert read_record(tmp_path, KEY, CHOICES) is None
 
 
 def test_whole_content_is_accepted(tmp_path: Path) -> None:
