@@ -1,6 +1,7 @@
 """The ONNX Runtime accelerator: the model's networks as ONNX files, on the CPU or on a GPU."""
 
 import onnxruntime
+import psutil
 import torch
 
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
@@ -42,6 +43,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         sizes,
         device,
         precision,
+        threads=0 if cuda else preparation.threads or psutil.cpu_count(logical=False) or 1,
     )
 
 
