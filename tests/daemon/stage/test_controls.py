@@ -232,11 +232,12 @@ def pictures_between(show: Show, **values: Any) -> int:
     drawn: dict[int, Picture] = {}
     show.set(**values)
     wanted = show.status()["revision"]
-    # One second without another picture, or ten network calls where a call takes longer than usual.
-    patience = max(30, round(10 * show.status()["renderer"]["step_ms"] / 1000 * 30))
+    # Two seconds without another picture, or ten network calls where a call takes longer than usual.
+    patience = max(60, round(10 * show.status()["renderer"]["step_ms"] / 1000 * 30))
     steady = 0
     for meta, pixels in show.frames():
-        steady = steady + 1 if meta["index"] in drawn or meta["revision"] < wanted else 0
+        if meta["revision"] >= wanted:  # the first picture with the new values may take long on a busy machine
+            steady = steady + 1 if meta["index"] in drawn else 0
         drawn[meta["index"]] = pixels.copy()
         if steady >= patience or len(drawn) >= 60:  # text mode draws without end
             break
