@@ -99,10 +99,14 @@ def _one_interrupt() -> Iterator[None]:
         numbers.append(signal.SIGINT)
     before = {number: signal.getsignal(number) for number in numbers}
 
+    interrupted = False
+
     def interrupt(number: int, frame: FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        nonlocal interrupted
+        # The handler stays: Python reports a race for a signal that arrives while SIG_IGN takes its place.
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
 
     for number in numbers:
         signal.signal(number, interrupt)

@@ -82,7 +82,7 @@ def test_values_go_back_through_the_controls() -> None:
 
 
 @given(
-    model=st.text(max_size=1000),
+    model=st.text(min_size=1, max_size=1000),
     width=st.sampled_from(range(64, 2049, 32)),
     accelerator=st.sampled_from(get_args(RebuildParameters.model_fields["accelerator"].annotation)),
     threads=st.none() | st.integers(1, 128),

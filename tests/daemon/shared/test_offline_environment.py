@@ -51,7 +51,9 @@ class Trace:
         self.home = folder / "home"
         self.home.mkdir()
         self._record = folder / "calls.txt"
-        variables = {name: value for name, value in os.environ.items() if name not in SWITCHES}
+        # Under continuous integration libraries are silent by themselves; a user has no such variable.
+        hidden = {*SWITCHES, "CI", "GITHUB_ACTIONS", "TF_BUILD"}
+        variables = {name: value for name, value in os.environ.items() if name not in hidden}
         self.environment = variables | {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / ".cache")}
 
     def command(self, *command: str) -> list[str]:
