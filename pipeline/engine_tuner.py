@@ -75,7 +75,7 @@ class _Challenge:
     built: list[bool]
     comparison: PairedTiming | None = None
     ratio: float = 0.0
-    """How many times as fast it is, once it has won."""
+    """Speed of the winner over the engines it replaces; set when it has won."""
 
 
 class EngineTuner:

@@ -22,7 +22,7 @@ class BridgeSet:
         self.source = make_source()
         self.sinks = [make() for make in make_sinks]
         self.outlets = [SinkOutlet(self.sinks, place) for place in range(len(self.sinks))]
-        """Where the output clock puts its frames."""
+        """Mailboxes for the output clock, one for each sink."""
         self.abandoned = 0
         """Number of threads that were replaced."""
         self._hung: list[SourceThread | SinkThread] = []

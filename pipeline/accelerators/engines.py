@@ -68,7 +68,7 @@ class Engines:
     recorder: Recorder | None = None
     """Captures whole steps around the denoiser as CUDA graphs (`pipeline.graph_capture`)."""
     forward: str = "one call a step"
-    """How the denoiser is called, in words. A network with one timestep for all rows needs several calls."""
+    """Calls of the denoiser for each step, in words. A network with one timestep for all rows needs several calls."""
     requests: int = 1
     """Inference requests that run side by side."""
     threads: int = 0

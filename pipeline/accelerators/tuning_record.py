@@ -53,7 +53,7 @@ class TuningKey:
     shapes: str
     """Size and rows, in words."""
     choices: str
-    """What there was to choose from: another engine, or another option of the user, is another measurement."""
+    """Candidates of the measurement. Another engine or another option of the user needs another measurement."""
 
     @property
     def file(self) -> str:
@@ -67,7 +67,7 @@ class TuningRecord:
 
     best: Candidate
     slower: Mapping[Candidate, float]
-    """How many times as fast the best one is, by the candidate it was compared with."""
+    """Speed of the best candidate over each slower one, by the slower one."""
 
     @property
     def why(self) -> str:
