@@ -5,7 +5,8 @@
   and one convolution does not, which is corrected there.
 * Nearest upsampling repeats pixels, so a convolution after it is a transposed one, with 4 products for each pixel
   instead of 9.
-* The two halves of a gated layer are two products, and need not be computed as one and split.
+* The two halves of a gated layer are two products, and need not be computed as one and split. So are the scale and the
+  shift that the time gives a block. (OpenVINO 2026.4 crashes on compiling that split behind a group normalisation.)
 """
 
 import copy
@@ -27,7 +28,7 @@ def folded_autoencoder(network: Any) -> Any:
 
 
 def folded_unet(unet: Any) -> Any:
-    """Return a copy of a UNet of diffusers with its upsamplers and gated layers folded."""
+    """Return a copy of a UNet of diffusers with its upsamplers, gated layers and scales by time folded."""
     unet = copy.deepcopy(unet)
     for name, module in list(unet.named_modules()):
         kind = type(module).__name__
@@ -40,6 +41,8 @@ def folded_unet(unet: Any) -> Any:
             unet.set_submodule(name, FoldedUpsample(module))
         elif kind == "GEGLU":
             unet.set_submodule(name, FoldedGate(module))
+        elif kind == "ResnetBlock2D" and module.time_embedding_norm == "scale_shift":
+            unet.set_submodule(name, FoldedScaleShift(module))
     return unet.eval().requires_grad_(False)
 
 
@@ -109,16 +112,48 @@ class FoldedGate(nn.Module):
 
     def __init__(self, gated: Any) -> None:
         super().__init__()
-        inner, bias = gated.proj.out_features // 2, gated.proj.bias is not None
-        self.value, self.gate = (nn.Linear(gated.proj.in_features, inner, bias=bias) for _ in range(2))
-        for half, rows in ((self.value, slice(inner)), (self.gate, slice(inner, None))):
-            half.weight.data = gated.proj.weight.data[rows].clone()
-            if bias:
-                half.bias.data = gated.proj.bias.data[rows].clone()
+        self.value, self.gate = _halves(gated.proj)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.value(hidden_states) * functional.gelu(self.gate(hidden_states))
         return out
+
+
+class FoldedScaleShift(nn.Module):
+    """A ``ResnetBlock2D`` of diffusers with ``time_embedding_norm`` "scale_shift"."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.scale, self.shift = _halves(block.time_emb_proj)
+        self.scale.bias.data += 1.0
+        block.time_emb_proj = None
+        self.block = block
+
+    def forward(self, hidden_states: torch.Tensor, temb: torch.Tensor) -> torch.Tensor:
+        block, shortcut = self.block, hidden_states
+        hidden_states = block.nonlinearity(block.norm1(hidden_states))
+        for resample in (block.upsample, block.downsample):
+            if resample is not None:
+                shortcut, hidden_states = resample(shortcut), resample(hidden_states)
+        hidden_states = block.norm2(block.conv1(hidden_states))
+        time = temb if block.skip_time_act else block.nonlinearity(temb)
+        hidden_states = hidden_states * self.scale(time)[:, :, None, None] + self.shift(time)[:, :, None, None]
+        hidden_states = block.conv2(block.nonlinearity(hidden_states))
+        if block.conv_shortcut is not None:
+            shortcut = block.conv_shortcut(shortcut)
+        out: torch.Tensor = (shortcut + hidden_states) / block.output_scale_factor
+        return out
+
+
+def _halves(layer: Any) -> tuple[nn.Linear, nn.Linear]:
+    """Return two layers that compute the first and the second half of the outputs of a linear layer."""
+    inner, bias = layer.out_features // 2, layer.bias is not None
+    halves = nn.Linear(layer.in_features, inner, bias=bias), nn.Linear(layer.in_features, inner, bias=bias)
+    for half, rows in zip(halves, (slice(inner), slice(inner, None)), strict=True):
+        half.weight.data = layer.weight.data[rows].clone()
+        if bias:
+            half.bias.data = layer.bias.data[rows].clone()
+    return halves
 
 
 class UpsampledPair(nn.Module):

@@ -179,13 +179,28 @@ def load_model(name: str | Path) -> Model:
     weights = {component: _weights(folder / component, stem) for component, stem in WEIGHT_FILES.items()}
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
     solver = solver_from_config(classes["scheduler"], _json(scheduler_config), scheduler_config)
-    unet = _json(folder / "unet" / "config.json")
-    for key in ("addition_embed_type", "class_embed_type", "time_cond_proj_dim"):
-        if unet.get(key) is not None:
-            raise ModelError(f"The unet of {folder} has {key}={unet[key]!r}, which this version does not support.")
+    _check_unet(folder, _json(folder / "unet" / "config.json"))
     if not (folder / "tokenizer").is_dir():
         raise ModelError(f"{folder / 'tokenizer'} is missing. Download the model again.")
     return Model(str(name), folder, classes, weights, solver)
+
+
+def _check_unet(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raise `ModelError` if the UNet takes an input that the stream does not have.
+
+    ``addition_embed_type`` "text" takes none: diffusers' ``TextTimeEmbedding`` reads the hidden states of the text.
+    """
+    for key in ("addition_embed_type", "class_embed_type", "time_cond_proj_dim"):
+        if config.get(key) is not None and (key, config[key]) != ("addition_embed_type", "text"):
+            raise ModelError(f"The unet of {folder} has {key}={config[key]!r}, which this version does not support.")
+    heads, width = config.get("addition_embed_type_num_heads"), config.get("cross_attention_dim")
+    if config.get("addition_embed_type") == "text":
+        counted = isinstance(heads, int) and isinstance(width, int) and heads > 0
+        if not counted or width % heads:  # type: ignore[operator]
+            raise ModelError(
+                f"The unet of {folder} has addition_embed_type='text' with addition_embed_type_num_heads={heads!r}; it"
+                f" must be a whole number that divides cross_attention_dim, {width!r}."
+            )
 
 
 def _weights(folder: Path, stem: str) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pipeline.schedule import FlowSchedule
@@ -23,6 +24,8 @@ class SchedulerSupport(NamedTuple):
     """Configuration keys and the schedule's names for them. The schedule's default for a missing key is diffusers'."""
     unsupported: Mapping[str, object]
     """Configuration keys that would change the solver, with the only supported value."""
+    ignored: Mapping[str, tuple[object, ...]] = MappingProxyType({})
+    """Configuration keys, with values that the class itself ignores."""
 
 
 _BETAS = {name: name for name in ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type")}
@@ -33,20 +36,26 @@ _FLOW_MATCHING = {
     "shift": "shift",
     "shift_terminal": "shift_terminal",
     "stochastic_sampling": "stochastic",
+    "prediction_type": "prediction",
+}
+_FLOW_MATCHING_UNSUPPORTED = {
+    "use_dynamic_shifting": False,
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+    "invert_sigmas": False,
 }
 
 SCHEDULERS: Mapping[str, SchedulerSupport] = {
     "FlowMatchEulerDiscreteScheduler": SchedulerSupport(
         flow_matching_schedule,
         _FLOW_MATCHING,
-        {
-            "use_dynamic_shifting": False,
-            "use_karras_sigmas": False,
-            "use_exponential_sigmas": False,
-            "use_beta_sigmas": False,
-            "invert_sigmas": False,
-        },
+        _FLOW_MATCHING_UNSUPPORTED,
+        # diffusers' class predicts velocities and ignores the key. ``from_config`` leaves another scheduler's there.
+        {"prediction_type": ("epsilon", "v_prediction", "flow_prediction")},
     ),
+    # The project's own class (`pipeline.diffusers_schedulers`), which diffusers alone refuses to load.
+    "FlowMatchEulerScheduler": SchedulerSupport(flow_matching_schedule, _FLOW_MATCHING, _FLOW_MATCHING_UNSUPPORTED),
     "PeRFlowScheduler": SchedulerSupport(perflow_schedule, _BETAS | _PERFLOW, {"trained_betas": None}),
     "LCMScheduler": SchedulerSupport(
         lcm_schedule,
@@ -72,7 +81,11 @@ def solver_from_config(scheduler: str, config: Mapping[str, Any], path: Path) ->
     for key, supported in support.unsupported.items():
         if config.get(key, supported) not in (supported, None):
             raise ModelError(f"{path} sets {key}={config[key]!r}, which this version does not support.")
-    settings = {name: config[key] for key, name in support.settings.items() if config.get(key) is not None}
+    settings = {
+        name: config[key]
+        for key, name in support.settings.items()
+        if config.get(key) is not None and config[key] not in support.ignored.get(key, ())
+    }
     solver = partial(support.schedule, **settings)
     try:
         solver(1, 1.0)  # so that a bad setting is refused now, and not at the first frame

@@ -154,7 +154,8 @@ def affine(samples: int, seconds: float) -> dict[str, Any]:
     from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
 
     torch.set_num_threads(1)
-    rival, batched = FlowMatchEulerDiscreteScheduler(), FlowMatchEulerScheduler()
+    rival = FlowMatchEulerDiscreteScheduler()
+    batched: FlowMatchEulerScheduler = FlowMatchEulerScheduler()
     for scheduler in (rival, batched):
         scheduler.set_timesteps(8)
     generator = torch.Generator().manual_seed(SEED)

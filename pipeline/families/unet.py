@@ -16,6 +16,7 @@ class UNetDenoiser(nn.Module):
 
     SDXL also takes the pooled text and six numbers of size and crop (arXiv:2307.01952, section 2.2), fixed here to an
     uncropped image at the size of the output. LCM also takes the guidance scale (arXiv:2310.04378, section 4.2).
+    ``addition_embed_type`` "text" takes no input: diffusers pools the hidden states itself.
     """
 
     # Integers, so that conversion of the module to a half type does not change them.
@@ -33,16 +34,16 @@ class UNetDenoiser(nn.Module):
         """
         super().__init__()
         added = unet.config.addition_embed_type
-        if added not in (None, "text_time") or unet.config.class_embed_type is not None:
+        if added not in (None, "text", "text_time") or unet.config.class_embed_type is not None:
             raise ModelError(
                 f"This UNet has addition_embed_type {added!r} and class_embed_type {unet.config.class_embed_type!r};"
-                " supported are None or 'text_time', and None."
+                " supported are None, 'text' or 'text_time', and None."
             )
         self.unet = unet
         width = unet.config.time_cond_proj_dim
         self.embedded_guidance = width is not None
         """True if the network takes the guidance scale as an input."""
-        sizes = torch.tensor([[*pixels, 0, 0, *pixels]], device=unet.device) if added else None
+        sizes = torch.tensor([[*pixels, 0, 0, *pixels]], device=unet.device) if added == "text_time" else None
         self.register_buffer("sizes", sizes, persistent=False)
         octaves = torch.arange(width // 2, device=unet.device) if width else None
         self.register_buffer("octaves", octaves, persistent=False)

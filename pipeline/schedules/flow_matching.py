@@ -1,7 +1,7 @@
 """Flow matching: the Euler solver and the stochastic solver, on diffusers' grids of σ."""
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,6 +14,11 @@ TimeInput = Literal["timestep", "sigma", "one_minus_sigma"]
 """Time that the network takes as input: train_timesteps·σ (SD3), σ (FLUX) or 1 − σ (Z-Image)."""
 
 TIME_INPUTS: tuple[str, ...] = get_args(TimeInput)
+
+Prediction = Literal["velocity", "sample"]
+"""Output of the network: the velocity ``n − x``, or the clean latent ``x``."""
+
+PREDICTIONS: tuple[str, ...] = get_args(Prediction)
 
 
 @lru_cache(maxsize=1024)
@@ -29,10 +34,12 @@ def flow_matching_schedule(
     train_timesteps: int = 1000,
     time_input: TimeInput = "timestep",
     negated: bool = False,
+    prediction: Prediction = "velocity",
 ) -> FlowSchedule:
     """Return the solver of a flow-matching model, as in diffusers' FlowMatchEulerDiscreteScheduler.
 
-    The latent is ``(1 − σ)·x + σ·n`` and the network predicts ``n − x``. Euler's step is ``z' = z + (σ' − σ)·out``.
+    The latent is ``(1 − σ)·x + σ·n`` and the network predicts ``n − x``. Euler's step is ``z' = z + (σ' − σ)·out``. A
+    network that predicts ``x`` has the velocity ``(z − out)/σ``, so its step is ``z' = σ'/σ·z + (1 − σ'/σ)·out``.
     Strength is continuous: the rows are ``σ = strength`` (times the grid's first σ, where that is not 1) and every grid
     point below it. A lower strength costs fewer network calls.
 
@@ -51,7 +58,8 @@ def flow_matching_schedule(
             ``z' = (1 − σ')·(z − σ·out) + σ'·noise``.
         train_timesteps: Number of training timesteps, 1 or more.
         time_input: Time that the network takes as input.
-        negated: The network predicts ``x − n``.
+        negated: The network predicts ``x − n``. Velocities only.
+        prediction: Output of the network.
 
     Raises:
         ScheduleError: a setting is out of range; the message names it, its value and the range.
@@ -59,21 +67,49 @@ def flow_matching_schedule(
     check_settings(steps=steps, strength=strength, train_timesteps=train_timesteps)
     if time_input not in TIME_INPUTS:
         raise ScheduleError(f"time_input is {time_input!r}; it is one of {', '.join(TIME_INPUTS)}.")
+    check_prediction(prediction, negated)
     grid = _stretch(_shift(_base_grid(steps, sigmas, shift, mu, train_timesteps), shift, mu), shift_terminal)
     sigma = start_at_strength(grid, strength)
     sigma_next = next_times(sigma)
-    sign = -1.0 if negated else 1.0
+    outputs = _sample_columns if prediction == "sample" else partial(_velocity_columns, -1.0 if negated else 1.0)
+    a, b, out_x, out_n = outputs(sigma, sigma_next, stochastic)
     return FlowSchedule.from_columns(
         timestep={"timestep": train_timesteps * sigma, "sigma": sigma, "one_minus_sigma": 1.0 - sigma}[time_input],
-        a=1.0 - sigma_next if stochastic else np.ones_like(sigma),
-        b=sign * (-sigma * (1.0 - sigma_next) if stochastic else sigma_next - sigma),
+        a=a,
+        b=b,
         c=sigma_next if stochastic else None,
         p=1.0 - sigma,
         q=sigma,
-        out_x=np.full_like(sigma, -sign),
-        out_n=np.full_like(sigma, sign),
+        out_x=out_x,
+        out_n=out_n,
         strength=float(strength),
     )
+
+
+def check_prediction(prediction: str, negated: bool = False) -> None:
+    """Raise `ScheduleError` if the prediction is unknown, or negated and no velocity."""
+    if prediction not in PREDICTIONS:
+        raise ScheduleError(f"prediction is {prediction!r}; it is one of {', '.join(PREDICTIONS)}.")
+    if negated and prediction != "velocity":
+        raise ScheduleError(f"negated is True with prediction {prediction!r}; only a velocity can be negated.")
+
+
+Column = NDArray[np.float64]
+
+
+def _velocity_columns(
+    sign: float, sigma: Column, sigma_next: Column, stochastic: bool
+) -> tuple[Column, Column, Column, Column]:
+    """Return a, b, out_x and out_n of a network that predicts ``sign·(n − x)``."""
+    a = 1.0 - sigma_next if stochastic else np.ones_like(sigma)
+    b = -sigma * (1.0 - sigma_next) if stochastic else sigma_next - sigma
+    return a, sign * b, np.full_like(sigma, -sign), np.full_like(sigma, sign)
+
+
+def _sample_columns(sigma: Column, sigma_next: Column, stochastic: bool) -> tuple[Column, Column, Column, Column]:
+    """Return a, b, out_x and out_n of a network that predicts the clean latent. σ is above 0 at every row."""
+    a = np.zeros_like(sigma) if stochastic else sigma_next / sigma
+    return a, 1.0 - (sigma_next if stochastic else a), np.ones_like(sigma), np.zeros_like(sigma)
 
 
 def linear_mu(

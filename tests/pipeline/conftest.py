@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 ALPHABET = [*string.ascii_lowercase, *string.digits]
 
 
-def write_tiny_model(folder: Path) -> None:
-    """Write the tiny model in diffusers format: 64 × 64 pixels, 8 × 8 latents, 12 tokens."""
+def write_tiny_model(folder: Path, **unet_settings: Any) -> None:
+    """Write the tiny model in diffusers format: 64 × 64 pixels, 8 × 8 latents, 12 tokens.
+
+    Args:
+        folder: Folder to write.
+        unet_settings: Settings of the UNet that differ.
+    """
     from diffusers import AutoencoderTiny, FlowMatchEulerDiscreteScheduler
 
     with torch.random.fork_rng():
         torch.manual_seed(11)
-        unet = _tiny_unet()
+        unet = _tiny_unet(unet_settings)
         vae = AutoencoderTiny(
             encoder_block_out_channels=(8, 8, 8, 8),
             decoder_block_out_channels=(8, 8, 8, 8),
@@ -46,21 +51,22 @@ def write_tiny_model(folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
-def _tiny_unet() -> torch.nn.Module:
+def _tiny_unet(settings: dict[str, Any]) -> torch.nn.Module:
     from diffusers import UNet2DConditionModel
 
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        norm_num_groups=8,
-        attention_head_dim=4,
-        cross_attention_dim=16,
-    )
+    standard = {
+        "sample_size": 8,
+        "in_channels": 4,
+        "out_channels": 4,
+        "block_out_channels": (16, 32),
+        "layers_per_block": 1,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "norm_num_groups": 8,
+        "attention_head_dim": 4,
+        "cross_attention_dim": 16,
+    }
+    unet = UNet2DConditionModel(**standard | settings)
     with torch.no_grad():
         # In a random network conditioning has little effect, so its weights are scaled up.
         for name, weight in unet.named_parameters():

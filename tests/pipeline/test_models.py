@@ -64,6 +64,44 @@ def test_scheduler_config_equals_diffusers(folder: Path, kind: str) -> None:
     assert schedule.timestep.tolist() == pytest.approx(scheduler.timesteps.tolist())
 
 
+@pytest.mark.parametrize("library", ["diffusers", "pipeline.diffusers_schedulers.flow_matching"])
+def test_clean_latent_prediction(folder: Path, library: str) -> None:
+    from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
+
+    FlowMatchEulerScheduler(prediction_type="sample").save_pretrained(folder / "scheduler")
+    _edit(folder / "model_index.json", scheduler=[library, "FlowMatchEulerScheduler"])
+    schedule = load_model(folder).schedule(4, 1.0)
+    assert schedule.a.tolist() == pytest.approx([3 / 4, 2 / 3, 1 / 2, 0])
+    _edit(folder / "model_index.json", scheduler=["diffusers", "FlowMatchEulerDiscreteScheduler"])
+    assert (load_model(folder).schedule(4, 1.0).rows == schedule.rows).all()
+    for ignored in ("velocity", "epsilon", None):  # epsilon: left by from_config, and ignored by diffusers' class
+        _edit(folder / "scheduler" / "scheduler_config.json", prediction_type=ignored)
+        assert load_model(folder).schedule(4, 1.0).a.tolist() == [1, 1, 1, 1]
+
+
+def test_folder_loads_in_diffusers(folder: Path) -> None:
+    """diffusers takes the class from this package, and refuses the folder where the package is not imported."""
+    from diffusers import DiffusionPipeline
+
+    from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
+
+    FlowMatchEulerScheduler(prediction_type="sample").save_pretrained(folder / "scheduler")
+    _edit(
+        folder / "model_index.json",
+        _class_name="StableDiffusionPipeline",
+        scheduler=["pipeline.diffusers_schedulers.flow_matching", "FlowMatchEulerScheduler"],
+        safety_checker=[None, None],
+        feature_extractor=[None, None],
+        image_encoder=[None, None],
+    )
+    scheduler = DiffusionPipeline.from_pretrained(folder, safety_checker=None, local_files_only=True).scheduler
+    assert type(scheduler) is FlowMatchEulerScheduler
+    assert scheduler.config.prediction_type == "sample"
+    _edit(folder / "model_index.json", scheduler=["diffusers", "FlowMatchEulerScheduler"])
+    with pytest.raises((AttributeError, ValueError), match="FlowMatchEulerScheduler"):
+        DiffusionPipeline.from_pretrained(folder, safety_checker=None, local_files_only=True)
+
+
 def test_fingerprint_covers_all_files(folder: Path) -> None:
     before = load_model(folder).fingerprint
     assert load_model(folder).fingerprint == before
@@ -116,6 +154,19 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "shift as text": (
         lambda folder: _edit(folder / "scheduler" / "scheduler_config.json", shift="three"),
         "scheduler_config.json has an impossible setting",
+    ),
+    "unknown prediction": (
+        lambda folder: (
+            _edit(folder / "model_index.json", scheduler=["diffusers", "FlowMatchEulerScheduler"]),
+            _edit(folder / "scheduler" / "scheduler_config.json", prediction_type="epsilon"),
+        ),
+        "scheduler_config.json has an impossible setting: prediction is 'epsilon'; it is one of velocity, sample",
+    ),
+    "text embedding without heads": (
+        lambda folder: _edit(
+            folder / "unet" / "config.json", addition_embed_type="text", addition_embed_type_num_heads=None
+        ),
+        "addition_embed_type_num_heads=None; it must be a whole number that divides cross_attention_dim, 16",
     ),
     "unsupported input": (
         lambda folder: _edit(folder / "unet" / "config.json", addition_embed_type="text_time"),

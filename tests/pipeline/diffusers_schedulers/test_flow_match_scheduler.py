@@ -1,5 +1,7 @@
 """`step_batch` of the flow-matching scheduler equals diffusers' `step`, sample by sample."""
 
+import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,46 @@ def test_step_batch_equals_step(which: int, steps: int, positions: list[float], 
     tolerance = {torch.float32: 1e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}[dtype]
     reference = step_one_by_one(config, given_, steps, rows, out, z, noise)
     torch.testing.assert_close(batched, reference, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("config", [{"shift": 3.0}, {"shift": 3.0, "stochastic_sampling": True}])
+def test_predicted_sample_equals_velocity(config: dict[str, Any]) -> None:
+    ours, theirs = (
+        FlowMatchEulerScheduler(prediction_type="sample", **config),
+        FlowMatchEulerDiscreteScheduler(**config),
+    )
+    ours.set_timesteps(4)
+    theirs.set_timesteps(4)
+    z = other = batched = randn(1, 2, *SHAPE)
+    for row, t in enumerate(ours.timesteps):
+        sample, generators = randn(10 + row, 2, *SHAPE), [torch.Generator().manual_seed(row) for _ in range(3)]
+        batched = ours.step_batch(sample, t.expand(2), batched, generator=generators[0])
+        z = ours.step(sample, t, z, generator=generators[1]).prev_sample
+        velocity = (other - sample) / theirs.sigmas[row]
+        assert (sample - velocity).abs().max() > 1e-2
+        (other,) = theirs.step(velocity, t, other, generator=generators[2], return_dict=False)
+        torch.testing.assert_close(z, other, rtol=0, atol=1e-5)
+        torch.testing.assert_close(batched, other, rtol=0, atol=1e-5)
+    torch.testing.assert_close(z, sample, rtol=0, atol=1e-5)  # the last prediction is the result
+    half = ours.from_config(ours.config)
+    half.set_timesteps(4)
+    assert half.step(sample.half(), ours.timesteps[0], z.half(), return_dict=False)[0].dtype == torch.float16
+
+
+def test_prediction_type_is_kept(tmp_path: Path) -> None:
+    FlowMatchEulerScheduler(prediction_type="sample", shift=3.0).save_pretrained(tmp_path)
+    loaded = FlowMatchEulerScheduler.from_pretrained(tmp_path)
+    assert (loaded.config.prediction_type, loaded.config.shift, loaded.shift) == ("sample", 3.0, 3.0)
+    assert FlowMatchEulerScheduler().config.prediction_type == "velocity"
+    parameters = [
+        inspect.signature(kind).parameters for kind in (FlowMatchEulerDiscreteScheduler, FlowMatchEulerScheduler)
+    ]
+    theirs, ours = ({name: one.default for name, one in names.items()} for names in parameters)
+    assert ours == theirs | {"prediction_type": "velocity"}
+    with pytest.raises(ScheduleError, match="prediction is 'epsilon'; it is one of velocity, sample"):
+        FlowMatchEulerScheduler(prediction_type="epsilon")  # type: ignore[arg-type]
+    with pytest.raises(ScheduleError, match="only velocities can be inverted"):
+        FlowMatchEulerScheduler(prediction_type="sample", invert_sigmas=True)
 
 
 def test_step_batch_has_no_state() -> None:

@@ -36,6 +36,9 @@ FAMILIES = {
         flow_matching_schedule, {"mu": st.floats(-1, 2.5), "shift_terminal": st.none() | st.floats(0.01, 0.3)}
     ),
     "flow matching, stochastic": Family(flow_matching_schedule, SHIFTS | {"stochastic": st.just(True)}),
+    "flow matching, clean latent": Family(
+        flow_matching_schedule, SHIFTS | {"prediction": st.just("sample"), "stochastic": st.booleans()}
+    ),
     "Z-Image": Family(
         flow_matching_schedule,
         {"shift": st.just(3.0), "time_input": st.just("one_minus_sigma"), "negated": st.just(True)},

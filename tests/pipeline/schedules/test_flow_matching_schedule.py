@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_solver import noise, nonlinear_network, relative_error, solve
 
+from pipeline.guidance import Guidance, GuidanceKind, predicted_clean, step_coefficients
 from pipeline.schedule import SHORTEST_STEP, FlowSchedule
 from pipeline.schedules.flow_matching import empirical_mu, flow_matching_schedule, linear_mu
 from presets.errors import ScheduleError
@@ -192,6 +193,50 @@ def test_strength_equals_diffusers_img2img(stochastic: bool, monkeypatch: pytest
     assert relative_error(solve(schedule, network, p * x + q * path, fresh), z) < 1e-5
 
 
+@settings(deadline=None)
+@given(steps=st.integers(1, 9), strength=st.floats(0.01, 1), shift=st.floats(0.3, 6), stochastic=st.booleans())
+def test_clean_latent_equals_velocity(steps: int, strength: float, shift: float, stochastic: bool) -> None:
+    velocity = flow_matching_schedule(steps, strength, shift=shift, stochastic=stochastic)
+    sample = flow_matching_schedule(steps, strength, shift=shift, stochastic=stochastic, prediction="sample")
+    network, entry = nonlinear_network(300.0), noise(3)
+    fresh = [noise(10 + row) for row in range(steps)]
+    np.testing.assert_array_equal(sample.rows[:, [0, 1, 2, 5, 6, 7]], velocity.rows[:, [0, 1, 2, 5, 6, 7]])
+
+    def velocity_of_sample(z: torch.Tensor, timestep: float) -> torch.Tensor:
+        return (z - network(z, timestep)) / (timestep / 1000)
+
+    expected = solve(velocity, velocity_of_sample, entry, fresh)
+    assert relative_error(solve(sample, network, entry, fresh), expected) < 2e-5
+    assert len(sample) == 0 or relative_error(solve(sample, velocity_of_sample, entry, fresh), expected) > 1e-3
+
+
+@pytest.mark.parametrize("stochastic", [False, True])
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_point_mass_is_found(stochastic: bool, strength: float) -> None:
+    """If all data is one point m, the best prediction is m, and the latent at σ' is (1 − σ')·m + σ'·n."""
+    schedule = flow_matching_schedule(5, strength, shift=2.0, stochastic=stochastic, prediction="sample")
+    m, n = noise(1), noise(2)
+    p, q = schedule.entry
+    z = p * m + q * n
+    for row in range(len(schedule)):
+        n = noise(10 + row) if schedule.c[row] else n
+        z = float(schedule.a[row]) * z + float(schedule.b[row]) * m + float(schedule.c[row]) * n
+        sigma = float(schedule.timestep[row + 1]) / 1000 if row + 1 < len(schedule) else 0.0
+        assert relative_error(z, (1 - sigma) * m + sigma * n) < 1e-6
+    assert relative_error(z, m) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["self_negative", "free"])
+def test_residual_of_clean_latent_is_anchor(kind: GuidanceKind) -> None:
+    """An ideal network predicts the source itself, so the estimated output is the anchor at every row."""
+    schedule = flow_matching_schedule(4, 0.9, prediction="sample")
+    for index, row in enumerate(schedule.rows):
+        weights = step_coefficients(row, Guidance(2.0, kind), index)
+        b = float(row[4])
+        assert weights == pytest.approx((float(row[3]), 2 * b, 0, -b, 0, 0))
+        assert predicted_clean(row) == (0.0, 1.0)
+
+
 def test_time_input_and_sign() -> None:
     plain = flow_matching_schedule(4, 0.8, shift=3.0)
     direct = flow_matching_schedule(4, 0.8, shift=3.0, time_input="sigma")
@@ -236,6 +281,8 @@ def test_single_step_is_not_stretched() -> None:
         ({"mu": 21.0}, "mu is 21.0"),
         ({"train_timesteps": 0}, "train_timesteps is 0"),
         ({"time_input": "time"}, "time_input is 'time'; it is one of timestep, sigma, one_minus_sigma"),
+        ({"prediction": "epsilon"}, "prediction is 'epsilon'; it is one of velocity, sample"),
+        ({"prediction": "sample", "negated": True}, "only a velocity can be negated"),
         ({"sigmas": "mine"}, "sigmas is 'mine'; it is pipeline, scheduler, or numbers"),
         ({"sigmas": (1.0, 0.5)}, r"sigmas is \(1.0, 0.5\); it must be 4 numbers"),
         ({"sigmas": (1.0, 0.5, 0.5, 0.2)}, "sigmas is"),
