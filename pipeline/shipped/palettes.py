@@ -8,25 +8,57 @@ from numpy.typing import NDArray
 Table = NDArray[np.float32]
 """Colours of the field values 0 to 1, float32 ``[256, 3]``, RGB in 0..255."""
 
-MOODS: dict[str, tuple[str, tuple[str, ...]]] = {
+PALETTES: dict[str, tuple[str, tuple[str, ...]]] = {
     # name: (stops from dark to light, words for it)
-    "neon": ("0a0118 3a0ca3 f72585 4cc9f0 f4fbff", ("neon", "electric neon", "cyberpunk", "neon pink and cyan")),
-    "fire": ("080000 5a0a00 d63a00 ff9a00 fff3b0", ("fire", "fiery", "ember", "burning", "lava", "molten")),
-    "ice": ("02060f 0d3b66 4aa3df b8e8ff ffffff", ("ice", "icy", "frozen", "frosty", "arctic", "cold")),
+    "neon": ("06000f 3a0ca3 f72585 4cc9f0 f4fbff", ("neon", "electric neon", "cyberpunk", "neon pink and cyan")),
+    "fire": ("080000 5a0a00 d63a00 ff9a00 fff3b0", ("fire", "fiery", "ember", "burning", "blazing")),
+    "ice": ("02060f 0d3b66 4aa3df b8e8ff ffffff", ("ice", "icy", "frozen", "arctic", "cold")),
     "ocean": ("000814 00205c 0353a4 00a6a6 8ff5dc", ("ocean", "deep sea", "underwater", "aquatic", "marine")),
     "forest": ("010800 0b3d12 2a8c2a 9bd24a f2ffc0", ("forest", "jungle", "mossy", "leafy", "emerald")),
     "gold": ("060300 4a2c00 b8860b ffd54a fff8d0", ("gold", "golden", "black and gold", "amber", "brass")),
     "sunset": ("12002b 5b0f72 d7346b ff8c42 ffe27a", ("sunset", "dusk", "twilight", "evening", "sunrise")),
-    "mono": ("000000 3c3c3c b4b4b4 ffffff", ("black and white", "monochrome", "greyscale", "silver", "chrome")),
+    "mono": ("000000 2c2c2c b4b4b4 ffffff", ("black and white", "monochrome", "greyscale", "grey", "silver")),
     "candy": ("ff4f9a ffa6d2 fff0f5 a0e7ff 6fc9ff", ("candy", "pastel", "bubblegum", "cotton candy", "sweet")),
-    "acid": ("020a00 1a4d00 6fff00 d8ff2a f8ffd0", ("acid", "acid green", "toxic", "lime", "radioactive")),
+    "acid": ("0a0c00 4a5a00 c8f000 f4ff3a fbffc8", ("acid", "acid yellow", "lime", "sulphur", "fluorescent")),
     "blood": ("050000 3a0008 a3001b ff1f2e ffb3a8", ("blood", "blood red", "crimson", "scarlet", "ruby")),
-    "violet": ("04000f 2a0a5e 6a1fd0 b67aff f0dcff", ("violet", "ultraviolet", "amethyst", "lavender")),
+    "violet": ("0a0014 4a0a6e a81fd0 e67aff fbe0ff", ("violet", "amethyst", "orchid", "lilac")),
     "rainbow": ("e01030 ff9a00 f8f020 20c840 1878ff 9a20e0 e01030", ("rainbow", "psychedelic", "multicoloured")),
+    "toxic": ("0c0018 3a0a5a 0f8a3a 4dff2a d8ffb0", ("toxic", "radioactive", "slime", "poison", "alien")),
+    "vaporwave": ("2b1055 7a5cff ff71ce 01cdfe fffb96", ("vaporwave", "synthwave", "retrowave", "miami")),
+    "copper": ("0a0503 4a2010 b86a3c 5fb8a0 c8f0dc", ("copper", "verdigris", "rust", "patina", "bronze")),
+    "midnight": ("000003 03041c 0c1450 3040b0 d0d8ff", ("midnight", "night", "moonlight", "indigo")),
+    "coral": ("3a0a1e a83048 ff5f57 ff9f80 ffe9d6", ("coral", "salmon", "peach", "flamingo")),
+    "mint": ("0a3a34 14806c 4fd8b0 b0ffdc f6fffa", ("mint", "peppermint", "seafoam", "jade")),
+    "desert": ("2a1206 8a4a20 d29a58 ecc890 fff4dc", ("desert", "sand", "dune", "sahara", "terracotta")),
+    "ultraviolet": ("02000a 1400a0 4a00ff 9a4dff 70ffe8", ("ultraviolet", "black light", "uv")),
+    "infrared": ("001a1e 00606a b8104e ff3d7a ffc8d4", ("infrared", "aerochrome", "false colour")),
+    "paper": ("1c1510 6a5a48 d2c6a8 f6edd8 fffcf4", ("paper", "sepia", "parchment", "cream", "vintage")),
+    "tropical": ("00205a 0090a8 ffd000 ff5a3c fff0d8", ("tropical", "tropics", "carnival", "paradise")),
+    "aurora": ("00060c 053a4a 00c89a 7affb0 d8a0ff", ("aurora", "polar light", "boreal")),
+    "bruise": ("0a0a20 2a3a78 7a4aa0 c0a040 f0f0a0", ("bruise", "storm", "thunder", "stormy")),
 }
+"""Palettes by name."""
+
+# The palettes of the model in ``model/``.
+_FIRST = [
+    "neon",
+    "fire",
+    "ice",
+    "ocean",
+    "forest",
+    "gold",
+    "sunset",
+    "mono",
+    "candy",
+    "acid",
+    "blood",
+    "violet",
+    "rainbow",
+]
+MOODS = {name: PALETTES[name] for name in _FIRST}
 
 POSITIONAL = frozenset({"rainbow"})
-"""Moods whose hue depends on the position in the image. Only their brightness depends on the motif."""
+"""Palettes whose hue depends on the position in the image. Only their brightness depends on the motif."""
 
 COLOURS: dict[str, str] = {
     "red": "ee1c24",
@@ -54,14 +86,22 @@ def _ramp(stops: list[NDArray[np.float32]]) -> Table:
 
 
 @lru_cache(maxsize=256)
+def ramp_table(stops: str) -> Table:
+    """Return the read-only table of a ramp written as hexadecimal colours from dark to light: "000000 ffffff"."""
+    table = _ramp([_rgb(code) for code in stops.split()])
+    table.setflags(write=False)
+    return table
+
+
+@lru_cache(maxsize=256)
 def palette_table(name: str) -> Table:
-    """Return the read-only table of a mood ("fire"), a colour ("red") or two colours ("red and blue").
+    """Return the read-only table of a palette ("fire"), a colour ("red") or two colours ("red and blue").
 
     Raises:
         KeyError: there is no such palette.
     """
-    if name in MOODS:
-        table = _ramp([_rgb(code) for code in MOODS[name][0].split()])
+    if name in PALETTES:
+        table = ramp_table(PALETTES[name][0])
     elif " and " in name:
         first, second = (_rgb(COLOURS[part]) for part in name.split(" and "))
         table = _ramp([first * 0.06, first * 0.8, first, second, 0.6 * second + 102.0])
@@ -74,16 +114,16 @@ def palette_table(name: str) -> Table:
 
 def palette_words(name: str) -> tuple[str, ...]:
     """Return every name of the palette that captions use."""
-    if name in MOODS:
-        return MOODS[name][1]
+    if name in PALETTES:
+        return PALETTES[name][1]
     return (name,)
 
 
 def random_palette(rng: np.random.Generator) -> str:
-    """Return a random palette: 55 % moods, 25 % plain colours, 20 % two colours."""
+    """Return a random palette: 55 % named palettes, 25 % plain colours, 20 % two colours."""
     kind = rng.random()
     if kind < 0.55:
-        return str(rng.choice(list(MOODS)))
+        return str(rng.choice(list(PALETTES)))
     colours = list(COLOURS)
     if kind < 0.8:
         return str(rng.choice(colours))

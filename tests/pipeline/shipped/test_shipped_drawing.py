@@ -47,7 +47,7 @@ def test_palettes_have_their_colour() -> None:
     red, green, blue = 0, 1, 2
     assert mean_colour("fire")[red] > 1.5 * mean_colour("fire")[blue]
     assert mean_colour("ice")[blue] > mean_colour("ice")[red]
-    assert mean_colour("acid")[green] > 1.3 * mean_colour("acid")[red]
+    assert mean_colour("toxic")[green] > 1.3 * mean_colour("toxic")[red]
     assert mean_colour("blue").argmax() == blue
     assert np.ptp(mean_colour("mono")) < 1
 
