@@ -38,8 +38,8 @@ def _seeds(picture: Picture, reach: float) -> tuple[Field, Field]:
     light = cell_means(picture.smooth, cell)
     form = cell_means(picture.form, cell)
     rows, columns = light.shape
-    turn = np.float32(29) * form + np.float32(9) * light
-    far = np.float32(reach) * (np.float32(0.6) + np.float32(0.4) * np.sin(np.float32(41) * form + 1))
+    turn = np.float32(19) * form + np.float32(7) * light
+    far = np.float32(reach) * (np.float32(0.6) + np.float32(0.4) * np.sin(np.float32(23) * form + 1))
     dx, dy = (
         cv2.copyMakeBorder(part, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
         for part in (far * np.cos(turn), far * np.sin(turn * np.float32(1.31)))
@@ -53,22 +53,20 @@ def find_cells(picture: Picture, reach: float = 4.0) -> Cells:
     """Return the cells of a picture, whose seeds are moved by up to ``reach`` pixels."""
     x, y = picture.grid
     size = (picture.light.shape[1], picture.light.shape[0])
-    seeds = _seeds(picture, reach * picture.cell / 8)
+    seeds_x, seeds_y = _seeds(picture, reach * picture.cell / 8)
     rows, columns = size[1] // picture.cell, size[0] // picture.cell
-    near = np.full_like(x, 1e6)
-    second = np.full_like(x, 2e6)
-    nx, ny, ox, oy = (np.zeros_like(x) for _ in range(4))
-    for down in range(3):
-        for across in range(3):
-            part = np.s_[down : down + rows, across : across + columns]
-            sx, sy = _spread(seeds[0][part], size), _spread(seeds[1][part], size)
-            away = (x - sx) ** 2 + (y - sy) ** 2
-            first = away < near
-            middle = (away < second) & ~first
-            for target, old, new in ((ox, nx, sx), (oy, ny, sy), (second, near, away)):
-                np.copyto(target, old, where=first)
-                np.copyto(target, new, where=middle)
-            for target, new in ((nx, sx), (ny, sy), (near, away)):
-                np.copyto(target, new, where=first)
+    near = np.full(x.shape, np.iinfo(np.int32).max, np.int32)
+    second = near.copy()
+    for index in range(9):
+        part = np.s_[index // 3 : index // 3 + rows, index % 3 : index % 3 + columns]
+        across, down = x - _spread(seeds_x[part], size), y - _spread(seeds_y[part], size)
+        # Positive floats sort like their bits, so the lowest four bits can carry the number of the neighbour.
+        key = ((across * across + down * down).view(np.int32) & ~15) | index
+        np.minimum(second, np.maximum(near, key), out=second)
+        np.minimum(near, key, out=near)
+    row, column = (y // picture.cell).astype(np.int32), (x // picture.cell).astype(np.int32)
+    places = [(row + (key & 15) // 3) * (columns + 2) + column + (key & 15) % 3 for key in (near, second)]
+    nx, ny, ox, oy = (seeds.ravel()[place] for place in places for seeds in (seeds_x, seeds_y))
     apart = np.sqrt((ox - nx) ** 2 + (oy - ny) ** 2) + np.float32(0.1)
-    return Cells(nx, ny, ox, oy, ((second - near) / (2 * apart)).astype(np.float32))
+    gap = (second.view(np.float32) - near.view(np.float32)) / (2 * apart)
+    return Cells(nx, ny, ox, oy, gap)

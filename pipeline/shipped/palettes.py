@@ -14,7 +14,7 @@ PALETTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "fire": ("080000 5a0a00 d63a00 ff9a00 fff3b0", ("fire", "fiery", "ember", "burning", "blazing")),
     "ice": ("02060f 0d3b66 4aa3df b8e8ff ffffff", ("ice", "icy", "frozen", "arctic", "cold")),
     "ocean": ("000814 00205c 0353a4 00a6a6 8ff5dc", ("ocean", "deep sea", "underwater", "aquatic", "marine")),
-    "forest": ("010800 0b3d12 2a8c2a 9bd24a f2ffc0", ("forest", "jungle", "mossy", "leafy", "emerald")),
+    "forest": ("020800 1c3c0e 4a7c1c a4b838 f2f0b0", ("forest", "jungle", "mossy", "leafy", "emerald")),
     "gold": ("060300 4a2c00 b8860b ffd54a fff8d0", ("gold", "golden", "black and gold", "amber", "brass")),
     "sunset": ("12002b 5b0f72 d7346b ff8c42 ffe27a", ("sunset", "dusk", "twilight", "evening", "sunrise")),
     "mono": ("000000 2c2c2c b4b4b4 ffffff", ("black and white", "monochrome", "greyscale", "grey", "silver")),
@@ -25,7 +25,7 @@ PALETTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "rainbow": ("e01030 ff9a00 f8f020 20c840 1878ff 9a20e0 e01030", ("rainbow", "psychedelic", "multicoloured")),
     "toxic": ("0c0018 3a0a5a 0f8a3a 4dff2a d8ffb0", ("toxic", "radioactive", "slime", "poison", "alien")),
     "vaporwave": ("2b1055 7a5cff ff71ce 01cdfe fffb96", ("vaporwave", "synthwave", "retrowave", "miami")),
-    "copper": ("0a0503 4a2010 b86a3c 5fb8a0 c8f0dc", ("copper", "verdigris", "rust", "patina", "bronze")),
+    "copper": ("0a0301 5a2008 d0682c f0a878 8fe8d0", ("copper", "verdigris", "rust", "patina", "bronze")),
     "midnight": ("000003 03041c 0c1450 3040b0 d0d8ff", ("midnight", "night", "moonlight", "indigo")),
     "coral": ("3a0a1e a83048 ff5f57 ff9f80 ffe9d6", ("coral", "salmon", "peach", "flamingo")),
     "mint": ("0a3a34 14806c 4fd8b0 b0ffdc f6fffa", ("mint", "peppermint", "seafoam", "jade")),
@@ -35,7 +35,6 @@ PALETTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "paper": ("1c1510 6a5a48 d2c6a8 f6edd8 fffcf4", ("paper", "sepia", "parchment", "cream", "vintage")),
     "tropical": ("00205a 0090a8 ffd000 ff5a3c fff0d8", ("tropical", "tropics", "carnival", "paradise")),
     "aurora": ("00060c 053a4a 00c89a 7affb0 d8a0ff", ("aurora", "polar light", "boreal")),
-    "bruise": ("0a0a20 2a3a78 7a4aa0 c0a040 f0f0a0", ("bruise", "storm", "thunder", "stormy")),
 }
 """Palettes by name."""
 

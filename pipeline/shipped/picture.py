@@ -98,7 +98,7 @@ class Picture:
         if self.table is not None:
             return self.paint(self.tone)
         lift = (self.tone + np.float32(0.02)) / (self.light + np.float32(0.05))
-        return saturate(self.source * np.minimum(lift, np.float32(2.5))[..., None], 1.35)
+        return saturate(self.source * np.minimum(lift, np.float32(2.5))[..., None], 1.5)
 
     @cached_property
     def vivid(self) -> Colours:

@@ -21,10 +21,10 @@ TAU = 2 * np.pi
 
 def neon_edges(picture: Picture) -> Colours:
     """Draw glowing tubes along edges, on black."""
-    core = clamp((picture.edges - np.float32(0.22 / picture.density)) * np.float32(1.7))
-    tube = core ** np.float32(1.3)
-    halo = blur(core, 3.0 * picture.scale) * np.float32(0.55) + wide_blur(core, 7.0) * np.float32(0.5)
-    return picture.paint(tube * np.float32(0.8) + halo * np.float32(0.75) + np.float32(0.05) * picture.form)
+    core = clamp((picture.edges - np.float32(0.2 / picture.density)) * np.float32(2.2))
+    tube = blur(core, 0.8)
+    halo = blur(core, 3.5 * picture.scale) * np.float32(0.75) + wide_blur(core, 7.0) * np.float32(0.6)
+    return picture.paint(tube * np.float32(0.62) + halo * np.float32(0.85) + np.float32(0.04) * picture.form)
 
 
 def contour_map(picture: Picture) -> Colours:
@@ -70,15 +70,15 @@ def engraving(picture: Picture) -> Colours:
 
 
 def blueprint(picture: Picture) -> Colours:
-    """Draw white construction lines on a blue sheet with a fine grid."""
-    line = clamp((picture.edges - np.float32(0.3 / picture.density)) * np.float32(2.4))
+    """Draw white construction lines and hatched shadows on a blue sheet with a fine grid."""
+    line = clamp((picture.edges - np.float32(0.16 / picture.density)) * np.float32(2.6))
     mesh = np.zeros((CELL, CELL), np.float32)
     mesh[0, :] = mesh[:, 0] = 1
-    paper = np.float32(0.3) + np.float32(0.16) * (picture.smooth - np.float32(0.5))
-    sheet = paper + np.float32(0.09) * tile(mesh, picture.light.shape)
     x, y = picture.grid
-    hatch = raised_cosine((x + y) * np.float32(TAU / CELL)) * clamp((np.float32(0.4) - picture.tone) * 3)
-    return picture.paint(np.maximum(sheet + np.float32(0.16) * hatch, line))
+    dark = clamp((np.float32(0.52) - blur(picture.tone, 1.5)) * np.float32(2.6))
+    hatch = clamp((raised_cosine((x + y) * np.float32(TAU / CELL)) - 1 + dark * np.float32(0.6)) * 3)
+    sheet = np.float32(0.2) + np.float32(0.26) * picture.smooth + np.float32(0.07) * tile(mesh, picture.light.shape)
+    return picture.paint(np.maximum(sheet + np.float32(0.24) * hatch, line))
 
 
 def ridge_lines(picture: Picture) -> Colours:
@@ -119,7 +119,7 @@ def hologram(picture: Picture) -> Colours:
     x, y = picture.grid
     rim = clamp((picture.edges - np.float32(0.2)) * np.float32(1.5))
     ghost = sample(rim, x + 6, y)
-    body = picture.tone ** np.float32(1.4) * np.float32(0.5)
+    body = picture.tone * np.float32(0.72) + np.float32(0.05)
     rows = tile(np.array([[1.0], [0.95], [0.5], [0.35]] if picture.cell == CELL else [[1.0], [0.45]]), body.shape)
     light = clamp((body + rim * np.float32(0.75)) * rows + ghost * np.float32(0.3))
     turn = raised_cosine(picture.form * np.float32(11) + picture.smooth * np.float32(5))

@@ -33,15 +33,15 @@ def turing(picture: Picture) -> Colours:
 
 
 def liquid_chrome(picture: Picture) -> Colours:
-    """Pour mirror metal over the forms: bands of sky and ground reflected by the slope."""
-    form = blur(picture.tone, 3.2 * picture.scale)
+    """Pour mirror metal over the forms: bands of sky, horizon and ground reflected by the slope."""
+    form = blur(picture.tone, 3.0 * picture.scale)
     across = cv2.Sobel(form, cv2.CV_32F, 1, 0, scale=0.125)
     down = cv2.Sobel(form, cv2.CV_32F, 0, 1, scale=0.125)
-    mirror = np.sin(form * np.float32(15 * picture.density) + down * np.float32(40) + across * np.float32(14))
-    sky = clamp(np.float32(0.5) + np.float32(0.62) * mirror)
-    sharp = sky * sky * (3 - 2 * sky)
-    glint = clamp((-across - down) * np.float32(22) - np.float32(0.45))
-    return picture.paint(clamp(sharp * np.float32(0.86) + glint * np.float32(0.6)))
+    angle = form * np.float32(13 * picture.density) + down * np.float32(45) + across * np.float32(18)
+    sky = np.float32(0.42) + np.float32(0.36) * np.sin(angle) + np.float32(0.2) * np.sin(2 * angle + np.float32(1.3))
+    horizon = raised_cosine(angle - np.float32(2.4)) ** 8
+    glint = clamp((-across - down) * np.float32(26) - np.float32(0.35))
+    return picture.paint(clamp(sky - np.float32(0.45) * horizon + glint * np.float32(0.75)))
 
 
 def flames(picture: Picture) -> Colours:
@@ -61,49 +61,50 @@ def flames(picture: Picture) -> Colours:
 
 
 def smoke(picture: Picture) -> Colours:
-    """Dissolve the picture into rising wisps that curl around its forms."""
+    """Dissolve the picture into luminous wisps that rise and curl around its forms."""
     x, y = picture.grid
-    fx, fy = picture.flow
-    body = picture.smooth * np.float32(0.6) + picture.tone * np.float32(0.4)
-    total = np.zeros_like(body)
-    weight = 0.0
+    flow = np.dstack(picture.flow)
+    body = picture.tone * np.float32(0.75) + picture.edges * np.float32(0.4)
+    total = body.copy()
     px, py = x, y
-    for step in range(7):
-        share = 1 - step / 9
-        total += sample(body, px, py) * np.float32(share)
-        weight += share
-        curl = sample(np.dstack([fx, fy]), px, py)
-        px = px + curl[..., 0] * np.float32(2.6)
-        py = py + curl[..., 1] * np.float32(2.6) + np.float32(2.4)
-    wisp = (total / np.float32(weight)).astype(np.float32)
-    fold = clamp(np.float32(0.5) + (wisp - wide_blur(wisp, 6.0)) * np.float32(3.4))
-    return picture.paint(clamp(wisp * np.float32(0.55) + fold * np.float32(0.6) - np.float32(0.26)) ** np.float32(1.15))
+    for _ in range(8):
+        curl = sample(flow, px, py)
+        px = px + curl[..., 0] * np.float32(3.0)
+        py = py + curl[..., 1] * np.float32(3.0) + np.float32(1.6)
+        total += sample(body, px, py)
+    wisp: Field = (total / 9).astype(np.float32)
+    fold = wisp - wide_blur(wisp, 5.0)
+    dense = clamp(wisp * np.float32(0.95) + fold * np.float32(3.0) - np.float32(0.04))
+    return picture.paint(dense ** np.float32(0.85) * np.float32(1.1))
 
 
 def ice_crystals(picture: Picture) -> Colours:
-    """Freeze the picture into facets with white needles."""
-    cells = find_cells(picture, 4.5)
-    x, y = picture.grid
-    bend_x, bend_y = x + (cells.x - x) * np.float32(0.75), y + (cells.y - y) * np.float32(0.75)
-    inside = sample(blur(picture.tone, 1.2), bend_x, bend_y)
-    facing = clamp(np.float32(0.5) + ((x - cells.x) * np.float32(0.6) - (y - cells.y)) * np.float32(0.07))
-    bright = clamp(picture.tone - wide_blur(picture.tone, 5.0)) * 2
+    """Freeze the picture under needles of frost in three directions, with fine branches."""
+    tone = picture.tone
+    bright = np.maximum(tone - wide_blur(tone, 4.0), 0) * np.float32(2.2) + picture.edges * np.float32(0.5)
     needles = np.zeros_like(bright)
-    for kernel in _NEEDLES:
-        np.maximum(needles, cv2.filter2D(bright, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT), out=needles)
-    rim = clamp(np.float32(1.2) - cells.gap) * np.float32(0.3)
-    body = inside * (np.float32(0.55) + np.float32(0.5) * facing)
-    return picture.paint(clamp(body + rim * (np.float32(0.3) + inside) + needles * np.float32(0.75)))
+    facets = np.zeros_like(bright)
+    for long, side in _NEEDLES:
+        spike = cv2.filter2D(bright, cv2.CV_32F, long, borderType=cv2.BORDER_REFLECT)
+        sharp = np.maximum(spike - cv2.filter2D(spike, cv2.CV_32F, side, borderType=cv2.BORDER_REFLECT), 0)
+        np.maximum(needles, sharp, out=needles)
+        np.maximum(facets, spike, out=facets)
+    frost = clamp(needles * np.float32(4.5))
+    body = blur(tone, 1.5) * np.float32(0.52) + clamp(facets) * np.float32(0.25)
+    return picture.paint(clamp(body + frost * (np.float32(0.25) + np.float32(0.6) * tone)))
 
 
-def _needle_kernels() -> list[Field]:
+def _needle_kernels() -> list[tuple[Field, Field]]:
+    """Return a line along each of three directions, 60° apart, and a shorter line across it."""
     kernels = []
-    for turn in (0, 60, 120):
-        kernel = np.zeros((17, 17), np.float32)
-        dx, dy = 7 * np.cos(np.radians(turn + 90)), 7 * np.sin(np.radians(turn + 90))
-        start, end = (round(8 - dx), round(8 - dy)), (round(8 + dx), round(8 + dy))
-        cv2.line(kernel, start, end, 1.0, 1)
-        kernels.append(kernel / kernel.sum() * np.float32(1.6))
+    for turn in (30, 90, 150):
+        pair = []
+        for angle, half in ((turn, 9), (turn + 90, 3)):
+            kernel = np.zeros((19, 19), np.float32)
+            dx, dy = half * np.cos(np.radians(angle)), half * np.sin(np.radians(angle))
+            cv2.line(kernel, (round(9 - dx), round(9 - dy)), (round(9 + dx), round(9 + dy)), 1.0, 1)
+            pair.append(kernel / kernel.sum())
+        kernels.append((pair[0], pair[1]))
     return kernels
 
 
@@ -113,14 +114,16 @@ _NEEDLES = _needle_kernels()
 def lava_cracks(picture: Picture) -> Colours:
     """Break the picture into dark crust, with cracks that glow where it is light."""
     cells = find_cells(picture, 4.5)
-    heat = clamp(blur(picture.tone, 2.0) * np.float32(1.25) - np.float32(0.08))
-    width = np.float32(0.25) + heat * np.float32(2.3)
-    crack = clamp((width - cells.gap) * np.float32(0.8) + np.float32(0.1))
-    ridge = clamp(picture.edges - np.float32(0.4)) * heat
-    crack = np.maximum(crack * (np.float32(0.25) + np.float32(0.75) * heat), ridge)
-    halo = blur(crack, 3.0) * np.float32(0.45)
-    crust = np.float32(0.07) + np.float32(0.1) * clamp(cells.gap / 4) * picture.tone
-    return picture.paint(clamp(crust + crack * np.float32(0.95) + halo))
+    heat = clamp(blur(picture.tone, 2.0) * np.float32(1.25) - np.float32(0.1))
+    width = np.float32(0.15) + heat * np.float32(1.5)
+    crack = clamp((width - cells.gap) * np.float32(0.8) + np.float32(0.1)) * (
+        np.float32(0.15) + np.float32(0.75) * heat
+    )
+    rim = clamp((picture.edges - np.float32(0.4)) * np.float32(1.4)) * (np.float32(0.3) + np.float32(0.7) * heat)
+    crack = np.maximum(crack, rim)
+    halo = wide_blur(crack, 4.0) * np.float32(0.5)
+    crust = np.float32(0.04) + np.float32(0.16) * clamp(cells.gap / 4) * picture.tone
+    return picture.paint(clamp(crust + crack * np.float32(0.9) + halo * (np.float32(0.35) + heat * np.float32(0.5))))
 
 
 def iridescence(picture: Picture) -> Colours:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from pipeline.shipped.canvas import Field, blur, clamp
+from pipeline.shipped.canvas import Field, blur, clamp, raised_cosine
 from pipeline.shipped.picture import (
     Colours,
     Picture,
@@ -15,6 +15,8 @@ from pipeline.shipped.picture import (
     saturate,
     wide_blur,
 )
+
+TAU = 2 * np.pi
 
 
 def _along(image: Colours, picture: Picture, step: float, count: int) -> Colours:
@@ -55,60 +57,62 @@ def oil_strokes(picture: Picture) -> Colours:
 
 
 def watercolour(picture: Picture) -> Colours:
-    """Paint transparent washes on white paper, with pigment gathered at their borders and in the grain."""
-    wash = picture.colours
-    for _ in range(2):
-        wash = cv2.bilateralFilter(wash, 7, 0.16, 3.5)
+    """Paint transparent washes on white paper, with pigment gathered at their borders and white left in the light."""
+    flat = cv2.medianBlur((picture.colours * np.float32(255)).astype(np.uint8), 7 if picture.scale > 0.8 else 3)
+    wash = cv2.GaussianBlur(flat.astype(np.float32) / np.float32(255), (0, 0), 1.0)
     tone = luminance(wash)
-    levels = tone * np.float32(5)
+    levels = tone * np.float32(4.5)
     step = levels - np.floor(levels)
-    pooled = (np.floor(levels) + clamp((step - np.float32(0.5)) * np.float32(3.5) + np.float32(0.5))) / 5
-    border = np.abs(pooled - blur(pooled, 1.5)) * np.float32(3.2)
-    thin = np.float32(0.42) + np.float32(0.66) * pooled
-    colour = saturate(np.clip(wash * (thin / (tone + np.float32(0.06)))[..., None], 0, 1), 1.5)
-    grain = (picture.light - blur(picture.light, 1.3)) * np.float32(0.9)
-    pigment = (1 - colour) * (1 + np.float32(1.1) * border - grain)[..., None]
-    paper = np.array([1.0, 0.985, 0.955], np.float32)
-    bleed = clamp(wide_blur(tone, 5.0) * np.float32(1.6) - np.float32(0.75))[..., None]
-    return in_range(paper - pigment * (1 - np.float32(0.7) * bleed))
+    pooled = (np.floor(levels) + clamp((step - np.float32(0.5)) * 4 + np.float32(0.5))) / np.float32(4.5)
+    border = np.maximum(blur(pooled, 1.8) - pooled, 0) * 4 + picture.edges * np.float32(0.25)
+    thin = np.float32(0.46) + np.float32(0.64) * pooled
+    colour = saturate(in_range(wash * (thin / (tone + np.float32(0.06)))[..., None]), 1.9)
+    grain = (picture.light - blur(picture.light, 1.3)) * np.float32(1.2)
+    cover = clamp(np.float32(1.5) - np.float32(1.05) * wide_blur(picture.tone, 4.0) - np.float32(0.3) * tone)
+    pigment = (1 - colour) * ((1 + border - grain) * (np.float32(0.35) + np.float32(0.65) * cover))[..., None]
+    return in_range(np.array([1.0, 0.985, 0.955], np.float32) - pigment)
 
 
 def marbling(picture: Picture) -> Colours:
-    """Draw bands of floating paint, stirred along the forms of the picture and combed."""
+    """Draw bands of floating paint, folded and curled by the forms of the picture."""
     x, y = picture.grid
     fx, fy = picture.flow
-    comb = np.sin(x * np.float32(np.pi / 4))
-    form = picture.form
-    swirl = sample(np.dstack([form, picture.smooth]), x + fx * 11 + comb * 1, y + fy * 11 + comb * np.float32(2.5))
-    phase = swirl[..., 0] * np.float32(8) + swirl[..., 1] * np.float32(3.0 * picture.density)
-    band = np.abs(((phase * np.float32(0.5)) % 1) * 2 - 1)
-    vein = clamp(1 - np.abs(band - np.float32(0.5)) * 9) * np.float32(0.55)
+    turn = picture.form * np.float32(15)
+    bend_x = x + fx * np.float32(9) + np.float32(7) * np.cos(turn)
+    bend_y = y + fy * np.float32(9) + np.float32(7) * np.sin(turn)
+    folded = sample(np.dstack([picture.form, picture.smooth, *picture.flow]), bend_x, bend_y)
+    phase = folded[..., 0] * np.float32(6 * picture.density) + folded[..., 1] * 2 + folded[..., 2] * np.float32(0.35)
+    band = raised_cosine(phase * np.float32(TAU / 2))
+    vein = raised_cosine(phase * np.float32(TAU) + 1) ** 10
     if picture.table is None:
-        flat = sample(cv2.GaussianBlur(picture.colours, (0, 0), 2.0), x + fx * 11, y + fy * 11 + comb * np.float32(2.5))
-        shade = np.float32(0.35) + np.float32(0.95) * blur(band, 0.8)
-        return in_range(saturate(flat, 1.7) * shade[..., None] + vein[..., None] * np.float32(0.5))
-    return picture.paint(clamp(blur(band, 0.8) * np.float32(0.9) + vein * np.float32(0.35)))
+        paint = sample(cv2.GaussianBlur(picture.colours, (0, 0), 2.0), bend_x, bend_y)
+        shade = np.float32(0.35) + np.float32(1.05) * band
+        return in_range(saturate(paint, 1.8) * shade[..., None] + vein[..., None] * np.float32(0.4))
+    return picture.paint(clamp(band * np.float32(0.86) + vein * np.float32(0.4)))
 
 
 def paper_cut(picture: Picture) -> Colours:
     """Lay sheets of coloured paper over one another, each with a shadow on the sheet below."""
     light = blur(cv2.medianBlur(picture.tone, 5), 2.0 * picture.scale)
-    count = 5
-    result = np.broadcast_to(picture.paint(np.zeros_like(light)), (*light.shape, 3)).copy()
     flat = None
     if picture.table is None:
         flat = saturate(cv2.GaussianBlur(picture.source, (0, 0), 4.0), 1.9)
         flat = flat / (luminance(flat)[..., None] + np.float32(0.08))
     x, y = picture.grid
-    for sheet in range(count):
-        level = np.float32((sheet + 0.45) / count)
-        cover = clamp((light - level) * np.float32(28) + np.float32(0.5))
-        shadow = sample(blur(cover, 2.2), x - 3, y - np.float32(3.5)) * (1 - cover)
-        tone = np.full_like(light, np.float32((sheet + 1) / count))
-        colour = picture.paint(tone) if flat is None else np.clip(flat * (tone * np.float32(0.85))[..., None], 0, 1)
-        result = result * (1 - np.float32(0.62) * shadow)[..., None]
-        result = result + (colour - result) * cover[..., None]
-    return result
+    # The height of the paper above each pixel's upper left neighbour darkens the pixel.
+    steps = light * np.float32(6.4) - np.float32(0.2)
+    height = _terraces(steps)
+    above = np.maximum(sample(blur(height, 2.0), x - 3, y - np.float32(3.5)) - height, 0)
+    tone = clamp(height / np.float32(5.4) + np.float32(0.02))
+    colour = picture.paint(tone) if flat is None else in_range(flat * (tone * np.float32(0.85))[..., None])
+    rim = clamp(height - sample(height, x - 1, y - 1)) * np.float32(0.12)
+    return in_range(colour * (1 - np.float32(0.7) * np.minimum(above, 1))[..., None] + rim[..., None])
+
+
+def _terraces(steps: Field) -> Field:
+    """Return steps rounded to whole levels, with slopes of a fifth of a level between them."""
+    low = np.floor(steps)
+    return np.maximum(low + clamp((steps - low - np.float32(0.9)) * 10), 0)
 
 
 def cyanotype(picture: Picture) -> Colours:
