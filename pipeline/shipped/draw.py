@@ -94,7 +94,7 @@ def _prepare(colours: Colours, adjectives: tuple[str, ...]) -> Colours:
     if "coarse" in adjectives:
         colours = cv2.GaussianBlur(colours, (0, 0), 2.0)
     if "sparse" in adjectives:
-        colours = np.clip(cv2.GaussianBlur(colours, (0, 0), 2.5) * np.float32(1.12) - np.float32(0.12), 0, 1)
+        colours = np.clip(cv2.GaussianBlur(colours, (0, 0), 1.8) * np.float32(1.08) - np.float32(0.08), 0, 1)
     if "dense" in adjectives or "fine" in adjectives:
         colours = colours + np.float32(0.8) * (colours - cv2.GaussianBlur(colours, (0, 0), 2.5))
         colours = np.clip(colours, 0, 1)

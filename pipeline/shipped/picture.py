@@ -179,7 +179,7 @@ class Picture:
         down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.25)
         strength = np.sqrt((across * across + down * down).max(axis=2))
         around = wide_blur(strength, 8.0)
-        return clamp(strength / (np.float32(0.05) + np.float32(1.6) * around) * np.float32(0.55))
+        return clamp(strength / (np.float32(0.05 / self.scale) + np.float32(1.6) * around) * np.float32(0.55))
 
     @cached_property
     def flow(self) -> tuple[Field, Field]:

@@ -95,7 +95,8 @@ def caption_for(recipe: Recipe, rng: np.random.Generator, held_out: bool = False
     parts = "".join(letter for letter, text in (("s", style), ("p", palette), ("m", motif)) if text)
     if not parts and not adjectives:
         raise ValueError(f"{recipe} names no style, palette, motif or adjective, so it has no caption.")
-    form = _any_of(rng, (HELD_OUT if held_out else TEMPLATES)[parts or "a"])
+    forms = (HELD_OUT if held_out else TEMPLATES)[parts or "a"]
+    form = _any_of(rng, tuple(form for form in forms if "{a}" in form) if adjectives else forms)
     noun = motif if form.endswith(("{m}", "{m}, {a}")) and motif else style
     if noun.endswith("s") and not noun.endswith("ss"):
         form = re.sub(r"\ba \{", "{", form)

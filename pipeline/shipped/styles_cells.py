@@ -144,21 +144,22 @@ def pointillism(picture: Picture) -> Colours:
 
 
 def threads(picture: Picture) -> Colours:
-    """Weave threads over and under one another, each shaded like a cord."""
-    half = 4
+    """Lay slanted threads of one colour each, whose rows meet in the points of a herringbone."""
     rows, columns = picture.light.shape
-    x, y = np.arange(columns), np.arange(rows)
-    over = ((x[None, :] // half + y[:, None] // half) % 2) == 0
-    upright = np.cos((x % half - (half - 1) / 2) / half * np.pi).astype(np.float32)[None, :]
-    level = np.cos((y % half - (half - 1) / 2) / half * np.pi).astype(np.float32)[:, None]
-    rise_down = np.cos(((y % half) - (half - 1) / 2) / half * np.pi * 0.8).astype(np.float32)[:, None]
-    rise_across = np.cos(((x % half) - (half - 1) / 2) / half * np.pi * 0.8).astype(np.float32)[None, :]
-    shade = np.where(over, upright * rise_down, level * rise_across)
-    warp = cv2.blur(picture.colours, (1, CELL))
-    weft = cv2.blur(picture.colours, (CELL, 1))
-    cloth = np.where(over[..., None], saturate(warp, 1.8), saturate(weft, 1.5) * np.float32(0.72))
-    lit = np.float32(0.22) + np.float32(1.5) * np.maximum(shade, 0) ** np.float32(1.4)
-    return in_range(cloth * lit[..., None])
+    at = np.arange(CELL, dtype=np.float32)
+    lean = np.float32(1.5) * np.abs(at - np.float32(3.5))[None, :]
+    across = (at[:, None] - lean) % CELL
+    strand = np.abs(np.sin(np.pi * (across + np.float32(0.5)) / CELL)) ** np.float32(1.2)
+    side = np.sin(np.pi * (at % 4 + np.float32(0.5)) / 4)[None, :] ** np.float32(0.6)
+    # A thread is lit from its left, and fine fibres run along it.
+    fibre = np.float32(0.92) + np.float32(0.08) * np.cos(across * np.float32(np.pi))
+    lit = strand * side * fibre * np.where(at < 4, np.float32(1.12), np.float32(0.86))[None, :]
+    x, y = picture.grid
+    middle = (np.floor(x / 4) + np.float32(0.5)) * 4 - np.float32(0.5)
+    along = y - tile(across - np.float32(3.5), (rows, columns))
+    wool = sample(cv2.GaussianBlur(picture.colours, (0, 0), 1.5), middle, along)
+    shade = np.float32(0.1) + np.float32(1.45) * tile(lit, (rows, columns))
+    return in_range(saturate(wool, 1.75) * shade[..., None])
 
 
 STYLES = (
@@ -178,5 +179,5 @@ STYLES = (
         "0a1450 2036d0 ff3f8c ffa040 ffe23c",
     ),
     Style("pointillism", ("pointillism", "dots of paint", "pointillist painting", "confetti dots"), pointillism, None),
-    Style("woven threads", ("woven threads", "woven cloth", "textile", "tapestry"), threads, None),
+    Style("woven threads", ("woven threads", "knitted wool", "textile", "tapestry"), threads, None),
 )

@@ -21,7 +21,7 @@ TAU = 2 * np.pi
 
 def neon_edges(picture: Picture) -> Colours:
     """Draw glowing tubes along edges, on black."""
-    core = clamp((picture.edges - np.float32(0.2 / picture.density)) * np.float32(2.2))
+    core = clamp((picture.edges - np.float32(0.2 / picture.density**0.7)) * np.float32(2.2))
     tube = blur(core, 0.8)
     halo = blur(core, 3.5 * picture.scale) * np.float32(0.75) + wide_blur(core, 7.0) * np.float32(0.6)
     return picture.paint(tube * np.float32(0.62) + halo * np.float32(0.85) + np.float32(0.04) * picture.form)
@@ -77,7 +77,7 @@ def blueprint(picture: Picture) -> Colours:
     x, y = picture.grid
     dark = clamp((np.float32(0.52) - blur(picture.tone, 1.5)) * np.float32(2.6))
     hatch = clamp((raised_cosine((x + y) * np.float32(TAU / CELL)) - 1 + dark * np.float32(0.6)) * 3)
-    sheet = np.float32(0.2) + np.float32(0.26) * picture.smooth + np.float32(0.07) * tile(mesh, picture.light.shape)
+    sheet = np.float32(0.14) + np.float32(0.24) * picture.smooth + np.float32(0.07) * tile(mesh, picture.light.shape)
     return picture.paint(np.maximum(sheet + np.float32(0.24) * hatch, line))
 
 
@@ -138,6 +138,7 @@ STYLES = (
         ("contour map", "topographic lines", "contour lines", "isolines"),
         contour_map,
         "06121c 0a5a6a 2ab07a f0c040 fff0c0",
+        keeps_edges=False,
     ),
     Style("ink", ("ink drawing", "ink", "pen and ink", "brush ink"), ink, "0c0a10 5a5048 f6efdf fbf6ea"),
     Style("engraving", ("engraving", "etching", "banknote", "woodcut"), engraving, "1a100a 6a5238 f0e2c2 fff4dc"),
@@ -152,6 +153,7 @@ STYLES = (
         ("ridge lines", "mountain lines", "pulsar lines", "raised lines"),
         ridge_lines,
         "000000 30343c a8b4c4 ffffff",
+        keeps_edges=False,
     ),
     Style(
         "circuit",

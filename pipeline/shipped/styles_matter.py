@@ -151,6 +151,7 @@ STYLES = (
         ("liquid chrome", "chrome", "mercury", "liquid metal"),
         liquid_chrome,
         "020308 1c2438 7888a8 dfe8f4 ffffff",
+        keeps_edges=False,
     ),
     Style("flames", ("flames", "on fire", "blaze", "burning up"), flames, "000000 6a0800 e84a00 ffb020 fff6c8"),
     Style(
@@ -171,6 +172,7 @@ STYLES = (
         ("lava cracks", "cracked lava", "magma", "molten rock"),
         lava_cracks,
         "060405 2a0c06 d02800 ff9010 fff0a0",
+        keeps_edges=False,
     ),
     Style("iridescence", ("iridescent film", "oil slick", "soap film", "iridescence"), iridescence, None),
 )

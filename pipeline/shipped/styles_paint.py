@@ -88,7 +88,7 @@ def marbling(picture: Picture) -> Colours:
         paint = sample(cv2.GaussianBlur(picture.colours, (0, 0), 2.0), bend_x, bend_y)
         shade = np.float32(0.35) + np.float32(1.05) * band
         return in_range(saturate(paint, 1.8) * shade[..., None] + vein[..., None] * np.float32(0.4))
-    return picture.paint(clamp(band * np.float32(0.86) + vein * np.float32(0.4)))
+    return picture.paint(clamp(band * np.float32(0.78) + vein * np.float32(0.32)))
 
 
 def paper_cut(picture: Picture) -> Colours:
@@ -116,12 +116,14 @@ def _terraces(steps: Field) -> Field:
 
 
 def cyanotype(picture: Picture) -> Colours:
-    """Print a soft photograph in Prussian blue, with pale halos and the grain of the paper."""
-    soft = blur(picture.tone, 1.1)
-    halo = clamp(wide_blur(picture.tone, 6.0) - soft) * np.float32(0.5)
-    washed = np.float32(0.1) + np.float32(0.9) * soft ** np.float32(1.15) - halo * np.float32(0.6)
-    grain = (picture.light - blur(picture.light, 1.0)) * np.float32(1.2)
-    return picture.paint(clamp(washed + grain))
+    """Print a solarised photograph in Prussian blue, with pale lines where tones meet and the grain of the paper."""
+    soft = blur(picture.tone, 1.4)
+    flat = clamp(np.float32(0.5) + (soft - np.float32(0.46)) * np.float32(1.45))
+    flat = flat * flat * (3 - 2 * flat)
+    line = clamp(picture.edges - np.float32(0.25)) * np.float32(0.75)
+    halo = clamp(wide_blur(flat, 5.0) - flat) * np.float32(0.3)
+    grain = (picture.light - blur(picture.light, 1.0)) * np.float32(1.4)
+    return picture.paint(np.float32(0.1) + np.float32(0.76) * flat + line * (1 - flat) + halo + grain)
 
 
 def xray(picture: Picture) -> Colours:

@@ -66,7 +66,7 @@ def glyph_cells(picture: Picture) -> Colours:
     first = GLYPHS[low].transpose(0, 2, 1, 3).reshape(rows * CELL, columns * CELL)
     second = GLYPHS[low + 1].transpose(0, 2, 1, 3).reshape(rows * CELL, columns * CELL)
     mask = first + (second - first) * repeat_cells(part)
-    bright = np.float32(0.42) + np.float32(0.58) * repeat_cells(clamp(light))
+    bright = np.float32(0.36) + np.float32(0.46) * repeat_cells(clamp(light))
     return picture.paint(mask * bright * np.float32(1.15) + np.float32(0.14) * picture.form)
 
 
