@@ -82,7 +82,7 @@ def draw_style(source: Image, recipe: Recipe, motif: Colours | None = None) -> I
 def _blend(lines: Colours, colour: Colours) -> Colours:
     """Return the light of one drawing in the colours of another."""
     light, below = luminance(np.clip(lines, 0, 1)), luminance(np.clip(colour, 0, 1))
-    wanted = light * (np.float32(0.55) + np.float32(0.45) * below) + np.float32(0.22) * below * (1 - light)
+    wanted = light * (np.float32(0.62) + np.float32(0.38) * below) + np.float32(0.26) * below * (1 - light)
     lit = colour * (wanted / (below + np.float32(0.03)))[..., None]
     # Light beyond the brightest shade of a colour turns to white, like an overexposed lamp.
     over = np.maximum(lit - 1, 0).max(axis=2, keepdims=True)

@@ -108,26 +108,18 @@ class Picture:
         result: Colours = rich / np.maximum(rich.max(axis=2, keepdims=True), np.float32(0.08))
         return result
 
-    def paint(self, tone: Field, hue: Field | None = None) -> Colours:
-        """Return a tone in the colours of the palette, or lit in the colours of the source without one.
-
-        Args:
-            tone: brightness, 0..1
-            hue: place in the palette, 0..1, where it is not the brightness
-        """
+    def paint(self, tone: Field) -> Colours:
+        """Return a tone in the colours of the palette, or lit in the colours of the source without one."""
         tone = clamp(tone)
         if self.table is None:
             lit = self.vivid * np.minimum(tone * np.float32(1.35), 1)[..., None]
             return in_range(lit + (1 - lit) * np.maximum(tone - np.float32(0.7), 0)[..., None] * np.float32(2.2))
         if self.turning:
-            wheel = self.form * np.float32(1.7) + (np.float32(0.25) * tone if hue is None else hue)
+            wheel = self.form * np.float32(1.7) + np.float32(0.25) * tone
             lit = self.table[((wheel % 1) * 255).astype(np.uint8)]
             lit = lit * np.minimum(tone * np.float32(1.25), 1)[..., None]
             return in_range(lit + np.maximum(tone - np.float32(0.8), 0)[..., None] * 2)
-        if hue is None:
-            return self.table[(tone * 255).astype(np.uint8)]
-        lit = self.table[(clamp(np.float32(0.3) + np.float32(0.65) * hue) * 255).astype(np.uint8)]
-        return in_range(lit * tone[..., None])
+        return self.table[(tone * 255).astype(np.uint8)]
 
     @property
     def cell(self) -> int:

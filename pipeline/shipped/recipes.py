@@ -24,7 +24,7 @@ class Recipe:
     motif: str | None = None
     """Name of a motif. Without one, ``structure`` below 1 mixes a motif chosen by ``seed``."""
     structure: float = 1.0
-    """Share of the source, 0..1, in the picture that the style redraws. The motif has the rest, with 0.45 at least."""
+    """Share of the source, 0..1, in the picture that the style redraws. At 1 a named motif shows through with 0.45."""
     seed: int = 0
     """Seed of the motif. Styles have no randomness."""
 

@@ -123,7 +123,7 @@ def hologram(picture: Picture) -> Colours:
     rows = tile(np.array([[1.0], [0.95], [0.5], [0.35]] if picture.cell == CELL else [[1.0], [0.45]]), body.shape)
     light = clamp((body + rim * np.float32(0.75)) * rows + ghost * np.float32(0.3))
     turn = raised_cosine(picture.form * np.float32(11) + picture.smooth * np.float32(5))
-    return picture.paint(np.minimum(light * np.float32(1.15), 1), turn) + (rim**2 * np.float32(0.35))[..., None]
+    return picture.paint(light * (np.float32(0.72) + np.float32(0.5) * turn))
 
 
 STYLES = (
