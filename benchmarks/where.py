@@ -70,7 +70,8 @@ def measure(build: Build, seconds: float) -> dict[str, Any]:
 def parts_of(built: BuiltModel) -> dict[str, Callable[[], object]]:
     """Return a call for each part of the pipeline. The denoiser is replayed from a CUDA graph if the stream does so."""
     engines, shapes = built.engines, built.shapes
-    latents = torch.randn(STEPS, *shapes.latent, device=engines.device)
+    latents = torch.randn(STEPS, *shapes.inputs, device=engines.device)
+    clean = torch.randn(1, *shapes.latent, device=engines.device)
     timesteps = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
     text = ConditioningRows(torch.randn(STEPS, *shapes.embeds, device=engines.device))
     pixels = torch.from_numpy(draw_card(1, shapes.width, shapes.height).copy())[None]
@@ -81,7 +82,7 @@ def parts_of(built: BuiltModel) -> dict[str, Callable[[], object]]:
     parts: dict[str, Callable[[], object]] = {
         "encoder": lambda: engines.encode(pixels),
         "denoiser, one call of 4 rows": recorded(denoise, engines.recorder),
-        "decoder": lambda: engines.decode(latents[:1]),
+        "decoder": lambda: engines.decode(clean),
     }
     if engines.recorder is not None:
         parts["denoiser, one call of 4 rows, not recorded"] = denoise
@@ -124,13 +125,13 @@ def count_operations(build: Build) -> dict[str, float]:
     """
     model = load_model(build.model)
     shapes = shapes_of(build, model)
-    latents, embeds = torch.randn(STEPS, *shapes.latent), torch.randn(STEPS, *shapes.embeds)
+    latents, embeds = torch.randn(STEPS, *shapes.inputs), torch.randn(STEPS, *shapes.embeds)
     projected = TimestepGraph(model.unet)(torch.full((STEPS,), 500.0))
     pixels = torch.zeros(1, build.height, build.width, 3, dtype=torch.uint8)
     graphs: dict[str, tuple[Any, tuple[torch.Tensor, ...]]] = {
         "denoiser": (DenoiserGraph(model.unet, fold=True), (latents, projected, embeds)),
         "encoder": (EncoderGraph(model.autoencoder, fold=True), (pixels,)),
-        "decoder": (DecoderGraph(model.autoencoder, fold=True), (latents[:1],)),
+        "decoder": (DecoderGraph(model.autoencoder, fold=True), (torch.randn(1, *shapes.latent),)),
     }
     counted = {}
     for name, (graph, inputs) in graphs.items():
@@ -162,7 +163,7 @@ def openvino_layers(build: Build) -> dict[str, dict[str, float]]:
     core, shapes = openvino.Core(), shapes_of(build, model)
     graphs = converted(core, model, shapes, no_progress, None)
     width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
-    graphs["denoiser"].reshape({0: [STEPS, *shapes.latent], 1: [STEPS, width], 2: [STEPS, *shapes.embeds]})
+    graphs["denoiser"].reshape({0: [STEPS, *shapes.inputs], 1: [STEPS, width], 2: [STEPS, *shapes.embeds]})
     return {name: _layer_ms(core, graphs[name]) for name in ("denoiser", "encoder", "decoder")}
 
 

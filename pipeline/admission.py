@@ -23,24 +23,29 @@ class FrameRequirements(NamedTuple):
     """Shape of one text."""
     dtype: torch.dtype
     """Dtype of the stream, for messages. A latent may have any floating point dtype."""
+    sees_source: bool
+    """True if the network sees the source of a frame."""
 
     def check(
         self,
         latent: torch.Tensor | None,
+        source: torch.Tensor | None,
         schedule: FlowSchedule,
         conditioning: Conditioning,
         guidance: Guidance,
         noise: tuple[NoiseWeight, ...],
     ) -> None:
         """Raise `StreamError` if a frame with these arguments of `StreamPipeline.admit` can't be admitted."""
-        if latent is None:
-            if schedule.strength != 1.0:
-                raise StreamError(f"A schedule of strength {schedule.strength} needs a source; without one use 1.")
-        elif tuple(latent.shape) != self.latent_shape or not latent.dtype.is_floating_point:
-            raise StreamError(
-                f"The latent is {latent.dtype} {tuple(latent.shape)};"
-                f" this stream takes {self.dtype} {self.latent_shape}."
-            )
+        if latent is None and schedule.strength != 1.0:
+            raise StreamError(f"A schedule of strength {schedule.strength} needs a source; without one use 1.")
+        if source is not None and not self.sees_source:
+            raise StreamError("This frame has a source latent, which the network of this stream has no input for.")
+        for name, tensor in (("latent", latent), ("source", source)):
+            if tensor is not None and (tuple(tensor.shape) != self.latent_shape or not tensor.dtype.is_floating_point):
+                raise StreamError(
+                    f"The {name} is {tensor.dtype} {tuple(tensor.shape)};"
+                    f" this stream takes {self.dtype} {self.latent_shape}."
+                )
         self.check_text(conditioning)
         if guidance.kind == "onetime_negative" and guidance.scale != 1.0 and len(schedule):
             predicted_clean(schedule.rows[0])

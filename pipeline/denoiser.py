@@ -27,7 +27,10 @@ class Denoiser(Protocol):
         """Return the output ``[B, C, h, w]`` in the dtype of `latents`. It is valid until the next call.
 
         Args:
-            latents: Scaled latents ``[B, C, h, w]``.
+            latents: Scaled latents ``[B, C, h, w]``. A network that sees its source takes ``[B, 2C, h, w]``: the scaled
+                latent, then the source latent, or zeros for a row without one. This is InstructPix2Pix's layout, which
+                networks of diffusers and engines built from them have. A family with another one (editing transformers
+                append tokens) splits the tensor in its adapter.
             timesteps: ``[B]``, or ``[B, 2]`` in families with a second time. float32, or float64 in a float64 stream;
                 never bfloat16, which turns 750 into 752.
             conditioning: Conditioning of each row.

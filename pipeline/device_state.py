@@ -13,6 +13,7 @@ from pipeline import step_block as at
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.pinned_ring import PinnedRing
+from pipeline.schedule import FlowSchedule
 from pipeline.step_block import Block, StepTerms, write_block
 from presets.errors import StreamError
 
@@ -41,6 +42,7 @@ class DeviceState:
         sizes: Sequence[int],
         second_time: bool,
         embedded_guidance: bool,
+        sees_source: bool,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
@@ -48,6 +50,7 @@ class DeviceState:
         self._denoiser = denoiser
         self._slots = slots
         self._dtype = dtype
+        self._channels = latent_shape[0]
         precise = torch.float64 if dtype == torch.float64 else torch.float32
 
         def zeros(*shape: int, dtype: torch.dtype = dtype) -> torch.Tensor:
@@ -59,12 +62,15 @@ class DeviceState:
         """Clean latent that residual guidance steers away from, ``[slots + 1, C, h, w]``."""
         self.noise = zeros(2 * (slots + 1), *latent_shape)
         """Two noises a slot, ``[2·(slots + 1), C, h, w]``: one on the latent's path, one for the next fresh noise."""
+        self.sources = zeros(slots + 1, *latent_shape) if sees_source else None
+        """Source latent of each slot, ``[slots + 1, C, h, w]``. That of the spare slot stays zero, for rows without."""
         # Two rows a slot: the positive and the negative text.
         self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros)
         self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
+        inputs = (2 * latent_shape[0] if sees_source else latent_shape[0], *latent_shape[1:])
         self.batches = {
             size: Batch(
-                zeros(size, *latent_shape),
+                zeros(size, *inputs),
                 zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
                 _text_rows(size, conditioning, precise if embedded_guidance else None, zeros),
             )
@@ -92,13 +98,31 @@ class DeviceState:
         self.send()
 
     def copy_from(self, other: "DeviceState") -> None:
-        """Copy latents, anchors, noise and texts of every slot. Raises `RuntimeError` for other shapes."""
+        """Copy latents, anchors, noise, sources and texts of every slot. Raises `RuntimeError` for other shapes."""
         self.latents.copy_(other.latents)
         self.anchors.copy_(other.anchors)
         self.noise.copy_(other.noise)
+        if self.sources is not None and other.sources is not None:
+            self.sources.copy_(other.sources)
         for mine, theirs in zip(self._texts, other._texts, strict=True):
             if mine is not None and theirs is not None:
                 mine.copy_(theirs)
+
+    def write_latents(
+        self, number: int, latent: torch.Tensor | None, source: torch.Tensor | None, schedule: FlowSchedule
+    ) -> None:
+        """Write the latents that slot `number` begins with. The noise on its path must be written already."""
+        path, z, anchor = self.noise[2 * number], self.latents[number], self.anchors[number]
+        if self.sources is not None and source is not None:
+            self.sources[number].copy_(source)
+        if latent is None:
+            torch.mul(path, schedule.init_noise_sigma, out=z)
+            anchor.zero_()
+        else:
+            p, q = schedule.entry
+            anchor.copy_(latent)  # first, because `latent` may be a finished one in this slot
+            torch.mul(path, q, out=z)
+            z.add_(anchor, alpha=p)
 
     def write_text(self, number: int, conditioning: Conditioning) -> None:
         """Copy the positive and the negative text of slot `number`."""
@@ -123,18 +147,22 @@ class DeviceState:
         self._gather_inputs(size)
         batch = self.batches[size]
         out = self._denoiser(*batch)
-        if out.shape != batch.latents.shape or out.dtype != self._dtype:
+        shape = (size, *self.latents.shape[1:])
+        if out.shape != shape or out.dtype != self._dtype:
             raise StreamError(
-                f"The denoiser returned {out.dtype} {tuple(out.shape)}; the stream needs"
-                f" {self._dtype} {tuple(batch.latents.shape)}."
+                f"The denoiser returned {out.dtype} {tuple(out.shape)}; the stream needs {self._dtype} {shape}."
             )
         self._update_latents(out, size, terms)
 
     def _gather_inputs(self, size: int) -> None:
-        """Fill the batch of `size` rows with scaled latents, times and texts."""
+        """Fill the batch of `size` rows with scaled latents, sources, times and texts."""
         index, block, batch = self._index, self._block, self.batches[size]
-        torch.index_select(self.latents, 0, index[at.LATENT, :size], out=batch.latents)
-        batch.latents.mul_(block[at.INPUT_SCALE, :size].view(size, 1, 1, 1))
+        latents = batch.latents
+        if self.sources is not None:
+            torch.index_select(self.sources, 0, index[at.SOURCE, :size], out=latents[:, self._channels :])
+            latents = latents[:, : self._channels]
+        torch.index_select(self.latents, 0, index[at.LATENT, :size], out=latents)
+        latents.mul_(block[at.INPUT_SCALE, :size].view(size, 1, 1, 1))
         if batch.timesteps.ndim == 2:
             batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND_TIME + 1, :size].T)
         else:
@@ -173,6 +201,8 @@ class DeviceState:
         if terms.residual and anchor is not None:
             z.addcmul_(anchor, weight(at.W_ANCHOR))
             z.addcmul_(gather("noise", self.noise, at.PATH), weight(at.W_PATH))
+        if terms.sourceless:
+            z.addcmul_(gather("cond", out, at.SOURCELESS), weight(at.W_SOURCELESS))
         if terms.fresh:
             z.addcmul_(gather("noise", self.noise, at.FRESH), weight(at.W_FRESH))
         self.latents.index_copy_(0, index[at.WRITE, :lanes], z)

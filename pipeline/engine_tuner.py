@@ -217,10 +217,10 @@ def engine_tuner(stream: ImageStream, timer: Timer, together: Together) -> Engin
         # A model of its own: accelerators that run torch's modules move and cast them in place.
         model = load_model(build.model)
         challenger = selection._replace(candidate=candidate, why="", key=None)
-        # A stream needs two rows for each slot.
-        some = tuple(sorted({*sizes, 2})) if sizes else ()
+        a_slot = stream.shapes.rows_a_slot
+        some = tuple(sorted({*sizes, a_slot})) if sizes else ()
         choice = build_selection(challenger, model, stream.shapes, replace(preparation, sizes=some))
-        prepared = stream.prepare(choice, model, some[-1] // 2 if some else None)
+        prepared = stream.prepare(choice, model, some[-1] // a_slot if some else None)
         prepared.warm_up()
         return prepared
 

@@ -16,6 +16,25 @@ from presets.errors import AcceleratorUnavailable, MemoryShort
 WARM_UPS = 3
 """Calls before a capture, in which libraries choose their kernels and allocate their memory."""
 
+
+def needed_terms(fresh: bool, embedded_guidance: bool, sees_source: bool) -> list[StepTerms]:
+    """Return the terms to capture: without guidance, with each kind, and with the terms of all kinds.
+
+    Frames with different kinds share the last. Embedded guidance needs no terms.
+
+    Args:
+        fresh: True if the frames' schedules add noise.
+        embedded_guidance: True if guidance is an input of the network.
+        sees_source: True if the network sees its source, so that frames may have image guidance.
+    """
+    plain = StepTerms(uncond=False, residual=False, fresh=fresh, new_anchor=False)
+    if embedded_guidance:
+        return [plain]
+    full, residual = plain._replace(uncond=True), plain._replace(residual=True)
+    image = [full._replace(sourceless=True)] if sees_source else []
+    return [plain, full, residual, *image, StepTerms(True, True, fresh, True, sees_source)]
+
+
 Recorder = Callable[[Callable[[], None]], Callable[[], Any]]
 """Captures the kernels that a function launches, without running them, and returns a function that replays them."""
 

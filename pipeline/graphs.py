@@ -8,6 +8,7 @@ pixels.
 """
 
 import copy
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -36,7 +37,8 @@ class TimestepGraph(nn.Module):
 
 
 class DenoiserGraph(nn.Module):
-    """Latents ``[B, C, h, w]``, projected timesteps ``[B, P]`` and embeds ``[B, L, D]`` to ``[B, C, h, w]``."""
+    """Latents ``[B, C, h, w]``, or ``[B, 2C, h, w]`` with the source beside them, projected timesteps ``[B, P]`` and
+    embeds ``[B, L, D]`` to ``[B, C, h, w]``."""
 
     def __init__(self, unet: Any, fold: bool = False) -> None:
         super().__init__()
@@ -103,7 +105,7 @@ class EncoderGraph(nn.Module):
     def __init__(self, autoencoder: Any, fold: bool = False) -> None:
         super().__init__()
         self.encoder = folded_autoencoder(autoencoder.encoder) if fold else autoencoder.encoder
-        shift, scale = _normalisation(autoencoder)
+        shift, scale = latent_normalisation(autoencoder.config)
         self.register_buffer("shift", shift, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
 
@@ -123,7 +125,7 @@ class DecoderGraph(nn.Module):
     def __init__(self, autoencoder: Any, fold: bool = False) -> None:
         super().__init__()
         self.decoder = folded_autoencoder(autoencoder.decoder) if fold else autoencoder.decoder
-        shift, scale = _normalisation(autoencoder)
+        shift, scale = latent_normalisation(autoencoder.config)
         self.register_buffer("shift", shift, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
 
@@ -156,9 +158,14 @@ def _dtype(network: nn.Module) -> torch.dtype:
     return next(network.parameters()).dtype
 
 
-def _normalisation(autoencoder: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shift and scale of the latents, ``[1, C or 1, 1, 1]``: diffusers' factors, or those of each channel."""
-    config = autoencoder.config
+def latent_normalisation(config: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return shift and scale of the latents, ``[1, C or 1, 1, 1]``: diffusers' factors, or those of each channel.
+
+    A latent is ``(encoder's output − shift)·scale``.
+
+    Args:
+        config: Configuration of the autoencoder.
+    """
     mean, std = config.get("latents_mean"), config.get("latents_std")
     if mean is not None and std is not None:
         return torch.tensor(mean).view(1, -1, 1, 1), 1.0 / torch.tensor(std).view(1, -1, 1, 1)

@@ -3,6 +3,10 @@
 Every kind computes ``guided = scale·cond + (1 − scale)·uncond``. They differ in ``uncond``, the output for the negative
 prompt: a second network call, or an estimate from the path that the latent is on. The residual kinds follow
 StreamDiffusion's residual classifier-free guidance (Kodaira et al. 2023), generalised to the affine table of any flow.
+
+A network that sees its source has a second scale, as in InstructPix2Pix (Brooks et al. 2023, equation 3):
+``guided = uncond + scale·(cond − image) + image_scale·(image − uncond)``. Here ``image`` is the output for the negative
+prompt with the source, and ``uncond`` that without it.
 """
 
 import numbers
@@ -53,34 +57,55 @@ class Guidance(NamedTuple):
     scale: float = 1.0
     """Guidance scale. Exactly 1 is no guidance, for every kind."""
     kind: GuidanceKind = "full"
+    image_scale: float = 1.0
+    """Scale of the source, in networks that see it. Exactly 1 needs no further network call. Any other makes guidance
+    full: the residual kinds have no estimate of the output without a source."""
 
     @classmethod
-    def equivalent_to_full(cls, scale: float, kind: GuidanceKind) -> "Guidance":
-        """Return the guidance of `kind` that is about as strong as full guidance at `scale`."""
+    def equivalent_to_full(cls, scale: float, kind: GuidanceKind, image_scale: float = 1.0) -> "Guidance":
+        """Return the guidance of `kind` that is about as strong as full guidance at `scale`.
+
+        With an `image_scale` other than 1 it is full guidance.
+        """
+        if image_scale != 1.0:
+            return cls(scale, "full", image_scale)
         return cls(1.0 + RELATIVE_STRENGTH[kind] * (scale - 1.0), kind)
 
     def validated(self) -> "Guidance":
-        """Return this guidance with its scale rounded to float32, as the device uses it.
+        """Return this guidance with its scales rounded to float32, as the device uses them.
 
         Raises:
-            StreamError: the scale is no number up to `MAX_SCALE`, or the kind is unknown.
+            StreamError: a scale is no number up to `MAX_SCALE`, or the kind is unknown or has no image scale.
         """
-        if not isinstance(self.scale, numbers.Real) or not abs(self.scale) <= MAX_SCALE:  # also refuses NaN
-            raise StreamError(f"guidance is {self.scale!r}; it must be a number up to {MAX_SCALE:g}, 1 for none.")
+        for name, scale in (("guidance", self.scale), ("image guidance", self.image_scale)):
+            if not isinstance(scale, numbers.Real) or not abs(scale) <= MAX_SCALE:  # also refuses NaN
+                raise StreamError(f"{name} is {scale!r}; it must be a number up to {MAX_SCALE:g}, 1 for none.")
         if self.kind not in GUIDANCE_KINDS:
             raise StreamError(f"guidance kind is {self.kind!r}; it is one of {', '.join(GUIDANCE_KINDS)}.")
-        return Guidance(float(np.float32(self.scale)), self.kind)
+        if self.image_scale != 1.0 and self.kind != "full":
+            raise StreamError(f"guidance kind is {self.kind!r}; image guidance {self.image_scale:g} needs full.")
+        return Guidance(float(np.float32(self.scale)), self.kind, float(np.float32(self.image_scale)))
 
     def calls_negative(self, row: int) -> bool:
         """Return True if the network is also called with the negative prompt at `row`, counted from 0."""
+        if self.image_scale != 1.0:
+            return self.scale != self.image_scale  # at equal scales this output cancels out
         return self.scale != 1.0 and (self.kind == "full" or (self.kind == "onetime_negative" and row == 0))
+
+    @property
+    def calls_sourceless(self) -> bool:
+        """True if the network is also called with the negative prompt and without the source, at every row."""
+        return self.image_scale != 1.0
 
 
 class StepCoefficients(NamedTuple):
-    """Weights of one affine step: ``z' = z·Z + cond·COND + uncond·UNCOND + anchor·ANCHOR + path·PATH + fresh·FRESH``.
+    """Weights of one affine step: ``z' = z·Z + cond·COND + uncond·UNCOND + anchor·ANCHOR + path·PATH + fresh·FRESH +
+    sourceless·SOURCELESS``.
 
-    ``anchor`` is the clean latent that residual guidance steers away from, ``path`` the noise on the latent's path and
-    ``fresh`` the noise that a stochastic solver adds.
+    ``cond`` and ``uncond`` are the outputs for the positive and the negative prompt, both with the source if the
+    network sees it, and ``sourceless`` that for the negative prompt without it. ``anchor`` is the clean latent that
+    residual guidance steers away from, ``path`` the noise on the latent's path and ``fresh`` the noise that a
+    stochastic solver adds.
     """
 
     z: float
@@ -89,6 +114,7 @@ class StepCoefficients(NamedTuple):
     anchor: float
     path: float
     fresh: float
+    sourceless: float = 0.0
 
 
 def step_coefficients(row: NDArray[np.float32], guidance: Guidance, index: int) -> StepCoefficients:
@@ -100,7 +126,9 @@ def step_coefficients(row: NDArray[np.float32], guidance: Guidance, index: int) 
         index: Index of the row in its schedule.
     """
     _, _, _, a, b, c, p, q, out_x, out_n = row.tolist()
-    scale = guidance.scale
+    scale, image = guidance.scale, guidance.image_scale
+    if image != 1.0:
+        return StepCoefficients(a, b * scale, b * (image - scale), 0.0, 0.0, c, b * (1.0 - image))
     if scale == 1.0:
         return StepCoefficients(a, b, 0.0, 0.0, 0.0, c)
     cond, uncond = b * scale, b * (1.0 - scale)

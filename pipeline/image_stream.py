@@ -13,10 +13,10 @@ from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
+from pipeline.picture_entry import PictureEntries
 from pipeline.prepared_engines import PreparedEngines, check_size, preparation_of, shapes_of
 from pipeline.torch_settings import limit_gpu_share
 from presets.build import Build
-from presets.errors import StreamError
 from presets.frame_parameters import FrameParameters, PromptMixture
 
 USUAL_SIZES = (3, 4)
@@ -54,9 +54,8 @@ class ImageStream:
         self._conditioner = conditioner
         self._begun: list[tuple[Callable[[], torch.Tensor], object]] = []
         """Frames whose decoding runs beside the next network call, with their tickets."""
-        self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
-        self._pixels_np = self._pixels.numpy()
         self._feedback = Feedback(build.width, build.height)
+        self._entries = PictureEntries(build.width, build.height, self._feedback)
         self.description: dict[str, str] = {}
         """The model, and how it plays, for the page and the log."""
         self._play(self.prepare(choice, model))
@@ -150,6 +149,8 @@ class ImageStream:
         where there is feedback. In mode ``text``, or without pixels, it grows from noise; with feedback from the
         newest output, at the parameters' strength, as soon as there is one.
 
+        A model that sees its source gets the picture of mode ``image`` as the source too, at any strength.
+
         Args:
             pixels: RGB uint8 ``[H, W, 3]`` of the build's size, copied; or None.
             moment: Noise and parameters of the frame: mode, strength, steps, guidance, feedback, and whether its prompt
@@ -162,26 +163,15 @@ class ImageStream:
             ScheduleError: steps or strength out of range.
         """
         parameters = moment.parameters
-        source = None if parameters.mode == "text" else pixels
-        if source is not None and (source.shape != self._pixels_np.shape[1:] or source.dtype != np.uint8):
-            raise StreamError(
-                f"The picture is {source.dtype} {source.shape}; this stream takes uint8 {self._pixels_np.shape[1:]}."
-            )
-        fed_back = self._feedback.is_active(parameters)
-        strength = parameters.strength if fed_back or source is not None else 1.0
-        latent = None
-        if strength < 1.0:  # at strength 1 nothing of the source may be left
-            if fed_back:
-                self._feedback.mix(source, parameters, self._pixels_np[0])
-            elif source is not None:
-                np.copyto(self._pixels_np[0], source)
-            latent = self._engines.encode(self._pixels)[0]
+        entry = self._entries.read(pixels, parameters, self.prepared)
+        image_guidance = 1.0 if entry.source is None else parameters.image_guidance
         self._stream.admit(
-            latent,
-            self._model.schedule(parameters.steps, strength),
+            entry.latent,
+            self._model.schedule(parameters.steps, entry.strength),
             conditioning,
-            guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind),
+            guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind, image_guidance),
             noise=moment.noise,
+            source=entry.source,
             ticket=_Ticket(ticket, self._feedback.mix_count),
         )
         if parameters.prompt_change == "all":

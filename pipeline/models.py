@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,32 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from pipeline.conditioning import ConditioningShape
+from pipeline.model_files import (
+    SUPPORTED_CLASSES,
+    WEIGHT_FILES,
+    check_unet,
+    component_classes,
+    read_json,
+    weights_file,
+)
 from pipeline.schedule import FlowSchedule
-from pipeline.solvers import SCHEDULERS, Solver, solver_from_config
+from pipeline.solvers import Solver, solver_from_config
 from pipeline.torch_settings import disable_tf32
 from presets.errors import ModelError
 
 SHIPPED = "shipped"
 """Name of the model that ships with the program."""
-
-SUPPORTED_CLASSES: Mapping[str, Mapping[str, str]] = {
-    "unet": {"UNet2DConditionModel": "diffusers"},
-    "vae": {"AutoencoderTiny": "diffusers"},
-    "text_encoder": {"CLIPTextModel": "transformers"},
-    "tokenizer": {
-        "CLIPTokenizer": "transformers",
-        "CLIPTokenizerFast": "transformers",
-        "PreTrainedTokenizerFast": "transformers",
-    },
-    "scheduler": dict.fromkeys(SCHEDULERS, "diffusers"),
-}
-"""Components that a model must have, their supported classes, and the library of each class."""
-
-WEIGHT_FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-"""Stem of the weights file of each component that has weights."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +78,17 @@ class Model:
     @cached_property
     def configurations(self) -> Mapping[str, Mapping[str, Any]]:
         """``config.json`` of each component with weights, for shapes that are needed before anything is loaded."""
-        return {name: _json(self.folder / name / "config.json") for name in self.weights}
+        return {name: read_json(self.folder / name / "config.json") for name in self.weights}
 
     @property
     def latent_channels(self) -> int:
         """Number of channels of a latent."""
-        return int(self.configurations["unet"]["in_channels"])
+        return int(self.configurations["unet"]["out_channels"])
+
+    @property
+    def sees_source(self) -> bool:
+        """True if the network takes the source's latent beside the noised one (`pipeline.denoiser`)."""
+        return int(self.configurations["unet"]["in_channels"]) == 2 * self.latent_channels
 
     @property
     def factor(self) -> int:
@@ -104,7 +99,7 @@ class Model:
     def conditioning(self) -> ConditioningShape:
         """Shape of one text, known before the text encoder is loaded."""
         config = self.configurations["text_encoder"]
-        tokenizer = _json(self.folder / "tokenizer" / "tokenizer_config.json")
+        tokenizer = read_json(self.folder / "tokenizer" / "tokenizer_config.json")
         tokens = min(int(tokenizer.get("model_max_length", 1e30)), int(config["max_position_embeddings"]))
         return ConditioningShape((tokens, int(config["hidden_size"])))
 
@@ -165,66 +160,11 @@ def load_model(name: str | Path) -> Model:
     folder = Path(__file__).parent / "shipped" / "model" if name == SHIPPED else Path(name).expanduser()
     if not folder.is_dir():
         raise ModelError(f"There is no model folder {folder}. Name a folder in diffusers format, or '{SHIPPED}'.")
-    index = _json(folder / "model_index.json")
-    classes: dict[str, str] = {}
-    for component, supported in SUPPORTED_CLASSES.items():
-        entry = index.get(component)
-        if not (isinstance(entry, list) and len(entry) == 2):
-            raise ModelError(f"{folder / 'model_index.json'} names no {component}; every model needs one.")
-        if entry[1] not in supported:
-            raise ModelError(
-                f"The {component} of {folder} is a {entry[1]}; this version supports {' or '.join(supported)}."
-            )
-        classes[component] = entry[1]
-    weights = {component: _weights(folder / component, stem) for component, stem in WEIGHT_FILES.items()}
+    classes = component_classes(folder)
+    weights = {component: weights_file(folder / component, stem) for component, stem in WEIGHT_FILES.items()}
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
-    solver = solver_from_config(classes["scheduler"], _json(scheduler_config), scheduler_config)
-    _check_unet(folder, _json(folder / "unet" / "config.json"))
+    solver = solver_from_config(classes["scheduler"], read_json(scheduler_config), scheduler_config)
+    check_unet(folder)
     if not (folder / "tokenizer").is_dir():
         raise ModelError(f"{folder / 'tokenizer'} is missing. Download the model again.")
     return Model(str(name), folder, classes, weights, solver)
-
-
-def _check_unet(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raise `ModelError` if the UNet takes an input that the stream does not have.
-
-    ``addition_embed_type`` "text" takes none: diffusers' ``TextTimeEmbedding`` reads the hidden states of the text.
-    """
-    for key in ("addition_embed_type", "class_embed_type", "time_cond_proj_dim"):
-        if config.get(key) is not None and (key, config[key]) != ("addition_embed_type", "text"):
-            raise ModelError(f"The unet of {folder} has {key}={config[key]!r}, which this version does not support.")
-    heads, width = config.get("addition_embed_type_num_heads"), config.get("cross_attention_dim")
-    if config.get("addition_embed_type") == "text":
-        counted = isinstance(heads, int) and isinstance(width, int) and heads > 0
-        if not counted or width % heads:  # type: ignore[operator]
-            raise ModelError(
-                f"The unet of {folder} has addition_embed_type='text' with addition_embed_type_num_heads={heads!r}; it"
-                f" must be a whole number that divides cross_attention_dim, {width!r}."
-            )
-
-
-def _weights(folder: Path, stem: str) -> Path:
-    """Return the weights file of a component. Raises `ModelError` if it or its configuration is missing or damaged."""
-    _json(folder / "config.json")
-    for path in (folder / f"{stem}.safetensors", folder / f"{stem}.fp16.safetensors"):
-        if path.is_file():
-            try:
-                with safe_open(path, framework="pt") as file:
-                    file.keys()
-            except (SafetensorError, OSError) as error:
-                raise ModelError(f"{path} is damaged ({error}). Download the model again.") from error
-            return path
-    raise ModelError(f"{folder / stem}.safetensors is missing; pickled weights (.bin) are never read.")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """Return the JSON object of a file. Raises `ModelError` if it is missing or holds no JSON object."""
-    if not path.is_file():
-        raise ModelError(f"{path} is missing. A model folder in diffusers format has one; download the model again.")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # both bad UTF-8 and bad JSON
-        raise ModelError(f"{path} is not readable JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} must hold a JSON object; it holds a {type(value).__name__}.")
-    return value

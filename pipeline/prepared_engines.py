@@ -8,6 +8,7 @@ import torch
 from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes, Together
 from pipeline.accelerators.registry import ACCELERATORS, AcceleratorChoice
 from pipeline.conditioning import ConditioningShape
+from pipeline.graphs import latent_normalisation
 from pipeline.models import Model
 from pipeline.stream import StreamPipeline
 from presets.build import Build
@@ -28,11 +29,38 @@ class PreparedEngines:
             latent_shape=shapes.latent,
             conditioning=conditioning,
             sizes=self.engines.sizes,
+            sees_source=shapes.sees_source,
             device=self.engines.device,
             recorder=self.engines.recorder,
         )
         self._adds_noise = bool(model.schedule(4, 1.0).c.any())
+        self._sees_source = shapes.sees_source
+        shift, scale = latent_normalisation(model.configurations["vae"])
+        device = self.engines.device
+        self._source = torch.zeros(shapes.latent, device=device)
+        self._shift, self._unscale = shift[0].to(device), (1.0 / scale[0]).to(device)
         self._pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
+
+    @property
+    def sees_source(self) -> bool:
+        """True if the network sees its source."""
+        return self._sees_source
+
+    @torch.inference_mode()
+    def source_of(self, latent: torch.Tensor, structure: float) -> torch.Tensor:
+        """Return the source latent that a network sees: the autoencoder's own output, ``latent/scale + shift``.
+
+        diffusers' InstructPix2Pix does not scale it either.
+
+        Args:
+            latent: Clean latent ``[C, h, w]``.
+            structure: Factor of the source.
+
+        Returns:
+            ``[C, h, w]``, valid until the next call.
+        """
+        torch.mul(latent, self._unscale, out=self._source)
+        return self._source.add_(self._shift).mul_(structure)
 
     def warm_up(self) -> None:
         """Run the encoder, the decoder and every prepared batch size once. Pictures in flight are not touched."""
@@ -65,7 +93,7 @@ class PreparedEngines:
 def shapes_of(build: Build, model: Model) -> Shapes:
     """Return the shapes that the engines of a build are prepared for."""
     latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
-    return Shapes(build.width, build.height, latent, model.conditioning.embeds, 2 * build.slots)
+    return Shapes(build.width, build.height, latent, model.conditioning.embeds, 2 * build.slots, model.sees_source)
 
 
 def preparation_of(

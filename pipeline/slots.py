@@ -8,15 +8,22 @@ from presets.frame_parameters import NoiseWeight
 class Slot:
     """One frame in flight."""
 
-    __slots__ = ("fresh_index", "guidance", "noise", "row", "schedule", "ticket")
+    __slots__ = ("fresh_index", "guidance", "has_source", "noise", "row", "schedule", "ticket")
 
     def __init__(
-        self, schedule: FlowSchedule, guidance: Guidance, noise: tuple[NoiseWeight, ...], ticket: object
+        self,
+        schedule: FlowSchedule,
+        guidance: Guidance,
+        noise: tuple[NoiseWeight, ...],
+        ticket: object,
+        has_source: bool,
     ) -> None:
         self.schedule = schedule
         self.guidance = guidance
         self.noise = noise
         self.ticket = ticket
+        self.has_source = has_source
+        """True if the network sees a source, False if the frame has none or the network sees none."""
         self.row = 0
         self.fresh_index = 1
         """Index of the noise tensor for the next fresh noise, 0 or 1. The other one is the noise on the path."""

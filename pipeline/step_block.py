@@ -1,6 +1,7 @@
 """Step block: one small array that describes a step to the device, written by the host.
 
-A denoiser row is one row of the network's batch: a slot with its positive or its negative text. A lane is one slot that
+A denoiser row is one row of the network's batch: a slot with its positive or its negative text, and with its source or
+without one. A lane is one slot that
 takes part in the step. Columns of the block belong to one or the other, as listed below.
 """
 
@@ -13,10 +14,10 @@ from pipeline.guidance import Guidance, predicted_clean, step_coefficients
 from pipeline.slots import Slot
 
 # Integers first, which the device uses as indices.
-# Of each denoiser row: its latent and its text. Of each lane: the latent it reads and the latent it writes, its rows in
-# the network's output, the noise on its path and the fresh noise.
-LATENT, TEXT, READ, WRITE, COND, UNCOND, PATH, FRESH = range(8)
-INDICES = 8
+# Of each denoiser row: its latent, its text and its source. Of each lane: the latent it reads and the latent it writes,
+# its rows in the network's output, the noise on its path and the fresh noise.
+LATENT, TEXT, SOURCE, READ, WRITE, COND, UNCOND, SOURCELESS, PATH, FRESH = range(10)
+INDICES = 10
 # Of each denoiser row: times, input scale, embedded guidance. Of each lane: the weights of `StepCoefficients`, and
 # those of its new anchor: anchor' = anchor·ANCHOR_KEEP + z·ANCHOR_Z + uncond·ANCHOR_OUT.
 (
@@ -30,11 +31,12 @@ INDICES = 8
     W_ANCHOR,
     W_PATH,
     W_FRESH,
+    W_SOURCELESS,
     ANCHOR_KEEP,
     ANCHOR_Z,
     ANCHOR_OUT,
-) = range(INDICES, 21)
-COLUMNS = 21
+) = range(INDICES, 24)
+COLUMNS = 24
 
 Block = NDArray[np.float32] | NDArray[np.float64]
 
@@ -53,6 +55,11 @@ class StepTerms(NamedTuple):
     """Noise of a stochastic solver."""
     new_anchor: bool
     """A new anchor from the output, at the first row of onetime_negative guidance."""
+    sourceless: bool = False
+    """The network's output for the negative prompt without the source, of image guidance."""
+
+
+NO_TERMS = StepTerms(uncond=False, residual=False, fresh=False, new_anchor=False)
 
 
 class StepLayout(NamedTuple):
@@ -66,7 +73,8 @@ class StepLayout(NamedTuple):
 def write_block(block: Block, stepping: list[tuple[int, Slot]], spare: int, embedded: bool) -> StepLayout:
     """Write one step into `block` and return its size.
 
-    Lanes without a frame read and write the spare slot, with all weights 0.
+    Lanes without a frame read and write the spare slot, with all weights 0. Rows without a source read that of the
+    spare slot, which is zero.
 
     Args:
         block: ``[COLUMNS, width]``, overwritten.
@@ -78,31 +86,36 @@ def write_block(block: Block, stepping: list[tuple[int, Slot]], spare: int, embe
     block[READ : WRITE + 1] = spare
     block[PATH : FRESH + 1] = 2 * spare
     rows = 0
-    uncond = residual = fresh = new_anchor = False
+    uncond = residual = fresh = new_anchor = sourceless = False
     for lane, (number, slot) in enumerate(stepping):
         row = slot.schedule.rows[slot.row]
         guidance = Guidance() if embedded else slot.guidance
-        twice = guidance.calls_negative(slot.row)
-        for negative in (0, 1) if twice else (0,):
-            block[LATENT : TEXT + 1, rows + negative] = number, 2 * number + negative
-            block[TIMESTEP : INPUT_SCALE + 1, rows + negative] = row[:3]
-            block[EMBEDDED_GUIDANCE, rows + negative] = slot.guidance.scale
+        negative, bare = guidance.calls_negative(slot.row), guidance.calls_sourceless
+        source, end = number if slot.has_source else spare, rows + 1 + negative + bare
+        block[LATENT : SOURCE + 1, rows] = number, 2 * number, source
+        if negative:
+            block[LATENT : SOURCE + 1, rows + 1] = number, 2 * number + 1, source
+        if bare:
+            block[LATENT : SOURCE + 1, end - 1] = number, 2 * number + 1, spare
+        block[TIMESTEP : INPUT_SCALE + 1, rows:end] = row[:3, None]
+        block[EMBEDDED_GUIDANCE, rows:end] = slot.guidance.scale
         path, fresh_noise = 2 * number + 1 - slot.fresh_index, 2 * number + slot.fresh_index
-        block[READ : FRESH + 1, lane] = number, number, rows, rows + twice, path, fresh_noise
+        block[READ : FRESH + 1, lane] = number, number, rows, rows + negative, end - 1, path, fresh_noise
         weights = step_coefficients(row, guidance, slot.row)
-        block[W_Z : W_FRESH + 1, lane] = weights
+        block[W_Z : W_SOURCELESS + 1, lane] = weights
         block[ANCHOR_KEEP, lane] = 1.0
-        if twice and guidance.kind == "onetime_negative":
+        if negative and guidance.kind == "onetime_negative":
             block[ANCHOR_KEEP : ANCHOR_OUT + 1, lane] = 0.0, *predicted_clean(row)
             new_anchor = True
-        uncond |= twice
+        uncond |= negative
+        sourceless |= bare
         residual |= weights.anchor != 0.0 or weights.path != 0.0
         fresh |= weights.fresh != 0.0
-        rows += 1 + twice
-    return StepLayout(rows, StepTerms(uncond, residual, fresh, new_anchor))
+        rows = end
+    return StepLayout(rows, StepTerms(uncond, residual, fresh, new_anchor, sourceless))
 
 
 def pad_rows(block: Block, rows: int, size: int) -> None:
     """Fill the denoiser rows from `rows` to `size` with copies of row 0. Their outputs are not used."""
-    block[LATENT : TEXT + 1, rows:size] = block[LATENT : TEXT + 1, :1]
+    block[LATENT : SOURCE + 1, rows:size] = block[LATENT : SOURCE + 1, :1]
     block[TIMESTEP : EMBEDDED_GUIDANCE + 1, rows:size] = block[TIMESTEP : EMBEDDED_GUIDANCE + 1, :1]

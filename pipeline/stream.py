@@ -14,12 +14,12 @@ from pipeline.admission import FrameRequirements
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import Denoiser, HostTimesteps
 from pipeline.device_state import DeviceState
-from pipeline.graph_capture import CapturedStep, Recorder
+from pipeline.graph_capture import CapturedStep, Recorder, needed_terms
 from pipeline.guidance import Guidance
 from pipeline.noise import ENTRY, noise_mixer
 from pipeline.schedule import FlowSchedule
 from pipeline.slots import Slot, SlotTable
-from pipeline.step_block import TIMESTEP, StepTerms, pad_rows, write_block
+from pipeline.step_block import NO_TERMS, TIMESTEP, pad_rows, write_block
 from presets.errors import StreamError
 from presets.frame_parameters import NoiseWeight
 
@@ -46,6 +46,7 @@ class StreamPipeline:
         sizes: Sequence[int],
         second_time: bool = False,
         embedded_guidance: bool = False,
+        sees_source: bool = False,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         recorder: Recorder | None = None,
@@ -56,10 +57,11 @@ class StreamPipeline:
             slots: Most frames in flight, 1 or more.
             latent_shape: ``(C, h, w)`` of one latent.
             conditioning: Shape of one text.
-            sizes: Batch sizes that the denoiser is prepared for. The largest must hold every slot, twice unless
-                guidance is embedded.
+            sizes: Batch sizes that the denoiser is prepared for. The largest must hold every slot: twice, three times
+                if it sees the source, once if guidance is embedded.
             second_time: Call the network with timesteps ``[B, 2]``, a schedule's `timestep` and `second_time`.
             embedded_guidance: The network takes the guidance scale as an input, and no frame has a second row.
+            sees_source: The network takes ``[B, 2C, h, w]``, with the source of each frame (`pipeline.denoiser`).
             device: Device of the latents.
             dtype: float32, float64 or a half type. Coefficients and timesteps are float32, or float64 for float64.
             recorder: Captures whole steps as CUDA graphs (`pipeline.graph_capture`). None runs them uncaptured.
@@ -70,7 +72,7 @@ class StreamPipeline:
         if slots < 1:
             raise StreamError(f"slots is {slots}; a stream needs 1 or more.")
         self._sizes = tuple(sorted(set(sizes)))
-        rows = slots if embedded_guidance else 2 * slots
+        rows = slots * (1 if embedded_guidance else 3 if sees_source else 2)
         if not self._sizes or self._sizes[0] < 1 or self._sizes[-1] < rows:
             raise StreamError(
                 f"The prepared batch sizes are {self._sizes}; {slots} slots with guidance need {rows} rows."
@@ -78,7 +80,7 @@ class StreamPipeline:
         self.slots = slots
         self._denoiser = denoiser
         self._announce = denoiser.announce_timesteps if isinstance(denoiser, HostTimesteps) else None
-        self._requirements = FrameRequirements(latent_shape, conditioning, dtype)
+        self._requirements = FrameRequirements(latent_shape, conditioning, dtype, sees_source)
         self._embedded_guidance = embedded_guidance
         self._mix_noise = noise_mixer(latent_shape, torch.device(device), dtype)
         self._table = SlotTable(slots)
@@ -92,6 +94,7 @@ class StreamPipeline:
             sizes=self._sizes,
             second_time=second_time,
             embedded_guidance=embedded_guidance,
+            sees_source=sees_source,
             device=torch.device(device),
             dtype=dtype,
         )
@@ -119,39 +122,35 @@ class StreamPipeline:
         *,
         guidance: Guidance = Guidance(),
         noise: tuple[NoiseWeight, ...] = (NoiseWeight(0),),
+        source: torch.Tensor | None = None,
         ticket: object = None,
     ) -> None:
         """Put a frame in flight, at row 0 of its schedule.
 
         Args:
-            latent: Clean latent ``[C, h, w]`` of the source, copied. None starts from noise, at strength 1.
+            latent: Clean latent ``[C, h, w]`` that the frame enters with, copied. None enters as noise, at strength 1.
             schedule: Schedule of the frame. Frames with any schedules can be in flight together.
             conditioning: Texts of the frame, copied.
             guidance: Guidance of the frame. The residual kinds steer away from `latent`, or without one from zero, the
-                mean of all latents.
+                mean of all latents. Image guidance needs a `source`.
             noise: Weights of the initial noise, scaled to unit variance. Seeds are 0 to 2³¹ − 1.
+            source: Source latent ``[C, h, w]`` that the network sees at every row, copied. None is no source.
             ticket: Returned with the finished latent.
 
         Raises:
             StreamError: no slot is free, or an argument does not fit the stream. Nothing has changed then.
         """
         guidance = guidance.validated()
+        if source is None:
+            guidance = guidance._replace(image_scale=1.0)
         if not self.free:
             raise StreamError(f"All {self.slots} slots are in use. Step until one is free, then admit the frame.")
-        self._requirements.check(latent, schedule, conditioning, guidance, noise)
+        self._requirements.check(latent, source, schedule, conditioning, guidance, noise)
         number = self._table.next_number  # occupied only at the end, so a failed write leaves the slot free
-        path, z, anchor = self._state.noise[2 * number], self._state.latents[number], self._state.anchors[number]
-        self._mix_noise(noise, ENTRY, path)
-        if latent is None:
-            torch.mul(path, schedule.init_noise_sigma, out=z)
-            anchor.zero_()
-        else:
-            p, q = schedule.entry
-            anchor.copy_(latent)  # first, because `latent` may be a finished one in this slot
-            torch.mul(path, q, out=z)
-            z.add_(anchor, alpha=p)
+        self._mix_noise(noise, ENTRY, self._state.noise[2 * number])
+        self._state.write_latents(number, latent, source, schedule)
         self._write_text(number, conditioning)
-        self._table.occupy(Slot(schedule, guidance, noise, ticket))
+        self._table.occupy(Slot(schedule, guidance, noise, ticket, source is not None))
 
     @torch.inference_mode()
     def recondition(self, conditioning: Conditioning) -> None:
@@ -195,8 +194,7 @@ class StreamPipeline:
     def warm_up(self, fresh: bool = False) -> None:
         """Call the denoiser once at every prepared batch size. Frames in flight do not change.
 
-        With a recorder, capture the steps of all sizes: without guidance, with each kind, and with the terms of all
-        kinds, so that frames with different kinds share one captured step.
+        With a recorder, capture the steps of all sizes with `needed_terms`.
 
         Args:
             fresh: True if the frames' schedules add noise.
@@ -204,10 +202,7 @@ class StreamPipeline:
         for batch in self._state.batches.values():
             self._denoiser(*batch)
         if self._captured is not None:
-            # uncond, residual, new anchor: no guidance, full, a residual kind, and onetime_negative on mixed rows.
-            kinds = [(False, False, False), (True, False, False), (False, True, False), (True, True, True)]
-            needed = kinds[:1] if self._embedded_guidance else kinds
-            terms = [StepTerms(uncond, residual, fresh, new_anchor) for uncond, residual, new_anchor in needed]
+            terms = needed_terms(fresh, self._embedded_guidance, self._requirements.sees_source)
             self._captured.prepare(self._sizes, terms)
 
     @torch.inference_mode()
@@ -217,7 +212,7 @@ class StreamPipeline:
         The device may still be working when this returns.
         """
         self._state.send_empty()
-        self._advance(next(prepared for prepared in self._sizes if prepared >= size), StepTerms(*[False] * 4))
+        self._advance(next(prepared for prepared in self._sizes if prepared >= size), NO_TERMS)
 
     @torch.inference_mode()
     def take_over(self, other: "StreamPipeline") -> None:

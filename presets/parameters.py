@@ -72,6 +72,11 @@ class LiveParameters(BaseModel):
         Field(ge=0, le=1, description="amount of change: 0 keeps the incoming picture, 1 ignores it"),
         LiveOptions(Effect.FRAME),
     ] = 0.6
+    structure: Annotated[
+        float,
+        Field(ge=0, le=1, description="hold on the incoming picture's shapes, in models that see it; 0 lets go"),
+        LiveOptions(Effect.FRAME),
+    ] = 1.0
     steps: Annotated[
         int,
         Field(ge=1, le=50, description="denoising steps from noise to a finished picture; more is slower"),
@@ -89,6 +94,11 @@ class LiveParameters(BaseModel):
         ),
         LiveOptions(Effect.FRAME),
     ] = "full"
+    image_guidance: Annotated[
+        float,
+        Field(ge=0, le=5, description="push towards the incoming picture, in models that see it; 1 is off, and faster"),
+        LiveOptions(Effect.FRAME),
+    ] = 1.0
     seed: Annotated[
         int,
         Field(ge=0, le=2**31 - 1, description="number of the noise at the start"),

@@ -97,7 +97,7 @@ class BarePipeline:
         built = BuiltModel.build(model, width, height, accelerator, rows=ROWS, cache=folder)
         engines = built.engines
         generator = torch.Generator().manual_seed(1)
-        latents = torch.randn(ROWS, *built.shapes.latent, generator=generator).to(engines.device)
+        latents = torch.randn(ROWS, *built.shapes.inputs, generator=generator).to(engines.device)
         timesteps = torch.tensor([row[0] for row in built.model.schedule(ROWS, 1.0).rows], device=engines.device)
         text = built.encode_text(Parameters()).positive.embeds
         embeds = text.expand(ROWS, *text.shape).contiguous().to(engines.device)

@@ -52,7 +52,7 @@ class BuiltModel:
         model = load_model(model_name)
         conditioner = text_conditioner(model)
         latent = (model.latent_channels, height // model.factor, width // model.factor)
-        shapes = Shapes(width, height, latent, conditioner.shape.embeds, rows)
+        shapes = Shapes(width, height, latent, conditioner.shape.embeds, rows, model.sees_source)
         preparation = Preparation(no_progress, threads, cache, precision=precision)
         chosen = registry.build(accelerator, model, shapes, preparation)
         return cls(model, conditioner, shapes, chosen.engines, chosen.name)
@@ -78,6 +78,7 @@ class BuiltModel:
             latent_shape=self.shapes.latent,
             conditioning=self.conditioner.shape,
             sizes=self.engines.sizes,
+            sees_source=self.shapes.sees_source,
             device=self.engines.device,
             recorder=None if denoiser else self.engines.recorder,
         )

@@ -62,7 +62,6 @@ class AdaptiveDenoiser:
         groups = group_rows(announced, self._scalar, self._batch)
         if groups == [list(range(len(latents)))]:
             return self._network(latents, timesteps, conditioning)
-        out = self._buffer("out", len(latents), latents)
         for rows in groups:
             conditioning_rows: dict[str, Any] = {
                 name: None if tensor is None else self._gather(name, tensor, rows)
@@ -73,6 +72,7 @@ class AdaptiveDenoiser:
                 self._gather("timesteps", timesteps, rows),
                 ConditioningRows(**conditioning_rows),
             )
+            out = self._buffer("out", len(latents), result)
             for index, row in enumerate(dict.fromkeys(rows)):
                 out[row].copy_(result[index])
         return out

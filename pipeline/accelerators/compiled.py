@@ -77,7 +77,7 @@ def _first_calls(unet: torch.nn.Module, shapes: Shapes, device: torch.device, pr
     """Make the calls in which torch compiles: one for all batch sizes from 2 on, then one for a batch of 1."""
     for index, size in enumerate((2, 1)):
         progress("compiling the network's blocks", 0.1 + 0.45 * index)
-        rows = (torch.zeros(size, *shapes.latent), torch.full((size,), 500.0), torch.zeros(size, *shapes.embeds))
+        rows = (torch.zeros(size, *shapes.inputs), torch.full((size,), 500.0), torch.zeros(size, *shapes.embeds))
         try:
             with torch.inference_mode():
                 unet(*(each.to(device) for each in rows))

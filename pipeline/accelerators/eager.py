@@ -18,7 +18,7 @@ def available_device() -> torch.device:
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Prepare the model's own modules, for every batch size up to ``shapes.rows``.
+    """Prepare the model's own modules, for every batch size.
 
     The default precision is float32, on a GPU too, and without TF32 (`pipeline.torch_settings.disable_tf32`), because
     other accelerators are compared with it.
@@ -53,7 +53,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
 
     preparation.meanwhile()
     progress("ready", 1.0)
-    return Engines(denoiser, encode, decode, tuple(range(1, shapes.rows + 1)), device, precision)
+    return Engines(denoiser, encode, decode, tuple(range(1, shapes.most_rows + 1)), device, precision)
 
 
 def _denoiser(unet: Any) -> Denoiser:

@@ -57,7 +57,7 @@ def read_signature(path: Path, network: Network, shapes: Shapes) -> EngineSignat
     ports = _assign_inputs(path, network)
     latents, timesteps, embeds = (ports[role] for role in ("latents", "timesteps", "embeds"))
     batch = latents.shape[0] if latents.shape else None
-    _check_port(path, latents, "the latents of this model at this size are", (None, *shapes.latent))
+    _check_port(path, latents, _expected_latents(shapes), (None, *shapes.inputs))
     _check_port(path, embeds, "the text embeddings of this model are", (batch, *shapes.embeds))
     if not network.outputs:
         raise ModelError(f"{path} has no output.")
@@ -71,12 +71,18 @@ def read_signature(path: Path, network: Network, shapes: Shapes) -> EngineSignat
         if batch is None and timesteps.shape[0] is not None:
             raise ModelError(f"{path}: {timesteps.name} is {timesteps}, but the number of latents is free.")
     fixed = next((port.shape[0] for port in (latents, embeds) if port.shape[0] is not None), None)
-    largest = max(shapes.rows, LARGEST_BATCH)
+    largest = max(shapes.most_rows, LARGEST_BATCH)
     if fixed is not None and not 1 <= fixed <= largest:
         raise ModelError(
-            f"{path} takes {fixed} rows a call. This stream has 1 to {shapes.rows} rows and fills up at most {largest}."
+            f"{path} takes {fixed} rows a call. This stream has 1 to {shapes.most_rows} rows and fills up at most"
+            f" {largest}."
         )
     return EngineSignature(ports, scalar, fixed)
+
+
+def _expected_latents(shapes: Shapes) -> str:
+    beside = ", with the source beside them," if shapes.sees_source else ""
+    return f"the latents of this model at this size{beside} are"
 
 
 def _assign_inputs(path: Path, network: Network) -> dict[str, TensorPort]:

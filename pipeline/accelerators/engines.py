@@ -1,7 +1,7 @@
 """Types shared by all accelerators: how a model is prepared, and the engines that come out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -93,7 +93,33 @@ class Shapes:
     embeds: tuple[int, int]
     """``(L, D)``"""
     rows: int
-    """Most rows in one call of the denoiser."""
+    """Rows of a denoiser call that holds every slot with classifier-free guidance."""
+    sees_source: bool = field(default=False, repr=False)
+    """True if the denoiser sees the source of each row, as in `pipeline.denoiser`."""
+
+    @property
+    def inputs(self) -> tuple[int, int, int]:
+        """``(C, h, w)`` of the denoiser's latents, ``(2C, h, w)`` if it sees the source."""
+        channels, height, width = self.latent
+        return (2 * channels if self.sees_source else channels), height, width
+
+    @property
+    def rows_a_slot(self) -> int:
+        """Most rows of one slot: two with guidance, three with image guidance."""
+        return 3 if self.sees_source else 2
+
+    @property
+    def most_rows(self) -> int:
+        """Most rows in one call of the denoiser."""
+        return self.rows * self.rows_a_slot // 2
+
+    def with_most_rows(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return rising batch sizes for up to `rows` rows, and the size for image guidance in every slot."""
+        return sizes if sizes[-1] >= self.most_rows else (*sizes, self.most_rows)
+
+    def key(self) -> str:
+        """Return the shapes as part of a cache key. The key of a denoiser that sees no source has no word of it."""
+        return repr(self) + (", sees its source" if self.sees_source else "")
 
 
 class TensorPort(NamedTuple):

@@ -83,18 +83,18 @@ def replace_denoiser(
     """
     network = find_reader(path)(engines.device, threads)
     signature = read_signature(path, network, shapes)
-    denoiser: Denoiser = ForeignDenoiser(network, signature)
+    denoiser: Denoiser = ForeignDenoiser(network, signature, shapes.latent)
     if signature.scalar or signature.batch is not None:
         denoiser = AdaptiveDenoiser(denoiser, signature.scalar, signature.batch)
     progress(f"{VERIFYING} {path}", 0.95)
-    _check_output(path, denoiser, signature.sizes(shapes.rows)[0], shapes, engines.device)
+    _check_output(path, denoiser, signature.sizes(shapes.most_rows)[0], shapes, engines.device)
     precision = str(signature.ports["latents"].dtype).removeprefix("torch.")
     return replace(
         engines,
         denoiser=denoiser,
-        sizes=signature.sizes(shapes.rows),
+        sizes=signature.sizes(shapes.most_rows),
         precision=precision,
-        forward=signature.forward(shapes.rows),
+        forward=signature.forward(shapes.most_rows),
         recorder=None,  # a foreign network may do what a CUDA graph can't record
     )
 
@@ -105,7 +105,7 @@ def _check_output(path: Path, denoiser: Denoiser, rows: int, shapes: Shapes, dev
     Without this check such a network would show black frames and no error.
     """
     generator = torch.Generator().manual_seed(0)
-    latents = torch.randn(rows, *shapes.latent, generator=generator).to(device)
+    latents = torch.randn(rows, *shapes.inputs, generator=generator).to(device)
     text = ConditioningRows(torch.randn(rows, *shapes.embeds, generator=generator).to(device))
     out = denoiser(latents, torch.full((rows,), 500.0, device=device), text)
     if not bool(out.isfinite().all()):
@@ -121,8 +121,10 @@ class ForeignDenoiser:
     Integer timesteps are rounded to the nearest. A network with one timestep gets that of the first row.
     """
 
-    def __init__(self, network: Network, signature: EngineSignature) -> None:
+    def __init__(self, network: Network, signature: EngineSignature, latent: tuple[int, int, int]) -> None:
+        """`latent` is the shape ``(C, h, w)`` of one row of the output."""
         self._network = network
+        self._latent = latent
         self._signature = signature
         self._buffers: dict[tuple[str, int], torch.Tensor] = {}
 
@@ -136,11 +138,12 @@ class ForeignDenoiser:
         tensors = {"latents": latents, "timesteps": timesteps, "embeds": conditioning.embeds}
         inputs = {ports[role].name: self._cast(tensor, ports[role]) for role, tensor in tensors.items()}
         output = self._network.outputs[0]
-        out = self._buffer(output.name, latents.shape, output.dtype, latents.device)
+        shape = torch.Size((len(latents), *self._latent))
+        out = self._buffer(output.name, shape, output.dtype, latents.device)
         self._network(inputs, out)
         if out.dtype == latents.dtype:
             return out
-        return self._buffer("", latents.shape, latents.dtype, latents.device).copy_(out)
+        return self._buffer("", shape, latents.dtype, latents.device).copy_(out)
 
     def _cast(self, tensor: torch.Tensor, port: TensorPort) -> torch.Tensor:
         if tensor.dtype == port.dtype:

@@ -67,7 +67,7 @@ def exported_files(
 
 
 def _key(model: Model, shapes: Shapes, precision: str, part: str) -> EngineKey:
-    latent = f"latent {'x'.join(map(str, shapes.latent))}"
+    latent = f"latent {'x'.join(map(str, shapes.inputs if part == 'denoiser' else shapes.latent))}"
     return EngineKey(
         accelerator="onnx",
         version=f"opset {OPSET}, {package_versions('torch', 'onnxscript', 'diffusers')}",
@@ -90,10 +90,10 @@ def _writer(model: Model, shapes: Shapes, precision: str, part: str) -> Callable
 
 def _graph(model: Model, shapes: Shapes, part: str, fold: bool) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
     """Return the graph of a network with example inputs. A batch of 2 for the denoiser, whose batch is dynamic."""
-    latents = torch.zeros(2, *shapes.latent)
     if part == "encoder":
         pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
         return EncoderGraph(model.autoencoder, fold=fold), (pixels,)
     if part == "decoder":
-        return DecoderGraph(model.autoencoder, fold=fold), (latents[:1],)
-    return StepGraph(model.unet, fold=fold), (latents, torch.tensor([1000.0, 500.0]), torch.zeros(2, *shapes.embeds))
+        return DecoderGraph(model.autoencoder, fold=fold), (torch.zeros(1, *shapes.latent),)
+    latents, embeds = torch.zeros(2, *shapes.inputs), torch.zeros(2, *shapes.embeds)
+    return StepGraph(model.unet, fold=fold), (latents, torch.tensor([1000.0, 500.0]), embeds)

@@ -15,8 +15,8 @@ from pipeline.models import Model
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     """Open the model's ONNX files, exporting those that are not in the cache.
 
-    The default precision is float32 on the CPU and float16 on a GPU, which has not run on hardware. All batch sizes up
-    to ``shapes.rows`` are prepared. Torch is set to one thread.
+    The default precision is float32 on the CPU and float16 on a GPU, which has not run on hardware. All batch sizes
+    are prepared. Torch is set to one thread.
 
     Raises:
         AcceleratorUnavailable: the precision is not supported here.
@@ -31,7 +31,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     pixels = torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8, device=device)
     encode = _OnnxFunction(networks["encoder"], INPUT_NAMES["encoder"], torch.empty(1, *shapes.latent, device=device))
     decode = _OnnxFunction(networks["decoder"], INPUT_NAMES["decoder"], pixels)
-    sizes = tuple(range(1, shapes.rows + 1))
+    sizes = tuple(range(1, shapes.most_rows + 1))
     denoiser: Denoiser = left_out
     if "denoiser" in networks:
         denoiser = _OnnxDenoiser(networks["denoiser"], sizes, shapes.latent, device)

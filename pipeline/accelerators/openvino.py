@@ -71,8 +71,8 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     # Torch only moves a few small tensors here; threads of its own would spin on the cores that OpenVINO computes on.
     torch.set_num_threads(1)
     rows = shapes.rows if preparation.engine is None else 0
-    every_size = (size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
-    sizes = preparation.sizes or tuple(every_size)
+    every_size = tuple(size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
+    sizes = preparation.sizes or (shapes.with_most_rows(every_size) if every_size else ())
     parts = {size: parts_of(size, requests) for size in sizes}
     kind_of = {size: (shared[0] if size <= LARGEST_STATIC else ANY, len(shared)) for size, shared in parts.items()}
     kinds = sorted(set(kind_of.values()))
@@ -118,7 +118,7 @@ def _resized(denoiser: Any, shapes: Shapes, rows: int) -> Any:
     graph = denoiser.clone()
     if rows != ANY:
         width = graph.input(1).get_partial_shape()[1].get_length()
-        graph.reshape({0: [rows, *shapes.latent], 1: [rows, width], 2: [rows, *shapes.embeds]})
+        graph.reshape({0: [rows, *shapes.inputs], 1: [rows, width], 2: [rows, *shapes.embeds]})
     return graph
 
 

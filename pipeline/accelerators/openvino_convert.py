@@ -61,7 +61,7 @@ def _key(model: Model, shapes: Shapes) -> EngineKey:
         part="graphs",
         weights=model.fingerprint,
         revision=REVISION,
-        shapes=repr(shapes),
+        shapes=shapes.key(),
         precision="float32",
     )
 
@@ -77,7 +77,7 @@ def _write(graphs: Graphs, folder: Path) -> None:
 def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
     progress("loading the network", 0.0)
     unet, autoencoder = model.unet, model.autoencoder
-    timesteps, latents = torch.tensor([1000.0, 500.0]), torch.zeros(2, *shapes.latent)
+    timesteps, latents = torch.tensor([1000.0, 500.0]), torch.zeros(2, *shapes.inputs)
     embeds = torch.zeros(2, *shapes.embeds)
     project = TimestepGraph(unet)
     with torch.no_grad():
@@ -86,7 +86,7 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
         denoiser = _graph(
             DenoiserGraph(unet, fold=True),
             (latents, projected, embeds),
-            [[-1, *shapes.latent], [-1, projected.shape[1]], [-1, *shapes.embeds]],
+            [[-1, *shapes.inputs], [-1, projected.shape[1]], [-1, *shapes.embeds]],
         )
         progress("converting the autoencoder", 0.3)
         pixels = (1, shapes.height, shapes.width, 3)
@@ -96,7 +96,9 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
             "encoder": _graph(
                 EncoderGraph(autoencoder, fold=True), (torch.zeros(pixels, dtype=torch.uint8),), [[*pixels]]
             ),
-            "decoder": _graph(DecoderGraph(autoencoder, fold=True), (latents[:1],), [[1, *shapes.latent]]),
+            "decoder": _graph(
+                DecoderGraph(autoencoder, fold=True), (torch.zeros(1, *shapes.latent),), [[1, *shapes.latent]]
+            ),
         }
 
 

@@ -50,7 +50,7 @@ class TensorRTAccelerator:
         networks, kernels = _load_networks(builder, _sources(builder, model, shapes, preparation), preparation, device)
         preparation.meanwhile()
         pixels = (1, shapes.height, shapes.width, 3)
-        sizes = prepared_sizes(shapes.rows)
+        sizes = shapes.with_most_rows(prepared_sizes(shapes.rows))
         denoised = torch.empty(sizes[-1], *shapes.latent, device=device)
         outs = {
             "denoiser": {size: denoised[:size] for size in sizes},
@@ -58,7 +58,7 @@ class TensorRTAccelerator:
             "decoder": {1: torch.empty(pixels, dtype=torch.uint8, device=device)},
         }
         encode, decoder = (_TensorRTFunction(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
-        decode = OverlappedDecoder(decoder, shapes.latent, pixels[1:], device, depth=shapes.rows)
+        decode = OverlappedDecoder(decoder, shapes.latent, pixels[1:], device, depth=shapes.most_rows)
         upload = Upload(pixels, torch.uint8, device)
         denoiser: Denoiser = left_out
         if "denoiser" in networks:

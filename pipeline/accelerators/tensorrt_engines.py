@@ -93,9 +93,9 @@ def engine_sources(
     builder: EngineBuilder, model: Model, shapes: Shapes, names: Sequence[str] = tuple(BUILD_SHARES)
 ) -> list[EngineSource]:
     """Return the networks of a model that have these names."""
-    rows = (1, max(1, shapes.rows // 2), shapes.rows)
-    latent, embeds = ("x".join(map(str, shape)) for shape in (shapes.latent, shapes.embeds))
-    batch = f"latent {latent}, embeds {embeds}, rows {rows[0]} to {rows[2]}, best {rows[1]}"
+    rows = (1, max(1, shapes.rows // 2), shapes.most_rows)
+    latent, inputs, embeds = ("x".join(map(str, shape)) for shape in (shapes.latent, shapes.inputs, shapes.embeds))
+    batch = f"latent {inputs}, embeds {embeds}, rows {rows[0]} to {rows[2]}, best {rows[1]}"
 
     def exporter(name: str) -> Callable[[Progress], AbstractContextManager[Path]]:
         @contextmanager

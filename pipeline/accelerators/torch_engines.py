@@ -51,12 +51,12 @@ def torch_engines(
         latent: torch.Tensor = encoder(upload(source))
         return latent
 
-    decode = OverlappedDecoder(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.rows)
+    decode = OverlappedDecoder(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.most_rows)
     return Engines(
         left_out if unet is None else _denoiser(unet),
         encode,
         decode,
-        sizes or prepared_sizes(shapes.rows),
+        sizes or shapes.with_most_rows(prepared_sizes(shapes.rows)),
         device,
         precision,
         begin_decode=decode.begin,

@@ -88,7 +88,7 @@ def tuning_key(model: Model, shapes: Shapes, choices: Choices, attention: str, d
         package_versions("openvino", "torch", "onnxruntime", "diffusers", "tensorrt", "tensorrt-rtx-cu13"),
         REVISION,
         _network(model),
-        repr(shapes),
+        shapes.key(),
         f"{choices}, attention {attention}",
     )
 

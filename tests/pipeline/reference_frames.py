@@ -30,7 +30,11 @@ Network = Callable[[torch.Tensor, torch.Tensor, ConditioningRows], torch.Tensor]
 
 
 def network(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-    """Return an output that is nonlinear in the latent, both times and all conditioning. Rows are independent."""
+    """Return an output that is nonlinear in the latent, the source, both times and all conditioning.
+
+    Rows are independent. The source is the second half of the channels; latents without it have none.
+    """
+    latents, seen = (latents, None) if latents.shape[1] == SHAPE[0] else latents.split(SHAPE[0], 1)
     embeds, mask, pooled, guidance = conditioning
     time = torch.sin(timesteps[:, 0] / 170.0 + torch.cos(timesteps[:, 1])).to(latents.dtype).view(-1, 1, 1, 1)
     features = (embeds.square() * mask[:, :, None]).mean(1) + embeds[:, 0] + pooled.square().sum(1, keepdim=True)
@@ -38,6 +42,8 @@ def network(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Condit
     if guidance is not None:
         text = text * torch.cos(guidance / 3).view(-1, 1, 1, 1)
     mixed = latents.roll(1, -1) * 0.5 + latents.mean((1, 2, 3), keepdim=True)
+    if seen is not None:
+        mixed = mixed + torch.sin(1.7 * seen) * (1.0 + 0.4 * latents.roll(1, -2))
     return torch.sin(mixed * (1.0 + text) + time) * torch.exp(-0.3 * latents.square()) + time * text
 
 
@@ -47,6 +53,8 @@ def network_with_swap(part: str) -> Network:
     def swapped(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         if part == "latents":
             latents = latents.roll(1, 0)
+        elif part == "source":
+            latents = torch.cat([latents[:, : SHAPE[0]], latents[:, SHAPE[0] :].roll(1, 0)], 1)
         elif part in ("timestep", "second_time"):
             column = ("timestep", "second_time").index(part)
             timesteps = timesteps.clone()
@@ -71,6 +79,9 @@ class FrameSettings(NamedTuple):
     kind: GuidanceKind = "full"
     drift: float = 0.0
     """Weight of a second noise that is mixed in."""
+    seen: int | None = None
+    """Index of the `source` that the network sees; None is none."""
+    image_guidance: float = 1.0
 
 
 def noise_weights(frame: FrameSettings) -> tuple[NoiseWeight, ...]:
@@ -140,7 +151,11 @@ def mixed_noise(frame: FrameSettings, row: int, dtype: torch.dtype) -> torch.Ten
 
 
 def draw_alone(
-    frame: FrameSettings, index: int, dtype: torch.dtype = torch.float64, changes: Sequence[tuple[int, int]] = ()
+    frame: FrameSettings,
+    index: int,
+    dtype: torch.dtype = torch.float64,
+    changes: Sequence[tuple[int, int]] = (),
+    sees_source: bool = False,
 ) -> torch.Tensor:
     """Return the frame drawn by itself with a textbook loop.
 
@@ -149,7 +164,11 @@ def draw_alone(
         index: Its index, which selects its `source`.
         dtype: Dtype of the computation.
         changes: Rows, and the text from each row on.
+        sees_source: True if the network takes the source beside the latent.
     """
+    nothing = torch.zeros(SHAPE, dtype=dtype)
+    seen = nothing if frame.seen is None else source(frame.seen).to(dtype)
+    image_scale = float(np.float32(frame.image_guidance)) if frame.seen is not None else 1.0
     schedule, x, scale = schedule_of(frame), source(index).to(dtype), float(np.float32(frame.guidance))
     path = mixed_noise(frame, ENTRY, dtype)
     p_entry, q_entry = schedule.entry
@@ -159,12 +178,18 @@ def draw_alone(
         t = torch.tensor([[float(schedule.timestep[row]), float(schedule.second_time[row])]], dtype=dtype)
         p, q, out_x, out_n = (float(schedule.rows[row, COLUMNS.index(name)]) for name in ("p", "q", "out_x", "out_n"))
 
-        def output(text: EncodedText, z: torch.Tensor = z, t: torch.Tensor = t, row: int = row) -> torch.Tensor:
+        def output(
+            text: EncodedText, beside: torch.Tensor = seen, z: torch.Tensor = z, t: torch.Tensor = t, row: int = row
+        ) -> torch.Tensor:
             rows = ConditioningRows(*(part.to(dtype)[None] for part in (text.embeds, text.mask, text.pooled)))
-            return network((float(schedule.input_scale[row]) * z)[None], t, rows)[0]
+            scaled = float(schedule.input_scale[row]) * z
+            return network((torch.cat([scaled, beside]) if sees_source else scaled)[None], t, rows)[0]
 
         out = output(text.positive)
-        if scale != 1:
+        if image_scale != 1:
+            image, uncond = output(text.negative), output(text.negative, nothing)
+            out = uncond + scale * (out - image) + image_scale * (image - uncond)
+        elif scale != 1:
             if frame.kind == "full":
                 uncond = output(text.negative)
             elif frame.kind == "onetime_negative" and row == 0:
@@ -194,14 +219,17 @@ class StreamRun:
     """Text changes of each frame by index: the row, and the text from there on."""
 
 
-def make_stream(denoiser: Network, slots: int = 4, dtype: torch.dtype = torch.float64) -> StreamPipeline:
+def make_stream(
+    denoiser: Network, slots: int = 4, dtype: torch.dtype = torch.float64, sees_source: bool = False
+) -> StreamPipeline:
     return StreamPipeline(
         denoiser,
         slots=slots,
         latent_shape=SHAPE,
         conditioning=CONDITIONING_SHAPE,
-        sizes=(1, 2, 3, 5, 2 * slots),
+        sizes=(1, 2, 3, 5, 2 * slots, *((3 * slots,) if sees_source else ())),
         second_time=True,
+        sees_source=sees_source,
         dtype=dtype,
     )
 
@@ -220,6 +248,7 @@ def run_stream(
     denoiser: Network = network,
     dtype: torch.dtype = torch.float64,
     texts: Sequence[int | None] = (),
+    sees_source: bool = False,
 ) -> StreamRun:
     """Draw all frames in one stream.
 
@@ -229,6 +258,7 @@ def run_stream(
         denoiser: The network.
         dtype: Dtype of the stream.
         texts: Text that replaces those of all frames in flight before each step. None replaces nothing.
+        sees_source: True if the network takes the source beside the latent.
     """
     calls = 0
 
@@ -237,7 +267,8 @@ def run_stream(
         calls += 1
         return denoiser(latents, timesteps, rows)
 
-    stream, run, index, step = make_stream(counted, dtype=dtype), StreamRun([], [], [], {}), 0, 0
+    stream = make_stream(counted, dtype=dtype, sees_source=sees_source)
+    run, index, step = StreamRun([], [], [], {}), 0, 0
     admitted_at: dict[int, int] = {}
     while index < len(frames) or stream.in_flight:
         count = admissions[step % len(admissions)]
@@ -249,8 +280,9 @@ def run_stream(
                 source(index).to(dtype),
                 schedule_of(frame),
                 conditioning(frame.text),
-                guidance=Guidance(frame.guidance, frame.kind),
+                guidance=Guidance(frame.guidance, frame.kind, frame.image_guidance),
                 noise=noise_weights(frame),
+                source=source(frame.seen).to(dtype) if sees_source and frame.seen is not None else None,
                 ticket=index,
             )
             admitted_at[index] = step
@@ -268,11 +300,13 @@ def run_stream(
     return run
 
 
-def max_error(run: StreamRun, frames: list[FrameSettings], dtype: torch.dtype = torch.float64) -> float:
+def max_error(
+    run: StreamRun, frames: list[FrameSettings], dtype: torch.dtype = torch.float64, sees_source: bool = False
+) -> float:
     """Return the largest difference from the frames drawn alone, relative to each frame's largest value."""
     worst = 0.0
     for index, latent in enumerate(run.latents):
-        reference = draw_alone(frames[index], index, dtype, run.changes.get(index, ()))
+        reference = draw_alone(frames[index], index, dtype, run.changes.get(index, ()), sees_source)
         worst = max(worst, float((latent - reference).abs().max() / reference.abs().max()))
     return worst
 

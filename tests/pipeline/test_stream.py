@@ -46,6 +46,8 @@ frames_strategy = st.lists(
         family=st.sampled_from(sorted(FAMILIES)),
         kind=st.sampled_from(GUIDANCE_KINDS),
         drift=st.one_of(st.just(0.0), st.floats(0.1, 4)),
+        seen=st.none(),
+        image_guidance=st.just(1.0),
     ),
     min_size=1,
     max_size=14,

@@ -1,0 +1,78 @@
+"""Entry of a picture into the stream: the latent that it begins with, and the source that the network sees."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.accelerators.engines import Engines
+from pipeline.feedback import Feedback
+from presets.errors import StreamError
+from presets.parameters import Parameters
+
+
+class PictureEntry(NamedTuple):
+    """Arguments of one admission that come from pixels. Tensors are valid until the next `PictureEntries.read`."""
+
+    latent: torch.Tensor | None
+    """Clean latent ``[C, h, w]`` that the frame begins with; None begins with noise."""
+    source: torch.Tensor | None
+    """Source latent ``[C, h, w]`` that the network sees; None is no source."""
+    strength: float
+    """Strength that the frame enters at; 1 without anything to begin with."""
+
+
+class Encoding(Protocol):
+    """The part of `pipeline.prepared_engines.PreparedEngines` that encodes pictures."""
+
+    engines: Engines
+
+    @property
+    def sees_source(self) -> bool: ...
+    def source_of(self, latent: torch.Tensor, structure: float) -> torch.Tensor: ...
+
+
+class PictureEntries:
+    """Pictures of one size on their way in. No memory of a picture's size is allocated for a frame."""
+
+    def __init__(self, width: int, height: int, feedback: Feedback) -> None:
+        self._feedback = feedback
+        self._pixels = torch.empty(1, height, width, 3, dtype=torch.uint8)
+        self._pixels_np = self._pixels.numpy()
+
+    def read(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, encoding: Encoding) -> PictureEntry:
+        """Encode a picture as its parameters ask, at most once.
+
+        In mode ``image`` the picture is what the frame begins with and, where the network sees it and `structure` is
+        above 0, its source. With feedback it is the mix for both. In mode ``text`` there is no source, and the fed-back
+        picture is only what the frame begins with.
+
+        Args:
+            pixels: RGB uint8 ``[H, W, 3]``, copied; or None.
+            parameters: Parameters of the frame.
+            encoding: The engines that play.
+
+        Raises:
+            StreamError: pixels of another size or dtype.
+        """
+        picture = None if parameters.mode == "text" else pixels
+        if picture is not None and (picture.shape != self._pixels_np.shape[1:] or picture.dtype != np.uint8):
+            raise StreamError(
+                f"The picture is {picture.dtype} {picture.shape}; this stream takes uint8 {self._pixels_np.shape[1:]}."
+            )
+        fed_back = self._feedback.is_active(parameters)
+        strength = parameters.strength if fed_back or picture is not None else 1.0
+        is_source = picture is not None and encoding.sees_source and parameters.structure > 0.0
+        if strength == 1.0 and not is_source:
+            return PictureEntry(None, None, strength)
+        if fed_back:
+            self._feedback.mix(picture, parameters, self._pixels_np[0])
+        elif picture is not None:
+            np.copyto(self._pixels_np[0], picture)
+        latent = encoding.engines.encode(self._pixels)[0]
+        return PictureEntry(
+            latent if strength < 1.0 else None,  # at strength 1 the frame begins with noise alone
+            encoding.source_of(latent, parameters.structure) if is_source else None,
+            strength,
+        )
