@@ -72,6 +72,8 @@ def _tiny_unet(settings: dict[str, Any]) -> torch.nn.Module:
         for name, weight in unet.named_parameters():
             if "attn2.to_v" in name or "attn2.to_out.0.weight" in name:
                 weight.mul_(8.0)
+            elif name == "conv_in.weight":
+                weight[:, 4:].mul_(8.0)
     return unet
 
 
@@ -114,6 +116,48 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny") / "model"
     write_tiny_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that sees its source, pools the text and has scales by time. Read-only: copy it to change it.
+
+    It has one block, so that it is quick to export and to compile.
+    """
+    from pipeline.diffusers_schedulers import PeRFlowScheduler
+
+    folder = tmp_path_factory.mktemp("source") / "model"
+    write_tiny_model(
+        folder,
+        in_channels=8,
+        block_out_channels=(16,),
+        down_block_types=("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",),
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        resnet_time_scale_shift="scale_shift",
+    )
+    PeRFlowScheduler().save_pretrained(folder / "scheduler")
+    for file, changed in (
+        ("model_index.json", {"scheduler": ["diffusers", "PeRFlowScheduler"]}),
+        ("vae/config.json", {"scaling_factor": 0.4}),
+    ):
+        path = folder / file
+        path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    _scale_autoencoder(folder / "vae" / "diffusion_pytorch_model.safetensors")
+    return folder
+
+
+def _scale_autoencoder(path: Path) -> None:
+    """Scale weights up: a random encoder hardly distinguishes two pictures, and a random decoder two latents."""
+    from safetensors.torch import load_file, save_file
+
+    factors = {"encoder": 2.5, "decoder": 1.5}
+    weights = {
+        name: weight * (factors[name.partition(".")[0]] if name.endswith("weight") else 1.0)
+        for name, weight in load_file(path).items()
+    }
+    save_file(weights, path, metadata={"format": "pt"})
 
 
 @pytest.fixture(scope="session")

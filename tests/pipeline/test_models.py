@@ -168,6 +168,14 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "addition_embed_type_num_heads=None; it must be a whole number that divides cross_attention_dim, 16",
     ),
+    "inpainting": (
+        lambda folder: _edit(folder / "unet" / "config.json", in_channels=9),
+        r"takes 9 channels and returns 4\. This version supports as many as it returns, or twice as many",
+    ),
+    "latents of another autoencoder": (
+        lambda folder: _edit(folder / "vae" / "config.json", latent_channels=16),
+        "returns 4 channels; its vae has latents of 16",
+    ),
     "unsupported input": (
         lambda folder: _edit(folder / "unet" / "config.json", addition_embed_type="text_time"),
         "has addition_embed_type='text_time', which this version does not support",

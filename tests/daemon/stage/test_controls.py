@@ -3,6 +3,7 @@
 A new parameter needs a line in `ANOTHER`, or a test of its own and a place in `SEPARATE`.
 """
 
+import json
 import shutil
 import statistics
 import warnings
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from feed import Feed
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
@@ -154,9 +156,11 @@ REBUILD_ORDER = (("accelerator", "attention", "width", "height"), ("model",), ("
 PERMISSION = {"/fallback"}
 """Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""
 PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
+SOURCE = {"/structure", "/image_guidance"}
+"""Act in models that see their source."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
-SEPARATE = {"/freeze", "/fade", *PACE, *PASSAGES}
-"""Parameters with a test of their own below, because they change more than one still picture."""
+SEPARATE = {"/freeze", "/fade", *PACE, *PASSAGES, *SOURCE}
+"""Parameters with a test of their own below, because they change more than one still picture, or need a model."""
 
 
 def another_value(parameter: Parameter) -> Value | None:
@@ -224,6 +228,36 @@ def show_values(show: Show) -> dict[str, Any]:
     assert answer is not None
     values: dict[str, Any] = answer["values"]
     return values
+
+
+def model_with_source(folder: Path) -> str:
+    """Return the shipped model with further random weights by which it sees its source."""
+    path = Path(another_model(folder))
+    config = json.loads((path / "unet" / "config.json").read_text())
+    (weights,) = (path / "unet").glob("*.safetensors")
+    tensors = load_file(weights)
+    first = tensors["conv_in.weight"]
+    if config["in_channels"] == config["out_channels"]:
+        tensors["conv_in.weight"] = torch.cat([first, first.flip(1)], 1)
+        save_file(tensors, weights, metadata={"format": "pt"})
+        (path / "unet" / "config.json").write_text(json.dumps(config | {"in_channels": 2 * config["out_channels"]}))
+    return str(path)
+
+
+@pytest.mark.timeout(240)
+def test_source_controls_change_the_picture(show: Show, tmp_path: Path) -> None:
+    shipped, drawn = {key: show_values(show)[f"/{key}"] for key in ("model", "accelerator")}, settled(show)
+    # Eager: `auto` would go over to another precision meanwhile.
+    show.set(model=model_with_source(tmp_path), accelerator="eager")
+    show.picture(lambda meta, pixels: difference(pixels, drawn) > SAME)
+    for key, value in (("structure", 0.2), ("image_guidance", 4.0)):
+        before = settled(show)
+        show.set(**{key: value})
+        show.picture(lambda meta, pixels, before=before: difference(pixels, before) > SAME)
+        show.set(**{key: 1.0})
+        show.picture(lambda meta, pixels, before=before: difference(pixels, before) < SAME)
+    show.set(**shipped)
+    show.picture(lambda meta, pixels: difference(pixels, drawn) < SAME)
 
 
 def pictures_between(show: Show, **values: Any) -> int:
