@@ -32,6 +32,7 @@ from daemon.shared.offline_environment import stay_offline
 from io_bridges.clip import decode_clip
 from io_bridges.pixels import fit
 from pipeline.conditioning import Conditioning
+from pipeline.graphs import latent_normalisation
 from pipeline.guidance import RELATIVE_STRENGTH, Guidance, GuidanceKind
 from presets.frame_parameters import NoiseWeight
 from presets.parameters import Parameters, WeightedPrompt
@@ -115,8 +116,11 @@ class GuidanceBench:
 
     def _admit(self, case: GuidanceCase, guidance: Guidance) -> None:
         schedule = self._built.model.schedule(STEPS, case.strength)
-        noise = (NoiseWeight(case.seed),)
-        self._stream.admit(case.latent, schedule, case.conditioning, guidance=guidance, noise=noise)
+        noise, source = (NoiseWeight(case.seed),), None
+        if case.latent is not None and self._built.shapes.sees_source:
+            shift, scale = latent_normalisation(self._built.model.configurations["vae"])
+            source = case.latent / scale[0].to(case.latent.device) + shift[0].to(case.latent.device)
+        self._stream.admit(case.latent, schedule, case.conditioning, guidance=guidance, noise=noise, source=source)
 
     def _step(self) -> list[Pixels]:
         decode = self._built.engines.decode

@@ -20,6 +20,7 @@ class VanillaLoop:
     def begin(self, look: Parameters) -> None:
         """Start drawing with `look`."""
         self._look = look
+        self._torch.forget_source()
         self._schedule = self._torch.model.schedule(look.steps, 1.0 if look.mode == "text" else look.strength)
         positive, negative = self._torch.encode_text(look)
         self._embeds = torch.cat([negative, positive]) if look.guidance != 1.0 else positive
@@ -71,6 +72,7 @@ class DiffusersPipeline:
     def begin(self, look: Parameters) -> None:
         """Start drawing with `look`."""
         self._look = look
+        self._torch.forget_source()
         self._scheduler.given = self._torch.model.schedule(look.steps, 1.0 if look.mode == "text" else look.strength)
         positive, negative = self._torch.encode_text(look)
         guided = look.guidance != 1.0

@@ -77,6 +77,6 @@ class TableScheduler(_GivenSchedule, SchedulerMixin, ConfigMixin):  # type: igno
 
 def scheduler_of(model: Model) -> Any:
     """Return the scheduler of a model. Its `given` has to be set before each run."""
-    if model.classes["scheduler"] != "FlowMatchEulerDiscreteScheduler":
-        return TableScheduler()
+    if model.classes["scheduler"] != "FlowMatchEulerDiscreteScheduler" or not model.schedule(1, 1.0).rows[0, 9]:
+        return TableScheduler()  # diffusers' class has no step for a network that predicts the clean latent
     return FlowMatchingScheduler.from_pretrained(model.folder / "scheduler", local_files_only=True)

@@ -51,6 +51,7 @@ class StreamDiffusionRival:
         """Start drawing with `look`."""
         stream_class = importlib.import_module("streamdiffusion").StreamDiffusion
         self._look = look
+        self._torch.forget_source()
         kind = "none" if look.guidance == 1.0 else "full"
         indices = [GRID * step // look.steps for step in range(look.steps)]
         self._stream: Any = stream_class(

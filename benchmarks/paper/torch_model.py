@@ -18,18 +18,27 @@ from presets.parameters import Parameters
 
 
 class TorchModel:
-    """Networks, text encoder and noise."""
+    """Networks, text encoder and noise.
+
+    A network that sees its source gets the newest encoded picture beside the latents of each call, as in the stream, so
+    that loops and pipelines that know of no source can call it. Without one it gets zeros.
+    """
 
     def __init__(self, config: ContenderConfig) -> None:
         self.model = load_model(config.model)
         self.device, self.dtype = available_device(), TYPES[config.precision]
         self.unet: Any = self.model.unet.to(self.device, self.dtype)
-        self.autoencoder: Any = full_autoencoder(self.model) if config.full_autoencoder else self.model.autoencoder
+        autoencoder: Any = full_autoencoder(self.model) if config.full_autoencoder else self.model.autoencoder
+        self.autoencoder = autoencoder
         self.autoencoder.to(self.device, self.dtype)
         self._conditioner = text_conditioner(self.model)
         factor = self.model.factor
         self.latent = (self.model.latent_channels, config.height // factor, config.width // factor)
         self.noise = lru_cache(maxsize=4)(self._noise)
+        self._source: torch.Tensor | None = None
+        if self.model.sees_source:
+            self.autoencoder.encoder.register_forward_hook(self._keep_source)
+            self.unet.register_forward_pre_hook(self._add_source)
         self.description = {
             "precision": config.precision,
             "device": str(self.device),
@@ -41,6 +50,18 @@ class TorchModel:
         text = self._conditioner.encode(without_morph(look).wording)
         positive, negative = (each.embeds[None].to(self.device, self.dtype) for each in (text.positive, text.negative))
         return positive, negative
+
+    def forget_source(self) -> None:
+        """Give the network no source until the next picture is encoded."""
+        self._source = None
+
+    def _keep_source(self, _: Any, __: Any, encoded: torch.Tensor) -> None:
+        self._source = encoded[:, : self.latent[0]]  # the full autoencoder's has the deviations behind the means
+
+    def _add_source(self, _: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        latents = given[0]
+        source = torch.zeros_like(latents) if self._source is None else self._source.expand_as(latents)
+        return torch.cat([latents, source], 1), *given[1:]
 
     def _noise(self, seed: int) -> torch.Tensor:
         """Return the noise ``[1, C, h, w]`` that the stream has for this seed."""

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from benchmarks.paper import contender_process, streamdiffusion_rival
+from benchmarks.paper.architectures import ARCHITECTURES
 from benchmarks.paper.baselines import DiffusersPipeline, VanillaLoop
 from benchmarks.paper.contender import Contender, ContenderConfig, Pixels
+from benchmarks.paper.random_model import write_random_model
 from benchmarks.paper.stream_contender import StreamContender
 from benchmarks.paper.streamdiffusion_rival import StreamDiffusionRival
 from io_bridges.card import draw_card
@@ -51,9 +53,13 @@ def watched_calls(on_call: Callable[[str, tuple[Any, ...]], None]) -> Iterator[N
         yield
 
 
-@pytest.mark.parametrize("model", ["shipped", "perflow"])
-def test_all_contenders_draw_the_same(model: str, perflow_folder: Path) -> None:
-    config = ContenderConfig("shipped" if model == "shipped" else str(perflow_folder), SIDE, SIDE, "float32", 2)
+@pytest.mark.parametrize("model", ["shipped", "perflow", "sees its source"])
+def test_all_contenders_draw_the_same(model: str, perflow_folder: Path, tmp_path: Path) -> None:
+    folder = {"shipped": "shipped", "perflow": str(perflow_folder)}.get(model, str(tmp_path / "model"))
+    if model == "sees its source":
+        tiny = ARCHITECTURES["tiny-perflow"]
+        write_random_model(tiny._replace(unet=dict(tiny.unet) | {"in_channels": 8}), tmp_path / "model")
+    config = ContenderConfig(folder, SIDE, SIDE, "float32", 2)
     vanilla, diffusers = VanillaLoop(config), DiffusersPipeline(config)
     streams = [StreamContender(config, "eager", **settings) for settings in ({}, {"alone": True}, {"one_call": False})]
     for mode, guidance in CASES:
