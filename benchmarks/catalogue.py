@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from benchmarks.model.measure_model import measure_model
 from benchmarks.paper.measure_ablation import measure_ablation, measure_forward
 from benchmarks.paper.measure_latency import measure_autoencoder, measure_decode, measure_latency
 from benchmarks.paper.measure_quality import measure_quality
@@ -56,6 +57,9 @@ MEASUREMENTS = (
     Measurement("switch", "a change of accelerator on a running show: the longest output gap", measure_switch),
     Measurement(
         "sweep", "ten minutes of random control changes: lost frames and memory", measure_sweep, by_name_only=True
+    ),
+    Measurement(
+        "model", "quality of the model's pictures: words, source, motion, steps", measure_model, by_name_only=True
     ),
     Measurement("table1", "rivals, the vanilla loop, and every gain over it", measure_table, quick=True, **PAPER),
     Measurement("rivals", "the stream directly against its rivals", measure_rivals, **PAPER),

@@ -78,10 +78,10 @@ def _query_nvml(ask: Callable[[Any], Any]) -> str | None:
 
 
 def source(folder: str) -> str:
-    """Return a digest of the Python modules in `folder`. It identifies the code of a checkout."""
+    """Return a digest of the Python modules and weights in `folder`. It identifies the code of a checkout."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted((root / folder).rglob("*.py")):
+    for path in sorted([*(root / folder).rglob("*.py"), *(root / folder).rglob("*.safetensors")]):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -43,6 +43,8 @@ class EvaluationSettings:
     """Folder of a CLIP model, for the CLIP score."""
     inception: Path | None = None
     """TorchScript file of an Inception network, for the Fréchet distance."""
+    sheets: Path | None = None
+    """Folder that receives the contact sheets of `model`. None means no sheets."""
 
     @property
     def typical_steps(self) -> int:

@@ -43,6 +43,7 @@ class BenchOptions:
     footage: Path | None
     clip: Path | None
     inception: Path | None
+    sheets: Path | None
 
     def evaluation_fields(self) -> dict[str, Any]:
         """Return the fields of `EvaluationSettings` that the options set. Raise `SettingsError` for a bad value."""
@@ -57,6 +58,7 @@ class BenchOptions:
             "footage": self.footage,
             "clip": self.clip,
             "inception": self.inception,
+            "sheets": self.sheets,
         }
 
 
@@ -71,6 +73,7 @@ def run_bench(given: BenchOptions, out: Console, err: Console) -> bool:
     facts = _facts(given, fields)
     slug = machine.slug(facts["gpu"] or facts["device"])
     slug += f"-{given.architecture}" if given.architecture else ""
+    slug += "" if given.model == "shipped" else f"-{machine.slug(Path(given.model).name)}"
     found = Results(facts)
     stem = _resume(given, found, slug, err)
     found.paths = _document_paths(given, stem)
@@ -120,7 +123,8 @@ def _one_interrupt() -> Iterator[None]:
 def _facts(given: BenchOptions, fields: dict[str, Any]) -> dict[str, Any]:
     """Return the head of the document: facts about the machine, and the settings."""
     about = {"model": given.architecture or given.model, "full_autoencoder": given.full_autoencoder}
-    plain = {key: value if isinstance(value, int | None) else str(value) for key, value in (about | fields).items()}
+    set_by_options = about | {key: value for key, value in fields.items() if key != "sheets"}  # no figure depends on it
+    plain = {key: value if isinstance(value, int | None) else str(value) for key, value in set_by_options.items()}
     return machine.facts() | {"quick": given.quick, "subject": plain}
 
 

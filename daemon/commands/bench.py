@@ -69,6 +69,9 @@ def bench(
         Path | None,
         typer.Option(help="TorchScript Inception network, for the Fréchet distance.", rich_help_panel=PAPER),
     ] = None,
+    sheets: Annotated[
+        Path | None, typer.Option(help="Write the contact sheets of `model` into this folder.", rich_help_panel=PAPER)
+    ] = None,
 ) -> None:
     """Measure the speed of this machine.
 
@@ -107,6 +110,7 @@ def bench(
         footage=footage,
         clip=clip,
         inception=inception,
+        sheets=sheets,
     )
     if not run_bench(given, Terminal(highlight=False), Terminal(stderr=True, highlight=False)):
         raise typer.Exit(1)

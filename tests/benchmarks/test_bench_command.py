@@ -77,6 +77,23 @@ def test_failure_exits_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [row["configuration"] for row in json.loads(path.read_text())["rows"]] == ["before it broke"]
 
 
+def test_model_folder_names_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[BenchPlan] = []
+
+    def measure(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
+        given.append(plan)
+        yield {"configuration": "one"}
+
+    monkeypatch.setattr(catalogue, "MEASUREMENTS", (catalogue.Measurement("model", "", measure),))
+    folder, sheets = tmp_path / "results", tmp_path / "sheets"
+    arguments = ["--model", "models/Old One", "--results", str(folder), "--sheets", str(sheets)]
+    assert CliRunner().invoke(app, ["bench", *arguments]).exit_code == 0
+    (document,) = folder.glob("*.json")
+    assert document.stem.endswith(f"{machine.slug(machine.processor())}-old-one") or machine.gpu()
+    assert "sheets" not in json.loads(document.read_text())["subject"]
+    assert given[0].settings.sheets == sheets
+
+
 def test_affine_step_equals_diffusers(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     done = bench("--only", "affine", "--seconds", "0.05", "--json", str(path))
