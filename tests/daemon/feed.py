@@ -20,8 +20,10 @@ class Feed:
     def __init__(self, side: int) -> None:
         self.address = f"tcp://127.0.0.1:{free_port()}"
         self.still: Picture = np.zeros((side, side, 3), dtype=np.uint8)
-        cv2.circle(self.still, (40, 50), 25, (250, 200, 40), -1)
-        cv2.rectangle(self.still, (75, 10), (120, 115), (30, 60, 200), -1)
+        part = side / 128
+        cv2.circle(self.still, (int(40 * part), int(50 * part)), int(25 * part), (250, 200, 40), -1)
+        corners = (int(75 * part), int(10 * part)), (int(120 * part), int(115 * part))
+        cv2.rectangle(self.still, *corners, (30, 60, 200), -1)
         self._socket = zmq.Context.instance().socket(zmq.PUB)
         self._socket.linger = 0
         self._socket.connect(self.address)

@@ -1,7 +1,10 @@
 """A tiny model folder with random weights and the classes of the shipped model, and what is built from it."""
 
 import json
+import os
 import string
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +54,17 @@ def write_tiny_model(folder: Path, **unet_settings: Any) -> None:
     (folder / "model_index.json").write_text(json.dumps(index))
 
 
+def write_least_model(folder: Path) -> None:
+    """Write the tiny model with a network of one block each way, for tests of what is around the network."""
+    write_tiny_model(
+        folder,
+        block_out_channels=(8,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        norm_num_groups=4,
+    )
+
+
 def _tiny_unet(settings: dict[str, Any]) -> torch.nn.Module:
     from diffusers import UNet2DConditionModel
 
@@ -60,8 +74,10 @@ def _tiny_unet(settings: dict[str, Any]) -> torch.nn.Module:
         "out_channels": 4,
         "block_out_channels": (16, 32),
         "layers_per_block": 1,
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        # Every further attention adds seconds to each export and each compilation.
+        "down_block_types": ("DownBlock2D", "DownBlock2D"),
+        "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "up_block_types": ("UpBlock2D", "UpBlock2D"),
         "norm_num_groups": 8,
         "attention_head_dim": 4,
         "cross_attention_dim": 16,
@@ -167,11 +183,31 @@ def onnx_cache(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     from pipeline.accelerators.onnx_files import exported_files
     from pipeline.models import load_model
 
-    root = tmp_path_factory.mktemp("onnx-cache")
-    with exported_files(
-        load_model(tiny_folder), Shapes(64, 64, (4, 8, 8), (12, 16), 10), lambda text, fraction: None, root
-    ):
-        return root
+    def export(root: Path) -> None:
+        shapes = Shapes(64, 64, (4, 8, 8), (12, 16), 10)
+        with exported_files(load_model(tiny_folder), shapes, lambda text, fraction: None, root):
+            pass
+
+    return made_once(tmp_path_factory, "onnx-cache", export)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one of the processes of this run makes for all of them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = factory.mktemp(name)
+        make(folder)
+        return folder
+    folder = factory.getbasetemp().parent / name
+    done = folder.with_name(f"{name}-done")
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        while not done.exists():
+            time.sleep(0.1)
+        return folder
+    make(folder)
+    done.touch()
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import math
 from unicodedata import category
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from presets.errors import ParameterRefused
@@ -55,6 +55,7 @@ def check_coercion(parameter: Parameter, sent: object) -> None:
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda parameter: parameter.address)
+@settings(max_examples=30)  # for each of the parameters, which are of five kinds
 @given(sent=ANYTHING)
 @example(sent=10**400)
 @example(sent=-(10**400))

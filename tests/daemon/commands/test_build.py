@@ -10,7 +10,7 @@ from daemon.__main__ import app
 from pipeline.accelerators.openvino import precisions
 from pipeline.accelerators.processor import usable_cores
 from pipeline.accelerators.tuning_record import FOLDER
-from tests.pipeline.conftest import write_tiny_model
+from tests.pipeline.conftest import write_least_model
 
 
 def build(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
@@ -22,7 +22,7 @@ def build(*arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(300)
 def test_conversion_is_kept(tmp_path: Path) -> None:
     preset = tmp_path / "preset.yaml"
-    write_tiny_model(tmp_path / "model")
+    write_least_model(tmp_path / "model")
     preset.write_text(f"model: {tmp_path / 'model'}\naccelerator: openvino\nwidth: 64\nheight: 64\n")
     runner = CliRunner(env={"XDG_CACHE_HOME": str(tmp_path)})
     done = runner.invoke(app, ["build", str(preset)], catch_exceptions=False)

@@ -51,27 +51,43 @@ def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(np.abs(one.astype(np.int16) - other).mean())
 
 
+@pytest.fixture(scope="module")
+def as_a_stream(_stream: ImageStream) -> list[NDArray[np.uint8]]:
+    """Seven pictures, drawn at the usual pace."""
+    return drawn(_stream, [picture(value) for value in range(7)])
+
+
 @pytest.mark.parametrize(
     "pace",
     [{"low_latency": True}, {"frame_buffer": 3}, {"frame_buffer": 4}, {"frame_buffer": 2, "low_latency": True}],
 )
-def test_pace_changes_no_picture(stream: ImageStream, pace: dict[str, object]) -> None:
+def test_pace_changes_no_picture(
+    stream: ImageStream, as_a_stream: list[NDArray[np.uint8]], pace: dict[str, object]
+) -> None:
     pictures = [picture(value) for value in range(7)]
-    as_a_stream = drawn(stream, pictures)
     assert all(difference(one, other) > 2 for one, other in pairwise(as_a_stream))
     for one, other in zip(drawn(stream, pictures, **pace), as_a_stream, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1
 
 
+STEPS = [0.0, 0.1, 0.2, 5.0, 5.1, 10.0, 10.1, 10.2, 10.1]
+
+
+@pytest.fixture(scope="module")
+def whole(_stream: ImageStream) -> list[NDArray[np.uint8]]:
+    """The pictures at `STEPS`, none of them skipped."""
+    return drawn(_stream, [picture(value) for value in STEPS])
+
+
 @pytest.mark.parametrize("pace", [{}, {"low_latency": True}, {"frame_buffer": 3}])
-def test_skipped_picture_repeats_the_last_output(stream: ImageStream, pace: dict[str, object]) -> None:
-    steps = [0.0, 0.1, 0.2, 5.0, 5.1, 10.0, 10.1, 10.2, 10.1]
-    out = drawn(stream, [picture(value) for value in steps], skip=3.0, **pace)
-    whole = drawn(stream, [picture(value) for value in steps])
+def test_skipped_picture_repeats_the_last_output(
+    stream: ImageStream, whole: list[NDArray[np.uint8]], pace: dict[str, object]
+) -> None:
+    out = drawn(stream, [picture(value) for value in STEPS], skip=3.0, **pace)
     for place, drawn_from in enumerate([0, 0, 0, 3, 3, 5, 5, 5, 5]):
         assert np.abs(out[place].astype(int) - whole[drawn_from]).max() <= 1
     assert difference(whole[0], whole[3]) > 5
-    longest = drawn(stream, [picture(value) for value in steps[:3]], skip=3.0, skip_longest=1, **pace)
+    longest = drawn(stream, [picture(value) for value in STEPS[:3]], skip=3.0, skip_longest=1, **pace)
     assert np.abs(longest[2].astype(int) - whole[2]).max() <= 1
 
 

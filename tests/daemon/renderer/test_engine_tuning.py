@@ -15,13 +15,13 @@ from pipeline.image_stream import ImageStream
 from presets.build import Build
 from tests.daemon.renderer.test_player import SIDE, Rig
 from tests.daemon.show import until
-from tests.pipeline.conftest import write_tiny_model
+from tests.pipeline.conftest import write_least_model
 
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr(registry, "usable_cores", lambda: Cores(2, 2))
-    write_tiny_model(tmp_path / "model")
+    write_least_model(tmp_path / "model")
     build = Build(model=str(tmp_path / "model"), width=SIDE, height=SIDE, slots=1, cache=tmp_path / "cache")
     made = Rig(ImageStream.build(build, lambda text, fraction: None, run_in_threads))
     yield made

@@ -1,8 +1,8 @@
 """Limits of the stage's process, and the folder of compiled code."""
 
-import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -24,22 +24,32 @@ def test_stage_limits() -> None:
     assert float(interval) < 0.005
 
 
-@pytest.mark.parametrize("inherited", [False, True])
-@pytest.mark.parametrize("writable", [True, False])
-def test_compiled_code_is_kept_in_the_cache(tmp_path: Path, writable: bool, inherited: bool) -> None:
-    """Every export asks torch for the folder, also where nothing is compiled."""
-    place = tmp_path / "cache"
-    if not writable:
-        place.write_text("a file where the folder would be")
-    (tmp_path / "tmp").mkdir()
-    code = (
-        "from daemon.shared.process import keep_compiled_code; keep_compiled_code();"
-        "import torch._inductor.compiler_bisector"
-    )
-    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(place)}
-    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
+KEEP = """
+import importlib, os, sys, tempfile
+from daemon.shared.process import keep_compiled_code
+for case in sys.argv[1:]:
+    place, kept, inherited = case.split("|")
+    os.environ |= {"XDG_CACHE_HOME": os.path.join(place, "cache"), "TMPDIR": os.path.join(place, "tmp")}
+    os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)
     if inherited:
-        environment["TORCHINDUCTOR_CACHE_DIR"] = str(place / "streamflow-live" / "engines" / "torchinductor")
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
-    assert (place / "streamflow-live" / "engines" / "torchinductor").is_dir() == writable
-    assert bool(list((tmp_path / "tmp").glob("torchinductor*"))) == (not writable)
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = kept
+    tempfile.tempdir = None
+    keep_compiled_code()
+    importlib.reload(importlib.import_module("torch._inductor.compiler_bisector"))
+"""
+
+
+def test_compiled_code_is_kept_in_the_cache(tmp_path: Path) -> None:
+    """Every export asks torch for the folder, also where nothing is compiled. One process, as torch takes seconds."""
+    cases = {}
+    for number, (writable, inherited) in enumerate(product([True, False], repeat=2)):
+        place = tmp_path / str(number)
+        (place / "tmp").mkdir(parents=True)
+        if not writable:
+            (place / "cache").write_text("a file where the folder would be")
+        kept = place / "cache" / "streamflow-live" / "engines" / "torchinductor"
+        cases[f"{place}|{kept}|{'inherited' * inherited}"] = place / "tmp", kept, writable
+    subprocess.run([sys.executable, "-c", KEEP, *cases], check=True)
+    for case, (temporary, kept, writable) in cases.items():
+        assert kept.is_dir() == writable, case
+        assert bool(list(temporary.glob("torchinductor*"))) == (not writable), case

@@ -1,5 +1,6 @@
 """Whole shows with the echo renderer: real processes and real sockets, driven from outside."""
 
+import json
 import os
 import signal
 import socket
@@ -145,40 +146,74 @@ def test_port_in_use_is_refused(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--source", "file:/no/such/clip.mp4"], ["/no/such/clip.mp4"]),
-        (["--source", "file:{broken}"], ["broken.mp4"]),
-        (["--source", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
-        (["--sink", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
-        (["--sink", "png:/proc/frames"], ["/proc/frames"]),
-        (["--safe-picture", "{broken}"], ["broken.mp4"]),
-        (["{look}"], ["look.yaml:1:11", "strength"]),
-        (["--source", "spoon:"], ["spoon", "card:"]),
-        (["--sink", "nowhere"], ["nowhere"]),
-        (["--size", "250x250"], ["250", "32"]),
-        (["--size", "banana"], ["banana", "WIDTHxHEIGHT"]),
-        (["--osc", "99999999"], ["99999999"]),
-        (["no-such-look"], ["no-such-look"]),
-        (["--fps", "0"], ["fps"]),
-        (["--gpu-share", "1.5"], ["gpu-share"]),
-    ],
-)
-def test_bad_option_is_one_sentence(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
-    command = [sys.executable, "-m", "daemon", "run", "--state", str(tmp_path / "state.json"), "--osc", "off"]
-    command += ["--web", "off", "--control", "off", "--sink", f"zmq:tcp://127.0.0.1:{free_port()}"]
-    broken, look = tmp_path / "broken.mp4", tmp_path / "look.yaml"
-    broken.write_bytes(b"no clip")
-    look.write_text("strength: 1.5\n")
+REFUSED = [
+    (["--source", "file:/no/such/clip.mp4"], ["/no/such/clip.mp4"]),
+    (["--source", "file:broken.mp4"], ["broken.mp4"]),
+    (["--source", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
+    (["--sink", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
+    (["--sink", "png:/proc/frames"], ["/proc/frames"]),
+    (["--safe-picture", "broken.mp4"], ["broken.mp4"]),
+    (["look.yaml"], ["look.yaml:1:11", "strength"]),
+    (["--source", "spoon:"], ["spoon", "card:"]),
+    (["--sink", "nowhere"], ["nowhere"]),
+    (["--size", "250x250"], ["250", "32"]),
+    (["--size", "banana"], ["banana", "WIDTHxHEIGHT"]),
+    (["--osc", "99999999"], ["99999999"]),
+    (["no-such-look"], ["no-such-look"]),
+    (["--fps", "0"], ["fps"]),
+    (["--gpu-share", "1.5"], ["gpu-share"]),
+]
+
+RUN_EACH = """
+import json, os, sys
+from daemon.__main__ import main
+import daemon.stage.stage
+for number, command in enumerate(json.loads(sys.argv[1])):
+    if not (child := os.fork()):
+        sys.argv[1:] = command
+        output = os.open(f"{number}.txt", os.O_WRONLY | os.O_CREAT)
+        os.dup2(output, 1), os.dup2(output, 2)
+        main()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+"""Runs the command line in one process for each command. They share the imports, which take nearly all of the time."""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str]]:
+    """Exit status and output of each command line of `REFUSED`, and the port that was in use meanwhile."""
+    folder = tmp_path_factory.mktemp("refused")
+    (folder / "broken.mp4").write_bytes(b"no clip")
+    (folder / "look.yaml").write_text("strength: 1.5\n")
+    common = ["run", "--state", "state.json", "--osc", "off", "--web", "off", "--control", "off"]
     with socket.create_server(("127.0.0.1", 0)) as server:
-        places = {"broken": broken, "look": look, "taken": server.getsockname()[1]}
-        command += [argument.format(**places) for argument in arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
+        taken = str(server.getsockname()[1])
+        sink = ["--sink", f"zmq:tcp://127.0.0.1:{free_port()}"]
+        commands = [
+            [*common, *sink, *(argument.replace("{taken}", taken) for argument in arguments)]
+            for arguments, _ in REFUSED
+        ]
+        ran = subprocess.run(
+            [sys.executable, "-c", RUN_EACH, json.dumps(commands)],
+            cwd=folder, capture_output=True, text=True, timeout=100, check=True,
+        )  # fmt: skip
+    outputs = [(folder / f"{number}.txt").read_text() for number in range(len(REFUSED))]
+    statuses = [int(line) for line in ran.stdout.split()]
+    names = [" ".join(arguments) for arguments, _ in REFUSED]
+    return {name: (status, output, taken) for name, status, output in zip(names, statuses, outputs, strict=True)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.parametrize(("arguments", "words"), REFUSED, ids=[" ".join(arguments) for arguments, _ in REFUSED])
+def test_bad_option_is_one_sentence(
+    refusals: dict[str, tuple[int, str, str]], arguments: list[str], words: list[str]
+) -> None:
+    status, output, taken = refusals[" ".join(arguments)]
+    assert status == 2, output
     for word in words:
-        assert word.format(**places) in (done.stdout + done.stderr).replace("\n", "")
-    assert "Traceback" not in done.stderr
+        assert word.replace("{taken}", taken) in output.replace("\n", "")
+    assert "Traceback" not in output
 
 
 def test_returning_sender_is_received(tmp_path: Path) -> None:

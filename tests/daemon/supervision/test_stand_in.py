@@ -14,6 +14,7 @@ from rig import ECHO, Rig, until
 from daemon.link.client import LinkClient
 from daemon.supervision.renderer_process import SILENCE, RendererProcess
 from presets.build import Build
+from tests.pipeline.conftest import write_least_model
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP is POSIX")
 
@@ -252,7 +253,9 @@ def test_stand_in_without_memory_is_dropped(caplog: pytest.LogCaptureFixture) ->
 @pytest.mark.timeout(600)
 def test_eager_plays_while_openvino_converts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
-    with Rig(Build(width=64, height=64, accelerator="openvino", threads=1), silence=SILENCE["playing"]) as rig:
+    write_least_model(tmp_path / "model")
+    wanted = Build(model=str(tmp_path / "model"), width=64, height=64, accelerator="openvino", threads=1, slots=1)
+    with Rig(wanted, silence=SILENCE["playing"]) as rig:
         until(lambda: rig.lineup.candidate and rig.lineup.candidate.report.takes_long, 180)
         candidate = rig.lineup.candidate
         assert candidate is not None

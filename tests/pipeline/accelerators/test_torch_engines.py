@@ -71,7 +71,7 @@ def test_overlapped_decoding_is_one_call_late(model: Model, reference: Engines, 
     for one, other in zip(got, expected, strict=True):
         # The folded autoencoder differs by rounding.
         assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 1
-    assert np.abs(got[0].pixels.astype(int) - got[5].pixels).mean() > 2
+    assert np.abs(got[0].pixels.astype(int) - got[5].pixels).max() > 5
     assert counts != expected_counts
 
 

@@ -1,0 +1,36 @@
+"""Fixtures: a source that a test moves, and a running show for the tests of one module."""
+
+from collections.abc import Iterator
+
+import pytest
+from control_show import control_show, show_values
+from feed import Feed
+from show import Show
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def feed() -> Iterator[Feed]:
+    feed = Feed(SIDE)
+    yield feed
+    feed.close()
+
+
+@pytest.fixture(scope="module")
+def running_show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
+    """A show on eager torch, which has nothing to compile and nothing to measure beside the tests."""
+    folder = tmp_path_factory.mktemp("controls") / "show"
+    look = f"accelerator: eager\nwidth: {SIDE}\nheight: {SIDE}\n"
+    with control_show(folder, feed, look, "--threads", "1") as show:
+        yield show
+
+
+@pytest.fixture
+def show(running_show: Show) -> Iterator[Show]:
+    """The running show. Values that a test leaves changed are set back, so that its failure fails no other test."""
+    values = show_values(running_show)
+    yield running_show
+    left = {address for address, value in show_values(running_show).items() if value != values[address]}
+    if left := left - {"/preset"}:
+        running_show.set(**{address[1:]: values[address] for address in left})

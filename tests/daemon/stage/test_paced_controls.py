@@ -1,0 +1,146 @@
+"""Controls that change more than one still picture: freeze, fade, passages and pace, on a running show."""
+
+import statistics
+from itertools import pairwise
+
+from control_show import SAME, Picture, difference, pictures_between, settled
+from feed import Feed
+from show import Show, until
+
+
+def test_freeze(show: Show) -> None:
+    before = settled(show)
+    show.set(freeze=True)
+    show.set(seed=999)
+    until(lambda: show.status()["on_air"]["index"] > 0)
+    after = settled_frozen(show)
+    assert difference(before, after) == 0
+    show.set(freeze=False)
+    show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    show.set(seed=0)
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+
+
+def settled_frozen(show: Show) -> Picture:
+    """Return the last frame of one second."""
+    frames = show.frames()
+    for _ in range(30):
+        _, pixels = next(frames)
+    return pixels
+
+
+def test_morph(show: Show) -> None:
+    assert pictures_between(show, seed=12345) == 0
+    show.set(morph=3.0)
+    assert pictures_between(show, seed=0) >= 6
+    show.set(morph_pictures=5)
+    assert 2 <= pictures_between(show, seed=12345) <= 4, "the fifth is the new one"
+    show.set(morph=0.0, morph_pictures=0)
+    assert pictures_between(show, seed=0) == 0
+
+
+def test_drift(show: Show) -> None:
+    before = settled(show)
+    show.set(drift=1.0)
+    _, moved = show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    show.picture(lambda meta, pixels: difference(pixels, moved) > SAME)
+    show.set(drift=0.0)
+    assert difference(settled(show), before) > SAME
+    show.set(seed=12345)
+    settled(show)
+    show.set(seed=0)
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+
+
+def test_prompt_change_reaches_pictures_in_flight(show: Show) -> None:
+    show.set(mode="text", steps=8, **{"prompt/1/text": "white ice"})
+    settled(show)
+    assert pictures_between(show, **{"prompt/1/text": "fire"}) == 0
+    show.set(prompt_change="all")
+    assert pictures_between(show, **{"prompt/1/text": "white ice"}) >= 2
+    show.set(mode="image", steps=4, prompt_change="next", **{"prompt/1/text": "neon tunnel"})
+
+
+def test_fade(show: Show) -> None:
+    def ticks_to_black() -> int:
+        first: int | None = None
+        before = settled(show)
+        show.set(blackout=True)
+        for meta, pixels in show.frames():
+            if first is None and difference(pixels, before) > 0:
+                first = meta["tick"]
+            if not pixels.any():
+                assert first is not None
+                return int(meta["tick"]) - first
+        raise AssertionError
+
+    cut = ticks_to_black()
+    show.set(blackout=False, fade=1.0)
+    faded = ticks_to_black()
+    show.set(blackout=False, fade=0.0)
+    assert cut <= 2
+    assert 20 <= faded <= 40, "one second at 30 pictures a second"
+
+
+def distances(show: Show, count: int) -> list[int]:
+    """Return the numbers of source frames between one drawn picture and the next."""
+    wanted = show.status()["revision"]
+    drawn: list[int] = []
+    for meta, _ in show.frames():
+        if meta["revision"] >= wanted and meta["source_index"] not in drawn:
+            drawn.append(meta["source_index"])
+        if len(drawn) > count + 1:  # the first may be older than the change
+            return [after - before for before, after in pairwise(drawn[1:])]
+    raise AssertionError
+
+
+def test_skip(show: Show, feed: Feed) -> None:
+    with feed.moving():
+        show.set(skip=10.0, skip_longest=24)  # the frames of `Feed` differ by less
+        # Frames that come while the renderer draws are not counted as skipped.
+        far = statistics.median(distances(show, 5))
+        show.set(skip_longest=10)
+        near = statistics.median(distances(show, 5))
+        show.set(skip=0.0, skip_longest=30)
+        least = statistics.median(distances(show, 10))
+    assert far >= 25
+    assert 11 <= near <= far - 5
+    assert least <= near - 4
+
+
+def test_low_latency_and_frame_buffer(show: Show, feed: Feed) -> None:
+    def in_flight(pacing: str) -> int:
+        wanted = show.status()["revision"]
+        drawn: set[int] = set()
+        show.picture(lambda meta, _: meta["revision"] >= wanted and (drawn.add(meta["index"]) or len(drawn) > 6))
+        assert show.status()["renderer"]["pacing"] == pacing
+        return int(show.status()["renderer"]["in_flight"])
+
+    with feed.moving():
+        assert in_flight("stream") == 4
+        show.set(low_latency=True)
+        assert in_flight("low latency") == 1
+        show.set(frame_buffer=3)
+        assert in_flight("low latency") == 3
+        show.set(low_latency=False)
+        assert in_flight("stream") > 4
+        show.set(frame_buffer=1)
+        assert in_flight("stream") == 4
+
+
+def test_max_rate(show: Show, feed: Feed) -> None:
+    def ticks_a_picture(pictures: int) -> float:
+        wanted = show.status()["revision"]
+        first: dict[int, int] = {}
+        for meta, _ in show.frames():
+            if meta["revision"] >= wanted:
+                first.setdefault(meta["index"], meta["tick"])
+            if len(first) > pictures:
+                return statistics.median(after - before for before, after in pairwise(first.values()))
+        raise AssertionError
+
+    with feed.moving():
+        show.set(max_rate=3)
+        assert 9 <= ticks_a_picture(8) <= 15, "of thirty a second"
+        show.set(max_rate=0)
+        assert ticks_a_picture(20) < 9

@@ -1,0 +1,111 @@
+"""Controls that start a renderer: each has an effect, and no tick is missed."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from control_show import SAME, control_show, difference, settled, show_values
+from feed import Feed
+from safetensors.torch import load_file, save_file
+from show import Show, until
+from test_controls import REBUILD_ORDER
+
+from tests.pipeline.conftest import write_tiny_model
+
+SIDE = 128
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Iterator[Show]:
+    """A show of a tiny model on OpenVINO. One thread leaves few candidates to measure."""
+    folder = tmp_path / "show"
+    write_tiny_model(folder / "model")
+    feed = Feed(SIDE)
+    look = f"model: {folder / 'model'}\naccelerator: openvino\nwidth: {SIDE}\nheight: {SIDE}\n"
+    with control_show(folder, feed, look, "--threads", "1") as show:
+        yield show
+    feed.close()
+
+
+def another_model(model: Path, copy: Path) -> str:
+    """Return the folder of another model: a copy with a negated convolution."""
+    shutil.copytree(model, copy)
+    (weights,) = (copy / "unet").glob("*.safetensors")
+    tensors = load_file(weights)
+    tensors["conv_out.weight"] = -tensors["conv_out.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    return str(copy)
+
+
+def exported_network(folder: Path, path: Path, *latents: int) -> str:
+    """Export the network of a model to ONNX for latents of this height and width. Return the path."""
+    import torch
+
+    from pipeline.models import load_model
+
+    model = load_model(folder)
+    example = torch.zeros(2, 4, *latents), torch.tensor([1000.0, 500.0]), torch.zeros(2, *model.conditioning[0])
+    names = ["sample", "timestep", "encoder_hidden_states"]
+    free = {name: {0: "B"} for name in [*names, "out_sample"]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.unet, example, path, input_names=names, output_names=["out_sample"], dynamic_axes=free,
+            opset_version=17, dynamo=False,
+        )  # fmt: skip
+    return str(path)
+
+
+@pytest.mark.timeout(480)
+def test_rebuilds(show: Show) -> None:
+    """Each change starts a renderer, so the changes add up and are undone together.
+
+    Only drawn pictures go out meanwhile, at every tick, from OpenVINO to torch and back.
+    """
+    before = settled(show)
+    values = show_values(show)
+    changed = {
+        "accelerator": "eager",
+        "attention": "flash",
+        "width": 64,
+        "height": 64,
+        "model": another_model(show.folder / "model", show.folder / "another-model"),
+        "engine": exported_network(show.folder / "model", show.folder / "unet.onnx", 8, 8),
+    }
+    assert {*changed} == {key for keys in REBUILD_ORDER for key in keys}
+    began = show.status()
+    switched = []
+    with show.every_tick() as ticks:
+        drawn = [before]
+        for keys in REBUILD_ORDER:
+            show.set(**{key: changed[key] for key in keys})
+            show.picture(lambda meta, pixels: difference(pixels, drawn[-1]) > SAME)
+            switched.append(len(ticks))
+            drawn.append(settled(show))
+            now = show.status()["renderer"]
+            assert now["size"] == [64, 64], "the size is that of the pictures on air"
+            assert (now["accelerator"], now["attention"]) == ("eager", "flash")
+        assert difference(drawn[3], drawn[1]) < 2 * SAME, "the engine is the network of the model before"
+        assert show.status()["renderer"]["engine"] == changed["engine"]
+        show.set(**{key: values[f"/{key}"] for key in changed})
+        show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+        switched.append(len(ticks))
+        until(lambda: show.status()["renderer"]["accelerator"] == began["renderer"]["accelerator"])
+        settled(show)
+    assert show.status()["renderer"]["restarts"] == 0
+    assert all(index > 0 for _, index, _ in ticks), "no slate"
+    assert all(lit for _, _, lit in ticks), "no black"
+    indices = [index for _, index, _ in ticks]
+    assert indices == sorted(indices)
+    # Periods between received ticks. A busy machine misses some at any time, so the rest of the run is the measure.
+    periods = [after - tick for (tick, _, _), (after, _, _) in pairwise(ticks)]
+    near = {place for moment in switched for place in range(moment - 30, moment + 15)}
+    around = [gap for place, gap in enumerate(periods) if place in near]
+    elsewhere = [gap for place, gap in enumerate(periods) if place not in near]
+    assert min(periods) >= 1
+    assert max(around) <= max(2, *elsewhere)
+    missed_elsewhere = sum(elsewhere) / len(elsewhere) - 1
+    assert sum(around) - len(around) <= len(switched) + 2 * missed_elsewhere * len(around), "switches miss no ticks"
