@@ -13,26 +13,25 @@ from safetensors.torch import load_file, save_file
 from show import Show, until
 from test_controls import REBUILD_ORDER
 
-from tests.pipeline.conftest import write_tiny_model
+import pipeline.shipped
 
 SIDE = 128
 
 
 @pytest.fixture
 def show(tmp_path: Path) -> Iterator[Show]:
-    """A show of a tiny model on OpenVINO. One thread leaves few candidates to measure."""
-    folder = tmp_path / "show"
-    write_tiny_model(folder / "model")
+    """A show of the shipped model on OpenVINO. One thread leaves few candidates to measure."""
     feed = Feed(SIDE)
-    look = f"model: {folder / 'model'}\naccelerator: openvino\nwidth: {SIDE}\nheight: {SIDE}\n"
-    with control_show(folder, feed, look, "--threads", "1") as show:
+    look = f"accelerator: openvino\nwidth: {SIDE}\nheight: {SIDE}\n"
+    with control_show(tmp_path / "show", feed, look, "--threads", "1") as show:
         yield show
     feed.close()
 
 
-def another_model(model: Path, copy: Path) -> str:
-    """Return the folder of another model: a copy with a negated convolution."""
-    shutil.copytree(model, copy)
+def another_model(folder: Path) -> str:
+    """Return the folder of another model: the shipped one with a negated convolution."""
+    copy = folder / "another-model"
+    shutil.copytree(Path(pipeline.shipped.__file__).parent / "model", copy)
     (weights,) = (copy / "unet").glob("*.safetensors")
     tensors = load_file(weights)
     tensors["conv_out.weight"] = -tensors["conv_out.weight"]
@@ -40,15 +39,15 @@ def another_model(model: Path, copy: Path) -> str:
     return str(copy)
 
 
-def exported_network(folder: Path, path: Path, *latents: int) -> str:
-    """Export the network of a model to ONNX for latents of this height and width. Return the path."""
+def shipped_network(folder: Path, *latents: int) -> str:
+    """Export the network of the shipped model to ONNX for latents of this height and width. Return the path."""
     import torch
 
-    from pipeline.models import load_model
+    from pipeline.models import SHIPPED, load_model
 
-    model = load_model(folder)
+    model = load_model(SHIPPED)
     example = torch.zeros(2, 4, *latents), torch.tensor([1000.0, 500.0]), torch.zeros(2, *model.conditioning[0])
-    names = ["sample", "timestep", "encoder_hidden_states"]
+    names, path = ["sample", "timestep", "encoder_hidden_states"], folder / "unet.onnx"
     free = {name: {0: "B"} for name in [*names, "out_sample"]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -72,8 +71,8 @@ def test_rebuilds(show: Show) -> None:
         "attention": "flash",
         "width": 64,
         "height": 64,
-        "model": another_model(show.folder / "model", show.folder / "another-model"),
-        "engine": exported_network(show.folder / "model", show.folder / "unet.onnx", 8, 8),
+        "model": another_model(show.folder),
+        "engine": shipped_network(show.folder, 8, 8),
     }
     assert {*changed} == {key for keys in REBUILD_ORDER for key in keys}
     began = show.status()
