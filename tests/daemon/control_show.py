@@ -1,5 +1,6 @@
 """A running show whose controls are tested: its pictures, their difference, and the picture after a change."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 from feed import Feed
 from numpy.typing import NDArray
 from show import Show, until
+
+import pipeline.shipped
 
 SAME = 2.0
 """Mean difference in 8-bit levels below which two pictures are equal. Rounding depends on the batch size."""
@@ -72,3 +75,16 @@ def pictures_between(show: Show, **values: Any) -> int:
             break
     after = settled(show)
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())
+
+
+def another_model(folder: Path) -> str:
+    """Return the folder of another model: the shipped one with a negated convolution."""
+    from safetensors.torch import load_file, save_file  # with torch, which takes seconds
+
+    copy = folder / "another-model"
+    shutil.copytree(Path(pipeline.shipped.__file__).parent / "model", copy)
+    (weights,) = (copy / "unet").glob("*.safetensors")
+    tensors = load_file(weights)
+    tensors["conv_out.weight"] = -tensors["conv_out.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    return str(copy)

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from control_show import SAME, another_model, difference, settled, show_values
-from safetensors.torch import load_file, save_file
 from show import Show
 
 from presets.declaration import Effect
@@ -127,6 +125,9 @@ def test_control_changes_the_picture(show: Show, parameter: Parameter) -> None:
 
 def model_with_source(folder: Path) -> str:
     """Return the shipped model with further random weights by which it sees its source."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
     path = Path(another_model(folder))
     config = json.loads((path / "unet" / "config.json").read_text())
     (weights,) = (path / "unet").glob("*.safetensors")

@@ -1,19 +1,15 @@
 """Controls that start a renderer: each has an effect, and no tick is missed."""
 
-import shutil
 import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from control_show import SAME, control_show, difference, settled, show_values
+from control_show import SAME, another_model, control_show, difference, settled, show_values
 from feed import Feed
-from safetensors.torch import load_file, save_file
 from show import Show, until
 from test_controls import REBUILD_ORDER
-
-import pipeline.shipped
 
 SIDE = 128
 
@@ -26,17 +22,6 @@ def show(tmp_path: Path) -> Iterator[Show]:
     with control_show(tmp_path / "show", feed, look, "--threads", "1") as show:
         yield show
     feed.close()
-
-
-def another_model(folder: Path) -> str:
-    """Return the folder of another model: the shipped one with a negated convolution."""
-    copy = folder / "another-model"
-    shutil.copytree(Path(pipeline.shipped.__file__).parent / "model", copy)
-    (weights,) = (copy / "unet").glob("*.safetensors")
-    tensors = load_file(weights)
-    tensors["conv_out.weight"] = -tensors["conv_out.weight"]
-    save_file(tensors, weights, metadata={"format": "pt"})
-    return str(copy)
 
 
 def shipped_network(folder: Path, *latents: int) -> str:
