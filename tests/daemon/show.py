@@ -122,10 +122,10 @@ class Show:
         raise AssertionError(f"no such frame within {seconds} s\n{self.log.read_text()[-3000:]}")
 
     def picture(
-        self, wanted: Callable[[dict[str, Any], NDArray[np.uint8]], object]
+        self, wanted: Callable[[dict[str, Any], NDArray[np.uint8]], object], seconds: float = 100.0
     ) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-        """Return the first frame for which `wanted` is true."""
-        return next((meta, pixels) for meta, pixels in self.frames() if wanted(meta, pixels))
+        """Return the first frame for which `wanted` is true, within so many seconds."""
+        return next((meta, pixels) for meta, pixels in self.frames(seconds) if wanted(meta, pixels))
 
     @contextlib.contextmanager
     def every_tick(self) -> Iterator[list[tuple[int, int, bool]]]:
