@@ -21,9 +21,10 @@ Kernel = torch.Tensor
 
 
 def folded_autoencoder(network: Any) -> Any:
-    """Return a copy of an ``EncoderTiny`` or ``DecoderTiny`` of diffusers with its `layers` folded where possible."""
+    """Return a copy of an encoder or decoder of diffusers. Those of ``AutoencoderTiny`` get folded `layers`."""
     network = copy.deepcopy(network)
-    network.layers = nn.Sequential(*_folded_layers(list(network.layers)))
+    if hasattr(network, "layers"):
+        network.layers = nn.Sequential(*_folded_layers(list(network.layers)))
     return network.eval().requires_grad_(False)
 
 

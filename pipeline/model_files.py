@@ -12,7 +12,7 @@ from presets.errors import ModelError
 
 SUPPORTED_CLASSES: Mapping[str, Mapping[str, str]] = {
     "unet": {"UNet2DConditionModel": "diffusers"},
-    "vae": {"AutoencoderTiny": "diffusers"},
+    "vae": {"AutoencoderTiny": "diffusers", "AutoencoderDC": "diffusers"},
     "text_encoder": {"CLIPTextModel": "transformers"},
     "tokenizer": {
         "CLIPTokenizer": "transformers",
