@@ -13,7 +13,7 @@ class ModelShape:
     """Architecture of the exported networks. Any change makes existing weights unusable."""
 
     image_size: int = 256
-    latent_channels: int = 4
+    latent_channels: int = 24
     downsampling: int = 8
     tokens: int = 32
     """Tokens that every prompt is padded to. The network learns the padding, so there is no mask."""
@@ -30,33 +30,48 @@ class ModelShape:
         return self.image_size // self.downsampling
 
     def autoencoder(self) -> dict[str, Any]:
-        """Return the arguments of diffusers' ``AutoencoderTiny``.
+        """Return the arguments of diffusers' ``AutoencoderDC`` (Chen et al. 2024), small.
 
-        Most blocks are at low resolution: one at full resolution costs as much as sixteen at a quarter of the side.
+        It unshuffles and shuffles pixels between resolutions. An autoencoder that repeats pixels, such as
+        ``AutoencoderTiny``, can't draw a pattern with a period of one latent pixel from constant latents, and half of
+        the styles are such patterns.
         """
+        channels, none = (16, 16, 32, 64), ((), (), (), ())
         return {
-            "encoder_block_out_channels": (32, 32, 32, 32),
-            "decoder_block_out_channels": (32, 32, 32, 32),
-            "num_encoder_blocks": (0, 1, 1, 2),
-            "num_decoder_blocks": (3, 3, 1, 0),
             "latent_channels": self.latent_channels,
+            "encoder_block_types": "ResBlock",
+            "decoder_block_types": "ResBlock",
+            "encoder_block_out_channels": channels,
+            "decoder_block_out_channels": channels,
+            "encoder_layers_per_block": (0, 1, 1, 1),
+            "decoder_layers_per_block": (0, 1, 1, 2),
+            "encoder_qkv_multiscales": none,
+            "decoder_qkv_multiscales": none,
+            "encoder_out_shortcut": False,
+            "decoder_in_shortcut": False,
             "scaling_factor": 1.0,
-            "shift_factor": 0.0,
         }
 
     def unet(self) -> dict[str, Any]:
-        """Return the arguments of diffusers' ``UNet2DConditionModel``. There is no attention at full resolution."""
+        """Return the arguments of diffusers' ``UNet2DConditionModel``.
+
+        The input is the noised latent and the latent of the source, as in InstructPix2Pix (Brooks et al. 2023). The
+        pooled text scales and shifts every block (FiLM), so attention is needed at the lowest resolution only.
+        """
         return {
             "sample_size": self.latent_size,
-            "in_channels": self.latent_channels,
+            "in_channels": 2 * self.latent_channels,
             "out_channels": self.latent_channels,
-            "block_out_channels": (48, 96, 128),
+            "block_out_channels": (64, 96, 160),
             "layers_per_block": 1,
-            "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            "down_block_types": ("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
+            "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
             "norm_num_groups": 16,
             "attention_head_dim": 4,
             "cross_attention_dim": self.text_width,
+            "addition_embed_type": "text",
+            "addition_embed_type_num_heads": 4,
+            "resnet_time_scale_shift": "scale_shift",
         }
 
     def text_encoder(self, vocabulary: int, start: int, end: int) -> dict[str, Any]:
@@ -75,46 +90,39 @@ class ModelShape:
         }
 
     def scheduler(self) -> dict[str, Any]:
-        """Return the arguments of diffusers' ``FlowMatchEulerDiscreteScheduler``: no shift of the sigmas."""
-        return {"num_train_timesteps": self.train_timesteps, "shift": 1.0}
+        """Return the arguments of `pipeline.diffusers_schedulers.FlowMatchEulerScheduler`: no shift, clean samples."""
+        return {"num_train_timesteps": self.train_timesteps, "shift": 1.0, "prediction_type": "sample"}
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """Settings of every training stage. Minutes are wall-clock time, so a run takes equally long on any machine."""
 
-    pictures: int = 6000
-    """Number of scenes that the flow is trained on."""
-    camera_images: int = 2000
-    """Number of camera-like images that only the autoencoder is trained on."""
+    shards: int = 16
+    """Number of shards of training pairs that are kept. The oldest is replaced by a new one."""
+    shard_pairs: int = 960
+    """Pairs of 128 × 128 pixels in a shard. A shard of whole pictures, 256 × 256, has a quarter of them."""
+    whole_every: int = 4
+    """Every n-th shard has whole pictures in place of crops."""
+    shard_uses: float = 16.0
+    """Times that each pair of the newest shard is drawn, on average, before the next shard is made."""
 
-    autoencoder_minutes: float = 15.0
+    autoencoder_minutes: float = 30.0
     autoencoder_batch: int = 8
-    autoencoder_crop: int = 96
-    autoencoder_rate: float = 1.5e-3
+    autoencoder_crop: int = 64
+    autoencoder_rate: float = 3e-3
 
-    words_minutes: float = 2.0
+    words_minutes: float = 3.0
     words_rate: float = 2e-3
     """Learning rate of the text encoder alone, before the flow. A few hundred steps are enough."""
 
-    flow_minutes: float = 70.0
-    flow_batch: int = 8
-    flow_rate: float = 8e-4
-    crop_share: float = 0.5
-    """Share of the flow's time, at its start, that is spent on crops of half the side, four times as many a step.
-
-    Crops teach colour and texture as well as whole images do. Composition needs whole images.
-    """
-    dropped_prompts: float = 0.1
-    """Share of captions replaced by the empty one, which trains the unconditional output for guidance."""
+    flow_minutes: float = 180.0
+    flow_batch: int = 20
+    """Pairs of 128 × 128 pixels in a batch. Smaller crops come in proportionally more pairs, larger ones in fewer."""
+    flow_rate: float = 2e-3
     ema_decay: float = 0.998
 
-    distil_minutes: float = 25.0
-    distil_rate: float = 2e-4
-    distil_guidance: float = 2.0
-    """Guidance scale of the teacher, which the student learns to reproduce in one call."""
-
-    polish_minutes: float = 5.0
+    polish_minutes: float = 10.0
     """Minutes for the decoder alone, after the flow. The latents do not change."""
     polish_rate: float = 5e-4
 
@@ -126,14 +134,13 @@ class TrainingPlan:
     def quick(self) -> "TrainingPlan":
         """Return a plan that runs every stage in about half a minute, for tests of the training itself."""
         return TrainingPlan(
-            pictures=16,
-            camera_images=8,
+            shards=2,
+            shard_pairs=24,
+            whole_every=2,
             autoencoder_minutes=2.0,
             autoencoder_batch=2,
-            autoencoder_crop=64,
             flow_minutes=2.0,
-            flow_batch=2,
-            distil_minutes=2.0,
+            flow_batch=8,
             polish_minutes=2.0,
             steps=15,
         )

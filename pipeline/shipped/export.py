@@ -7,18 +7,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 
+from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
 from pipeline.shipped.configuration import SHAPE
 from pipeline.shipped.networks import Networks
 
 MODEL_INDEX = {
     "_class_name": "DiffusionPipeline",
-    "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+    "scheduler": ["pipeline.diffusers_schedulers.flow_matching", "FlowMatchEulerScheduler"],
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizer"],
     "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderTiny"],
+    "vae": ["diffusers", "AutoencoderDC"],
 }
 # Configuration keys with paths of the training machine.
 _PRIVATE_KEYS = ("_name_or_path", "name_or_path")
@@ -43,7 +43,7 @@ def export_model(networks: Networks, folder: Path) -> int:
             half.to(torch.float16).save_pretrained(root / name, safe_serialization=True)
         networks.tokenizer.save_pretrained(root / "tokenizer")
         _write_plain_tokenizer(networks, root / "tokenizer")
-        FlowMatchEulerDiscreteScheduler(**SHAPE.scheduler()).save_pretrained(root / "scheduler")
+        FlowMatchEulerScheduler(**SHAPE.scheduler()).save_pretrained(root / "scheduler")
         index = {**MODEL_INDEX, "_diffusers_version": version("diffusers")}
         (root / "model_index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
         for path in root.rglob("*config.json"):

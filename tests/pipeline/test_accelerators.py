@@ -63,7 +63,7 @@ def test_reference_runs_on_processor(reference: Engines) -> None:
 def inputs(shapes: Shapes, rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
     generator = torch.Generator().manual_seed(rows)
     return (
-        torch.randn(rows, *shapes.latent, generator=generator),
+        torch.randn(rows, *shapes.inputs, generator=generator),
         torch.linspace(1000, 37.3, rows),
         ConditioningRows(torch.randn(rows, *shapes.embeds, generator=generator)),
     )
@@ -125,11 +125,8 @@ def test_shipped_model_in_each_precision(tmp_path: Path) -> None:
         model = load_model(SHIPPED)
     except ModelError as error:
         pytest.skip(str(error))
-    config = model.configurations
-    shapes = Shapes(
-        256, 256, (4, 32, 32), (config["text_encoder"]["max_position_embeddings"],
-                                config["text_encoder"]["hidden_size"]), 2,
-    )  # fmt: skip
+    latent, words = (model.latent_channels, 32, 32), model.conditioning.embeds
+    shapes = Shapes(256, 256, latent, words, 2, model.sees_source)
     reference = eager.build(model, shapes, Preparation(quiet))
     latents, timesteps, text = inputs(shapes, 2)
     expected = reference.denoiser(latents, timesteps, text)

@@ -223,4 +223,5 @@ def test_broken_tokenizer_is_refused(folder: Path) -> None:
 
 def test_shipped_model_is_checked() -> None:
     model = load_model(SHIPPED)
-    assert (model.name, model.factor, model.latent_channels) == ("shipped", 8, 4)
+    assert (model.name, model.factor, model.latent_channels) == ("shipped", 8, 24)
+    assert model.sees_source

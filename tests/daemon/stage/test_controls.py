@@ -44,7 +44,15 @@ CONTEXT: dict[str, dict[str, Any]] = {
     "/guidance_kind": {"guidance": 6.0},
     **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
     "/seed_to": {"seed_mix": 0.6},
-    "/prompt_mix": {"prompt/2/text": "white ice", "mode": "text"},
+    # Far from an even mix, because the model normalises the text and hears the direction alone.
+    "/prompt_mix": {
+        "mode": "text",
+        "steps": 1,
+        "guidance": 1.0,
+        "prompt/1/text": "candy",
+        "prompt/2/text": "toxic halftone",
+        "prompt/2/weight": 0.5,
+    },
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
 }

@@ -33,7 +33,8 @@ def shipped_network(folder: Path, *latents: int) -> str:
     from pipeline.models import SHIPPED, load_model
 
     model = load_model(SHIPPED)
-    example = torch.zeros(2, 4, *latents), torch.tensor([1000.0, 500.0]), torch.zeros(2, *model.conditioning[0])
+    channels = int(model.configurations["unet"]["in_channels"])
+    example = torch.zeros(2, channels, *latents), torch.tensor([1000.0, 500.0]), torch.zeros(2, *model.conditioning[0])
     names, path = ["sample", "timestep", "encoder_hidden_states"], folder / "unet.onnx"
     free = {name: {0: "B"} for name in [*names, "out_sample"]}
     with warnings.catch_warnings():
