@@ -8,8 +8,10 @@ __all__ = [
     "errors",
     "files",
     "frame_parameters",
+    "known_words",
     "library",
     "morph",
     "parameter_table",
     "parameters",
+    "vocabulary",
 ]
