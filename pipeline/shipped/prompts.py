@@ -55,7 +55,8 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Word orders that are never trained on."""
 
-_JOINS = ("{s} and {t}", "{s} over {t}", "{s} with {t}", "{s} on {t}", "{s}, {t}", "{s} and {t}")
+JOINS = ("{s} and {t}", "{s} over {t}", "{s} with {t}", "{s} on {t}", "{s}, {t}", "{s} and {t}")
+"""Joints of two styles. The common one is there twice."""
 _HELD_OUT_JOINS = ("{s} plus {t}", "{s} on top of {t}")
 
 
@@ -81,7 +82,7 @@ def caption_for(recipe: Recipe, rng: np.random.Generator, held_out: bool = False
     Raises:
         ValueError: the recipe has nothing to name.
     """
-    style, joins = "", _HELD_OUT_JOINS if held_out else _JOINS
+    style, joins = "", _HELD_OUT_JOINS if held_out else JOINS
     if recipe.style is not None:
         style = _one_of(rng, STYLES[recipe.style].words)
         if recipe.second is not None:
