@@ -9,7 +9,9 @@ import torch
 from pipeline.mixing import iterated_slerp, weighted_mean
 from presets.errors import StreamError
 from presets.frame_parameters import PromptMixture
+from presets.known_words import KnownWords
 from presets.parameters import PromptMix
+from presets.vocabulary import Vocabulary
 
 CACHE_SIZE = 64
 """Encoded texts that are kept: enough for the prompts of a show."""
@@ -70,13 +72,21 @@ class TextConditioner:
     thread at the same time.
     """
 
-    def __init__(self, tokenizer: Any, text_encoder: Any, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        text_encoder: Any,
+        device: torch.device,
+        dtype: torch.dtype,
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         """
         Args:
             tokenizer: Tokenizer of transformers.
             text_encoder: Text encoder of transformers, on `device`.
             device: Device of the text encoder and of the encoded texts.
             dtype: Dtype of the encoded texts.
+            vocabulary: Words that the text encoder knows; texts are written in them. None leaves texts as they are.
         """
         self._tokenizer = tokenizer
         self._text_encoder = text_encoder
@@ -84,7 +94,9 @@ class TextConditioner:
         self._dtype = dtype
         self._tokens = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
         self._width = int(text_encoder.config.hidden_size)
+        self._known = None if vocabulary is None else KnownWords(vocabulary)
         self._cache: dict[str, EncodedText] = {}
+        """Encoded texts, in the words that the text encoder knows."""
 
     @property
     def shape(self) -> ConditioningShape:
@@ -98,17 +110,21 @@ class TextConditioner:
 
     def recall(self, prompts: PromptMixture) -> Conditioning | None:
         """Return the conditioning of a mix of prompts if every text is cached, otherwise None. Encodes nothing."""
-        found = [self._cache.get(text) for text, _ in (*prompts.prompt, *prompts.negative)]
+        found = [self._cache.get(self._in_known_words(text)) for text, _ in (*prompts.prompt, *prompts.negative)]
         texts = [text for text in found if text is not None]
         return _mix_prompts(prompts, texts) if len(texts) == len(found) else None
 
     def encode_text(self, text: str) -> EncodedText:
         """Return one encoded text, from the cache if it is among the last `CACHE_SIZE`."""
+        text = self._in_known_words(text)
         encoded = self._cache.pop(text, None) or self._encode(text)
         self._cache[text] = encoded  # the most recent is last
         if len(self._cache) > CACHE_SIZE:
             del self._cache[next(iter(self._cache))]
         return encoded
+
+    def _in_known_words(self, text: str) -> str:
+        return text if self._known is None else self._known.interpret(text).text
 
     @torch.inference_mode()
     def _encode(self, text: str) -> EncodedText:

@@ -18,6 +18,7 @@ from pipeline.prepared_engines import PreparedEngines, check_size, preparation_o
 from pipeline.torch_settings import limit_gpu_share
 from presets.build import Build
 from presets.frame_parameters import FrameParameters, PromptMixture
+from presets.vocabulary import Vocabulary
 
 USUAL_SIZES = (3, 4)
 """Batch sizes of the default look with and without a source, where no call tells which sizes are played."""
@@ -95,7 +96,8 @@ class ImageStream:
         def load_text_encoder() -> None:
             progress("loading the text encoder", 0.3)
             tokenizer, text_encoder = model.tokenizer, model.text_encoder
-            conditioner.append(TextConditioner(tokenizer, text_encoder, torch.device("cpu"), torch.float32))
+            cpu, dtype = torch.device("cpu"), torch.float32
+            conditioner.append(TextConditioner(tokenizer, text_encoder, cpu, dtype, model.vocabulary))
 
         preparation = preparation_of(
             build, lambda text, fraction: progress(text, 0.95 * fraction), together, load_text_encoder
@@ -121,6 +123,11 @@ class ImageStream:
     def free(self) -> int:
         """Number of frames that can be admitted now."""
         return self._stream.free
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """Words that the model knows, None if it takes any text."""
+        return self._model.vocabulary
 
     @property
     def hot_sizes(self) -> tuple[int, ...]:

@@ -10,6 +10,9 @@ from safetensors import SafetensorError, safe_open
 from pipeline.solvers import SCHEDULERS
 from presets.errors import ModelError
 
+SHIPPED = "shipped"
+"""Name of the model that ships with the program."""
+
 SUPPORTED_CLASSES: Mapping[str, Mapping[str, str]] = {
     "unet": {"UNet2DConditionModel": "diffusers"},
     "vae": {"AutoencoderTiny": "diffusers", "AutoencoderDC": "diffusers"},
@@ -28,6 +31,14 @@ LATENT_CHANNELS = 4
 
 WEIGHT_FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 """Stem of the weights file of each component that has weights."""
+
+
+def model_folder(name: str | Path) -> Path:
+    """Return the folder of `SHIPPED`, or the folder at a path. Raises `ModelError` if it is missing."""
+    folder = Path(__file__).parent / "shipped" / "model" if name == SHIPPED else Path(name).expanduser()
+    if not folder.is_dir():
+        raise ModelError(f"There is no model folder {folder}. Name a folder in diffusers format, or '{SHIPPED}'.")
+    return folder
 
 
 def component_classes(folder: Path) -> dict[str, str]:

@@ -12,10 +12,12 @@ import torch
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.model_files import (
+    SHIPPED,
     SUPPORTED_CLASSES,
     WEIGHT_FILES,
     check_unet,
     component_classes,
+    model_folder,
     read_json,
     weights_file,
 )
@@ -23,9 +25,7 @@ from pipeline.schedule import FlowSchedule
 from pipeline.solvers import Solver, solver_from_config
 from pipeline.torch_settings import disable_tf32
 from presets.errors import ModelError
-
-SHIPPED = "shipped"
-"""Name of the model that ships with the program."""
+from presets.vocabulary import Vocabulary, read_vocabulary
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Model:
     classes: Mapping[str, str]
     weights: Mapping[str, Path]
     solver: Solver
+    vocabulary: Vocabulary | None = None
+    """Words that the model knows, None if its text encoder takes any text."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -148,7 +150,7 @@ def _library(name: str) -> Any:
     return library
 
 
-def load_model(name: str | Path) -> Model:
+def load_model(name: str | Path = SHIPPED) -> Model:
     """Return a model folder after checking every file that will be read. No network is loaded yet.
 
     Args:
@@ -157,9 +159,7 @@ def load_model(name: str | Path) -> Model:
     Raises:
         ModelError: the folder or a file in it is missing, damaged or unsupported.
     """
-    folder = Path(__file__).parent / "shipped" / "model" if name == SHIPPED else Path(name).expanduser()
-    if not folder.is_dir():
-        raise ModelError(f"There is no model folder {folder}. Name a folder in diffusers format, or '{SHIPPED}'.")
+    folder = model_folder(name)
     classes = component_classes(folder)
     weights = {component: weights_file(folder / component, stem) for component, stem in WEIGHT_FILES.items()}
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
@@ -167,4 +167,4 @@ def load_model(name: str | Path) -> Model:
     check_unet(folder)
     if not (folder / "tokenizer").is_dir():
         raise ModelError(f"{folder / 'tokenizer'} is missing. Download the model again.")
-    return Model(str(name), folder, classes, weights, solver)
+    return Model(str(name), folder, classes, weights, solver, read_vocabulary(folder))

@@ -13,8 +13,14 @@ from presets.errors import StreamError
 from presets.frame_parameters import PromptMixture, TextWeight, without_morph
 from presets.parameters import Parameters, PromptMix
 from presets.parameters import WeightedPrompt as Prompt
+from presets.vocabulary import Vocabulary
 
 EMPTY = (TextWeight(""),)
+WORDS = Vocabulary(
+    {"styles": ("halftone", "neon"), "palettes": ("fire", "blue")},
+    ("in",),
+    synonyms={"comic": "halftone", "flame": "fire"},
+)
 
 
 @pytest.fixture
@@ -194,6 +200,28 @@ def test_recall_encodes_nothing(conditioner: TextConditioner) -> None:
         assert torch.equal(recalled.positive.embeds, encoded.positive.embeds)
         assert torch.equal(recalled.negative.embeds, encoded.negative.embeds)
     assert conditioner.recall(PromptMixture((TextWeight("moss"),), EMPTY, "linear")) is None
+
+
+def test_texts_in_known_words(conditioner: TextConditioner, tiny_folder: Path) -> None:
+    model = load_model(tiny_folder)
+    device, dtype = torch.device("cpu"), torch.float32
+    knowing = TextConditioner(model.tokenizer, model.text_encoder, device, dtype, WORDS)
+    plain = mixture_of(Prompt(text="halftone, fire", weight=1.5), Prompt(text="neon", weight=0.5), negative="blue")
+    typed = mixture_of(
+        Prompt(text="comic, flame", weight=1.5), Prompt(text="neon zoo", weight=0.5), negative="bleu sky"
+    )
+    expected, drawn = conditioner.encode(plain), knowing.encode(typed)
+    assert torch.equal(drawn.positive.embeds, expected.positive.embeds)
+    assert torch.equal(drawn.negative.embeds, expected.negative.embeds)
+    unknown = conditioner.encode(typed)
+    assert (unknown.positive.embeds - expected.positive.embeds).abs().max() > 0.1
+    assert (unknown.negative.embeds - expected.negative.embeds).abs().max() > 0.1
+    # Both spellings are one entry of the cache, so a morph between them encodes nothing.
+    recalled = knowing.recall(plain)
+    assert recalled is not None
+    assert torch.equal(recalled.positive.embeds, expected.positive.embeds)
+    assert knowing.recall(typed) is not None
+    assert torch.equal(knowing.encode_text("").embeds, conditioner.encode_text("").embeds)
 
 
 def test_long_text_is_truncated(conditioner: TextConditioner) -> None:
