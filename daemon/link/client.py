@@ -26,6 +26,7 @@ from daemon.link.messages import (
 from daemon.link.resolved_frame import NextFrame, ResolvedFrame
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
+from presets.vocabulary import Vocabulary
 
 TOKEN_VARIABLE = "STREAMFLOW_LINK_TOKEN"
 """Environment variable of the token. Every user of a machine can read a command line."""
@@ -48,9 +49,9 @@ class LinkClient:
         """Report progress, the only sign of life that the stage accepts."""
         self._send(Progress(phase, text, min(max(fraction, 0.0), 1.0)).encode())
 
-    def describe(self, description: dict[str, str]) -> None:
-        """Report model, accelerator and device."""
-        self._send(Description(description).encode())
+    def describe(self, description: dict[str, str], vocabulary: Vocabulary | None = None) -> None:
+        """Report model, accelerator and device, and the words that the model knows if it does not take any text."""
+        self._send(Description(description, vocabulary).encode())
 
     def takes_long(self, accelerator: str, stand_in: str) -> None:
         """Report that an accelerator takes long to build, and which one can play until then."""

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from presets.errors import RendererError
+from presets.errors import ModelError, RendererError
+from presets.vocabulary import Vocabulary
 
 Part: TypeAlias = bytes | memoryview
 """One part of a ZeroMQ message."""
@@ -67,12 +68,15 @@ def number(header: Header, key: str, least: float, most: float) -> float:
     return float(value)
 
 
-def texts(header: Header, key: str) -> dict[str, str]:
-    """Read texts by name."""
-    values = header.get(key)
+def model(header: Header) -> tuple[dict[str, str], Vocabulary | None]:
+    """Read the description of a model: texts by name, and the words that it knows."""
+    values, vocabulary = header.get("values"), header.get("vocabulary")
     if not isinstance(values, dict) or not all(map(_is_text, (*values, *values.values()))):
-        raise _malformed(key, "texts by name", values)
-    return values
+        raise _malformed("values", "texts by name", values)
+    try:
+        return values, None if vocabulary is None else Vocabulary.from_json(vocabulary, "vocabulary")
+    except ModelError as error:
+        raise RendererError(str(error)) from error
 
 
 def pixels(header: Header, part: Part) -> NDArray[np.uint8]:

@@ -14,8 +14,9 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.link.header import Header, Part, choice, decode_header, encode_header, number, pixels, text, texts, whole
+from daemon.link.header import Header, Part, choice, decode_header, encode_header, model, number, pixels, text, whole
 from presets.errors import RendererError
+from presets.vocabulary import Vocabulary
 
 Phase = Literal["starting", "loading", "building", "verifying", "playing"]
 """Verifying is the first call of a network that others compiled, which may never end."""
@@ -66,13 +67,17 @@ class Description:
     """Model, accelerator, precision and device of a renderer that is ready to play."""
 
     values: Mapping[str, str]
+    vocabulary: Vocabulary | None = None
+    """Words that the model knows, None if it takes any text."""
 
     def encode(self) -> list[Part]:
-        return [encode_header("description", values=dict(self.values))]
+        vocabulary = self.vocabulary and self.vocabulary.as_json()
+        return [encode_header("description", values=dict(self.values), vocabulary=vocabulary)]
 
     @classmethod
     def decode(cls, header: Header, parts: Sequence[Part]) -> "Description":
-        return cls(MappingProxyType(texts(header, "values")))
+        values, vocabulary = model(header)
+        return cls(MappingProxyType(values), vocabulary)
 
 
 @dataclass(frozen=True, slots=True)

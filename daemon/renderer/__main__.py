@@ -54,7 +54,7 @@ def build_player(build: Build, connection: LinkClient) -> Player:
         run_in_threads,
         connection.takes_long,
     )
-    connection.describe(stream.description)
+    connection.describe(stream.description, stream.vocabulary)
     return Player(connection, stream, share, tuner=engine_tuner(stream, time.perf_counter, run_in_threads))
 
 

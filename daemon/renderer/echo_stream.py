@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presets.frame_parameters import FrameParameters, PromptMixture
+from presets.vocabulary import Vocabulary
 
 ECHO_MODEL = "echo"
 _STAMP = struct.Struct("<Q")
@@ -37,6 +38,7 @@ class EchoStream:
         "why": "asked for",
         "forward": "no call",
     }
+    vocabulary: ClassVar[Vocabulary | None] = None
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width

@@ -20,6 +20,7 @@ from daemon.shared.clock import Clock, SystemClock
 from pipeline.similar_frame_filter import SimilarFrameFilter
 from presets.frame_parameters import FrameParameters, PromptMixture
 from presets.parameters import Parameters
+from presets.vocabulary import Vocabulary
 
 IDLE_PATIENCE = 0.1
 """Seconds the stage may hold an answer while nothing is in flight, which is how often an idle renderer reports that it
@@ -47,6 +48,8 @@ class PlayableStream(Protocol):
     def free(self) -> int: ...
     @property
     def description(self) -> dict[str, str]: ...
+    @property
+    def vocabulary(self) -> Vocabulary | None: ...
     def encode(self, wording: PromptMixture) -> Any: ...
     def recall(self, wording: PromptMixture) -> Any: ...
     def admit(
@@ -186,6 +189,6 @@ class Player:
         if self._tuner is None:
             return
         if self._tuner.advance():
-            self._connection.describe(self._stream.description)
+            self._connection.describe(self._stream.description, self._stream.vocabulary)
         if self._tuner.done:
             self._tuner = None

@@ -13,6 +13,7 @@ from daemon.supervision.changeover import STAND_IN_AFTER, Changeover
 from daemon.supervision.renderer_process import SILENCE
 from daemon.supervision.renderer_status import renderer_status
 from presets.build import Build
+from presets.vocabulary import Vocabulary
 
 ROUND = 0.05
 """Seconds between two looks at the renderers."""
@@ -73,6 +74,11 @@ class Supervisor:
         rules = self.changeover
         failures = {"restarts": rules.restarts, "failure": rules.last_failure}
         return failures | renderer_status(rules.lineup, rules.attempts)
+
+    def vocabulary(self) -> Vocabulary | None:
+        """Return the words that the model on air knows, None if it takes any text or no renderer is ready."""
+        playing = self.changeover.lineup.on_air or self.changeover.lineup.candidate
+        return None if playing is None else playing.report.description.vocabulary
 
     def _run(self) -> None:
         looked = self._clock.now()

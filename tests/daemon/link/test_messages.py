@@ -27,15 +27,17 @@ from daemon.link.messages import (
     decode_message,
 )
 from presets.errors import RendererError
+from presets.vocabulary import Vocabulary
 
 WORDS = st.text(max_size=30)
+VOCABULARY = Vocabulary({"styles": ("halftone", "x-ray")}, ("in",), ("gray",), ("very",), {"comic": "halftone"})
 COUNTS = st.integers(1, LARGEST)
 SIDES = st.integers(1, LONGEST_SIDE)
 STAMPS = st.builds(FrameStamps, st.integers(-1, LARGEST), st.integers(0, LARGEST), st.integers(-1, LARGEST), COUNTS)
 PLAIN = st.one_of(
     st.builds(Hello, WORDS),
     st.builds(Progress, st.sampled_from(get_args(Phase)), WORDS, st.floats(0, 1)),
-    st.builds(Description, st.dictionaries(WORDS, WORDS, max_size=5)),
+    st.builds(Description, st.dictionaries(WORDS, WORDS, max_size=5), st.none() | st.just(VOCABULARY)),
     st.builds(TakesLong, WORDS, WORDS),
     st.builds(Failed, WORDS, st.sampled_from(get_args(FailureKind))),
     st.builds(Ask, SIDES, SIDES, st.floats(0, 1)),
@@ -145,6 +147,8 @@ def test_random_bytes_are_refused(parts: list[bytes]) -> None:
         (b'{"type": "ask", "width": 64, "height": 64, "patience": NaN}', "patience must be a number from 0 to 1"),
         (b'{"type": "progress", "phase": "sleeping", "text": "", "fraction": 0}', "phase must be one of starting"),
         (b'{"type": "description", "values": {"model": 7}}', "values must be texts by name"),
+        (b'{"type": "description", "values": {}, "vocabulary": {"known": {}}}', "vocabulary: .* 1 to 16 are expected"),
+        (b'{"type": "description", "values": {}, "vocabulary": {"known": {"a": ["B"]}}}', "words in lower case"),
         (b'{"type": "hello", "token": "\\ud800"}', "token must be a text"),
         (b'{"type": "delivery"}', "has 2 parts"),
     ],
