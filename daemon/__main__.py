@@ -17,6 +17,7 @@ try:
     from daemon.commands.render import render
     from daemon.commands.run import run
     from daemon.commands.terminal import Terminal
+    from daemon.commands.words import words
     from daemon.shared.offline_environment import stay_offline
     from daemon.shared.process import keep_compiled_code
     from presets.errors import StreamflowError
@@ -35,6 +36,7 @@ app.command()(render)
 app.command()(build)
 app.add_typer(engines_app, name="engines")
 app.add_typer(presets_app, name="presets")
+app.command()(words)
 app.command()(doctor)
 app.command()(bench)
 

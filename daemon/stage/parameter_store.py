@@ -215,7 +215,7 @@ class ParameterStore:
         places = range(2, PROMPTS + 1)
         alone: dict[str, Value] = {"/prompt/1/text": text, "/prompt/1/weight": 1.0}
         self._change(alone | {f"/prompt/{place}/text": "" for place in places}, sender, "/prompt")
-        return ControlReply("/prompt", True, None)
+        return ControlReply("/prompt", True, None, self.remark("/prompt/1/text"))
 
     def _recall(self, address: str, name: str, sender: str) -> ControlReply:
         values = self._library.recall(name)

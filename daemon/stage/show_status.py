@@ -11,6 +11,7 @@ from daemon.stage.metrics import Rate
 from daemon.stage.notices import Notice, NoticeLog, StartNotices, as_json, size_notice, source_notice, still_notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.settings import Settings
+from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
 from presets.parameters import Parameters
 
@@ -30,6 +31,7 @@ class ShowStatus:
         bridges: BridgeSet,
         controls: Sequence[ControlThread],
         link: LinkServer,
+        words: WordNotes,
         notices: Sequence[Notice] = (),
     ) -> None:
         """`is_moving` returns True during a morph and while the noise drifts. `notices` are about the start values."""
@@ -43,6 +45,7 @@ class ShowStatus:
         self._bridges = bridges
         self._controls = controls
         self._link = link
+        self._words = words
         self._size_at_start = (parameters().width, parameters().height)
         self._started_at = clock.now()
         self._start_notices = StartNotices(notices)
@@ -70,20 +73,21 @@ class ShowStatus:
             "controls": [control.status() for control in self._controls],
             "abandoned_bridges": self._bridges.abandoned,
             "link_refused": self._link.refused,
+            "drawn_as": self._words.notes(),
             "notices": as_json(self.notices()),
         }
 
     def remark(self, address: str) -> str:
         """Return the sentence that the reply to a change of `address` carries; empty for none."""
         if address not in ("/width", "/height"):
-            return ""
+            return self._words.note(address)
         parameters = self._parameters()
         notice = size_notice((parameters.width, parameters.height), self._settings.output_size, self._size_at_start)
         return notice.text if notice is not None else ""
 
     def log_notices(self) -> None:
         """Write the notices that are new to the log. One thread only."""
-        self._log.update(self.notices())
+        self._log.update([*self.notices(), *self._words.notices()])
 
     def notices(self) -> list[Notice]:
         """Return the notices that hold now."""

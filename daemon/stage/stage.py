@@ -30,6 +30,7 @@ from daemon.stage.settings import Settings
 from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.state_file import StateFile
+from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.bridges import Control
 from io_bridges.frames import Frame, RenderedFrame
@@ -88,6 +89,7 @@ class Stage:
             self.slates.safe,
             self.bridges.outlets,
         )
+        self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
         self._controls = self._make_controls()
         self._status = ShowStatus(
             settings,
@@ -100,6 +102,7 @@ class Stage:
             self.bridges,
             self._controls,
             self.link,
+            self._words,
             notices,
         )
         self.store.remark = self._status.remark
@@ -228,6 +231,7 @@ class Stage:
                 settings.web.port,
                 preview=self.preview,
                 metrics=lambda: prometheus_text(self.status()),
+                words=self._words.known_words,
             )
         return [ControlThread(name, control, self.store) for name, control in controls.items()]
 

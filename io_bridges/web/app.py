@@ -30,11 +30,18 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class WebApp:
     """The requests that the page and scripts can make."""
 
-    def __init__(self, show: ShowControl, preview: WebPreview, metrics: Callable[[], bytes] | None) -> None:
+    def __init__(
+        self,
+        show: ShowControl,
+        preview: WebPreview,
+        metrics: Callable[[], bytes] | None,
+        words: json_messages.KnownWordsByKind,
+    ) -> None:
         """`metrics` returns the text of ``/metrics``."""
         self._show = show
         self._preview = preview
         self._metrics = metrics
+        self._words = words
         self._page_numbers = count(1)
         self.pages = SocketLimit(MOST_SOCKETS)
         self.viewers = SocketLimit(MOST_SOCKETS)
@@ -51,6 +58,7 @@ class WebApp:
                 Route("/api/values", self._put_values, methods=["PUT"]),
                 Route("/api/actions/{name}", self._post_action, methods=["POST"]),
                 Route("/api/status", self._get_status),
+                Route("/api/words", self._get_words),
                 Route("/output.jpg", self._get_picture),
                 Route("/metrics", self._get_metrics),
                 WebSocketRoute("/ws", self._serve_controls),
@@ -83,6 +91,9 @@ class WebApp:
     async def _get_status(self, request: Request) -> Response:
         return _json(json_messages.status(self._show))
 
+    async def _get_words(self, request: Request) -> Response:
+        return _json(self._words())
+
     async def _get_picture(self, request: Request) -> Response:
         picture = self._preview.still()
         if picture is None:
@@ -97,7 +108,7 @@ class WebApp:
     async def _serve_controls(self, socket: WebSocket) -> None:
         # The number ends in a colon, so that no page's name is a prefix of another's.
         name = f"web:{next(self._page_numbers)}:{_client(socket)}"
-        await self.pages.run(socket, ControlSocket(socket, self._show, name).run)
+        await self.pages.run(socket, ControlSocket(socket, self._show, name, self._words).run)
 
     async def _serve_pictures(self, socket: WebSocket) -> None:
         await self.viewers.run(socket, lambda: picture_socket.send_pictures(socket, self._preview))

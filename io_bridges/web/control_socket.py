@@ -1,9 +1,11 @@
 """`ControlSocket`: the WebSocket ``/ws`` between one page and the show. Messages are JSON objects in both directions.
 
 To the page: ``{"declaration": […], "actions": […]}`` once, ``{"values": {address: value}}`` for changes, at most 30
-times a second, ``{"status": {…}}`` twice a second. From the page: ``{"set": address, "value": v}`` and
-``{"do": address, "value": v}`` (value optional), each answered by ``{"answer": {address, accepted, value, note}}``.
-Any other message is answered by ``{"refused": sentence}``.
+times a second, ``{"status": {…}}`` twice a second, and ``{"words": {kind: [word, …]}}``, the words that the model
+knows, when they change; it is empty for a model that takes any text.
+
+From the page: ``{"set": address, "value": v}`` and ``{"do": address, "value": v}`` (value optional), each answered by
+``{"answer": {address, accepted, value, note}}``. Any other message is answered by ``{"refused": sentence}``.
 """
 
 import asyncio
@@ -12,7 +14,15 @@ import contextlib
 from starlette.websockets import WebSocket
 
 from io_bridges.show_control import ControlReply, ShowControl, Subscription
-from io_bridges.web.json_messages import MalformedJson, declaration, decode, encode, reply_json, status
+from io_bridges.web.json_messages import (
+    KnownWordsByKind,
+    MalformedJson,
+    declaration,
+    decode,
+    encode,
+    reply_json,
+    status,
+)
 from io_bridges.web.sockets import run_until_gone, send_text, waker
 from presets.parameter_table import Value
 
@@ -25,11 +35,13 @@ PUSH_PERIOD = 1 / 30
 class ControlSocket:
     """The conversation with one page over an accepted socket."""
 
-    def __init__(self, socket: WebSocket, show: ShowControl, sender: str) -> None:
+    def __init__(self, socket: WebSocket, show: ShowControl, sender: str, words: KnownWordsByKind) -> None:
         """`sender` is the name of this page. No other page's name may start with it."""
         self._socket = socket
         self._show = show
         self._sender = sender
+        self._words = words
+        self._page_words: object = None
         self._page_values: dict[str, Value] = {}
         self._changed = asyncio.Event()
 
@@ -83,6 +95,9 @@ class ControlSocket:
                 await self._send({"values": changes})
             if loop.time() >= status_due:
                 await self._send({"status": status(self._show)})
+                if (words := self._words()) != self._page_words:
+                    self._page_words = words
+                    await self._send({"words": words})
                 status_due = loop.time() + STATUS_PERIOD
             await asyncio.sleep(PUSH_PERIOD)  # limits the messages under a flood of changes
             with contextlib.suppress(TimeoutError):

@@ -2,14 +2,18 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from typing import TypeAlias
 
 from io_bridges.show_control import ControlReply, ShowControl
 from presets.errors import BridgeError
 
 LONGEST_MESSAGE = 64 * 1024
 """Most bytes of a request body or WebSocket message. A whole preset takes a tenth of it."""
+
+KnownWordsByKind: TypeAlias = Callable[[], Mapping[str, Sequence[str]]]
+"""Returns the words that the model knows, by kind; empty if it takes any text."""
 
 
 class MalformedJson(BridgeError):

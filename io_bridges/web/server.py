@@ -10,7 +10,7 @@ import uvicorn
 from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
 from io_bridges.web.connections import BoundedConnection, QuietWebSocket
-from io_bridges.web.json_messages import LONGEST_MESSAGE
+from io_bridges.web.json_messages import LONGEST_MESSAGE, KnownWordsByKind
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
 from presets.errors import BridgeUnavailable
@@ -29,12 +29,22 @@ class WebControl:
         *,
         preview: WebPreview | None = None,
         metrics: Callable[[], bytes] | None = None,
+        words: KnownWordsByKind = dict,
     ) -> None:
-        """Port 0 takes a free one. `metrics` returns the text of ``/metrics`` in the format of Prometheus."""
+        """Create it with its port and what it shows.
+
+        Args:
+            host: Address to listen on.
+            port: Port to listen on; 0 takes a free one.
+            preview: Sink whose pictures the page shows.
+            metrics: Returns the text of ``/metrics`` in the format of Prometheus.
+            words: Returns the words that the model knows, by kind; empty if it takes any text.
+        """
         self.preview = preview or WebPreview()
         self._host = host
         self._port = port
         self._metrics = metrics
+        self._words = words
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._app: WebApp | None = None
@@ -49,7 +59,7 @@ class WebControl:
         """Bind and listen. Requests wait until `serve` runs. Raises `BridgeUnavailable`, which names the port."""
         self._socket = self._bind()
         self._port = self._socket.getsockname()[1]
-        self._app = WebApp(show, self.preview, self._metrics)
+        self._app = WebApp(show, self.preview, self._metrics, self._words)
         config = uvicorn.Config(
             self._app.asgi(Hosts(self._host, self._port)),
             loop="asyncio",

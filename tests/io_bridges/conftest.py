@@ -35,7 +35,8 @@ def page_server() -> Iterator[tuple[WebControl, "WebShow"]]:
     """A server with moving pictures, and its show."""
     from web_show_control import WebShow, pumping, serving
 
-    control, show = WebControl(port=0), WebShow()
+    show = WebShow()
+    control = WebControl(port=0, words=lambda: show.words)
     with pumping(control.preview, show), serving(control, show):
         yield control, show
 

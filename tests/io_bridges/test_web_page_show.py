@@ -236,3 +236,33 @@ def test_replace_shipped_preset(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator(".preset").last).to_contain_text("aaa")
         expect(control_of(page, "/strength").locator("input[type=number]")).to_have_value("0.31")
         page.close()
+
+
+def test_known_words(page: Page, show: WebShow) -> None:
+    words = page.locator("#words")
+    expect(words).to_be_hidden()  # a model that takes any text
+    show.words = {"styles": ["halftone", "<b>neon</b>"], "palettes": ["fire"]}
+    words.locator("summary").click()
+    expect(words.locator("h3")).to_have_text(["styles", "palettes"])
+    expect(words.locator("button")).to_have_text(["halftone", "<b>neon</b>", "fire"])
+    show.apply("/prompt/1/text", ("tunnel",), "osc:1")
+    expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value("tunnel")
+    words.get_by_role("button", name="halftone").click()
+    wait_value(page, show, "/prompt/1/text", "tunnel, halftone")
+    # Words go to the prompt that was edited last, after what is being typed there.
+    control_of(page, "/prompt/2/text").locator("input").press_sequentially("ocean,")
+    words.get_by_role("button", name="fire").click()
+    wait_value(page, show, "/prompt/2/text", "ocean, fire")
+    assert show.values()["/prompt/1/text"] == "tunnel, halftone"
+    show.words = {}
+    expect(words).to_be_hidden()
+
+
+def test_unknown_words_by_the_prompt(page: Page, show: WebShow) -> None:
+    note = "drawn as 'halftone fire': comic → halftone; 'xyzzy' is not known"
+    line = control_of(page, "/prompt/1/text").locator(".drawn-as")
+    expect(line).to_have_count(0)
+    show.state = {**show.state, "drawn_as": {"/prompt/1/text": note}}
+    expect(line).to_have_text(note)
+    show.state = {**show.state, "drawn_as": {}}
+    expect(line).to_be_hidden()

@@ -56,6 +56,7 @@ class WebShow:
             self.refusals: list[tuple[str, str]] = []
             self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
             self.names = list(PRESETS)
+            self.words: dict[str, list[str]] = {}
             self._change({address: entry.default for address, entry in PARAMETERS.items()}, "test")
 
     @property

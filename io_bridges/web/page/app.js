@@ -7,6 +7,7 @@ import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js
 import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
 import { showStatus } from "/status.js";
+import { isPrompt, showDrawnAs, showWords, startWords } from "/words.js";
 
 function showConnected() {
   if (!document.body.classList.contains("lost")) return;
@@ -17,6 +18,7 @@ function showConnected() {
 function showReply(reply) {
   if (reply.accepted && reply.value !== null) take(reply.address, reply.value);
   else if (values.has(reply.address)) take(reply.address, values.get(reply.address));
+  if (reply.accepted && isPrompt(reply.address)) return; // the notice by the prompt says how it is drawn
   if (!showSaveReply(reply) && reply.note) toast(`${reply.address.slice(0, 60)}: ${reply.note}`, !reply.accepted);
 }
 
@@ -30,8 +32,10 @@ connectShow({
     if (message.status) {
       showStatus(message.status);
       showSignals(message.status);
+      showDrawnAs(message.status.drawn_as ?? {});
       if (Array.isArray(message.status.presets)) showPresets(message.status.presets);
     }
+    if (message.words) showWords(message.words);
     if (message.answer) showReply(message.answer);
     if (message.refused) toast(message.refused, true);
   },
@@ -55,3 +59,4 @@ document.addEventListener("keydown", (event) => {
 startPanels();
 startPresets();
 startPicture();
+startWords();

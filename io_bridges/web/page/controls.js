@@ -1,4 +1,4 @@
-// One control for each kind of parameter. Every maker returns {element, show(value), retry?()}. `show` displays the
+// One control for each kind of parameter. Every maker returns {element, show(value), retry?(), append?(word)}. `show` displays the
 // value of the show, except while a hand is on the control. `retry` is called when the connection is back.
 
 import { element } from "/dom.js";
@@ -200,5 +200,14 @@ function text(parameter, set, staged) {
     field.value = value;
     if (whole) field.select();
   };
-  return { element: named(parameter, field), show, retry: send };
+  // Append a word after a comma, unless the text would be too long.
+  const append = (word) => {
+    const before = field.value.trim();
+    const separator = before && (/[,;]$/.test(before) ? " " : ", ");
+    if (before.length + separator.length + word.length > field.maxLength) return;
+    field.value = `${before}${separator}${word}`;
+    dirty = true;
+    send();
+  };
+  return { element: named(parameter, field), show, retry: send, append };
 }
