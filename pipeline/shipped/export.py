@@ -11,6 +11,7 @@ import torch
 from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
 from pipeline.shipped.configuration import SHAPE
 from pipeline.shipped.networks import Networks
+from pipeline.shipped.synonyms import write_words
 
 MODEL_INDEX = {
     "_class_name": "DiffusionPipeline",
@@ -43,6 +44,7 @@ def export_model(networks: Networks, folder: Path) -> int:
             half.to(torch.float16).save_pretrained(root / name, safe_serialization=True)
         networks.tokenizer.save_pretrained(root / "tokenizer")
         _write_plain_tokenizer(networks, root / "tokenizer")
+        write_words(root)
         FlowMatchEulerScheduler(**SHAPE.scheduler()).save_pretrained(root / "scheduler")
         index = {**MODEL_INDEX, "_diffusers_version": version("diffusers")}
         (root / "model_index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
