@@ -255,15 +255,18 @@ def test_still_source_with_feedback(rig: Rig) -> None:
 
 def test_revision_under_prompt_flood(rig: Rig) -> None:
     """The worst case for panic: a newer prompt is wanted with each frame, and every prompt has to be encoded."""
-    rig.set(prompt="words at 0")
+    known = rig.stream.vocabulary
+    assert known is not None
+    texts = known.phrases()  # unknown words would all be encoded as one
+    rig.set(prompt=texts[0])
     rig.turn(card(0))
     rig.rest()
     panicked = rig.revision + 1
-    rig.set(seed=9, prompt="words at 1")
+    rig.set(seed=9, prompt=texts[1])
     for number in range(2, 12):
         rig.turn(card(number))
         running = rig.player._words._running
-        rig.set(prompt=f"words at {number}")
+        rig.set(prompt=texts[number])
         if running is not None:
             running[1].result(20)
     words = rig.player._words
