@@ -27,6 +27,10 @@ def missing() -> str:
     return ""
 
 
+LATENT_CHANNELS = 4
+"""Channels of the latents that StreamDiffusion allocates."""
+
+
 class StreamDiffusionRival:
     """`StreamDiffusion` with its denoising batch, in eager torch. Guidance is its kind ``full``."""
 
@@ -36,6 +40,11 @@ class StreamDiffusionRival:
         from diffusers import StableDiffusionPipeline
 
         self._torch = model = TorchModel(config)
+        if model.latent[0] != LATENT_CHANNELS:
+            raise AcceleratorUnavailable(
+                f"StreamDiffusion draws latents of {LATENT_CHANNELS} channels; those of {config.model} have"
+                f" {model.latent[0]}."
+            )
         self.device = model.device
         self.description = model.description | {"package": "streamdiffusion"}
         if self.device.type != "cuda":

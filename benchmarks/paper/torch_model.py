@@ -17,6 +17,26 @@ from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
 
+def _like_the_tiny_one(autoencoder: Any) -> Any:
+    """Return an ``AutoencoderDC`` with the methods of an ``AutoencoderTiny``, which is what the pipelines call."""
+    if type(autoencoder).__name__ != "AutoencoderDC":
+        return autoencoder
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
+    from diffusers.models.autoencoders.vae import DecoderOutput
+
+    def encode(images: torch.Tensor, return_dict: bool = True) -> Any:
+        latents = autoencoder.encoder(images)
+        return AutoencoderTinyOutput(latents=latents) if return_dict else (latents,)
+
+    def decode(latents: torch.Tensor, generator: Any = None, return_dict: bool = True) -> Any:
+        images = autoencoder.decoder(latents)
+        return DecoderOutput(sample=images) if return_dict else (images,)
+
+    autoencoder.encode, autoencoder.decode = encode, decode
+    autoencoder.register_to_config(block_out_channels=autoencoder.config.decoder_block_out_channels)
+    return autoencoder
+
+
 class TorchModel:
     """Networks, text encoder and noise.
 
@@ -29,7 +49,7 @@ class TorchModel:
         self.device, self.dtype = available_device(), TYPES[config.precision]
         self.unet: Any = self.model.unet.to(self.device, self.dtype)
         autoencoder: Any = full_autoencoder(self.model) if config.full_autoencoder else self.model.autoencoder
-        self.autoencoder = autoencoder
+        self.autoencoder = _like_the_tiny_one(autoencoder)
         self.autoencoder.to(self.device, self.dtype)
         self._conditioner = text_conditioner(self.model)
         factor = self.model.factor

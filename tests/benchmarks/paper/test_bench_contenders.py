@@ -168,9 +168,11 @@ def test_turn_continues_full_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_flight == [1, 2, 2, 2], "another look empties the stream"
 
 
-def test_streamdiffusion_batch_and_steps() -> None:
+def test_streamdiffusion_batch_and_steps(perflow_folder: Path) -> None:
     pytest.importorskip("streamdiffusion", reason=streamdiffusion_rival.INSTALL)
-    contender = StreamDiffusionRival(ContenderConfig("shipped", SIDE, SIDE, "float32", 2))
+    with pytest.raises(AcceleratorUnavailable, match="latents of 4 channels; those of shipped have 24"):
+        StreamDiffusionRival(ContenderConfig("shipped", SIDE, SIDE, "float32", 2))
+    contender = StreamDiffusionRival(ContenderConfig(str(perflow_folder), SIDE, SIDE, "float32", 2))
     for mode, guidance in CASES:
         rows: list[int] = []
         network = contender._torch.unet

@@ -98,7 +98,7 @@ def test_feedback_is_deterministic(stream: ImageStream) -> None:
     stream.clear()
     again = drawn(stream, still, **values)
     assert all((one == other).all() for one, other in zip(out, again, strict=True))
-    assert (out[2] == out[0]).all(), "of three in flight none was finished when the third began"
+    assert difference(out[2], out[0]) < 0.5, "of three in flight none was finished when the third began"
     assert difference(out[3], out[0]) > 5
     assert difference(out[7], out[3]) > 5, "a still source moves, and is not skipped"
 

@@ -16,7 +16,7 @@ def endless_network(path: Path) -> Path:
     """Write a denoiser of the shipped model at 64x64 that loops without end."""
     from onnx import TensorProto, helper
 
-    latent = ["rows", 4, 8, 8]
+    latent = ["rows", 48, 8, 8]  # the noised latent and the source
     inputs = [
         helper.make_tensor_value_info("sample", TensorProto.FLOAT, latent),
         helper.make_tensor_value_info("timestep", TensorProto.FLOAT, ["rows"]),
@@ -39,10 +39,11 @@ def endless_network(path: Path) -> Path:
         ],
     )
     always = helper.make_tensor("always", TensorProto.BOOL, [], [True])
-    loop = helper.make_node("Loop", ["", "always", "sample"], ["out"], body=body)
-    outputs = [helper.make_tensor_value_info("out", TensorProto.FLOAT, latent)]
-    graph = helper.make_graph([loop], "endless", inputs, outputs, [always])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    loop = helper.make_node("Loop", ["", "always", "sample"], ["looped"], body=body)
+    half = helper.make_node("Split", ["looped"], ["out", "rest"], axis=1, num_outputs=2)
+    outputs = [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["rows", 24, 8, 8])]
+    graph = helper.make_graph([loop, half], "endless", inputs, outputs, [always])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
     model.ir_version = 9
     onnx.checker.check_model(model)
     onnx.save(model, path)

@@ -233,7 +233,7 @@ def test_residual_of_clean_latent_is_anchor(kind: GuidanceKind) -> None:
     for index, row in enumerate(schedule.rows):
         weights = step_coefficients(row, Guidance(2.0, kind), index)
         b = float(row[4])
-        assert weights == pytest.approx((float(row[3]), 2 * b, 0, -b, 0, 0))
+        assert weights == pytest.approx((float(row[3]), 2 * b, 0, -b, 0, 0, 0))
         assert predicted_clean(row) == (0.0, 1.0)
 
 
