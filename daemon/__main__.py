@@ -16,6 +16,7 @@ try:
     from daemon.commands.presets import app as presets_app
     from daemon.commands.render import render
     from daemon.commands.run import run
+    from daemon.commands.sources import sources
     from daemon.commands.terminal import Terminal
     from daemon.commands.words import words
     from daemon.shared.offline_environment import stay_offline
@@ -36,6 +37,7 @@ app.command()(render)
 app.command()(build)
 app.add_typer(engines_app, name="engines")
 app.add_typer(presets_app, name="presets")
+app.command()(sources)
 app.command()(words)
 app.command()(doctor)
 app.command()(bench)

@@ -8,7 +8,10 @@ To add a source or a sink:
    It opens nothing; `open` does.
 2. Add a row to `io_bridges.schemes.SCHEMES`. It declares the scheme, the class and the options. The command line, its
    refusals, ``doctor`` and a test of every row follow from it.
-3. Test the class alone, as tests/io_bridges/test_png_folder.py does.
+3. If what a source can open can be listed, write a function ``available() -> list[str]`` that returns the URIs, made
+   with `io_bridges.scheme.write_uri`. Name it in the row's `finder`, and ``streamflow-live sources`` calls it, in a
+   process of its own.
+4. Test the class alone, as tests/io_bridges/test_png_folder.py does.
 
 The stage calls `open`, `read` or `write`, and `close` on one thread, because GL contexts are bound to theirs. `status`
 is called from any thread. A bridge that cannot run on this machine raises `BridgeUnavailable` from its constructor or

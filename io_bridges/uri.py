@@ -1,7 +1,7 @@
 """Make sources and sinks from URIs: ``scheme:location?option=value&option=value``.
 
-The options stand after the last ``?``, so a path that contains one must end in another: ``file:what?.mp4?``. The
-location is not percent-decoded: it is a path of this machine or a ZeroMQ endpoint.
+The options stand after the last ``?``, so a path or name that contains one must end in another: ``file:what?.mp4?``.
+The location is not percent-decoded: it is a path of this machine, a sender's name or a ZeroMQ endpoint.
 """
 
 import importlib
@@ -13,10 +13,22 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from io_bridges.bridges import Sink, Source
-from io_bridges.schemes import OPTIONS, Kind, Scheme, schemes
+from io_bridges.scheme import Kind, Location, Scheme
+from io_bridges.scheme_options import OPTIONS
+from io_bridges.schemes import schemes
 from presets.errors import BridgeUnavailable, SettingsError
 
 _ALL_HOSTS = ("*", "0.0.0.0", "[::]")
+
+_NOUNS: Mapping[Location, str] = {
+    "none": "location",
+    "path": "path",
+    "bind": "address",
+    "connect": "address",
+    "name": "name",
+    "device": "device",
+    "url": "address",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class BridgeUri:
     text: str
     scheme: Scheme
     location: str
-    """A path as it was written, a ZeroMQ endpoint in its full form, or an empty string."""
+    """A path, name or device as it was written, a ZeroMQ endpoint in its full form, or an empty string."""
     options: MappingProxyType[str, Any]
     """Values by option."""
 
@@ -37,14 +49,22 @@ def make_source(uri: str) -> Source:
     Raises `SettingsError` for a URI that is not valid, `BridgeUnavailable` for one that cannot run here.
     """
     parsed = parse(uri, "source")
-    return cast(Source, _load_class(parsed)(parsed.location, **parsed.options))
+    return cast(Source, _load(parsed.scheme, parsed.scheme.target)(parsed.location, **parsed.options))
 
 
 def make_sink(uri: str) -> Sink:
     """Return the sink that a URI names, not opened yet. Raises as `make_source` does."""
     parsed = parse(uri, "sink")
     options = {name: value for name, value in parsed.options.items() if name in parsed.scheme.options}
-    return cast(Sink, _load_class(parsed)(parsed.location, **options))
+    return cast(Sink, _load(parsed.scheme, parsed.scheme.target)(parsed.location, **options))
+
+
+def available(scheme: Scheme) -> list[str]:
+    """Return the URIs that a scheme with a finder can open now. This takes seconds, and loads native libraries.
+
+    Raises `BridgeUnavailable` for a scheme that cannot run here.
+    """
+    return cast(list[str], _load(scheme, scheme.finder)())
 
 
 def sink_size(uri: str) -> tuple[int, int] | None:
@@ -68,7 +88,9 @@ def parse(uri: str, kind: Kind) -> BridgeUri:
         raise SettingsError(f"{uri!r}: {scheme.name}: takes options only, as in {scheme.example}")
     location = location or scheme.default
     if not location and scheme.location != "none":
-        raise SettingsError(f"{uri!r}: the {_noun(scheme)} is missing after the colon, as in {scheme.example}")
+        raise SettingsError(
+            f"{uri!r}: the {_NOUNS[scheme.location]} is missing after the colon, as in {scheme.example}"
+        )
     if scheme.location in ("bind", "connect"):
         location = parse_endpoint(location)
     return BridgeUri(uri, scheme, location, MappingProxyType(_parse_options(uri, scheme, query)))
@@ -101,7 +123,7 @@ def refuse_duplicates(source: str, sinks: Sequence[str], listeners: Mapping[str,
 
     `listeners` are further TCP endpoints that the show binds, by the option that names each, such as ``--web``.
     """
-    claims: list[tuple[str, str, str]] = []  # how it is used, the canonical location, what the user wrote
+    claims: list[tuple[Location, str, str]] = []  # how it is used, the canonical location, what the user wrote
     for option, endpoint in (listeners or {}).items():
         claims.append(("bind", parse_endpoint(endpoint), f"{option} {endpoint.removeprefix('tcp://')}"))
     bridges = [parse(uri, "sink") for uri in sinks]
@@ -113,13 +135,15 @@ def refuse_duplicates(source: str, sinks: Sequence[str], listeners: Mapping[str,
         for other_use, other_location, other in claims[:number]:
             if use == other_use and _same(location, other_location):
                 raise SettingsError(
-                    f"{other} and {written} are the same {'path' if use == 'path' else 'address'} ({location}). "
-                    f"Leave one out, or give it another {'path' if use == 'path' else 'port'}"
+                    f"{other} and {written} are the same {_NOUNS[use]} ({location}). "
+                    f"Leave one out, or give it another {'port' if use in ('bind', 'connect') else _NOUNS[use]}"
                 )
 
 
 def _canonical(bridge: BridgeUri) -> str:
-    """Return the location such that one file, folder or endpoint has one spelling."""
+    """Return the location such that one file, folder, endpoint or sender has one spelling."""
+    if bridge.scheme.location in ("name", "device"):
+        return f"{bridge.scheme.name}:{bridge.location}"  # One name may be given to an NDI and to a Spout sender.
     if bridge.scheme.location == "path":
         return os.path.normcase(os.path.realpath(Path(bridge.location).expanduser()))
     if bridge.location.startswith("ipc://"):
@@ -135,10 +159,6 @@ def _same(one: str, other: str) -> bool:
     if ports[0] != ports[1] or ports[0] in ("*", "0"):  # The system chooses a free port for each of these.
         return False
     return hosts[0] == hosts[1] or any(host in _ALL_HOSTS for host in hosts)
-
-
-def _noun(scheme: Scheme) -> str:
-    return "path" if scheme.location == "path" else "address"
 
 
 def _parse_options(uri: str, scheme: Scheme, query: str) -> dict[str, Any]:
@@ -157,9 +177,8 @@ def _parse_options(uri: str, scheme: Scheme, query: str) -> dict[str, Any]:
     return options
 
 
-def _load_class(parsed: BridgeUri) -> Callable[..., object]:
-    scheme = parsed.scheme
-    module, _, name = scheme.target.partition(":")
+def _load(scheme: Scheme, target: str) -> Callable[..., object]:
+    module, _, name = target.partition(":")
     try:
         loaded = importlib.import_module(module)
     except ImportError as error:

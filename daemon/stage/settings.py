@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from io_bridges import schemes, uri
+from io_bridges import scheme_options, uri
 from presets.errors import SettingsError
 
 
@@ -47,7 +47,7 @@ class Settings:
 def parse_size(text: str) -> tuple[int, int]:
     """Return (640, 480) for ``640x480``. Raises `SettingsError`."""
     try:
-        return schemes.parse_size(text)
+        return scheme_options.parse_size(text)
     except ValueError as error:
         raise SettingsError(f"a size is {error}; {text!r} was given") from error
 

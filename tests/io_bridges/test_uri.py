@@ -10,7 +10,8 @@ from io_bridges import lazy_imports
 from io_bridges.builtin_sources import CardSource
 from io_bridges.clip_source import ClipSource
 from io_bridges.png_folder import PngFolder
-from io_bridges.schemes import OPTIONS, SCHEMES, schemes
+from io_bridges.scheme_options import OPTIONS
+from io_bridges.schemes import SCHEMES, schemes
 from io_bridges.uri import make_sink, make_source, parse, parse_endpoint, refuse_duplicates, sink_size
 from io_bridges.zmq_source import ZmqSource
 from presets.errors import BridgeUnavailable, SettingsError

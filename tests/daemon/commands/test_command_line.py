@@ -68,7 +68,7 @@ import sys
 from typer.testing import CliRunner
 from daemon.__main__ import app
 for command in ("", "run", "render", "build", "engines", "engines list", "engines verify", "engines prune",
-                "presets", "presets list", "presets show", "presets check", "words", "doctor", "bench"):
+                "presets", "presets list", "presets show", "presets check", "sources", "words", "doctor", "bench"):
     done = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*command.split(), "--help"], catch_exceptions=False)
     assert done.exit_code == 0, command
     print(done.output, end="\f")
@@ -83,7 +83,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert heavy.strip() == "set()"
     assert all(len(line) <= 80 for page in pages for line in page.splitlines())
     with_examples = [re.findall(r"Usage: \S+ (.*) \[OPTIONS\]", page)[0] for page in pages if "Examples:" in page]
-    assert with_examples == ["run", "render", "build", "engines prune", "presets check", "words", "bench"]
+    assert with_examples == ["run", "render", "build", "engines prune", "presets check", "sources", "words", "bench"]
 
 
 def test_a_second_source_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Search for the sources that can be opened now: senders on the network, cameras, shared textures.
+
+Each scheme's finder runs in a child process of its own, because a native library that crashes or hangs must not end
+the search.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from io_bridges.scheme import Scheme
+from io_bridges.schemes import SCHEMES
+
+SEARCH_SECONDS = 20.0
+"""Seconds that a finder may take."""
+
+_SEARCH = """
+import json, sys
+from io_bridges.schemes import schemes
+from io_bridges.uri import available
+from presets.errors import StreamflowError
+try:
+    answer = {"uris": available(schemes("source")[sys.argv[1]])}
+except StreamflowError as error:
+    answer = {"failure": str(error)}
+print()
+print(json.dumps(answer))
+"""
+_COMMAND = (sys.executable, "-c", _SEARCH)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Sources of one scheme."""
+
+    scheme: str
+    uris: tuple[str, ...] = ()
+    """URIs that ``--source`` takes."""
+    failure: str = ""
+    """Reason why the scheme could not be searched."""
+
+
+def search_sources(rows: Iterable[Scheme] = SCHEMES, command: Sequence[str] = _COMMAND) -> list[SearchResult]:
+    """Return a result for each source with a finder, in the order of the table. All are searched at once.
+
+    `command` is called with the scheme's name as its last argument, and answers JSON on its last line.
+    """
+    wanted = [row for row in rows if row.finder]
+    with ThreadPoolExecutor(max(len(wanted), 1)) as pool:
+        return list(pool.map(lambda row: _search(row, command), wanted))
+
+
+def _search(row: Scheme, command: Sequence[str]) -> SearchResult:
+    reason = row.unavailable()
+    if reason:
+        return SearchResult(row.name, failure=reason)
+    try:
+        done = subprocess.run([*command, row.name], capture_output=True, timeout=SEARCH_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return SearchResult(row.name, failure=f"the search did not end within {SEARCH_SECONDS:.0f} s")
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])  # Native libraries print lines of their own.
+    except (IndexError, ValueError):
+        complaint = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        return SearchResult(row.name, failure=f"the search ended with status {done.returncode}: {complaint}")
+    return SearchResult(row.name, tuple(answer.get("uris", ())), answer.get("failure", ""))

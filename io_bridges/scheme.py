@@ -1,0 +1,54 @@
+"""`Scheme` declares one kind of source or sink. The rows are in `io_bridges.schemes`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from io_bridges.lazy_imports import missing_extra
+
+Kind = Literal["source", "sink"]
+
+Location = Literal["none", "path", "bind", "connect", "name", "device", "url"]
+"""None, a file or folder, a ZeroMQ endpoint to bind or to connect to, a sender's name, a device, or a network address.
+
+Two sinks of one show cannot have the same one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """One kind of source or sink, as it is written on the command line: ``name:location?option=value``."""
+
+    name: str
+    """The word before the colon. One name may stand for a source and for a sink, in two rows."""
+    kind: Kind
+    description: str
+    """A phrase for ``doctor`` and the docs."""
+    example: str
+    """A complete URI. A test makes the bridge from it."""
+    target: str
+    """The class, as ``module:Class``. The module is imported only when the scheme is used."""
+    location: Location
+    """The text after the colon."""
+    default: str = ""
+    """The location if none is written. Without a default a location must be written."""
+    options: tuple[str, ...] = ()
+    """Names in `scheme_options.OPTIONS` that the class takes as keyword arguments."""
+    package: str = ""
+    """Package that the bridge imports and that not every installation has."""
+    extra: str = ""
+    """The extra of this distribution that installs `package`."""
+    finder: str = ""
+    """A function, as ``module:available``, that lists what a source can open now; empty for a scheme without a list."""
+
+    def unavailable(self) -> str:
+        """Return why the bridge cannot run here and what to do, or an empty string. Imports nothing."""
+        return missing_extra(self.package, self.extra) if self.package else ""
+
+    def all_options(self) -> tuple[str, ...]:
+        """Return `options`, and for a sink ``size``, which the stage applies by scaling."""
+        return ("size", *self.options) if self.kind == "sink" else self.options
+
+
+def write_uri(name: str, location: str) -> str:
+    """Return the URI of a scheme and a location, which may contain any character."""
+    return f"{name}:{location}" + ("?" if "?" in location else "")

@@ -1,0 +1,65 @@
+"""The options of sources and sinks, ``?name=value``: one reader for each name.
+
+A reader takes the text of a value, and returns the value or raises `ValueError` that says what is expected.
+"""
+
+import math
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+from io_bridges.frames import LONGEST_SIDE
+
+SMALLEST_SIDE = 16
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return width and height in pixels from ``640x480``. Raises `ValueError` that says what is expected."""
+    width, cross, height = text.lower().partition("x")
+    sides = (width, height)
+    if cross and all(side.isascii() and side.isdigit() and len(side) <= 5 for side in sides):
+        size = int(width), int(height)
+        if all(SMALLEST_SIDE <= side <= LONGEST_SIDE for side in size):
+            return size
+    raise ValueError(f"WIDTHxHEIGHT such as 640x480, each {SMALLEST_SIDE} to {LONGEST_SIDE} pixels")
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if low <= number <= high:
+            return number
+        raise ValueError(f"a number from {low:g} to {high:g}")
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high:
+            return int(text)
+        raise ValueError(f"a whole number from {low} to {high}")
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    words = {"1": True, "on": True, "yes": True, "true": True, "0": False, "off": False, "no": False, "false": False}
+    if text.lower() not in words:
+        raise ValueError("1 or 0")
+    return words[text.lower()]
+
+
+OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
+    {
+        "size": parse_size,
+        "fps": _number(0.1, 240),
+        "loop": _switch,
+        "every": _whole(1, 1_000_000),
+        "max": _whole(1, 1_000_000),
+    }
+)
+"""Reader of each option by name."""
