@@ -53,11 +53,22 @@ def _switch(text: str) -> bool:
     return words[text.lower()]
 
 
+def _word(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() in words:
+            return text.lower()
+        raise ValueError(" or ".join(words))
+
+    return read
+
+
 OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
     {
         "size": parse_size,
         "fps": _number(0.1, 240),
         "loop": _switch,
+        "flip": _switch,
+        "format": _word("ring", "touchdesigner"),
         "every": _whole(1, 1_000_000),
         "max": _whole(1, 1_000_000),
     }

@@ -52,6 +52,15 @@ SCHEMES: tuple[Scheme, ...] = (
         location="connect",
     ),
     Scheme(
+        name="shm",
+        kind="source",
+        description="shared memory of a program on this machine, also in TouchDesigner's layout",
+        example="shm:visuals",
+        target="io_bridges.shared_memory.source:SharedMemorySource",
+        location="name",
+        options=("format", "flip"),
+    ),
+    Scheme(
         name="zmq",
         kind="sink",
         description="ZeroMQ array messages; receivers connect here",
@@ -67,6 +76,15 @@ SCHEMES: tuple[Scheme, ...] = (
         example="zmq+connect:tcp://192.168.0.7:5555?size=512x512",
         target="io_bridges.zmq_sink:ConnectingZmqSink",
         location="connect",
+    ),
+    Scheme(
+        name="shm",
+        kind="sink",
+        description="shared memory for programs on this machine, also in TouchDesigner's layout",
+        example="shm:visuals?format=touchdesigner",
+        target="io_bridges.shared_memory.sink:SharedMemorySink",
+        location="name",
+        options=("format", "flip"),
     ),
     Scheme(
         name="png",

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/accelerators.md", "docs/connections.md", "docs/control.md",
-             "docs/performance.md", "docs/programs.md", "benchmarks/README.md")  # fmt: skip
+             "docs/performance.md", "docs/programs.md", "docs/shared-memory.md", "benchmarks/README.md")  # fmt: skip
 PATH = re.compile(r"`((?:benchmarks|daemon|docs|io_bridges|pipeline|presets|tests)/[\w./-]*)`")
 MODULE = re.compile(r"`((?:benchmarks|daemon|io_bridges|pipeline|presets)(?:\.\w+)+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.stage.settings import Settings, parse_address, parse_size
+from io_bridges.scheme import Kind
+from io_bridges.schemes import schemes
 from io_bridges.uri import parse_endpoint
 from presets.errors import SettingsError
 
@@ -25,6 +27,12 @@ PICTURES, CONTROL, SHOW, MACHINE = "Pictures in and out", "Control", "Show", "Ma
 """Panels of the options in --help."""
 
 
+def _names(kind: Kind) -> str:
+    """Return the schemes of a kind for --help."""
+    names = [f"{name}:" for name in schemes(kind)]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def run(
     preset: Annotated[
         str | None, typer.Argument(metavar="PRESET", help="First preset: a name, or a .yaml file.")
@@ -32,13 +40,14 @@ def run(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="Pictures in: card:, file:, zmq:, zmq+connect: or none: (default: card:).", rich_help_panel=PICTURES
+            help=f"Pictures in: {_names('source')} (default: card:). docs/connections.md tells of each.",
+            rich_help_panel=PICTURES,
         ),
     ] = None,
     sink: Annotated[
         list[str] | None,
         typer.Option(
-            help="Pictures out. Repeatable (default: zmq:tcp://127.0.0.1:5556).",
+            help=f"Pictures out, repeatable: {_names('sink')} (default: zmq:tcp://127.0.0.1:5556).",
             rich_help_panel=PICTURES,
         ),
     ] = None,
