@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from presets.prompt_text import LONGEST_PROMPT, Piece, Prompt, assemble, fold, read_prompt
+from presets.prompt_text import LONGEST_PROMPT, MOST_WORDS, Piece, Prompt, assemble, fold, read_prompt
 from presets.vocabulary import Vocabulary
 from presets.word_forms import SpellingIndex, nearest, other_forms
 
@@ -36,11 +36,13 @@ class Interpretation(NamedTuple):
     """Each word that was replaced, and the known phrase in its place."""
     dropped: tuple[str, ...] = ()
     """Each word that was left out."""
+    is_cut: bool = False
+    """True if the prompt is longer than what is read."""
 
     @property
     def note(self) -> str:
-        """Sentence for the performer; empty if every word is known."""
-        if not self.replaced and not self.dropped:
+        """Sentence for the performer; empty if every word is read and known."""
+        if not (self.replaced or self.dropped or self.is_cut):
             return ""
         text = self.text if len(self.text) <= LONGEST_QUOTE else f"{self.text[:LONGEST_QUOTE]}…"
         parts = []
@@ -49,6 +51,8 @@ class Interpretation(NamedTuple):
         if self.dropped:
             verb = "is" if len(self.dropped) == 1 else "are"
             parts.append(f"{_listed([repr(word) for word in self.dropped])} {verb} not known")
+        if self.is_cut:
+            parts.append(f"words past {LONGEST_PROMPT} characters or {MOST_WORDS} words are not read")
         return f"drawn as '{text}': {'; '.join(parts)}"
 
 
@@ -85,7 +89,7 @@ class KnownWords:
             pieces = self._with_nearest(prompt, pieces)
         replaced = {piece.word[:LONGEST_WORD]: piece.text for piece in pieces if piece.text and piece.is_replaced}
         dropped = {piece.word[:LONGEST_WORD]: None for piece in pieces if not piece.text and not piece.is_ignored}
-        return Interpretation(assemble(prompt, pieces), tuple(replaced.items()), tuple(dropped))
+        return Interpretation(assemble(prompt, pieces), tuple(replaced.items()), tuple(dropped), prompt.is_cut)
 
     def _divide(self, prompt: Prompt) -> list[tuple[int, int]]:
         """Return the first and last + 1 word of each piece of the best division of a prompt into phrases."""

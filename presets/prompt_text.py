@@ -40,6 +40,8 @@ class Prompt:
     """Unicode names of words that are symbols, in lower case; empty for other words."""
     joined: tuple[bool, ...]
     """True for each word that can be in one phrase with the word before it."""
+    is_cut: bool = False
+    """True if the text goes on past what is read."""
 
     def written(self, start: int, end: int) -> str:
         """Return words `start` to `end` - 1 as they are written."""
@@ -78,16 +80,19 @@ def read_prompt(text: str) -> Prompt:
     Everything but letters, digits, symbols and punctuation becomes a space.
     """
     text = _plain(text)
-    if len(text) > LONGEST_PROMPT:
+    is_long = len(text) > LONGEST_PROMPT
+    if is_long:
         text = text[:LONGEST_PROMPT].rpartition(" ")[0] or text[:LONGEST_PROMPT]
-    found = list(islice(_WORD.finditer(text), MOST_WORDS))
+    matches = _WORD.finditer(text)
+    found = list(islice(matches, MOST_WORDS))
+    is_cut = is_long or next(matches, None) is not None
     words = tuple(match[0] for match in found)
     ends = [0, *(match.end() for match in found)]
     starts = [*(match.start() for match in found), len(text) if len(found) < MOST_WORDS else ends[-1]]
     gaps = tuple(text[end:start] for end, start in zip(ends, starts, strict=True))
     names = tuple("" if word[0].isalnum() else unicodedata.name(word, "").lower() for word in words)
     joined = tuple(_JOINT.fullmatch(gap) is not None for gap in gaps[:-1])
-    return Prompt(words, gaps, tuple(map(fold, words)), names, joined)
+    return Prompt(words, gaps, tuple(map(fold, words)), names, joined, is_cut)
 
 
 def assemble(prompt: Prompt, pieces: Sequence[Piece]) -> str:

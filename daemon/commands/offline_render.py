@@ -23,8 +23,10 @@ from pipeline.similar_frame_filter import SimilarFrameFilter
 from presets.build import Build
 from presets.errors import BridgeError
 from presets.frame_parameters import FrameParameters, PromptMixture
+from presets.known_words import LONGEST_QUOTE, KnownWords
 from presets.morph import Change, MorphTime, resolve_frame, start_morphs, update_morphs
 from presets.parameters import Parameters
+from presets.vocabulary import Vocabulary
 
 Picture = NDArray[np.uint8]
 """RGB ``[H, W, 3]``."""
@@ -43,6 +45,8 @@ def render_clip(plan: RenderPlan, threads: int | None) -> None:
         ClipWriter(aside, parameters.width, parameters.height, plan.fps) as writer,
     ):
         stream = load_stream(parameters, threads, progress)
+        for note in word_notes(stream.vocabulary, plan.presets):
+            progress.console.print(note, markup=False)
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
         pictures = (fit(frame, stream.width, stream.height) for frame in islice(decode_clip(plan.source), plan.limit))
         frames = frame_parameters(plan.presets, float(plan.fps))
@@ -66,6 +70,23 @@ def load_stream(parameters: Parameters, threads: int | None, progress: Progress)
     )
     progress.update(bar, description=f"{stream.description['accelerator']} is ready", completed=100)
     return stream
+
+
+def word_notes(vocabulary: Vocabulary | None, presets: Mapping[int, Parameters]) -> list[str]:
+    """Return a sentence for each prompt that the model doesn't draw as it is written.
+
+    Args:
+        vocabulary: Words that the model knows. None if it takes any text.
+        presets: Parameters by the number of the frame from which they hold.
+    """
+    known = None if vocabulary is None else KnownWords(vocabulary)
+    texts = dict.fromkeys(
+        text
+        for parameters in presets.values()
+        for text in (*(prompt.text for prompt in parameters.prompt), parameters.negative_prompt)
+    )
+    notes = [] if known is None else [(text, known.interpret(text).note) for text in texts]
+    return [f"'{text[:LONGEST_QUOTE]}' is {note}" for text, note in notes if note]
 
 
 def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[FrameParameters]:

@@ -90,6 +90,36 @@ def load_networks(folder: Path) -> Networks:
     )
 
 
+class ModelUnfit(ValueError):
+    """A folder whose model can't be trained further."""
+
+
+def fitting_networks(folder: Path) -> Networks:
+    """Return an exported model of the architecture that is trained here, to train it further.
+
+    Raises:
+        ModelUnfit: the folder holds no model, or one of another architecture.
+    """
+    try:
+        networks = load_networks(folder)
+    except (OSError, ValueError) as error:
+        raise ModelUnfit(f"{folder} holds no exported model: {error}") from error
+    for name, network, wanted in (
+        ("vae", networks.autoencoder, SHAPE.autoencoder()),
+        ("unet", networks.unet, SHAPE.unet()),
+    ):
+        for key, value in wanted.items():
+            found = network.config.get(key)
+            if _plain(found) != _plain(value):
+                raise ModelUnfit(f"{folder}/{name}: {key} is {found}, and the model trained here has {value}.")
+    return networks
+
+
+def _plain(value: Any) -> Any:
+    """Return a configuration value with lists for tuples, as JSON has them."""
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 @torch.no_grad()
 def sample(
     networks: Networks,

@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.shipped.configuration import TrainingPlan
 from pipeline.shipped.export import export_model
-from pipeline.shipped.networks import Networks, new_networks
+from pipeline.shipped.networks import Networks, fitting_networks, new_networks
 from pipeline.shipped.pairs import PairMaker, Shard
 from pipeline.shipped.prompts import caption_for
 from pipeline.shipped.recipes import random_recipe
@@ -29,7 +29,14 @@ class ModelTraining:
     """One training of the model: its plan, its folders and its networks."""
 
     def __init__(
-        self, plan: TrainingPlan, work: Path, output: Path, report: Report, resume: bool, photographs: Path = Path("/")
+        self,
+        plan: TrainingPlan,
+        work: Path,
+        output: Path,
+        report: Report,
+        resume: bool,
+        photographs: Path = Path("/"),
+        start: Path | None = None,
     ) -> None:
         """
         Args:
@@ -39,21 +46,25 @@ class ModelTraining:
             report: Receives the progress of each stage.
             resume: Continue from the checkpoints in `work`.
             photographs: Folder that the Debian packages of `pipeline.shipped.source_pictures` are unpacked in.
+            start: Exported model to start from, None to start from random weights.
 
         Raises:
             PicturesMissing: a Python package with source pictures is not installed.
+            ModelUnfit: `start` holds no model of this architecture.
         """
         self.plan, self.work, self.output, self.report = plan, work, output, report
+        started = None if start is None else fitting_networks(start)
         report(0.0, "reading source pictures")
         self.pairs = PairMaker(plan, work, source_pictures(photographs))
         work.mkdir(parents=True, exist_ok=True)
         if not resume:
             for name in _STAGES:
                 (work / f"{name}.pt").unlink(missing_ok=True)
-        self.networks = self._networks(resume)
+        self.started = started is not None
+        self.networks = started or self._random_networks(resume)
         self.losses: dict[str, list[float]] = {}
 
-    def _networks(self, resume: bool) -> Networks:
+    def _random_networks(self, resume: bool) -> Networks:
         folder = self.work / "tokenizer"
         if not (resume and folder.exists()):
             # More captions than pairs, because they are cheap and every word should occur often.
@@ -105,7 +116,7 @@ class ModelTraining:
     def _autoencoder(self) -> str:
         plan, network = self.plan, self.networks.autoencoder
         run = self._run("autoencoder", plan.autoencoder_minutes, plan.autoencoder_rate, {"autoencoder": network})
-        train_autoencoder(network, self._kept_shards(), plan, run)
+        train_autoencoder(network, self._kept_shards(), plan, run, initialise=not self.started)
         return f"{run.step} steps, {self._psnr()}"
 
     def _polish(self) -> str:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.shipped.configuration import MODEL_FOLDER, PLAN
+from pipeline.shipped.networks import ModelUnfit
+from pipeline.shipped.source_pictures import PicturesMissing
 from pipeline.shipped.stages import ModelTraining
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -22,12 +24,17 @@ def train(
     photographs: Annotated[
         Path, typer.Option(help="Folder that Debian's lomiri-wallpapers-16.04 and openclipart-png are unpacked in.")
     ] = Path("/"),
+    start: Annotated[
+        Path | None, typer.Option(help="Exported model to train further, in place of random weights.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue from the checkpoints in the work folder.")] = False,
     quick: Annotated[bool, typer.Option(help="Run every stage in about half a minute, for tests.")] = False,
     autoencoder_minutes: Annotated[float | None, typer.Option(help="Minutes for the autoencoder.")] = None,
     flow_minutes: Annotated[float | None, typer.Option(help="Minutes for the flow.")] = None,
     polish_minutes: Annotated[float | None, typer.Option(help="Minutes for the decoder alone, 0 to skip it.")] = None,
     words_minutes: Annotated[float | None, typer.Option(help="Minutes for the text encoder alone.")] = None,
+    autoencoder_rate: Annotated[float | None, typer.Option(help="Learning rate of the autoencoder.")] = None,
+    flow_rate: Annotated[float | None, typer.Option(help="Learning rate of the flow.")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of torch. Fewer than cores where others work.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of images, captions and weights.")] = None,
 ) -> None:
@@ -39,6 +46,8 @@ def train(
         "flow_minutes": flow_minutes,
         "polish_minutes": polish_minutes,
         "words_minutes": words_minutes,
+        "autoencoder_rate": autoencoder_rate,
+        "flow_rate": flow_rate,
         "seed": seed,
     }
     plan = replace(
@@ -52,7 +61,11 @@ def train(
         def report(share: float, line: str) -> None:
             progress.update(bar, completed=share, description=line)
 
-        training = ModelTraining(plan, work, output, report, resume, photographs)
+        try:
+            training = ModelTraining(plan, work, output, report, resume, photographs, start)
+        except (ModelUnfit, PicturesMissing) as error:
+            console.print(str(error))
+            raise typer.Exit(2) from error
         for name, stage in training.stages():
             summary = stage()
             console.print(f"{name}: {summary}")

@@ -119,9 +119,19 @@ def moment_penalty(latents: Tensor) -> Tensor:
     return penalty
 
 
-def train_autoencoder(autoencoder: Any, shards: Iterator[Shard], plan: TrainingPlan, run: TrainingRun) -> None:
-    """Train the autoencoder in place until the run ends, and leave the averaged weights in it."""
-    if run.step == 0:
+def train_autoencoder(
+    autoencoder: Any, shards: Iterator[Shard], plan: TrainingPlan, run: TrainingRun, initialise: bool = True
+) -> None:
+    """Train the autoencoder in place until the run ends, and leave the averaged weights in it.
+
+    Args:
+        autoencoder: An ``AutoencoderDC``.
+        shards: Endless shards.
+        plan: Training settings.
+        run: Clock, optimiser and checkpoint.
+        initialise: Give a run that has no checkpoint the encoder of `initialise_encoder`.
+    """
+    if initialise and run.step == 0:
         shard = next(shards)
         initialise_encoder(autoencoder.encoder, to_tensor(np.concatenate([shard.sources[:400], shard.targets[:400]])))
     crops = _crops(shards, plan, np.random.default_rng(plan.seed + run.step))

@@ -112,7 +112,12 @@ class TrainingRun:
 
     @torch.no_grad()
     def swap_average(self) -> None:
-        """Swap the weights with their moving average. A second call swaps them back."""
+        """Swap the weights with their moving average. A second call swaps them back.
+
+        A run without a step has no average, and its weights stay.
+        """
+        if not self.average:
+            return
         for name, parameter in self.named_parameters():
             average = self.average[name].clone()
             self.average[name].copy_(parameter)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presets.known_words import Interpretation, KnownWords
-from presets.prompt_text import LONGEST_PROMPT
+from presets.prompt_text import LONGEST_PROMPT, MOST_WORDS
 from presets.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_json(
@@ -114,6 +114,20 @@ def test_note_is_bounded() -> None:
     note = KNOWN.interpret(many).note
     assert "'zzbzz', 'zzczz', 'zzdzz', 'zzfzz' and 3 more are not known" in note
     assert len(note) < 200
+
+
+@pytest.mark.parametrize("prompt", ["fire " * MOST_WORDS + "ocean", "fire" + " " * LONGEST_PROMPT + "ocean"])
+def test_cut_prompt_is_told(prompt: str) -> None:
+    drawn = KNOWN.interpret(prompt)
+    assert drawn.is_cut
+    assert drawn.note.endswith(f"words past {LONGEST_PROMPT} characters or {MOST_WORDS} words are not read")
+    assert "ocean" not in drawn.text
+
+
+def test_longest_prompt_is_not_cut() -> None:
+    drawn = KNOWN.interpret("fire " * (LONGEST_PROMPT // 5))
+    assert not drawn.is_cut
+    assert drawn.note == ""
 
 
 @settings(max_examples=300, deadline=None)

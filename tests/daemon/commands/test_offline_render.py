@@ -8,12 +8,20 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from daemon.commands.offline_render import frame_parameters, redraw
+from daemon.commands.offline_render import frame_parameters, redraw, word_notes
 from pipeline.image_stream import ImageStream
 from presets.build import Build
 from presets.parameters import Parameters
 
 SIDE = 64
+
+
+def test_word_notes_name_each_prompt_once(stream: ImageStream) -> None:
+    first = Parameters(prompt="ink zzbzz", negative_prompt="fire")
+    notes = word_notes(stream.vocabulary, {0: first, 5: first.model_copy(update={"strength": 0.3})})
+    assert len(notes) == 1
+    assert notes[0].startswith("'ink zzbzz' is drawn as 'ink'")
+    assert word_notes(None, {0: first}) == []
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,19 @@
 """The training command runs all stages with falling losses, and its parts match their formulas."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderDC
+from diffusers import AutoencoderDC, UNet2DConditionModel
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from typer.testing import CliRunner
 
-from pipeline.shipped.configuration import PLAN, SHAPE
+from pipeline.shipped.configuration import MODEL_FOLDER, PLAN, SHAPE
 from pipeline.shipped.networks import load_networks, sample
 from pipeline.shipped.pairs import PairMaker, is_whole, shard_batches, to_tensor
 from pipeline.shipped.source_pictures import drawn_pictures
@@ -30,7 +32,7 @@ def run_command(*arguments: str) -> str:
 
 def test_help_lists_options() -> None:
     shown = run_command("--help")
-    for option in ("--output", "--work", "--resume", "--quick", "--flow-minutes", "--threads"):
+    for option in ("--output", "--work", "--resume", "--start", "--quick", "--flow-minutes", "--threads"):
         assert option in shown
 
 
@@ -46,6 +48,31 @@ def test_quick_training(tmp_path: Path) -> None:
     sources = torch.randn(2, SHAPE.latent_channels, 8, 8)
     both = sample(networks, ["fire halftone"] * 2, [0, 0], sources, steps=1)
     assert not torch.equal(both[0], both[1])
+
+
+def test_start_keeps_the_model(tmp_path: Path) -> None:
+    """A training of no minutes that starts from a model writes the same weights."""
+    stages = ("--autoencoder-minutes", "--words-minutes", "--flow-minutes", "--polish-minutes")
+    minutes = [word for stage in stages for word in (stage, "0")]
+    folders = ("--output", str(tmp_path / "model"), "--work", str(tmp_path / "work"))
+    run_command("--quick", "--start", str(MODEL_FOLDER), *folders, *minutes)
+    for path in MODEL_FOLDER.rglob("*.safetensors"):
+        first, copy = load_file(path), load_file(tmp_path / "model" / path.relative_to(MODEL_FOLDER))
+        assert first.keys() == copy.keys()
+        assert all(torch.equal(first[name], copy[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [({}, "holds no exported model"), ({"in_channels": 8}, "in_channels is 8, and the model")]
+)
+def test_unfit_start_is_refused(tmp_path: Path, change: dict[str, int], reason: str) -> None:
+    folder = tmp_path / "model"
+    if change:
+        shutil.copytree(MODEL_FOLDER, folder)
+        UNet2DConditionModel(**SHAPE.unet() | change).save_pretrained(folder / "unet")
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["--start", str(folder), "--work", str(tmp_path / "work")])
+    assert result.exit_code == 2
+    assert reason in " ".join(result.output.split())
 
 
 class Line(nn.Module):
