@@ -1,5 +1,6 @@
 """`Scheme` declares one kind of source or sink. The rows are in `io_bridges.schemes`."""
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,8 @@ Location = Literal["none", "path", "bind", "connect", "name", "device", "url"]
 
 Two sinks of one show cannot have the same one.
 """
+
+_SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +34,28 @@ class Scheme:
     """The text after the colon."""
     default: str = ""
     """The location if none is written. Without a default a location must be written."""
+    unnamed: str = ""
+    """Phrase for what an empty name means; empty if a name must be written."""
     options: tuple[str, ...] = ()
     """Names in `scheme_options.OPTIONS` that the class takes as keyword arguments."""
     package: str = ""
     """Package that the bridge imports and that not every installation has."""
     extra: str = ""
     """The extra of this distribution that installs `package`."""
+    system: Literal["", "win32", "darwin"] = ""
+    """The only ``sys.platform`` that the bridge runs on; empty for all."""
+    python_below: tuple[int, int] | None = None
+    """First version of Python for which `package` is not made; None if there is none."""
     finder: str = ""
     """A function, as ``module:available``, that lists what a source can open now; empty for a scheme without a list."""
 
     def unavailable(self) -> str:
         """Return why the bridge cannot run here and what to do, or an empty string. Imports nothing."""
+        if self.system and sys.platform != self.system:
+            return f"It runs on {_SYSTEMS[self.system]} only. Use: shm:NAME or zmq:PORT"
+        if self.python_below and sys.version_info >= self.python_below:
+            newest = f"{self.python_below[0]}.{self.python_below[1] - 1}"
+            return f"The package {self.package} is not made for this Python. Use: Python {newest}"
         return missing_extra(self.package, self.extra) if self.package else ""
 
     def all_options(self) -> tuple[str, ...]:

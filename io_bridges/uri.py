@@ -87,7 +87,7 @@ def parse(uri: str, kind: Kind) -> BridgeUri:
     if location and scheme.location == "none":
         raise SettingsError(f"{uri!r}: {scheme.name}: takes options only, as in {scheme.example}")
     location = location or scheme.default
-    if not location and scheme.location != "none":
+    if not location and scheme.location != "none" and not scheme.unnamed:
         raise SettingsError(
             f"{uri!r}: the {_NOUNS[scheme.location]} is missing after the colon, as in {scheme.example}"
         )
