@@ -28,7 +28,7 @@ def words(
     """
     # Imported here: --help of every command must answer at once.
     from pipeline.model_files import model_folder
-    from presets.known_words import KnownWords
+    from presets.known_words import Interpretation, KnownWords
     from presets.vocabulary import read_vocabulary
 
     vocabulary = read_vocabulary(model_folder(model))
@@ -36,8 +36,9 @@ def words(
     if prompt is not None:
         drawn = None if vocabulary is None else KnownWords(vocabulary).interpret(prompt)
         if as_json:
-            text, replaced, dropped = drawn or (prompt, (), ())
-            print(json.dumps({"text": text, "replaced": dict(replaced), "dropped": dropped}, ensure_ascii=False))
+            text, replaced, dropped, is_cut = drawn or Interpretation(prompt)
+            answer = {"text": text, "replaced": dict(replaced), "dropped": dropped, "cut": is_cut}
+            print(json.dumps(answer, ensure_ascii=False))
         else:
             note = "" if drawn is None else drawn.note
             terminal.print(

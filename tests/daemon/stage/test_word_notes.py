@@ -79,7 +79,7 @@ def test_words_command(folder: Path) -> None:
     assert run("--model", str(folder), "comic fire, xyzzy").strip() == NOTE
     assert run("--model", str(folder), "neon fire").strip() == "drawn as 'neon fire'"
     drawn = json.loads(run("--model", str(folder), "--json", "comic fire, xyzzy"))
-    assert drawn == {"text": "halftone fire", "replaced": {"comic": "halftone"}, "dropped": ["xyzzy"]}
+    assert drawn == {"text": "halftone fire", "replaced": {"comic": "halftone"}, "dropped": ["xyzzy"], "cut": False}
     (folder / "vocabulary.json").unlink()
     assert "takes any text" in run("--model", str(folder))
     assert run("--model", str(folder), "comic").strip() == "drawn as 'comic'"
