@@ -6,6 +6,7 @@ nearly all, would move to a GPU where it sees one.
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.markexpr != ABOUT_A_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing at all would unset it on Windows
+    os.environ["NDI_CONFIG_DIR"] = str(
+        Path(__file__).parent / "ndi_on_loopback"
+    )  # No sender is announced to a network.
     stay_offline()
 
 
@@ -75,6 +79,19 @@ def perflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("architecture") / "model"
     write_random_model(ARCHITECTURES["tiny-perflow"], made)
     return made
+
+
+@pytest.fixture
+def ndi_alone() -> Iterator[None]:
+    """One test with NDI at a time. Without mDNS, senders are found on one port, which all processes share.
+
+    Each connection to it reaches one of them by chance, so that there are several addresses. A sender that starts while
+    others run is not found by a search that began before.
+    """
+    fcntl = pytest.importorskip("fcntl")
+    with Path(tempfile.gettempdir(), "streamflow-live-ndi-tests.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

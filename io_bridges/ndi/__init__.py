@@ -1,0 +1,3 @@
+"""NDI through cyndilib: video of and for programs on the network."""
+
+__all__ = ["names", "sink", "source"]
