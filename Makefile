@@ -12,7 +12,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "streamflow-live wants Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[video,test,check]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[video,syphon,test,check]'
 	$(BIN)/streamflow-live build
 	@touch $@
 

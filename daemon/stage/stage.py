@@ -35,6 +35,7 @@ from daemon.supervision.supervisor import Supervisor
 from io_bridges.bridges import Control
 from io_bridges.frames import Frame, RenderedFrame
 from io_bridges.osc.server import OscControl
+from io_bridges.syphon.run_loop import tend_run_loop
 from io_bridges.uri import make_sink, make_source, sink_size
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
@@ -148,11 +149,12 @@ class Stage:
         return lines
 
     def keep(self, stop: threading.Event) -> None:
-        """Save the state, log notices and replace stuck bridges, until `stop` is set."""
+        """Save the state, log notices and replace stuck bridges, until `stop` is set. For the main thread."""
         looked = self.clock.now()
         while not stop.wait(HOUSEKEEPING):
             self._save_state()
             self._status.log_notices()
+            tend_run_loop()
             now = self.clock.now()
             # After Ctrl-Z and fg every call looks late. Each has until the next round to return.
             if now - looked < 4 * HOUSEKEEPING * NS:

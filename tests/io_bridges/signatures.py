@@ -4,7 +4,7 @@ import inspect
 
 
 def differing_signatures(real: type, protocol: type) -> list[str]:
-    """Return the methods of a protocol that a class lacks, or takes with other parameters."""
+    """Return the methods of a protocol that a class lacks, or that need other parameters."""
     differing = []
     for name, declared in inspect.getmembers(protocol):
         if name.startswith("_"):
@@ -14,9 +14,11 @@ def differing_signatures(real: type, protocol: type) -> list[str]:
             if found is None or not (isinstance(declared, property) and isinstance(found, property)):
                 differing.append(name)
             continue
-        expected, got = (inspect.signature(each).parameters.values() for each in (declared, found))
-        if [(each.name, each.kind, each.default) for each in expected] != [
-            (each.name, each.kind, each.default) for each in got
-        ]:
+        expected, got = (
+            [(each.name, each.kind, each.default) for each in inspect.signature(method).parameters.values()]
+            for method in (declared, found)
+        )
+        further = got[len(expected) :]
+        if got[: len(expected)] != expected or any(default is inspect.Parameter.empty for *_, default in further):
             differing.append(f"{name}{inspect.signature(found)}")
     return differing
