@@ -1,8 +1,11 @@
 """The ZeroMQ array message: a JSON part with `dtype` and `shape`, then the pixel buffer, as pyzmq's docs define it.
 
-Optional further keys: `format` (rgb, rgba, bgr, bgra, gray), `origin` (top-left, bottom-left), `index` (a whole number)
-and `captured_at` (nanoseconds of the sender's monotonic clock). Unknown keys are ignored. A third part before these two
-is a topic. The publisher of imagezmq uses the same layout with a `msg` key and BGR pixels.
+Optional further keys: `format` (rgb, rgba, bgr, bgra, gray), `origin` (top-left, bottom-left), `white` (the value of
+white: 1 for floats, the largest for integers), `index` (a whole number) and `captured_at` (nanoseconds of the sender's
+monotonic clock). Unknown keys are ignored. A third part before these two is a topic. imagezmq uses the same layout with
+a `msg` key and BGR pixels.
+
+The buffer can be a JPEG or PNG instead, with any header, such as that of imagezmq's `send_jpg`, or without one.
 
 Each field of an incoming message is checked. A message that fails a check is refused whole, by the check that names it.
 Specification: https://pyzmq.readthedocs.io/en/latest/howto/serialization.html (numpy arrays).
@@ -15,15 +18,17 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from io_bridges.frames import LONGEST_SIDE, Pixels, RenderedFrame, Tick
+from io_bridges.packed_image import ImageRefused, is_packed, unpack
+from io_bridges.pixel_values import VALUE_TYPES, WHITES, to_uint8
 from io_bridges.pixels import CHANNELS, FORMATS, ORIGINS, Format, Origin, read_only, to_rgb
 from presets.errors import BridgeError
 
 MAX_HEADER_BYTES = 4096
 """Largest JSON part that is read."""
 
-_DTYPES = ("uint8", "|u1", "u1")
 _MAX_WHOLE = 2**63 - 1
 
 
@@ -35,7 +40,7 @@ class MessageRefused(BridgeError):
         self.reason = reason
 
 
-REASONS = ("parts", "header", "dtype", "shape", "format", "origin", "size", "index", "captured_at")
+REASONS = ("parts", "header", "dtype", "shape", "format", "origin", "white", "size", "image", "index", "captured_at")
 """Every reason for refusing a message."""
 
 
@@ -43,42 +48,55 @@ REASONS = ("parts", "header", "dtype", "shape", "format", "origin", "size", "ind
 class ArrayMessage:
     """A decoded message. Nothing has been copied yet."""
 
-    pixels: Pixels
-    """uint8 [H, W, C] in the sender's layout: a read-only view of the message's memory."""
-    format: Format
+    pixels: NDArray[Any]
+    """Values [H, W, C] in the sender's type and layout, or uint8 [bytes] of a JPEG or PNG: a read-only view of the
+    message's memory."""
+    format: Format | None
+    """Order of the channels, or None for a JPEG or PNG."""
     origin: Origin
+    white: float
+    """Value of white in `pixels`."""
     index: int | None
     """Frame number of the sender, or None."""
     captured_at: int | None
     """Nanoseconds on the sender's clock, or None."""
 
     def rgb(self) -> Pixels:
-        """Return RGB [H, W, 3], top-left origin, read-only. Copies only if the message has another layout."""
-        return to_rgb(self.pixels, self.format, self.origin)
+        """Return RGB uint8 [H, W, 3], top-left origin, read-only. Copies only if the message has another layout.
+
+        Raises:
+            MessageRefused: a JPEG or PNG is damaged or too large.
+        """
+        if self.format is not None:
+            return to_rgb(to_uint8(self.pixels, self.white), self.format, self.origin)
+        try:
+            return to_rgb(unpack(self.pixels.data), "rgb", self.origin)
+        except ImageRefused as error:
+            raise MessageRefused("image", str(error)) from error
 
 
 Part = bytes | bytearray | memoryview
 
 
 def decode(parts: Sequence[Part]) -> ArrayMessage:
-    """Decode a message of two parts, or of three with a topic first. Raises `MessageRefused` and nothing else."""
-    if len(parts) not in (2, 3):
+    """Decode a message of one to three parts: the buffer, the JSON part before it, a topic before that.
+
+    Only a JPEG or PNG can be alone. Raises `MessageRefused` and nothing else.
+    """
+    data = memoryview(parts[-1]).cast("B") if parts else memoryview(b"")
+    packed = is_packed(data)
+    if len(parts) not in ((1, 2, 3) if packed else (2, 3)):
         _refuse("parts", f"an array message has a JSON part and a pixel part; this message has {len(parts)} parts")
-    header = _decode_header(parts[-2])
-    if header.get("dtype") not in _DTYPES:
-        _refuse("dtype", f"dtype must be uint8, not {_shorten(header.get('dtype'))}")
-    height, width, channels = _decode_shape(header.get("shape"))
-    format_ = _decode_format(header, channels)
+    header = _decode_header(parts[-2]) if len(parts) > 1 else {}
     origin = header.get("origin", "top-left")
     if origin not in ORIGINS:
         _refuse("origin", f"origin must be one of {', '.join(ORIGINS)}, not {_shorten(origin)}")
-    size, expected = memoryview(parts[-1]).nbytes, height * width * channels
-    if size != expected:
-        _refuse("size", f"a frame of {width}x{height}x{channels} has {expected} bytes; this one has {size}")
+    pixels, format_, white = _decode_pixels(header, data, packed)
     return ArrayMessage(
-        pixels=read_only(np.frombuffer(parts[-1], np.uint8).reshape(height, width, channels)),
+        pixels=pixels,
         format=format_,
         origin=cast(Origin, origin),
+        white=white,
         index=_decode_whole(header, "index"),
         captured_at=_decode_whole(header, "captured_at"),
     )
@@ -99,6 +117,35 @@ def encode(frame: RenderedFrame, tick: Tick, pixels: Pixels) -> tuple[bytes, mem
         "repeated": tick.repeated,
     }
     return json.dumps(header, separators=(",", ":")).encode(), pixels.data
+
+
+def _decode_pixels(
+    header: Mapping[str, Any], data: memoryview, packed: bool
+) -> tuple[NDArray[Any], Format | None, float]:
+    """Return values, format and white of the buffer. `packed` is True if it begins like a JPEG or PNG."""
+    image = read_only(np.frombuffer(data, np.uint8))
+    shape = header.get("shape")
+    if packed and (not isinstance(shape, list) or len(shape) < 2):
+        return image, None, WHITES["uint8"]
+    dtype = VALUE_TYPES.get(header["dtype"]) if isinstance(header.get("dtype"), str) else None
+    if dtype is None:
+        _refuse("dtype", f"dtype must be one of {', '.join(WHITES)}, not {_shorten(header.get('dtype'))}")
+    height, width, channels = _decode_shape(shape)
+    expected = height * width * channels * dtype.itemsize
+    if data.nbytes != expected:
+        if packed:  # a JPEG with the shape of the picture in it
+            return image, None, WHITES["uint8"]
+        _refuse("size", f"a frame of {width}x{height}x{channels} {dtype.name} has {expected} bytes, not {data.nbytes}")
+    values = read_only(np.frombuffer(data, dtype).reshape(height, width, channels))
+    return values, _decode_format(header, channels), _decode_white(header, dtype.name)
+
+
+def _decode_white(header: Mapping[str, Any], dtype: str) -> float:
+    white = header.get("white", WHITES[dtype])
+    # True is no number, and a white near 0 or infinity leaves no picture.
+    if type(white) not in (int, float) or not 1e-6 <= white <= 1e9:
+        _refuse("white", f"white must be a number from 0.000001 to 1000000000, not {_shorten(white)}")
+    return float(white)
 
 
 def _decode_header(part: Part) -> Mapping[str, Any]:

@@ -41,7 +41,10 @@ class Source(Protocol):
         """Release everything. Never raises; may be called twice, and before `open`."""
 
     def status(self) -> dict[str, object]:
-        """Return counters and what the source receives, as JSON values. Called from any thread, at any time."""
+        """Return counters and what the source receives, as JSON values. Called from any thread, at any time.
+
+        ``note``, if there is one, is a sentence that the performer sees while no frames come.
+        """
 
 
 class Sink(Protocol):

@@ -69,6 +69,7 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "loop": _switch,
         "flip": _switch,
         "format": _word("ring", "touchdesigner"),
+        "socket": _word("sub", "pull", "rep"),
         "every": _whole(1, 1_000_000),
         "max": _whole(1, 1_000_000),
     }

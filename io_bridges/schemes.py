@@ -38,8 +38,9 @@ SCHEMES: tuple[Scheme, ...] = (
         name="zmq",
         kind="source",
         description="ZeroMQ array messages; senders connect here",
-        example="zmq:tcp://127.0.0.1:5555",
+        example="zmq:tcp://127.0.0.1:5555?socket=rep",
         target="io_bridges.zmq_source:BindingZmqSource",
+        options=("socket",),
         location="bind",
         default="tcp://127.0.0.1:5555",
     ),
@@ -49,6 +50,7 @@ SCHEMES: tuple[Scheme, ...] = (
         description="ZeroMQ array messages from a sender that binds, such as imagezmq",
         example="zmq+connect:tcp://127.0.0.1:5556",
         target="io_bridges.zmq_source:ConnectingZmqSource",
+        options=("socket",),
         location="connect",
     ),
     Scheme(

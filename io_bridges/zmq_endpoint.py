@@ -10,7 +10,9 @@ from presets.errors import BridgeError, BridgeUnavailable
 
 BindOrConnect = Literal["bind", "connect"]
 
-_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+_MOST_CONNECTIONS = 256
+"""Connections that are tracked. More can be open."""
 
 
 class ZmqEndpoint:
@@ -22,6 +24,10 @@ class ZmqEndpoint:
         """Endpoint as requested. After `start` it has the port that the system chose for port 0."""
         self.peers = 0
         """Number of connected peers."""
+        self.turned_away = 0
+        """Connections that ended before the handshake: the other socket is of a type that this one can't hear."""
+        self._connections: dict[int, bool] = {}
+        """Open connections by file descriptor, oldest first. True after the handshake."""
         self._mode = mode
         self._context = zmq.Context()
         self.socket = self._context.socket(kind)
@@ -42,17 +48,32 @@ class ZmqEndpoint:
             raise BridgeUnavailable(_explain(self.address, self._mode, error)) from error
 
     def count_peers(self) -> None:
-        """Update `peers` from the events since the last call."""
+        """Update `peers` and `turned_away` from the events since the last call."""
         try:
             while self._monitor.poll(0):
-                event = recv_monitor_message(self._monitor, zmq.NOBLOCK)["event"]
-                self.peers += 1 if event == zmq.EVENT_HANDSHAKE_SUCCEEDED else -1 if self.peers else 0
+                message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+                self._note(int(message["event"]), int(message["value"]))
         except zmq.ZMQError as error:
             raise BridgeError(f"{self.address}: {error.strerror}") from error
+
+    def _note(self, event: int, descriptor: int) -> None:
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            # The event does not name its connection. Handshakes take a moment, so it is the oldest without one.
+            waiting = next((key for key, shaken in self._connections.items() if not shaken), None)
+            if waiting is not None:
+                self._connections[waiting] = True
+        elif event == zmq.EVENT_DISCONNECTED:
+            self.turned_away += self._connections.pop(descriptor, True) is False
+        else:
+            self._connections.pop(descriptor, None)
+            if len(self._connections) < _MOST_CONNECTIONS:
+                self._connections[descriptor] = False
+        self.peers = sum(self._connections.values())
 
     def close(self) -> None:
         """Release the port and wait until it is free. May be called twice."""
         self.peers = 0
+        self._connections.clear()
         if not self.socket.closed:
             self.socket.disable_monitor()
         self._context.destroy(linger=0)

@@ -1,5 +1,9 @@
 """``zmq:`` and ``zmq+connect:`` sources: the newest array message of any ZeroMQ publisher.
 
+A ZeroMQ socket hears only its counterparts: ``sub`` hears PUB, ``pull`` hears PUSH, and ``rep`` hears REQ and DEALER
+and answers each message with OK, as imagezmq's default expects. A sender of another type is turned away by ZeroMQ, on
+both sides and for good, so the log and the status say which option to use.
+
 The queue is short and is emptied at every read. ZeroMQ's CONFLATE option is not used: it delivers only the last part
 of a multipart message, without an error.
 """
@@ -7,11 +11,13 @@ of a multipart message, without an error.
 import logging
 import time
 from collections import Counter
+from types import MappingProxyType
+from typing import Literal, get_args
 
 import zmq
 
 from io_bridges.array_message import MAX_HEADER_BYTES, ArrayMessage, MessageRefused, decode
-from io_bridges.frames import LONGEST_SIDE, Frame
+from io_bridges.frames import LONGEST_SIDE, Frame, Pixels
 from io_bridges.zmq_endpoint import BindOrConnect, ZmqEndpoint
 from presets.errors import BridgeError
 
@@ -27,29 +33,39 @@ _MAX_AGE_NS = 10_000_000_000
 
 _log = logging.getLogger(__name__)
 
+SocketType = Literal["sub", "pull", "rep"]
+SOCKET_TYPES: tuple[SocketType, ...] = get_args(SocketType)
+
+_SOCKETS: MappingProxyType[SocketType, int] = MappingProxyType({"sub": zmq.SUB, "pull": zmq.PULL, "rep": zmq.REP})
+_SENDERS: MappingProxyType[SocketType, str] = MappingProxyType({"sub": "PUB", "pull": "PUSH", "rep": "REQ or DEALER"})
+
 
 class ZmqSource:
-    """A source with a SUB socket. Messages that are not frames are counted by reason and skipped."""
+    """A source with one ZeroMQ socket. Messages that are not frames are counted by reason and skipped."""
 
-    def __init__(self, mode: BindOrConnect, address: str) -> None:
+    def __init__(self, mode: BindOrConnect, address: str, socket: SocketType = "sub") -> None:
         """Set the ZeroMQ endpoint. The system chooses the port for port 0, and `status` returns it."""
         self._mode: BindOrConnect = mode
         self._address = address
+        self._type: SocketType = socket
         self._endpoint: ZmqEndpoint | None = None
         self._index = 0
         self._dropped = 0
         self._refused: Counter[str] = Counter()
         self._logged_at = 0
+        self._told = 0
 
     def open(self) -> None:
         """Bind or connect. Raises `BridgeUnavailable`, which names the address and says what to do."""
         self.close()
-        endpoint = ZmqEndpoint(zmq.SUB, self._mode, self._address)
+        endpoint = ZmqEndpoint(_SOCKETS[self._type], self._mode, self._address)
         endpoint.socket.setsockopt(zmq.RCVHWM, _QUEUE)
         endpoint.socket.setsockopt(zmq.MAXMSGSIZE, _MAX_PART_BYTES)
-        endpoint.socket.setsockopt(zmq.SUBSCRIBE, b"")
+        if self._type == "sub":
+            endpoint.socket.setsockopt(zmq.SUBSCRIBE, b"")
         endpoint.start()
         self._index = 0
+        self._told = 0
         self._endpoint = endpoint
 
     def read(self, timeout: float) -> Frame | None:
@@ -63,9 +79,10 @@ class ZmqSource:
                 left = max(0.0, deadline - time.monotonic())
                 readable = endpoint.socket.poll(int(left * 1000) + (left > 0))
                 endpoint.count_peers()
+                self._tell_turned_away(endpoint)
                 newest = self._drain(endpoint.socket) if readable else None
-                if newest is not None:
-                    return self._frame(newest)
+                if newest is not None and (pixels := self._pixels(newest)) is not None:
+                    return self._frame(newest, pixels)
                 if time.monotonic() >= deadline:
                     return None
         except zmq.ZMQError as error:
@@ -83,7 +100,9 @@ class ZmqSource:
         return {
             "source": "zmq" if self._mode == "bind" else "zmq+connect",
             "address": endpoint.address if endpoint else self._address,
+            "socket": self._type,
             "senders": endpoint.peers if endpoint else 0,
+            "note": self._turned_away() if endpoint and endpoint.turned_away and not endpoint.peers else "",
             "pictures": self._index,
             "dropped": self._dropped,
             "refused": dict(self._refused),
@@ -108,17 +127,45 @@ class ZmqSource:
                 message = decode(parts)
             except MessageRefused as refusal:
                 self._count_refusal(refusal)
+                self._answer(socket, str(refusal))
                 continue
+            self._answer(socket, "OK")
             self._dropped += newest is not None
             newest = message
         return newest
 
-    def _frame(self, message: ArrayMessage) -> Frame:
+    def _answer(self, socket: zmq.Socket[bytes], text: str) -> None:
+        """Answer a sender that waits for it, before the next message can be received."""
+        if self._type == "rep":
+            socket.send_string(text, zmq.NOBLOCK)
+
+    def _tell_turned_away(self, endpoint: ZmqEndpoint) -> None:
+        if endpoint.turned_away > self._told:
+            if not self._told:
+                _log.warning("%s: %s", endpoint.address, self._turned_away())
+            self._told = endpoint.turned_away
+
+    def _turned_away(self) -> str:
+        others = " or ".join(f"?socket={name} for a {_SENDERS[name]} socket" for name in _SOCKETS if name != self._type)
+        return (
+            f"a program connected that this source can't hear: it hears {_SENDERS[self._type]} sockets. "
+            f"Use {others}, and start the sender again"
+        )
+
+    def _pixels(self, message: ArrayMessage) -> Pixels | None:
+        """Return the pixels of a message as RGB, None for a damaged picture."""
+        try:
+            return message.rgb()
+        except MessageRefused as refusal:
+            self._count_refusal(refusal)
+            return None
+
+    def _frame(self, message: ArrayMessage, pixels: Pixels) -> Frame:
         now = time.monotonic_ns()
         sent = message.captured_at
         # Only a sender on this machine shares its monotonic clock. Another machine's stamp would falsify the latency.
         captured_at = sent if sent is not None and 0 < now - sent < _MAX_AGE_NS else now
-        frame = Frame(message.rgb(), self._index, captured_at)
+        frame = Frame(pixels, self._index, captured_at)
         self._index += 1
         return frame
 
@@ -133,15 +180,15 @@ class ZmqSource:
 class BindingZmqSource(ZmqSource):
     """``zmq:``: senders connect to this source."""
 
-    def __init__(self, location: str) -> None:
-        super().__init__("bind", location)
+    def __init__(self, location: str, socket: SocketType = "sub") -> None:
+        super().__init__("bind", location, socket)
 
 
 class ConnectingZmqSource(ZmqSource):
     """``zmq+connect:``: the sender binds. It may start later, or come back."""
 
-    def __init__(self, location: str) -> None:
-        super().__init__("connect", location)
+    def __init__(self, location: str, socket: SocketType = "sub") -> None:
+        super().__init__("connect", location, socket)
 
 
 def _receive(socket: zmq.Socket[bytes]) -> list[memoryview]:

@@ -167,9 +167,11 @@ class SourceThread(BridgeThread):
             return "no source"
         if source.get("ended"):
             return "the clip has ended; holding its last picture"
+        note = str(source.get("note") or "")
         if silence:
-            return f"no frames for {silence:.0f} s; holding the last picture"
-        return "receiving" if self.rate.total else "no frames yet"
+            reason = f"; {note}" if note else ""
+            return f"no frames for {silence:.0f} s; holding the last picture{reason}"
+        return "receiving" if self.rate.total else note or "no frames yet"
 
 
 class SinkThread(BridgeThread):
