@@ -15,6 +15,7 @@ from benchmarks.show.measure_flood import measure_flood
 from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
 from benchmarks.show.measure_sweep import measure_sweep
 from benchmarks.show.measure_switch import measure_switch
+from benchmarks.show.measure_transport import measure_transport
 from benchmarks.stream.measure_auto import measure_auto
 from benchmarks.stream.measure_pipeline import measure_denoiser, measure_stream
 from benchmarks.stream.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
@@ -50,6 +51,7 @@ MEASUREMENTS = (
     Measurement("pipelining", "speed-up by streaming, for 1 to 8 steps", measure_pipelining),
     Measurement("delay", "delay added by the stage before and after the renderer", measure_delay, quick=True),
     Measurement("message", "the first frame that follows an OSC message", measure_message, quick=True),
+    Measurement("transport", "pictures between two processes: shared memory against ZeroMQ", measure_transport),
     Measurement("flood", "the rate under 5,000 OSC messages per second", measure_flood),
     Measurement("start", "time from `run` to the slate and to the first frame", measure_start),
     Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),

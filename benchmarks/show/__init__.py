@@ -7,4 +7,5 @@ __all__ = [
     "measure_show",
     "measure_sweep",
     "measure_switch",
+    "measure_transport",
 ]

@@ -159,4 +159,5 @@ class LookPacer:
         silent = now - self._last
         if silent > self.SILENCE_NS:
             return self.SELDOM_NS
-        return max(self.OFTEN_NS, min(self._period, self.LONGEST_NS) * self.EARLY - silent)
+        often = min(self.OFTEN_NS, self._period / 4)
+        return max(often, min(self._period, self.LONGEST_NS) * self.EARLY - silent)

@@ -73,14 +73,14 @@ def read_one(uri: str, seconds: float = 20.0) -> dict[str, Any]:
     return {"shape": frame.pixels.shape, "pixels": frame.pixels.tobytes().hex(), "captured_at": frame.captured_at}
 
 
-def watch(uri: str, seconds: float) -> dict[str, Any]:
-    """Read for so long. Count pictures whose checksum in their first bytes is wrong."""
+def watch(uri: str, pictures: int, seconds: float = 60.0) -> dict[str, Any]:
+    """Read so many pictures. Count those whose checksum in their first bytes is wrong."""
     source = make_source(uri)
     source.open()
     end = time.monotonic() + seconds
     read = torn = backwards = 0
     newest = -1
-    while time.monotonic() < end:
+    while read < pictures and time.monotonic() < end:
         frame = source.read(0.05)
         if frame is None:
             continue
@@ -118,7 +118,7 @@ def main() -> None:
                 case "read":
                     answer = read_one(request["uri"])
                 case "watch":
-                    answer = watch(request["uri"], request["seconds"])
+                    answer = watch(request["uri"], request["pictures"])
                 case "open":
                     sinks[request["uri"]] = make_sink(request["uri"])
                     sinks[request["uri"]].open(request["width"], request["height"], 30.0)

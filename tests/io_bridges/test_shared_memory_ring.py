@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -168,26 +169,34 @@ def test_flip_turns_upside_down(name, flipped):
     sink.close()
 
 
-def test_no_torn_picture_under_stress(name):
-    sink = SharedMemorySink(name)
+def test_no_torn_picture_under_stress(name, sink):
+    sink.close()
     sink.open(320, 180, 30.0)
     pictures = [checked_picture(320, 180, number) for number in range(64)]
-    numbers = itertools.count()
-    with peer() as one, peer() as two:
-        for other in (one, two):
-            other.begin(do="watch", uri=f"shm:{name}", seconds=2.0)
-        end = time.monotonic() + 4.0
-        while time.monotonic() < end:
-            number = next(numbers)
+    enough = threading.Event()
+
+    def write():
+        for number in itertools.count():
+            if enough.is_set():
+                return
             pixels = pictures[number % 64]
             pixels.reshape(-1)[:8] = np.frombuffer(number.to_bytes(8, "little"), np.uint8)
             sink.write(rendered(pixels), tick())
-            if number % 40 == 0:  # leave the readers some of a busy machine
-                time.sleep(0.001)
-        answers = [one.finish(), two.finish()]
-    sink.close()
+            if number % 6 == 0:  # A writer without any pause overtakes every copy.
+                time.sleep(0.0003)
+
+    writer = threading.Thread(target=write)
+    with peer() as one, peer() as two:
+        writer.start()
+        try:
+            for other in (one, two):
+                other.begin(do="watch", uri=f"shm:{name}", pictures=300)
+            answers = [one.finish(), two.finish()]
+        finally:
+            enough.set()
+            writer.join()
     for answer in answers:
-        assert answer["read"] > 20
+        assert answer["read"] == 300
         assert answer["torn"] == 0
         assert answer["backwards"] == 0
 
@@ -455,5 +464,7 @@ def test_looks_are_timed_by_the_rate():
     assert pacer.pause(now + 2 * second) == LookPacer.SELDOM_NS
     pacer.arrived(now + 16_000_000, 4)  # The rate has grown fourfold.
     assert pacer.pause(now + 16_000_000) == 3_000_000
+    pacer.arrived(now + 16_000_000 + 400_000, 1)
+    assert pacer.pause(now + 16_800_000) == 100_000  # a writer without pauses
     pacer.arrived(now + 3 * second, 1)
     assert pacer.pause(now + 3 * second) <= LookPacer.LONGEST_NS
