@@ -27,6 +27,7 @@ class TouchDesignerWriter:
         self._flip = flip
         self._upside_down: Pixels = np.empty((height, width, 3), np.uint8)
         self._fence = MemoryFence()
+        _refuse_taken(self._name)  # Before anything is made that a refusal would leave behind.
         self._lock = TouchDesignerLock(self._name)
         self._info = _make_info(self._name)
         self.blocked = 0
