@@ -11,28 +11,23 @@ from pathlib import Path
 from types import MappingProxyType
 
 import av
-from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
 
 from io_bridges.frames import Pixels
+from io_bridges.video_stream import VideoEncoder, VideoStream
 from presets.errors import BridgeError, BridgeUnavailable, SettingsError
-
-# The encoder's output depends on the number of threads, so it is the same on every machine.
-_THREADS = 2
-_BT709, _LIMITED_RANGE = 1, 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Codec:
-    name: str
-    pixel_format: str
-    options: Mapping[str, str]
+class _Format:
+    encoder: VideoEncoder
     container: Mapping[str, str]
 
 
-_H264 = _Codec("libx264", "yuv420p", {"crf": "14", "preset": "medium"}, {"movflags": "+faststart"})
-_FFV1 = _Codec("ffv1", "bgr0", {"level": "3", "slices": "4", "slicecrc": "1"}, {})
-CODECS = MappingProxyType({".mp4": _H264, ".mov": _H264, ".mkv": _FFV1})
+_H264 = _Format(
+    VideoEncoder("libx264", "yuv420p", {"crf": "14", "preset": "medium"}, step=(2, 2)), {"movflags": "+faststart"}
+)
+_FFV1 = _Format(VideoEncoder("ffv1", "bgr0", {"level": "3", "slices": "4", "slicecrc": "1"}), {})
+_FORMATS = MappingProxyType({".mp4": _H264, ".mov": _H264, ".mkv": _FFV1})
 
 
 class ClipEncoder:
@@ -44,55 +39,40 @@ class ClipEncoder:
         Raises `SettingsError` for a suffix or size that no codec takes, `BridgeUnavailable` if PyAV lacks the codec,
         `BridgeError` if the file cannot be written.
         """
-        codec = CODECS.get(path.suffix.lower())
-        if codec is None:
-            raise SettingsError(f"Cannot write {path}: its name must end in one of {', '.join(CODECS)}, .png, .jpg")
-        if codec.pixel_format == "yuv420p" and (width % 2 or height % 2):
+        chosen = _FORMATS.get(path.suffix.lower())
+        if chosen is None:
+            raise SettingsError(f"Cannot write {path}: its name must end in one of {', '.join(_FORMATS)}, .png, .jpg")
+        if width % chosen.encoder.step[0] or height % chosen.encoder.step[1]:
             raise SettingsError(
                 f"H.264 needs an even width and height, not {width}x{height}. Choose .mkv or another size"
             )
         self._path = path
         self._part = path.with_name(f".{path.stem}.part{path.suffix}")
-        self._codec = codec
-        self._reformatter = VideoReformatter()
         self._number = 0
         try:
             # bitexact leaves out encoder versions and random identifiers.
-            self._container = av.open(str(self._part), "w", options={"fflags": "+bitexact", **codec.container})
+            self._container = av.open(str(self._part), "w", options={"fflags": "+bitexact", **chosen.container})
         except (OSError, av.error.FFmpegError) as error:
             raise BridgeError(f"Cannot write {path}: {error.strerror}") from error
         try:
-            stream = self._container.add_stream(codec.name, rate=fps)
-        except (ValueError, av.error.FFmpegError) as error:
+            self._stream = VideoStream(self._container, chosen.encoder, width, height, fps)
+        except BridgeUnavailable:
             self.discard()
-            raise BridgeUnavailable(f"This build of PyAV has no {codec.name}. Run: pip install --upgrade av") from error
-        assert isinstance(stream, av.VideoStream)
-        self._stream = stream
-        context = stream.codec_context
-        context.width, context.height = width, height
-        context.pix_fmt = codec.pixel_format
-        context.options = dict(codec.options)
-        context.thread_count = _THREADS
-        if codec is _H264:
-            context.colorspace = context.color_primaries = context.color_trc = _BT709
-            context.color_range = _LIMITED_RANGE
+            raise
 
     def encode(self, pixels: Pixels) -> None:
         """Add one frame, RGB uint8 [H, W, 3]. Raises `BridgeError`."""
-        frame = self._reformatter.reformat(
-            VideoFrame.from_ndarray(pixels, format="rgb24"),
-            format=self._codec.pixel_format,
-            dst_colorspace=Colorspace.ITU709 if self._codec is _H264 else None,
-        )
-        frame.pts = self._number
-        frame.time_base = 1 / self._stream.codec_context.framerate
+        try:
+            self._stream.encode(pixels, self._number)
+        except (OSError, av.error.FFmpegError) as error:
+            self.discard()
+            raise BridgeError(f"Cannot write {self._path}: {error.strerror}") from error
         self._number += 1
-        self._mux(frame)
 
     def finish(self) -> None:
         """Flush the encoder and move the file into place. Raises `BridgeError`."""
-        self._mux(None)
         try:
+            self._stream.flush()
             self._container.close()
             self._part.replace(self._path)
         except (OSError, av.error.FFmpegError) as error:
@@ -105,11 +85,3 @@ class ClipEncoder:
             self._container.close()
         with contextlib.suppress(OSError):
             self._part.unlink(missing_ok=True)
-
-    def _mux(self, frame: VideoFrame | None) -> None:
-        try:
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
-        except (OSError, av.error.FFmpegError) as error:
-            self.discard()
-            raise BridgeError(f"Cannot write {self._path}: {error.strerror}") from error

@@ -49,8 +49,8 @@ class Tick:
     """One tick of the output clock."""
 
     index: int
-    """Number of the tick. Ticks come at a constant rate, so a recording takes its time from it."""
+    """Number of the tick. Ticks that a suspended show missed are not counted."""
     at: int
-    """Due time of the tick in nanoseconds, monotonic."""
+    """Due time of the tick in nanoseconds, monotonic: the time of its frame in a recording."""
     repeated: bool
     """True if the frame was already on air at the previous tick."""

@@ -72,6 +72,9 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "socket": _word("sub", "pull", "rep"),
         "every": _whole(1, 1_000_000),
         "max": _whole(1, 1_000_000),
+        "codec": _word("h264", "hevc", "prores", "ffv1", "hap"),
+        "quality": _whole(1, 100),
+        "hardware": _switch,
     }
 )
 """Reader of each option by name."""

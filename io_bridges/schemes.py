@@ -165,6 +165,17 @@ SCHEMES: tuple[Scheme, ...] = (
         system="darwin",
     ),
     Scheme(
+        name="record",
+        kind="sink",
+        description="a video file that a crash leaves playable",
+        example="record:show.mp4?quality=90",
+        target="io_bridges.recording.sink:RecordingSink",
+        location="path",
+        options=("codec", "quality", "hardware"),
+        package="av",
+        extra="video",
+    ),
+    Scheme(
         name="png",
         kind="sink",
         description="every distinct frame as a numbered PNG in a folder",
