@@ -197,6 +197,13 @@ class LiveParameters(BaseModel):
         Field(ge=0, le=1, description="master fader; 0 is black"),
         LiveOptions(Effect.OUTPUT),
     ] = 1.0
+    between: Annotated[
+        Literal["hold", "blend", "flow"],
+        Field(
+            description="pictures between two drawn ones: none, cross-faded or moved; the output is one picture later"
+        ),
+        LiveOptions(Effect.OUTPUT, group=Group.PACING),
+    ] = "hold"
     fade: Annotated[
         float,
         Field(ge=0, le=30, description="time that blackout and its release take"),

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from daemon.shared.clock import NS, Clock
 from daemon.shared.mailbox import Mailbox
+from daemon.shared.threads import restart_on_crash
+from daemon.stage.between_frames import BetweenFrames
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.metrics import Delays, Intervals
 from io_bridges.frames import RenderedFrame, Tick
@@ -46,7 +48,9 @@ class OutputClock:
         self._slate = slate
         self._safe = safe
         self._outlets = outlets
+        self._between = BetweenFrames(self._period)
         self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._panic: int | None = None
         self._on_air: RenderedFrame | None = None
         self._shown: tuple[RenderedFrame, OutputGrade] | None = None
@@ -66,9 +70,22 @@ class OutputClock:
         """Picture chosen at the last tick, before its grade; None before the first."""
         return self._on_air
 
+    def start(self) -> None:
+        """Tick on a thread of its own, and fill between pictures on another, until stopped."""
+        for name, work in (("output-clock", self.run), ("between-pictures", self.fill)):
+            target = restart_on_crash(f"the thread {name}", work, self._stopping.is_set)
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
     def stop(self) -> None:
         """Make `run` return after the current tick."""
         self._stopping.set()
+
+    def join(self) -> None:
+        """Wait at most two seconds for each thread of `start`."""
+        for thread in self._threads:
+            thread.join(2.0)
 
     def run(self) -> None:
         """Tick until stopped. Deadlines are absolute: a late tick shortens the wait for the next one."""
@@ -83,12 +100,16 @@ class OutputClock:
                 self.missed += behind
                 due += behind * self._period
 
+    def fill(self) -> None:
+        """Make the pictures between two drawn ones until stopped. For a thread beside the one of `run`."""
+        self._between.work(self._stopping)
+
     def tick(self, due: int) -> None:
         """Choose the picture of one tick, grade it and put it into every outlet."""
         parameters = self._parameters()
         # Panic cuts: a long fade would delay the safe picture after a blackout.
         fade = parameters.fade if self._panic is None else 0.0
-        frame = self._choose(parameters)
+        frame = self._choose(parameters, due)
         grade = output_grade(parameters, self._fade_to(0.0 if parameters.blackout else 1.0, fade))
         repeated = self._shown is not None and self._shown[0] is frame and self._shown[1] == grade
         if grade == NEUTRAL:
@@ -109,7 +130,7 @@ class OutputClock:
         for outlet in self._outlets:
             outlet.put((out, tick))
 
-    def _choose(self, parameters: Parameters) -> RenderedFrame:
+    def _choose(self, parameters: Parameters, due: int) -> RenderedFrame:
         rendered = self._rendered.peek()
         slate, _ = self._slate.peek()
         safe, _ = self._safe.peek()
@@ -118,12 +139,13 @@ class OutputClock:
         if self._panic is not None:
             if rendered is None or rendered.revision < self._panic:
                 self._on_air = safe
+                self._between.forget()
                 return safe
             self._panic = None
         elif parameters.freeze and self._on_air is not None and self._on_air.index >= 0:
             # The slate is not held: a show that starts frozen holds its first picture.
             return self._on_air
-        self._on_air = rendered if rendered is not None else slate
+        self._on_air = slate if rendered is None else self._between.choose(rendered, parameters.between, due)
         return self._on_air
 
     def _fade_to(self, target: float, seconds: float) -> float:

@@ -15,7 +15,6 @@ from daemon.shared.clock import NS, Clock, SystemClock
 from daemon.shared.file_lock import lock_file
 from daemon.shared.mailbox import Mailbox
 from daemon.shared.process import tune_stage_process
-from daemon.shared.threads import restart_on_crash
 from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import SinkThread, SourceThread
@@ -109,9 +108,6 @@ class Stage:
         self.store.remark = self._status.remark
         self._state: StateFile | None = None
         self._claimed: IO[bytes] | None = None
-        self._stopping = threading.Event()
-        beat = restart_on_crash("the output clock", self.output.run, self._stopping.is_set)
-        self._output_thread = threading.Thread(target=beat, name="output-clock", daemon=True)
 
     def start(self) -> None:
         """Open the bridges, put the slate on air and start the renderer. After an error everything is stopped again.
@@ -130,7 +126,7 @@ class Stage:
                 control.start()
             for sink in self.bridges.sinks:
                 sink.start()
-            self._output_thread.start()
+            self.output.start()
             self.bridges.source.start()
             for bridge in (*self.bridges.sinks, self.bridges.source):
                 bridge.wait_until_open(FIRST_OPENING)
@@ -163,14 +159,12 @@ class Stage:
 
     def stop(self) -> None:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
-        self._stopping.set()
         self._save_state(at_once=True)
         self.supervisor.stop()
         self.bridges.source.stop()
         self.link.close()
         self.output.stop()
-        if self._output_thread.is_alive():
-            self._output_thread.join(2.0)
+        self.output.join()
         for sink in self.bridges.sinks:
             sink.stop()
         for control in reversed(self._controls):

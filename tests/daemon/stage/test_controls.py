@@ -67,7 +67,7 @@ PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
 SOURCE = {"/structure", "/image_guidance"}
 """Act in models that see their source."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
-SEPARATE = {"/freeze", "/fade", *PACE, *PASSAGES, *SOURCE}
+SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *SOURCE}
 """Parameters with a test of their own here or in `tests/daemon/stage/test_paced_controls.py`."""
 
 

@@ -3,6 +3,7 @@
 import statistics
 from itertools import pairwise
 
+import pytest
 from control_show import SAME, Picture, difference, pictures_between, settled
 from feed import Feed
 from show import Show, until
@@ -37,6 +38,25 @@ def test_morph(show: Show) -> None:
     assert 2 <= pictures_between(show, seed=12345) <= 4, "the fifth is the new one"
     show.set(morph=0.0, morph_pictures=0)
     assert pictures_between(show, seed=0) == 0
+
+
+@pytest.mark.parametrize("mode", ["blend", "flow"])
+def test_between(show: Show, mode: str) -> None:
+    show.set(max_rate=6, mode="text")
+    assert not filled(show, seed=12345)
+    show.set(between=mode)
+    assert filled(show, seed=0)
+    show.set(between="hold", max_rate=0, mode="image")
+
+
+def filled(show: Show, **values: object) -> bool:
+    """Set these values and return True if pictures go out that are neither the one before nor the one after."""
+    before = settled(show)
+    show.set(**values)
+    frames = show.frames()
+    seen = [pixels.copy() for _, (_, pixels) in zip(range(90), frames, strict=False)]
+    after = settled(show)
+    return any(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in seen)
 
 
 def test_drift(show: Show) -> None:
