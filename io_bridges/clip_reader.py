@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
-import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
 
 from io_bridges.frames import LONGEST_SIDE, Pixels
-from io_bridges.pixels import read_only
+from io_bridges.video_frames import RgbConverter
 from presets.errors import BridgeError
 
-_UNSPECIFIED = 2
-_HD = 720
 _FALLBACK_RATE = Fraction(25)
 _THREADS = 2
 
@@ -46,7 +42,7 @@ class ClipReader:
             self._container = av.open(str(path))
         except (OSError, av.error.FFmpegError) as error:
             raise BridgeError(f"Cannot decode {path} as a clip: {error.strerror}") from error
-        self._reformatter = VideoReformatter()
+        self._converter = RgbConverter()
         self.corrupt = 0
         """Number of packets that could not be decoded and were skipped."""
         if not self._container.streams.video:
@@ -85,14 +81,7 @@ class ClipReader:
 
     def rgb(self, entry: ClipFrame) -> Pixels:
         """Return RGB [H, W, 3], read-only, rotated as the clip's metadata says."""
-        frame = entry.frame
-        # Untagged clips are BT.709 from 720 lines up, otherwise BT.601, as players assume.
-        untagged = frame.colorspace == _UNSPECIFIED and frame.height >= _HD
-        source = Colorspace.ITU709 if untagged and not frame.format.is_rgb else None
-        converted = self._reformatter.reformat(frame, format="rgb24", src_colorspace=source)
-        pixels = cast(Pixels, converted.to_ndarray())
-        quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
-        return read_only(np.ascontiguousarray(np.rot90(pixels, quarter_turns)))
+        return self._converter.convert(entry.frame)
 
     def close(self) -> None:
         """Close the file. May be called twice."""

@@ -1,0 +1,142 @@
+"""`FrameGrabber` reads a live input on a thread of its own and keeps the newest frame.
+
+PyAV's calls wait for the device or the network: a driver that hangs stops this thread, and not the stage's.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import av
+from av.container.input import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream as InputStream
+
+from io_bridges.frames import LONGEST_SIDE
+from presets.errors import BridgeError
+
+_THREADS = 2
+_JOIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GrabbedFrame:
+    """A decoded frame that is not RGB yet, so that a frame that nobody takes costs no conversion."""
+
+    frame: VideoFrame
+    captured_at: int
+    """Nanoseconds, monotonic."""
+
+
+class FrameGrabber:
+    """A thread that opens an input, decodes its first video stream and keeps the newest frame."""
+
+    def __init__(
+        self,
+        name: str,
+        open_input: Callable[[], InputContainer],
+        until_due: Callable[[VideoFrame, threading.Event], None] | None = None,
+    ) -> None:
+        """Set the input. `name` is for error messages. `until_due` waits until a frame shall be shown.
+
+        `open_input` is called on the thread. It raises `BridgeError`.
+        """
+        self.dropped = 0
+        """Number of frames that a newer one replaced before they were taken."""
+        self.corrupt = 0
+        """Number of packets that could not be decoded and were skipped."""
+        self._name = name
+        self._open_input = open_input
+        self._until_due = until_due
+        self._changed = threading.Condition()
+        self._newest: GrabbedFrame | None = None
+        self._error: BridgeError | None = None
+        self._is_open = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"grab {name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Return True until the thread has closed its input."""
+        return self._thread.is_alive()
+
+    def wait_until_open(self, timeout: float) -> None:
+        """Wait for the input to open. Raises its `BridgeError`, and one if `timeout` seconds pass."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_open or self._error is not None, timeout)
+            if self._error is not None:
+                raise self._error
+            if not self._is_open:
+                raise BridgeError(f"{self._name} does not open within {timeout:.0f} s")
+
+    def take(self, timeout: float) -> GrabbedFrame | None:
+        """Wait at most `timeout` seconds for a frame. Return the newest one, once, or None.
+
+        Raises the `BridgeError` that ended the thread.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._error is not None, timeout)
+            newest, self._newest = self._newest, None
+            if newest is None and self._error is not None:
+                raise self._error
+            return newest
+
+    def stop(self) -> None:
+        """Make the thread close its input, and wait for it for a second. A call that hangs keeps it running."""
+        self._stopping.set()
+        self._thread.join(_JOIN_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            with self._open_input() as container:
+                stream = self._video_stream(container)
+                with self._changed:
+                    self._is_open = True
+                    self._changed.notify_all()
+                self._decode(container, stream)
+            raise BridgeError(f"{self._name} has ended")
+        except BridgeError as error:
+            self._fail(error)
+        except (OSError, av.error.FFmpegError) as error:
+            self._fail(BridgeError(f"{self._name}: {error.strerror}"))
+
+    def _fail(self, error: BridgeError) -> None:
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    def _video_stream(self, container: InputContainer) -> InputStream:
+        if not container.streams.video:
+            raise BridgeError(f"{self._name} has no video")
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        context.thread_type = "SLICE"  # Decoding several frames at once would delay each of them.
+        context.thread_count = _THREADS
+        context.flags |= av.codec.context.Flags.low_delay
+        context.options = {"max_pixels": str(LONGEST_SIDE * LONGEST_SIDE)}
+        return stream
+
+    def _decode(self, container: InputContainer, stream: InputStream) -> None:
+        for packet in container.demux(stream):
+            if self._stopping.is_set():
+                return
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                self.corrupt += 1
+                continue
+            for frame in frames:
+                if max(frame.width, frame.height) > LONGEST_SIDE:
+                    size = f"{frame.width}x{frame.height}"
+                    raise BridgeError(f"{self._name} has frames of {size}; the limit is {LONGEST_SIDE} pixels a side")
+                if self._until_due is not None:
+                    self._until_due(frame, self._stopping)
+                self._keep(GrabbedFrame(frame, time.monotonic_ns()))
+
+    def _keep(self, grabbed: GrabbedFrame) -> None:
+        with self._changed:
+            self.dropped += self._newest is not None
+            self._newest = grabbed
+            self._changed.notify_all()
