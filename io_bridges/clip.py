@@ -10,9 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from io_bridges.animated_image import AnimatedWebp
 from io_bridges.frames import Pixels
-from io_bridges.image_files import is_still, read_still, write_still
+from io_bridges.image_files import has_still_suffix, is_still, read_still, write_still
 from io_bridges.lazy_imports import import_extra
+from io_bridges.matte import BLACK, AlphaKind, Matte
 from presets.errors import BridgeError, SettingsError
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class ClipInfo:
     """Metadata of a clip. A still image is a clip of one frame."""
 
     frames: int
-    """Number of frames, or 0 if the clip does not say. A damaged clip may have fewer."""
+    """Number of frames at the rate `fps`, or 0 if the clip does not say. A damaged clip may have fewer."""
     fps: Fraction
     width: int
     height: int
@@ -48,8 +50,9 @@ def clip_info(path: Path) -> ClipInfo:
 
 
 def decode_clip(path: Path) -> Iterator[Pixels]:
-    """Yield the frames of a clip or still image in order, RGB uint8 [H, W, 3].
+    """Yield the frames of a clip at its rate, or a still image, RGB uint8 [H, W, 3].
 
+    A frame that stands longer than others comes several times. Transparent pixels are black.
     The file is opened at the call, not at the first frame. Raises as `clip_info` does.
     """
     if is_still(path):
@@ -57,12 +60,14 @@ def decode_clip(path: Path) -> Iterator[Pixels]:
     return _frames(open_clip(path))
 
 
-def open_clip(path: Path) -> "ClipReader":
+def open_clip(path: Path, matte: Matte = BLACK, alpha: AlphaKind = "straight") -> "ClipReader | AnimatedWebp":
     """Open a clip for reading; the reader is a context manager. Raises as `clip_info` does."""
+    if path.suffix.lower() == ".webp":
+        return AnimatedWebp(path, matte, alpha)
     import_extra("av", "video")
     from io_bridges import clip_reader
 
-    return clip_reader.ClipReader(path)
+    return clip_reader.ClipReader(path, matte, alpha)
 
 
 class ClipWriter:
@@ -84,7 +89,7 @@ class ClipWriter:
         self._encoder: ClipEncoder | None = None
         if not path.parent.is_dir():
             raise BridgeError(f"The folder {path.parent} does not exist. Create it, or choose another")
-        if not is_still(path):
+        if not has_still_suffix(path):
             import_extra("av", "video")
             from io_bridges import clip_encoder
 
@@ -126,6 +131,6 @@ class ClipWriter:
             self.discard()
 
 
-def _frames(reader: "ClipReader") -> Iterator[Pixels]:
+def _frames(reader: "ClipReader | AnimatedWebp") -> Iterator[Pixels]:
     with reader:
         yield from reader

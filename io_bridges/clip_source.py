@@ -8,15 +8,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import url2pathname
 
 from io_bridges.clip import open_clip
+from io_bridges.clip_times import ClipFrame
 from io_bridges.frames import Frame, Pixels
 from io_bridges.image_files import is_still, read_still
+from io_bridges.matte import BLACK, AlphaKind, Matte
 from io_bridges.ticker import Ticker, sleep_until
 from presets.errors import BridgeError
 
 if TYPE_CHECKING:
-    from io_bridges.clip_reader import ClipFrame, ClipReader
+    from io_bridges.animated_image import AnimatedWebp
+    from io_bridges.clip_reader import ClipReader
 
 _STILL_FPS = 30.0
 _MAX_DROPPED = 30
@@ -26,9 +30,24 @@ _MAX_DROPPED = 30
 class ClipSource:
     """A source that plays a clip or shows a still image."""
 
-    def __init__(self, location: str, loop: bool = True, fps: float | None = None) -> None:
-        """Set the path. `fps` in Hz replaces the clip's own rate, or the 30 Hz of a still image."""
-        self._path = Path(location).expanduser()
+    def __init__(
+        self,
+        location: str,
+        loop: bool = True,
+        fps: float | None = None,
+        matte: Matte = BLACK,
+        alpha: AlphaKind = "straight",
+    ) -> None:
+        """
+        Args:
+            location: The path, or the rest of a ``file://`` URL.
+            loop: Play again after the end.
+            fps: Rate in Hz in place of the clip's own, or of the 30 Hz of a still image.
+            matte: Colour behind transparent pixels.
+            alpha: What the colours are where the clip is transparent.
+        """
+        self._path = file_path(location)
+        self._transparency = (matte, alpha)
         self._loop = loop
         self._fps = fps
         self._player: _StillPlayer | _ClipPlayer | None = None
@@ -42,9 +61,11 @@ class ClipSource:
         self.close()
         self._index = 0
         if is_still(self._path):
-            self._player = _StillPlayer(read_still(self._path), self._fps or _STILL_FPS, self._loop)
+            self._player = _StillPlayer(
+                read_still(self._path, *self._transparency), self._fps or _STILL_FPS, self._loop
+            )
         else:
-            self._player = _ClipPlayer(self._path, self._fps, self._loop)
+            self._player = _ClipPlayer(self._path, self._fps, self._loop, self._transparency)
 
     def read(self, timeout: float) -> Frame | None:
         """Wait at most `timeout` seconds for the frame that is due. Return it, or None; always None after the end."""
@@ -104,11 +125,12 @@ class _StillPlayer:
 class _ClipPlayer:
     """A clip with its next frame decoded ahead, which hides slow frames and the seam of the loop."""
 
-    def __init__(self, path: Path, fps: float | None, loop: bool) -> None:
+    def __init__(self, path: Path, fps: float | None, loop: bool, transparency: tuple[Matte, AlphaKind]) -> None:
+        self._transparency = transparency
         self.dropped = self.corrupt = self.rounds = 0
         self._path = path
         self._loop = loop
-        self._reader: ClipReader = open_clip(path)
+        self._reader: ClipReader | AnimatedWebp = open_clip(path, *transparency)
         self._frames: Iterator[ClipFrame] = self._reader.frames()
         self._time_scale = float(self._reader.fps) / fps if fps else 1.0
         self._offset = 0.0
@@ -140,10 +162,10 @@ class _ClipPlayer:
     def close(self) -> None:
         self._reader.close()
 
-    def _due(self, entry: "tuple[float, ClipFrame]") -> int:
+    def _due(self, entry: tuple[float, ClipFrame]) -> int:
         return self._start + round(entry[0] * self._time_scale * 1e9)
 
-    def _decode(self) -> "tuple[float, ClipFrame] | None":
+    def _decode(self) -> tuple[float, ClipFrame] | None:
         """Return the next frame and its time in seconds since the first loop began, or None after the end."""
         frame = next(self._frames, None)
         if frame is None:
@@ -153,9 +175,19 @@ class _ClipPlayer:
                 return None
             self.rounds += 1
             self._offset = self._end
-            self._reader = open_clip(self._path)
+            self._reader = open_clip(self._path, *self._transparency)
             self._frames = self._reader.frames()
             frame = next(self._frames)
         at = self._offset + frame.time
-        self._end = at + float(1 / self._reader.fps)
+        self._end = self._offset + frame.end
         return at, frame
+
+
+def file_path(location: str) -> Path:
+    """Return the path of a location: a path, or what follows ``file:`` in a URL such as ``file:///my%20clip.mp4``."""
+    path = Path(location).expanduser()
+    if location.startswith("//") and not path.exists():
+        host, _, rest = location[2:].partition("/")
+        if host in ("", "localhost"):
+            return Path(url2pathname(f"/{rest}"))
+    return path

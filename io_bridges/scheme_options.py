@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from io_bridges.frames import LONGEST_SIDE
+from io_bridges.matte import parse_matte
 
 SMALLEST_SIDE = 16
 
@@ -67,6 +68,8 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "size": parse_size,
         "fps": _number(0.1, 240),
         "loop": _switch,
+        "matte": parse_matte,
+        "alpha": _word("straight", "premultiplied", "ignore"),
         "flip": _switch,
         "format": _word("ring", "touchdesigner"),
         "socket": _word("sub", "pull", "rep"),

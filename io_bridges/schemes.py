@@ -22,7 +22,7 @@ SCHEMES: tuple[Scheme, ...] = (
         example="file:clip.mp4?loop=0",
         target="io_bridges.clip_source:ClipSource",
         location="path",
-        options=("loop", "fps"),
+        options=("loop", "fps", "matte", "alpha"),
         package="av",
         extra="video",
     ),
