@@ -1,5 +1,6 @@
 """`Scheme` declares one kind of source or sink. The rows are in `io_bridges.schemes`."""
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ Location = Literal["none", "path", "bind", "connect", "name", "device", "url"]
 Two sinks of one show cannot have the same one.
 """
 
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@")
 _SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
 
 
@@ -66,3 +68,8 @@ class Scheme:
 def write_uri(name: str, location: str) -> str:
     """Return the URI of a scheme and a location, which may contain any character."""
     return f"{name}:{location}" + ("?" if "?" in location else "")
+
+
+def without_password(uri: str) -> str:
+    """Return a URI or an address with the password of a network address in it replaced by stars."""
+    return _PASSWORD.sub(r"\1:***@", uri)

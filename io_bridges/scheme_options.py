@@ -78,6 +78,8 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "codec": _word("h264", "hevc", "prores", "ffv1", "hap"),
         "quality": _whole(1, 100),
         "hardware": _switch,
+        "transport": _word("tcp", "udp"),
+        "listen": _switch,
     }
 )
 """Reader of each option by name."""

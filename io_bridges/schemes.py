@@ -116,6 +116,17 @@ SCHEMES: tuple[Scheme, ...] = (
         finder="io_bridges.capture.camera_devices:available",
     ),
     Scheme(
+        name="stream",
+        kind="source",
+        description="a network stream: RTSP, RTMP, HLS, MPEG-TS, MJPEG over HTTP",
+        example="stream:rtsp://192.168.0.20/live?transport=udp",
+        target="io_bridges.capture.network_stream:StreamSource",
+        location="url",
+        options=("transport", "listen"),
+        package="av",
+        extra="video",
+    ),
+    Scheme(
         name="zmq",
         kind="sink",
         description="ZeroMQ array messages; receivers connect here",

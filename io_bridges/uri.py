@@ -1,6 +1,7 @@
 """Make sources and sinks from URIs: ``scheme:location?option=value&option=value``.
 
-The options stand after the last ``?``, so a path or name that contains one must end in another: ``file:what?.mp4?``.
+The options stand after the last ``?``, so a path or name that contains one must end in another: ``file:what?.mp4?``. A
+network address may have a query of its own: it ends where options of the scheme begin.
 The location is not percent-decoded: it is a path of this machine, a sender's name or a ZeroMQ endpoint.
 """
 
@@ -82,7 +83,7 @@ def parse(uri: str, kind: Kind) -> BridgeUri:
         names = ", ".join(f"{each}:" for each in known)
         raise SettingsError(f"{uri!r} is not a {kind}. It must start with one of {names}.{hint}")
     location, question, query = rest.rpartition("?")
-    if not question:
+    if not question or (scheme.location == "url" and not _names_options(query, scheme)):
         location, query = rest, ""
     if location and scheme.location == "none":
         raise SettingsError(f"{uri!r}: {scheme.name}: takes options only, as in {scheme.example}")
@@ -159,6 +160,11 @@ def _same(one: str, other: str) -> bool:
     if ports[0] != ports[1] or ports[0] in ("*", "0"):  # The system chooses a free port for each of these.
         return False
     return hosts[0] == hosts[1] or any(host in _ALL_HOSTS for host in hosts)
+
+
+def _names_options(query: str, scheme: Scheme) -> bool:
+    """Return True if a query holds options of the scheme only. Any other is part of a network address."""
+    return all(pair.partition("=")[0] in scheme.all_options() for pair in query.split("&") if pair)
 
 
 def _parse_options(uri: str, scheme: Scheme, query: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from daemon.supervision.supervisor import Supervisor
 from io_bridges.bridges import Control
 from io_bridges.frames import Frame, RenderedFrame
 from io_bridges.osc.server import OscControl
+from io_bridges.scheme import without_password
 from io_bridges.syphon.run_loop import tend_run_loop
 from io_bridges.uri import make_sink, make_source, sink_size
 from io_bridges.web.preview import WebPreview
@@ -204,7 +205,10 @@ class Stage:
 
     def _make_source(self) -> SourceThread:
         uri = self.settings.source
-        return SourceThread(uri, make_source(uri), self.clock, self._incoming, lambda: self._responder.size)
+        # The thread's URI is shown on the page and in the log.
+        return SourceThread(
+            without_password(uri), make_source(uri), self.clock, self._incoming, lambda: self._responder.size
+        )
 
     def _make_sink(self, place: int) -> SinkThread:
         if place == len(self.settings.sinks):

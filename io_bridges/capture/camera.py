@@ -6,6 +6,7 @@ are written against FFmpeg's documentation and untested on hardware.
 
 import errno
 import sys
+import threading
 import time
 from functools import partial
 
@@ -107,10 +108,12 @@ class CameraSource:
         return [mode]
 
 
-def open_camera(address: str, modes: list[dict[str, str]]) -> InputContainer:
+def open_camera(address: str, modes: list[dict[str, str]], stopping: threading.Event) -> InputContainer:
     """Open a camera in the first mode that it has. Raises `BridgeUnavailable`."""
     reason: OSError | None = None
     for mode in modes:
+        if stopping.is_set():
+            break
         try:
             container: InputContainer = av.open(address, format=DEVICE_FORMATS[sys.platform], options=mode)
         except (OSError, av.error.FFmpegError) as error:

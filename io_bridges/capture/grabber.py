@@ -18,6 +18,9 @@ from presets.errors import BridgeError
 
 _THREADS = 2
 _JOIN_SECONDS = 1.0
+_WAIT_SECONDS = 0.003
+_BEHIND_SECONDS = 2.0
+"""Seconds without a wait for a packet after which only key frames are decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class GrabbedFrame:
 
     frame: VideoFrame
     captured_at: int
-    """Nanoseconds, monotonic."""
+    """Nanoseconds, monotonic, when it was decoded."""
 
 
 class FrameGrabber:
@@ -35,17 +38,20 @@ class FrameGrabber:
     def __init__(
         self,
         name: str,
-        open_input: Callable[[], InputContainer],
-        until_due: Callable[[VideoFrame, threading.Event], None] | None = None,
+        open_input: Callable[[threading.Event], InputContainer],
+        until_due: Callable[[VideoFrame, threading.Event], bool] = lambda frame, stopping: False,
     ) -> None:
-        """Set the input. `name` is for error messages. `until_due` waits until a frame shall be shown.
+        """Set the input. `name` is for error messages.
 
-        `open_input` is called on the thread. It raises `BridgeError`.
+        `open_input` is called on the thread, with an event that is set when it shall give up. It raises `BridgeError`.
+        `until_due` waits until a frame shall be shown, and returns True if it did.
         """
         self.dropped = 0
         """Number of frames that a newer one replaced before they were taken."""
         self.corrupt = 0
         """Number of packets that could not be decoded and were skipped."""
+        self.is_hurried = False
+        """True while only key frames are decoded, because frames come faster than they can be decoded."""
         self._name = name
         self._open_input = open_input
         self._until_due = until_due
@@ -90,7 +96,7 @@ class FrameGrabber:
 
     def _run(self) -> None:
         try:
-            with self._open_input() as container:
+            with self._open_input(self._stopping) as container:
                 stream = self._video_stream(container)
                 with self._changed:
                     self._is_open = True
@@ -119,21 +125,36 @@ class FrameGrabber:
         return stream
 
     def _decode(self, container: InputContainer, stream: InputStream) -> None:
+        waited_at = asked_at = time.monotonic()
         for packet in container.demux(stream):
             if self._stopping.is_set():
                 return
+            now = time.monotonic()
+            if now - asked_at > _WAIT_SECONDS:
+                waited_at = now
+            # Frames that never have to be waited for pile up before us, and are shown later and later.
+            self._hurry(stream, now - waited_at > _BEHIND_SECONDS)
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
                 self.corrupt += 1
-                continue
+                frames = []
             for frame in frames:
-                if max(frame.width, frame.height) > LONGEST_SIDE:
-                    size = f"{frame.width}x{frame.height}"
-                    raise BridgeError(f"{self._name} has frames of {size}; the limit is {LONGEST_SIDE} pixels a side")
-                if self._until_due is not None:
-                    self._until_due(frame, self._stopping)
+                self._check_size(frame)
+                if self._until_due(frame, self._stopping):
+                    waited_at = time.monotonic()
                 self._keep(GrabbedFrame(frame, time.monotonic_ns()))
+            asked_at = time.monotonic()
+
+    def _hurry(self, stream: InputStream, hurry: bool) -> None:
+        if hurry != self.is_hurried:
+            stream.codec_context.skip_frame = "NONKEY" if hurry else "DEFAULT"
+            self.is_hurried = hurry
+
+    def _check_size(self, frame: VideoFrame) -> None:
+        if max(frame.width, frame.height) > LONGEST_SIDE:
+            size = f"{frame.width}x{frame.height}"
+            raise BridgeError(f"{self._name} has frames of {size}; the limit is {LONGEST_SIDE} pixels a side")
 
     def _keep(self, grabbed: GrabbedFrame) -> None:
         with self._changed:
