@@ -1,4 +1,4 @@
-"""``file:`` source: a clip in a loop at its own rate, or a still image at a constant rate.
+"""``file:`` source: a clip in a loop at its own rate, a still image, a folder of pictures or a numbered sequence.
 
 Frames have absolute due times. A late frame is dropped before its conversion to RGB. After a long stall the clip
 resumes at the frame where it stopped, instead of racing to catch up.
@@ -15,6 +15,8 @@ from io_bridges.clip_times import ClipFrame
 from io_bridges.frames import Frame, Pixels
 from io_bridges.image_files import is_still, read_still
 from io_bridges.matte import BLACK, AlphaKind, Matte
+from io_bridges.picture_list import is_pattern
+from io_bridges.picture_player import PicturePlayer
 from io_bridges.ticker import Ticker, sleep_until
 from presets.errors import BridgeError
 
@@ -28,7 +30,10 @@ _MAX_DROPPED = 30
 
 
 class ClipSource:
-    """A source that plays a clip or shows a still image."""
+    """A source that plays a clip or pictures, or shows a still image."""
+
+    _kind = "file"
+    _needs_pictures = True
 
     def __init__(
         self,
@@ -40,9 +45,9 @@ class ClipSource:
     ) -> None:
         """
         Args:
-            location: The path, or the rest of a ``file://`` URL.
+            location: The path, or the rest of a ``file://`` URL. ``frame-%05d.png`` is a numbered sequence.
             loop: Play again after the end.
-            fps: Rate in Hz in place of the clip's own, or of the 30 Hz of a still image.
+            fps: Rate in Hz in place of the clip's own, of the 30 Hz of a still image, or of the pictures of a folder.
             matte: Colour behind transparent pixels.
             alpha: What the colours are where the clip is transparent.
         """
@@ -50,7 +55,7 @@ class ClipSource:
         self._transparency = (matte, alpha)
         self._loop = loop
         self._fps = fps
-        self._player: _StillPlayer | _ClipPlayer | None = None
+        self._player: _StillPlayer | _ClipPlayer | PicturePlayer | None = None
         self._index = 0
 
     def open(self) -> None:
@@ -60,7 +65,11 @@ class ClipSource:
         """
         self.close()
         self._index = 0
-        if is_still(self._path):
+        if self._path.is_dir() or is_pattern(self._path):
+            self._player = PicturePlayer(self._path, self._fps, self._loop, self._transparency)
+            if not len(self._player) and self._needs_pictures:
+                raise BridgeError(f"{self._path} has no pictures")
+        elif is_still(self._path):
             self._player = _StillPlayer(
                 read_still(self._path, *self._transparency), self._fps or _STILL_FPS, self._loop
             )
@@ -85,10 +94,14 @@ class ClipSource:
             self._player = None
 
     def status(self) -> dict[str, object]:
-        """Return counts of frames shown, dropped as late and skipped as damaged, of finished loops, and the end."""
+        """Return counts of frames shown, dropped as late and skipped as damaged, of finished loops, and the end.
+
+        A folder adds the number of its pictures and the name of the one shown.
+        """
         player = self._player
-        return {
-            "source": "file",
+        folder = {"files": len(player), "shown": player.shown} if isinstance(player, PicturePlayer) else {}
+        return folder | {
+            "source": self._kind,
             "path": str(self._path),
             "pictures": self._index,
             "dropped": player.dropped if player else 0,
@@ -96,6 +109,20 @@ class ClipSource:
             "rounds": player.rounds if player else 0,
             "ended": player.ended if player else False,
         }
+
+
+class FolderSource(ClipSource):
+    """``folder:`` source: the pictures of a folder, which may be empty at first, or a numbered sequence."""
+
+    _kind = "folder"
+    _needs_pictures = False
+
+    def open(self) -> None:
+        """Read the folder. Raises `BridgeError` with the path if it is none."""
+        if not (self._path.is_dir() or is_pattern(self._path)):
+            missing = "is not a folder" if self._path.exists() else "does not exist"
+            raise BridgeError(f"{self._path} {missing}")
+        super().open()
 
 
 class _StillPlayer:

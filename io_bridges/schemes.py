@@ -18,13 +18,22 @@ SCHEMES: tuple[Scheme, ...] = (
     Scheme(
         name="file",
         kind="source",
-        description="a clip, looped at its own rate, or a still image",
+        description="a clip, looped at its own rate, a still image, a folder of pictures or a numbered sequence",
         example="file:clip.mp4?loop=0",
         target="io_bridges.clip_source:ClipSource",
         location="path",
         options=("loop", "fps", "matte", "alpha"),
         package="av",
         extra="video",
+    ),
+    Scheme(
+        name="folder",
+        kind="source",
+        description="the pictures of a folder, in a loop, while files come and go",
+        example="folder:pictures?fps=0.5",
+        target="io_bridges.clip_source:FolderSource",
+        location="path",
+        options=("loop", "fps", "matte", "alpha"),
     ),
     Scheme(
         name="none",

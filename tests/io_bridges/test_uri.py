@@ -66,7 +66,7 @@ def test_sink_size():
     ("uri", "message"),
     [
         ("", "card:"),
-        ("spoon:", "card:, file:, none:, zmq:"),
+        ("spoon:", "card:, file:, folder:, none:, zmq:"),
         ("png:frames", "is not a source"),
         ("file", "path is missing after the colon"),
         ("file:", "path is missing after the colon"),
