@@ -198,6 +198,17 @@ SCHEMES: tuple[Scheme, ...] = (
         system="darwin",
     ),
     Scheme(
+        name="virtualcam",
+        kind="sink",
+        description="a camera for other programs (untested on hardware)",
+        example="virtualcam:?size=1280x720",
+        target="io_bridges.virtual_camera:VirtualCameraSink",
+        location="device",
+        unnamed="the first virtual camera",
+        package="pyvirtualcam",
+        extra="virtualcam",
+    ),
+    Scheme(
         name="record",
         kind="sink",
         description="a video file that a crash leaves playable",
