@@ -113,7 +113,7 @@ def parse_preset(data: bytes, label: str) -> Preset:
     given: dict[str, Any] = {}
     for key, value in (document.value or {}).items():
         if key in _KEYS:
-            given[key] = tuple(value) if key == "prompt" and isinstance(value, list) else value
+            given[key] = _prompt_entries(value) if key == "prompt" and isinstance(value, list) else value
         else:
             problems.append(document.keys[(key,)]._replace(message=_unknown(key, _KEYS)))
     checked = None
@@ -159,6 +159,11 @@ def write_preset(path: Path, preset: Preset) -> None:
         write_atomically(path, preset_text(preset, path.stem).encode())
     except OSError as error:
         raise PresetError(f"{path}: it can't be written: {error.strerror or error}") from error
+
+
+def _prompt_entries(entries: list[Any]) -> tuple[Any, ...]:
+    """Return the entries of a list of prompts. One that is a text alone has full weight."""
+    return tuple({"text": entry} if isinstance(entry, str) else entry for entry in entries)
 
 
 def _prompt_lines(prompt: tuple[WeightedPrompt, ...]) -> str | list[dict[str, Any]]:

@@ -26,6 +26,7 @@ MAX_PRESETS = 1000
 ORDER_FILE = "order.txt"
 """Names of the user's presets, one per line, in the order of the number keys and `/next`. It may be edited."""
 
+_SUFFIXES = (".yaml", ".yml")
 _NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # Windows opens these instead of a file
 
@@ -127,7 +128,8 @@ class Library:
 
     def user_path(self, name: str) -> Path:
         """Return the path at which `save` writes a preset. Raises `PresetError` for a name no preset can have."""
-        return self.folder / f"{check_name(name)}.yaml"
+        path = self.folder / f"{check_name(name)}.yaml"
+        return next((each for each in self._user_files() if each.stem == name), path)
 
     def neighbour(self, name: str, step: int) -> str:
         """Return the preset `step` places after `name` (before it if negative), round and round.
@@ -143,7 +145,7 @@ class Library:
 
     def _find(self, name: str) -> tuple[str, Preset]:
         paths = self._paths()
-        found = name if name in paths else next((known for known in paths if known.casefold() == name.casefold()), None)
+        found = name if name in paths else next((known for known in paths if _folded(known) == _folded(name)), None)
         if found is None:
             raise PresetError(f"there is no preset {name[:64]!r}; {_advice(name, list(paths))}")
         entry = self._entry(*paths[found])
@@ -171,7 +173,7 @@ class Library:
     def _user_files(self) -> list[Path]:
         try:
             with os.scandir(self.folder) as files:
-                found = [Path(file.path) for file in files if file.name.endswith(".yaml") and file.name[0] != "."]
+                found = [Path(file.path) for file in files if _is_preset_file(file.name)]
         except FileNotFoundError:
             found = []
         except OSError as error:
@@ -202,6 +204,11 @@ class Library:
         return entry
 
 
+def _folded(name: str) -> str:
+    """Return a name in which case, spaces, - and _ are alike."""
+    return re.sub(r"[\s_-]+", "-", name.strip()).casefold()
+
+
 def check_name(name: str) -> str:
     """Return `name` if a preset may have it. Raises `PresetError`."""
     if not _NAME.fullmatch(name) or _DEVICE.fullmatch(name):
@@ -211,8 +218,12 @@ def check_name(name: str) -> str:
     return name
 
 
+def _is_preset_file(name: str) -> bool:
+    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
+
+
 def _is_path(text: str) -> bool:
-    return text.endswith((".yaml", ".yml")) or "/" in text or os.sep in text
+    return text.lower().endswith(_SUFFIXES) or "/" in text or os.sep in text
 
 
 def _fields(values: Mapping[str, Value]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ depth. Plain words follow the core schema of YAML 1.2 (https://yaml.org/spec/1.2
 are text, and ``1e-3`` is a number.
 """
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -30,6 +31,9 @@ _CORE_SCHEMA = (
         list("-+.0123456789"),
     ),
 )
+
+_CUT_SHORT = re.compile(r"[ \t]+#[^\s#]")
+"""A comment that may be meant as text, as in ``prompt: room #5``. A space follows the # of most comments."""
 
 Place = tuple[str | int, ...]
 """Path of a value in the tree, such as ``("prompt", 0, "weight")``; pydantic's ``loc`` has the same form."""
@@ -62,7 +66,8 @@ def parse(data: bytes) -> Document:
         document.problems.append(Problem(0, 0, f"the file is larger than the {MAX_BYTES // 1024} KiB allowed"))
         return document
     try:
-        text = data.decode("utf-8-sig")
+        # PowerShell and Notepad write UTF-16 with a byte order mark.
+        text = data.decode("utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
@@ -167,6 +172,9 @@ def _plain(node: yaml.Node, place: Place, document: Document) -> Any:
             document.keys[(*place, key)] = here
             mapping[key] = _plain(value_node, (*place, key), document)
         return mapping
+    if getattr(node, "style", "") is None and _CUT_SHORT.match(node.end_mark.buffer or "", node.end_mark.pointer):
+        message = f"a # after a space begins a comment; put the text after {_shorten(node.value)!r} in quotes with it"
+        document.problems.append(_place_of(node)._replace(message=message))
     return _scalar(node)
 
 

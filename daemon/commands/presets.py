@@ -112,7 +112,7 @@ def _read(library: "Library", name: str) -> "tuple[Path, Preset]":
     from presets.files import read_preset
 
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
+    if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
         return path, read_preset(path)
     preset = library.load(name)
     entry = next(entry for entry in library.entries() if entry.name.casefold() == name.casefold())

@@ -10,15 +10,16 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from daemon.shared.refusals import Refusals
+from daemon.stage import replies
+from daemon.stage.message_reading import prompt_values, read_message
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
-from daemon.stage.replies import action_text, coercion_note, first_line, only_value, unknown_address
 from daemon.stage.subscriptions import ChangeQueue, Subscriptions
 from io_bridges.show_control import ControlReply
 from presets.declaration import ACTIONS, Action
 from presets.errors import ConfirmationNeeded, ParameterRefused, PresetError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value, snapshot
-from presets.parameters import PROMPTS, Parameters
+from presets.parameters import Parameters
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
 
@@ -71,11 +72,9 @@ class ParameterStore:
             "/previous": lambda _, sender: self._recall("/previous", self._neighbour(-1), sender),
             "/save": self._save,
             "/undo_save": self._undo_save,
-            "/prompt": self._prompt,
+            "/prompt": lambda text, sender: self._mix(((text, 1.0),), sender),
             "/preset": lambda name, sender: self._recall("/preset", name, sender),
         }
-
-    # For the stage.
 
     @property
     def wanted(self) -> int:
@@ -103,8 +102,6 @@ class ParameterStore:
         with self._lock:
             self._watchers = (*self._watchers, changed)
 
-    # For control surfaces: see `io_bridges.show_control.ShowControl`.
-
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         """Every parameter by address."""
@@ -118,22 +115,27 @@ class ParameterStore:
     def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
         """Set a parameter or do an action. A message that makes no sense is refused in the reply; nothing is raised."""
         try:
+            address, arguments, read, prompts = read_message(address, arguments, self._values, self._library.names)
+            if prompts:
+                return self._mix(prompts, sender)
             if address in self._acts:
-                return self._act(address, arguments, sender)
+                return self._act(address, arguments, sender, read)
             parameter = PARAMETERS.get(address)
             if parameter is None:
-                return self._refuse(address, sender, "unknown address", unknown_address(address[:60]))
-            raw = only_value(parameter, arguments)
+                return self._refuse(address, sender, "unknown address", replies.unknown_address(address[:60]))
+            raw = replies.only_value(parameter, arguments)
             value = parameter.coerce(raw)
         except ParameterRefused as refusal:
             return self._refuse(address, sender, f"{address}: a value that does not fit", str(refusal))
         except ConfirmationNeeded as error:
             return ControlReply(address, False, None, str(error), confirm=True)
         except PresetError as error:
-            return self._refuse(address, sender, f"{address}: a preset that can't be used", first_line(str(error)))
+            return self._refuse(
+                address, sender, f"{address}: a preset that can't be used", replies.first_line(str(error))
+            )
         self._change({address: value}, sender, address)
-        notes = ["" if value == raw else coercion_note(parameter, raw, value), self.remark(address)]
-        return ControlReply(address, True, value, "; ".join(filter(None, notes)))
+        cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
+        return ControlReply(address, True, value, replies.joined(read, cut, self.remark(address)))
 
     def values(self) -> dict[str, Value]:
         """Return the wanted value of every parameter, by address."""
@@ -199,23 +201,24 @@ class ParameterStore:
             changed()
         self._subscriptions.wake(queues)
 
-    def _act(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+    def _act(self, address: str, arguments: Sequence[object], sender: str, read: str) -> ControlReply:
         needs = _ACTIONS[address].argument if address in _ACTIONS else "the name of a preset"
-        text = action_text(address, needs, arguments)
+        text = replies.action_text(address, needs, arguments)
         if text is None:
             return ControlReply(address, True, None, "a button's release does nothing")
-        coerce = PARAMETERS["/prompt/1/text" if address == "/prompt" else "/preset"].coerce
-        return self._acts[address](str(coerce(text)), sender)
+        taken, cut = replies.action_value(address, text)
+        reply = self._acts[address](taken, sender)
+        return reply._replace(note=replies.joined(read, cut, reply.note))
 
     def _panic(self, _: str, sender: str) -> ControlReply:
         self._change(self._loaded.panic_values(), sender, "/panic", panic=True)
         return ControlReply("/panic", True, None)
 
-    def _prompt(self, text: str, sender: str) -> ControlReply:
-        places = range(2, PROMPTS + 1)
-        alone: dict[str, Value] = {"/prompt/1/text": text, "/prompt/1/weight": 1.0}
-        self._change(alone | {f"/prompt/{place}/text": "" for place in places}, sender, "/prompt")
-        return ControlReply("/prompt", True, None, self.remark("/prompt/1/text"))
+    def _mix(self, prompts: Sequence[tuple[str, float]], sender: str) -> ControlReply:
+        """Set these texts with their weights, and no other text."""
+        self._change(prompt_values(prompts), sender, "/prompt")
+        notes = [self.remark(f"/prompt/{place}/text") for place in range(1, len(prompts) + 1)]
+        return ControlReply("/prompt", True, None, replies.joined(*notes))
 
     def _recall(self, address: str, name: str, sender: str) -> ControlReply:
         values = self._library.recall(name)

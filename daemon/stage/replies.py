@@ -35,6 +35,11 @@ def coercion_note(parameter: Parameter, raw: object, value: Value) -> str:
     return ""
 
 
+def joined(*notes: str) -> str:
+    """Return the notes that are not empty as one."""
+    return "; ".join(filter(None, notes))
+
+
 @lru_cache(maxsize=256)
 def unknown_address(address: str) -> str:
     """Return that there is no such address, and the nearest one that exists."""
@@ -46,6 +51,16 @@ def first_line(problems: str) -> str:
     """Return the first of several problems, and the number of the others."""
     first, *others = problems.split("\n")
     return f"{first} (and {len(others)} more)" if others else first
+
+
+def action_value(address: str, text: str) -> tuple[str, str]:
+    """Return the text of an action as it is taken, and why it differs from what was sent; empty if it does not.
+
+    Raises `ParameterRefused`.
+    """
+    parameter = PARAMETERS["/prompt/1/text" if address == "/prompt" else "/preset"]
+    taken = str(parameter.coerce(text))
+    return taken, "" if taken == text else coercion_note(parameter, text, taken)
 
 
 def action_text(address: str, needs: str, arguments: Sequence[object]) -> str | None:

@@ -123,14 +123,14 @@ class OscDispatcher:
                 self._apply(known, arguments, sender, surface)
 
     def _apply(self, address: str, arguments: list[object], sender: UdpAddress, surface: str) -> None:
-        # Some surfaces press a button with a bang. For an action it is not an argument.
-        is_bang = arguments == [Impulse.IMPULSE] and address in self._show.actions
-        reply = self._show.apply(address, [] if is_bang else arguments, surface)
+        reply = self._show.apply(address, arguments, surface)
         if not reply.accepted:
             self._counts["refused"] += 1
             self._send_refusal(sender, f"{address[:60]}: {reply.note}")
             return
         self._counts["accepted"] += 1
+        if reply.note:
+            self._send_sentence(sender, "/streamflow/note", f"{address[:60]}: {reply.note}")
         if reply.value is not None:
             self._surfaces.relay(sender, reply.address)
 
@@ -163,6 +163,9 @@ class OscDispatcher:
         self._send_refusal(sender, reason)
 
     def _send_refusal(self, sender: UdpAddress, reason: str) -> None:
-        # Only to surfaces that asked for feedback, and only the newest: refusals must not become a flood.
+        self._send_sentence(sender, "/streamflow/refused", reason)
+
+    def _send_sentence(self, sender: UdpAddress, address: str, sentence: str) -> None:
+        # Only to surfaces that asked for feedback, and only the newest: sentences must not become a flood.
         for target in self._surfaces.targets_of(sender):
-            target.queue_message("/streamflow/refused", reason)
+            target.queue_message(address, sentence)

@@ -6,6 +6,7 @@ unknown type tag without its bytes, and reads a blob of negative size backwards.
 """
 
 import struct
+import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
@@ -23,7 +24,11 @@ MAX_MESSAGES = 1024
 MAX_ARGUMENTS = 128
 MAX_ARRAY_DEPTH = 8
 
+_CODE_PAGE = "mbcs" if sys.platform == "win32" else "cp1252"
 _BUNDLE = b"#bundle\0"
+_NUMBER_BYTES = 4
+_SMALLEST_UNTAGGED, _LARGEST_UNTAGGED = 1e-6, 1e6
+"""Range of numbers without a type tag. The bytes of a float in it are no int in it, so that each has one reading."""
 _BUNDLE_HEADER = len(_BUNDLE) + 8  # The timetag has 8 bytes.
 
 
@@ -56,8 +61,8 @@ class Colour(NamedTuple):
 def decode_packet(datagram: bytes) -> list[Message]:
     """Return the messages of a datagram in order, with bundles flattened and timetags ignored.
 
-    Arguments that can be a parameter's value are int, float, str, bool or None. The others are bytes (blob), tuple
-    (midi, timetag), `Colour`, `Impulse` or list (array), which no parameter accepts. Raises `MalformedPacket`.
+    Arguments that can be a parameter's value are int, float, str, bool, None, `Impulse`, or a list (array) of them. The
+    others are bytes (blob), tuple (midi, timetag) and `Colour`, which no parameter accepts. Raises `MalformedPacket`.
     """
     if len(datagram) > MAX_DATAGRAM_BYTES:
         raise MalformedPacket(f"a datagram of {len(datagram)} bytes; the limit is {MAX_DATAGRAM_BYTES}")
@@ -112,9 +117,9 @@ def _decode_message(data: bytes) -> Message:
         raise MalformedPacket(f"an address longer than {MAX_ADDRESS} characters")
     if index == len(data):  # Old senders omit the type tags of a message without arguments.
         return Message(address, [])
+    if data[index : index + 1] != b",":
+        return Message(address, [_untagged(data[index:])])
     tags, index = _string(data, index)
-    if not tags.startswith(","):
-        raise MalformedPacket("type tags must begin with ','")
     if len(tags) > MAX_ARGUMENTS + 1:
         raise MalformedPacket(f"more than {MAX_ARGUMENTS} arguments in one message")
     return Message(address, _decode_arguments(data, index, tags[1:]))
@@ -150,9 +155,21 @@ def _decode_arguments(data: bytes, index: int, tags: str) -> list[object]:
             raise MalformedPacket("']' without '['" if tag == "]" else f"unknown type tag {tag!r}")
     if len(open_arrays) > 1:
         raise MalformedPacket("'[' without ']'")
-    if index != len(data):
+    if any(data[index:]):  # some senders pad with zeros
         raise MalformedPacket(f"{len(data) - index} bytes left after the last argument")
     return arguments
+
+
+def _untagged(data: bytes) -> object:
+    """Return the number of an old sender that omits the type tags: a float or a small int."""
+    if len(data) == _NUMBER_BYTES:
+        (whole,) = struct.unpack(">i", data)
+        (real,) = struct.unpack(">f", data)
+        if abs(whole) < _LARGEST_UNTAGGED:
+            return int(whole)
+        if _SMALLEST_UNTAGGED < abs(real) < _LARGEST_UNTAGGED:
+            return float(real)
+    raise MalformedPacket("type tags must begin with ','")
 
 
 def _string(data: bytes, index: int) -> tuple[str, int]:
@@ -160,11 +177,15 @@ def _string(data: bytes, index: int) -> tuple[str, int]:
     end = data.find(0, index)
     if end < 0:
         raise MalformedPacket("truncated: a string without an end")
+    return _text(data[index:end]), end // 4 * 4 + 4
+
+
+def _text(data: bytes) -> str:
+    """Return UTF-8 as text, and other bytes by the code page of this machine, as senders on Windows mean them."""
     try:
-        text = data[index:end].decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise MalformedPacket("a string that is not UTF-8") from None
-    return text, end // 4 * 4 + 4
+        return data.decode(_CODE_PAGE, "replace")
 
 
 def _blob(data: bytes, index: int) -> tuple[bytes, int]:

@@ -13,7 +13,7 @@ from pythonosc.osc_message_builder import build_msg
 from pythonosc.udp_client import SimpleUDPClient
 from show_control_fake import RecordingShow
 
-from io_bridges.osc.packets import encode_message
+from io_bridges.osc.packets import Impulse, encode_message
 from io_bridges.osc.server import OscControl
 from presets.errors import BridgeUnavailable
 
@@ -72,12 +72,12 @@ def test_python_osc_client(control: OscControl, show: RecordingShow) -> None:
     assert show.applied[1][:2] == ("/panic", ())
 
 
-def test_bang_presses_buttons_only(control: OscControl, show: RecordingShow) -> None:
+def test_bang_reaches_the_show(control: OscControl, show: RecordingShow) -> None:
     surface = Surface(control)
     surface.send_raw(b"/panic\0\0,I\0\0")
     surface.send_raw(b"/seed\0\0\0,I\0\0")
     wait_for(lambda: len(show.applied) == 2)
-    assert show.applied[0][1] == ()
+    assert show.applied[0][1] == (Impulse.IMPULSE,)
     assert show.values()["/seed"] == show.parameters["/seed"].default
 
 
@@ -131,8 +131,8 @@ def test_hostile_packets_between_good_ones(control: OscControl, show: RecordingS
     wait_for(lambda: show.values()["/seed"] == len(HOSTILE))
     seeds = [arguments[0] for address, arguments, _ in show.applied if address == "/seed"]
     assert seeds == list(range(1, len(HOSTILE) + 1))
-    # The show itself refuses the unknown address and the value that cannot be coerced.
-    assert len(show.refusals) == len(HOSTILE) - 2
+    # The show itself refuses two unknown addresses and the value that cannot be coerced.
+    assert len(show.refusals) == len(HOSTILE) - 3
     assert all(reason for _, reason in show.refusals)
     assert control.status()["refused"] == len(HOSTILE)
 

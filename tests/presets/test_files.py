@@ -47,6 +47,30 @@ def test_one_text_is_a_prompt() -> None:
     assert [addresses[f"/prompt/{place}/text"] for place in (2, 3, 4)] == ["", "", ""]
 
 
+def test_list_of_texts_is_a_mix() -> None:
+    addresses = parse_preset(b"prompt: [red cat, {text: blue dog, weight: 0.5}]", "x.yaml").addresses()
+    assert [addresses[f"/prompt/{place}/text"] for place in (1, 2, 3)] == ["red cat", "blue dog", ""]
+    assert [addresses[f"/prompt/{place}/weight"] for place in (1, 2)] == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_encodings_of_windows(encoding: str) -> None:
+    text = "prompt: größe 🎛\r\n"
+    data = (b"\xff\xfe" if encoding == "utf-16-le" else b"") + text.encode(encoding)
+    assert parse_preset(data, "x.yaml").addresses()["/prompt/1/text"] == "größe 🎛"
+
+
+def test_comments_stay_comments() -> None:
+    for text in (
+        "prompt: room # five",
+        "prompt: room  ## mine",
+        "prompt: 'room #5'",
+        "prompt: room#5",
+        "#5\nprompt: a",
+    ):
+        assert parse_preset(text.encode(), "x.yaml").addresses()["/prompt/1/text"] in ("room", "room #5", "room#5", "a")
+
+
 def test_addresses_leave_out_kept_keys_alone() -> None:
     addresses = parse_preset(b"strength: 0.2\nwidth: 512", "x.yaml").addresses()
     assert addresses["/strength"] == 0.2
@@ -99,7 +123,7 @@ def test_text_is_put_on_one_line() -> None:
         ("negative_prompt: 5", "ice.yaml:1:18: negative_prompt must be text; 5 was given"),
         ("prompt: 5", "ice.yaml:1:9: prompt must be a text, or a list of text and weight; 5 was given"),
         ("prompt: {text: x}", "ice.yaml:1:9: prompt must be a text, or a list of text and weight; a mapping"),
-        ("prompt: [x]", "ice.yaml:1:10: prompt/1 must be a mapping of text and weight; 'x' was given"),
+        ("prompt: [7]", "ice.yaml:1:10: prompt/1 must be a mapping of text and weight; 7 was given"),
         ("prompt:\n- text: x\n  weight: 9", "ice.yaml:3:11: prompt/1/weight must be at most 2; 9 was given"),
         ("prompt:\n- text: x\n  weigth: 1", "ice.yaml:3:3: 'weigth' is not a key of a preset; did you mean weight?"),
         ("prompt: [{}, {}, {}, {}, {}]", "ice.yaml:1:9: prompt must have at most 4 entries; a list was given"),
@@ -126,7 +150,9 @@ def test_text_is_put_on_one_line() -> None:
         ("strength: .inf", "ice.yaml:1:11: strength must be at most 1; .inf was given"),
         ('name: "\\UFFFFFFFF"', "ice.yaml: an escape or a directive has a number out of range"),
         (b"seed: 1\n# \xff", "ice.yaml:2:3: UTF-8 text is expected; byte 0xff is not"),
-        (b"seed: 1\n".decode().encode("utf-16"), "ice.yaml:1:1: UTF-8 text is expected"),
+        (b"\xff\xfes\x00e", "ice.yaml:1:"),
+        (b"prompt: room #5", "ice.yaml:1:9: a # after a space begins a comment; put the text after 'room' in quotes"),
+        (b"description: room #5 # mine", "ice.yaml:1:14: a # after a space"),
         (b"#" * 70000, "ice.yaml: the file is larger than the 64 KiB allowed"),
     ],
 )  # fmt: skip

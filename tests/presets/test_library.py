@@ -58,6 +58,22 @@ def test_shipped_presets_are_listed_first(library: Library) -> None:
     assert library.names() == [shipped[0], own, *shipped[2:], "aal", "Mond", "Zebra"], "one takes the shipped place"
 
 
+def test_every_yaml_suffix_is_listed(library: Library) -> None:
+    put(library, "first.yaml", "prompt: ice\n")
+    (library.folder / "mine.yml").write_text("prompt: ocean\n")
+    (library.folder / "UPPER.YAML").write_text("prompt: fire\n")
+    assert {"first", "mine", "UPPER"} <= set(library.names())
+    assert library.recall("mine")["/prompt/1/text"] == "ocean"
+    assert library.save("mine", {**library.recall("mine"), "/strength": 0.5}).name == "mine.yml"
+    assert library.recall("mine")["/strength"] == 0.5
+
+
+def test_spaces_and_dashes_are_alike(library: Library) -> None:
+    put(library, "My Look_2.yaml", "prompt: ice\n")
+    for name in ("my-look-2", "MY LOOK 2", "my_look_2"):
+        assert library.recall(name)["/preset"] == "My Look_2"
+
+
 def test_saving_moves_no_other_preset(library: Library) -> None:
     put(library, "mine.yaml", ICE)
     before = library.names()

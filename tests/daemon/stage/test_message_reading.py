@@ -1,0 +1,165 @@
+"""Messages as control programs really send them: each is taken in its one sensible reading."""
+
+import pytest
+from store_answers import OSC, accepted, refused
+
+from daemon.stage.message_reading import read_message
+from daemon.stage.parameter_store import ParameterStore
+from io_bridges.osc.packets import Impulse, decode_packet, encode_message
+from presets.library import Library
+from presets.parameter_table import PARAMETERS
+
+BANG = Impulse.IMPULSE
+
+
+def prompts(store: ParameterStore) -> list[tuple[str, float]]:
+    return [(prompt.text, prompt.weight) for prompt in store.snapshot()[1].prompt]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["golden", "rings"], [("golden rings", 1.0)]),
+        (["room", 5, "blue"], [("room 5 blue", 1.0)]),
+        (["golden rings"], [("golden rings", 1.0)]),
+        ([["golden", "rings"]], [("golden rings", 1.0)]),
+        (["golden rings", 1], [("golden rings", 1.0)]),
+        (["dog", 0.2], [("dog", 0.2)]),
+        (["dog", 0.25, "cat", 0.75], [("dog", 0.25), ("cat", 0.75)]),
+        (["dog", 1, "cat", 1], [("dog", 1.0), ("cat", 1.0)]),
+    ],
+)
+def test_prompt_in_many_forms(store: ParameterStore, arguments: list[object], wanted: list[tuple[str, float]]) -> None:
+    accepted(store.apply("/prompt", ["something else"], OSC))
+    accepted(store.apply("/prompt", arguments, OSC))
+    assert prompts(store) == wanted
+
+
+def test_too_many_prompts_are_refused(store: ParameterStore) -> None:
+    assert "there are 4 prompts; 5 texts came" in refused(store.apply("/prompt", ["a", 0.2] * 5, OSC))
+
+
+def test_words_of_one_place_are_joined(store: ParameterStore) -> None:
+    accepted(store.apply("/prompt/2/text", ["deep", "ocean"], OSC))
+    assert store.values()["/prompt/2/text"] == "deep ocean"
+
+
+@pytest.mark.parametrize("arguments", [[], [1], [1.0], ["bang"], [None], [BANG], [True], [1, 1], ["press"], [["go"]]])
+def test_panic_is_pressed_by_anything(store: ParameterStore, arguments: list[object]) -> None:
+    store.apply("/blackout", [True], OSC)
+    accepted(store.apply("/panic", arguments, OSC))
+    assert store.values()["/blackout"] is False
+
+
+@pytest.mark.parametrize("arguments", [[0], [0.0], [False], ["0"], ["off"], ["false"], [0, 1]])
+def test_release_does_nothing(store: ParameterStore, arguments: list[object]) -> None:
+    before = store.wanted
+    assert "release" in store.apply("/panic", arguments, OSC).note
+    assert store.wanted == before
+
+
+def test_bang_turns_a_switch(store: ParameterStore) -> None:
+    for argument in (BANG, None, "bang"):
+        before = store.values()["/freeze"]
+        accepted(store.apply("/freeze", [argument], OSC))
+        assert store.values()["/freeze"] is not before
+    assert "number is expected" in refused(store.apply("/strength", [BANG], OSC))
+
+
+@pytest.mark.parametrize(
+    ("address", "arguments", "value"),
+    [
+        ("/strength/0.3", [], 0.3),
+        ("/strength/0.3", [1], 0.3),
+        ("/strength", ["0,4"], 0.4),
+        ("/strength", [" 0.4 "], 0.4),
+        ("/strength", [[0.25]], 0.25),
+        ("/strength", [0.25, 0.75], 0.25),
+    ],
+)
+def test_number_in_many_forms(store: ParameterStore, address: str, arguments: list[object], value: float) -> None:
+    reply = accepted(store.apply(address, arguments, OSC))
+    assert store.values()["/strength"] == value
+    assert bool(reply.note) == (len(arguments) == 2)
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "0,4,", "a,4", "1,000.5", ","])
+def test_numbers_of_two_readings_are_refused(store: ParameterStore, text: str) -> None:
+    assert "a number is expected" in refused(store.apply("/strength", [text], OSC))
+
+
+def test_release_of_a_value_in_the_address(store: ParameterStore) -> None:
+    before = store.wanted
+    refused(store.apply("/strength/0.3", [0], OSC))
+    assert store.wanted == before
+
+
+def test_presets_in_many_forms(store: ParameterStore, library: Library) -> None:
+    second = library.names()[1]
+    for address, arguments, wanted in (
+        ("/preset", ["Ice Cells"], "ice-cells"),
+        ("/preset", ["ICE_CELLS"], "ice-cells"),
+        ("/preset", [2], second),
+        ("/preset", [2.0], second),
+        ("/preset/fire", [], "fire"),
+        ("/preset/ice_cells", [1.0], "ice-cells"),
+    ):
+        accepted(store.apply(address, arguments, OSC))
+        assert store.values()["/preset"] == wanted
+    before = store.wanted
+    assert "release" in store.apply("/preset/fire", [0], OSC).note
+    assert "release" in store.apply("/preset", [0], OSC).note
+    assert "number 5000 came" in refused(store.apply("/preset", [5000], OSC))
+    assert store.wanted == before
+
+
+def test_minus_one_is_a_random_seed(store: ParameterStore) -> None:
+    seen = set()
+    for argument in (-1, -1.0, "-1"):
+        assert "a random seed" in accepted(store.apply("/seed", [argument], OSC)).note
+        seen.add(store.values()["/seed"])
+    assert len(seen) == 3
+
+
+def test_long_prompt_is_told(store: ParameterStore) -> None:
+    assert "cut to" in accepted(store.apply("/prompt", ["word " * 2000], OSC)).note
+
+
+def test_every_fader_passes_unchanged() -> None:
+    arguments = [0.5]
+    for parameter in PARAMETERS.values():
+        if parameter.kind != "text":
+            assert read_message(parameter.address, arguments, {}, list).arguments is arguments
+
+
+# Datagrams
+
+
+def only(datagram: bytes) -> list[object]:
+    (message,) = decode_packet(datagram)
+    return message.arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("größe", "cp1252"), ("größe", "utf-8"), ("été", "latin-1"), ("日本", "utf-8")]
+)
+def test_text_in_the_windows_code_page(text: str, encoding: str) -> None:
+    raw = text.encode(encoding)
+    padded = raw + b"\0" * (4 - len(raw) % 4)
+    assert only(b"/prompt\0,s\0\0" + padded) == [text]
+
+
+def test_fader_beside_a_text_in_shift_jis() -> None:
+    text = "日本".encode("shift-jis")
+    bad = b"/prompt\0,s\0\0" + text + b"\0" * (4 - len(text) % 4)
+    good = encode_message("/strength", 0.25)
+    bundle = b"#bundle\0" + b"\0" * 8 + b"".join(len(each).to_bytes(4, "big") + each for each in (bad, good))
+    messages = decode_packet(bundle)
+    assert [message.address for message in messages] == ["/prompt", "/strength"]
+    assert messages[1].arguments == [0.25]
+
+
+def test_padding_and_missing_tags() -> None:
+    assert only(encode_message("/strength", 0.25) + b"\0\0\0\0") == [0.25]
+    assert only(b"/strength\0\0\0" + encode_message("/a", 0.25)[-4:]) == [0.25]
+    assert only(b"/steps\0\0" + (7).to_bytes(4, "big")) == [7]
