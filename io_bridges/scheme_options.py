@@ -12,6 +12,7 @@ from io_bridges.frames import LONGEST_SIDE
 from io_bridges.matte import parse_matte
 
 SMALLEST_SIDE = 16
+_FARTHEST = 32_767
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -23,6 +24,19 @@ def parse_size(text: str) -> tuple[int, int]:
         if all(SMALLEST_SIDE <= side <= LONGEST_SIDE for side in size):
             return size
     raise ValueError(f"WIDTHxHEIGHT such as 640x480, each {SMALLEST_SIDE} to {LONGEST_SIDE} pixels")
+
+
+def parse_region(text: str) -> tuple[int, int, int, int]:
+    """Return width, height, left and top in pixels from ``640x480+100+50``. Raises `ValueError`."""
+    size, *corner = text.split("+")
+    try:
+        if len(corner) == 2 and all(each.isascii() and each.isdigit() and len(each) <= 5 for each in corner):
+            left, top = (int(each) for each in corner)
+            if max(left, top) <= _FARTHEST:
+                return (*parse_size(size), left, top)
+    except ValueError:
+        pass
+    raise ValueError("WIDTHxHEIGHT+LEFT+TOP such as 640x480+100+50")
 
 
 def _number(low: float, high: float) -> Callable[[str], float]:
@@ -66,6 +80,7 @@ def _word(*words: str) -> Callable[[str], str]:
 OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
     {
         "size": parse_size,
+        "region": parse_region,
         "fps": _number(0.1, 240),
         "loop": _switch,
         "matte": parse_matte,
