@@ -3,7 +3,8 @@
 The stage's parameter store implements it. `apply_values` applies many values of one request.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from presets.declaration import Action
@@ -26,6 +27,21 @@ class ControlReply(NamedTuple):
     """Empty if the value was taken as it came, otherwise a sentence: how it was changed, or why it was refused."""
     confirm: bool = False
     """True if the message was refused until the surface confirms it by sending the same again."""
+    pending: bool = False
+    """True if the outcome is not known yet. Another reply for the same address follows: see `ShowControl.apply`."""
+
+
+Later = Callable[[ControlReply], None]
+"""Takes a reply that comes later. It is called from any thread and returns at once."""
+
+
+class FoundSources(NamedTuple):
+    """Outcome of a search for sources."""
+
+    uris: tuple[str, ...]
+    """Sources that can be opened now, as ``/source`` takes them."""
+    failures: Mapping[str, str]
+    """Reason by scheme for those that could not be searched."""
 
 
 class Subscription(Protocol):
@@ -49,11 +65,16 @@ class ShowControl(Protocol):
     def actions(self) -> Mapping[str, Action]:
         """Every action by address (``/panic``)."""
 
-    def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+    def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Set a parameter or perform an action. Coerces, clamps, or refuses with a reason; never raises.
 
         `sender` names the surface (``osc:127.0.0.1:50123``). Changes are sent to every other surface, never back to it.
+        A source takes time to open. `later` gets the reply with its outcome, possibly before `apply` returns: also for
+        a preset that names a source, whose own reply is not ``pending``.
         """
+
+    def find_sources(self, found: Callable[[FoundSources], None]) -> None:
+        """Search for the sources that can be opened now. `found` gets them within half a minute, on another thread."""
 
     def values(self) -> dict[str, Value]:
         """Return the wanted value of every parameter by address."""
@@ -77,7 +98,58 @@ class ShowControl(Protocol):
         """
 
 
-def apply_values(show: ShowControl, values: Mapping[str, object], sender: str) -> tuple[dict[str, ControlReply], int]:
+Complete = Callable[[Mapping[str, ControlReply]], None]
+"""Takes the late replies to one request, by address."""
+
+
+class LateReplies:
+    """The late replies to one request. Any thread may add one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._replies: dict[str, ControlReply] = {}
+        self._missing: set[str] = set()
+        self._complete: Complete | None = None
+
+    def add(self, reply: ControlReply) -> None:
+        """Take a late reply. It is a `Later`."""
+        with self._lock:
+            self._replies[reply.address] = reply
+            complete = self._taken()
+        if complete is not None:
+            complete(self._replies)
+
+    def when_complete(self, replies: Collection[ControlReply], call: Complete) -> bool:
+        """Have `call` called with the late replies by address, once there is one for each pending one of `replies`.
+
+        It is called from any thread. Return False, and never call it, if none is pending.
+        """
+        pending = {reply.address for reply in replies if reply.pending}
+        if not pending:
+            return False
+        with self._lock:
+            self._missing, self._complete = pending, call
+            complete = self._taken()
+        if complete is not None:
+            complete(self._replies)
+        return True
+
+    def _taken(self) -> Complete | None:
+        """Return the function to call, once, when nothing is missing."""
+        if self._complete is None or self._missing - self._replies.keys():
+            return None
+        complete, self._complete = self._complete, None
+        return complete
+
+
+def with_outcome(replies: Mapping[str, ControlReply], outcome: Mapping[str, ControlReply]) -> dict[str, ControlReply]:
+    """Return the replies of `apply_values` with the late ones in place of those that were pending."""
+    return {key: outcome[reply.address] if reply.pending else reply for key, reply in replies.items()}
+
+
+def apply_values(
+    show: ShowControl, values: Mapping[str, object], sender: str, later: Later | None = None
+) -> tuple[dict[str, ControlReply], int]:
     """Apply the values of one request. Return the replies by address, and the number of addresses without a reply.
 
     The slash at the start of an address may be missing. An unknown address gets a reply with a suggestion, which is
@@ -93,7 +165,7 @@ def apply_values(show: ShowControl, values: Mapping[str, object], sender: str) -
             if unknown > MAX_UNKNOWN or len(address) > MAX_ADDRESS:
                 omitted += 1
                 continue
-        replies[written] = show.apply(address, [value], sender)
+        replies[written] = show.apply(address, [value], sender, later)
     if omitted:
         show.refused(sender, f"{omitted} more unknown addresses in one request")
     return replies, omitted

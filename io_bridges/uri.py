@@ -68,6 +68,22 @@ def available(scheme: Scheme) -> list[str]:
     return cast(list[str], _load(scheme, scheme.finder)())
 
 
+def source_problem(uri: str) -> str:
+    """Return what is wrong with the URI of a source, as a sentence; empty if it is valid. Imports no bridge."""
+    try:
+        parse(uri, "source")
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
+def share_a_place(source: str, other: str) -> bool:
+    """Return True if two sources may not be open at once: both bind one port, or open one device or stream."""
+    one, two = parse(source, "source"), parse(other, "source")
+    places = {one.scheme.location, two.scheme.location}
+    return places in ({"bind"}, {"device"}, {"url"}) and _same(_canonical(one), _canonical(two))
+
+
 def sink_size(uri: str) -> tuple[int, int] | None:
     """Return the width and height in pixels of a sink's ``?size=``, or None for the size of the output."""
     return parse(uri, "sink").options.get("size")

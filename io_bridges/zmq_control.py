@@ -4,12 +4,14 @@ The protocol is in docs/control.md. `zmq_requests` handles each request; this mo
 """
 
 import time
+from collections import deque
+from functools import partial
 
 import zmq
 
 from io_bridges.show_control import ShowControl, Subscription
 from io_bridges.wakeup_socket import WakeupSocket
-from io_bridges.zmq_requests import JsonReply, Request, RequestHandler, ZmqClient, encode
+from io_bridges.zmq_requests import Answer, JsonReply, Request, RequestHandler, ZmqClient, encode
 from presets.errors import BridgeError, BridgeUnavailable
 
 MAX_RECEIVED_BYTES = 1 << 20
@@ -31,6 +33,7 @@ class ZmqControl:
         self._wake: WakeupSocket | None = None
         self._stopping = False
         self._watchers: dict[bytes, Subscription] = {}
+        self._late: deque[tuple[list[bytes], JsonReply]] = deque()
         self._counts = dict.fromkeys(("requests", "errors", "pushed", "unsent", "watchers_dropped"), 0)
 
     @property
@@ -78,6 +81,7 @@ class ZmqControl:
             ready = dict(poller.poll(None if wait is None else int(wait * 1000) + 1))
             if self._wake.fileno() in ready:
                 self._wake.clear()
+                self._send_late()
                 due = True
             if self._router in ready:
                 self._drain()
@@ -115,14 +119,31 @@ class ZmqControl:
             self._counts["requests"] += 1
             identity, *envelope, body = parts
             client = ZmqClient(identity, envelope == [b""])
+            route = [identity, b""] if envelope[:1] == [b""] else [identity]
+            reply: JsonReply | None
             if envelope and not client.enveloped:
                 reply = self._requests.refuse("A request must have one part, after the empty part of a REQ", client)
             else:
-                reply = self._requests.reply(body, client)
-            self._counts["errors"] += not reply["ok"]
-            delimiter = [b""] if envelope[:1] == [b""] else []
-            if not self._send(identity, [*delimiter, encode(reply)]):
-                self._counts["unsent"] += 1
+                reply = self._requests.reply(body, client, partial(self._put_late, route))
+            if reply is not None:
+                self._answer(route, reply)
+
+    def _answer(self, route: list[bytes], reply: JsonReply) -> None:
+        self._counts["errors"] += not reply["ok"]
+        identity, *delimiter = route
+        if not self._send(identity, [*delimiter, encode(reply)]):
+            self._counts["unsent"] += 1
+
+    def _put_late(self, route: list[bytes], reply: JsonReply) -> None:
+        """Keep a reply for the thread that owns the socket. Any thread may call it."""
+        self._late.append((route, reply))
+        wake = self._wake
+        if wake is not None:
+            wake.call()
+
+    def _send_late(self) -> None:
+        while self._late:
+            self._answer(*self._late.popleft())
 
     def _receive(self) -> list[bytes]:
         """Return the parts of one message, at most four: one more than any valid message. Raises `zmq.Again`."""
@@ -133,7 +154,7 @@ class ZmqControl:
                 parts.append(part)
         return parts if len(parts) > 1 else [*parts, b""]
 
-    def _watch(self, request: Request, client: ZmqClient) -> JsonReply:
+    def _watch(self, request: Request, client: ZmqClient, answer: Answer) -> JsonReply:
         if client.enveloped:
             # A REQ socket would take a push for the reply to its next request.
             raise BridgeError("Changes are pushed at any time. Watch with a DEALER socket and requests of one part")
@@ -145,7 +166,7 @@ class ZmqControl:
             self._watchers[client.identity] = self._show.subscribe(client.surface, self._wake.call)
         return {"values": self._show.values()}
 
-    def _unwatch(self, request: Request, client: ZmqClient) -> JsonReply:
+    def _unwatch(self, request: Request, client: ZmqClient, answer: Answer) -> JsonReply:
         self._remove_watcher(client.identity)
         return {}
 

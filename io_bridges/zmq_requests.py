@@ -5,10 +5,10 @@ Every request has one reply: ``{"ok": true, …}``, or ``{"ok": false, "error": 
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
-from io_bridges.show_control import ControlReply, ShowControl, apply_values
+from io_bridges.show_control import ControlReply, FoundSources, LateReplies, ShowControl, apply_values, with_outcome
 from presets.errors import BridgeError
 
 MAX_REQUEST_BYTES = 64 << 10
@@ -34,7 +34,10 @@ class ZmqClient(NamedTuple):
         return f"zmq:[{self.identity.hex()}]"
 
 
-Handler = Callable[[Request, ZmqClient], JsonReply]
+Answer = Callable[[JsonReply], None]
+"""Takes a reply that comes later. Called from any thread."""
+Handler = Callable[[Request, ZmqClient, Answer], JsonReply | None]
+"""Returns the reply, or None if it comes later."""
 
 
 class RequestHandler:
@@ -48,18 +51,20 @@ class RequestHandler:
             "set": self._set,
             "list": self._list,
             "act": self._act,
-            "load": lambda request, client: self._apply_name("/preset", request, client),
-            "save": lambda request, client: self._apply_name("/save", request, client),
-            "presets": lambda request, client: {"presets": self._show.preset_names()},
-            "status": lambda request, client: {"status": self._show.status()},
+            "load": lambda *asked: self._apply_name("/preset", *asked),
+            "save": lambda *asked: self._apply_name("/save", *asked),
+            "presets": lambda *_: {"presets": self._show.preset_names()},
+            "source": lambda *asked: self._apply_name("/source", *asked),
+            "sources": self._sources,
+            "status": lambda *_: {"status": self._show.status()},
             **more,
         }
         self._names = ", ".join(self._handlers)
         # Older clients ask for "looks".
-        self._handlers["looks"] = lambda request, client: {"looks": self._show.preset_names()}
+        self._handlers["looks"] = lambda *_: {"looks": self._show.preset_names()}
 
-    def reply(self, body: bytes, client: ZmqClient) -> JsonReply:
-        """Return the reply to one request. No request makes it raise."""
+    def reply(self, body: bytes, client: ZmqClient, later: Answer) -> JsonReply | None:
+        """Return the reply to one request; None if `later` gets it. No request makes it raise."""
         request: Request = {}
         try:
             request = _parse(body)
@@ -68,7 +73,11 @@ class RequestHandler:
                 raise BridgeError(f"'do' must be one of {self._names}, not {_shorten(do)}")
             if "id" in request and not _can_echo(request["id"]):
                 raise BridgeError(f"'id' must be null, a finite number or a text of at most {MAX_ID} characters")
-            reply = {"ok": True, **self._handlers[do](request, client)}
+            id_of = {"id": request["id"]} if "id" in request else {}
+            content = self._handlers[do](request, client, lambda late: later({"ok": True, **late, **id_of}))
+            if content is None:
+                return None
+            reply = {"ok": True, **content}
         except BridgeError as error:
             reply = self.refuse(str(error), client)
         if "id" in request and _can_echo(request["id"]):
@@ -80,7 +89,7 @@ class RequestHandler:
         self._show.refused(client.surface, reason)
         return {"ok": False, "error": reason}
 
-    def _get(self, request: Request, client: ZmqClient) -> JsonReply:
+    def _get(self, request: Request, client: ZmqClient, answer: Answer) -> JsonReply:
         values = self._show.values()
         if "address" in request:
             wanted = [_address(request["address"])]
@@ -96,37 +105,49 @@ class RequestHandler:
                 raise BridgeError(f"There is no parameter {_shorten(address)}. Send 'list' for all of them")
         return {"values": {address: values[address] for address in wanted}}
 
-    def _set(self, request: Request, client: ZmqClient) -> JsonReply:
+    def _set(self, request: Request, client: ZmqClient, answer: Answer) -> JsonReply | None:
         values = request.get("values")
         if values is None and "address" in request and "value" in request:
             values = {_address(request["address"]): request["value"]}
         if not isinstance(values, dict):
             raise BridgeError("'set' needs 'values', an object of values by address, or 'address' and 'value'")
-        replies, omitted = apply_values(self._show, values, client.surface)
-        reply: JsonReply = {"answers": {address: _entry(each) for address, each in replies.items()}}
-        refused = [f"{each.address}: {each.note}" for each in replies.values() if not each.accepted]
-        if omitted:
-            reply["omitted"] = omitted
-            refused[3:] = []
-            refused.append(f"{omitted} more unknown addresses")
-        return reply if not refused else {"ok": False, "error": "; ".join(refused[:4]), **reply}
+        late = LateReplies()
+        replies, omitted = apply_values(self._show, values, client.surface, late.add)
+        if late.when_complete(
+            replies.values(), lambda outcome: answer(_several(with_outcome(replies, outcome), omitted))
+        ):
+            return None
+        return _several(replies, omitted)
 
-    def _act(self, request: Request, client: ZmqClient) -> JsonReply:
+    def _act(self, request: Request, client: ZmqClient, answer: Answer) -> JsonReply | None:
         address = _address(request.get("address"))
         arguments = request.get("arguments", [])
         if address not in self._show.actions:
             raise BridgeError(f"The actions are {', '.join(self._show.actions)}. There is no {_shorten(address)}")
         if not isinstance(arguments, list):
             raise BridgeError("'arguments' must be a list")
-        return _single(self._show.apply(address, arguments, client.surface))
+        return self._apply(address, arguments, client, answer)
 
-    def _apply_name(self, address: str, request: Request, client: ZmqClient) -> JsonReply:
-        name = request.get("name")
-        if not isinstance(name, str):
-            raise BridgeError(f"'name' must be the name of a preset, not {_shorten(name)}")
-        return _single(self._show.apply(address, [name], client.surface))
+    def _apply_name(self, address: str, request: Request, client: ZmqClient, answer: Answer) -> JsonReply | None:
+        key, kind = ("uri", "address of a source") if address == "/source" else ("name", "name of a preset")
+        if not isinstance(request.get(key), str):
+            raise BridgeError(f"{key!r} must be the {kind}, not {_shorten(request.get(key))}")
+        return self._apply(address, [request[key]], client, answer)
 
-    def _list(self, request: Request, client: ZmqClient) -> JsonReply:
+    def _apply(self, address: str, arguments: Sequence[object], client: ZmqClient, answer: Answer) -> JsonReply | None:
+        late = LateReplies()
+        reply = self._show.apply(address, arguments, client.surface, late.add)
+        if late.when_complete([reply], lambda outcome: answer(_single(outcome[reply.address]))):
+            return None
+        return _single(reply)
+
+    def _sources(self, request: Request, client: ZmqClient, answer: Answer) -> None:
+        def found(sources: FoundSources) -> None:
+            answer({"sources": list(sources.uris), "failures": dict(sources.failures)})
+
+        self._show.find_sources(found)
+
+    def _list(self, request: Request, client: ZmqClient, answer: Answer) -> JsonReply:
         parameters = [
             {
                 "address": parameter.address,
@@ -192,6 +213,16 @@ def _entry(reply: ControlReply) -> JsonReply:
 def _single(reply: ControlReply) -> JsonReply:
     entry: JsonReply = {"ok": reply.accepted, "note": reply.note}
     return entry if reply.accepted else {**entry, "error": reply.note}
+
+
+def _several(replies: Mapping[str, ControlReply], omitted: int) -> JsonReply:
+    reply: JsonReply = {"answers": {address: _entry(each) for address, each in replies.items()}}
+    refused = [f"{each.address}: {each.note}" for each in replies.values() if not each.accepted]
+    if omitted:
+        reply["omitted"] = omitted
+        refused[3:] = []
+        refused.append(f"{omitted} more unknown addresses")
+    return reply if not refused else {"ok": False, "error": "; ".join(refused[:4]), **reply}
 
 
 def _shorten(value: object) -> str:

@@ -3,13 +3,15 @@
 import errno
 import os
 import secrets
+from functools import partial
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, private: bool = False) -> None:
     """Write `data` beside `path`, flush it to the disk and move it into place; make missing folders.
 
-    A link is written through, so that a folder of linked presets stays one. Raises `OSError`; `path` is then as it was.
+    A `private` file can be read by this user alone, where the system has such permissions. A link is written through,
+    so that a folder of linked presets stays one. Raises `OSError`; `path` is then as it was.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():  # replacing /dev/null would take it from the whole machine
@@ -18,7 +20,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     # A leading dot keeps a half-written file out of every listing.
     beside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with beside.open("xb") as file:
+        with open(beside, "xb", opener=partial(os.open, mode=0o600) if private else None) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

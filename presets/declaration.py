@@ -15,6 +15,8 @@ class Effect(StrEnum):
     """With the first picture admitted after the text encoder has finished."""
     REBUILD = "rebuild"
     """In a new renderer, which takes over when it delivers."""
+    SOURCE = "source"
+    """In the stage, where frames come in: with the next frame. It needs no renderer."""
 
 
 class Group(StrEnum):
@@ -24,6 +26,7 @@ class Group(StrEnum):
     STYLE = "style"
     MOVEMENT = "movement"
     FEEDBACK = "feedback"
+    SOURCE = "source"
     OUTPUT = "output"
     PACING = "pacing"
     RENDERER = "renderer"

@@ -5,7 +5,7 @@ A preset is a mapping with an optional ``name`` and ``description`` and keys of 
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
 from presets.parameter_table import PARAMETERS, Value, flatten
 from presets.parameters import Parameters, WeightedPrompt
+from presets.source_parameters import SOURCE_KEYS
 from presets.strict_yaml import MAX_BYTES, Document, Place, Problem
 
 KEPT_KEYS = REBUILD_KEYS | {
@@ -28,8 +29,15 @@ KEPT_KEYS = REBUILD_KEYS | {
 }
 """Keys that a preset leaves as they are if its file does not name them."""
 
+RIG_KEYS = REBUILD_KEYS | SOURCE_KEYS
+"""Keys of the renderer and the source. Panic leaves them alone, and a preset is saved with those it was loaded with."""
+
 PRESET_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
 """Parameter keys that a preset may name, in the order of the declaration."""
+
+
+SourceProblem = Callable[[str], str]
+"""Returns what is wrong with the address of a source; empty if nothing is."""
 
 
 class _PresetFile(Parameters):
@@ -68,9 +76,9 @@ class Preset:
         }
 
 
-def read_preset(path: Path) -> Preset:
+def read_preset(path: Path, source_problem: SourceProblem | None = None) -> Preset:
     """Read a preset file. Raises `PresetError` with every problem on a line: ``path:line:column: problem``."""
-    return parse_preset(read_bytes(path), str(path))
+    return parse_preset(read_bytes(path), str(path), source_problem)
 
 
 def place_of(path: Path, key: str) -> str:
@@ -96,10 +104,11 @@ def read_bytes(path: Path) -> bytes:
         raise PresetError(f"{path}: it can't be read: {error.strerror or error}") from error
 
 
-def parse_preset(data: bytes, label: str) -> Preset:
+def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None = None) -> Preset:
     """Read a preset from the bytes of its file. `label` is the path for messages. Raises `PresetError`.
 
-    A file that sets nothing, not even a name, is refused: it is more likely truncated than meant.
+    A file that sets nothing, not even a name, is refused: it is more likely truncated than meant. Without
+    `source_problem`, every text counts as the address of a source.
     """
     document = strict_yaml.parse(data)
     if not document.problems and not isinstance(document.value, dict | None):
@@ -121,6 +130,9 @@ def parse_preset(data: bytes, label: str) -> Preset:
         checked = _PresetFile.model_validate(given, strict=True)
     except ValidationError as error:
         problems += [_problem(detail, document) for detail in error.errors(include_url=False)]
+    source = given.get("source")
+    if source_problem is not None and isinstance(source, str) and source and (problem := source_problem(source)):
+        problems.append(document.values[("source",)]._replace(message=f"source: {problem}"))
     if problems or checked is None:
         raise _error(label, problems)
     return Preset(

@@ -17,7 +17,7 @@ import platformdirs
 
 from presets.atomic_write import write_atomically
 from presets.errors import PresetError
-from presets.files import KEPT_KEYS, PRESET_KEYS, Preset, parse_preset, read_bytes, read_preset, write_preset
+from presets.files import KEPT_KEYS, PRESET_KEYS, Preset, SourceProblem, read_bytes, read_preset, write_preset
 from presets.parameter_table import Value, snapshot
 
 MAX_PRESETS = 1000
@@ -46,8 +46,12 @@ class LibraryEntry:
 class Library:
     """The shipped presets and one folder of the user's. Safe to use from several threads at once."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """Use `folder` for the user's presets; it need not exist. The default is in the platform's configuration."""
+    def __init__(self, folder: Path | None = None, source_problem: SourceProblem | None = None) -> None:
+        """Use `folder` for the user's presets; it need not exist. The default is in the platform's configuration.
+
+        `source_problem` checks the sources that presets name; without it they are not checked.
+        """
+        self._source_problem = source_problem
         self.folder = folder or Path(platformdirs.user_config_dir("streamflow-live", appauthor=False)) / "presets"
         self.listing_error = ""
         """Reason why the user's folder could not be listed the last time; empty if it could."""
@@ -74,6 +78,10 @@ class Library:
         """Return the names of the presets that can be loaded, in the order of the number keys."""
         return [entry.name for entry in self.entries() if entry.preset is not None]
 
+    def read(self, path: Path) -> Preset:
+        """Return the preset in a file, checked as those of the library are. Raises `PresetError`."""
+        return read_preset(path, self._source_problem)
+
     def load(self, name: str) -> Preset:
         """Return the preset of that name, in any case. Raises `PresetError` if there is none or its file is broken.
 
@@ -89,12 +97,12 @@ class Library:
     def resolve(self, name_or_path: str) -> dict[str, Value]:
         """Return what `recall` does for a name or the path of a .yaml file, as typed on the command line."""
         if _is_path(name_or_path):
-            return {**read_preset(Path(name_or_path)).addresses(), "/preset": name_or_path}
+            return {**self.read(Path(name_or_path)).addresses(), "/preset": name_or_path}
         return self.recall(name_or_path)
 
     def complete(self, name_or_path: str) -> Preset:
         """Return the preset with the defaults that its file leaves out, except `KEPT_KEYS`. Raises `PresetError`."""
-        preset = read_preset(Path(name_or_path)) if _is_path(name_or_path) else self.load(name_or_path)
+        preset = self.read(Path(name_or_path)) if _is_path(name_or_path) else self.load(name_or_path)
         addresses = preset.addresses()
         return replace(preset, values=_fields(addresses))
 
@@ -197,7 +205,7 @@ class Library:
         name = path.stem.encode("utf-8", "replace").decode()  # Linux allows file names that are not text
         try:
             check_name(path.stem)
-            entry = LibraryEntry(name, path, shipped, parse_preset(read_bytes(path), str(path)))
+            entry = LibraryEntry(name, path, shipped, self.read(path))
         except PresetError as error:
             entry = LibraryEntry(name, path, shipped, None, str(error))
         self._read[path] = (stamp, entry)

@@ -24,6 +24,7 @@ _GROUPS = {
     Effect.FRAME: Group.STYLE,
     Effect.CONDITIONING: Group.PROMPTS,
     Effect.REBUILD: Group.RENDERER,
+    Effect.SOURCE: Group.SOURCE,
 }
 """Group of a control whose declaration names none."""
 

@@ -2,7 +2,7 @@
 
 `presets.parameter_table` derives the preset keys, the OSC addresses, the ZeroMQ messages and the page's controls from
 it. To add a control, add a field here and the line that reads it (`parameters.strength`). A control that starts a new
-renderer goes into `presets.rebuild_parameters`.
+renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`.
 """
 
 from typing import Annotated, Literal
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from presets.declaration import Effect, Group, LiveOptions
 from presets.rebuild_parameters import RebuildParameters
+from presets.source_parameters import SourceParameters
 
 PROMPTS = 4
 """Number of weighted prompts."""
@@ -216,5 +217,5 @@ class LiveParameters(BaseModel):
         return ({"text": value},) if isinstance(value, str) else value
 
 
-class Parameters(RebuildParameters, LiveParameters):
+class Parameters(RebuildParameters, SourceParameters, LiveParameters):
     """Immutable snapshot of every live control. The fields of the last base come first."""

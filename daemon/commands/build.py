@@ -96,9 +96,8 @@ def _builds(
     folder: Path | None,
 ) -> list[Build]:
     """Return each different build once. Raises `SettingsError`, `ParameterRefused` or `PresetError`."""
-    from daemon.stage.initial_values import initial_values
+    from daemon.stage.initial_values import initial_values, open_library
     from daemon.stage.settings import parse_size
-    from presets.library import Library
     from presets.parameter_table import PARAMETERS, snapshot
 
     _check(accelerator, precision, capabilities or [])
@@ -106,7 +105,7 @@ def _builds(
     presets: list[str | None] = [*names] if names else [None]
     builds: list[Build] = []
     for preset in presets:
-        values = initial_values(Library(folder), {}, preset, parse_size(size) if size else None)
+        values = initial_values(open_library(folder), {}, preset, parse_size(size) if size else None)
         if asked is not None:
             values["/accelerator"] = PARAMETERS["/accelerator"].coerce(asked)
         for capability in capabilities or [""]:

@@ -28,9 +28,9 @@ def doctor(
     # Imported here so that --help of every command answers at once.
     from daemon.doctor.checks import examine
     from daemon.doctor.diagnosis import can_play
-    from presets.library import Library
+    from daemon.stage.initial_values import open_library
 
-    findings = examine(Library(presets))
+    findings = examine(open_library(presets))
     plays = can_play(findings)
     if as_json:
         print(json.dumps({"can_play": plays, "findings": [finding.as_json() for finding in findings]}, indent=2))

@@ -25,9 +25,9 @@ def list_presets(
     presets: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """List every preset, the broken ones too."""
-    from presets.library import Library
+    from daemon.stage.initial_values import open_library
 
-    library = Library(presets)
+    library = open_library(presets)
     entries = library.entries()
     if as_json:
         rows = [
@@ -61,10 +61,10 @@ def show(
 
     Copy it to start one of your own. Keys at the end, after a #, stay as they are when the preset is loaded.
     """
+    from daemon.stage.initial_values import open_library
     from presets.files import annotated_text
-    from presets.library import Library
 
-    sys.stdout.write(annotated_text(Library(presets).complete(name)))
+    sys.stdout.write(annotated_text(open_library(presets).complete(name)))
 
 
 @app.command()
@@ -81,11 +81,11 @@ def check(
       streamflow-live presets check fire
       streamflow-live presets check mine.yaml other.yaml
     """
+    from daemon.stage.initial_values import open_library
     from presets.errors import ModelError, PresetError
     from presets.files import place_of
-    from presets.library import Library
 
-    library = Library(presets)
+    library = open_library(presets)
     broken = 0
     for name in names:
         path = Path(name)
@@ -109,11 +109,9 @@ def _read(library: "Library", name: str) -> "tuple[Path, Preset]":
 
     Raises `PresetError`.
     """
-    from presets.files import read_preset
-
     path = Path(name)
     if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
-        return path, read_preset(path)
+        return path, library.read(path)
     preset = library.load(name)
     entry = next(entry for entry in library.entries() if entry.name.casefold() == name.casefold())
     return entry.path, preset

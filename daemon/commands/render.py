@@ -41,11 +41,13 @@ def render(
     # Imported here so that --help of every command answers at once.
     from daemon.commands.render_plan import make_plan
     from daemon.commands.terminal import signals_as_ctrl_c
-    from presets.library import Library
+    from daemon.stage.initial_values import open_library
 
     given = {"/strength": strength, "/steps": steps, "/seed": seed}
     changes = {address: value for address, value in given.items() if value is not None}
-    plan = make_plan(source, output, overwrite, Library(presets), preset, size, changes, prompt, then or [], frames)
+    plan = make_plan(
+        source, output, overwrite, open_library(presets), preset, size, changes, prompt, then or [], frames
+    )
     # Imported here: torch takes seconds, and a refusal of the arguments does not need it.
     from daemon.commands.offline_render import render_clip
 

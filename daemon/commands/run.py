@@ -40,7 +40,8 @@ def run(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Pictures in: {_names('source')} (default: card:). docs/connections.md tells of each.",
+            help=f"Pictures in: {_names('source')} (default: the preset's or the last show's, or card:)."
+            " docs/connections.md tells of each.",
             rich_help_panel=PICTURES,
         ),
     ] = None,
@@ -128,21 +129,18 @@ def run(
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
-    from daemon.stage.initial_values import initial_notices, initial_values
+    from daemon.stage.initial_values import initial_notices, initial_values, open_library, with_source
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
-    from presets.library import Library
 
     single_source = _single_source(source)
     log_to_terminal(verbose)
-    library = Library(presets)
+    library = open_library(presets)
     state_path = state or default_state_path()
     restored = {} if fresh else StateFile(state_path).restore()
     values = initial_values(library, restored, preset, parse_size(size) if size else None)
-    notices = initial_notices(restored, values)
     control_address = parse_address(control)
     settings = Settings(
-        source=single_source,
         sinks=tuple(sink) if sink else Settings().sinks,
         output_size=parse_size(output_size) if output_size else (int(values["/width"]), int(values["/height"])),
         fps=fps,
@@ -155,14 +153,17 @@ def run(
         threads=threads,
         gpu_share=gpu_share,
     )
+    settings, notices = with_source(settings, single_source, values["/source"])
+    values["/source"] = settings.source
+    notices += initial_notices(restored, values)
     _play(Stage(settings, library, values, notices=notices), notices, open_page)
 
 
-def _single_source(given: Sequence[str] | None) -> str:
-    """Return the source of the options, or the default. Raises `SettingsError` for several."""
+def _single_source(given: Sequence[str] | None) -> str | None:
+    """Return the source of the options; None if there is none. Raises `SettingsError` for several."""
     if given and len(given) > 1:
         raise SettingsError(f"--source is given {len(given)} times ({', '.join(given)}); one source is supported")
-    return given[0] if given else Settings().source
+    return given[0] if given else None
 
 
 def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:

@@ -26,6 +26,15 @@ class Mailbox(Generic[T]):
         if self._wake is not None:
             self._wake()
 
+    def clear(self) -> None:
+        """Remove the value, which counts as a change. Wakes the readers that wait."""
+        with self._condition:
+            self._value = None
+            self._serial += 1
+            self._condition.notify_all()
+        if self._wake is not None:
+            self._wake()
+
     def peek(self) -> tuple[T | None, int]:
         """Return the value and its serial number, which is 0 before the first `put`."""
         with self._condition:

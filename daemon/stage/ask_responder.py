@@ -2,9 +2,9 @@
 
 from daemon.shared.clock import Clock
 from daemon.shared.mailbox import Mailbox
-from daemon.stage.bridge_threads import fitted
 from daemon.stage.morph_clock import MorphClock
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.source_thread import fitted
 from io_bridges.frames import Frame
 
 
@@ -39,7 +39,7 @@ class AskResponder:
 
     def resolved_frame(self) -> tuple[int, bytes]:
         """Return the revision and the encoded `ResolvedFrame` of the next picture. Called once for each answer."""
-        return self._morphs.resolved_frame()
+        return self._morphs.resolved_frame(words_alone=self._incoming.peek()[0] is None)
 
     def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
         """Return the newest source frame at this size with its serial number; (None, 0) while there is none."""
@@ -48,5 +48,5 @@ class AskResponder:
         return (None, 0) if frame is None else (fitted(frame, width, height), serial)
 
     def draws_from_text(self) -> bool:
-        """Return True in text mode, and until the first source frame has come."""
-        return self._store.snapshot()[1].mode == "text" or self._incoming.peek()[1] == 0
+        """Return True in text mode, and while there is no source frame."""
+        return self._store.snapshot()[1].mode == "text" or self._incoming.peek()[0] is None

@@ -1,9 +1,11 @@
 """`BridgeSet`: the source and the sinks of a show. It replaces the threads of bridges that are stuck."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
-from daemon.stage.bridge_threads import SinkThread, SourceThread
+from daemon.stage.bridge_threads import BridgeThread, SinkThread
+from daemon.stage.source_thread import SourceThread
 from io_bridges.frames import RenderedFrame, Tick
 
 log = logging.getLogger("stage")
@@ -11,11 +13,14 @@ log = logging.getLogger("stage")
 MOST_HUNG = 3
 """Threads of one address that may hang in a call. Beyond that no more are started."""
 
+MakeSource = Callable[[], SourceThread]
+"""Makes a thread for one source, on air, not started yet."""
+
 
 class BridgeSet:
-    """The bridge threads of a show, not started yet. For the main thread of the stage."""
+    """The bridge threads of a show, not started yet."""
 
-    def __init__(self, make_source: Callable[[], SourceThread], make_sinks: Sequence[Callable[[], SinkThread]]) -> None:
+    def __init__(self, make_source: MakeSource, make_sinks: Sequence[Callable[[], SinkThread]]) -> None:
         """Each `make` function is called once, and again for each replacement."""
         self._make_source = make_source
         self._make_sinks = make_sinks
@@ -25,29 +30,51 @@ class BridgeSet:
         """Mailboxes for the output clock, one for each sink."""
         self.abandoned = 0
         """Number of threads that were replaced."""
-        self._hung: list[SourceThread | SinkThread] = []
+        self._lock = threading.RLock()
+        self._former: list[BridgeThread] = []
 
     def replace_stuck(self) -> None:
-        """Replace the threads whose call does not return, and those that crashed."""
-        if self._abandon(self.source):
-            self.source = self._make_source()
-            self.source.start()
+        """Replace the threads whose call does not return, and those that crashed. For the main thread."""
+        with self._lock:
+            if self._abandon(self.source):
+                self.source = self._make_source()
+                self.source.start()
         for place, sink in enumerate(self.sinks):
             if self._abandon(sink):
                 self.sinks[place] = self._make_sinks[place]()
                 self.sinks[place].start()
 
-    def _abandon(self, bridge: SourceThread | SinkThread) -> bool:
+    def put_on_air(self, source: SourceThread, make_source: MakeSource) -> None:
+        """Put a started source in place of the present one, which is stopped. Any thread may call it."""
+        with self._lock:
+            former, self.source, self._make_source = self.source, source, make_source
+            former.leave_air()
+            source.go_on_air()
+        self.retire(former)
+
+    def retire(self, bridge: BridgeThread) -> None:
+        """Stop a bridge that is not used any more. It ends with the call that it is in."""
+        bridge.stop()
+        with self._lock:
+            self._former = [*self.leaving(), bridge]
+
+    def leaving(self) -> list[BridgeThread]:
+        """Return the threads that were stopped or given up and have not ended yet."""
+        return [thread for thread in self._former if thread.is_alive()]
+
+    def hangs(self, uri: str) -> bool:
+        """Return True if so many threads of this address have not ended that no more may be started."""
+        return sum(thread.uri == uri for thread in self.leaving()) >= MOST_HUNG
+
+    def _abandon(self, bridge: BridgeThread) -> bool:
         """Give the thread up if it is stuck. Return True if it needs a replacement."""
         trouble = bridge.trouble
-        self._hung = [thread for thread in self._hung if thread.is_alive()]
         # A disk that hangs stops every thread that touches it: threads must not pile up behind it all night.
-        if not trouble or sum(thread.uri == bridge.uri for thread in self._hung) >= MOST_HUNG:
+        if not trouble or self.hangs(bridge.uri):
             return False
         log.error("%s: %s. Opening it again on another thread.", bridge.uri, trouble)
         self.abandoned += 1
-        bridge.stop()
-        self._hung.append(bridge)
+        self.retire(bridge)
         return True
 
 

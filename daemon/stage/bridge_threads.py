@@ -1,4 +1,4 @@
-"""Threads of bridges: one for the source, one for each sink. A bridge that fails is opened again.
+"""`BridgeThread`, on which a bridge lives, and `SinkThread`. A bridge that fails is opened again.
 
 Nothing can interrupt a native call. A bridge whose call exceeds its time budget is abandoned with its thread, counted,
 and replaced by a new one, as is a thread that crashed. `trouble` reports both; `BridgeSet` does the rest.
@@ -7,15 +7,15 @@ and replaced by a new one, as is a thread that crashed. `trouble` reports both; 
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from daemon.shared.clock import NS, Clock
 from daemon.shared.mailbox import Mailbox
 from daemon.stage.metrics import Rate
 from io_bridges import pixels
-from io_bridges.bridges import Sink, Source
-from io_bridges.frames import Frame, RenderedFrame, Tick
+from io_bridges.bridges import Sink
+from io_bridges.frames import RenderedFrame, Tick
 from presets.errors import BridgeError
 
 log = logging.getLogger("stage.bridges")
@@ -50,6 +50,11 @@ class BridgeThread(threading.Thread, ABC):
         if self._first_failure is not None:
             self.stop()
             raise self._first_failure
+
+    @property
+    def was_tried(self) -> bool:
+        """True after the first attempt to open the bridge."""
+        return self._tried.is_set()
 
     def stop(self) -> None:
         """Make the thread end after its current call."""
@@ -124,56 +129,6 @@ class BridgeThread(threading.Thread, ABC):
         """Close the bridge."""
 
 
-class SourceThread(BridgeThread):
-    """Reads frames, fits them to the size that the renderer last asked for, and keeps the newest."""
-
-    def __init__(
-        self, uri: str, source: Source, clock: Clock, newest: Mailbox[Frame], size: Callable[[], tuple[int, int]]
-    ):
-        super().__init__("source", uri, clock, budget=5.0)
-        self._source = source
-        self._newest = newest
-        self._size = size
-        self._index = 0
-
-    def _open(self) -> None:
-        self._source.open()
-
-    def _use(self) -> bool:
-        frame = self._timed(lambda: self._source.read(0.25))
-        if frame is None:
-            return False
-        self._newest.put(fitted(frame, *self._size()))
-        self.rate.mark(self.clock.now())
-        return True
-
-    def _close(self) -> None:
-        self._source.close()
-
-    def status(self) -> dict[str, Any]:
-        """Return the counters of the thread and the source.
-
-        `status` is a sentence for the performer. `silent_s` is 0 unless frames stopped coming: then it is the seconds
-        since the newest.
-        """
-        own, source = super().status(), self._source.status()
-        silence = self.rate.silence(self.clock.now())
-        return own | source | {"status": self._sentence(source, silence), "silent_s": round(silence)}
-
-    def _sentence(self, source: Mapping[str, Any], silence: float) -> str:
-        if self.failure:
-            return self.failure
-        if source.get("source") == "none":
-            return "no source"
-        if source.get("ended"):
-            return "the clip has ended; holding its last picture"
-        note = str(source.get("note") or "")
-        if silence:
-            reason = f"; {note}" if note else ""
-            return f"no frames for {silence:.0f} s; holding the last picture{reason}"
-        return "receiving" if self.rate.total else note or "no frames yet"
-
-
 class SinkThread(BridgeThread):
     """Writes the frame of each tick, scaled to the size that the sink was opened with."""
 
@@ -215,10 +170,3 @@ class SinkThread(BridgeThread):
 
     def status(self) -> dict[str, Any]:
         return super().status() | self._sink.status()
-
-
-def fitted(frame: Frame, width: int, height: int) -> Frame:
-    """Return the frame as RGB at this size, filled; the same object if it has this size already."""
-    if frame.pixels.shape == (height, width, 3):
-        return frame
-    return Frame(pixels.fit(frame.pixels, width, height), frame.index, frame.captured_at)

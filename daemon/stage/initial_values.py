@@ -6,10 +6,14 @@ Also the presets that `render` loads later in a clip.
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 from daemon.stage.notices import Level, Notice
+from daemon.stage.settings import Settings
+from io_bridges.scheme import without_password
+from io_bridges.uri import source_problem
 from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
 from presets.library import Library
@@ -22,6 +26,11 @@ FILE_ADDRESSES = ("/model", "/engine")
 """Parameters that name a file or folder."""
 
 DEFAULTS = {address: parameter.default for address, parameter in PARAMETERS.items()}
+
+
+def open_library(folder: Path | None) -> Library:
+    """Return the shipped presets and those in a folder, by default the user's, with their sources checked."""
+    return Library(folder, source_problem)
 
 
 def initial_values(
@@ -55,6 +64,26 @@ def initial_values(
     return values
 
 
+def with_source(settings: Settings, given: str | None, wanted: Value) -> tuple[Settings, list[Notice]]:
+    """Return the settings with the source that the show begins with, and a notice if it is another than `wanted`.
+
+    `given` is that of the command line, which must open. `wanted` is that of the preset or the last show: it must not
+    keep a show from starting.
+
+    Raises:
+        SettingsError: `given` is not valid, or claims the port of a sink.
+    """
+    if given is not None:
+        return replace(settings, source=given), []
+    try:
+        return replace(settings, source=str(wanted), source_must_open=False), []
+    except SettingsError as error:
+        text = without_password(f"The source {wanted} can't be used: {error}. The test card plays.")
+        card = str(DEFAULTS["/source"])
+        notice = Notice("start /source", "error", text, in_log=False, while_value=("source", card))
+        return replace(settings, source=card), [notice]
+
+
 def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) -> list[Notice]:
     """Return what the performer must know about the start: missing files, and values that leave the output still.
 
@@ -66,6 +95,10 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
         cause = (address[1:], values[address])
         notices.append(Notice(f"start {address}", level, text, in_log=False, while_value=cause))
 
+    source = without_password(str(values["/source"]))
+    if values["/source"] == restored.get("/source") != DEFAULTS["/source"]:
+        text = f"Pictures come from {source}, the source of the last show."
+        notices.append(Notice("start /source", "info", text, in_log=False, while_value=("source", source)))
     for address in FILE_ADDRESSES:
         gone = restored.get(address, "")
         if is_missing(gone) and values[address] == DEFAULTS[address]:

@@ -2,7 +2,8 @@
 
 from daemon.link.resolved_frame import ResolvedFrame
 from daemon.shared.clock import NS, Clock
-from daemon.stage.parameter_store import ParameterStore, StoreState
+from daemon.stage.live_values import StoreState
+from daemon.stage.parameter_store import ParameterStore
 from presets.morph import Change, MorphTime, is_moving, resolve_frame, start_morphs, update_morphs
 
 STILL: tuple[int, bytes] = (-1, b"")
@@ -19,25 +20,35 @@ class MorphClock:
         self._revision, parameters = store.snapshot()
         self._course = start_morphs(parameters, self._now())
         self._still = STILL
+        self._words_alone = False
 
     @property
     def is_moving(self) -> bool:
         """True during a morph and while the noise drifts."""
         return self._still is STILL
 
-    def resolved_frame(self) -> tuple[int, bytes]:
-        """Return the newest revision and its encoded `ResolvedFrame`. Each call counts as a picture."""
+    def resolved_frame(self, words_alone: bool = False) -> tuple[int, bytes]:
+        """Return the newest revision and its encoded `ResolvedFrame`. Each call counts as a picture.
+
+        With `words_alone` it has text mode, so that the renderer lets go of the last source frame that it got.
+        """
         standing, at = self._store.standing(), self._now()
         revision, parameters = standing.snapshot
         if revision != self._revision:
             self._course = update_morphs(self._course, parameters, at, self._change(standing))
             self._revision = revision
             self._still = STILL
+        if words_alone != self._words_alone:
+            self._words_alone = words_alone
+            self._still = STILL
         self._pictures += 1
         if self._still is not STILL:
             return self._still
         moving = is_moving(self._course, at)
-        resolved = revision, ResolvedFrame(resolve_frame(self._course, at), moving).encode()
+        moment = resolve_frame(self._course, at)
+        if words_alone:
+            moment = moment._replace(parameters=moment.parameters.model_copy(update={"mode": "text"}))
+        resolved = revision, ResolvedFrame(moment, moving).encode()
         if not moving:
             self._still = resolved  # the same bytes serve until a parameter changes
         return resolved

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from daemon.stage.metrics import LEAST_SILENCE
+from daemon.stage.source_switch import RefusedSource
 from presets.parameter_table import Value
 from presets.parameters import Parameters
 
@@ -85,6 +86,13 @@ def source_notice(uri: str, status: Mapping[str, Any], show_age: float) -> Notic
     if status["pictures"] == 0 and show_age > LEAST_SILENCE:
         return Notice("no source yet", "info", f"No frames from {uri} yet; drawing from the prompt alone.")
     return None
+
+
+def refused_source_notice(failed: RefusedSource | None) -> Notice | None:
+    """Return a notice if the last source that was asked for could not be put on air."""
+    if failed is None:
+        return None
+    return Notice(f"source refused {failed.at}", "warning", f"Source refused: {failed.reason}", in_log=False)
 
 
 def log_notices(notices: Iterable[Notice]) -> None:

@@ -12,10 +12,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from presets.atomic_write import write_atomically
-from presets.build import REBUILD_KEYS
 from presets.declaration import Effect
 from presets.errors import ConfirmationNeeded, PresetError
-from presets.files import read_bytes
+from presets.files import RIG_KEYS, read_bytes
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
 from presets.strict_yaml import MAX_BYTES
@@ -45,19 +44,19 @@ class LoadedPreset(NamedTuple):
     """Its values by address. Panic restores them."""
 
     def panic_values(self) -> dict[str, Value]:
-        """Return what panic sets. Model, size and accelerator stay, because a panic must not start a renderer."""
-        own = {address: value for address, value in self.values.items() if PARAMETERS[address].key not in REBUILD_KEYS}
+        """Return what panic sets. Renderer and source stay: a panic must not start the one or open the other."""
+        own = {address: value for address, value in self.values.items() if PARAMETERS[address].key not in RIG_KEYS}
         return {**own, **RELEASED}
 
     def values_to_save(self, current: Mapping[str, Value]) -> dict[str, Value]:
-        """Return the current values that belong in a preset. Model and size do only if the loaded preset has them."""
+        """Return the current values that belong in a preset. Model and source do only if the loaded preset has them."""
         own = self.values.keys() - {"/preset"}
         return {address: value for address, value in current.items() if belongs_to_presets(address) or address in own}
 
 
 def belongs_to_presets(address: str) -> bool:
-    """Return True for what every preset has: not model, size or accelerator, nor the switches of the evening."""
-    return PARAMETERS[address].in_presets and PARAMETERS[address].key not in REBUILD_KEYS
+    """Return True for what every preset has: not model, size or source, nor the switches of the evening."""
+    return PARAMETERS[address].in_presets and PARAMETERS[address].key not in RIG_KEYS
 
 
 def opening_preset(library: Library, values: Mapping[str, Value]) -> tuple[LoadedPreset, str]:

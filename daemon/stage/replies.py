@@ -58,7 +58,7 @@ def action_value(address: str, text: str) -> tuple[str, str]:
 
     Raises `ParameterRefused`.
     """
-    parameter = PARAMETERS["/prompt/1/text" if address == "/prompt" else "/preset"]
+    parameter = PARAMETERS[{"/prompt": "/prompt/1/text", "/source": "/source"}.get(address, "/preset")]
     taken = str(parameter.coerce(text))
     return taken, "" if taken == text else coercion_note(parameter, text, taken)
 

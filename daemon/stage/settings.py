@@ -23,6 +23,8 @@ class Settings:
     """Settings of one show. Every port is on loopback by default."""
 
     source: str = "card:"
+    source_must_open: bool = True
+    """True if the show must not start without its source. Otherwise it is tried again until it opens."""
     sinks: tuple[str, ...] = ("zmq:tcp://127.0.0.1:5556",)
     output_size: tuple[int, int] = (256, 256)
     """Width and height in pixels, constant during a show: Resolume binds a clip by name and size."""
@@ -40,8 +42,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` if two bridges claim the same port, file or folder."""
+        self.check_source(self.source)
+
+    def check_source(self, source: str) -> None:
+        """Raise `SettingsError` for a source that is not valid, or claims the port of a sink or a control."""
         listeners = {"--control": self.control, "--web": self.web and f"tcp://{self.web}"}
-        uri.refuse_duplicates(self.source, self.sinks, {name: each for name, each in listeners.items() if each})
+        uri.refuse_duplicates(source, self.sinks, {name: each for name, each in listeners.items() if each})
 
 
 def parse_size(text: str) -> tuple[int, int]:

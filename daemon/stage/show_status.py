@@ -8,9 +8,19 @@ from daemon.shared.clock import NS, Clock
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.metrics import Rate
-from daemon.stage.notices import Notice, NoticeLog, StartNotices, as_json, size_notice, source_notice, still_notice
+from daemon.stage.notices import (
+    Notice,
+    NoticeLog,
+    StartNotices,
+    as_json,
+    refused_source_notice,
+    size_notice,
+    source_notice,
+    still_notice,
+)
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.settings import Settings
+from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
 from presets.parameters import Parameters
@@ -29,6 +39,7 @@ class ShowStatus:
         rendered_rate: Rate,
         supervisor: Supervisor,
         bridges: BridgeSet,
+        switch: SourceSwitch,
         controls: Sequence[ControlThread],
         link: LinkServer,
         words: WordNotes,
@@ -43,6 +54,7 @@ class ShowStatus:
         self._rendered_rate = rendered_rate
         self._supervisor = supervisor
         self._bridges = bridges
+        self._switch = switch
         self._controls = controls
         self._link = link
         self._words = words
@@ -69,6 +81,7 @@ class ShowStatus:
             "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
             "renderer": self._supervisor.status(),
             "sources": [self._bridges.source.status()],
+            "opening_source": self._switch.opening,
             "sinks": [sink.status() for sink in self._bridges.sinks],
             "controls": [control.status() for control in self._controls],
             "abandoned_bridges": self._bridges.abandoned,
@@ -100,6 +113,7 @@ class ShowStatus:
             *self._start_notices.current(parameters),
             size_notice((width, height), self._settings.output_size, self._size_at_start) if width else None,
             source_notice(source.uri, source_status, age) if parameters.mode == "image" else None,
+            refused_source_notice(self._switch.failed),
             still_notice(parameters, has_source, self._is_moving()),
         ]
         return [notice for notice in found if notice is not None]

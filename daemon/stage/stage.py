@@ -16,10 +16,10 @@ from daemon.shared.file_lock import lock_file
 from daemon.shared.mailbox import Mailbox
 from daemon.shared.process import tune_stage_process
 from daemon.stage.ask_responder import AskResponder
+from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.bridge_threads import SinkThread, SourceThread
+from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.burst_spreader import BurstSpreader
-from daemon.stage.control_thread import ControlThread
 from daemon.stage.metrics import PictureRate
 from daemon.stage.notices import Notice
 from daemon.stage.output_clock import OutputClock
@@ -31,15 +31,8 @@ from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.state_file import StateFile
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
-from io_bridges.bridges import Control
 from io_bridges.frames import Frame, RenderedFrame
-from io_bridges.osc.server import OscControl
-from io_bridges.scheme import without_password
 from io_bridges.syphon.run_loop import tend_run_loop
-from io_bridges.uri import make_sink, make_source, sink_size
-from io_bridges.web.preview import WebPreview
-from io_bridges.web.server import WebControl
-from io_bridges.zmq_control import ZmqControl
 from presets.build import Build
 from presets.errors import StreamflowError
 from presets.library import Library
@@ -69,7 +62,7 @@ class Stage:
         """`values` are the first parameters, by address; `notices` are about them."""
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.store = ParameterStore(library, values, status=self.status)
+        self.store = ParameterStore(library, {**values, "/source": settings.source}, status=self.status)
         self.store.on_panic = self._panic
         self._incoming: Mailbox[Frame] = Mailbox(wake=self._ring_link)
         self._responder = AskResponder(self.store, self.clock, self._incoming)
@@ -78,9 +71,9 @@ class Stage:
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
-        self.preview = WebPreview()
-        sinks = range(len(settings.sinks) + (settings.web is not None))
-        self.bridges = BridgeSet(self._make_source, [partial(self._make_sink, place) for place in sinks])
+        make = BridgeMaker(settings, self.clock, self._incoming, lambda: self._responder.size)
+        self.bridges = BridgeSet(make.first_source, [partial(make.sink, place) for place in make.sinks])
+        self.switch = make.source_switch(self.bridges, self.store)
         self.output = OutputClock(
             settings.fps,
             self.clock,
@@ -91,7 +84,7 @@ class Stage:
             self.bridges.outlets,
         )
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
-        self._controls = self._make_controls()
+        self._controls = make.controls(self.store, lambda: prometheus_text(self.status()), self._words.known_words)
         self._status = ShowStatus(
             settings,
             self.clock,
@@ -101,6 +94,7 @@ class Stage:
             self.rendered_rate,
             self.supervisor,
             self.bridges,
+            self.switch,
             self._controls,
             self.link,
             self._words,
@@ -129,11 +123,13 @@ class Stage:
                 sink.start()
             self.output.start()
             self.bridges.source.start()
-            for bridge in (*self.bridges.sinks, self.bridges.source):
+            must_open = [self.bridges.source] if self.settings.source_must_open else []
+            for bridge in (*self.bridges.sinks, *must_open):
                 bridge.wait_until_open(FIRST_OPENING)
         except StreamflowError:
             self.stop()
             raise
+        self.switch.start()
         self.link.start()
         self.supervisor.start()
         self.store.watch_revision(self.link.ring)
@@ -161,6 +157,7 @@ class Stage:
     def stop(self) -> None:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
         self._save_state(at_once=True)
+        self.switch.stop()
         self.supervisor.stop()
         self.bridges.source.stop()
         self.link.close()
@@ -170,7 +167,7 @@ class Stage:
             sink.stop()
         for control in reversed(self._controls):
             control.stop()
-        for bridge in (self.bridges.source, *self.bridges.sinks):
+        for bridge in (self.bridges.source, *self.bridges.sinks, *self.bridges.leaving()):
             if bridge.is_alive():
                 bridge.join(2.0)
         if self._claimed is not None:
@@ -203,44 +200,12 @@ class Stage:
     def _panic(self, revision: int) -> None:
         self.output.panic(revision)
 
-    def _make_source(self) -> SourceThread:
-        uri = self.settings.source
-        # The thread's URI is shown on the page and in the log.
-        return SourceThread(
-            without_password(uri), make_source(uri), self.clock, self._incoming, lambda: self._responder.size
-        )
-
-    def _make_sink(self, place: int) -> SinkThread:
-        if place == len(self.settings.sinks):
-            return SinkThread("web:", self.preview, self.clock, *self.settings.output_size, self.settings.fps)
-        uri = self.settings.sinks[place]
-        size = sink_size(uri) or self.settings.output_size
-        return SinkThread(uri, make_sink(uri), self.clock, *size, self.settings.fps)
-
-    def _make_controls(self) -> list[ControlThread]:
-        settings = self.settings
-        controls: dict[str, Control] = {}
-        if settings.osc is not None:
-            feedback = [(address.host, address.port) for address in settings.osc_feedback]
-            controls["osc"] = OscControl(settings.osc.host, settings.osc.port, feedback=feedback)
-        if settings.control is not None:
-            controls["zmq"] = ZmqControl(settings.control)
-        if settings.web is not None:
-            controls["web"] = WebControl(
-                settings.web.host,
-                settings.web.port,
-                preview=self.preview,
-                metrics=lambda: prometheus_text(self.status()),
-                words=self._words.known_words,
-            )
-        return [ControlThread(name, control, self.store) for name, control in controls.items()]
-
     def _save_state(self, at_once: bool = False) -> None:
         if self._state is not None:
-            self._state.save_if_changed(self.store.values(), at_once)
+            self._state.save_if_changed(self.store.values_to_keep(), at_once)
 
 
-def _place(bridge: SourceThread | SinkThread) -> str:
+def _place(bridge: BridgeThread) -> str:
     """Return the address of a bridge, with the port that the system chose for it."""
     opened = str(bridge.status().get("address", ""))
     return bridge.uri if opened in bridge.uri else f"{bridge.uri} ({opened})"

@@ -85,7 +85,9 @@ class StateFile:
         self._tried_at = now
         kept = dict(values)
         try:
-            write_atomically(self.path, json.dumps({"version": _VERSION, "values": kept}, indent=1).encode())
+            # Private, because the address of a source may hold a password.
+            document = json.dumps({"version": _VERSION, "values": kept}, indent=1)
+            write_atomically(self.path, document.encode(), private=True)
         except OSError as error:
             if not self._failing:
                 log.error("%s: the state can't be saved: %s. The show continues.", self.path, error.strerror or error)

@@ -1,13 +1,15 @@
 """`OscDispatcher` applies OSC messages to the show and tells the sender what was refused."""
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from io_bridges.osc.flood_control import Coalescer
 from io_bridges.osc.packets import Impulse, MalformedPacket, Message, decode_packet
 from io_bridges.osc.patterns import AddressTable, MalformedPattern, is_pattern
 from io_bridges.osc.surfaces import MAX_SUBSCRIBERS, Surfaces, UdpAddress
-from io_bridges.show_control import MAX_UNKNOWN, ShowControl
+from io_bridges.show_control import MAX_UNKNOWN, ControlReply, FoundSources, ShowControl
 from presets.coercion import as_number
 from presets.errors import ParameterRefused
 from presets.parameter_table import Value
@@ -15,7 +17,14 @@ from presets.parameter_table import Value
 MAX_COSTLY = 64
 """Texts, patterns, polls, actions and unknown addresses taken from one datagram. Other values are not limited."""
 
-Send = Callable[[str, Value, UdpAddress], None]
+MAX_LATE = 256
+"""Replies that come later and wait to be sent. The oldest of more is dropped."""
+MAX_SEARCHERS = 64
+"""Surfaces that wait for one search for sources."""
+MAX_LISTED = 200
+"""Sources in one message. A datagram has no room for many more."""
+
+Send = Callable[[str, Sequence[Value], UdpAddress], None]
 
 
 class OscDispatcher:
@@ -32,17 +41,22 @@ class OscDispatcher:
         send: Send,
         lease: float,
         is_own: Callable[[UdpAddress], bool],
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the show and the feedback targets.
 
         `send` answers a poll, `lease` is the length of a subscription in seconds, and `is_own` recognises the address
-        that this control is bound to.
+        that this control is bound to. `wake` is called from any thread when `answer_late` has something to do.
         """
         self._show = show
         self._surfaces = surfaces
         self._send = send
         self._lease = lease
         self._is_own = is_own
+        self._wake = wake
+        self._late: deque[Callable[[], None]] = deque(maxlen=MAX_LATE)
+        self._searchers: set[UdpAddress] = set()
+        self._found: FoundSources | None = None
         self._addresses = AddressTable(show.parameters, without_patterns=show.actions)
         self._coalescer = Coalescer(show)
         self._unknown = 0
@@ -67,6 +81,14 @@ class OscDispatcher:
         """Apply the fader values that were kept. Called when no more datagrams are waiting."""
         for datagram, sender in self._coalescer.take():
             self._apply_datagram(datagram, sender)
+
+    def answer_late(self) -> None:
+        """Tell surfaces the outcome of what took time."""
+        while self._late:
+            self._late.popleft()()
+        found, self._found = self._found, None
+        if found is not None:
+            self._send_sources(found)
 
     def _apply_datagram(self, datagram: bytes, sender: UdpAddress) -> None:
         self._counts["datagrams"] += 1
@@ -103,6 +125,9 @@ class OscDispatcher:
         if address in ("/subscribe", "/unsubscribe"):
             self._apply_subscription(address, arguments, sender, surface)
             return
+        if address == "/sources":
+            self._search(sender)
+            return
         try:
             found = self._addresses.find(address)
         except MalformedPattern as error:
@@ -123,24 +148,52 @@ class OscDispatcher:
                 self._apply(known, arguments, sender, surface)
 
     def _apply(self, address: str, arguments: list[object], sender: UdpAddress, surface: str) -> None:
-        reply = self._show.apply(address, arguments, surface)
+        later = partial(self._put_late, sender)
+        self._take_reply(sender, self._show.apply(address, arguments, surface, later))
+
+    def _take_reply(self, sender: UdpAddress, reply: ControlReply) -> None:
         if not reply.accepted:
             self._counts["refused"] += 1
-            self._send_refusal(sender, f"{address[:60]}: {reply.note}")
+            self._send_refusal(sender, f"{reply.address[:60]}: {reply.note}")
             return
-        self._counts["accepted"] += 1
-        if reply.note:
-            self._send_sentence(sender, "/streamflow/note", f"{address[:60]}: {reply.note}")
+        self._counts["accepted"] += not reply.pending
+        if reply.note and not reply.pending:
+            self._send_sentence(sender, "/streamflow/note", f"{reply.address[:60]}: {reply.note}")
         if reply.value is not None:
             self._surfaces.relay(sender, reply.address)
+
+    def _put_late(self, sender: UdpAddress, reply: ControlReply) -> None:
+        """Keep a reply for `answer_late`. Any thread may call it."""
+        self._late.append(partial(self._take_reply, sender, reply))
+        self._wake()
+
+    def _search(self, sender: UdpAddress) -> None:
+        if len(self._searchers) < MAX_SEARCHERS:
+            self._searchers.add(sender)
+        if len(self._searchers) == 1:
+            self._show.find_sources(self._put_found)
+
+    def _put_found(self, found: FoundSources) -> None:
+        self._found = found
+        self._wake()
+
+    def _send_sources(self, found: FoundSources) -> None:
+        uris = [uri.encode("utf-8", "replace").decode() for uri in found.uris[:MAX_LISTED]]
+        searchers, self._searchers = self._searchers, set()
+        for sender in searchers:
+            for target in self._answer_targets(sender):
+                self._send("/streamflow/sources", uris, target)
 
     def _answer_poll(self, address: str, sender: UdpAddress, surface: str) -> None:
         values = self._show.values()
         if address not in values:
             self._refuse(sender, surface, f"{address[:60]} has no value to poll")
             return
-        for target in [target.address for target in self._surfaces.targets_of(sender)] or [sender]:
-            self._send(address, values[address], target)
+        for target in self._answer_targets(sender):
+            self._send(address, (values[address],), target)
+
+    def _answer_targets(self, sender: UdpAddress) -> list[UdpAddress]:
+        return [target.address for target in self._surfaces.targets_of(sender)] or [sender]
 
     def _apply_subscription(self, address: str, arguments: list[object], sender: UdpAddress, surface: str) -> None:
         try:

@@ -71,13 +71,14 @@ def decode_packet(datagram: bytes) -> list[Message]:
     return messages
 
 
-def encode_message(address: str, value: str | float | int) -> bytes:
-    """Return a message with one argument: ``i``, ``f`` or ``s``.
+def encode_message(address: str, *values: str | float | int) -> bytes:
+    """Return a message with these arguments: ``i``, ``f`` or ``s``.
 
     A bool becomes the int 0 or 1, and an int of more than 32 bits becomes ``h``.
     """
     builder = OscMessageBuilder(address)
-    builder.add_arg(int(value) if isinstance(value, bool) else value)
+    for value in values:
+        builder.add_arg(int(value) if isinstance(value, bool) else value)
     return bytes(builder.build().dgram)
 
 

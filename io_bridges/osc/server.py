@@ -80,7 +80,7 @@ class OscControl:
         self._wake = WakeupSocket()
         self._show = show
         self._surfaces = Surfaces(show, self._wake.call)
-        self._dispatcher = OscDispatcher(show, self._surfaces, self._send, self._lease, self._is_own)
+        self._dispatcher = OscDispatcher(show, self._surfaces, self._send, self._lease, self._is_own, self._wake.call)
         for target in targets:
             self._surfaces.add(target)
 
@@ -112,6 +112,7 @@ class OscControl:
                 ready = {key.fileobj for key, _ in selector.select(max(0.0, until - now))}
                 if self._wake in ready:
                     self._wake.clear()
+                    self._dispatcher.answer_late()
                     changed = True
                 began = time.monotonic()
                 # After a pause there are certainly datagrams, so the socket is read without a select.
@@ -204,13 +205,13 @@ class OscControl:
     def _send_feedback(self) -> None:
         for target in self._surfaces.targets():
             for address, value in target.take(self._show.values).items():
-                self._send(address, value, target.address)
+                self._send(address, (value,), target.address)
 
-    def _send(self, address: str, value: Value, target: UdpAddress) -> None:
+    def _send(self, address: str, values: Sequence[Value], target: UdpAddress) -> None:
         if self._socket is None:
             return
         try:
-            self._socket.sendto(encode_message(address, value), target)
+            self._socket.sendto(encode_message(address, *values), target)
         except OSError:  # No route to that host, or a full buffer. The next feedback carries the newest value anyway.
             self._counts["unsent"] += 1
         else:

@@ -1,6 +1,6 @@
 """`WebApp`: the routes of the page, of plain HTTP for scripts, and of the page's two WebSockets."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
 from itertools import count
 from pathlib import PurePath
@@ -13,12 +13,19 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from io_bridges.show_control import ControlReply, ShowControl, apply_values
+from io_bridges.show_control import (
+    ControlReply,
+    FoundSources,
+    LateReplies,
+    ShowControl,
+    apply_values,
+    with_outcome,
+)
 from io_bridges.web import json_messages, picture_socket
 from io_bridges.web.control_socket import ControlSocket
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Guard, Hosts
-from io_bridges.web.sockets import SocketLimit
+from io_bridges.web.sockets import LoopReceiver, SocketLimit
 
 MOST_SOCKETS = 32
 """Open WebSockets of each kind. More pages than this are a mistake or an attack."""
@@ -59,6 +66,7 @@ class WebApp:
                 Route("/api/actions/{name}", self._post_action, methods=["POST"]),
                 Route("/api/status", self._get_status),
                 Route("/api/words", self._get_words),
+                Route("/api/sources", self._get_sources),
                 Route("/output.jpg", self._get_picture),
                 Route("/metrics", self._get_metrics),
                 WebSocketRoute("/ws", self._serve_controls),
@@ -76,23 +84,29 @@ class WebApp:
 
     async def _put_values(self, request: Request) -> Response:
         sender = _sender(request)
-        values = await self._body(request, sender)
-        replies, omitted = apply_values(self._show, values, sender)
-        return _replies(list(replies.values()), omitted)
+        values, late = await self._body(request, sender), LateReplies()
+        replies, omitted = apply_values(self._show, values, sender, late.add)
+        return _replies([*(await _outcome(replies, late)).values()], omitted)
 
     async def _post_action(self, request: Request) -> Response:
         sender, address = _sender(request), f"/{request.path_params['name']}"
         if address not in self._show.actions:
             known = ", ".join(name.removeprefix("/") for name in self._show.actions)
             raise HTTPException(404, f"There is no action {address[:100]!r}. Actions: {known}")
-        body = await self._body(request, sender)
-        return _replies([self._show.apply(address, (body["value"],) if "value" in body else (), sender)])
+        body, late = await self._body(request, sender), LateReplies()
+        reply = self._show.apply(address, (body["value"],) if "value" in body else (), sender, late.add)
+        return _replies([*(await _outcome({address: reply}, late)).values()])
 
     async def _get_status(self, request: Request) -> Response:
         return _json(json_messages.status(self._show))
 
     async def _get_words(self, request: Request) -> Response:
         return _json(self._words())
+
+    async def _get_sources(self, request: Request) -> Response:
+        receiver = LoopReceiver[FoundSources]()
+        self._show.find_sources(receiver.take)
+        return _json(json_messages.sources_json(await receiver.future))
 
     async def _get_picture(self, request: Request) -> Response:
         picture = self._preview.still()
@@ -162,6 +176,14 @@ def _replies(replies: list[ControlReply], omitted: int = 0) -> Response:
     if omitted:
         body["omitted"] = omitted  # Unknown addresses that got no reply of their own.
     return _json(body, 200 if accepted else 422)
+
+
+async def _outcome(replies: Mapping[str, ControlReply], late: LateReplies) -> Mapping[str, ControlReply]:
+    """Return the replies once none is pending."""
+    receiver = LoopReceiver[Mapping[str, ControlReply]]()
+    return (
+        with_outcome(replies, await receiver.future) if late.when_complete(replies.values(), receiver.take) else replies
+    )
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

@@ -5,11 +5,15 @@ times a second, ``{"status": {…}}`` twice a second, and ``{"words": {kind: [wo
 knows, when they change; it is empty for a model that takes any text.
 
 From the page: ``{"set": address, "value": v}`` and ``{"do": address, "value": v}`` (value optional), each answered by
-``{"answer": {address, accepted, value, note}}``. Any other message is answered by ``{"refused": sentence}``.
+``{"answer": {address, accepted, value, note}}``, and by another answer later if it has ``pending``. ``{"find":
+"sources"}`` is answered by ``{"found": {sources: [uri, …], failures: {scheme: reason}}}`` after some seconds. Any other
+message is answered by ``{"refused": sentence}``.
 """
 
 import asyncio
 import contextlib
+from collections import deque
+from collections.abc import Callable
 
 from starlette.websockets import WebSocket
 
@@ -21,6 +25,7 @@ from io_bridges.web.json_messages import (
     decode,
     encode,
     reply_json,
+    sources_json,
     status,
 )
 from io_bridges.web.sockets import run_until_gone, send_text, waker
@@ -30,6 +35,8 @@ STATUS_PERIOD = 0.5
 """Seconds between two status messages."""
 PUSH_PERIOD = 1 / 30
 """Least seconds between two messages of changed values."""
+MOST_LATE = 64
+"""Answers that come later and wait to be sent. The oldest of more is dropped."""
 
 
 class ControlSocket:
@@ -44,10 +51,13 @@ class ControlSocket:
         self._page_words: object = None
         self._page_values: dict[str, Value] = {}
         self._changed = asyncio.Event()
+        self._late: deque[dict[str, object]] = deque(maxlen=MOST_LATE)
+        self._wake: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Exchange messages until the page is gone."""
-        subscription = self._show.subscribe(self._sender, waker(self._changed))
+        self._wake = waker(self._changed)
+        subscription = self._show.subscribe(self._sender, self._wake)
         try:
             await run_until_gone(self._receive_messages(), self._send_messages(subscription))
         finally:
@@ -55,11 +65,17 @@ class ControlSocket:
 
     async def _receive_messages(self) -> None:
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
-            await self._send(self._reply(message.get("text") or message.get("bytes") or ""))
+            reply = self._reply(message.get("text") or message.get("bytes") or "")
+            if reply is not None:
+                await self._send(reply)
 
-    def _reply(self, text: str | bytes) -> dict[str, object]:
+    def _reply(self, text: str | bytes) -> dict[str, object] | None:
         try:
-            reply = self._apply(decode(text))
+            request = decode(text)
+            if request == {"find": "sources"}:
+                self._show.find_sources(lambda found: self._put_late({"found": sources_json(found)}))
+                return None
+            reply = self._apply(request)
         except MalformedJson as error:
             self._show.refused(self._sender, str(error))
             return {"refused": str(error)}
@@ -70,14 +86,22 @@ class ControlSocket:
         return {"answer": reply_json(reply)}
 
     def _apply(self, message: dict[str, object]) -> ControlReply:
+        def later(reply: ControlReply) -> None:
+            self._put_late({"answer": reply_json(reply)})
+
         match message:
             case {"set": str(address), "value": value}:
-                return self._show.apply(address, (value,), self._sender)
+                return self._show.apply(address, (value,), self._sender, later)
             case {"do": str(address), "value": value}:
-                return self._show.apply(address, (value,), self._sender)
+                return self._show.apply(address, (value,), self._sender, later)
             case {"do": str(address)}:
-                return self._show.apply(address, (), self._sender)
+                return self._show.apply(address, (), self._sender, later)
         raise MalformedJson('{"set": address, "value": value} or {"do": address} is expected')
+
+    def _put_late(self, message: dict[str, object]) -> None:
+        """Have a message sent soon. Any thread may call it."""
+        self._late.append(message)
+        self._wake()
 
     async def _send_messages(self, subscription: Subscription) -> None:
         await self._send(declaration(self._show))
@@ -93,6 +117,8 @@ class ControlSocket:
             if changes:
                 self._page_values.update(changes)
                 await self._send({"values": changes})
+            while self._late:
+                await self._send(self._late.popleft())
             if loop.time() >= status_due:
                 await self._send({"status": status(self._show)})
                 if (words := self._words()) != self._page_words:

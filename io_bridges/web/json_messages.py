@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TypeAlias
 
-from io_bridges.show_control import ControlReply, ShowControl
+from io_bridges.show_control import ControlReply, FoundSources, ShowControl
 from presets.errors import BridgeError
 
 LONGEST_MESSAGE = 64 * 1024
@@ -37,9 +37,14 @@ def encode(value: object) -> str:
 
 
 def reply_json(reply: ControlReply) -> dict[str, object]:
-    """Return a `ControlReply` as a JSON object. `confirm` is left out unless it is True."""
+    """Return a `ControlReply` as a JSON object. `confirm` and `pending` are left out unless they are True."""
     fields = reply._asdict()
-    return fields if reply.confirm else {key: value for key, value in fields.items() if key != "confirm"}
+    return {key: value for key, value in fields.items() if value or key not in ("confirm", "pending")}
+
+
+def sources_json(found: FoundSources) -> dict[str, object]:
+    """Return the outcome of a search for sources as a JSON object."""
+    return {"sources": found.uris, "failures": found.failures}
 
 
 def declaration(show: ShowControl) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import Generic, TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -39,6 +40,26 @@ def waker(event: asyncio.Event) -> Callable[[], None]:
             loop.call_soon_threadsafe(event.set)
 
     return wake
+
+
+T = TypeVar("T")
+
+
+class LoopReceiver(Generic[T]):
+    """A future of the running event loop whose value comes from another thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[T] = self._loop.create_future()
+
+    def take(self, value: T) -> None:
+        """Set the value. Any thread may call it; after the end of the loop it does nothing."""
+        with contextlib.suppress(RuntimeError):  # "Event loop is closed"
+            self._loop.call_soon_threadsafe(self._put, value)
+
+    def _put(self, value: T) -> None:
+        if not self.future.done():  # the client may be gone
+            self.future.set_result(value)
 
 
 async def send_text(socket: WebSocket, text: str) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from io_bridges.show_control import ControlReply
+from io_bridges.show_control import ControlReply, FoundSources, Later
 from presets.declaration import ACTIONS, Action
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
@@ -44,7 +44,7 @@ class RecordingShow:
     def actions(self) -> Mapping[str, Action]:
         return {action.address: action for action in ACTIONS}
 
-    def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+    def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         reply = self._reply(address, arguments, sender)
         with self.lock:
             self.applied.append((address, tuple(arguments), sender))
@@ -70,6 +70,9 @@ class RecordingShow:
         for subscription in receivers:
             subscription.wake()
         return ControlReply(address, True, value, "" if value == arguments[0] else f"taken as {value}")
+
+    def find_sources(self, found: Callable[[FoundSources], None]) -> None:
+        threading.Thread(target=found, args=[FoundSources(("ndi:STAGE (A)", "spout:B"), {"syphon": "no Mac"})]).start()
 
     def values(self) -> dict[str, Value]:
         with self.lock:

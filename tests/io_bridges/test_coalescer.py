@@ -143,7 +143,7 @@ def test_nan_and_infinity_are_refused(drain: Drain, bad: bytes) -> None:
 def test_poll_sees_the_value_before_it(drain: Drain) -> None:
     polled: list[Value] = []
     drain.dispatcher = OscDispatcher(
-        drain.show, drain.surfaces, lambda _, value, __: polled.append(value), 60.0, lambda _: False
+        drain.show, drain.surfaces, lambda _, values, __: polled.extend(values), 60.0, lambda _: False
     )
     drain.take(encode_message("/steps", 3), build_msg("/steps", "?").dgram, encode_message("/steps", 4))
     assert polled == [3]

@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,7 +21,7 @@ from daemon.stage.parameter_store import ParameterStore
 from io_bridges.osc import server
 from io_bridges.osc.packets import decode_packet
 from io_bridges.osc.server import OscControl
-from io_bridges.show_control import MAX_UNKNOWN
+from io_bridges.show_control import MAX_UNKNOWN, ControlReply, FoundSources, Later, LateReplies, with_outcome
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
 from presets.library import Library
@@ -134,6 +134,75 @@ def test_unknown_latency_is_not_sent(show: Show, monkeypatch: pytest.MonkeyPatch
     show.feedback.clear()
     show.wait_for_feedback("/streamflow/fps", 24.0)
     assert "/streamflow/latency" not in show.feedback
+
+
+def opens_slowly(outcome: ControlReply) -> Callable[[str, str, Later | None], ControlReply]:
+    """Return a function that opens sources with this outcome, a moment later."""
+
+    def open_source(uri: str, sender: str, later: Later | None) -> ControlReply:
+        assert later is not None
+        threading.Timer(0.05, later, [outcome]).start()
+        return ControlReply("/source", True, None, f"opening {uri}", pending=True)
+
+    return open_source
+
+
+def test_refused_source_is_answered_later(show: Show) -> None:
+    show.store.open_source = opens_slowly(ControlReply("/source", False, None, "no such clip. card: plays on."))
+    show.send("/source", "file:clip.mp4")
+    show.wait_for_feedback("/streamflow/refused", "/source: no such clip. card: plays on.")
+    refusal = {"ok": False, "note": "no such clip. card: plays on.", "error": "no such clip. card: plays on.", "id": 5}
+    assert show.ask(do="source", uri="file:clip.mp4", id=5) == refusal
+    both = show.ask(do="set", values={"/source": "file:clip.mp4", "/steps": 3})
+    assert not both["ok"]
+    assert both["answers"]["/steps"]["accepted"]
+    assert not both["answers"]["/source"]["accepted"]
+    assert show.store.values()["/source"] == "card:"
+    assert "must be the address of a source" in show.ask(do="source", uri=7)["error"]
+
+
+def test_source_of_a_look_is_answered_later(show: Show, tmp_path: Path) -> None:
+    (tmp_path / "clip.yaml").write_text("seed: 9\nsource: file:clip.mp4\n")
+    show.store.open_source = opens_slowly(ControlReply("/source", False, None, "no such clip."))
+    show.send("/preset", "clip")
+    show.wait_for_feedback("/seed", 9)
+    show.wait_for_feedback("/streamflow/refused", "/source: no such clip.")
+    assert show.ask(do="load", name="clip") == {"ok": True, "note": "opening file:clip.mp4"}
+
+
+def test_requests_pass_one_that_waits(show: Show) -> None:
+    show.store.open_source = lambda uri, sender, later: ControlReply("/source", True, None, "opening", pending=True)
+    show.client.send_json({"do": "source", "uri": "ndi:A"})
+    assert show.ask(do="presets")["ok"], "a source that takes for ever holds nobody up"
+
+
+def test_sources_are_listed(show: Show) -> None:
+    found = FoundSources(("ndi:STAGE (A)", "spout:B"), {"syphon": "It runs on macOS only."})
+    show.store.search_sources = lambda tell: threading.Timer(0.05, tell, [found]).start()
+    show.send("/sources")
+    while True:
+        ((address, arguments),) = decode_packet(show.surface.recv(65535))
+        if address == "/streamflow/sources":
+            break
+    assert arguments == ["ndi:STAGE (A)", "spout:B"]
+    answer = show.ask(do="sources")
+    assert answer == {"ok": True, "sources": ["ndi:STAGE (A)", "spout:B"], "failures": dict(found.failures)}
+
+
+def test_late_replies_are_whole() -> None:
+    whole: list[object] = []
+    source, sink = (ControlReply(address, True, None, pending=True) for address in ("/source", "/sink"))
+    outcome = {reply.address: reply._replace(pending=False, note="done") for reply in (source, sink)}
+    late = LateReplies()
+    assert not late.when_complete([ControlReply("/steps", True, 4)], whole.append)
+    late.add(outcome["/source"])
+    assert late.when_complete([source, sink], whole.append)
+    assert whole == []
+    late.add(outcome["/sink"])
+    late.add(outcome["/sink"])
+    assert whole == [outcome]
+    replies = {"source": source, "steps": ControlReply("/steps", True, 4)}
+    assert with_outcome(replies, outcome) == {**replies, "source": outcome["/source"]}
 
 
 @pytest.fixture

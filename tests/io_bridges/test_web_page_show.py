@@ -1,14 +1,16 @@
 """The page in a real browser: the state of the show, notices, signals, full screen, small screens and saving."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from web_browser import PATIENCE, control_of, needs_chromium, wait_value
+from web_browser import PATIENCE, control_of, needs_chromium, slider_of, wait_value
 from web_show_control import PRESETS, WebShow, serving
 
 from daemon.stage.parameter_store import ParameterStore
+from io_bridges.show_control import ControlReply, Later
 from io_bridges.web.server import WebControl
 from presets.library import Library
 
@@ -266,3 +268,56 @@ def test_unknown_words_by_the_prompt(page: Page, show: WebShow) -> None:
     expect(line).to_have_text(note)
     show.state = {**show.state, "drawn_as": {}}
     expect(line).to_be_hidden()
+
+
+def test_sources(page: Page, show: WebShow) -> None:
+    show.found = ("ndi:STAGE-PC (Resolume)", "spout:<b>TD</b>")
+    field = control_of(page, "/source").locator("input")
+    expect(field).to_have_value("card:")
+    page.locator("#sources summary").click()
+    buttons = page.locator("#source-list button")
+    expect(buttons).to_have_text(["card:", "none:", *show.found])
+    expect(page.locator("#source-search")).to_have_text("syphon: It runs on macOS only.")
+    buttons.nth(2).click()
+    wait_value(page, show, "/source", show.found[0])
+    expect(field).to_have_value(show.found[0])
+    expect(buttons.nth(2)).to_have_attribute("aria-pressed", "true")
+    show.found = ()
+    page.get_by_role("button", name="Search again").click()
+    expect(page.locator("#source-search")).to_contain_text("No sender, camera or texture was found.")
+    field.fill("shm:b")
+    show.apply("/steps", (7,), "osc:1")
+    expect(slider_of(page, "/steps")).to_have_value("7")
+    assert show.values()["/source"] == "ndi:STAGE-PC (Resolume)", "nothing is opened while an address is typed"
+    show.apply("/source", ("shm:a",), "osc:1")
+    page.wait_for_timeout(100)
+    expect(field).to_have_value("shm:b")
+    field.press("Enter")
+    wait_value(page, show, "/source", "shm:b")
+    show.state = {**show.state, "opening_source": "file:big.mov"}
+    expect(page.locator("#source-opening")).to_have_text("Opening file:big.mov …")
+
+
+def test_refused_source(browser: Browser, tmp_path: Path) -> None:
+    store = ParameterStore(Library(tmp_path))
+
+    def open_source(uri: str, sender: str, later: Later | None) -> ControlReply:
+        assert later is not None
+        threading.Timer(0.2, later, [ControlReply("/source", False, None, "no such clip. card: plays on.")]).start()
+        return ControlReply("/source", True, None, f"opening {uri}", pending=True)
+
+    store.open_source = open_source
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    with serving(WebControl(port=0), store) as control:
+        page.goto(control.url)
+        field = control_of(page, "/source").locator("input")
+        expect(field).to_have_value("card:")
+        field.fill("file:clip.mp4")
+        field.press("Enter")
+        expect(page.locator("#toasts .bad")).to_have_text("/source: no such clip. card: plays on.")
+        expect(page.locator("#toasts p")).to_have_count(1)
+        expect(field).to_have_value("file:clip.mp4")  # to be corrected
+        field.press("Escape")
+        expect(field).to_have_value("card:")
+        page.close()

@@ -300,13 +300,14 @@ def test_http_on_the_port(control: ZmqControl, client: Client) -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
         max_leaves=10,
     ),
-    st.sampled_from(["get", "set", "list", "act", "load", "save", "looks", "status", "nothing"]),
-    st.sampled_from(["address", "addresses", "value", "values", "name", "arguments", "id", "do"]),
+    st.sampled_from(["get", "set", "list", "act", "load", "save", "source", "looks", "status", "nothing"]),
+    st.sampled_from(["address", "addresses", "value", "values", "name", "uri", "arguments", "id", "do"]),
 )
 def test_random_requests(anything: object, do: str, key: str) -> None:
     handler = RequestHandler(RecordingShow(), {})
     for request in (anything, {"do": do, "address": "/seed", key: anything}):
-        answer = handler.reply(json.dumps(request).encode(), ZmqClient(b"\x01", False))
+        answer = handler.reply(json.dumps(request).encode(), ZmqClient(b"\x01", False), pytest.fail)
+        assert answer is not None
         assert isinstance(answer["ok"], bool)
         assert answer["ok"] or answer["error"]
         json.loads(encode(answer), parse_constant=pytest.fail)

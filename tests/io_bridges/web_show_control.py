@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from io_bridges.frames import RenderedFrame, Tick
-from io_bridges.show_control import ControlReply
+from io_bridges.show_control import ControlReply, FoundSources, Later
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from presets.declaration import ACTIONS, Action
@@ -57,6 +57,7 @@ class WebShow:
             self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
             self.names = list(PRESETS)
             self.words: dict[str, list[str]] = {}
+            self.found: tuple[str, ...] = ()
             self._change({address: entry.default for address, entry in PARAMETERS.items()}, "test")
 
     @property
@@ -67,7 +68,7 @@ class WebShow:
     def actions(self) -> Mapping[str, Action]:
         return {action.address: action for action in ACTIONS}
 
-    def apply(self, address: str, arguments: Sequence[object], sender: str) -> ControlReply:
+    def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         with self.lock:
             self.calls.append((address, tuple(arguments), sender))
             if address in self.actions:
@@ -96,6 +97,9 @@ class WebShow:
             if not sender.startswith(subscription.surface):
                 subscription.changes.update(changes)
                 subscription.wake()
+
+    def find_sources(self, found: Callable[[FoundSources], None]) -> None:
+        threading.Thread(target=found, args=[FoundSources(self.found, {"syphon": "It runs on macOS only."})]).start()
 
     def values(self) -> dict[str, Value]:
         with self.lock:

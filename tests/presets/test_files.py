@@ -80,7 +80,7 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} == REBUILD_KEYS
-    assert {"morph", "morph_pictures", "max_rate"} == KEPT_KEYS - REBUILD_KEYS, (
+    assert {"morph", "morph_pictures", "max_rate", "source"} == KEPT_KEYS - REBUILD_KEYS, (
         "set once for every preset that does not name them"
     )
     assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
@@ -254,6 +254,7 @@ FIELDS = {
     "seed_mix": st.floats(0, 1),
     "drift": st.floats(0, 5),
     "model": TEXT.filter(bool),
+    "source": TEXT.filter(bool),
     "width": st.integers(2, 64).map(lambda side: side * 32),
     "height": st.integers(2, 64).map(lambda side: side * 32),
     "accelerator": st.sampled_from(["auto", "openvino", "onnxruntime", "eager"]),

@@ -6,6 +6,7 @@ import { startPicture } from "/picture.js";
 import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js";
 import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
+import { showFound, showOpening, startSources } from "/sources.js";
 import { showStatus } from "/status.js";
 import { isPrompt, showDrawnAs, showWords, startWords } from "/words.js";
 
@@ -16,6 +17,7 @@ function showConnected() {
 }
 
 function showReply(reply) {
+  if (reply.pending) return; // the outcome follows
   if (reply.accepted && reply.value !== null) take(reply.address, reply.value);
   else if (values.has(reply.address)) take(reply.address, values.get(reply.address));
   if (reply.accepted && isPrompt(reply.address)) return; // the notice by the prompt says how it is drawn
@@ -33,9 +35,11 @@ connectShow({
       showStatus(message.status);
       showSignals(message.status);
       showDrawnAs(message.status.drawn_as ?? {});
+      showOpening(message.status.opening_source);
       if (Array.isArray(message.status.presets)) showPresets(message.status.presets);
     }
     if (message.words) showWords(message.words);
+    if (message.found) showFound(message.found);
     if (message.answer) showReply(message.answer);
     if (message.refused) toast(message.refused, true);
   },
@@ -59,4 +63,5 @@ document.addEventListener("keydown", (event) => {
 startPanels();
 startPresets();
 startPicture();
+startSources();
 startWords();

@@ -96,6 +96,11 @@ export function set(address, value, { settled = true } = {}) {
   return true;
 }
 
+// Ask for the sources that can be opened now. The show answers with {"found": …} after some seconds.
+export function findSources() {
+  return send({ find: "sources" });
+}
+
 export function act(address, value) {
   return send(value === undefined ? { do: address } : { do: address, value });
 }

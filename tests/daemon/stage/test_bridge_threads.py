@@ -10,7 +10,8 @@ from hand_clock import HandClock
 
 from daemon.shared.clock import NS, SystemClock
 from daemon.shared.mailbox import Mailbox
-from daemon.stage.bridge_threads import SinkThread, SourceThread
+from daemon.stage.bridge_threads import SinkThread
+from daemon.stage.source_thread import SourceThread
 from io_bridges.frames import Frame, RenderedFrame, Tick
 from presets.errors import BridgeError
 

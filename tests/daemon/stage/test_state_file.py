@@ -44,6 +44,12 @@ def test_round_trip(path: Path) -> None:
     assert {address: type(value) for address, value in restored.items()} == {a: type(v) for a, v in VALUES.items()}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_state_is_private(path: Path) -> None:
+    assert StateFile(path).save_if_changed(VALUES)
+    assert path.stat().st_mode & 0o077 == 0, "the address of a source may hold a password"
+
+
 def test_changes_are_written_once_a_second(path: Path) -> None:
     now = Hand()
     state = StateFile(path, now)

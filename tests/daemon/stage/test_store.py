@@ -172,3 +172,14 @@ def test_refusals_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     assert "and 4999 more" in caplog.text
     assert all("\n" not in record.getMessage() for record in caplog.records)
     assert all(record.levelno == logging.WARNING for record in caplog.records)
+
+
+def test_password_of_a_source_stays_here(library: Library) -> None:
+    secret, shown = "stream:rtsp://eve:s3cret@cam", "stream:rtsp://eve:***@cam"
+    store = ParameterStore(library, {"/source": secret})
+    assert store.values()["/source"] == store.snapshot()[1].source == shown
+    assert store.values_to_keep() == store.values() | {"/source": secret}
+    heard = store.subscribe("web:", lambda: None)
+    store.take_source(secret.replace("cam", "other"), OSC)
+    assert heard.take() == {"/source": "stream:rtsp://eve:***@other"}
+    assert store.values_to_keep()["/source"] == "stream:rtsp://eve:s3cret@other"

@@ -6,7 +6,7 @@ import pytest
 from store_answers import OSC, accepted, put, refused
 
 from daemon.stage.parameter_store import ParameterStore
-from io_bridges.show_control import ControlReply
+from io_bridges.show_control import ControlReply, Later
 from presets.declaration import Effect
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
@@ -239,3 +239,36 @@ def test_no_preset_has_output_values(library: Library) -> None:
     assert output
     for name in library.names():
         assert not output & library.recall(name).keys()
+
+
+def test_look_opens_its_source(store: ParameterStore, library: Library) -> None:
+    put(library, "clip", "source: file:clip.mp4\nseed: 5\n")
+    put(library, "words", "seed: 6\n")
+    asked: list[tuple[str, str]] = []
+
+    def open_source(uri: str, sender: str, later: Later | None) -> ControlReply:
+        asked.append((uri, sender))
+        return ControlReply("/source", True, None, f"opening {uri}", pending=True)
+
+    store.open_source = open_source
+    assert store.apply("/preset", ["clip"], OSC) == ControlReply("/preset", True, "clip", "opening file:clip.mp4")
+    assert asked == [("file:clip.mp4", OSC)]
+    assert (store.values()["/seed"], store.values()["/source"]) == (5, "card:"), "it is not open yet"
+    store.take_source("file:clip.mp4", OSC)
+    store.apply("/panic", [], OSC)
+    accepted(store.apply("/preset", ["words"], OSC))
+    assert asked == [("file:clip.mp4", OSC)], "neither panic nor a look without a source opens one"
+    accepted(store.apply("/save", ["mine"], OSC))
+    assert "source" not in library.load("mine").values
+    accepted(store.apply("/preset", ["clip"], OSC))
+    accepted(store.apply("/save", ["mine"], OSC))
+    assert library.load("mine").values["source"] == "file:clip.mp4"
+
+
+def test_source_button(store: ParameterStore) -> None:
+    asked: list[str] = []
+    store.open_source = lambda uri, sender, later: asked.append(uri) or ControlReply("/source", True, None)
+    accepted(store.apply("/source", ["ndi:A", 1], OSC))
+    assert "release" in store.apply("/source", ["ndi:B", 0], OSC).note
+    assert "needs a text: the address of a source" in refused(store.apply("/source", [], OSC))
+    assert asked == ["ndi:A"]

@@ -1,0 +1,102 @@
+"""`BridgeMaker`: makes the threads of a show's sources, sinks and controls from its settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from daemon.shared.clock import Clock
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.bridge_set import BridgeSet
+from daemon.stage.bridge_threads import SinkThread
+from daemon.stage.control_thread import ControlThread
+from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.settings import Settings
+from daemon.stage.source_finder import SourceFinder
+from daemon.stage.source_switch import SourceSwitch
+from daemon.stage.source_thread import SourceThread
+from io_bridges.bridges import Control
+from io_bridges.frames import Frame
+from io_bridges.late_source import LateSource
+from io_bridges.osc.server import OscControl
+from io_bridges.scheme import without_password
+from io_bridges.show_control import ShowControl
+from io_bridges.uri import make_sink, make_source, sink_size
+from io_bridges.web.preview import WebPreview
+from io_bridges.web.server import WebControl
+from io_bridges.zmq_control import ZmqControl
+
+
+class BridgeMaker:
+    """Makes bridges that are not open yet, on threads that are not started."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, incoming: Mailbox[Frame], size: Callable[[], tuple[int, int]]
+    ) -> None:
+        """`incoming` gets the frames of the source on air, fitted to `size` (width, height, px)."""
+        self._settings = settings
+        self._clock = clock
+        self._incoming = incoming
+        self._size = size
+        self._preview = WebPreview()
+
+    @property
+    def sinks(self) -> range:
+        """Places of the sinks: those of the settings, then the page's preview if there is a page."""
+        return range(len(self._settings.sinks) + (self._settings.web is not None))
+
+    def first_source(self) -> SourceThread:
+        """Return the source that the show begins with.
+
+        Raises `SettingsError` or `BridgeUnavailable` if it must open and can't run here. Any other one fails when it is
+        opened, and is tried again.
+        """
+        uri = self._settings.source
+        source = make_source(uri) if self._settings.source_must_open else LateSource(uri)
+        return SourceThread(without_password(uri), source, self._clock, self._incoming, self._size)
+
+    def source(self, uri: str, on_air: bool) -> SourceThread:
+        """Return a source, which is made when it is opened."""
+        source = LateSource(uri)
+        # The thread's URI is shown on the page and in the log.
+        return SourceThread(without_password(uri), source, self._clock, self._incoming, self._size, on_air)
+
+    def source_switch(self, bridges: BridgeSet, store: ParameterStore) -> SourceSwitch:
+        """Return the switch by which the surfaces of `store` change the source."""
+        settings = self._settings
+        check, taken = settings.check_source, store.take_source
+        switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check, taken, store.refused)
+        store.open_source = switch.request
+        store.search_sources = SourceFinder().find
+        return switch
+
+    def sink(self, place: int) -> SinkThread:
+        """Return the sink of a place. Raises `SettingsError` or `BridgeUnavailable` if it can't run here."""
+        settings = self._settings
+        if place == len(settings.sinks):
+            return SinkThread("web:", self._preview, self._clock, *settings.output_size, settings.fps)
+        uri = settings.sinks[place]
+        return SinkThread(uri, make_sink(uri), self._clock, *(sink_size(uri) or settings.output_size), settings.fps)
+
+    def controls(
+        self,
+        show: ShowControl,
+        metrics: Callable[[], bytes],
+        words: Callable[[], Mapping[str, Sequence[str]]],
+    ) -> list[ControlThread]:
+        """Return every control that the settings ask for.
+
+        Args:
+            show: The show that they control.
+            metrics: Returns the text of ``/metrics``.
+            words: Returns the words that the model knows, by kind.
+        """
+        settings = self._settings
+        controls: dict[str, Control] = {}
+        if settings.osc is not None:
+            feedback = [(address.host, address.port) for address in settings.osc_feedback]
+            controls["osc"] = OscControl(settings.osc.host, settings.osc.port, feedback=feedback)
+        if settings.control is not None:
+            controls["zmq"] = ZmqControl(settings.control)
+        if settings.web is not None:
+            controls["web"] = WebControl(
+                settings.web.host, settings.web.port, preview=self._preview, metrics=metrics, words=words
+            )
+        return [ControlThread(name, control, show) for name, control in controls.items()]

@@ -1,0 +1,105 @@
+"""`SourceThread`: the thread of a source, which hands its frames on while it is on air."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daemon.shared.clock import Clock
+from daemon.shared.mailbox import Mailbox
+from daemon.stage.bridge_threads import BridgeThread
+from io_bridges import pixels
+from io_bridges.bridges import Source
+from io_bridges.frames import Frame
+
+
+class SourceThread(BridgeThread):
+    """Reads frames, fits them to the size that the renderer last asked for, and keeps the newest."""
+
+    def __init__(
+        self,
+        uri: str,
+        source: Source,
+        clock: Clock,
+        newest: Mailbox[Frame],
+        size: Callable[[], tuple[int, int]],
+        on_air: bool = True,
+    ) -> None:
+        """`newest` gets the frames while the source is on air. One that is not keeps its newest until it is."""
+        super().__init__("source", uri, clock, budget=5.0)
+        self._source = source
+        self._newest = newest
+        self._size = size
+        self._gate = threading.Lock()
+        self._is_on_air = on_air
+        self._held: Frame | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """True for a source that never gives a frame: ``none:``."""
+        return self._source.status().get("source") == "none"
+
+    def go_on_air(self) -> None:
+        """Hand on the newest frame, and every one that comes. A source without frames leaves none on air."""
+        with self._gate:
+            self._is_on_air = True
+            if self._held is not None:
+                self._newest.put(self._held)
+            elif self.is_empty:
+                self._newest.clear()
+            self._held = None
+
+    def leave_air(self) -> None:
+        """Hand on no more frames."""
+        with self._gate:
+            self._is_on_air = False
+
+    def _open(self) -> None:
+        self._source.open()
+
+    def _use(self) -> bool:
+        frame = self._timed(lambda: self._source.read(0.25))
+        if frame is None:
+            return False
+        self._hand_on(fitted(frame, *self._size()))
+        self.rate.mark(self.clock.now())
+        return True
+
+    def _hand_on(self, frame: Frame) -> None:
+        with self._gate:
+            if self._is_on_air:
+                self._newest.put(frame)
+            else:
+                self._held = frame
+
+    def _close(self) -> None:
+        self._source.close()
+
+    def status(self) -> dict[str, Any]:
+        """Return the counters of the thread and the source.
+
+        `status` is a sentence for the performer. `silent_s` is 0 unless frames stopped coming: then it is the seconds
+        since the newest.
+        """
+        own, source = super().status(), self._source.status()
+        silence = self.rate.silence(self.clock.now())
+        return own | source | {"status": self._sentence(source, silence), "silent_s": round(silence)}
+
+    def _sentence(self, source: Mapping[str, Any], silence: float) -> str:
+        if self.failure:
+            return self.failure
+        if source.get("source") == "none":
+            return "no source"
+        if source.get("ended"):
+            return "the clip has ended; holding its last picture"
+        note = str(source.get("note") or "")
+        if silence:
+            reason = f"; {note}" if note else ""
+            return f"no frames for {silence:.0f} s; holding the last picture{reason}"
+        return "receiving" if self.rate.total else note or "no frames yet"
+
+
+def fitted(frame: Frame, width: int, height: int) -> Frame:
+    """Return the frame as RGB at this size, filled; the same object if it has this size already."""
+    if frame.pixels.shape == (height, width, 3):
+        return frame
+    return Frame(pixels.fit(frame.pixels, width, height), frame.index, frame.captured_at)

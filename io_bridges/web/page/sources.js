@@ -1,0 +1,72 @@
+// The source: a field for its address, and the sources that can be opened now.
+
+import { tooltip } from "/controls.js";
+import { byId, element, showText } from "/dom.js";
+import { findSources, set } from "/show.js";
+
+const ALWAYS = ["card:", "none:"]; // need no search
+
+let current = "";
+let found = [];
+
+// Make the control of /source. An address is sent when it is complete: each one opens a device or a port.
+export function makeSource(parameter) {
+  let dirty = false;
+  const field = element("input", {
+    type: "text", autocomplete: "off", spellcheck: "false", maxlength: 1000, "aria-label": "source",
+    placeholder: "ndi:NAME, file:clip.mp4, …",
+    oninput: () => { dirty = true; },
+    onkeydown: (event) => { if (event.key === "Escape") { dirty = false; field.value = current; } },
+  });
+  const form = element("form", {
+    class: "control text", title: tooltip(parameter), "data-address": parameter.address,
+    onsubmit: (event) => {
+      event.preventDefault();
+      const uri = field.value.trim();
+      if (uri) set("/source", uri); // a refused address stays in the field
+    },
+  }, element("span", { class: "name" }, "source"), field, element("button", { type: "submit" }, "Play"));
+  return {
+    element: form,
+    show: (value) => {
+      current = value;
+      if (field.value.trim() === value) dirty = false;
+      if (!dirty) field.value = value;
+      showList();
+    },
+  };
+}
+
+function showList() {
+  const uris = [...ALWAYS, ...found];
+  const list = byId("source-list");
+  if ([...list.children].map((button) => button.textContent).join("\n") !== uris.join("\n")) {
+    list.replaceChildren(...uris.map((uri) => element("button", { type: "button", onclick: () => set("/source", uri) }, uri)));
+  }
+  for (const button of list.children) button.setAttribute("aria-pressed", String(button.textContent === current));
+}
+
+// Show the outcome of a search: {sources, failures}.
+export function showFound({ sources, failures }) {
+  found = sources;
+  showList();
+  const reasons = Object.entries(failures).map(([scheme, reason]) => `${scheme}: ${reason}`);
+  showText(byId("source-search"), [found.length ? "" : "No sender, camera or texture was found.", ...reasons]
+    .filter(Boolean).join(" "));
+  byId("search-again").disabled = false;
+}
+
+export function showOpening(uri) {
+  showText(byId("source-opening"), uri ? `Opening ${uri} …` : "");
+}
+
+function search() {
+  if (!findSources()) return;
+  byId("search-again").disabled = true;
+  showText(byId("source-search"), "Searching …");
+}
+
+export function startSources() {
+  byId("sources").ontoggle = () => { if (byId("sources").open) search(); };
+  byId("search-again").onclick = search;
+}

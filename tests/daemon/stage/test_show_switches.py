@@ -1,0 +1,186 @@
+"""A whole show whose source is changed while it plays: from every surface, with sources that open, fail or hang."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from feed import Feed
+from show import Show, free_port, until
+from websockets.sync.client import connect
+
+SIDE = 64
+
+
+def still(folder: Path, value: int) -> str:
+    """Write a grey picture and return it as a source."""
+    import cv2
+
+    path = folder / f"grey-{value}.png"
+    cv2.imwrite(str(path), np.full((SIDE, SIDE, 3), value, np.uint8))
+    return f"file:{path}"
+
+
+def is_grey(value: int, tolerance: int = 0) -> Any:
+    """Return a test of a frame: its last pixel, which the echo renderer leaves alone."""
+    return lambda meta, pixels: meta["index"] > 0 and abs(int(pixels[-1, -1, 0]) - value) <= tolerance
+
+
+@pytest.fixture(scope="module")
+def running_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
+    folder = tmp_path_factory.mktemp("switches")
+    with Show(folder / "show", "--size", f"{SIDE}x{SIDE}", "--source", still(folder, 50)) as show:
+        yield show
+
+
+@pytest.fixture
+def show(running_show: Show, tmp_path: Path) -> Show:
+    """The running show on a grey of 50."""
+    assert switch(running_show, still(tmp_path, 50))["ok"]
+    running_show.picture(is_grey(50))
+    return running_show
+
+
+def switch(show: Show, uri: str) -> dict[str, Any]:
+    """Ask for a source over ZeroMQ and return the reply, which comes with the outcome."""
+    answer = show.ask({"do": "source", "uri": uri}, timeout=60_000)
+    assert answer is not None
+    return answer
+
+
+def test_switch_from_every_surface(show: Show, tmp_path: Path) -> None:
+    with show.every_tick() as ticks:
+        show.osc.send_message("/source", still(tmp_path, 80))
+        show.picture(is_grey(80))
+        assert switch(show, still(tmp_path, 110)) == {"ok": True, "note": ""}
+        show.picture(is_grey(110))
+        answer = show.ask({"do": "set", "values": {"/source": still(tmp_path, 140), "/seed": 5}}, timeout=60_000)
+        assert answer is not None
+        assert answer["answers"]["/source"] == {"accepted": True, "value": still(tmp_path, 140), "note": ""}
+        show.picture(is_grey(140))
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{show.web_port}/api/values",
+            json.dumps({"/source": still(tmp_path, 170)}).encode(),
+            {"Content-Type": "application/json"},
+            method="PUT",
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert json.load(response)["answers"][0]["accepted"]
+        show.picture(is_grey(170))
+        with connect(f"ws://127.0.0.1:{show.web_port}/ws", compression=None) as page:
+            page.send(json.dumps({"set": "/source", "value": still(tmp_path, 200)}))
+            answers = []
+            while len(answers) < 2:
+                message = json.loads(page.recv(timeout=60))
+                answers += [message["answer"]] if "answer" in message else []
+        assert [(answer["accepted"], answer.get("pending")) for answer in answers] == [(True, True), (True, None)]
+        show.picture(is_grey(200))
+        numbers = [tick for tick, _, _ in ticks]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "no tick is left out"
+    assert all(index > 0 for _, index, _ in ticks), "no slate"
+    assert show.status()["sources"][0]["uri"] == still(tmp_path, 200)
+
+
+def test_refused_source_leaves_the_old_one(show: Show, tmp_path: Path) -> None:
+    gone = switch(show, "file:/no/such/clip.mp4")
+    assert not gone["ok"]
+    assert "/no/such/clip.mp4" in gone["error"]
+    assert gone["error"].endswith(f"{still(tmp_path, 50)} plays on.")
+    taken = switch(show, f"zmq:tcp://127.0.0.1:{show.out_port}")
+    assert "same address" in taken["error"]
+    assert "must start with one of" in switch(show, "spoon:")["error"]
+    with connect(f"ws://127.0.0.1:{show.web_port}/ws", compression=None) as page:
+        page.send(json.dumps({"set": "/source", "value": "file:/no/such.png"}))
+        while not (answer := json.loads(page.recv(timeout=60)).get("answer")) or answer.get("pending"):
+            pass
+    assert not answer["accepted"]
+    assert "/no/such.png" in answer["note"]
+    values = show.ask({"do": "get", "address": "/source"})
+    assert values is not None
+    assert values["values"]["/source"] == still(tmp_path, 50)
+    show.picture(is_grey(50))
+    assert any("/no/such.png" in notice["text"] for notice in show.status()["notices"])
+
+
+def test_switch_to_the_same_port(tmp_path: Path) -> None:
+    """The port is free only once the old source is closed."""
+    port = free_port()
+    first, second = f"zmq:tcp://127.0.0.1:{port}", f"zmq:{port}?socket=pull"
+    with Show(tmp_path / "show", "--size", f"{SIDE}x{SIDE}", "--source", first) as show:
+        assert switch(show, second)["ok"]
+        assert show.status()["sources"][0]["uri"] == second
+
+
+def test_look_names_its_source(tmp_path: Path) -> None:
+    folder = tmp_path / "show"
+    (folder / "presets").mkdir(parents=True)
+    (folder / "presets" / "grey.yaml").write_text(f"prompt: ice\nsource: {still(tmp_path, 90)}\n")
+    (folder / "presets" / "lost.yaml").write_text("seed: 7\nsource: file:/no/such.mp4\n")
+    (folder / "presets" / "wrong.yaml").write_text("seed: 7\nsource: spoon:x\n")
+    with Show(folder, "--size", f"{SIDE}x{SIDE}", "--source", still(tmp_path, 50)) as show:
+        show.picture(is_grey(50))
+        loaded = show.ask({"do": "load", "name": "grey"})
+        assert loaded is not None
+        assert loaded["note"] == f"opening {still(tmp_path, 90)}"
+        show.picture(is_grey(90))
+        wrong = show.ask({"do": "load", "name": "wrong"})
+        assert wrong is not None
+        assert "wrong.yaml:2:9: source: 'spoon:x' is not a source" in wrong["error"]
+        assert (show.ask({"do": "load", "name": "lost"}) or {})["ok"]
+        until(lambda: any("/no/such.mp4" in notice["text"] for notice in show.status()["notices"]))
+        values = (show.ask({"do": "get", "addresses": ["/seed", "/source"]}) or {})["values"]
+        assert values == {"/seed": 7, "/source": still(tmp_path, 90)}
+
+
+def test_no_source_lets_go_of_the_last_frame(show: Show, tmp_path: Path) -> None:
+    show.set(seed=33)
+    show.picture(is_grey(50))
+    assert switch(show, "none:")["ok"]
+    meta, _ = show.picture(is_grey(33))
+    assert meta["source_index"] == -1
+    assert switch(show, still(tmp_path, 70))["ok"]
+    meta, _ = show.picture(is_grey(70))
+    assert meta["source_index"] >= 0
+
+
+def test_start_with_the_last_source(tmp_path: Path) -> None:
+    folder, feed = tmp_path / "show", Feed(SIDE)
+    with Show(folder, "--size", f"{SIDE}x{SIDE}", "--source", "card:") as show:
+        assert switch(show, still(tmp_path, 60))["ok"]
+        assert show.end() == 0
+    with Show(folder) as again:
+        again.picture(is_grey(60))
+        notice = f"Pictures come from {still(tmp_path, 60)}, the source of the last show."
+        assert notice in [each["text"] for each in again.status()["notices"]]
+        assert again.end() == 0
+    (tmp_path / "grey-60.png").unlink()
+    with Show(folder) as dead:
+        until(lambda: "grey-60.png" in dead.status()["sources"][0]["failure"])
+        dead.picture(lambda meta, pixels: meta["index"] > 0)
+        still(tmp_path, 60)
+        dead.picture(is_grey(60))
+        assert dead.end() == 0
+    with Show(folder, "--source", f"zmq:{feed.address}") as other:
+        assert other.status()["sources"][0]["uri"] == f"zmq:{feed.address}"
+        assert other.end() == 0
+    state = folder / "state.json"
+    state.write_text(state.read_text().replace(f"zmq:{feed.address}", "spoon:x"))
+    feed.close()
+    with Show(folder) as strange:
+        texts = [each["text"] for each in strange.status()["notices"]]
+        assert any(text.startswith("The source spoon:x can't be used: 'spoon:x' is not a source.") for text in texts)
+        assert strange.status()["sources"][0]["uri"] == "card:"
+
+
+def test_sources_are_searched(show: Show) -> None:
+    answer = show.ask({"do": "sources", "id": 4}, timeout=90_000)
+    assert answer is not None
+    assert answer["ok"]
+    assert answer["id"] == 4
+    assert isinstance(answer["sources"], list)
+    assert {"spout", "syphon"} <= answer["failures"].keys()
+    with urllib.request.urlopen(f"http://127.0.0.1:{show.web_port}/api/sources", timeout=90) as response:
+        assert json.load(response).keys() == {"sources", "failures"}
