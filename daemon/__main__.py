@@ -18,6 +18,7 @@ try:
     from daemon.commands.run import run
     from daemon.commands.sources import sources
     from daemon.commands.terminal import Terminal
+    from daemon.commands.touchdesigner import touchdesigner
     from daemon.commands.words import words
     from daemon.shared.offline_environment import stay_offline
     from daemon.shared.process import keep_compiled_code
@@ -39,6 +40,7 @@ app.add_typer(engines_app, name="engines")
 app.add_typer(presets_app, name="presets")
 app.command()(sources)
 app.command()(words)
+app.command()(touchdesigner)
 app.command()(doctor)
 app.command()(bench)
 

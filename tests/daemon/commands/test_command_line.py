@@ -68,7 +68,8 @@ import sys
 from typer.testing import CliRunner
 from daemon.__main__ import app
 for command in ("", "run", "render", "build", "engines", "engines list", "engines verify", "engines prune",
-                "presets", "presets list", "presets show", "presets check", "sources", "words", "doctor", "bench"):
+                "presets", "presets list", "presets show", "presets check", "sources", "words", "touchdesigner",
+                "doctor", "bench"):
     done = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*command.split(), "--help"], catch_exceptions=False)
     assert done.exit_code == 0, command
     print(done.output, end="\f")
