@@ -70,9 +70,9 @@ class LiveParameters(BaseModel):
     ] = "image"
     strength: Annotated[
         float,
-        Field(ge=0, le=1, description="amount of change: 0 keeps the incoming picture, 1 ignores it"),
+        Field(ge=0, le=1, description="amount of change: 0 keeps the incoming picture, at 1 the words decide"),
         LiveOptions(Effect.FRAME),
-    ] = 0.6
+    ] = 0.9
     structure: Annotated[
         float,
         Field(ge=0, le=1, description="hold on the incoming picture's shapes, in models that see it; 0 lets go"),

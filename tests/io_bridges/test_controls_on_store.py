@@ -90,7 +90,7 @@ def test_surfaces_get_each_others_changes(show: Show) -> None:
     answer = show.ask(do="set", values={"/steps": 99})
     assert answer["answers"]["/steps"] == {"accepted": True, "value": 50, "note": "the maximum is 50; set to 50"}
     show.wait_for_feedback("/steps", 50)
-    assert show.feedback["/strength"] == pytest.approx(0.6), "its own changes are not sent back"
+    assert show.feedback["/strength"] == pytest.approx(0.9), "its own changes are not sent back"
     assert show.store.snapshot()[1].strength == 0.25
 
 

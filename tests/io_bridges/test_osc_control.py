@@ -153,7 +153,7 @@ def test_patterns_per_datagram_are_bounded(control: OscControl, show: RecordingS
 def test_question_mark_polls_a_value(control: OscControl, show: RecordingShow) -> None:
     stranger = Surface(control)
     stranger.send("/strength", "?")
-    stranger.wait_for("/strength", pytest.approx(0.6))
+    stranger.wait_for("/strength", pytest.approx(0.9))
     stranger.send("/prompt/[12]/text", "?")
     stranger.wait_for("/prompt/1/text", "neon tunnel")
     stranger.wait_for("/prompt/2/text", "")

@@ -90,7 +90,7 @@ def test_number_above_float_range(control: WebControl, show: WebShow) -> None:
     body = b'{"/seed": 1' + b"0" * 400 + b', "/strength": 1' + b"0" * 400 + b', "/fade": 1e999}'
     assert ask(control, "PUT", "/api/values", body)[0] == 422
     assert show.values()["/seed"] == 2**31 - 1
-    assert show.values()["/strength"] == 0.6
+    assert show.values()["/strength"] == 0.9
 
 
 def test_other_content_type(control: WebControl, show: WebShow) -> None:

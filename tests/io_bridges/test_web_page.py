@@ -215,7 +215,7 @@ def test_reconnect(browser: Browser, show: WebShow) -> None:
     with pumping(control.preview, show):
         with serving(control, show):
             page.goto(control.url)
-            expect(slider_of(page, "/strength")).to_have_value("0.6", timeout=PATIENCE)
+            expect(slider_of(page, "/strength")).to_have_value("0.9", timeout=PATIENCE)
             wait_movement(page)
         expect(page.locator("#lost")).to_be_visible(timeout=PATIENCE)
         page.keyboard.press("f")

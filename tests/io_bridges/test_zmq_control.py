@@ -103,7 +103,7 @@ def test_set_one_value(client: Client, show: RecordingShow) -> None:
 
 
 def test_get_one_some_and_all(client: Client, show: RecordingShow) -> None:
-    assert client.ask("get", address="strength")["values"] == {"/strength": 0.6}
+    assert client.ask("get", address="strength")["values"] == {"/strength": 0.9}
     assert client.ask("get", addresses=["/seed", "mode"])["values"] == {"/seed": 0, "/mode": "image"}
     assert client.ask("get")["values"] == show.values()
 

@@ -107,7 +107,7 @@ def test_missing_test_names_file_and_line() -> None:
     strength, model = PARAMETERS["/strength"], PARAMETERS["/model"]
     message = missing_test(replace(strength, address="/glitter", key="glitter"))
     assert '/test_controls.py, add this line to ANOTHER:\n    "/glitter": ...,  # a value' in message
-    assert "the default, 0.6" in message
+    assert "the default, 0.9" in message
     assert "REBUILD_ORDER" in missing_test(replace(model, address="/second_model", key="second_model"))
     assert missing_test(strength) == missing_test(model) == ""
 
