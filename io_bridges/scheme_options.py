@@ -95,6 +95,9 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "hardware": _switch,
         "transport": _word("tcp", "udp"),
         "listen": _switch,
+        "display": _whole(1, 64),
+        "fullscreen": _switch,
+        "fit": _word("fit", "fill", "stretch"),
     }
 )
 """Reader of each option by name."""

@@ -222,6 +222,17 @@ SCHEMES: tuple[Scheme, ...] = (
         extra="virtualcam",
     ),
     Scheme(
+        name="window",
+        kind="sink",
+        description="a window, in full screen on a projector",
+        example="window:?display=2&fit=fill",
+        target="io_bridges.window.sink:WindowSink",
+        location="none",
+        options=("display", "fullscreen", "fit"),
+        package="sdl2",
+        extra="window",
+    ),
+    Scheme(
         name="record",
         kind="sink",
         description="a video file that a crash leaves playable",

@@ -22,7 +22,7 @@ from presets.errors import BridgeUnavailable, SettingsError
 _ALL_HOSTS = ("*", "0.0.0.0", "[::]")
 
 _NOUNS: Mapping[Location, str] = {
-    "none": "location",
+    "none": "display",  # Two sinks without a location are windows.
     "path": "path",
     "bind": "address",
     "connect": "address",
@@ -163,6 +163,8 @@ def _canonical(bridge: BridgeUri) -> str:
         return f"{bridge.scheme.name}:{bridge.location}"  # One name may be given to an NDI and to a Spout sender.
     if bridge.scheme.location == "path":
         return os.path.normcase(os.path.realpath(Path(bridge.location).expanduser()))
+    if bridge.scheme.location == "none":
+        return f"{bridge.scheme.name}:{bridge.options.get('display', '')}"
     if bridge.location.startswith("ipc://"):
         return "ipc://" + os.path.realpath(bridge.location.removeprefix("ipc://"))
     return bridge.location

@@ -1,5 +1,6 @@
 """`ReceivedPicture`, what a layout's reader returns, and `PictureReader`, the protocol of these readers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,10 @@ class ReceivedPicture:
     """Nanoseconds as the writer stamped them; 0 if it did not."""
     pictures: int
     """Pictures written since the last one that was read, this one included."""
+
+
+PictureCopy = Callable[[Pixels, Format, Origin, bool], Pixels]
+"""Copies a picture out of shared memory; `own_rgb` is one. The last argument turns it upside down."""
 
 
 class PictureReader(Protocol):

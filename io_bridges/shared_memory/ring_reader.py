@@ -6,7 +6,7 @@ from io_bridges.frames import Pixels
 from io_bridges.pixels import CHANNELS
 from io_bridges.shared_memory import ring_layout
 from io_bridges.shared_memory.ownership import WriterRecord
-from io_bridges.shared_memory.received_picture import ReceivedPicture, own_rgb
+from io_bridges.shared_memory.received_picture import PictureCopy, ReceivedPicture, own_rgb
 from io_bridges.shared_memory.ring_layout import (
     HEADER_WORDS,
     SLOT_WORDS,
@@ -26,10 +26,14 @@ _ATTEMPTS = 4
 class RingReader:
     """The reader of one segment and one writer. It is replaced when the writer changes."""
 
-    def __init__(self, segment: SharedSegment, flip: bool = False) -> None:
-        """Check the header. `flip` turns the pictures upside down. Raises `SharedMemoryRefused`."""
+    def __init__(self, segment: SharedSegment, flip: bool = False, copy: PictureCopy = own_rgb) -> None:
+        """Check the header. `flip` turns the pictures upside down. Raises `SharedMemoryRefused`.
+
+        `copy` may copy into memory of its own. It is called again if the writer overtakes it.
+        """
         self._segment = segment
         self._flip = flip
+        self._copy_pixels = copy
         self._fence = MemoryFence()
         if segment.size < HEADER_WORDS * WORD:
             raise SharedMemoryRefused(
@@ -101,4 +105,4 @@ class RingReader:
             self._geometry.pixels(place),
             (about.stride, channels, 1),
         )
-        return own_rgb(shared, about.format, about.origin, self._flip)
+        return self._copy_pixels(shared, about.format, about.origin, self._flip)

@@ -8,7 +8,7 @@ import time
 from typing import Literal
 
 from io_bridges.frames import Frame, Pixels
-from io_bridges.shared_memory.received_picture import PictureReader, ReceivedPicture
+from io_bridges.shared_memory.received_picture import PictureCopy, PictureReader, ReceivedPicture, own_rgb
 from io_bridges.shared_memory.ring_reader import RingReader
 from io_bridges.shared_memory.segment import attach, check_name
 from io_bridges.shared_memory.touchdesigner_layout import LONGEST_TOUCH_NAME, PREFIX
@@ -25,11 +25,17 @@ _MAX_AGE_NS = 10_000_000_000
 class SharedMemorySource:
     """A source that waits for its writer, and follows it through restarts and changes of size."""
 
-    def __init__(self, location: str, format: SegmentFormat = "ring", flip: bool = False) -> None:
-        """Set the name of the memory and its layout. `flip` turns the pictures upside down. Raises `SettingsError`."""
+    def __init__(
+        self, location: str, format: SegmentFormat = "ring", flip: bool = False, copy: PictureCopy = own_rgb
+    ) -> None:
+        """Set the name of the memory and its layout. `flip` turns the pictures upside down. Raises `SettingsError`.
+
+        `copy` copies the pictures of a ring.
+        """
         self._name = check_name(location, LONGEST_TOUCH_NAME) if format == "touchdesigner" else check_name(location)
         self._format: SegmentFormat = format
         self._flip = flip
+        self._copy = copy
         self._reader: PictureReader | None = None
         self._last: Pixels | None = None
         self._pacer = LookPacer()
@@ -111,7 +117,7 @@ class SharedMemorySource:
             if self._format == "touchdesigner":
                 self._reader = TouchDesignerReader(segment, self._flip, self._last)
             else:
-                self._reader = RingReader(segment, self._flip)
+                self._reader = RingReader(segment, self._flip, self._copy)
         except BridgeError:
             segment.close()
             raise

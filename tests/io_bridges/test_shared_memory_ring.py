@@ -16,7 +16,8 @@ from picture_without_symmetry import picture, rendered, tick
 from shm_peer import checked_picture, peer
 
 from io_bridges.pixels import CHANNELS
-from io_bridges.shared_memory import ring_layout, ring_reader, segment
+from io_bridges.shared_memory import ring_layout, segment
+from io_bridges.shared_memory.received_picture import own_rgb
 from io_bridges.shared_memory.ring_layout import FORMAT_CODES, RingGeometry, SharedMemoryRefused, words_at
 from io_bridges.shared_memory.ring_reader import RingReader
 from io_bridges.shared_memory.ring_writer import RingWriter
@@ -207,20 +208,18 @@ def test_checksum_finds_torn_pictures():
     assert flat[8:24].tobytes() != hashlib.md5(flat[24:].tobytes()).digest()
 
 
-def test_overtaken_copy_is_thrown_away(name, sink, monkeypatch):
-    reader = RingReader(segment.attach(name))
+def test_overtaken_copy_is_thrown_away(name, sink):
     sink.write(rendered(picture(WIDTH, HEIGHT, 1)), tick())
-    real = ring_reader.own_rgb
     overtaking = iter([True, True, False])
 
     def copy(*arguments):
-        pixels = real(*arguments)
+        pixels = own_rgb(*arguments)
         if next(overtaking):  # The writer goes round the ring while the reader copies.
             for seed in range(2, 2 + ring_layout.SLOTS):
                 sink.write(rendered(picture(WIDTH, HEIGHT, seed)), tick())
         return pixels
 
-    monkeypatch.setattr(ring_reader, "own_rgb", copy)
+    reader = RingReader(segment.attach(name), copy=copy)
     got = reader.read()
     assert reader.torn == 2
     assert np.array_equal(got.pixels, picture(WIDTH, HEIGHT, 1 + ring_layout.SLOTS))

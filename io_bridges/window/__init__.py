@@ -1,0 +1,1 @@
+"""``window:``: the output in a window, in full screen on a projector. The window has a process of its own."""
