@@ -6,8 +6,8 @@ To add a source or a sink:
    Its constructor takes the part of the URI after the scheme, then each option as a keyword argument:
    ``def __init__(self, location: str, every: int = 1) -> None``.
    It opens nothing; `open` does.
-2. Add a row to `io_bridges.schemes.SCHEMES`. It declares the scheme, the class and the options. The command line, its
-   refusals, ``doctor`` and a test of every row follow from it.
+2. Add a row to `io_bridges.schemes.SOURCES` or `io_bridges.sink_schemes.SINKS`. It declares the scheme, the class and
+   the options. The command line, its refusals, ``doctor`` and a test of every row follow from it.
 3. If what a source can open can be listed, write a function ``available() -> list[str]`` that returns the URIs, made
    with `io_bridges.scheme.write_uri`. Name it in the row's `finder`, and ``streamflow-live sources`` calls it, in a
    process of its own.

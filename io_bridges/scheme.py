@@ -1,4 +1,4 @@
-"""`Scheme` declares one kind of source or sink. The rows are in `io_bridges.schemes`."""
+"""`Scheme` declares one kind of source or sink. The rows are in `io_bridges.schemes` and `io_bridges.sink_schemes`."""
 
 import re
 import sys

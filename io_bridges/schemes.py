@@ -1,11 +1,13 @@
 """The table of URI schemes: one row for each source and sink, and the options that they take.
 
-To add a bridge, add a row to `SCHEMES`. `io_bridges.bridges` says what the class must look like.
+To add a source, add a row to `SOURCES`; to add a sink, add one to `io_bridges.sink_schemes.SINKS`. `io_bridges.bridges`
+says what the class must look like.
 """
 
 from io_bridges.scheme import Kind, Scheme
+from io_bridges.sink_schemes import SINKS
 
-SCHEMES: tuple[Scheme, ...] = (
+SOURCES: tuple[Scheme, ...] = (
     Scheme(
         name="card",
         kind="source",
@@ -148,111 +150,9 @@ SCHEMES: tuple[Scheme, ...] = (
         extra="screen",
         finder="io_bridges.screen:available",
     ),
-    Scheme(
-        name="zmq",
-        kind="sink",
-        description="ZeroMQ array messages; receivers connect here",
-        example="zmq:tcp://127.0.0.1:5556",
-        target="io_bridges.zmq_sink:BindingZmqSink",
-        location="bind",
-        default="tcp://127.0.0.1:5556",
-    ),
-    Scheme(
-        name="zmq+connect",
-        kind="sink",
-        description="ZeroMQ array messages to a receiver that binds",
-        example="zmq+connect:tcp://192.168.0.7:5555?size=512x512",
-        target="io_bridges.zmq_sink:ConnectingZmqSink",
-        location="connect",
-    ),
-    Scheme(
-        name="shm",
-        kind="sink",
-        description="shared memory for programs on this machine, also in TouchDesigner's layout",
-        example="shm:visuals?format=touchdesigner",
-        target="io_bridges.shared_memory.sink:SharedMemorySink",
-        location="name",
-        options=("format", "flip"),
-    ),
-    Scheme(
-        name="spout",
-        kind="sink",
-        description="a Spout sender (untested on hardware)",
-        example="spout:streamflow",
-        target="io_bridges.spout.sink:SpoutSink",
-        location="name",
-        options=("flip",),
-        package="SpoutGL",
-        extra="spout",
-        system="win32",
-        python_below=(3, 14),
-    ),
-    Scheme(
-        name="ndi",
-        kind="sink",
-        description="an NDI sender, announced on the network",
-        example="ndi:streamflow-live?size=1280x720",
-        target="io_bridges.ndi.sink:NdiSink",
-        location="name",
-        default="streamflow-live",
-        package="cyndilib",
-        extra="ndi",
-    ),
-    Scheme(
-        name="syphon",
-        kind="sink",
-        description="a Syphon server (untested on hardware)",
-        example="syphon:streamflow",
-        target="io_bridges.syphon.sink:SyphonSink",
-        location="name",
-        options=("flip",),
-        package="syphon",
-        extra="syphon",
-        system="darwin",
-    ),
-    Scheme(
-        name="virtualcam",
-        kind="sink",
-        description="a camera for other programs (untested on hardware)",
-        example="virtualcam:?size=1280x720",
-        target="io_bridges.virtual_camera:VirtualCameraSink",
-        location="device",
-        unnamed="the first virtual camera",
-        package="pyvirtualcam",
-        extra="virtualcam",
-    ),
-    Scheme(
-        name="window",
-        kind="sink",
-        description="a window, in full screen on a projector",
-        example="window:?display=2&fit=fill",
-        target="io_bridges.window.sink:WindowSink",
-        location="none",
-        options=("display", "fullscreen", "fit"),
-        package="sdl2",
-        extra="window",
-    ),
-    Scheme(
-        name="record",
-        kind="sink",
-        description="a video file that a crash leaves playable",
-        example="record:show.mp4?quality=90",
-        target="io_bridges.recording.sink:RecordingSink",
-        location="path",
-        options=("codec", "quality", "hardware"),
-        package="av",
-        extra="video",
-    ),
-    Scheme(
-        name="png",
-        kind="sink",
-        description="every distinct frame as a numbered PNG in a folder",
-        example="png:frames?every=10&max=2000",
-        target="io_bridges.png_folder:PngFolder",
-        location="path",
-        options=("every", "max"),
-    ),
 )
+
+SCHEMES = (*SOURCES, *SINKS)
 
 
 def schemes(kind: Kind) -> dict[str, Scheme]:

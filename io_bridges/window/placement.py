@@ -1,10 +1,23 @@
 """Where a window stands, and where the picture stands in it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from io_bridges.window.messages import Fit
-from io_bridges.window.sdl import Display
 from presets.errors import BridgeUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """One display of this machine."""
+
+    number: int
+    """From 1. The primary one is 1."""
+    name: str
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 def choose_display(displays: Sequence[Display], wanted: int | None, fullscreen: bool | None) -> tuple[Display, bool]:

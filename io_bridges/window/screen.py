@@ -9,8 +9,8 @@ from io_bridges.frames import Pixels
 from io_bridges.lazy_imports import opencv
 from io_bridges.pixels import Format, Origin
 from io_bridges.window.messages import WindowReport, WindowSettings
-from io_bridges.window.placement import choose_display, place_picture, plain_size
-from io_bridges.window.sdl import Display, displays, sdl, sdl_error
+from io_bridges.window.placement import Display, choose_display, place_picture, plain_size
+from io_bridges.window.sdl import displays, sdl, sdl_error
 from presets.errors import BridgeError, BridgeUnavailable
 
 _CENTERED_ON_DISPLAY = 0x2FFF0000

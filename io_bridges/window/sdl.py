@@ -3,9 +3,9 @@
 import functools
 import importlib
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
+from io_bridges.window.placement import Display
 from presets.errors import BridgeUnavailable
 
 _HINTS = {
@@ -38,19 +38,6 @@ def sdl() -> Any:
 def sdl_error(module: Any) -> str:
     """Return the last error of SDL."""
     return str(module.SDL_GetError().decode(errors="replace")) or "no reason given"
-
-
-@dataclass(frozen=True, slots=True)
-class Display:
-    """One display of this machine."""
-
-    number: int
-    """From 1. The primary one is 1."""
-    name: str
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 def displays() -> list[Display]:

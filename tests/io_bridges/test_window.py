@@ -16,8 +16,7 @@ from daemon.stage.bridge_threads import SinkThread
 from io_bridges.lazy_imports import opencv
 from io_bridges.uri import make_sink, refuse_duplicates
 from io_bridges.window.messages import WindowReport, WindowSettings
-from io_bridges.window.placement import choose_display, place_picture, plain_size
-from io_bridges.window.sdl import Display
+from io_bridges.window.placement import Display, choose_display, place_picture, plain_size
 from presets.errors import BridgeError, BridgeUnavailable, SettingsError
 
 pytest.importorskip("sdl2")
