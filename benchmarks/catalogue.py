@@ -36,6 +36,8 @@ class Measurement(NamedTuple):
     """Name that selects several measurements."""
     by_row: bool = False
     """True if it skips the rows in `BenchPlan.known`, so that ``--resume`` continues row by row."""
+    whole_when_alone: bool = False
+    """True if ``--quick`` lets it end when it is the only one, because it trains for minutes before its first figure."""
 
 
 PAPER: Mapping[str, Any] = {"by_name_only": True, "group": "paper", "by_row": True}
@@ -61,7 +63,11 @@ MEASUREMENTS = (
         "sweep", "ten minutes of random control changes: lost frames and memory", measure_sweep, by_name_only=True
     ),
     Measurement(
-        "model", "quality of the model's pictures: words, source, motion, steps", measure_model, by_name_only=True
+        "model",
+        "quality of the model's pictures: words, source, motion, steps",
+        measure_model,
+        by_name_only=True,
+        whole_when_alone=True,
     ),
     Measurement("table1", "rivals, the vanilla loop, and every gain over it", measure_table, quick=True, **PAPER),
     Measurement("rivals", "the stream directly against its rivals", measure_rivals, **PAPER),

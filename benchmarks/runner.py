@@ -29,12 +29,13 @@ Found = Callable[[str, Finding | StreamflowError], None]
 def run(chosen: Sequence[Measurement], plan: BenchPlan, results: Results, watch: Watch, found: Found) -> None:
     """Run the measurements that are not complete in `results`. Those without time are listed there as left out."""
     began = time.monotonic()
+    is_limited = plan.quick and not (len(chosen) == 1 and chosen[0].whole_when_alone)
     wanted = [measurement for measurement in chosen if measurement.name not in results.complete]
 
     def late() -> bool:
-        return plan.quick and time.monotonic() - began > QUICK
+        return is_limited and time.monotonic() - began > QUICK
 
-    with _alarm(LAST if plan.quick else None) as rung:
+    with _alarm(LAST if is_limited else None) as rung:
         while wanted:
             measurement = wanted[0]
             try:

@@ -62,6 +62,13 @@ def test_full_bench_has_no_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert run([ROWS], tmp_path).complete == ["rows"]
 
 
+def test_quick_bench_lets_a_training_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "QUICK", -1.0)
+    training = ROWS._replace(whole_when_alone=True)
+    assert run([training], tmp_path, quick=True).complete == ["rows"]
+    assert run([training, ROWS._replace(name="others")], tmp_path, quick=True).complete == []
+
+
 def test_quick_bench_stops_hung_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[str] = []
 
