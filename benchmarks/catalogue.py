@@ -37,7 +37,7 @@ class Measurement(NamedTuple):
     by_row: bool = False
     """True if it skips the rows in `BenchPlan.known`, so that ``--resume`` continues row by row."""
     whole_when_alone: bool = False
-    """True if ``--quick`` lets it end when it is the only one, because it trains for minutes before its first figure."""
+    """True if ``--quick`` lets it end when it is the only one: it trains for minutes before its first figure."""
 
 
 PAPER: Mapping[str, Any] = {"by_name_only": True, "group": "paper", "by_row": True}
