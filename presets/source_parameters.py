@@ -1,6 +1,6 @@
 """Declaration of the parameters of the source: where frames come from."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,23 @@ class SourceParameters(BaseModel):
         ),
         LiveOptions(Effect.SOURCE, stays=True),
     ] = "card:"
+    lost: Annotated[
+        Literal["hold", "fade", "text", "slate"],
+        Field(
+            description="on air once the source is lost: its last picture, black, the prompt alone or the safe picture"
+        ),
+        LiveOptions(Effect.SOURCE, in_presets=False, stays=True),
+    ] = "hold"
+    lost_after: Annotated[
+        float,
+        Field(ge=0.5, le=600, description="time without a frame after which the source counts as lost"),
+        LiveOptions(Effect.SOURCE, unit="s", in_presets=False, stays=True),
+    ] = 5.0
+    lost_fade: Annotated[
+        float,
+        Field(ge=0, le=60, description="time that the change takes when the source is lost, and when it is back"),
+        LiveOptions(Effect.SOURCE, unit="s", in_presets=False, stays=True),
+    ] = 2.0
 
 
 SOURCE_KEYS = frozenset(SourceParameters.model_fields)

@@ -1,8 +1,8 @@
 """`AskResponder`: the content of the answers to a renderer's asks."""
 
 from daemon.shared.clock import Clock
-from daemon.shared.mailbox import Mailbox
 from daemon.stage.morph_clock import MorphClock
+from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.source_thread import fitted
 from io_bridges.frames import Frame
@@ -14,7 +14,7 @@ class AskResponder:
     It is the `daemon.link.server.Responder` of a show. The link's thread alone calls the methods.
     """
 
-    def __init__(self, store: ParameterStore, clock: Clock, incoming: Mailbox[Frame]) -> None:
+    def __init__(self, store: ParameterStore, clock: Clock, incoming: NewestFrame) -> None:
         """`incoming` holds the newest frame of the source."""
         self._store = store
         self._incoming = incoming
@@ -39,7 +39,7 @@ class AskResponder:
 
     def resolved_frame(self) -> tuple[int, bytes]:
         """Return the revision and the encoded `ResolvedFrame` of the next picture. Called once for each answer."""
-        return self._morphs.resolved_frame(words_alone=self._incoming.peek()[0] is None)
+        return self._morphs.resolved_frame(self._has_words_alone())
 
     def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
         """Return the newest source frame at this size with its serial number; (None, 0) while there is none."""
@@ -48,5 +48,8 @@ class AskResponder:
         return (None, 0) if frame is None else (fitted(frame, width, height), serial)
 
     def draws_from_text(self) -> bool:
-        """Return True in text mode, and while there is no source frame."""
-        return self._store.snapshot()[1].mode == "text" or self._incoming.peek()[0] is None
+        """Return True in text mode, while there is no source frame, and for a lost source if the performer wants it."""
+        return self._store.snapshot()[1].mode == "text" or self._has_words_alone()
+
+    def _has_words_alone(self) -> bool:
+        return self._incoming.peek()[0] is None or self._incoming.policy() == "text"

@@ -3,17 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from daemon.shared.clock import Clock
-from daemon.shared.mailbox import Mailbox
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.control_thread import ControlThread
+from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
 from daemon.stage.source_finder import SourceFinder
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.source_thread import SourceThread
 from io_bridges.bridges import Control
-from io_bridges.frames import Frame
 from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
 from io_bridges.scheme import without_password
@@ -28,7 +27,7 @@ class BridgeMaker:
     """Makes bridges that are not open yet, on threads that are not started."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, incoming: Mailbox[Frame], size: Callable[[], tuple[int, int]]
+        self, settings: Settings, clock: Clock, incoming: NewestFrame, size: Callable[[], tuple[int, int]]
     ) -> None:
         """`incoming` gets the frames of the source on air, fitted to `size` (width, height, px)."""
         self._settings = settings

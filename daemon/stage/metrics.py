@@ -42,15 +42,18 @@ class Rate:
         span = max(recent[-1] - recent[0], now - recent[0] - usual)
         return (len(recent) - 1) * NS / span if span > 0 else 0.0
 
-    def silence(self, now: int) -> float:
-        """Return the seconds since the last event if they are many for this rate; 0 otherwise or before the first."""
+    def silence(self, now: int, least: float = LEAST_SILENCE) -> float:
+        """Return the seconds since the last event if they are many for this rate; 0 otherwise or before the first.
+
+        Up to `least` seconds are never many.
+        """
         marks = list(self._marks)[-USUAL_MARKS:]
         if not marks:
             return 0.0
         intervals = sorted(after - before for before, after in pairwise(marks))
         usual = intervals[len(intervals) // 2] if intervals else 0
         since = now - marks[-1]
-        return since / NS if since > max(LEAST_SILENCE * NS, SILENT_PERIODS * usual) else 0.0
+        return since / NS if since > max(least * NS, SILENT_PERIODS * usual) else 0.0
 
 
 class PictureRate(Rate):

@@ -79,9 +79,9 @@ def source_notice(uri: str, status: Mapping[str, Any], show_age: float) -> Notic
     if status.get("source") == "none":
         return None
     if status.get("ended"):
-        return Notice("source ended", "info", f"{uri}: the clip has ended; holding its last picture.")
+        return Notice("source ended", "info", f"{uri}: the clip has ended; {status['meanwhile']}.")
     if status["silent_s"]:
-        text = f"No frames from {uri} for {status['silent_s']} s; holding the last picture."
+        text = f"No frames from {uri} for {status['silent_s']} s; {status['meanwhile']}."
         return Notice("source lost", "warning", text, cleared=f"Frames from {uri} again.")
     if status["pictures"] == 0 and show_age > LEAST_SILENCE:
         return Notice("no source yet", "info", f"No frames from {uri} yet; drawing from the prompt alone.")

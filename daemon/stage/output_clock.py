@@ -10,6 +10,7 @@ from daemon.shared.mailbox import Mailbox
 from daemon.shared.threads import restart_on_crash
 from daemon.stage.between_frames import BetweenFrames
 from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import Delays, Intervals
 from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.output_grade import NEUTRAL, OutputGrade, apply_grade, output_grade
@@ -39,6 +40,7 @@ class OutputClock:
         slate: Mailbox[RenderedFrame],
         safe: Mailbox[RenderedFrame],
         outlets: Sequence[Outlet],
+        cover: LossCover,
     ) -> None:
         self.fps = fps
         self._period = round(NS / fps)
@@ -48,6 +50,7 @@ class OutputClock:
         self._slate = slate
         self._safe = safe
         self._outlets = outlets
+        self._cover = cover
         self._between = BetweenFrames(self._period)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -109,8 +112,8 @@ class OutputClock:
         parameters = self._parameters()
         # Panic cuts: a long fade would delay the safe picture after a blackout.
         fade = parameters.fade if self._panic is None else 0.0
-        frame = self._choose(parameters, due)
-        grade = output_grade(parameters, self._fade_to(0.0 if parameters.blackout else 1.0, fade))
+        frame, light = self._covered(self._choose(parameters, due), parameters)
+        grade = output_grade(parameters, light * self._fade_to(0.0 if parameters.blackout else 1.0, fade))
         repeated = self._shown is not None and self._shown[0] is frame and self._shown[1] == grade
         if grade == NEUTRAL:
             out = frame
@@ -147,6 +150,13 @@ class OutputClock:
             return self._on_air
         self._on_air = slate if rendered is None else self._between.choose(rendered, parameters.between, due)
         return self._on_air
+
+    def _covered(self, frame: RenderedFrame, parameters: Parameters) -> tuple[RenderedFrame, float]:
+        """Return the picture with what covers it while the source is lost, and its light. Panic shows through."""
+        safe, _ = self._safe.peek()
+        if self._panic is not None or safe is None:
+            return frame, 1.0
+        return self._cover.show(frame, safe, parameters.lost_fade, moves=not parameters.freeze)
 
     def _fade_to(self, target: float, seconds: float) -> float:
         step = 1.0 if seconds <= 0 else 1.0 / max(seconds * self.fps, 1.0)

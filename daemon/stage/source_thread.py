@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from daemon.shared.clock import Clock
-from daemon.shared.mailbox import Mailbox
 from daemon.stage.bridge_threads import BridgeThread
+from daemon.stage.newest_frame import NewestFrame
 from io_bridges import pixels
 from io_bridges.bridges import Source
 from io_bridges.frames import Frame
@@ -20,7 +20,7 @@ class SourceThread(BridgeThread):
         uri: str,
         source: Source,
         clock: Clock,
-        newest: Mailbox[Frame],
+        newest: NewestFrame,
         size: Callable[[], tuple[int, int]],
         on_air: bool = True,
     ) -> None:
@@ -42,10 +42,9 @@ class SourceThread(BridgeThread):
         """Hand on the newest frame, and every one that comes. A source without frames leaves none on air."""
         with self._gate:
             self._is_on_air = True
+            self._newest.expect(nothing=self.is_empty)
             if self._held is not None:
                 self._newest.put(self._held)
-            elif self.is_empty:
-                self._newest.clear()
             self._held = None
 
     def leave_air(self) -> None:
@@ -78,23 +77,24 @@ class SourceThread(BridgeThread):
         """Return the counters of the thread and the source.
 
         `status` is a sentence for the performer. `silent_s` is 0 unless frames stopped coming: then it is the seconds
-        since the newest.
+        since the newest, and `meanwhile` is what is on air.
         """
         own, source = super().status(), self._source.status()
-        silence = self.rate.silence(self.clock.now())
-        return own | source | {"status": self._sentence(source, silence), "silent_s": round(silence)}
+        silence, meanwhile = self._newest.interruption(), self._newest.meanwhile
+        sentence = self._sentence(source, silence, meanwhile)
+        return own | source | {"status": sentence, "silent_s": round(silence), "meanwhile": meanwhile}
 
-    def _sentence(self, source: Mapping[str, Any], silence: float) -> str:
+    def _sentence(self, source: Mapping[str, Any], silence: float, meanwhile: str) -> str:
         if self.failure:
             return self.failure
         if source.get("source") == "none":
             return "no source"
         if source.get("ended"):
-            return "the clip has ended; holding its last picture"
+            return f"the clip has ended; {meanwhile}"
         note = str(source.get("note") or "")
         if silence:
             reason = f"; {note}" if note else ""
-            return f"no frames for {silence:.0f} s; holding the last picture{reason}"
+            return f"no frames for {silence:.0f} s; {meanwhile}{reason}"
         return "receiving" if self.rate.total else note or "no frames yet"
 
 

@@ -13,14 +13,15 @@ from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock, SystemClock
 from daemon.shared.file_lock import lock_file
-from daemon.shared.mailbox import Mailbox
 from daemon.shared.process import tune_stage_process
 from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import PictureRate
+from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.notices import Notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
@@ -31,7 +32,7 @@ from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.state_file import StateFile
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
-from io_bridges.frames import Frame, RenderedFrame
+from io_bridges.frames import RenderedFrame
 from io_bridges.syphon.run_loop import tend_run_loop
 from presets.build import Build
 from presets.errors import StreamflowError
@@ -64,7 +65,7 @@ class Stage:
         self.clock = clock or SystemClock()
         self.store = ParameterStore(library, {**values, "/source": settings.source}, status=self.status)
         self.store.on_panic = self._panic
-        self._incoming: Mailbox[Frame] = Mailbox(wake=self._ring_link)
+        self._incoming = NewestFrame(self.clock, self._parameters, wake=self._ring_link)
         self._responder = AskResponder(self.store, self.clock, self._incoming)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
         self._rendered = BurstSpreader(self.clock)
@@ -82,6 +83,7 @@ class Stage:
             self.slates.loading,
             self.slates.safe,
             self.bridges.outlets,
+            LossCover(settings.fps, self._incoming.policy),
         )
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
         self._controls = make.controls(self.store, lambda: prometheus_text(self.status()), self._words.known_words)

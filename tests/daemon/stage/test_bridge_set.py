@@ -8,13 +8,14 @@ import numpy as np
 from hand_clock import HandClock
 
 from daemon.shared.clock import NS
-from daemon.shared.mailbox import Mailbox
 from daemon.stage.bridge_set import MOST_HUNG, BridgeSet
 from daemon.stage.bridge_threads import SinkThread
+from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.source_thread import SourceThread
 from io_bridges.builtin_sources import EmptySource
 from io_bridges.frames import RenderedFrame, Tick
 from presets.errors import BridgeError
+from presets.parameters import Parameters
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -56,7 +57,7 @@ def test_hung_sink_threads_are_bounded() -> None:
         return made[-1]
 
     bridges = BridgeSet(
-        lambda: SourceThread("none:", EmptySource(), clock, Mailbox(), lambda: (8, 8)),
+        lambda: SourceThread("none:", EmptySource(), clock, NewestFrame(clock, Parameters), lambda: (8, 8)),
         [make_sink],
     )
     bridges.sinks[0].start()

@@ -9,11 +9,12 @@ import pytest
 from hand_clock import HandClock
 
 from daemon.shared.clock import NS, SystemClock
-from daemon.shared.mailbox import Mailbox
 from daemon.stage.bridge_threads import SinkThread
+from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.source_thread import SourceThread
 from io_bridges.frames import Frame, RenderedFrame, Tick
 from presets.errors import BridgeError
+from presets.parameters import Parameters
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -64,8 +65,8 @@ class Camera:
         return {"kind": "camera"}
 
 
-def source_thread(camera: Camera, clock: HandClock | SystemClock) -> tuple[SourceThread, Mailbox[Frame]]:
-    newest: Mailbox[Frame] = Mailbox()
+def source_thread(camera: Camera, clock: HandClock | SystemClock) -> tuple[SourceThread, NewestFrame]:
+    newest = NewestFrame(clock, Parameters)
     return SourceThread("camera:", camera, clock, newest, lambda: (32, 32)), newest
 
 

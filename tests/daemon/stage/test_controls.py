@@ -66,8 +66,8 @@ PERMISSION = {"/fallback"}
 PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
 SOURCE = {"/structure", "/image_guidance"}
 """Act in models that see their source."""
-FRAMES_IN = {"/source"}
-"""Act where frames come in. See `tests/daemon/stage/test_show_switches.py`."""
+FRAMES_IN = {"/source", "/lost", "/lost_after", "/lost_fade"}
+"""Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
 SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *SOURCE, *FRAMES_IN}
 """Parameters with a test of their own here or in `tests/daemon/stage/test_paced_controls.py`."""

@@ -40,7 +40,8 @@ def test_still_text_mode() -> None:
 
 def test_source_notices() -> None:
     def text(age: float = 60.0, **status: object) -> str:
-        notice = source_notice("zmq:", {"failure": "", "silent_s": 0, "pictures": 9} | status, age)
+        well = {"failure": "", "silent_s": 0, "pictures": 9, "meanwhile": "holding the last picture"}
+        notice = source_notice("zmq:", well | status, age)
         return notice.text if notice is not None else ""
 
     assert text() == ""
@@ -48,7 +49,7 @@ def test_source_notices() -> None:
     assert text(pictures=0) == "No frames from zmq: yet; drawing from the prompt alone."
     assert text(pictures=0, age=1.0) == "", "it has just begun"
     assert text(pictures=0, source="none") == ""
-    assert text(ended=True, silent_s=12) == "zmq:: the clip has ended; holding its last picture."
+    assert text(ended=True, silent_s=12) == "zmq:: the clip has ended; holding the last picture."
     assert text(failure="the port is taken", silent_s=12) == "zmq:: the port is taken"
 
 

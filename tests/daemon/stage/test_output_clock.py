@@ -8,6 +8,8 @@ from hand_clock import HandClock
 
 from daemon.shared.mailbox import Mailbox
 from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.loss_cover import LossCover
+from daemon.stage.newest_frame import LossPolicy
 from daemon.stage.output_clock import OutputClock
 from io_bridges.frames import RenderedFrame, Tick
 from presets.parameters import Parameters
@@ -33,8 +35,10 @@ class Show:
         self.slate.put(picture(-1, 60))
         self.safe.put(picture(-2, 90))
         self.out: list[tuple[RenderedFrame, Tick]] = []
+        self.policy: LossPolicy = "hold"
+        cover = LossCover(25.0, lambda: self.policy)
         self.output = OutputClock(
-            25.0, self.clock, lambda: self.parameters, self.rendered, self.slate, self.safe, [self]
+            25.0, self.clock, lambda: self.parameters, self.rendered, self.slate, self.safe, [self], cover
         )
 
     def put(self, value: tuple[RenderedFrame, Tick]) -> None:
@@ -165,3 +169,78 @@ def test_delay_counts_once_per_picture() -> None:
     show.clock.time += PERIOD
     show.tick()
     assert show.output.delays.quantile(1.0) == pytest.approx((1_000_000_000 - 1) / 1e9)
+
+
+def drawn(index: int, value: int, words: bool = False) -> RenderedFrame:
+    pixels = np.full((4, 6, 3), value, dtype=np.uint8)
+    return RenderedFrame(pixels, index, -1 if words else index, 1, 0)
+
+
+def value(frame: RenderedFrame) -> int:
+    return int(frame.pixels[0, 0, 0])
+
+
+def test_lost_source_fades_to_black() -> None:
+    show = Show()
+    show.rendered.put(drawn(1, 200))
+    show.policy = "fade"
+    assert [value(show.tick(lost_fade=0.16)) for _ in range(5)] == [150, 100, 50, 0, 0]
+    assert show.out[-1][1].repeated
+    show.policy = "hold"
+    assert value(show.tick()) == 0, "the old picture stays covered until a new one is drawn"
+    show.rendered.put(drawn(2, 100))
+    assert [value(show.tick()) for _ in range(4)] == [25, 50, 75, 100]
+    assert show.out[-1][0].index == 2
+
+
+def test_old_picture_is_uncovered_after_a_second() -> None:
+    show = Show()
+    show.rendered.put(drawn(1, 200))
+    show.policy = "fade"
+    show.tick(lost_fade=0.0)
+    show.policy = "hold"
+    values = [value(show.tick()) for _ in range(30)]
+    assert values[:24] == [0] * 24
+    assert values[-1] == 200, "frames that are skipped draw nothing"
+
+
+def test_lost_source_shows_the_safe_picture() -> None:
+    show = Show()
+    show.rendered.put(drawn(1, 190))
+    show.policy = "slate"
+    assert [value(show.tick(lost_fade=0.08)) for _ in range(3)] == [140, 90, 90]
+    assert show.out[-1][0].index == -2
+    assert show.out[0][0].captured_at == 0, "a mixed picture is no measure of the delay"
+    large = np.full((8, 12, 3), 190, dtype=np.uint8)
+    show.policy = "hold"
+    assert show.tick().index == -2
+    show.rendered.put(RenderedFrame(large, 2, 2, 1, 0))
+    mixed = show.tick()
+    assert (value(mixed), mixed.pixels.shape) == (140, (4, 6, 3)), "a picture of another size is scaled"
+    assert value(show.tick()) == 190
+
+
+def test_words_cross_fade_with_frames() -> None:
+    show = Show()
+    show.rendered.put(drawn(1, 200))
+    show.tick(lost_fade=0.16)
+    show.policy = "text"
+    assert value(show.tick()) == 200, "the last picture of the source, until one of words is drawn"
+    show.rendered.put(drawn(2, 100, words=True))
+    assert [value(show.tick()) for _ in range(4)] == [175, 150, 125, 100]
+    show.policy = "hold"
+    show.tick()
+    show.rendered.put(drawn(3, 20))
+    assert [value(show.tick()) for _ in range(4)] == [80, 60, 40, 20]
+    show.rendered.put(drawn(4, 100, words=True))
+    assert value(show.tick()) == 100, "a change of mode by the performer is no loss"
+
+
+def test_freeze_holds_a_fade_and_panic_cuts_through() -> None:
+    show = Show()
+    show.rendered.put(drawn(1, 200))
+    show.policy = "fade"
+    assert value(show.tick(lost_fade=0.16)) == 150
+    assert [value(show.tick(freeze=True)) for _ in range(3)] == [150] * 3
+    show.output.panic(5)
+    assert value(show.tick(freeze=False)) == 90, "the safe picture, although the source is lost"

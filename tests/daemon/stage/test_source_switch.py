@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from daemon.shared.clock import SystemClock
-from daemon.shared.mailbox import Mailbox
 from daemon.stage import source_switch
 from daemon.stage.bridge_set import MOST_HUNG, BridgeSet
+from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.source_thread import SourceThread
 from io_bridges.frames import Frame
 from io_bridges.show_control import ControlReply
 from presets.errors import BridgeError, SettingsError
+from presets.parameters import Parameters
 
 LONG = 20.0
 
@@ -66,7 +67,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.clock = SystemClock()
-        self.incoming: Mailbox[Frame] = Mailbox()
+        self.incoming = NewestFrame(self.clock, Parameters)
         self.cameras: dict[str, Camera] = {}
         self.taken: list[tuple[str, str]] = []
         self.refused: list[tuple[str, str]] = []
