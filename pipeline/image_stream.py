@@ -1,6 +1,7 @@
 """Frames in, frames out: a model, its engines and a stream as one object, for the renderer and for offline work."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
 from pipeline.models import Model, load_model
 from pipeline.picture_entry import PictureEntries
-from pipeline.prepared_engines import PreparedEngines, check_size, preparation_of, shapes_of
+from pipeline.prepared_engines import PreparedEngines, check_size, preparation_of, shapes_of, text_conditioner
 from pipeline.torch_settings import limit_gpu_share
 from presets.build import Build
 from presets.frame_parameters import FrameParameters, PromptMixture
@@ -95,19 +96,18 @@ class ImageStream:
 
         def load_text_encoder() -> None:
             progress("loading the text encoder", 0.3)
-            tokenizer, text_encoder = model.tokenizer, model.text_encoder
-            cpu, dtype = torch.device("cpu"), torch.float32
-            conditioner.append(TextConditioner(tokenizer, text_encoder, cpu, dtype, model.vocabulary))
+            beside = replace(preparation, progress=lambda text, fraction: progress(text, 0.3))
+            conditioner.append(text_conditioner(accelerator, model, beside))
 
         preparation = preparation_of(
             build, lambda text, fraction: progress(text, 0.95 * fraction), together, load_text_encoder
         )
         shapes = shapes_of(build, model)
-        selection = selection or registry.select(build.accelerator, model, shapes, preparation)
-        accelerator = selection.candidate.accelerator
+        chosen = selection or registry.select(build.accelerator, model, shapes, preparation)
+        accelerator = chosen.candidate.accelerator
         if other := registry.stand_in(accelerator, model, shapes, preparation):
             takes_long(accelerator, other)
-        choice = registry.build_selection(selection, model, shapes, preparation)
+        choice = registry.build_selection(chosen, model, shapes, preparation)
         stream = cls(build, model, choice, conditioner[0])
         progress("warming up", 0.95)
         stream.warm_up()
@@ -205,7 +205,7 @@ class ImageStream:
         self._feedback.forget()
 
     def warm_up(self) -> None:
-        """Run the encoder, the decoder and every prepared batch size once. Frames in flight do not change."""
+        """Run the encoder, the decoder and `Engines.warm_up_sizes` once. Frames in flight do not change."""
         self.prepared.warm_up()
 
     def prepare(self, choice: registry.AcceleratorChoice, model: Model, slots: int | None = None) -> PreparedEngines:

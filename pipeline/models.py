@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from pipeline.conditioning import ConditioningShape
+from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.model_files import (
     SHIPPED,
     SUPPORTED_CLASSES,
@@ -76,6 +77,11 @@ class Model:
             return loader.from_pretrained(self.folder / "tokenizer", local_files_only=True)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"The tokenizer in {self.folder / 'tokenizer'} can't be read: {error}") from error
+
+    @cached_property
+    def text_tokenizer(self) -> Any:
+        """Tokenizer of single texts: read without transformers where its file tells all, else `tokenizer`."""
+        return fixed_tokenizer(self.folder / "tokenizer", self.conditioning.embeds[0]) or self.tokenizer
 
     @cached_property
     def configurations(self) -> Mapping[str, Mapping[str, Any]]:

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes, Together
 from pipeline.accelerators.registry import ACCELERATORS, AcceleratorChoice
-from pipeline.conditioning import ConditioningShape
+from pipeline.conditioning import ConditioningShape, TextConditioner
 from pipeline.graphs import latent_normalisation
 from pipeline.models import Model
 from pipeline.stream import StreamPipeline
@@ -63,9 +63,9 @@ class PreparedEngines:
         return self._source.add_(self._shift).mul_(structure)
 
     def warm_up(self) -> None:
-        """Run the encoder, the decoder and every prepared batch size once. Pictures in flight are not touched."""
+        """Run the encoder, the decoder and `Engines.warm_up_sizes` once. Pictures in flight are not touched."""
         self.engines.decode(self.engines.encode(self._pixels))
-        self.stream.warm_up(fresh=self._adds_noise)
+        self.stream.warm_up(fresh=self._adds_noise, sizes=self.engines.warm_up_sizes)
 
     def rehearse(self, size: int) -> None:
         """Do the work of one picture at a batch size and wait for it. Pictures in flight are not touched."""
@@ -110,6 +110,13 @@ def preparation_of(
         together=together,
         meanwhile=meanwhile,
     )
+
+
+def text_conditioner(accelerator: str, model: Model, preparation: Preparation) -> TextConditioner:
+    """Return the tokenizer and the text encoder of a model in float32 in main memory, as an accelerator has them."""
+    text_encoder = ACCELERATORS[accelerator].text_encoder(model, preparation)
+    cpu, dtype = torch.device("cpu"), torch.float32
+    return TextConditioner(model.text_tokenizer, text_encoder, cpu, dtype, model.vocabulary)
 
 
 def check_size(build: Build, model: Model) -> None:

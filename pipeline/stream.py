@@ -191,16 +191,17 @@ class StreamPipeline:
         self._table.clear()
 
     @torch.inference_mode()
-    def warm_up(self, fresh: bool = False) -> None:
+    def warm_up(self, fresh: bool = False, sizes: tuple[int, ...] | None = None) -> None:
         """Call the denoiser once at every prepared batch size. Frames in flight do not change.
 
         With a recorder, capture the steps of all sizes with `needed_terms`.
 
         Args:
             fresh: True if the frames' schedules add noise.
+            sizes: Batch sizes to call the denoiser at. None is all.
         """
-        for batch in self._state.batches.values():
-            self._denoiser(*batch)
+        for size in self._sizes if sizes is None else sizes:
+            self._denoiser(*self._state.batches[size])
         if self._captured is not None:
             terms = needed_terms(fresh, self._embedded_guidance, self._requirements.sees_source)
             self._captured.prepare(self._sizes, terms)

@@ -25,7 +25,8 @@ class Accelerator(NamedTuple):
     module: str
     """Module with ``build(model, shapes, preparation) -> Engines``, or ``module:object`` for an object that has it. The
     module is imported when the accelerator is chosen.
-    A module that keeps what it builds has ``is_kept(model, shapes, preparation)`` as well."""
+    A module that keeps what it builds has ``is_kept(model, shapes, preparation)`` as well, and one with a text encoder
+    of its own has ``text_encoder(model, preparation)``."""
     ahead: bool = False
     """True if preparing takes minutes and is done ahead of the show. `auto` then needs the engines in the cache."""
     attends: bool = False
@@ -40,6 +41,11 @@ class Accelerator(NamedTuple):
             )
         engines: Engines = self._module().build(model, shapes, preparation)
         return engines
+
+    def text_encoder(self, model: Model, preparation: Preparation) -> Any:
+        """Return the model's text encoder, for main memory: the accelerator's own, or that of transformers."""
+        own = getattr(self._module(), "text_encoder", None)
+        return model.text_encoder if own is None else own(model, preparation)
 
     def is_kept(self, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
         """Return True if the engine cache holds all that `build` needs, or if it needs nothing from there."""

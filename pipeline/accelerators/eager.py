@@ -53,7 +53,8 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
 
     preparation.meanwhile()
     progress("ready", 1.0)
-    return Engines(denoiser, encode, decode, tuple(range(1, shapes.most_rows + 1)), device, precision)
+    sizes = tuple(range(1, shapes.most_rows + 1))
+    return Engines(denoiser, encode, decode, sizes, device, precision, any_size=device.type == "cpu")
 
 
 def _denoiser(unet: Any) -> Denoiser:

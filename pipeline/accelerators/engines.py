@@ -73,6 +73,13 @@ class Engines:
     """Inference requests that run side by side."""
     threads: int = 0
     """Threads of the network; 0 where a GPU or torch's own setting decides."""
+    any_size: bool = False
+    """True if nothing is compiled for a batch size: a call at one size warms up all of them."""
+
+    @property
+    def warm_up_sizes(self) -> tuple[int, ...]:
+        """Batch sizes of the denoiser that a warm-up calls."""
+        return self.sizes[:1] if self.any_size else self.sizes
 
 
 def left_out(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:

@@ -96,6 +96,7 @@ def replace_denoiser(
         precision=precision,
         forward=signature.forward(shapes.most_rows),
         recorder=None,  # a foreign network may do what a CUDA graph can't record
+        any_size=engines.device.type == "cpu",
     )
 
 

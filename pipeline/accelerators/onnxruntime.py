@@ -44,6 +44,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         device,
         precision,
         threads=0 if cuda else preparation.threads or psutil.cpu_count(logical=False) or 1,
+        any_size=not cuda,
     )
 
 

@@ -10,6 +10,7 @@ from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.openvino_convert import converted
 from pipeline.accelerators.openvino_convert import is_kept as converted_is_kept
 from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
+from pipeline.accelerators.openvino_text import text_encoder as text_encoder
 from pipeline.accelerators.precision import dtype_of
 from pipeline.accelerators.processor import usable_cores
 from pipeline.denoiser import Denoiser

@@ -1,6 +1,7 @@
 """Conversion of a model's graphs from torch to OpenVINO, kept on disk and verified when it is read."""
 
 import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,36 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
 
     A cache that can't be written is reported through `progress`, and the next start converts again.
     """
-    root, key = cache.root_folder(root), _key(model, shapes)
+    key, made_for = _key(model, shapes), f"{model.name} {shapes.width}x{shapes.height}"
+    return kept_graphs(core, key, NAMES, lambda: _convert(model, shapes, progress), made_for, progress, root)
+
+
+def kept_graphs(
+    core: Any,
+    key: EngineKey,
+    names: Iterable[str],
+    convert: Callable[[], Graphs],
+    made_for: str,
+    progress: Progress,
+    root: Path | None,
+) -> Graphs:
+    """Return the graphs of a cache entry, converted and kept first where they are missing or damaged.
+
+    Args:
+        core: OpenVINO's core, which reads the graphs.
+        key: Key of the entry.
+        names: Names of the graphs.
+        convert: Returns the graphs by name.
+        made_for: Model and size, for the list of engines.
+        progress: Receives the current work.
+        root: Folder of the cache, None for the user's.
+    """
+    root = cache.root_folder(root)
     entry, reason = cache.lookup(root, key)
     if entry is not None:
         progress("reading the converted network", 0.3)
         try:
-            return {name: core.read_model(entry / f"{name}.xml") for name in NAMES}
+            return {name: core.read_model(entry / f"{name}.xml") for name in names}
         except RuntimeError as error:  # removed meanwhile; OpenVINO raises this for a missing file
             if damage := cache.damage(entry, key, thorough=False):
                 reason = f"{damage} ({str(error).strip().splitlines()[-1]})"
@@ -41,9 +66,9 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
                 raise
     if reason:
         progress(f"{root / key.folder} is damaged; converting the network again: {reason}", 0.0)
-    graphs = _convert(model, shapes, progress)
+    graphs = convert()
     try:
-        cache.store(root, key, lambda folder: _write(graphs, folder), f"{model.name} {shapes.width}x{shapes.height}")
+        cache.store(root, key, lambda folder: _write(graphs, folder), made_for)
     except CacheError as error:
         progress(f"{error} The next start converts again.", 0.4)
     return graphs
@@ -83,7 +108,7 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
     with torch.no_grad():
         projected = project(timesteps)
         progress("converting the network", 0.1)
-        denoiser = _graph(
+        denoiser = graph_of(
             DenoiserGraph(unet, fold=True),
             (latents, projected, embeds),
             [[-1, *shapes.inputs], [-1, projected.shape[1]], [-1, *shapes.embeds]],
@@ -91,18 +116,25 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
         progress("converting the autoencoder", 0.3)
         pixels = (1, shapes.height, shapes.width, 3)
         return {
-            "timesteps": _graph(project, (timesteps,), [[-1]]),
+            "timesteps": graph_of(project, (timesteps,), [[-1]]),
             "denoiser": denoiser,
-            "encoder": _graph(
+            "encoder": graph_of(
                 EncoderGraph(autoencoder, fold=True), (torch.zeros(pixels, dtype=torch.uint8),), [[*pixels]]
             ),
-            "decoder": _graph(
+            "decoder": graph_of(
                 DecoderGraph(autoencoder, fold=True), (torch.zeros(1, *shapes.latent),), [[1, *shapes.latent]]
             ),
         }
 
 
-def _graph(graph: nn.Module, example: tuple[torch.Tensor, ...], shapes: list[list[int]]) -> Any:
+def graph_of(graph: nn.Module, example: tuple[torch.Tensor, ...], shapes: list[list[int]]) -> Any:
+    """Return a graph of torch as an ``openvino.Model``.
+
+    Args:
+        graph: The graph.
+        example: Inputs that it is traced with.
+        shapes: Shape of each input, -1 for a side of any length.
+    """
     with warnings.catch_warnings():
         # The tracer warns of every shape that Python reads. Tests compare the graphs with eager torch.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
@@ -113,7 +145,7 @@ def _graph(graph: nn.Module, example: tuple[torch.Tensor, ...], shapes: list[lis
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must outlive the conversion
     converted_graph = frontend.convert(frontend.load(decoder))
-    types = {torch.float32: openvino.Type.f32, torch.uint8: openvino.Type.u8}
+    types = {torch.float32: openvino.Type.f32, torch.uint8: openvino.Type.u8, torch.int64: openvino.Type.i64}
     for parameter, shape, tensor in zip(converted_graph.get_parameters(), shapes, example, strict=True):
         parameter.set_partial_shape(openvino.PartialShape(shape))
         parameter.set_element_type(types[tensor.dtype])

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 ALPHABET = [*string.ascii_lowercase, *string.digits]
 
 
-def write_tiny_model(folder: Path, **unet_settings: Any) -> None:
+def write_tiny_model(folder: Path, vae_blocks: tuple[int, ...] = (1, 1, 1, 1), **unet_settings: Any) -> None:
     """Write the tiny model in diffusers format: 64 × 64 pixels, 8 × 8 latents, 12 tokens.
 
     Args:
         folder: Folder to write.
+        vae_blocks: Residual blocks of the autoencoder at each size.
         unet_settings: Settings of the UNet that differ.
     """
     from diffusers import AutoencoderTiny, FlowMatchEulerDiscreteScheduler
@@ -33,8 +34,8 @@ def write_tiny_model(folder: Path, **unet_settings: Any) -> None:
         vae = AutoencoderTiny(
             encoder_block_out_channels=(8, 8, 8, 8),
             decoder_block_out_channels=(8, 8, 8, 8),
-            num_encoder_blocks=(1, 1, 1, 1),
-            num_decoder_blocks=(1, 1, 1, 1),
+            num_encoder_blocks=vae_blocks,
+            num_decoder_blocks=vae_blocks,
         )
         tokens = ["<|startoftext|>", "<|endoftext|>", *ALPHABET, *(f"{letter}</w>" for letter in ALPHABET)]
         text_encoder = _tiny_text_encoder(len(tokens))
@@ -58,6 +59,7 @@ def write_least_model(folder: Path) -> None:
     """Write the tiny model with a network of one block each way, for tests of what is around the network."""
     write_tiny_model(
         folder,
+        vae_blocks=(0, 0, 0, 1),
         block_out_channels=(8,),
         down_block_types=("DownBlock2D",),
         up_block_types=("UpBlock2D",),
@@ -131,6 +133,14 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model's folder. Read-only for tests: copy it to change it."""
     folder = tmp_path_factory.mktemp("tiny") / "model"
     write_tiny_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def least_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of `write_least_model`. Read-only for tests: copy it to change it."""
+    folder = tmp_path_factory.mktemp("least") / "model"
+    write_least_model(folder)
     return folder
 
 

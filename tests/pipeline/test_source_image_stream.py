@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import write_tiny_model
 from numpy.typing import NDArray
 
 from pipeline.feedback import Feedback
@@ -16,6 +15,7 @@ from presets.build import Build
 from presets.errors import StreamError
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters, WeightedPrompt
+from tests.pipeline.conftest import write_tiny_model
 
 Picture = NDArray[np.uint8]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import openvino
 import pytest
 import torch
-from conftest import write_tiny_model
 
 from pipeline.accelerators import eager
 from pipeline.accelerators.engines import Preparation, Shapes
 from pipeline.accelerators.openvino import compile_engines
 from pipeline.models import Model, load_model
+from tests.pipeline.conftest import write_tiny_model
 
 SHAPES = Shapes(64, 64, (4, 8, 8), (12, 16), 2)
 
