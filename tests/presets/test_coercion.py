@@ -48,14 +48,13 @@ def check_coercion(parameter: Parameter, sent: object) -> None:
     except ParameterRefused as refusal:
         sentence = str(refusal)
     else:
-        assert fits(parameter, value)
+        assert fits(parameter, value), parameter.address
         return
-    assert "expected" in sentence
-    assert len(sentence) < 300
+    assert "expected" in sentence, parameter.address
+    assert len(sentence) < 300, parameter.address
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda parameter: parameter.address)
-@settings(max_examples=30)  # for each of the parameters, which are of five kinds
+@settings(max_examples=500, deadline=None)
 @given(sent=ANYTHING)
 @example(sent=10**400)
 @example(sent=-(10**400))
@@ -66,8 +65,9 @@ def check_coercion(parameter: Parameter, sent: object) -> None:
 @example(sent="\ud800\x00\n")
 @example(sent="x" * 5000)
 @example(sent=b"1")
-def test_any_value_is_coerced_or_refused(parameter: Parameter, sent: object) -> None:
-    check_coercion(parameter, sent)
+def test_any_value_is_coerced_or_refused(sent: object) -> None:
+    for parameter in PARAMETERS.values():
+        check_coercion(parameter, sent)
 
 
 @pytest.mark.parametrize(

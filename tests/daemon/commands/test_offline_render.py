@@ -59,6 +59,14 @@ def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(np.abs(one.astype(np.int16) - other).mean())
 
 
+def is_same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Return True if no value differs by more than one rounding step.
+
+    Torch sums in another order in a batch of another size, and a frame shares its calls with those in flight.
+    """
+    return int(np.abs(one.astype(np.int16) - other).max()) <= 1
+
+
 @pytest.fixture(scope="module")
 def as_a_stream(_stream: ImageStream) -> list[NDArray[np.uint8]]:
     """Seven pictures, drawn at the usual pace."""
@@ -75,7 +83,7 @@ def test_pace_changes_no_picture(
     pictures = [picture(value) for value in range(7)]
     assert all(difference(one, other) > 2 for one, other in pairwise(as_a_stream))
     for one, other in zip(drawn(stream, pictures, **pace), as_a_stream, strict=True):
-        assert np.abs(one.astype(int) - other).max() <= 1
+        assert is_same(one, other)
 
 
 STEPS = [0.0, 0.1, 0.2, 5.0, 5.1, 10.0, 10.1, 10.2, 10.1]
@@ -93,10 +101,10 @@ def test_skipped_picture_repeats_the_last_output(
 ) -> None:
     out = drawn(stream, [picture(value) for value in STEPS], skip=3.0, **pace)
     for place, drawn_from in enumerate([0, 0, 0, 3, 3, 5, 5, 5, 5]):
-        assert np.abs(out[place].astype(int) - whole[drawn_from]).max() <= 1
+        assert is_same(out[place], whole[drawn_from])
     assert difference(whole[0], whole[3]) > 5
     longest = drawn(stream, [picture(value) for value in STEPS[:3]], skip=3.0, skip_longest=1, **pace)
-    assert np.abs(longest[2].astype(int) - whole[2]).max() <= 1
+    assert is_same(longest[2], whole[2])
 
 
 def test_feedback_is_deterministic(stream: ImageStream) -> None:
@@ -106,7 +114,7 @@ def test_feedback_is_deterministic(stream: ImageStream) -> None:
     stream.clear()
     again = drawn(stream, still, **values)
     assert all((one == other).all() for one, other in zip(out, again, strict=True))
-    assert difference(out[2], out[0]) < 0.5, "of three in flight none was finished when the third began"
+    assert is_same(out[2], out[0]), "of three in flight none was finished when the third began"
     assert difference(out[3], out[0]) > 5
     assert difference(out[7], out[3]) > 5, "a still source moves, and is not skipped"
 
@@ -122,13 +130,13 @@ def test_morph_follows_the_frame_number(stream: ImageStream) -> None:
     one, other = {"prompt": "ice", "seed": 1}, {"prompt": "fire", "seed": 2, "strength": 0.7}
     out = frames_of(stream, {0: one, 4: other | {"morph": 0.5}}, 12)
     cut = frames_of(stream, {0: one, 4: other}, 12)
-    assert all(difference(out[frame], cut[0]) < 0.5 for frame in range(5)), "it starts at frame 4, from nothing"
+    assert all(is_same(out[frame], cut[0]) for frame in range(5)), "it starts at frame 4, from nothing"
     steps = [difference(*pair) for pair in pairwise(out[4:10])]
     assert all(0.5 < step < difference(cut[3], cut[4]) for step in steps), "five frames are half a second"
-    assert all(difference(out[frame], cut[-1]) < 0.5 for frame in range(9, 12))
+    assert all(is_same(out[frame], cut[-1]) for frame in range(9, 12))
     counted = frames_of(stream, {0: one, 4: other | {"morph_pictures": 5}}, 12)
     assert difference(counted[4], cut[0]) > 0.5, "counted, the first picture is a fifth of the way"
-    assert difference(counted[8], cut[-1]) < 0.5
+    assert is_same(counted[8], cut[-1])
     assert difference(counted[7], cut[-1]) > 0.5
 
 
@@ -137,5 +145,5 @@ def test_drift_moves_a_still_and_is_deterministic(stream: ImageStream) -> None:
     assert all((one == other).all() for one, other in zip(out, again, strict=True))
     assert all(difference(*pair) > 0.5 for pair in pairwise(out)), "and nothing is skipped"
     still = frames_of(stream, {0: {}}, 1)
-    assert difference(out[0], still[0]) < 0.5
-    assert difference(out[5], frames_of(stream, {0: {"drift": 1.0}}, 11)[10]) < 0.5, "one noise on, at either speed"
+    assert is_same(out[0], still[0])
+    assert is_same(out[5], frames_of(stream, {0: {"drift": 1.0}}, 11)[10]), "one noise on, at either speed"
