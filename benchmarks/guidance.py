@@ -30,7 +30,7 @@ from benchmarks.stream.built_model import BuiltModel
 from benchmarks.stream.timing import seconds_of
 from daemon.shared.offline_environment import stay_offline
 from io_bridges.clip import decode_clip
-from io_bridges.pixels import fit
+from io_bridges.framing import fit
 from pipeline.conditioning import Conditioning
 from pipeline.graphs import latent_normalisation
 from pipeline.guidance import RELATIVE_STRENGTH, Guidance, GuidanceKind

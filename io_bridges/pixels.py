@@ -11,40 +11,12 @@ import numpy as np
 from io_bridges.frames import Pixels
 from io_bridges.lazy_imports import opencv
 
-FitMode = Literal["cover", "contain", "stretch"]
 Format = Literal["rgb", "rgba", "bgr", "bgra", "gray"]
 Origin = Literal["top-left", "bottom-left"]
 
-FIT_MODES: tuple[FitMode, ...] = get_args(FitMode)
 FORMATS: tuple[Format, ...] = get_args(Format)
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
 CHANNELS: dict[Format, int] = {"rgb": 3, "rgba": 4, "bgr": 3, "bgra": 4, "gray": 1}
-
-
-def fit(pixels: Pixels, width: int, height: int, mode: FitMode = "cover") -> Pixels:
-    """Return RGB [height, width, 3] from a frame of any size, without alpha.
-
-    ``cover`` fills the size and crops to the middle, ``contain`` shows the whole frame between black bars, ``stretch``
-    changes the aspect ratio.
-    """
-    source_height, source_width = pixels.shape[:2]
-    if mode == "cover":
-        # Crop to the largest middle part with the requested aspect ratio.
-        crop_width = min(source_width, max(1, round(source_height * width / height)))
-        crop_height = min(source_height, max(1, round(source_width * height / width)))
-        left, top = (source_width - crop_width) // 2, (source_height - crop_height) // 2
-        pixels = pixels[top : top + crop_height, left : left + crop_width]
-    elif mode == "contain":
-        ratio = min(width / source_width, height / source_height)
-        inner_width = min(width, max(1, round(source_width * ratio)))
-        inner_height = min(height, max(1, round(source_height * ratio)))
-        if (inner_width, inner_height) != (width, height):
-            inner = to_rgb(scale(pixels, inner_width, inner_height), _format_of(pixels))
-            canvas: Pixels = np.zeros((height, width, 3), np.uint8)
-            left, top = (width - inner_width) // 2, (height - inner_height) // 2
-            canvas[top : top + inner_height, left : left + inner_width] = inner
-            return read_only(canvas)
-    return to_rgb(scale(pixels, width, height), _format_of(pixels))
 
 
 def scale(pixels: Pixels, width: int, height: int) -> Pixels:
@@ -124,7 +96,7 @@ def read_only(pixels: Pixels) -> Pixels:
     return view
 
 
-def _format_of(pixels: Pixels) -> Format:
+def format_of(pixels: Pixels) -> Format:
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     return "rgba" if channels == 4 else "rgb" if channels == 3 else "gray"
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from io_bridges.frames import Pixels
+from io_bridges.framing import fit
 from io_bridges.image_files import read_still
 from io_bridges.lazy_imports import opencv
-from io_bridges.pixels import fit, read_only
+from io_bridges.pixels import read_only
 
 NAME = "streamflow-live"
 MAX_LINES = 4

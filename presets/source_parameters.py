@@ -21,6 +21,32 @@ class SourceParameters(BaseModel):
         ),
         LiveOptions(Effect.SOURCE, stays=True),
     ] = "card:"
+    fit: Annotated[
+        Literal["fill", "fit", "stretch"],
+        Field(description="fill crops what does not fit the drawn size, fit shows all between bars, stretch distorts"),
+        LiveOptions(Effect.SOURCE, stays=True),
+    ] = "fill"
+    zoom: Annotated[
+        float,
+        Field(ge=1, le=10, description="magnification of the source"),
+        LiveOptions(Effect.SOURCE, stays=True),
+    ] = 1.0
+    pan_x: Annotated[
+        float,
+        Field(ge=-1, le=1, description="part of the source that is seen where it is cropped: -1 the left, 1 the right"),
+        LiveOptions(Effect.SOURCE, stays=True),
+    ] = 0.0
+    pan_y: Annotated[
+        float,
+        Field(ge=-1, le=1, description="part of the source that is seen where it is cropped: -1 the bottom, 1 the top"),
+        LiveOptions(Effect.SOURCE, stays=True),
+    ] = 0.0
+    flip_x: Annotated[
+        bool, Field(description="mirror the source, left to right"), LiveOptions(Effect.SOURCE, stays=True)
+    ] = False
+    flip_y: Annotated[
+        bool, Field(description="turn the source upside down, by mirroring"), LiveOptions(Effect.SOURCE, stays=True)
+    ] = False
     lost: Annotated[
         Literal["hold", "fade", "text", "slate"],
         Field(

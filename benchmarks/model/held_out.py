@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.report.findings import NotMeasured
 from io_bridges.clip import decode_clip
 from io_bridges.frames import Pixels
-from io_bridges.pixels import fit
+from io_bridges.framing import fit
 
 STILLS = {"bunny sits": 30, "bunny stands": 60, "bunny turns": 120}
 """Frames of the clip that serve as pictures, by number."""

@@ -16,7 +16,7 @@ from benchmarks.model.held_out import held_out_pictures
 from daemon.commands.offline_render import frame_parameters, redraw
 from io_bridges.clip import decode_clip
 from io_bridges.frames import Pixels
-from io_bridges.pixels import fit
+from io_bridges.framing import fit
 from pipeline.image_stream import ImageStream
 from presets.library import Library
 from presets.parameter_table import snapshot

@@ -14,7 +14,7 @@ from benchmarks.paper.image_metrics import clip_score, frechet, inception_featur
 from benchmarks.paper.stream_contender import StreamContender
 from io_bridges.card import draw_card
 from io_bridges.clip import decode_clip
-from io_bridges.pixels import fit
+from io_bridges.framing import fit
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 

@@ -16,7 +16,7 @@ from daemon.commands.render_plan import RenderPlan
 from daemon.commands.terminal import progress_bar
 from daemon.shared.threads import run_in_threads
 from io_bridges.clip import ClipWriter, decode_clip
-from io_bridges.pixels import fit
+from io_bridges.framing import Framing, fit, framing_of
 from pipeline.conditioning import Conditioning
 from pipeline.image_stream import ImageStream
 from pipeline.similar_frame_filter import SimilarFrameFilter
@@ -48,7 +48,8 @@ def render_clip(plan: RenderPlan, threads: int | None) -> None:
         for note in word_notes(stream.vocabulary, plan.presets):
             progress.console.print(note, markup=False)
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
-        pictures = (fit(frame, stream.width, stream.height) for frame in islice(decode_clip(plan.source), plan.limit))
+        clip = zip(islice(decode_clip(plan.source), plan.limit), framings(plan.presets), strict=False)
+        pictures = (fit(frame, stream.width, stream.height, framing) for frame, framing in clip)
         frames = frame_parameters(plan.presets, float(plan.fps))
         for picture in redraw(stream, pictures, frames, lambda: progress.advance(bar)):
             writer.write(picture)
@@ -102,6 +103,15 @@ def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[
         if number in presets and number > 0:
             state = update_morphs(state, presets[number], at, Change.PRESET)
         yield resolve_frame(state, at)
+
+
+def framings(presets: Mapping[int, Parameters]) -> Iterator[Framing]:
+    """Yield the framing of each frame, without end. `presets` is as in `frame_parameters`."""
+    framing = framing_of(presets[0])
+    for number in count():
+        if number in presets:
+            framing = framing_of(presets[number])
+        yield framing
 
 
 def redraw(

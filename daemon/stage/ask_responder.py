@@ -4,8 +4,9 @@ from daemon.shared.clock import Clock
 from daemon.stage.morph_clock import MorphClock
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
-from daemon.stage.source_thread import fitted
+from daemon.stage.source_thread import Fitting, fitted
 from io_bridges.frames import Frame
+from io_bridges.framing import framing_of
 
 
 class AskResponder:
@@ -26,6 +27,11 @@ class AskResponder:
     def size(self) -> tuple[int, int]:
         """Width and height that the renderer last asked for, px. Sources fit their frames to it."""
         return self._size
+
+    @property
+    def fitting(self) -> Fitting:
+        """Size that the renderer last asked for, and the framing that the controls ask for."""
+        return Fitting(*self._size, framing_of(self._store.snapshot()[1]))
 
     @property
     def is_moving(self) -> bool:

@@ -11,7 +11,7 @@ from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
 from daemon.stage.source_finder import SourceFinder
 from daemon.stage.source_switch import SourceSwitch
-from daemon.stage.source_thread import SourceThread
+from daemon.stage.source_thread import Fitting, SourceThread
 from io_bridges.bridges import Control
 from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
@@ -26,14 +26,12 @@ from io_bridges.zmq_control import ZmqControl
 class BridgeMaker:
     """Makes bridges that are not open yet, on threads that are not started."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, incoming: NewestFrame, size: Callable[[], tuple[int, int]]
-    ) -> None:
-        """`incoming` gets the frames of the source on air, fitted to `size` (width, height, px)."""
+    def __init__(self, settings: Settings, clock: Clock, incoming: NewestFrame, fitting: Callable[[], Fitting]) -> None:
+        """`incoming` gets the frames of the source on air, fitted as `fitting` says."""
         self._settings = settings
         self._clock = clock
         self._incoming = incoming
-        self._size = size
+        self._fitting = fitting
         self._preview = WebPreview()
 
     @property
@@ -49,13 +47,13 @@ class BridgeMaker:
         """
         uri = self._settings.source
         source = make_source(uri) if self._settings.source_must_open else LateSource(uri)
-        return SourceThread(without_password(uri), source, self._clock, self._incoming, self._size)
+        return SourceThread(without_password(uri), source, self._clock, self._incoming, self._fitting)
 
     def source(self, uri: str, on_air: bool) -> SourceThread:
         """Return a source, which is made when it is opened."""
         source = LateSource(uri)
         # The thread's URI is shown on the page and in the log.
-        return SourceThread(without_password(uri), source, self._clock, self._incoming, self._size, on_air)
+        return SourceThread(without_password(uri), source, self._clock, self._incoming, self._fitting, on_air)
 
     def source_switch(self, bridges: BridgeSet, store: ParameterStore) -> SourceSwitch:
         """Return the switch by which the surfaces of `store` change the source."""

@@ -2,18 +2,30 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from daemon.shared.clock import Clock
 from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.newest_frame import NewestFrame
-from io_bridges import pixels
 from io_bridges.bridges import Source
 from io_bridges.frames import Frame
+from io_bridges.framing import FILL, Framing, fit
+
+READ_SECONDS = 0.04
+"""Longest wait for a frame. The last frame is fitted again so often while a fader moves."""
+
+
+class Fitting(NamedTuple):
+    """Size that frames get, and what is shown of them."""
+
+    width: int
+    height: int
+    framing: Framing = FILL
 
 
 class SourceThread(BridgeThread):
-    """Reads frames, fits them to the size that the renderer last asked for, and keeps the newest."""
+    """Reads frames, fits them to the size that the renderer last asked for, and hands on the newest."""
 
     def __init__(
         self,
@@ -21,14 +33,18 @@ class SourceThread(BridgeThread):
         source: Source,
         clock: Clock,
         newest: NewestFrame,
-        size: Callable[[], tuple[int, int]],
+        fitting: Callable[[], Fitting],
         on_air: bool = True,
     ) -> None:
-        """`newest` gets the frames while the source is on air. One that is not keeps its newest until it is."""
+        """`newest` gets the frames while the source is on air. One that is not keeps its newest until it is.
+
+        `fitting` returns how frames are fitted now. When it changes, the last frame is fitted again.
+        """
         super().__init__("source", uri, clock, budget=5.0)
         self._source = source
         self._newest = newest
-        self._size = size
+        self._fitting = fitting
+        self._last: tuple[Frame, Fitting] | None = None
         self._gate = threading.Lock()
         self._is_on_air = on_air
         self._held: Frame | None = None
@@ -56,17 +72,24 @@ class SourceThread(BridgeThread):
         self._source.open()
 
     def _use(self) -> bool:
-        frame = self._timed(lambda: self._source.read(0.25))
-        if frame is None:
+        frame = self._timed(lambda: self._source.read(READ_SECONDS))
+        fitting = self._fitting()
+        if frame is not None:
+            self._hand_on(fitted(frame, *fitting), self._newest.put)
+            self.rate.mark(self.clock.now())
+        elif self._last is not None and self._last[1] != fitting:
+            # Its capture is long ago and no measure of the delay.
+            frame = replace(self._last[0], captured_at=0)
+            self._hand_on(fitted(frame, *fitting), self._newest.replace)
+        else:
             return False
-        self._hand_on(fitted(frame, *self._size()))
-        self.rate.mark(self.clock.now())
+        self._last = frame, fitting
         return True
 
-    def _hand_on(self, frame: Frame) -> None:
+    def _hand_on(self, frame: Frame, put: Callable[[Frame], None]) -> None:
         with self._gate:
             if self._is_on_air:
-                self._newest.put(frame)
+                put(frame)
             else:
                 self._held = frame
 
@@ -98,8 +121,8 @@ class SourceThread(BridgeThread):
         return "receiving" if self.rate.total else note or "no frames yet"
 
 
-def fitted(frame: Frame, width: int, height: int) -> Frame:
-    """Return the frame as RGB at this size, filled; the same object if it has this size already."""
-    if frame.pixels.shape == (height, width, 3):
+def fitted(frame: Frame, width: int, height: int, framing: Framing = FILL) -> Frame:
+    """Return the frame as RGB at this size; the same object if it is that already."""
+    if frame.pixels.shape == (height, width, 3) and framing == FILL:
         return frame
-    return Frame(pixels.fit(frame.pixels, width, height), frame.index, frame.captured_at)
+    return Frame(fit(frame.pixels, width, height, framing), frame.index, frame.captured_at)

@@ -72,7 +72,7 @@ class Stage:
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
-        make = BridgeMaker(settings, self.clock, self._incoming, lambda: self._responder.size)
+        make = BridgeMaker(settings, self.clock, self._incoming, lambda: self._responder.fitting)
         self.bridges = BridgeSet(make.first_source, [partial(make.sink, place) for place in make.sinks])
         self.switch = make.source_switch(self.bridges, self.store)
         self.output = OutputClock(

@@ -1,10 +1,10 @@
-"""Fit, scale, fade, mix and channel orders, on frames with four different corners."""
+"""Scale, fade, mix and channel orders, on frames with four different corners."""
 
 import numpy as np
 import pytest
 
 from io_bridges.frames import Pixels
-from io_bridges.pixels import FIT_MODES, FORMATS, fade, fit, mix, scale, to_rgb
+from io_bridges.pixels import FORMATS, fade, mix, scale, to_rgb
 
 CORNERS = {(0, 0): (255, 0, 0), (0, -1): (0, 255, 0), (-1, 0): (0, 0, 255), (-1, -1): (255, 255, 0)}
 
@@ -23,48 +23,6 @@ def quarters(height: int, width: int) -> Pixels:
 def assert_upright(frame: Pixels) -> None:
     for (y, x), colour in CORNERS.items():
         assert tuple(frame[y, x].tolist()) == colour
-
-
-@pytest.mark.parametrize("mode", ["cover", "stretch"])
-@pytest.mark.parametrize("size", [(64, 48), (48, 64), (64, 64), (200, 30), (31, 17)])
-def test_fit_is_upright_and_fills_size(mode, size):
-    fitted = fit(quarters(90, 120), *size, mode=mode)
-    assert fitted.shape == (size[1], size[0], 3)
-    assert fitted.flags.c_contiguous
-    assert not fitted.flags.writeable
-    assert_upright(fitted)
-
-
-def test_cover_crops_to_the_middle():
-    frame = np.zeros((100, 300, 3), np.uint8)
-    frame[:, 100:200] = 255  # Only the square middle third is white.
-    assert fit(frame, 50, 50).min() > 200
-    assert fit(frame, 50, 50, mode="stretch").min() == 0
-
-
-def test_contain_adds_black_bars():
-    fitted = fit(quarters(100, 200), 100, 100, mode="contain")
-    assert_upright(fitted[25:75])
-    assert fitted[:24].max() == 0
-    assert fitted[76:].max() == 0
-
-
-@pytest.mark.parametrize("mode", FIT_MODES)
-def test_right_size_is_not_copied(mode):
-    frame = quarters(48, 64)
-    assert np.shares_memory(fit(frame, 64, 48, mode=mode), frame)
-
-
-def test_fit_drops_alpha():
-    frame = np.dstack([quarters(48, 64), np.full((48, 64), 7, np.uint8)])
-    fitted = fit(frame, 32, 24)
-    assert fitted.shape == (24, 32, 3)
-    assert_upright(fitted)
-    assert frame.flags.writeable
-
-
-def test_fit_of_a_thin_frame():
-    assert fit(quarters(2, 8000), 16, 16).shape == (16, 16, 3)
 
 
 def test_scale_averages_down():

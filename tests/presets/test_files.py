@@ -71,6 +71,9 @@ def test_comments_stay_comments() -> None:
         assert parse_preset(text.encode(), "x.yaml").addresses()["/prompt/1/text"] in ("room", "room #5", "room#5", "a")
 
 
+FRAMING = {"fit", "zoom", "pan_x", "pan_y", "flip_x", "flip_y"}
+
+
 def test_addresses_leave_out_kept_keys_alone() -> None:
     addresses = parse_preset(b"strength: 0.2\nwidth: 512", "x.yaml").addresses()
     assert addresses["/strength"] == 0.2
@@ -80,7 +83,7 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} == REBUILD_KEYS
-    assert {"morph", "morph_pictures", "max_rate", "source"} == KEPT_KEYS - REBUILD_KEYS, (
+    assert {"morph", "morph_pictures", "max_rate", "source", *FRAMING} == KEPT_KEYS - REBUILD_KEYS, (
         "set once for every preset that does not name them"
     )
     assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
@@ -227,6 +230,12 @@ TEXT = st.text(max_size=60) | st.sampled_from(
     ["1e3", "no", "null", "~", "0o7", "2024-01-01", "- a", "a: b", "#x", "'", ""]
 )
 FIELDS = {
+    "fit": st.sampled_from(["fill", "fit", "stretch"]),
+    "zoom": st.floats(1, 10),
+    "pan_x": st.floats(-1, 1),
+    "pan_y": st.floats(-1, 1),
+    "flip_x": st.booleans(),
+    "flip_y": st.booleans(),
     "prompt": st.lists(st.builds(WeightedPrompt, text=TEXT, weight=st.floats(0, 2)), max_size=4).map(tuple),
     "negative_prompt": TEXT,
     "mode": st.sampled_from(["image", "text"]),

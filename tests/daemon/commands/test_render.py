@@ -22,7 +22,7 @@ from daemon.__main__ import app
 from daemon.commands.offline_render import load_stream
 from io_bridges.clip import ClipWriter, clip_info, decode_clip
 from io_bridges.frames import Pixels
-from io_bridges.pixels import fit
+from io_bridges.framing import FILL, Framing, fit
 from presets.errors import AcceleratorUnavailable, SettingsError, StreamflowError
 from presets.parameters import Parameters
 
@@ -76,6 +76,23 @@ def test_strength_zero_keeps_the_picture(tmp_path: Path) -> None:
     assert picture.shape == (256, 256, 3), "the model's own size"
     difference = np.abs(picture.astype(np.int16) - fit(frame, 256, 256)).mean()
     assert difference < 30, "only the autoencoder changes it"
+
+
+def test_framing_of_the_preset(tmp_path: Path) -> None:
+    still, out, preset = tmp_path / "in.png", tmp_path / "out.png", tmp_path / "eager.yaml"
+    preset.write_text("accelerator: eager\nstrength: 0.0\nflip_x: true\nzoom: 2.0\npan_x: -1.0\n")
+    frame = next(decode_clip(Path(CLIP)))
+    cv2.imwrite(str(still), frame[..., ::-1])
+    render(str(still), str(out), "--preset", str(preset), "--size", "128x128")
+    (picture,) = decode_clip(out)
+    wanted = Framing(zoom=2.0, pan_x=-1.0, flip_x=True)
+
+    def difference(framing: Framing) -> float:
+        return float(np.abs(picture.astype(np.int16) - fit(frame, 128, 128, framing)).mean())
+
+    assert difference(wanted) < 30, "only the autoencoder changes it"
+    assert difference(wanted) < 0.7 * difference(Framing(zoom=2.0, pan_x=-1.0))
+    assert difference(wanted) < 0.7 * difference(FILL)
 
 
 def test_then_changes_the_preset_by_its_morph(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from daemon.shared.clock import NS
 from daemon.stage.bridge_set import MOST_HUNG, BridgeSet
 from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.newest_frame import NewestFrame
-from daemon.stage.source_thread import SourceThread
+from daemon.stage.source_thread import Fitting, SourceThread
 from io_bridges.builtin_sources import EmptySource
 from io_bridges.frames import RenderedFrame, Tick
 from presets.errors import BridgeError
@@ -57,7 +57,7 @@ def test_hung_sink_threads_are_bounded() -> None:
         return made[-1]
 
     bridges = BridgeSet(
-        lambda: SourceThread("none:", EmptySource(), clock, NewestFrame(clock, Parameters), lambda: (8, 8)),
+        lambda: SourceThread("none:", EmptySource(), clock, NewestFrame(clock, Parameters), lambda: Fitting(8, 8)),
         [make_sink],
     )
     bridges.sinks[0].start()

@@ -11,8 +11,9 @@ from hand_clock import HandClock
 from daemon.shared.clock import NS, SystemClock
 from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.newest_frame import NewestFrame
-from daemon.stage.source_thread import SourceThread
+from daemon.stage.source_thread import Fitting, SourceThread
 from io_bridges.frames import Frame, RenderedFrame, Tick
+from io_bridges.framing import Framing
 from presets.errors import BridgeError
 from presets.parameters import Parameters
 
@@ -65,9 +66,11 @@ class Camera:
         return {"kind": "camera"}
 
 
-def source_thread(camera: Camera, clock: HandClock | SystemClock) -> tuple[SourceThread, NewestFrame]:
+def source_thread(
+    camera: Camera, clock: HandClock | SystemClock, fitting: Callable[[], Fitting] = lambda: Fitting(32, 32)
+) -> tuple[SourceThread, NewestFrame]:
     newest = NewestFrame(clock, Parameters)
-    return SourceThread("camera:", camera, clock, newest, lambda: (32, 32)), newest
+    return SourceThread("camera:", camera, clock, newest, fitting), newest
 
 
 def test_frames_are_fitted_on_the_source_thread() -> None:
@@ -83,6 +86,33 @@ def test_frames_are_fitted_on_the_source_thread() -> None:
     assert taken.index == 2
     assert camera.threads == {thread.ident}
     assert (camera.opened, camera.closed) == (1, 1)
+
+
+def test_still_frame_is_fitted_again() -> None:
+    """The controls act on the last frame of a source that gives no others."""
+    pixels = np.zeros((32, 64, 3), dtype=np.uint8)
+    pixels[:, 48:] = 200
+    wanted = [Fitting(32, 32)]
+    camera = Camera(Frame(pixels, 7, 5))
+    thread, newest = source_thread(camera, SystemClock(), lambda: wanted[0])
+    thread.start()
+
+    def taken() -> Frame:
+        frame, _ = newest.peek()
+        return frame or Frame(pixels, -1, 0)
+
+    until(lambda: taken().index == 7)
+    assert (taken().pixels.max(), taken().captured_at) == (0, 5), "the middle"
+    wanted[0] = Fitting(32, 32, Framing(pan_x=1.0))
+    until(lambda: taken().pixels.max() == 200)
+    assert (taken().index, taken().captured_at) == (7, 0), "its capture is no measure of the delay"
+    _, serial = newest.peek()
+    wanted[0] = Fitting(16, 64)
+    until(lambda: taken().pixels.shape == (64, 16, 3))
+    assert newest.peek()[1] == serial + 1, "once for each change"
+    assert thread.rate.total == 1, "no frame has come"
+    thread.stop()
+    thread.join(10)
 
 
 def test_failed_source_is_reopened() -> None:

@@ -34,6 +34,11 @@ ANOTHER: dict[str, Value] = {
     "/feedback_x": 0.3,
     "/feedback_y": 0.3,
     "/preset": "ice-cells",
+    "/zoom": 3.0,
+    "/pan_x": 1.0,
+    "/pan_y": 1.0,
+    "/flip_x": True,
+    "/flip_y": True,
     "/blackout": True,
     "/brightness": 0.4,
 }
@@ -41,6 +46,7 @@ ANOTHER: dict[str, Value] = {
 
 CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
+    **{f"/pan_{axis}": {"zoom": 3.0} for axis in ("x", "y")},
     "/guidance_kind": {"guidance": 6.0},
     **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
     "/seed_to": {"seed_mix": 0.6},
@@ -66,7 +72,7 @@ PERMISSION = {"/fallback"}
 PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
 SOURCE = {"/structure", "/image_guidance"}
 """Act in models that see their source."""
-FRAMES_IN = {"/source", "/lost", "/lost_after", "/lost_fade"}
+FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
 """Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
 SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *SOURCE, *FRAMES_IN}

@@ -184,3 +184,36 @@ def test_sources_are_searched(show: Show) -> None:
     assert {"spout", "syphon"} <= answer["failures"].keys()
     with urllib.request.urlopen(f"http://127.0.0.1:{show.web_port}/api/sources", timeout=90) as response:
         assert json.load(response).keys() == {"sources", "failures"}
+
+
+def test_fit_of_a_still_frame(show: Show) -> None:
+    """One frame, twice as wide as high, is framed again with each change of a control."""
+    feed = Feed(SIDE)
+    wide = np.zeros((SIDE, 2 * SIDE, 3), np.uint8)
+    wide[:, SIDE // 2 : SIDE] = 80
+    wide[:, SIDE : SIDE + SIDE // 2] = 160
+    wide[:, SIDE + SIDE // 2 :] = 240
+
+    def greys(pixels: np.ndarray) -> list[int]:
+        """Return the greys left and right in the bottom row and in the middle one."""
+        return [int(pixels[row, column, 0]) for row in (-1, SIDE // 2) for column in (1, -1)]
+
+    def until_greys(*wanted: int) -> None:
+        show.picture(lambda meta, pixels: greys(pixels) == list(wanted))
+
+    assert switch(show, f"zmq:{feed.address}")["ok"]
+    while not show.status()["sources"][0]["pictures"]:
+        feed.push(wide)
+    until_greys(80, 160, 80, 160)
+    show.set(fit="fit")
+    until_greys(0, 0, 0, 240)
+    show.set(fit="stretch", flip_x=True)
+    until_greys(240, 0, 240, 0)
+    show.osc.send_message("/flip_x", 0)
+    show.set(fit="fill", pan_x=1.0)
+    until_greys(160, 240, 160, 240)
+    show.set(zoom=2.0)
+    until_greys(240, 240, 240, 240)
+    show.set(zoom=1.0, pan_x=0.0)
+    until_greys(80, 160, 80, 160)
+    feed.close()

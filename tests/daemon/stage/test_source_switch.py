@@ -12,7 +12,7 @@ from daemon.stage import source_switch
 from daemon.stage.bridge_set import MOST_HUNG, BridgeSet
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.source_switch import SourceSwitch
-from daemon.stage.source_thread import SourceThread
+from daemon.stage.source_thread import Fitting, SourceThread
 from io_bridges.frames import Frame
 from io_bridges.show_control import ControlReply
 from presets.errors import BridgeError, SettingsError
@@ -89,7 +89,7 @@ class Rig:
         return self.cameras[uri]
 
     def make(self, uri: str, on_air: bool) -> SourceThread:
-        return SourceThread(uri, self.cameras[uri], self.clock, self.incoming, lambda: (8, 8), on_air)
+        return SourceThread(uri, self.cameras[uri], self.clock, self.incoming, lambda: Fitting(8, 8), on_air)
 
     def check(self, uri: str) -> None:
         if uri.partition(":")[0] == "spoon":
