@@ -88,8 +88,8 @@ def test_autoencoder_psnr(networks: Networks, pictures: list[np.ndarray]) -> Non
         draw_style(picture, Recipe(style))
         for picture, style in zip(pictures, ("ink", "led wall", "oil strokes", "neon edges"), strict=True)
     ]
-    assert mean_psnr(networks.autoencoder, np.stack(pictures)) > 29
-    assert mean_psnr(networks.autoencoder, np.stack(styled)) > 24
+    assert mean_psnr(networks.autoencoder, np.stack(pictures)) > 30.5
+    assert mean_psnr(networks.autoencoder, np.stack(styled)) > 25
 
 
 def test_latents_are_standardised(latents: torch.Tensor) -> None:
@@ -103,7 +103,7 @@ def test_palettes_change_the_colour(networks: Networks, latents: torch.Tensor) -
     fire, ice, toxic, grey = images.mean(dim=(2, 3))
     assert fire[RED] - fire[BLUE] > ice[RED] - ice[BLUE] + 0.15
     assert toxic[GREEN] > max(toxic[RED], toxic[BLUE]) + 0.05
-    assert grey.max() - grey.min() < 0.7 * (fire.max() - fire.min())
+    assert grey.max() - grey.min() < 0.08
 
 
 @pytest.mark.parametrize("style", ["ink", "neon edges", "halftone", "stained glass", "thermal", "ridge lines"])
