@@ -131,7 +131,7 @@ def test_bundle_keeps_its_place(drain: Drain) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [b"\x7f\xc0\0\0", b"\x7f\x80\0\0", b"\xff\x80\0\0", b"\xff\xff\xff\xff", b"", b"\0" * 8]
+    "bad", [b"\x7f\xc0\0\0", b"\x7f\x80\0\0", b"\xff\x80\0\0", b"\xff\xff\xff\xff", b"", b"\0" * 7 + b"\1"]
 )
 def test_nan_and_infinity_are_refused(drain: Drain, bad: bytes) -> None:
     drain.take(encode_message("/strength", 0.25), b"/strength\0\0\0,f\0\0" + bad)

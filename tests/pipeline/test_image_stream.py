@@ -143,7 +143,7 @@ def test_four_together_are_four_alone(stream: ImageStream) -> None:
     "changed",
     [
         {"text": "blue rings"},
-        {"strength": 0.9},
+        {"strength": 0.6},
         {"steps": 2},
         {"seed": 7},
         {"guidance": 6.0},
