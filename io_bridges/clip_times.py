@@ -60,7 +60,7 @@ class ClipFrame:
     end: float
     """Time at which the frame ends by its own duration, in seconds. The next frame may begin earlier or later."""
     frame: Any
-    """What the `rgb` of the frame's reader takes."""
+    """Decoded frame, in the form that the `rgb` of its reader takes."""
 
 
 def at_constant_rate(

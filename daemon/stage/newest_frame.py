@@ -72,5 +72,5 @@ class NewestFrame(Mailbox[Frame]):
 
     @property
     def meanwhile(self) -> str:
-        """What is on air while the source is silent, as a phrase for the performer."""
+        """Phrase for the performer: the picture on air while the source is silent."""
         return _MEANWHILE[self.policy()]

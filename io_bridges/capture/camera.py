@@ -14,9 +14,9 @@ import av
 from av.container.input import InputContainer
 
 from io_bridges.capture.camera_devices import DEVICE_FORMATS, find_camera
+from io_bridges.capture.grabbed_source import GrabbedSource
 from io_bridges.capture.grabber import FrameGrabber
 from io_bridges.frames import Frame
-from io_bridges.video_frames import RgbConverter
 from presets.errors import BridgeError, BridgeUnavailable
 
 _OPEN_SECONDS = 4.5
@@ -27,20 +27,17 @@ _MAC_RATES = (30.0, 25.0, 24.0, 15.0, 60.0)
 _BUSY = (errno.EBUSY, errno.EACCES, errno.EPERM)
 
 
-class CameraSource:
+class CameraSource(GrabbedSource):
     """A source that captures a camera. A camera that is pulled out is opened again when it is back."""
 
     def __init__(self, location: str, size: tuple[int, int] | None = None, fps: float | None = None) -> None:
         """Set the camera: its number, name or device. `size` in pixels and `fps` in Hz choose one of its modes."""
+        super().__init__()
         self._wanted = location
         self._size = size
         self._fps = fps
         self._address = ""
-        self._grabber: FrameGrabber | None = None
-        self._converter = RgbConverter()
-        self._index = 0
         self._last_at = 0.0
-        self._shape = ""
 
     def open(self) -> None:
         """Open the camera.
@@ -51,9 +48,9 @@ class CameraSource:
         if self._grabber is not None:
             raise BridgeUnavailable(f"The camera {self._address} does not answer. Unplug it and plug it in again")
         self._address = find_camera(self._wanted)
-        self._index = 0
-        self._grabber = FrameGrabber(f"The camera {self._address}", partial(open_camera, self._address, self._modes()))
-        self._grabber.wait_until_open(_OPEN_SECONDS)
+        grabber = FrameGrabber(f"The camera {self._address}", partial(open_camera, self._address, self._modes()))
+        self._start(grabber)
+        grabber.wait_until_open(_OPEN_SECONDS)
         self._last_at = time.monotonic()
 
     def read(self, timeout: float) -> Frame | None:
@@ -63,37 +60,17 @@ class CameraSource:
         """
         if self._grabber is None:
             raise BridgeError(f"The camera {self._wanted} was read before it was open")
-        grabbed = self._grabber.take(timeout)
+        frame = self._next_frame(self._grabber, timeout)
         now = time.monotonic()
-        if grabbed is None:
-            if now - self._last_at > _STALL_SECONDS:
-                raise BridgeError(f"The camera {self._address} gives no frames for {_STALL_SECONDS:.0f} s")
-            return None
-        self._last_at = now
-        pixels = self._converter.convert(grabbed.frame)
-        self._shape = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        frame = Frame(pixels, self._index, grabbed.captured_at)
-        self._index += 1
+        if frame is not None:
+            self._last_at = now
+        elif now - self._last_at > _STALL_SECONDS:
+            raise BridgeError(f"The camera {self._address} gives no frames for {_STALL_SECONDS:.0f} s")
         return frame
-
-    def close(self) -> None:
-        """Release the camera."""
-        if self._grabber is not None:
-            self._grabber.stop()
-            if not self._grabber.is_running:
-                self._grabber = None
 
     def status(self) -> dict[str, object]:
         """Return the device, the size of its frames, and counts of frames read, dropped and damaged."""
-        grabber = self._grabber
-        return {
-            "source": "camera",
-            "device": self._address or self._wanted,
-            "size": self._shape,
-            "pictures": self._index,
-            "dropped": grabber.dropped if grabber else 0,
-            "corrupt": grabber.corrupt if grabber else 0,
-        }
+        return {"source": "camera", "device": self._address or self._wanted, **self._counts()}
 
     def _modes(self) -> list[dict[str, str]]:
         """Return options of the device, in the order in which they are tried."""

@@ -7,11 +7,11 @@ import av
 from av.container.input import InputContainer
 from av.video.frame import VideoFrame
 
+from io_bridges.capture.grabbed_source import GrabbedSource
 from io_bridges.capture.grabber import FrameGrabber
 from io_bridges.capture.stream_protocols import is_paced, stream_protocol
 from io_bridges.frames import Frame
 from io_bridges.scheme import without_password
-from io_bridges.video_frames import RgbConverter
 from presets.errors import BridgeError, BridgeUnavailable
 
 _ANALYSIS_MICROSECONDS = "1000000"
@@ -20,7 +20,7 @@ _JUMP_SECONDS = 10.0
 """Largest step of a stream's time that is waited for."""
 
 
-class StreamSource:
+class StreamSource(GrabbedSource):
     """A source that plays a network stream. A stream that is lost is opened again."""
 
     def __init__(self, location: str, transport: str = "tcp", listen: bool = False) -> None:
@@ -28,25 +28,21 @@ class StreamSource:
 
         Raises `SettingsError` for what is not a stream's address.
         """
+        super().__init__()
         self._protocol = stream_protocol(location)
         self._address = location
         self._name = f"The stream {without_password(location)}"
         self._transport = transport
         self._listen = listen
-        self._grabber: FrameGrabber | None = None
         self._pace = _Pace()
-        self._converter = RgbConverter()
-        self._index = 0
-        self._shape = ""
 
     def open(self) -> None:
         """Start to connect. A stream that cannot be opened is reported by `read`."""
         self.close()
         if self._grabber is not None:
             raise BridgeUnavailable(f"{self._name} is still being closed")
-        self._index = 0
         self._pace = _Pace()
-        self._grabber = FrameGrabber(self._name, self._connect, self._pace.until_due)
+        self._start(FrameGrabber(self._name, self._connect, self._pace.until_due))
 
     def read(self, timeout: float) -> Frame | None:
         """Wait at most `timeout` seconds for a frame. Return the newest one, or None.
@@ -55,33 +51,11 @@ class StreamSource:
         """
         if self._grabber is None:
             raise BridgeError(f"{self._name} was read before it was open")
-        grabbed = self._grabber.take(timeout)
-        if grabbed is None:
-            return None
-        pixels = self._converter.convert(grabbed.frame)
-        self._shape = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        frame = Frame(pixels, self._index, grabbed.captured_at)
-        self._index += 1
-        return frame
-
-    def close(self) -> None:
-        """Disconnect. A call that waits for the network ends some seconds later."""
-        if self._grabber is not None:
-            self._grabber.stop()
-            if not self._grabber.is_running:
-                self._grabber = None
+        return self._next_frame(self._grabber, timeout)
 
     def status(self) -> dict[str, object]:
         """Return the address without its password, the size, and counts of frames read, dropped and damaged."""
-        grabber = self._grabber
-        return {
-            "source": "stream",
-            "address": without_password(self._address),
-            "size": self._shape,
-            "pictures": self._index,
-            "dropped": grabber.dropped if grabber else 0,
-            "corrupt": grabber.corrupt if grabber else 0,
-        }
+        return {"source": "stream", "address": without_password(self._address), **self._counts()}
 
     def _connect(self, stopping: threading.Event) -> InputContainer:
         """Open the stream, for the grabber's thread. Raises `BridgeError`."""

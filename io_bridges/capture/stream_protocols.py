@@ -47,7 +47,7 @@ PROTOCOLS: Mapping[str, StreamProtocol] = MappingProxyType(
         "tcp": StreamProtocol("tcp", _MEDIA),
     }
 )
-"""What `stream:` opens, by the address's scheme."""
+"""Protocols that `stream:` opens, by the scheme of the address."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(\S+)", re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""Where a window stands, and where the picture stands in it."""
+"""Place and size of a window on a display, and of the picture in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
