@@ -1,7 +1,6 @@
-"""Tests run on the processor, whatever is in the machine; those that are about a GPU with ``pytest -m gpu``.
+"""Options, order and fixtures of all tests. They run on the processor, and those that need a GPU with ``-m gpu``.
 
-What computes here holds one accelerator against another in tensors of main memory, and eager torch, the oracle of
-nearly all, would move to a GPU where it sees one.
+Accelerators are compared with eager torch in main memory, and eager torch would move to a GPU if it saw one.
 """
 
 import os
@@ -15,44 +14,51 @@ import pytest
 from daemon.shared.offline_environment import stay_offline
 
 ABOUT_A_GPU = "gpu"
-"""The marker, and what is given to ``-m``: a process has a GPU from its first look at one on, or none."""
+"""Name of the marker, and the expression for ``-m``. Torch looks for a GPU once a process."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hides GPUs from this process and, through the environment, from all that it starts; has both hear Ctrl-C."""
+    """Hide GPUs from this process and from those that it starts, and let both receive Ctrl-C."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so a shell starts what it runs in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.markexpr != ABOUT_A_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing at all would unset it on Windows
-    os.environ["NDI_CONFIG_DIR"] = str(
-        Path(__file__).parent / "ndi_on_loopback"
-    )  # No sender is announced to a network.
+    os.environ["NDI_CONFIG_DIR"] = str(Path(__file__).parent / "ndi_on_loopback")  # announces no sender to a network
     stay_offline()
 
 
 FIRST = (
-    "test_offline_environment.py",
     "test_rebuilds.py",
-    "test_accelerators.py",
     "test_controls.py",
-    "test_stand_in.py",
-    "test_paced_controls.py",
+    "test_offline_environment.py",
     "test_render.py",
-    "test_build_engines.py",
-    "test_stage.py",
     "test_onnx.py",
-    "test_tensorrt_engines.py",
+    "test_stage.py",
+    "test_build_engines.py",
+    "test_accelerators.py",
+    "test_stand_in.py",
     "test_tensorrt_build.py",
+    "test_tensorrt_engines.py",
     "test_bench_architecture.py",
-    "test_supervisor.py",
+    "test_onnxruntime.py",
+    "test_source_networks.py",
     "test_build.py",
+    "test_supervisor.py",
+    "test_bench_paper.py",
+    "test_shipped_training.py",
+    "test_fallback.py",
+    "test_endless_engine.py",
+    "test_recovery.py",
     "test_engine_exchange.py",
     "test_bench_command.py",
-    "test_recovery.py",
-    "test_endless_engine.py",
-    "test_fallback.py",
+    "test_bench_model.py",
+    "test_word_notes.py",
+    "test_bench_contenders.py",
+    "test_image_stream.py",
+    "test_source_image_stream.py",
 )
-"""Files that take longest, by name. They go first, so that two processes end together (``--no-loadscope-reorder``)."""
+"""Files that take the most processor time, the longest first, as measured. They start first, so that the processes of
+pytest-xdist end together (``--no-loadscope-reorder``)."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,7 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips what is about a GPU where none is seen."""
+    """Skip a test that needs a GPU where torch sees none."""
     if item.get_closest_marker(ABOUT_A_GPU) is None:
         return
     import torch  # it takes seconds, and most tests of the stage do without
@@ -72,7 +78,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def perflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PeRFlow network of nothing, as ``--architecture`` writes it. Not to be changed: copy it."""
+    """Folder of a tiny PeRFlow model with random weights, as ``--architecture`` writes it. Read-only: copy it."""
     from benchmarks.paper.architectures import ARCHITECTURES
     from benchmarks.paper.random_model import write_random_model
 
@@ -96,7 +102,7 @@ def ndi_alone() -> Iterator[None]:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Networks of nothing are too small to share out."""
+    """Limit torch to one thread for a test: tiny networks are slower on several."""
     import torch
 
     threads = torch.get_num_threads()

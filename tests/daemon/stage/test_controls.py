@@ -1,107 +1,19 @@
 """Every control has an effect: each declared parameter is changed on a running show with the shipped model.
 
-A new parameter needs a line in `ANOTHER`, or a test of its own and a place in `SEPARATE`.
+First those that change a still picture, then those that change more than one: freeze, fade, passages and pace.
 """
 
-import json
+import statistics
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
 
 import pytest
-from control_show import SAME, another_model, difference, settled, show_values
-from show import Show
+from control_show import SAME, Picture, difference, pictures_between, settled, show_values
+from control_values import CONTEXT, REBUILDS, SEPARATE, another_value, missing_test
+from feed import Feed
+from show import Show, until
 
-from presets.declaration import Effect
-from presets.parameter_table import PARAMETERS, Parameter, Value
-
-ANOTHER: dict[str, Value] = {
-    "/prompt/1/text": "white ice",
-    "/prompt/1/weight": 0.1,
-    "/negative_prompt": "fire",
-    "/prompt_mix": "spherical",
-    "/mode": "text",
-    "/strength": 0.4,
-    "/steps": 1,
-    "/guidance": 6.0,
-    "/guidance_kind": "self_negative",
-    "/seed": 12345,
-    "/seed_to": 12345,
-    "/seed_mix": 0.6,
-    "/feedback": 0.7,
-    "/feedback_zoom": 1.5,
-    "/feedback_rotate": 45.0,
-    "/feedback_x": 0.3,
-    "/feedback_y": 0.3,
-    "/preset": "ice-cells",
-    "/zoom": 3.0,
-    "/pan_x": 1.0,
-    "/pan_y": 1.0,
-    "/flip_x": True,
-    "/flip_y": True,
-    "/blackout": True,
-    "/brightness": 0.4,
-}
-"""Another value for each parameter. The further prompts take those of the first."""
-
-CONTEXT: dict[str, dict[str, Any]] = {
-    "/negative_prompt": {"guidance": 5.0},
-    **{f"/pan_{axis}": {"zoom": 3.0} for axis in ("x", "y")},
-    "/guidance_kind": {"guidance": 6.0},
-    **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
-    "/seed_to": {"seed_mix": 0.6},
-    # Far from an even mix, because the model normalises the text and hears the direction alone.
-    "/prompt_mix": {
-        "mode": "text",
-        "steps": 1,
-        "guidance": 1.0,
-        "prompt/1/text": "candy",
-        "prompt/2/text": "toxic halftone",
-        "prompt/2/weight": 0.5,
-    },
-    "/prompt/1/weight": {"prompt/2/text": "white ice"},
-    **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
-}
-"""Values that other controls need for this one to have an effect."""
-
-REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
-REBUILD_ORDER = (("accelerator", "attention", "width", "height"), ("model",), ("engine",))
-"""Keys that start a renderer, in the order in which `tests/daemon/stage/test_rebuilds.py` changes them."""
-PERMISSION = {"/fallback"}
-"""Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""
-PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
-SOURCE = {"/structure", "/image_guidance"}
-"""Act in models that see their source."""
-FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
-"""Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
-PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
-SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *SOURCE, *FRAMES_IN}
-"""Parameters with a test of their own here or in `tests/daemon/stage/test_paced_controls.py`."""
-
-
-def another_value(parameter: Parameter) -> Value | None:
-    """Return another value for a parameter; None if there is none."""
-    first = f"/prompt/1/{parameter.address.rsplit('/', 1)[-1]}" if parameter.key == "prompt" else ""
-    return ANOTHER.get(parameter.address, ANOTHER.get(first))
-
-
-def missing_test(parameter: Parameter) -> str:
-    """Return what to add where, so that the effect of a parameter is tested; empty if it is tested."""
-    address, value = parameter.address, another_value(parameter)
-    if parameter.effect is Effect.REBUILD:
-        if address in PERMISSION or any(address[1:] in keys for keys in REBUILD_ORDER):
-            return ""
-        return (
-            f"{address} starts a renderer, and no test shows its effect. In {__file__}, add {address[1:]!r} to"
-            " REBUILD_ORDER and to the values that test_rebuilds changes."
-        )
-    if address in SEPARATE or (value is not None and value != parameter.default):
-        return ""
-    return (
-        f"{address} has no test of its effect. In {__file__}, add this line to ANOTHER:\n"
-        f'    "{address}": ...,  # a value that looks different from the default, {parameter.default!r}\n'
-        f"or write a test of its own and add {address!r} to SEPARATE."
-    )
+from presets.parameter_table import PARAMETERS, Parameter
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda each: each.address)
@@ -112,7 +24,7 @@ def test_every_control_has_a_test(parameter: Parameter) -> None:
 def test_missing_test_names_file_and_line() -> None:
     strength, model = PARAMETERS["/strength"], PARAMETERS["/model"]
     message = missing_test(replace(strength, address="/glitter", key="glitter"))
-    assert '/test_controls.py, add this line to ANOTHER:\n    "/glitter": ...,  # a value' in message
+    assert '/control_values.py, add this line to ANOTHER:\n    "/glitter": ...,  # a value' in message
     assert "the default, 0.9" in message
     assert "REBUILD_ORDER" in missing_test(replace(model, address="/second_model", key="second_model"))
     assert missing_test(strength) == missing_test(model) == ""
@@ -139,33 +51,158 @@ def test_control_changes_the_picture(show: Show, parameter: Parameter) -> None:
     show.set(**{key: PARAMETERS[f"/{key}"].default for key in context})
 
 
-def model_with_source(folder: Path) -> str:
-    """Return the shipped model with further random weights by which it sees its source."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    path = Path(another_model(folder))
-    config = json.loads((path / "unet" / "config.json").read_text())
-    (weights,) = (path / "unet").glob("*.safetensors")
-    tensors = load_file(weights)
-    first = tensors["conv_in.weight"]
-    if config["in_channels"] == config["out_channels"]:
-        tensors["conv_in.weight"] = torch.cat([first, first.flip(1)], 1)
-        save_file(tensors, weights, metadata={"format": "pt"})
-        (path / "unet" / "config.json").write_text(json.dumps(config | {"in_channels": 2 * config["out_channels"]}))
-    return str(path)
+def test_freeze(show: Show) -> None:
+    before = settled(show)
+    show.set(freeze=True)
+    show.set(seed=999)
+    until(lambda: show.status()["on_air"]["index"] > 0)
+    after = settled_frozen(show)
+    assert difference(before, after) == 0
+    show.set(freeze=False)
+    show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    show.set(seed=0)
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
 
 
-@pytest.mark.timeout(240)
-def test_source_controls_change_the_picture(show: Show, tmp_path: Path) -> None:
-    shipped, drawn = show_values(show)["/model"], settled(show)
-    show.set(model=model_with_source(tmp_path))
-    show.picture(lambda meta, pixels: difference(pixels, drawn) > SAME)
-    for key, value in (("structure", 0.2), ("image_guidance", 4.0)):
+def settled_frozen(show: Show) -> Picture:
+    """Return the last frame of one second."""
+    frames = show.frames()
+    for _ in range(30):
+        _, pixels = next(frames)
+    return pixels
+
+
+def test_morph(show: Show) -> None:
+    assert pictures_between(show, seed=12345) == 0
+    show.set(morph=3.0)
+    assert pictures_between(show, seed=0) >= 6
+    show.set(morph_pictures=5)
+    assert 2 <= pictures_between(show, seed=12345) <= 4, "the fifth is the new one"
+    show.set(morph=0.0, morph_pictures=0)
+    assert pictures_between(show, seed=0) == 0
+
+
+@pytest.mark.parametrize("mode", ["blend", "flow"])
+def test_between(show: Show, mode: str) -> None:
+    show.set(max_rate=6, mode="text")
+    assert not filled(show, seed=12345)
+    show.set(between=mode)
+    assert filled(show, seed=0)
+    show.set(between="hold", max_rate=0, mode="image")
+
+
+def filled(show: Show, **values: object) -> bool:
+    """Set these values and return True if pictures go out that are neither the one before nor the one after."""
+    before = settled(show)
+    show.set(**values)
+    frames = show.frames()
+    seen = [pixels.copy() for _, (_, pixels) in zip(range(90), frames, strict=False)]
+    after = settled(show)
+    return any(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in seen)
+
+
+def test_drift(show: Show) -> None:
+    before = settled(show)
+    show.set(drift=1.0)
+    _, moved = show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    show.picture(lambda meta, pixels: difference(pixels, moved) > SAME)
+    show.set(drift=0.0)
+    assert difference(settled(show), before) > SAME
+    show.set(seed=12345)
+    settled(show)
+    show.set(seed=0)
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+
+
+def test_prompt_change_reaches_pictures_in_flight(show: Show) -> None:
+    show.set(mode="text", steps=8, **{"prompt/1/text": "white ice"})
+    settled(show)
+    assert pictures_between(show, **{"prompt/1/text": "fire"}) == 0
+    show.set(prompt_change="all")
+    assert pictures_between(show, **{"prompt/1/text": "white ice"}) >= 2
+    show.set(mode="image", steps=4, prompt_change="next", **{"prompt/1/text": "neon tunnel"})
+
+
+def test_fade(show: Show) -> None:
+    def ticks_to_black() -> int:
+        first: int | None = None
         before = settled(show)
-        show.set(**{key: value})
-        show.picture(lambda meta, pixels, before=before: difference(pixels, before) > SAME)
-        show.set(**{key: 1.0})
-        show.picture(lambda meta, pixels, before=before: difference(pixels, before) < SAME)
-    show.set(model=shipped)
-    show.picture(lambda meta, pixels: difference(pixels, drawn) < SAME)
+        show.set(blackout=True)
+        for meta, pixels in show.frames():
+            if first is None and difference(pixels, before) > 0:
+                first = meta["tick"]
+            if not pixels.any():
+                assert first is not None
+                return int(meta["tick"]) - first
+        raise AssertionError
+
+    cut = ticks_to_black()
+    show.set(blackout=False, fade=1.0)
+    faded = ticks_to_black()
+    show.set(blackout=False, fade=0.0)
+    assert cut <= 2
+    assert 20 <= faded <= 40, "one second at 30 pictures a second"
+
+
+def distances(show: Show, count: int) -> list[int]:
+    """Return the numbers of source frames between one drawn picture and the next."""
+    wanted = show.status()["revision"]
+    drawn: list[int] = []
+    for meta, _ in show.frames():
+        if meta["revision"] >= wanted and meta["source_index"] not in drawn:
+            drawn.append(meta["source_index"])
+        if len(drawn) > count + 1:  # the first may be older than the change
+            return [after - before for before, after in pairwise(drawn[1:])]
+    raise AssertionError
+
+
+def test_skip(show: Show, feed: Feed) -> None:
+    with feed.moving():
+        show.set(skip=10.0, skip_longest=24)  # the frames of `Feed` differ by less
+        # Frames that come while the renderer draws are not counted as skipped.
+        far = statistics.median(distances(show, 5))
+        show.set(skip_longest=10)
+        near = statistics.median(distances(show, 5))
+        show.set(skip=0.0, skip_longest=30)
+        least = statistics.median(distances(show, 10))
+    assert far >= 25
+    assert 11 <= near <= far - 5
+    assert least <= near - 4
+
+
+def test_low_latency_and_frame_buffer(show: Show, feed: Feed) -> None:
+    def in_flight(pacing: str) -> int:
+        wanted = show.status()["revision"]
+        drawn: set[int] = set()
+        show.picture(lambda meta, _: meta["revision"] >= wanted and (drawn.add(meta["index"]) or len(drawn) > 6))
+        assert show.status()["renderer"]["pacing"] == pacing
+        return int(show.status()["renderer"]["in_flight"])
+
+    with feed.moving():
+        assert in_flight("stream") == 4
+        show.set(low_latency=True)
+        assert in_flight("low latency") == 1
+        show.set(frame_buffer=3)
+        assert in_flight("low latency") == 3
+        show.set(low_latency=False)
+        assert in_flight("stream") > 4
+        show.set(frame_buffer=1)
+        assert in_flight("stream") == 4
+
+
+def test_max_rate(show: Show, feed: Feed) -> None:
+    def ticks_a_picture(pictures: int) -> float:
+        wanted = show.status()["revision"]
+        first: dict[int, int] = {}
+        for meta, _ in show.frames():
+            if meta["revision"] >= wanted:
+                first.setdefault(meta["index"], meta["tick"])
+            if len(first) > pictures:
+                return statistics.median(after - before for before, after in pairwise(first.values()))
+        raise AssertionError
+
+    with feed.moving():
+        show.set(max_rate=3)
+        assert 9 <= ticks_a_picture(8) <= 15, "of thirty a second"
+        show.set(max_rate=0)
+        assert ticks_a_picture(20) < 9

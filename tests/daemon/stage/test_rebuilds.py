@@ -7,23 +7,56 @@ from pathlib import Path
 
 import pytest
 from control_show import SAME, another_model, control_show, difference, settled, show_values
+from control_values import ANOTHER, REBUILD_ORDER
 from feed import Feed
 from show import Show, until
-from test_controls import REBUILD_ORDER
+
+from presets.build import Build
 
 SIDE = 128
 START = 240.0
 """Most seconds for the start of a renderer. It has the lowest priority, and a busy machine gives it little."""
 
 
-@pytest.fixture
-def show(tmp_path: Path) -> Iterator[Show]:
+@pytest.fixture(scope="module")
+def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
     """A show of the shipped model on OpenVINO. One thread leaves few candidates to measure."""
+    folder = tmp_path_factory.mktemp("rebuilds")
+    convert_ahead(folder / "cache")
     feed = Feed(SIDE)
     look = f"accelerator: openvino\nwidth: {SIDE}\nheight: {SIDE}\n"
-    with control_show(tmp_path / "show", feed, look, "--threads", "1") as show:
-        yield show
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        with control_show(folder / "show", feed, look, "--threads", "1") as show:
+            yield show
     feed.close()
+
+
+def convert_ahead(cache: Path) -> None:
+    """Convert the shipped model as ``streamflow-live build`` does, so that no stand-in plays first."""
+    import openvino
+
+    from pipeline.accelerators.engines import Preparation
+    from pipeline.accelerators.openvino_convert import converted
+    from pipeline.accelerators.openvino_text import text_encoder
+    from pipeline.models import SHIPPED, load_model
+    from pipeline.prepared_engines import shapes_of
+
+    root, model = cache / "streamflow-live" / "engines", load_model(SHIPPED)
+    shapes = shapes_of(Build(width=SIDE, height=SIDE), model)
+    converted(openvino.Core(), model, shapes, lambda text, fraction: None, root)
+    text_encoder(model, Preparation(lambda text, fraction: None, cache=root))
+
+
+@pytest.mark.timeout(300)
+def test_controls_on_openvino(show: Show) -> None:
+    """Each input of the compiled networks has an effect. `test_controls` has every control, on torch."""
+    for key in ("prompt/1/text", "strength", "structure", "steps", "guidance", "image_guidance", "seed"):
+        before, values = settled(show), show_values(show)
+        show.set(**{key: ANOTHER[f"/{key}"]})
+        show.picture(lambda meta, pixels, before=before: difference(pixels, before) > SAME)
+        show.set(**{key: values[f"/{key}"]})
+        settled(show)
 
 
 def shipped_network(folder: Path, *latents: int) -> str:

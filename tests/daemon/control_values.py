@@ -1,0 +1,97 @@
+"""Another value for each declared parameter, by which a test sees its effect on a running show.
+
+A new parameter needs a line in `ANOTHER`, or a test of its own and a place in `SEPARATE`.
+"""
+
+from typing import Any
+
+from presets.declaration import Effect
+from presets.parameter_table import PARAMETERS, Parameter, Value
+
+ANOTHER: dict[str, Value] = {
+    "/prompt/1/text": "white ice",
+    "/prompt/1/weight": 0.1,
+    "/negative_prompt": "fire",
+    "/prompt_mix": "spherical",
+    "/mode": "text",
+    "/strength": 0.4,
+    "/structure": 0.2,
+    "/steps": 1,
+    "/guidance": 6.0,
+    "/guidance_kind": "self_negative",
+    "/image_guidance": 4.0,
+    "/seed": 12345,
+    "/seed_to": 12345,
+    "/seed_mix": 0.6,
+    "/feedback": 0.7,
+    "/feedback_zoom": 1.5,
+    "/feedback_rotate": 45.0,
+    "/feedback_x": 0.3,
+    "/feedback_y": 0.3,
+    "/preset": "ice-cells",
+    "/zoom": 3.0,
+    "/pan_x": 1.0,
+    "/pan_y": 1.0,
+    "/flip_x": True,
+    "/flip_y": True,
+    "/blackout": True,
+    "/brightness": 0.4,
+}
+"""Another value for each parameter. The further prompts take those of the first."""
+
+CONTEXT: dict[str, dict[str, Any]] = {
+    "/negative_prompt": {"guidance": 5.0},
+    **{f"/pan_{axis}": {"zoom": 3.0} for axis in ("x", "y")},
+    "/guidance_kind": {"guidance": 6.0},
+    **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
+    "/seed_to": {"seed_mix": 0.6},
+    # Far from an even mix, because the model normalises the text and hears the direction alone.
+    "/prompt_mix": {
+        "mode": "text",
+        "steps": 1,
+        "guidance": 1.0,
+        "prompt/1/text": "candy",
+        "prompt/2/text": "toxic halftone",
+        "prompt/2/weight": 0.5,
+    },
+    "/prompt/1/weight": {"prompt/2/text": "white ice"},
+    **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
+}
+"""Values that other controls need for this one to have an effect."""
+
+REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
+REBUILD_ORDER = (("accelerator", "attention", "width", "height"), ("model",), ("engine",))
+"""Keys that start a renderer, in the order in which `tests/daemon/stage/test_rebuilds.py` changes them."""
+PERMISSION = {"/fallback"}
+"""Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""
+PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
+FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
+"""Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
+PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
+SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *FRAMES_IN}
+"""Parameters with a test of their own, in `tests/daemon/stage/test_controls.py` where nothing else is said."""
+
+
+def another_value(parameter: Parameter) -> Value | None:
+    """Return another value for a parameter; None if there is none."""
+    first = f"/prompt/1/{parameter.address.rsplit('/', 1)[-1]}" if parameter.key == "prompt" else ""
+    return ANOTHER.get(parameter.address, ANOTHER.get(first))
+
+
+def missing_test(parameter: Parameter) -> str:
+    """Return what to add where, so that the effect of a parameter is tested; empty if it is tested."""
+    address, value = parameter.address, another_value(parameter)
+    if parameter.effect is Effect.REBUILD:
+        if address in PERMISSION or any(address[1:] in keys for keys in REBUILD_ORDER):
+            return ""
+        return (
+            f"{address} starts a renderer, and no test shows its effect. In {__file__}, add {address[1:]!r} to"
+            " REBUILD_ORDER and to the values that test_rebuilds changes."
+        )
+    if address in SEPARATE or (value is not None and value != parameter.default):
+        return ""
+    return (
+        f"{address} has no test of its effect. In {__file__}, add this line to ANOTHER:\n"
+        f'    "{address}": ...,  # a value that looks different from the default, {parameter.default!r}\n'
+        f"or write a test of its own and add {address!r} to SEPARATE."
+    )
