@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from io_bridges.clip import decode_clip
 
 WIDTH, HEIGHT = 96, 64
 
@@ -83,4 +86,37 @@ def encode(
                 each.pts, each.time_base = stamps(index), time_base
             container.mux(output.encode(each))
         container.mux(output.encode(None))
+    return path
+
+
+def pictures(path: Path) -> list[Picture]:
+    return list(decode_clip(path))
+
+
+def near(pixel: np.ndarray, wanted: tuple[int, int, int], tolerance: int = 12) -> bool:
+    return bool(np.abs(pixel.astype(int) - wanted).max() <= tolerance)
+
+
+def corners(picture: Picture) -> list[str]:
+    """Return the colours of the top left, top right, bottom left and bottom right corner."""
+    names = {(230, 20, 20): "red", (20, 200, 20): "green", (20, 20, 220): "blue", (60, 60, 60): "grey"}
+    found = []
+    for row, column in ((4, 4), (4, -5), (-5, 4), (-5, -5)):
+        found.append(next((name for colour, name in names.items() if near(picture[row, column], colour, 30)), "?"))
+    return found
+
+
+UPRIGHT = ["red", "green", "blue", "grey"]
+
+
+def write_animation(path: Path, durations: list[int], alpha: bool = False) -> Path:
+    animation = cv2.Animation()
+    animation.frames = [
+        cv2.cvtColor(transparent(index), cv2.COLOR_RGBA2BGRA)
+        if alpha
+        else np.dstack([corner(index)[..., ::-1], np.full((HEIGHT, WIDTH), 255, np.uint8)])
+        for index in range(len(durations))
+    ]
+    animation.durations = np.array(durations, np.int32)
+    assert cv2.imwriteanimation(str(path), animation)
     return path
