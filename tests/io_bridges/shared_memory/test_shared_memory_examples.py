@@ -14,7 +14,7 @@ from picture_without_symmetry import picture, rendered, tick
 from io_bridges.shared_memory import ring_layout, segment
 from io_bridges.uri import make_sink, make_source
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "shared-memory.md"
 PATIENCE = 30.0
 
