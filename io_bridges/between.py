@@ -29,15 +29,26 @@ class PicturePair:
             raise ValueError(f"both pictures must have one size, not {earlier.shape} and {later.shape}")
         self._earlier, self._later = earlier, later
         self._flow = None if mode == "blend" else optical_flow(earlier, later)
+        if self._flow is not None:
+            # Made once for all pictures between the two. The result of `at` is new, because sinks still read the last.
+            self._places = np.empty_like(self._flow)
+            self._moved_later = np.empty_like(later)
 
     def at(self, share: float) -> Pixels:
         """Return the picture at `share` of the way, 0 (the earlier) to 1 (the later), read-only."""
         if self._flow is None or not 0 < share < 1:
             return pixels.mix(self._earlier, self._later, share)
-        grid = _grid(*self._flow.shape[:2])
-        from_earlier = _moved(self._earlier, grid - np.float32(share) * self._flow)
-        from_later = _moved(self._later, grid + np.float32(1 - share) * self._flow)
-        return pixels.mix(from_earlier, from_later, share, out=from_earlier)
+        from_earlier = self._moved(self._earlier, self._flow, -share, np.empty_like(self._earlier))
+        from_later = self._moved(self._later, self._flow, 1 - share, self._moved_later)
+        return pixels.read_only(pixels.mix(from_earlier, from_later, share, out=from_earlier))
+
+    def _moved(self, picture: Pixels, flow: NDArray[np.float32], along: float, out: Pixels) -> Pixels:
+        """Write the picture moved against a share of the flow into `out`."""
+        np.multiply(flow, np.float32(along), out=self._places)
+        self._places += _grid(*picture.shape[:2])
+        cv2 = opencv()
+        cv2.remap(picture, self._places, None, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE)
+        return out
 
 
 def optical_flow(earlier: Pixels, later: Pixels) -> NDArray[np.float32]:
@@ -62,9 +73,3 @@ def _grid(height: int, width: int) -> NDArray[np.float32]:
     grid = np.dstack([columns, rows])
     grid.flags.writeable = False
     return grid
-
-
-def _moved(picture: Pixels, places: NDArray[np.float32]) -> Pixels:
-    cv2 = opencv()
-    moved: Pixels = cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return moved

@@ -1,5 +1,4 @@
-"""`BetweenFrames`: pictures between two drawn ones, at the rate of the output, so that twelve pictures a second do not
-judder at sixty."""
+"""`BetweenFrames`: pictures between two drawn ones, at the rate of the output. Twelve a second held at sixty judder."""
 
 import threading
 from typing import NamedTuple
