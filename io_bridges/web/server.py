@@ -1,5 +1,6 @@
 """`WebControl`: the page as a control surface, served by Starlette and uvicorn in the thread that calls `serve`."""
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -15,8 +16,8 @@ from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
 from presets.errors import BridgeUnavailable
 
-CLOSING_TIME = 1
-"""Seconds for open connections to end when the server stops."""
+CLOSING_TIME = 1.0
+"""Seconds for open connections to end when the server stops. Those still open are aborted."""
 
 
 class WebControl:
@@ -75,7 +76,7 @@ class WebControl:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=CLOSING_TIME,
+            timeout_graceful_shutdown=10,  # never reached: connections are aborted before
             backlog=64,  # connections accepted in one turn, before any can be aborted
         )
         self._server = _Server(config)
@@ -123,6 +124,15 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close all connections, and abort them after `CLOSING_TIME`: a client that does not read keeps one open."""
+        asyncio.get_running_loop().call_later(CLOSING_TIME, self._abort_connections)
+        await super().shutdown(sockets)
+
+    def _abort_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def _sentence(error: OSError, host: str, port: int) -> str:

@@ -1,5 +1,6 @@
 """Clients that vanish: whatever they leave half done, the log stays clean and the server goes on."""
 
+import asyncio
 import base64
 import logging
 import os
@@ -147,6 +148,27 @@ def test_stop_with_unfinished_clients() -> None:
     assert time.monotonic() - began < 10
     for client in clients:
         client.close()
+
+
+@pytest.mark.parametrize("path", ["/output.jpg", "/ws/picture"])
+def test_stop_with_unsent_rest(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """The rest of an answer that waits in the transport, below the size that pauses writing, holds no connection."""
+    accept = connections.BoundedConnection.connection_made
+
+    def accept_unpaused(connection: connections.BoundedConnection, transport: asyncio.Transport) -> None:
+        accept(connection, transport)
+        transport.set_write_buffer_limits(high=1 << 30)
+
+    monkeypatch.setattr(connections.BoundedConnection, "connection_made", accept_unpaused)
+    noise = np.random.default_rng(0).integers(0, 255, (4000, 4000, 3), dtype=np.uint8)
+    control = WebControl(port=0, preview=WebPreview(longest=4000))
+    control.preview.write(RenderedFrame(noise, 1, -1, 0, 0), Tick(1, 1, False))
+    with serving(control, WebShow()):
+        client = connect(control)
+        client.sendall(upgrade(control, path) if path.startswith("/ws") else request(control, f"GET {path}") + b"\r\n")
+        client.recv(1)
+        time.sleep(0.1)
+    client.close()
 
 
 def test_half_body_is_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
