@@ -20,6 +20,9 @@ from presets.errors import BridgeError
 
 _POLL_SECONDS = 0.004
 _LOOK_NS = 250_000_000
+_SEARCH_NS = 5_000_000_000
+"""Time without a sender after which the search for it begins anew. One that began before a network interface came up,
+or that found its peers by address, may never hear of a later sender."""
 _CHANNELS = 4
 
 
@@ -38,6 +41,7 @@ class NdiSource:
         self._sender = ""
         self._heard: tuple[str, ...] = ()
         self._looked_at = 0
+        self._missing_since = 0
         self._stamp: tuple[float, float] | None = None
         self._size = ""
         self._connected = False
@@ -57,6 +61,7 @@ class NdiSource:
             )
             self._receiver.frame_sync.set_video_frame(self._video)
         self._index = self._looked_at = 0
+        self._missing_since = time.monotonic_ns()
         self._is_open = True
 
     def read(self, timeout: float) -> Frame | None:
@@ -105,10 +110,20 @@ class NdiSource:
         names = finder.update_sources()
         self._heard = tuple(sorted(set(map(plain_name, names))))
         self._connected = receiver.get_num_connections() > 0
+        if self._connected:
+            self._missing_since = now
+        elif now - self._missing_since > _SEARCH_NS:
+            self._search_anew(finder, now)
+            return
         chosen = match_sender(self._wanted, names)
         if chosen is not None and chosen != self._sender and self._sender not in names:
             receiver.set_source(finder.get_source(chosen))
             self._sender = chosen
+
+    def _search_anew(self, finder: Finder, now: int) -> None:
+        finder.close()
+        self._finder = Finder()
+        self._sender, self._missing_since = "", now
 
     def _capture(self, receiver: Receiver) -> Pixels | None:
         """Return RGB [H, W, 3] of a frame that was not captured before, or None."""

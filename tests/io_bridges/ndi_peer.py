@@ -1,12 +1,15 @@
 """An NDI program that knows nothing of streamflow-live. It sends a picture, or receives and keeps the newest one.
 
 ``ndi_peer.py send NAME PICTURE.npy`` sends uint8 [H, W, 4], RGBA, at 30 Hz until it is killed.
+``ndi_peer.py play NAME CLIP`` decodes a clip and sends its frames at 30 Hz, over and over, until it is killed.
 ``ndi_peer.py receive NAME FOLDER`` writes each new frame into FOLDER as NUMBER.npy, uint8 [H, W, 4], RGBA.
 """
 
 import sys
 import time
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +24,30 @@ SWAP_RED_AND_BLUE = [2, 1, 0, 3]
 
 
 def send(name: str, path: str) -> None:
+    """Send one picture."""
+    send_all(name, [np.load(path)])
+
+
+def play(name: str, path: str) -> None:
+    """Send the frames of a clip."""
+    import av
+
+    with av.open(path) as container:
+        send_all(name, [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)])
+
+
+def send_all(name: str, pictures: Sequence[np.ndarray]) -> None:
     """Send in another channel order than the sink does."""
-    picture = np.load(path)
     frame = VideoSendFrame()
-    frame.set_resolution(picture.shape[1], picture.shape[0])
+    frame.set_resolution(pictures[0].shape[1], pictures[0].shape[0])
     frame.set_frame_rate(Fraction(30))
     frame.set_fourcc(FourCC.BGRA)
     sender = Sender(name, clock_video=True)
     sender.set_video_frame(frame)
     sender.open()
     print(sender.name, flush=True)
-    data = np.ascontiguousarray(picture[:, :, SWAP_RED_AND_BLUE]).reshape(-1)
-    while True:
+    swapped = [np.ascontiguousarray(picture[:, :, SWAP_RED_AND_BLUE]).reshape(-1) for picture in pictures]
+    for data in cycle(swapped):
         sender.write_video(data)
 
 
@@ -64,4 +79,4 @@ def receive(name: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    {"send": send, "receive": receive}[sys.argv[1]](*sys.argv[2:])
+    {"send": send, "play": play, "receive": receive}[sys.argv[1]](*sys.argv[2:])
