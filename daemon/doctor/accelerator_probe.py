@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pynvml
 
@@ -22,6 +22,26 @@ LIBRARY_SECONDS = 60.0
 """Seconds that a library may take to answer."""
 
 TORCH_RANGE = "torch>=2.6,<2.14"
+
+
+class CudaBuild(NamedTuple):
+    """A build of torch in PyTorch's own package index."""
+
+    name: str
+    """Folder of the index."""
+    driver: tuple[int, int]
+    """Oldest CUDA version of a driver that runs it."""
+    oldest: tuple[int, int]
+    newest: tuple[int, int]
+    """Compute capabilities of the cards that it has kernels for."""
+
+
+CUDA_BUILDS = (
+    CudaBuild("cu130", (13, 0), (7, 5), (99, 0)),
+    CudaBuild("cu128", (12, 8), (7, 5), (99, 0)),
+    CudaBuild("cu126", (12, 0), (5, 0), (9, 0)),
+)
+"""Builds of torch, the best one first. A driver of CUDA 12 runs every minor version of CUDA 12."""
 
 _STAY_OFFLINE = "from daemon.shared.offline_environment import stay_offline; stay_offline()\n"
 
@@ -56,6 +76,8 @@ class NvidiaCards:
     """Name and memory of each card."""
     cuda: tuple[int, int] = (0, 0)
     """Newest CUDA version that the driver runs."""
+    capability: tuple[int, int] = (7, 5)
+    """Compute capability of the best card."""
     reason: str = ""
     """Reason why there are none."""
 
@@ -97,13 +119,15 @@ def nvidia_cards() -> NvidiaCards:
     except pynvml.NVMLError as error:
         return NvidiaCards((), reason=str(error))
     try:
-        names = []
+        names, capabilities = [], [(0, 0)]
         for place in range(pynvml.nvmlDeviceGetCount()):
             card = pynvml.nvmlDeviceGetHandleByIndex(place)
             memory = pynvml.nvmlDeviceGetMemoryInfo(card).total / 2**30
+            capabilities.append(pynvml.nvmlDeviceGetCudaComputeCapability(card))
             names.append(f"{pynvml.nvmlDeviceGetName(card)} ({memory:.0f} GiB)")
         cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
-        return NvidiaCards(tuple(names), (cuda // 1000, cuda % 1000 // 10), "" if names else "the driver names no card")
+        reason = "" if names else "the driver names no card"
+        return NvidiaCards(tuple(names), (cuda // 1000, cuda % 1000 // 10), max(capabilities), reason)
     except pynvml.NVMLError as error:
         return NvidiaCards((), reason=f"the NVIDIA driver does not answer: {error}")
     finally:
@@ -203,6 +227,8 @@ def _ask(name: str, version: str, program: str, reinstall: str) -> Any:
 
 
 def _wheels(cards: NvidiaCards) -> str:
-    """Return PyTorch's newest folder of wheels that this driver can run."""
-    known = ((13, 0), (12, 8), (12, 6))
-    return "cu{}{}".format(*next((cuda for cuda in known if cuda <= cards.cuda), known[-1]))
+    """Return the best build of torch for this driver and card, or the oldest one where none fits."""
+    for build in CUDA_BUILDS:
+        if build.driver <= cards.cuda and build.oldest <= cards.capability <= build.newest:
+            return build.name
+    return CUDA_BUILDS[-1].name

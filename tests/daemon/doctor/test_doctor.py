@@ -105,10 +105,19 @@ def test_version_file_of_torch(text: str, build: TorchBuild | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("driver", "wheels"), [((13, 1), "cu130"), ((12, 9), "cu128"), ((12, 6), "cu126"), ((12, 2), "cu126")]
+    ("driver", "capability", "wheels"),
+    [
+        ((13, 1), (12, 0), "cu130"),
+        ((13, 0), (6, 1), "cu126"),
+        ((12, 9), (12, 0), "cu128"),
+        ((12, 8), (7, 0), "cu126"),
+        ((12, 6), (8, 9), "cu126"),
+        ((12, 2), (8, 6), "cu126"),
+        ((11, 8), (8, 6), "cu126"),
+    ],
 )
-def test_card_with_cpu_build_has_a_remedy(driver: tuple[int, int], wheels: str) -> None:
-    torch, card = torch_findings(CPU_BUILD, NvidiaCards(RTX, driver))
+def test_card_with_cpu_build_has_a_remedy(driver: tuple[int, int], capability: tuple[int, int], wheels: str) -> None:
+    torch, card = torch_findings(CPU_BUILD, NvidiaCards(RTX, driver, capability))
     assert torch.verdict is Verdict.WORKS
     assert card.verdict is Verdict.TROUBLE
     assert RTX[0] in card.detail
