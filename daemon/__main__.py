@@ -11,6 +11,7 @@ try:
 
     from daemon.commands.bench import bench
     from daemon.commands.build import build
+    from daemon.commands.displays import displays
     from daemon.commands.doctor import doctor
     from daemon.commands.engines import app as engines_app
     from daemon.commands.presets import app as presets_app
@@ -39,6 +40,7 @@ app.command()(build)
 app.add_typer(engines_app, name="engines")
 app.add_typer(presets_app, name="presets")
 app.command()(sources)
+app.command()(displays)
 app.command()(words)
 app.command()(touchdesigner)
 app.command()(doctor)

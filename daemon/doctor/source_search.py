@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from io_bridges.scheme import Scheme
 from io_bridges.schemes import SCHEMES
@@ -57,13 +58,19 @@ def _search(row: Scheme, command: Sequence[str]) -> SearchResult:
     reason = row.unavailable()
     if reason:
         return SearchResult(row.name, failure=reason)
+    answer = ask_child([*command, row.name], SEARCH_SECONDS)
+    return SearchResult(row.name, tuple(answer.get("uris", ())), answer.get("failure", ""))
+
+
+def ask_child(command: Sequence[str], seconds: float) -> dict[str, Any]:
+    """Return the JSON object on the last line of a child process. A crash or a hang is its entry ``failure``."""
     try:
-        done = subprocess.run([*command, row.name], capture_output=True, timeout=SEARCH_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return SearchResult(row.name, failure=f"the search did not end within {SEARCH_SECONDS:.0f} s")
+        return {"failure": f"the search did not end within {seconds:.0f} s"}
     try:
-        answer = json.loads(done.stdout.splitlines()[-1])  # Native libraries print lines of their own.
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # Native libraries print lines of their own.
     except (IndexError, ValueError):
         complaint = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        return SearchResult(row.name, failure=f"the search ended with status {done.returncode}: {complaint}")
-    return SearchResult(row.name, tuple(answer.get("uris", ())), answer.get("failure", ""))
+        return {"failure": f"the search ended with status {done.returncode}: {complaint}"}
+    return answer

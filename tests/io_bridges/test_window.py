@@ -1,5 +1,6 @@
 """``window:`` sink: the pixels on a virtual X server, keys, and a window that is closed, killed, hung or unplugged."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -290,6 +291,16 @@ def test_absent_display_is_refused(server):
     sink = make_sink("window:?display=3")
     with pytest.raises(BridgeUnavailable, match=r"no display 3. .*2 \(.*, 320x240\)"):
         open_until_refused(sink)
+
+
+def test_displays_are_listed(server, opened):
+    command = [sys.executable, "-m", "daemon", "displays", "--json"]
+    listed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["displays"]
+    sizes = [(each["width"], each["height"], each["x"]) for each in listed]
+    assert sizes == [(*PRIMARY, 0), (*PROJECTOR, PRIMARY[0])]
+    assert [each["default"] for each in listed] == [False, True]
+    sink = opened(listed[0]["sink"], PRIMARY)
+    assert sink.status()["display"] == 1
 
 
 def test_machine_without_a_screen_is_refused(monkeypatch):
