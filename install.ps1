@@ -29,7 +29,7 @@ $TestExtras = 'video,spout,test,check'
 $Downloads = 'https://www.python.org/downloads/windows/'
 $Wheels = 'https://download.pytorch.org/whl'
 
-# SpoutGL has no wheel for Python 3.14, so that one comes last.
+# The best one first. Before 3.13 the clock has steps of 15.6 ms on Windows. SpoutGL has no wheel for 3.14.
 $PythonOrder = '3.13', '3.12', '3.11', '3.14'
 
 # Builds of torch, the best one first, with the oldest CUDA version of the driver and the capabilities of the cards that

@@ -89,7 +89,7 @@ class DeviceState:
 
     def send(self) -> None:
         """Start the copy of the last `next_block` to the device."""
-        self._block.copy_(self._ring.tensors[self._ring.index], non_blocking=True)
+        self._block.copy_(self._ring.tensors[self._ring.index], non_blocking=self._ring.is_pinned)
         self._ring.record_copy()
 
     def send_empty(self) -> None:
@@ -131,7 +131,7 @@ class DeviceState:
                 if rows is not None and part is not None:
                     # Asynchronous from pinned memory. Texts are immutable, so the copy may happen late.
                     pin = rows.is_cuda and not part.is_cuda
-                    rows[place].copy_(part.pin_memory() if pin else part, non_blocking=True)
+                    rows[place].copy_(part.pin_memory() if pin else part, non_blocking=rows.is_cuda)
 
     def advance(self, size: int, terms: StepTerms) -> None:
         """Run one step at one prepared batch size: gather, one denoiser call, affine step, scatter.

@@ -6,8 +6,9 @@ import torch
 class PinnedRing:
     """Host tensors of one shape, used in turn so that the host never touches one that a GPU is still copying.
 
-    On a GPU the tensors are pinned, and each has a CUDA event that marks its last copy. The host blocks only when it is
-    a whole ring ahead of the device. On a CPU the tensors are plain memory and copies are synchronous.
+    On an NVIDIA GPU the tensors are pinned, and each has a CUDA event that marks its last copy. The host blocks only
+    when it is a whole ring ahead of the device. On other devices the tensors are plain memory, and copies have to be
+    synchronous: nothing tells the host when an asynchronous one is done.
     """
 
     def __init__(self, count: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
@@ -18,9 +19,10 @@ class PinnedRing:
             dtype: Dtype of each.
             device: Device that the tensors are copied to or from.
         """
-        on_gpu = device.type == "cuda"
-        self.tensors = [torch.zeros(shape, dtype=dtype, pin_memory=on_gpu) for _ in range(count)]
-        self._copied = [torch.cuda.Event() for _ in self.tensors if on_gpu]  # type: ignore[no-untyped-call]
+        self.is_pinned = device.type == "cuda"
+        """True if copies may be asynchronous."""
+        self.tensors = [torch.zeros(shape, dtype=dtype, pin_memory=self.is_pinned) for _ in range(count)]
+        self._copied = [torch.cuda.Event() for _ in self.tensors if self.is_pinned]  # type: ignore[no-untyped-call]
         self._index = 0
 
     @property

@@ -28,7 +28,9 @@ class RebuildParameters(BaseModel):
         LiveOptions(Effect.REBUILD, unit="px"),
     ] = 256
     accelerator: Annotated[
-        Literal["auto", "openvino", "onnxruntime", "tensorrt", "tensorrt_rtx", "eager", "compile", "cuda_graphs"],
+        Literal[
+            "auto", "openvino", "onnxruntime", "tensorrt", "tensorrt_rtx", "eager", "compile", "cuda_graphs", "mps"
+        ],
         Field(description="software that runs the network; auto takes the fastest that works here"),
         LiveOptions(Effect.REBUILD),
     ] = "auto"

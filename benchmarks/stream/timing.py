@@ -45,6 +45,8 @@ def synchronize(device: torch.device) -> None:
     """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize()
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def recorded(work: Callable[[], object], recorder: Recorder | None) -> Callable[[], Any]:

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from daemon.commands.terminal import Terminal
+
+if TYPE_CHECKING:  # --help of every command must answer at once
+    from daemon.doctor.display_search import NumberedDisplay
 
 
 def displays(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -30,8 +33,12 @@ def displays(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
         return
     terminal = Terminal(highlight=False)
     for each in found:
-        display = each.display
-        place = f"{display.width}x{display.height} at {display.x},{display.y}"
-        marks = [place, *(["primary"] if display.number == 1 else []), *(["default"] if each.is_default else [])]
-        line = Text(f'--sink "{each.uri}"', "bold"), Text(f"  {display.name}, {', '.join(marks)}")
-        terminal.print(*line, sep="", soft_wrap=True)
+        terminal.print(_line(each), soft_wrap=True)
+
+
+def _line(numbered: "NumberedDisplay") -> Text:
+    display = numbered.display
+    words = [display.name, f"{display.width}x{display.height} at {display.x},{display.y}"]
+    words += ["primary"] if display.number == 1 else []
+    words += ["default"] if numbered.is_default else []
+    return Text.assemble((f'--sink "{numbered.uri}"', "bold"), f"  {', '.join(words)}")

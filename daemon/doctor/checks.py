@@ -4,6 +4,7 @@ import importlib.util
 import platform
 import socket
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,6 +21,9 @@ from daemon.doctor.accelerator_probe import (
 from daemon.doctor.diagnosis import Finding, Verdict
 from io_bridges.schemes import SCHEMES
 from presets.library import Library
+
+COARSEST_CLOCK = 0.001
+"""Seconds. A tick at 60 Hz takes 17 ms."""
 
 Protocol = Literal["tcp", "udp"]
 
@@ -47,6 +51,7 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
     """Return every finding, in the order of a picture's path. This takes some seconds, mostly for OpenVINO."""
     return [
         python_finding(),
+        clock_finding(time.get_clock_info("monotonic").resolution),
         *bridge_findings(),
         model_finding(),
         *torch_findings(torch_build(), nvidia_cards()),
@@ -60,6 +65,17 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
 def python_finding() -> Finding:
     """Return the finding for the interpreter and its system."""
     return Finding("python", platform.python_version(), Verdict.WORKS, f"{sys.executable} on {platform.platform()}")
+
+
+def clock_finding(resolution: float) -> Finding:
+    """Return the finding for the clock of the output; `resolution` is in seconds.
+
+    On Windows it has steps of 15.6 ms before Python 3.13, which calls another counter there.
+    """
+    if resolution <= COARSEST_CLOCK:
+        return Finding("python", "clock", Verdict.WORKS, f"steps of {resolution * 1e6:.3g} µs")
+    detail = f"steps of {resolution * 1000:.1f} ms: the output's rate will be uneven"
+    return Finding("python", "clock", Verdict.TROUBLE, detail, "use Python 3.13 or newer")
 
 
 def bridge_findings() -> list[Finding]:

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pipeline.accelerators import eager, onnx_export, tensorrt_library
+from pipeline.accelerators import eager, onnx_export, tensorrt_library, torch_gpu
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
 from pipeline.models import Model
@@ -129,7 +129,15 @@ ACCELERATORS = {
             "CUDA graphs",
             lambda: "" if eager.available_device().type == "cuda" else "torch sees no NVIDIA GPU",
             "`streamflow-live doctor` tells what torch and the driver lack",
-            "pipeline.accelerators.cuda_graphs",
+            "pipeline.accelerators.torch_gpu:CUDA",
+            attends=True,
+        ),
+        Accelerator(
+            "mps",
+            "Metal (MPS)",
+            torch_gpu.mps_missing,
+            "Use accelerator openvino or eager",
+            "pipeline.accelerators.torch_gpu:MPS",
             attends=True,
         ),
     )

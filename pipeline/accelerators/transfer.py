@@ -24,7 +24,7 @@ class Upload:
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return `tensor` on the device, valid until the next call. The caller may overwrite `tensor` at once."""
-        self._on_device.copy_(self._ring.take().copy_(tensor), non_blocking=True)
+        self._on_device.copy_(self._ring.take().copy_(tensor), non_blocking=self._ring.is_pinned)
         self._ring.record_copy()
         return self._on_device
 

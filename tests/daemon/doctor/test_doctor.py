@@ -25,6 +25,7 @@ from daemon.doctor.checks import (
     DEFAULT_PORTS,
     DefaultPort,
     bridge_findings,
+    clock_finding,
     model_finding,
     port_finding,
     preset_findings,
@@ -134,6 +135,14 @@ def test_old_driver_is_reported() -> None:
     assert card.verdict is Verdict.TROUBLE
     assert "12.8" in card.detail
     assert "newer NVIDIA driver" in card.remedy
+
+
+def test_coarse_clock_is_trouble() -> None:
+    windows_before_python_313 = clock_finding(0.015625)
+    assert windows_before_python_313.verdict is Verdict.TROUBLE
+    assert "15.6 ms" in windows_before_python_313.detail
+    assert "3.13" in windows_before_python_313.remedy
+    assert clock_finding(1e-7).verdict is Verdict.WORKS
 
 
 def test_missing_torch_is_trouble() -> None:

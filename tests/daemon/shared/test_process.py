@@ -1,11 +1,14 @@
 """Limits of the stage's process, and the folder of compiled code."""
 
+import ctypes
 import subprocess
 import sys
 from itertools import product
 from pathlib import Path
 
 import pytest
+
+from daemon.shared.process import shorten_timer_ticks, tune_stage_process
 
 PROGRAM = """
 import resource, sys
@@ -22,6 +25,32 @@ def test_stage_limits() -> None:
     files, interval = done.stdout.split()
     assert int(files) > 256
     assert float(interval) < 0.005
+
+
+class Winmm:
+    """``winmm.dll`` as far as it is called: it takes periods from 1 ms up, and answers 97 to others."""
+
+    def __init__(self, shortest: int = 1) -> None:
+        self.shortest = shortest
+        self.asked: list[int] = []
+
+    def timeBeginPeriod(self, milliseconds: int) -> int:  # noqa: N802
+        self.asked.append(milliseconds)
+        return 0 if milliseconds >= self.shortest else 97
+
+
+def test_windows_timer_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: dict[str, Winmm] = {}
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "WinDLL", lambda name: opened.setdefault(name, Winmm()), raising=False)
+    interval = sys.getswitchinterval()
+    try:
+        tune_stage_process()
+    finally:
+        sys.setswitchinterval(interval)
+    assert opened["winmm"].asked == [1]
+    assert shorten_timer_ticks(Winmm())
+    assert not shorten_timer_ticks(Winmm(shortest=2))
 
 
 KEEP = """
