@@ -20,13 +20,13 @@ class Framing(NamedTuple):
     zoom: float = 1.0
     """Magnification, 1 or more."""
     pan_x: float = 0.0
-    """Part that is seen where not all is: -1 the left edge, 0 the middle, 1 the right edge."""
+    """Horizontal position of the visible part: -1 is the left edge, 0 the middle, 1 the right edge."""
     pan_y: float = 0.0
-    """Likewise from -1, the bottom edge, to 1, the top edge."""
+    """Vertical position of the visible part: -1 is the bottom edge, 0 the middle, 1 the top edge."""
     flip_x: bool = False
     """True for a frame that is mirrored, left to right."""
     flip_y: bool = False
-    """True for a frame on its head."""
+    """True for a frame that is turned upside down."""
 
 
 FILL = Framing()

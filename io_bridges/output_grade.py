@@ -22,7 +22,7 @@ NEUTRAL = OutputGrade()
 
 
 def output_grade(parameters: Parameters, fade: float) -> OutputGrade:
-    """Return the grade of a tick. `fade` is how far a blackout or its release has come: 0 is black, 1 is open."""
+    """Return the grade of a tick. `fade` is the level of a blackout: 0 is black, 1 is fully lit."""
     return OutputGrade(level=fade * parameters.brightness)
 
 

@@ -14,7 +14,7 @@ ENTRY = 0
 """Row of the noise that a frame enters with. The fresh noise of schedule row r is row r + 1."""
 
 CACHE_SIZE = 64
-"""Noises kept on the device. A sweep of the seed fader uses thousands."""
+"""Number of noises kept on the device. Moving the seed fader needs thousands, so older ones are dropped."""
 
 MIN_LENGTH = 1e-6
 """Smallest length of a weight vector that is scaled to unit variance. The largest is its inverse."""

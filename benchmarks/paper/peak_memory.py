@@ -8,7 +8,7 @@ MIB = 2**20
 
 
 def reset_peak(cuda: bool) -> None:
-    """Reset the peak, so that `read_peak` covers what follows. Only Linux can reset that of main memory."""
+    """Reset the peak before a measurement. The peak of main memory can be reset on Linux only."""
     if cuda:
         import torch
 

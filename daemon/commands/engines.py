@@ -78,7 +78,7 @@ def prune(
 
 
 def _remove(doomed: "Sequence[KeptEngine]", pruning: "Pruning") -> tuple[int, int]:
-    """Remove what still has a reason to go. Return the bytes freed and the number of failures, which are printed."""
+    """Remove the engines that are still to be removed. Return the bytes freed and the number of printed failures."""
     from pipeline.accelerators.cache_staging import remove_entry
 
     freed = failed = 0

@@ -94,7 +94,7 @@ def make_plan(
 
 
 def _single_prompt(text: str) -> dict[str, Value]:
-    """Return the values of the prompts where `text` is the only one."""
+    """Return the values of all prompt parameters, with `text` as the only prompt."""
     prompts = {address: parameter for address, parameter in PARAMETERS.items() if parameter.key == "prompt"}
     values: dict[str, Value] = {
         address: "" if parameter.kind == "text" else parameter.default for address, parameter in prompts.items()

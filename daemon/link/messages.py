@@ -19,10 +19,10 @@ from presets.errors import RendererError
 from presets.vocabulary import Vocabulary
 
 Phase = Literal["starting", "loading", "building", "verifying", "playing"]
-"""Verifying is the first call of a network that others compiled, which may never end."""
+"""Phase of a renderer. ``verifying`` is the first call of a foreign engine, which may hang."""
 
 FailureKind = Literal["accelerator", "look", "memory", "other"]
-"""Remedy of a failure: another accelerator; another model or size, which no accelerator can play; memory; unknown."""
+"""Kind of a failure, by its remedy: another accelerator, another model or size, more memory, or unknown."""
 
 LONGEST_SIDE = 8192
 """Most pixels of a side that a renderer may ask for. No bridge takes a larger picture."""

@@ -1,4 +1,4 @@
-"""`RendererReport`: everything that one renderer has said of itself, as the supervisor and the status read it."""
+"""`RendererReport`: the last messages of one renderer, read by the supervisor and the status."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ class DeliveryStats:
 
     delivered: int = 0
     misplaced: int = 0
-    """Pictures that did not follow the one admitted before them: lost, or out of order. There are none."""
+    """Number of pictures that were lost or came out of order. It stays 0 unless the renderer has a defect."""
     last_number: int = 0
     """`FrameStamps.number` of the last picture."""
     size: tuple[int, int] = (0, 0)

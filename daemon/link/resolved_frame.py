@@ -1,6 +1,6 @@
-"""`ResolvedFrame`: the parameters of the next picture as they cross the link; and `NextFrame`, as they arrive.
+"""`ResolvedFrame`: the parameters of the next picture, as sent over the link. `NextFrame`: the received form.
 
-The encoded text is cached at both ends: it stays the same from picture to picture while nothing moves.
+Both ends cache the encoded text, which stays the same from picture to picture while nothing moves.
 """
 
 import json

@@ -16,7 +16,7 @@ DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class KeptEngine:
-    """One engine, and its damage or the reason to remove it; an empty reason is neither."""
+    """One engine, with its damage or the reason for its removal. The reason is empty for an intact engine."""
 
     entry: CacheEntry
     reason: str
@@ -35,7 +35,7 @@ def inspect_engines(root: Path, thorough: bool) -> list[KeptEngine]:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Rules for the removal of engines: those of no more use here, and with an age in days all older ones.
+    """Rules for the removal of engines. Unusable engines are removed, and with `older_than` (days) all older ones.
 
     With `everything`, age is the only rule; without an age, every engine is removed.
     """

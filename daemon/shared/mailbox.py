@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """Place for one value. `put` never waits. Each value has a serial number, by which readers know what is new."""
+    """Holder of one value. `put` never waits. Readers recognise a new value by its serial number."""
 
     def __init__(self, wake: Callable[[], None] | None = None) -> None:
         """`wake` is called after each `put`, on the thread that puts."""

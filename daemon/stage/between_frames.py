@@ -1,4 +1,4 @@
-"""`BetweenFrames`: pictures between two drawn ones, at the rate of the output. Twelve a second held at sixty judder."""
+"""`BetweenFrames`: pictures between two drawn ones, at the rate of the output, for models slower than the output."""
 
 import threading
 from typing import NamedTuple
@@ -12,7 +12,7 @@ LONGEST = NS // 2
 """Longest interval in ns between two pictures that is filled. A picture after a longer pause is shown at once."""
 
 SHORTEST_TICKS = 1.5
-"""Shortest interval that is filled, in ticks. A model that is nearly as fast as the output needs nothing between."""
+"""Shortest interval that is filled, in ticks. A model that is nearly as fast as the output needs none."""
 
 
 class _Passage(NamedTuple):
@@ -23,7 +23,7 @@ class _Passage(NamedTuple):
     """Duration in ns: the interval between the last two pictures."""
 
     def share(self, at: int) -> float:
-        """Return how far the passage is at a time, from 0; 1 or more after its end."""
+        """Return the progress of the passage at a time: 0 at its start, 1 or more after its end."""
         return (at - self.began) / self.length
 
 

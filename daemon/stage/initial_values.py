@@ -1,6 +1,6 @@
-"""Values that a show begins with: the state of the last show, then the preset that was asked for, then the size.
+"""Initial values of a show: the state of the last show, overridden by the preset, overridden by the size.
 
-Also the presets that `render` loads later in a clip.
+The presets that `render` loads later in a clip are read here too.
 """
 
 import math
@@ -38,7 +38,7 @@ def initial_values(
 ) -> dict[str, Value]:
     """Return the value of every parameter by address.
 
-    `restored` are the values of the last show; a model or an engine of it that is not there any more has its default.
+    `restored` are the values of the last show. A model or an engine that no longer exists is reset to its default.
 
     Raises:
         PresetError: The preset can't be read.

@@ -1,4 +1,4 @@
-"""`LiveValues`: the values of the live parameters by address, a revision that counts up, and who hears of changes."""
+"""`LiveValues`: the values of the live parameters by address, with a revision counter and change subscriptions."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from presets.parameters import Parameters
 
 
 class StoreState(NamedTuple):
-    """The parameters of one revision, and what brought them."""
+    """Parameters of one revision, and the revisions of the last preset and the last panic."""
 
     snapshot: tuple[int, Parameters]
     """The newest revision and its parameters."""
@@ -22,15 +22,15 @@ class StoreState(NamedTuple):
 
 
 class LiveValues:
-    """Values that are coerced already. Every method may be called from any thread.
+    """Store of coerced values. Every method may be called from any thread.
 
-    One lock is held for dict work only: callbacks run after it is free.
+    The lock is held for dict work only. Callbacks run after it is released.
     """
 
     def __init__(self, values: Mapping[str, Value], loaded: LoadedPreset) -> None:
-        """`values` by address; what they lack has its default. `loaded` is the preset that panic restores."""
+        """Take `values` by address. A missing value has its default. `loaded` is the preset that panic restores."""
         self.on_panic: Callable[[int], None] = lambda revision: None
-        """Called with the revision of a panic: the picture to wait for has that revision or a later one."""
+        """Called on a panic, with its revision. Pictures of older revisions are not shown any more."""
         self._lock = threading.Lock()
         self._subscriptions = Subscriptions(self._lock)
         self._watchers: tuple[Callable[[], None], ...] = ()
@@ -85,9 +85,9 @@ class LiveValues:
         panic: bool = False,
         is_new_look: bool = False,
     ) -> None:
-        """Take the values as one revision if any of them changes anything; a panic always makes one.
+        """Set the values as one new revision. If nothing changes there is no new revision, except for a panic.
 
-        `loaded` is the preset that panic restores from now on. `is_new_look` says that the values are all of its own.
+        `loaded` is the preset that panic restores from now on. `is_new_look` is True if the values are a whole preset.
         """
         with self._lock:
             changes = {address: value for address, value in wanted.items() if self._values[address] != value}

@@ -1,4 +1,4 @@
-"""`LossCover`: fades the output to black, to the safe picture or to pictures of words while the source is lost."""
+"""`LossCover`: fades the output to black, to the safe picture or to text-to-image while the source is lost."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ from io_bridges import pixels
 from io_bridges.frames import RenderedFrame
 
 PATIENCE = 1.0
-"""Seconds to wait for the first picture of the frames that return. Then the old one is uncovered."""
+"""Longest wait in seconds for a picture of the returned source. After it the cover fades out anyway."""
 
 EXPECTED = 5.0
-"""Seconds in which a change between pictures of frames and pictures of words counts as that of a loss."""
+"""Seconds after a loss or a return in which a change between source and text-to-image is cross-faded."""
 
 
 class LossCover:
@@ -69,7 +69,7 @@ class LossCover:
         self._cross_over(frame, step)
 
     def _cross_over(self, frame: RenderedFrame, step: float) -> None:
-        """Fade from the last picture of frames to the first one of words, and back."""
+        """Cross-fade between the last picture of the source and the first one of text-to-image, both ways."""
         last, self._last = self._last, frame
         self._expected -= 1
         is_other = last is not None and (last.source_index < 0) != (frame.source_index < 0)
@@ -80,7 +80,7 @@ class LossCover:
             self._leaving = None
 
     def _mix(self, one: RenderedFrame, other: RenderedFrame, share: float) -> RenderedFrame:
-        """Return a picture between two, made once while nothing moves."""
+        """Return a mix of two pictures. The last mix is reused if nothing has changed."""
         made = self._mixed
         if made is not None and made[0] is one and made[1] is other and made[2] == share:
             return made[3]

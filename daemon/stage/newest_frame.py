@@ -1,4 +1,4 @@
-"""`NewestFrame`: the newest frame of the source on air, for how long none has come, and what the show does about it."""
+"""`NewestFrame`: the newest frame of the source on air, the time since it came, and the policy for a lost source."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -20,7 +20,7 @@ _MEANWHILE: Mapping[LossPolicy, str] = {
 
 
 class NewestFrame(Mailbox[Frame]):
-    """Holds the newest frame. It outlives the threads of sources: one may be replaced while it hangs."""
+    """Mailbox of the newest frame. It outlives the source threads, which are replaced if they hang."""
 
     def __init__(
         self, clock: Clock, parameters: Callable[[], Parameters], wake: Callable[[], None] | None = None

@@ -1,6 +1,6 @@
-"""Notices: sentences about a show that runs as it was told, but not as a performer may expect.
+"""Notices: warnings to the performer, such as a source without frames or a blackout restored from the last show.
 
-The page shows them through the status, and the log has a line when one appears.
+The page shows them through the status. A new one is logged once.
 """
 
 import logging

@@ -22,7 +22,7 @@ from presets.parameter_table import PARAMETERS, Parameter, Value
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
 
 _TEXTS = {"/preset": "the name of a preset", "/source": "the address of a source"}
-"""Text that setting a parameter needs, for those whose change is an action."""
+"""Phrase for the missing text, for refusals. Setting one of these parameters is an action."""
 
 NOTHING_FOUND = FoundSources((), {})
 
@@ -36,7 +36,7 @@ class ParameterStore(LiveValues):
         values: Mapping[str, Value] | None = None,
         status: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
-        """`values` by address are coerced already; what they lack has its default. `status` returns the stage's."""
+        """Take coerced `values` by address. A missing value has its default. `status` returns the stage's status."""
         start = {address: parameter.default for address, parameter in PARAMETERS.items()} | dict(values or {})
         loaded, problem = opening_preset(library, start)
         self._source = str(start["/source"])
@@ -44,11 +44,11 @@ class ParameterStore(LiveValues):
         self.on_air = 0
         """Revision that the picture on air was admitted with; the stage sets it."""
         self.remark: Callable[[str], str] = lambda address: ""
-        """Returns a sentence for the reply to a change of this address; empty for none."""
+        """Returns a note for the reply to a change of an address, or an empty string."""
         self.open_source: Callable[[str, str, Later | None], ControlReply] | None = None
-        """Has a source opened and put on air, by its URI and the sender; the stage sets it. It returns at once.
+        """Requests a source by its URI and its sender, and returns at once. The stage sets it.
 
-        Without it ``/source`` is a value like any other.
+        If it is None, ``/source`` is a value like any other.
         """
         self.search_sources: Callable[[Callable[[FoundSources], None]], None] = lambda found: found(NOTHING_FOUND)
         """Starts a search for sources; the stage sets it."""
@@ -70,7 +70,7 @@ class ParameterStore(LiveValues):
         }
 
     def take_source(self, uri: str, sender: str) -> None:
-        """Set ``/source`` to the one that is on air now, without its password. For the stage."""
+        """Set ``/source`` to the URI on air, without its password. The stage calls it after a switch."""
         self._source = uri
         self._change({"/source": without_password(uri)}, sender, "/source")
 

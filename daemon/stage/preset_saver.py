@@ -44,7 +44,7 @@ class LoadedPreset(NamedTuple):
     """Its values by address. Panic restores them."""
 
     def panic_values(self) -> dict[str, Value]:
-        """Return what panic sets. Renderer and source stay: a panic must not start the one or open the other."""
+        """Return the values that panic sets. It starts no renderer and opens no source, so their keys are left out."""
         own = {address: value for address, value in self.values.items() if PARAMETERS[address].key not in RIG_KEYS}
         return {**own, **RELEASED}
 
@@ -55,7 +55,7 @@ class LoadedPreset(NamedTuple):
 
 
 def belongs_to_presets(address: str) -> bool:
-    """Return True for what every preset has: not model, size or source, nor the switches of the evening."""
+    """Return True for a parameter that every preset has. Model, size, source and output switches are not."""
     return PARAMETERS[address].in_presets and PARAMETERS[address].key not in RIG_KEYS
 
 
@@ -121,7 +121,7 @@ class PresetSaver:
         return f"saved as {path}{undo}"
 
     def undo(self) -> tuple[SavedPreset, str]:
-        """Undo the newest save that is not undone yet. Return it, and a sentence that says what is there now.
+        """Undo the newest save. Return it, with a sentence about the outcome.
 
         Raises:
             PresetError: There is none, or the file was changed by another program since.

@@ -36,9 +36,9 @@ class SourceThread(BridgeThread):
         fitting: Callable[[], Fitting],
         on_air: bool = True,
     ) -> None:
-        """`newest` gets the frames while the source is on air. One that is not keeps its newest until it is.
+        """Write frames to `newest` while the source is on air. Before that, only the newest frame is kept.
 
-        `fitting` returns how frames are fitted now. When it changes, the last frame is fitted again.
+        `fitting` returns the present size and framing. When it changes, the last frame is fitted again.
         """
         super().__init__("source", uri, clock, budget=5.0)
         self._source = source
@@ -55,7 +55,7 @@ class SourceThread(BridgeThread):
         return self._source.status().get("source") == "none"
 
     def go_on_air(self) -> None:
-        """Hand on the newest frame, and every one that comes. A source without frames leaves none on air."""
+        """Write the newest frame and all that follow. A source without frames clears the last one."""
         with self._gate:
             self._is_on_air = True
             self._newest.expect(nothing=self.is_empty)

@@ -45,7 +45,7 @@ class BuildAttempts:
             self._beyond_accelerators = ""
 
     def failed(self, build: Build, reason: str, kind: FailureKind, disturbs: bool = False) -> bool:
-        """Count a failure of `build`. Return True if it is given up; at once where another attempt `disturbs`."""
+        """Count a failure of `build`. Return True if it is given up. `disturbs` gives it up without a retry."""
         self._failures += 1
         self.reason = reason
         if self._failures < PATIENCE and kind not in HOPELESS and not disturbs:

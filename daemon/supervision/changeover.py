@@ -24,11 +24,11 @@ log = logging.getLogger("stage.supervisor")
 RETRY = 60.0
 """Seconds until an impossible build is tried again where nothing else may play: a disk or a cable may come back."""
 SETTLE = 0.3
-"""Seconds a wanted build must stand before it is started: two numbers of a size are two messages."""
+"""Seconds without a change before a wanted build is started: width and height arrive in two messages."""
 STAND_IN_AFTER = 10.0
-"""Seconds that a candidate has to itself before the accelerator it names starts beside it and slows it down."""
+"""Seconds before a stand-in starts beside a candidate. Both then share the device and load more slowly."""
 RESTORE_FIRST = 10.0
-"""Seconds that the restart of what played last has to itself before another wanted build starts beside it."""
+"""Seconds in which the last build is restarted alone, before another wanted build starts beside it."""
 
 
 class Changeover:
@@ -63,7 +63,7 @@ class Changeover:
         self._delivered: Build | None = None
         """Build that played last."""
         self._restorable = False
-        """True while nothing speaks against a restart of `_delivered`."""
+        """True while `_delivered` may be restarted."""
         self._target: Build | None = None
         self._wanted_since = 0
 

@@ -69,6 +69,6 @@ def meanwhile(on_air: RendererProcess, coming: RendererProcess) -> str:
 
 
 def too_short_for_both(on_air: RendererProcess, coming: RendererProcess, reason: str) -> str:
-    """Return why a build is given up that memory is too short for beside what is on air."""
+    """Return the message for a build that does not fit into memory beside the build on air."""
     ahead = "; streamflow-live build makes it ready ahead of a show" if coming.report.takes_long else ""
     return f"the memory is too short for it beside {on_air.build}, which is on air{ahead}: {reason}"

@@ -1,8 +1,8 @@
-"""`RestartPacing`: when the next renderer may start.
+"""`RestartPacing`: the earliest time of the next renderer start.
 
-A build that fails is started ever more slowly. A renderer that was killed from outside says nothing of its build and is
-started again at once; but the kernel kills from outside too, where memory runs out, so that kills which repeat in the
-same phase slow down a little, and count as a failure in the end.
+A failing build is retried with exponential back-off. A renderer that was killed by a signal is restarted at once: its
+build may be sound. The kernel also kills processes when memory runs out. Repeated kills in the same phase are therefore
+delayed, and the supervisor counts `KILLS_OF_A_FAILURE` of them as a failure.
 """
 
 from daemon.link.messages import Phase
@@ -15,9 +15,9 @@ LONGEST_DELAY = 10.0
 LONGEST_DELAY_OF_KILLS = 2.0
 """Seconds between two starts of a renderer that is killed."""
 KILLS_OF_A_FAILURE = 5
-"""Kills in the same phase that count as a failure for want of memory."""
+"""Kills in the same phase after which memory is taken to be too short."""
 LONG_LIFE = 30.0
-"""Seconds after which a renderer on air has proved itself, and earlier failures and kills are forgotten."""
+"""Seconds on air after which a renderer counts as stable. Earlier failures and kills are then forgotten."""
 
 
 class RestartPacing:
@@ -32,7 +32,7 @@ class RestartPacing:
         """Time of the next start, nanoseconds."""
 
     def forget(self) -> None:
-        """Allow a start at once, and forget failures and kills: another build is wanted, or one has proved itself."""
+        """Allow a start at once, and forget failures and kills."""
         self._failures = self._kills = 0
         self.next_start = self._clock.now()
 

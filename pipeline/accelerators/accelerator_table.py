@@ -30,7 +30,7 @@ class Accelerator(NamedTuple):
     ahead: bool = False
     """True if preparing takes minutes and is done ahead of the show. `auto` then needs the engines in the cache."""
     attends: bool = False
-    """True if it heeds `Preparation.attention`. The others have an attention of their own."""
+    """True if it supports `Preparation.attention`. The others use their own attention kernel."""
 
     def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         """Prepare the model. Raises `AcceleratorUnavailable`, for an attention that it can't have too."""

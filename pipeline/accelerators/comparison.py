@@ -1,4 +1,4 @@
-"""Two ways to play, timed by turns: A B B A, so that whatever else the machine does meets both alike."""
+"""Comparison of two candidates, timed in the order A B B A, so that other load on the machine affects both alike."""
 
 import math
 import statistics

@@ -125,7 +125,7 @@ class Shapes:
         return sizes if sizes[-1] >= self.most_rows else (*sizes, self.most_rows)
 
     def key(self) -> str:
-        """Return the shapes as part of a cache key. The key of a denoiser that sees no source has no word of it."""
+        """Return the shapes as part of a cache key. The source is named only if the denoiser sees it."""
         return repr(self) + (", sees its source" if self.sees_source else "")
 
 
