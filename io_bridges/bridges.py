@@ -56,7 +56,8 @@ class Sink(Protocol):
     def write(self, frame: RenderedFrame, tick: Tick) -> None:
         """Publish one frame of the opened size, RGB, read-only. A wait costs this sink its ticks. Raises `BridgeError`.
 
-        It is called at every tick with the newest frame. ``tick.repeated`` is True for a frame that was on air before.
+        It is called at every tick of the opened rate with the newest frame. ``tick.repeated`` is True for a frame that
+        was on air before.
         """
 
     def close(self) -> None:

@@ -46,10 +46,13 @@ class RenderedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One tick of the output clock."""
+    """One tick of the output clock, or of a sink with a rate of its own."""
 
     index: int
-    """Number of the tick. Ticks that a suspended show missed are not counted."""
+    """Number of the tick. Ticks that a suspended show missed are not counted.
+
+    A sink with a rate of its own has numbers of its own, from 0.
+    """
     at: int
     """Due time of the tick in nanoseconds, monotonic: the time of its frame in a recording."""
     repeated: bool

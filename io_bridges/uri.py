@@ -89,6 +89,11 @@ def sink_size(uri: str) -> tuple[int, int] | None:
     return parse(uri, "sink").options.get("size")
 
 
+def sink_rate(uri: str) -> float | None:
+    """Return the pictures a second of a sink's ``?fps=``, or None for the rate of the output."""
+    return parse(uri, "sink").options.get("fps")
+
+
 def parse(uri: str, kind: Kind) -> BridgeUri:
     """Parse a URI and check every part of it. Imports no bridge. Raises `SettingsError`."""
     known = schemes(kind)

@@ -1,9 +1,10 @@
 """`BridgeMaker`: makes the threads of a show's sources, sinks and controls from its settings."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from daemon.shared.clock import Clock
-from daemon.stage.bridge_set import BridgeSet
+from daemon.stage.bridge_set import BridgeSet, MakeSink
 from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.newest_frame import NewestFrame
@@ -12,12 +13,13 @@ from daemon.stage.settings import Settings
 from daemon.stage.source_finder import SourceFinder
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.source_thread import Fitting, SourceThread
-from io_bridges.bridges import Control
+from daemon.stage.tick_picker import TickPicker, exact_rate
+from io_bridges.bridges import Control, Sink
 from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ShowControl
-from io_bridges.uri import make_sink, make_source, sink_size
+from io_bridges.uri import make_sink, make_source, sink_rate, sink_size
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
@@ -34,10 +36,15 @@ class BridgeMaker:
         self._fitting = fitting
         self._preview = WebPreview()
 
-    @property
-    def sinks(self) -> range:
-        """Places of the sinks: those of the settings, then the page's preview if there is a page."""
-        return range(len(self._settings.sinks) + (self._settings.web is not None))
+    def first_sinks(self) -> list[MakeSink]:
+        """Return what makes each sink that the show begins with: those of the settings, and the page's preview.
+
+        They raise `SettingsError` or `BridgeUnavailable` for a sink that can't run here.
+        """
+        make: list[MakeSink] = [
+            partial(self._sink, uri, number, make_sink) for number, uri in enumerate(self._settings.sinks, 1)
+        ]
+        return make if self._settings.web is None else [*make, self._preview_sink]
 
     def first_source(self) -> SourceThread:
         """Return the source that the show begins with.
@@ -58,19 +65,27 @@ class BridgeMaker:
     def source_switch(self, bridges: BridgeSet, store: ParameterStore) -> SourceSwitch:
         """Return the switch by which the surfaces of `store` change the source."""
         settings = self._settings
-        check, taken = settings.check_source, store.take_source
-        switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check, taken, store.refused)
+
+        def check(uri: str) -> None:
+            settings.check_bridges(uri, settings.sinks)
+
+        taken, refused = store.take_source, store.refused
+        switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check, taken, refused)
         store.open_source = switch.request
         store.search_sources = SourceFinder().find
         return switch
 
-    def sink(self, place: int) -> SinkThread:
-        """Return the sink of a place. Raises `SettingsError` or `BridgeUnavailable` if it can't run here."""
+    def _sink(self, uri: str, number: int, make: Callable[[str], Sink]) -> SinkThread:
         settings = self._settings
-        if place == len(settings.sinks):
-            return SinkThread("web:", self._preview, self._clock, *settings.output_size, settings.fps)
-        uri = settings.sinks[place]
-        return SinkThread(uri, make_sink(uri), self._clock, *(sink_size(uri) or settings.output_size), settings.fps)
+        wanted = sink_rate(uri)
+        rate = None if wanted is None else exact_rate(wanted)
+        picker = None if rate is None else TickPicker(rate, exact_rate(settings.fps))
+        size, fps = sink_size(uri) or settings.output_size, settings.fps if rate is None else float(rate)
+        # The thread's URI is shown on the page and in the log.
+        return SinkThread(without_password(uri), make(uri), self._clock, *size, fps, picker, number)
+
+    def _preview_sink(self) -> SinkThread:
+        return SinkThread("web:", self._preview, self._clock, *self._settings.output_size, self._settings.fps)
 
     def controls(
         self,

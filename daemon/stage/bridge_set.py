@@ -16,22 +16,47 @@ MOST_HUNG = 3
 MakeSource = Callable[[], SourceThread]
 """Makes a thread for one source, on air, not started yet."""
 
+MakeSink = Callable[[], SinkThread]
+"""Makes a thread for one sink, not started yet."""
+
 
 class BridgeSet:
-    """The bridge threads of a show, not started yet."""
+    """The bridge threads of a show, not started yet. The output clock puts its pictures here."""
 
-    def __init__(self, make_source: MakeSource, make_sinks: Sequence[Callable[[], SinkThread]]) -> None:
+    def __init__(self, make_source: MakeSource, make_sinks: Sequence[MakeSink]) -> None:
         """Each `make` function is called once, and again for each replacement."""
         self._make_source = make_source
-        self._make_sinks = make_sinks
+        self._make_sinks = tuple(make_sinks)
         self.source = make_source()
-        self.sinks = [make() for make in make_sinks]
-        self.outlets = [SinkOutlet(self.sinks, place) for place in range(len(self.sinks))]
-        """Mailboxes for the output clock, one for each sink."""
+        self.sinks: tuple[SinkThread, ...] = tuple(make() for make in make_sinks)
+        """Replaced whole when a sink changes, so that the output clock needs no lock."""
         self.abandoned = 0
         """Number of threads that were replaced."""
         self._lock = threading.RLock()
         self._former: list[BridgeThread] = []
+
+    def put(self, value: tuple[RenderedFrame, Tick]) -> None:
+        """Hand the picture of a tick to every sink. For the output clock."""
+        for sink in self.sinks:
+            sink.put(value)
+
+    def add_sink(self, sink: SinkThread, make: MakeSink) -> None:
+        """Hand the pictures to one more sink, which is started and open. Any thread may call it."""
+        with self._lock:
+            self._make_sinks = (*self._make_sinks, make)
+            self.sinks = (*self.sinks, sink)
+
+    def remove_sink(self, number: int) -> SinkThread | None:
+        """Stop the sink of a number and return it; None if there is none. Any thread may call it."""
+        with self._lock:
+            place = next((place for place, sink in enumerate(self.sinks) if sink.number == number), None)
+            if place is None:
+                return None
+            former = self.sinks[place]
+            self._make_sinks = self._make_sinks[:place] + self._make_sinks[place + 1 :]
+            self.sinks = self.sinks[:place] + self.sinks[place + 1 :]
+        self.retire(former)
+        return former
 
     def replace_stuck(self) -> None:
         """Replace the threads whose call does not return, and those that crashed. For the main thread."""
@@ -39,10 +64,11 @@ class BridgeSet:
             if self._abandon(self.source):
                 self.source = self._make_source()
                 self.source.start()
-        for place, sink in enumerate(self.sinks):
-            if self._abandon(sink):
-                self.sinks[place] = self._make_sinks[place]()
-                self.sinks[place].start()
+            for place, sink in enumerate(self.sinks):
+                if self._abandon(sink):
+                    successor = self._make_sinks[place]()
+                    successor.start()
+                    self.sinks = (*self.sinks[:place], successor, *self.sinks[place + 1 :])
 
     def put_on_air(self, source: SourceThread, make_source: MakeSource) -> None:
         """Put a started source in place of the present one, which is stopped. Any thread may call it."""
@@ -76,15 +102,3 @@ class BridgeSet:
         self.abandoned += 1
         self.retire(bridge)
         return True
-
-
-class SinkOutlet:
-    """One place in the list of sinks. The output clock keeps it while the thread behind it is replaced."""
-
-    def __init__(self, sinks: list[SinkThread], place: int) -> None:
-        self._sinks = sinks
-        self._place = place
-
-    def put(self, value: tuple[RenderedFrame, Tick]) -> None:
-        """Hand the frame of a tick to the sink."""
-        self._sinks[self._place].newest.put(value)

@@ -12,7 +12,8 @@ from typing import Any
 
 from daemon.shared.clock import NS, Clock
 from daemon.shared.mailbox import Mailbox
-from daemon.stage.metrics import Rate
+from daemon.stage.metrics import Rate, RecentDelays
+from daemon.stage.tick_picker import TickPicker
 from io_bridges import pixels
 from io_bridges.bridges import Sink
 from io_bridges.frames import RenderedFrame, Tick
@@ -130,29 +131,61 @@ class BridgeThread(threading.Thread, ABC):
 
 
 class SinkThread(BridgeThread):
-    """Writes the frame of each tick, scaled to the size that the sink was opened with."""
+    """Writes the frame of each tick that the sink gets, scaled to the size that it was opened with."""
 
-    def __init__(self, uri: str, sink: Sink, clock: Clock, width: int, height: int, fps: float) -> None:
+    def __init__(
+        self,
+        uri: str,
+        sink: Sink,
+        clock: Clock,
+        width: int,
+        height: int,
+        fps: float,
+        picker: TickPicker | None = None,
+        number: int = 0,
+    ) -> None:
+        """`fps` is the rate of the sink; `picker` chooses its ticks if it is not that of the output clock.
+
+        `number` is that of the sink in the show.
+        """
         super().__init__("sink", uri, clock, budget=5.0)
+        self.number = number
+        self.delays = RecentDelays()
         self._sink = sink
         self._size = (width, height)
         self._fps = fps
-        self.newest: Mailbox[tuple[RenderedFrame, Tick]] = Mailbox()
+        self._picker = picker
+        self._newest: Mailbox[tuple[RenderedFrame, Tick]] = Mailbox()
         self._serial = 0
         self._scaled: tuple[RenderedFrame, RenderedFrame] | None = None
+        self._measured = -1
+
+    def put(self, value: tuple[RenderedFrame, Tick]) -> None:
+        """Take the frame of a tick of the output clock, on the clock's thread. It replaces one that waits."""
+        if self._picker is not None:
+            tick = self._picker.pick(value[1])
+            if tick is None:
+                return
+            value = (value[0], tick)
+        self._newest.put(value)
 
     def _open(self) -> None:
         self._sink.open(*self._size, self._fps)
 
     def _use(self) -> bool:
-        newest, serial = self.newest.wait_newer(self._serial, 0.25)
+        newest, serial = self._newest.wait_newer(self._serial, 0.25)
         if newest is None or serial == self._serial:
             return False
         self._serial = serial
         frame, tick = newest
         scaled = self._scale(frame)
         self._timed(lambda: self._sink.write(scaled, tick))
-        self.rate.mark(self.clock.now())
+        now = self.clock.now()
+        self.rate.mark(now)
+        # A picture that is held, faded or filled between has left before. Its age is no measure of the delay.
+        if frame.captured_at and frame.index != self._measured:
+            self._measured = frame.index
+            self.delays.mark(now - frame.captured_at, now)
         return True
 
     def _scale(self, frame: RenderedFrame) -> RenderedFrame:
@@ -169,4 +202,17 @@ class SinkThread(BridgeThread):
         self._sink.close()
 
     def status(self) -> dict[str, Any]:
-        return super().status() | self._sink.status()
+        """Return the counters of the thread and the sink.
+
+        The latency is the time from the capture of a frame until its picture was written, of the last seconds.
+        """
+        delays = self.delays.median_and_p99(self.clock.now())
+        latency, p99 = (round(each * 1000, 1) for each in delays) if delays else (None, None)
+        own = {
+            "number": self.number,
+            "size": list(self._size),
+            "rate": round(self._fps, 3),
+            "latency_ms": latency,
+            "latency_p99_ms": p99,
+        }
+        return super().status() | own | self._sink.status()

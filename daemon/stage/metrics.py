@@ -89,6 +89,27 @@ class Delays:
         return kept[min(int(q * len(kept)), len(kept) - 1)] / NS if kept else None
 
 
+class RecentDelays:
+    """The delays of the last seconds, for their median and their 99th percentile. One writer; any thread may read."""
+
+    def __init__(self, window: float = 5.0) -> None:
+        """`window` is in seconds."""
+        self._window = round(window * NS)
+        # Enough for 240 a second. A higher rate is measured over a shorter time.
+        self._kept: deque[tuple[int, int]] = deque(maxlen=int(window * 240))
+
+    def mark(self, delay: int, now: int) -> None:
+        """Keep one delay that ended at `now`, both in nanoseconds."""
+        self._kept.append((now, delay))
+
+    def median_and_p99(self, now: int) -> tuple[float, float] | None:
+        """Return the median and the 99th percentile in seconds; None if no delay is recent."""
+        recent = sorted(delay for at, delay in list(self._kept) if now - at <= self._window)
+        if not recent:
+            return None
+        return recent[len(recent) // 2] / NS, recent[min(len(recent) * 99 // 100, len(recent) - 1)] / NS
+
+
 class Intervals:
     """The intervals between marks, for their quantiles. Any thread may mark or read."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from daemon.shared.clock import NS, Clock
@@ -20,7 +20,7 @@ log = logging.getLogger("stage.output")
 
 
 class Outlet(Protocol):
-    """Receiver of the picture of each tick: the mailbox of a sink's thread."""
+    """Receiver of the picture of each tick: the sinks."""
 
     def put(self, value: tuple[RenderedFrame, Tick]) -> None: ...
 
@@ -39,7 +39,7 @@ class OutputClock:
         rendered: BurstSpreader,
         slate: Mailbox[RenderedFrame],
         safe: Mailbox[RenderedFrame],
-        outlets: Sequence[Outlet],
+        outlet: Outlet,
         cover: LossCover,
     ) -> None:
         self.fps = fps
@@ -49,7 +49,7 @@ class OutputClock:
         self._rendered = rendered
         self._slate = slate
         self._safe = safe
-        self._outlets = outlets
+        self._outlet = outlet
         self._cover = cover
         self._between = BetweenFrames(self._period)
         self._stopping = threading.Event()
@@ -108,7 +108,7 @@ class OutputClock:
         self._between.work(self._stopping)
 
     def tick(self, due: int) -> None:
-        """Choose the picture of one tick, grade it and put it into every outlet."""
+        """Choose the picture of one tick, grade it and hand it to the outlet."""
         parameters = self._parameters()
         # Panic cuts: a long fade would delay the safe picture after a blackout.
         fade = parameters.fade if self._panic is None else 0.0
@@ -130,8 +130,7 @@ class OutputClock:
         self.intervals.mark(now)
         if frame.captured_at and not repeated:
             self.delays.mark(now - frame.captured_at)
-        for outlet in self._outlets:
-            outlet.put((out, tick))
+        self._outlet.put((out, tick))
 
     def _choose(self, parameters: Parameters, due: int) -> RenderedFrame:
         rendered = self._rendered.peek()

@@ -30,6 +30,7 @@ class _Status(Collector):
                 yield GaugeMetricFamily(name, help_text, value=value)
         for key, (name, help_text) in _COUNTERS.items():
             yield CounterMetricFamily(name, help_text, value=self._status.get(key, 0))
+        yield self._sink_latency()
         renderer = self._status.get("renderer", {})
         yield CounterMetricFamily(
             "streamflow_renderer_restarts", "Renderers that were lost", value=renderer.get("restarts", 0)
@@ -45,6 +46,18 @@ class _Status(Collector):
         yield GaugeMetricFamily(
             "streamflow_renderer_playing", "1 while a renderer plays", value=float(renderer.get("phase") == "playing")
         )
+
+    def _sink_latency(self) -> Metric:
+        metric = GaugeMetricFamily(
+            "streamflow_sink_latency_milliseconds",
+            "Time from capture until the sink had written the picture",
+            labels=["sink", "number", "quantile"],
+        )
+        for sink in self._status.get("sinks", ()):
+            for quantile, key in (("0.5", "latency_ms"), ("0.99", "latency_p99_ms")):
+                if (value := sink.get(key)) is not None:
+                    metric.add_metric([sink["uri"], str(sink["number"]), quantile], value)
+        return metric
 
 
 def prometheus_text(status: dict[str, Any]) -> bytes:

@@ -1,8 +1,10 @@
 """`Settings`: addresses, sizes, rates and folders that stay fixed during a show. Everything live is a parameter."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.stage.tick_picker import exact_rate
 from io_bridges import scheme_options, uri
 from presets.errors import SettingsError
 
@@ -41,13 +43,20 @@ class Settings:
     """Share of the device's memory and time for the renderer, above 0; None is all of it."""
 
     def __post_init__(self) -> None:
-        """Raise `SettingsError` if two bridges claim the same port, file or folder."""
-        self.check_source(self.source)
+        """Raise `SettingsError` for a source and sinks that can't play together."""
+        self.check_bridges(self.source, self.sinks)
 
-    def check_source(self, source: str) -> None:
-        """Raise `SettingsError` for a source that is not valid, or claims the port of a sink or a control."""
+    def check_bridges(self, source: str, sinks: Sequence[str]) -> None:
+        """Raise `SettingsError` if a URI is not valid, or two bridges claim the same port, file or folder.
+
+        A sink cannot have more pictures a second than the show.
+        """
         listeners = {"--control": self.control, "--web": self.web and f"tcp://{self.web}"}
-        uri.refuse_duplicates(source, self.sinks, {name: each for name, each in listeners.items() if each})
+        uri.refuse_duplicates(source, sinks, {name: each for name, each in listeners.items() if each})
+        for sink in sinks:
+            rate = uri.sink_rate(sink)
+            if rate is not None and exact_rate(rate) > exact_rate(self.fps):
+                raise SettingsError(f"{sink!r}: fps is at most the show's rate of {self.fps:g} (--fps), not {rate:g}")
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -6,7 +6,6 @@ Nothing here imports torch: the stage is up while the network is still loading.
 import logging
 import threading
 from collections.abc import Sequence
-from functools import partial
 from typing import IO, Any
 
 from daemon.link.renderer_report import RendererReport
@@ -73,7 +72,7 @@ class Stage:
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
         make = BridgeMaker(settings, self.clock, self._incoming, lambda: self._responder.fitting)
-        self.bridges = BridgeSet(make.first_source, [partial(make.sink, place) for place in make.sinks])
+        self.bridges = BridgeSet(make.first_source, make.first_sinks())
         self.switch = make.source_switch(self.bridges, self.store)
         self.output = OutputClock(
             settings.fps,
@@ -82,7 +81,7 @@ class Stage:
             self._rendered,
             self.slates.loading,
             self.slates.safe,
-            self.bridges.outlets,
+            self.bridges,
             LossCover(settings.fps, self._incoming.policy),
         )
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)

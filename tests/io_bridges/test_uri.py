@@ -13,7 +13,7 @@ from io_bridges.clip_source import ClipSource
 from io_bridges.png_folder import PngFolder
 from io_bridges.scheme_options import OPTIONS
 from io_bridges.schemes import SCHEMES, schemes
-from io_bridges.uri import make_sink, make_source, parse, parse_endpoint, refuse_duplicates, sink_size
+from io_bridges.uri import make_sink, make_source, parse, parse_endpoint, refuse_duplicates, sink_rate, sink_size
 from io_bridges.zmq_source import ZmqSource
 from presets.errors import BridgeUnavailable, SettingsError
 
@@ -62,7 +62,12 @@ def test_path_is_taken_literally():
 def test_sink_size():
     assert sink_size("zmq:tcp://127.0.0.1:5556?size=512x256") == (512, 256)
     assert sink_size("png:frames") is None
-    assert isinstance(make_sink("png:frames?size=64x64&every=2"), PngFolder)
+    assert isinstance(make_sink("png:frames?size=64x64&every=2&fps=5"), PngFolder)
+
+
+def test_sink_rate():
+    assert sink_rate("zmq:5556?fps=29.97&size=512x256") == 29.97
+    assert sink_rate("png:frames") is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_invalid_source_is_explained(uri, message):
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("uri", ["card:", "png:a?max=0", "png:a?every=1.5", "zmq:?fps=30"])
+@pytest.mark.parametrize("uri", ["card:", "png:a?max=0", "png:a?every=1.5", "zmq:?fps=0"])
 def test_invalid_sink_is_refused(uri):
     with pytest.raises(SettingsError):
         make_sink(uri)

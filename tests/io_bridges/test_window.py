@@ -75,7 +75,7 @@ def play_thread_until(thread, done, pixels=None):
     """Write pictures through the sink's thread until something is so."""
     frame = rendered(picture(*PROJECTOR) if pixels is None else pixels)
     for _ in attempts():
-        thread.newest.put((frame, tick()))
+        thread.put((frame, tick()))
         if done():
             return
     raise AssertionError(f"it never came: {thread.status()}")

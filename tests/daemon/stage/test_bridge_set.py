@@ -63,7 +63,7 @@ def test_hung_sink_threads_are_bounded() -> None:
     bridges.sinks[0].start()
     picture = (RenderedFrame(np.zeros((8, 8, 3), np.uint8), 1, 1, 1, 1), Tick(0, 0, False))
     for _ in range(3 * MOST_HUNG):
-        bridges.outlets[0].put(picture)
+        bridges.put(picture)
         until(lambda: bridges.sinks[0]._called_at is not None)
         clock.time += 6 * NS
         bridges.replace_stuck()
@@ -73,9 +73,68 @@ def test_hung_sink_threads_are_bounded() -> None:
     for thread in made[:-1]:
         thread.join(20)
     written = Disk.written
-    bridges.outlets[0].put(picture)
+    bridges.put(picture)
     until(lambda: Disk.written > written)
     bridges.replace_stuck()
     assert len(made) == MOST_HUNG + 1, "the last one works again"
     bridges.sinks[0].stop()
     bridges.sinks[0].join(20)
+
+
+class Board:
+    """A sink that keeps the numbers of its ticks."""
+
+    def __init__(self) -> None:
+        self.ticks: list[int] = []
+        self.closed = 0
+
+    def open(self, width: int, height: int, fps: float) -> None:
+        pass
+
+    def write(self, frame: RenderedFrame, tick: Tick) -> None:
+        self.ticks.append(tick.index)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def status(self) -> dict[str, object]:
+        return {}
+
+
+def test_sinks_come_and_go_between_ticks() -> None:
+    clock = HandClock()
+    boards = [Board(), Board(), Board()]
+
+    def make(number: int) -> SinkThread:
+        return SinkThread(f"board:{number}", boards[number - 1], clock, 8, 8, 25.0, number=number)
+
+    bridges = BridgeSet(
+        lambda: SourceThread("none:", EmptySource(), clock, NewestFrame(clock, Parameters), lambda: Fitting(8, 8)),
+        [lambda: make(1), lambda: make(2)],
+    )
+    for sink in bridges.sinks:
+        sink.start()
+    frame = RenderedFrame(np.zeros((8, 8, 3), np.uint8), 1, 1, 1, 1)
+
+    def tick(number: int, *receivers: int) -> None:
+        bridges.put((frame, Tick(number, 0, False)))
+        until(lambda: all(number in boards[receiver - 1].ticks for receiver in receivers))
+
+    tick(0, 1, 2)
+    added = make(3)
+    added.start()
+    bridges.add_sink(added, lambda: make(3))
+    tick(1, 1, 2, 3)
+    removed = bridges.remove_sink(2)
+    assert removed is not None
+    removed.join(20)
+    assert not removed.is_alive()
+    tick(2, 1, 3)
+    assert bridges.remove_sink(2) is None
+    assert [sink.number for sink in bridges.sinks] == [1, 3]
+    assert [board.ticks for board in boards] == [[0, 1, 2], [0, 1], [1, 2]]
+    assert (boards[1].closed, bridges.abandoned, bridges.leaving()) == (1, 0, [])
+    bridges.sinks[0].stop()
+    bridges.sinks[1].stop()
+    for sink in bridges.sinks:
+        sink.join(20)

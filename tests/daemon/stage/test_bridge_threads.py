@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from daemon.shared.clock import NS, SystemClock
 from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.source_thread import Fitting, SourceThread
+from daemon.stage.tick_picker import TickPicker
 from io_bridges.frames import Frame, RenderedFrame, Tick
 from io_bridges.framing import Framing
 from presets.errors import BridgeError
@@ -212,7 +214,7 @@ def test_held_picture_is_scaled_once() -> None:
     thread.wait_until_open(10)
     held = rendered(1, 64)
     for tick in range(2):
-        thread.newest.put((held, Tick(tick, 0, tick > 0)))
+        thread.put((held, Tick(tick, 0, tick > 0)))
         until(lambda tick=tick: len(screen.shown) == tick + 1)
     thread.stop()
     thread.join(10)
@@ -228,8 +230,42 @@ def test_picture_of_the_right_size_is_passed_on() -> None:
     thread = SinkThread("screen:", screen, SystemClock(), 64, 64, 25.0)
     thread.start()
     picture = rendered(1, 64)
-    thread.newest.put((picture, Tick(0, 0, False)))
+    thread.put((picture, Tick(0, 0, False)))
     until(lambda: screen.shown)
     thread.stop()
     thread.join(10)
     assert screen.shown[0][0] is picture
+
+
+def test_latency_of_a_sink() -> None:
+    """Each picture counts once, from its capture until it was written. One without a capture does not count."""
+    clock, screen = HandClock(), Screen()
+    thread = SinkThread("screen:", screen, clock, 8, 8, 25.0, number=3)
+    thread.start()
+    thread.wait_until_open(10)
+    assert (thread.status()["latency_ms"], thread.status()["latency_p99_ms"]) == (None, None)
+    pixels = np.zeros((8, 8, 3), dtype=np.uint8)
+    captured = clock.now()
+    for tick, (index, at, later) in enumerate([(1, captured, 30), (1, captured, 500), (2, 0, 0), (3, captured, 10)]):
+        clock.time += later * NS // 1000
+        thread.put((RenderedFrame(pixels, index, index, at, 0), Tick(tick, 0, False)))
+        until(lambda tick=tick: thread.rate.total == tick + 1)
+    status = thread.status()
+    assert (status["latency_ms"], status["latency_p99_ms"]) == (540.0, 540.0)
+    assert (status["number"], status["size"], status["rate"]) == (3, [8, 8], 25.0)
+    thread.stop()
+    thread.join(10)
+
+
+def test_sink_with_a_rate_of_its_own() -> None:
+    screen = Screen()
+    thread = SinkThread("screen:", screen, SystemClock(), 64, 64, 10.0, TickPicker(Fraction(10), Fraction(30)))
+    thread.start()
+    thread.wait_until_open(10)
+    for tick, repeated in enumerate([False, True, True, True, False, True, True, True, True, True]):
+        thread.put((rendered(1, 64), Tick(100 + tick, 0, repeated)))
+        until(lambda tick=tick: len(screen.shown) == tick // 3 + 1)
+    thread.stop()
+    thread.join(10)
+    assert [(tick.index, tick.repeated) for _, tick in screen.shown] == [(0, False), (1, True), (2, False), (3, True)]
+    assert screen.size == (64, 64, 10.0)

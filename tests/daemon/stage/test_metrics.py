@@ -5,7 +5,7 @@ import pytest
 
 from daemon.shared.clock import NS
 from daemon.stage import metrics
-from daemon.stage.metrics import Delays, Intervals, PictureRate, Rate
+from daemon.stage.metrics import Delays, Intervals, PictureRate, Rate, RecentDelays
 from io_bridges.frames import RenderedFrame
 
 
@@ -80,6 +80,17 @@ def test_quantiles() -> None:
     intervals.mark(13 * NS + NS // 2)
     assert intervals.quantile(0.0) == 0.5
     assert intervals.quantile(0.999) == 10
+
+
+def test_recent_delays() -> None:
+    delays = RecentDelays(window=5.0)
+    assert delays.median_and_p99(0) is None
+    for second in range(200):
+        delays.mark((second + 1) * NS // 1000, NS)
+    assert delays.median_and_p99(2 * NS) == (0.101, 0.199)
+    delays.mark(7 * NS, 6 * NS + 1)
+    assert delays.median_and_p99(6 * NS + 1) == (7.0, 7.0), "the last seconds only"
+    assert delays.median_and_p99(12 * NS) is None
 
 
 def test_quantile_is_cached_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

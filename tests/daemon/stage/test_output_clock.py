@@ -38,7 +38,7 @@ class Show:
         self.policy: LossPolicy = "hold"
         cover = LossCover(25.0, lambda: self.policy)
         self.output = OutputClock(
-            25.0, self.clock, lambda: self.parameters, self.rendered, self.slate, self.safe, [self], cover
+            25.0, self.clock, lambda: self.parameters, self.rendered, self.slate, self.safe, self, cover
         )
 
     def put(self, value: tuple[RenderedFrame, Tick]) -> None:

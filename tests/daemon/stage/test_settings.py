@@ -3,7 +3,7 @@
 import pytest
 
 from daemon.stage.prometheus import prometheus_text
-from daemon.stage.settings import Address, parse_address, parse_size
+from daemon.stage.settings import Address, Settings, parse_address, parse_size
 from presets.errors import SettingsError
 
 
@@ -40,10 +40,25 @@ def test_sizes() -> None:
             parse_size(text)
 
 
+def test_rate_of_a_sink() -> None:
+    Settings(sinks=("png:frames?fps=29.97",), fps=30000 / 1001)
+    Settings(sinks=("png:frames?fps=30", "zmq:?fps=0.5"), fps=30)
+    with pytest.raises(SettingsError, match=r"fps is at most the show's rate of 30 \(--fps\), not 60"):
+        Settings(sinks=("png:frames", "zmq:?fps=60"), fps=30)
+
+
 def test_prometheus_text() -> None:
-    text = prometheus_text({"fps": 31.5, "ticks": 12, "renderer": {"phase": "playing", "restarts": 2}}).decode()
+    sinks = [
+        {"uri": "png:a", "number": 1, "latency_ms": 51.5, "latency_p99_ms": 80.0},
+        {"uri": "web:", "number": 0, "latency_ms": None, "latency_p99_ms": None},
+    ]
+    status = {"fps": 31.5, "ticks": 12, "renderer": {"phase": "playing", "restarts": 2}, "sinks": sinks}
+    text = prometheus_text(status).decode()
+    assert 'streamflow_sink_latency_milliseconds{number="1",quantile="0.5",sink="png:a"} 51.5' in text
+    assert 'streamflow_sink_latency_milliseconds{number="1",quantile="0.99",sink="png:a"} 80.0' in text
+    assert "web:" not in text, "an unknown value is left out"
     assert "streamflow_rendered_fps 31.5" in text
     assert "streamflow_ticks_total 12.0" in text
     assert "streamflow_renderer_restarts_total 2.0" in text
     assert "streamflow_renderer_playing 1.0" in text
-    assert "streamflow_latency" not in text, "an unknown value is left out"
+    assert "streamflow_latency" not in text
