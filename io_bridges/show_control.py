@@ -69,8 +69,8 @@ class ShowControl(Protocol):
         """Set a parameter or perform an action. Coerces, clamps, or refuses with a reason; never raises.
 
         `sender` names the surface (``osc:127.0.0.1:50123``). Changes are sent to every other surface, never back to it.
-        A source takes time to open. `later` gets the reply with its outcome, possibly before `apply` returns: also for
-        a preset that names a source, whose own reply is not ``pending``.
+        A source and a sink take time to open. `later` gets the reply with the outcome, possibly before `apply` returns:
+        also for a preset that names a source, whose own reply is not ``pending``.
         """
 
     def find_sources(self, found: Callable[[FoundSources], None]) -> None:

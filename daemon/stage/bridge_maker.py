@@ -10,11 +10,13 @@ from daemon.stage.control_thread import ControlThread
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
+from daemon.stage.sink_changes import SinkChanges
 from daemon.stage.source_finder import SourceFinder
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.source_thread import Fitting, SourceThread
 from daemon.stage.tick_picker import TickPicker, exact_rate
 from io_bridges.bridges import Control, Sink
+from io_bridges.late_sink import LateSink
 from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
 from io_bridges.scheme import without_password
@@ -62,18 +64,29 @@ class BridgeMaker:
         # The thread's URI is shown on the page and in the log.
         return SourceThread(without_password(uri), source, self._clock, self._incoming, self._fitting, on_air)
 
-    def source_switch(self, bridges: BridgeSet, store: ParameterStore) -> SourceSwitch:
-        """Return the switch by which the surfaces of `store` change the source."""
+    def changes(self, bridges: BridgeSet, store: ParameterStore) -> tuple[SourceSwitch, SinkChanges]:
+        """Return what changes the source, and what adds and removes sinks, for the surfaces of `store`."""
         settings = self._settings
 
-        def check(uri: str) -> None:
-            settings.check_bridges(uri, settings.sinks)
+        def check_source(uri: str) -> None:
+            settings.check_bridges(uri, sinks.uris())
+
+        def check_sinks(uris: Sequence[str]) -> None:
+            for source in switch.uris():
+                settings.check_bridges(source, uris)
 
         taken, refused = store.take_source, store.refused
-        switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check, taken, refused)
+        switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check_source, taken, refused)
+        sinks = SinkChanges(
+            bridges, settings.sinks, self._clock, self._added_sink, settings.check_sink, check_sinks, refused
+        )
         store.open_source = switch.request
         store.search_sources = SourceFinder().find
-        return switch
+        store.change_sinks = sinks.request
+        return switch, sinks
+
+    def _added_sink(self, uri: str, number: int, check: Callable[[], None]) -> SinkThread:
+        return self._sink(uri, number, lambda uri: LateSink(uri, check))
 
     def _sink(self, uri: str, number: int, make: Callable[[str], Sink]) -> SinkThread:
         settings = self._settings

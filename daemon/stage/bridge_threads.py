@@ -71,6 +71,12 @@ class BridgeThread(threading.Thread, ABC):
             return "its thread crashed"
         return ""
 
+    @property
+    def place(self) -> str:
+        """Address of the bridge, with the port that the system chose for it."""
+        opened = str(self.status().get("address", ""))
+        return self.uri if opened in self.uri else f"{self.uri} ({opened})"
+
     def status(self) -> dict[str, Any]:
         """Return address, rate, counters and the last failure, ready for JSON."""
         return {

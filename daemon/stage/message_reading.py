@@ -54,6 +54,8 @@ def read_message(
         return _preset(arguments, preset_names)
     if address == "/prompt":
         return _prompt(arguments)
+    if address in ("/sink/add", "/sink/remove"):
+        return Reading(address, _joined(_numbered(arguments) if address == "/sink/remove" else arguments))
     if address in _ARGUMENTS:
         return Reading(address, arguments if _ARGUMENTS[address] else _press(arguments))
     parameter = PARAMETERS.get(address)
@@ -114,6 +116,14 @@ def _prompt(arguments: Sequence[object]) -> Reading:
             return Reading("/prompt", arguments, prompts=pairs)
         return Reading("/prompt", arguments)
     return Reading("/prompt", _joined(arguments))
+
+
+def _numbered(arguments: Sequence[object]) -> Sequence[object]:
+    """Return the number of a sink as text. A 0 stays a number: it is the release of a button."""
+    if len(arguments) != 1 or not _is_number(arguments[0]) or isinstance(arguments[0], bool):
+        return arguments
+    number = as_number(arguments[0])
+    return [str(round(number))] if number >= 1 else arguments
 
 
 def _value(parameter: Parameter, arguments: Sequence[object], values: Mapping[str, Value]) -> Reading:

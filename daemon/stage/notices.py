@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from daemon.stage.metrics import LEAST_SILENCE
+from daemon.stage.sink_changes import FailedSink
 from daemon.stage.source_switch import RefusedSource
 from presets.parameter_table import Value
 from presets.parameters import Parameters
@@ -93,6 +94,11 @@ def refused_source_notice(failed: RefusedSource | None) -> Notice | None:
     if failed is None:
         return None
     return Notice(f"source refused {failed.at}", "warning", f"Source refused: {failed.reason}", in_log=False)
+
+
+def failed_sink_notice(failed: FailedSink) -> Notice:
+    """Return a notice about a sink that was asked for and could not be opened."""
+    return Notice(f"sink refused {failed.at}", "warning", f"Sink refused: {failed.reason}", in_log=False)
 
 
 def log_notices(notices: Iterable[Notice]) -> None:

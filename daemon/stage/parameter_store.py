@@ -4,6 +4,7 @@ It implements `io_bridges.show_control.ShowControl` on top of `LiveValues`. File
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +53,8 @@ class ParameterStore(LiveValues):
         """
         self.search_sources: Callable[[Callable[[FoundSources], None]], None] = lambda found: found(NOTHING_FOUND)
         """Starts a search for sources; the stage sets it."""
+        self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
+        """Adds or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self._library = library
         self._saver = PresetSaver(library)
         self._stage_status = status
@@ -67,6 +70,8 @@ class ParameterStore(LiveValues):
             "/prompt": lambda text, sender, later: self._mix(((text, 1.0),), sender),
             "/preset": lambda name, sender, later: self._recall("/preset", name, sender, later),
             "/source": self._open_source,
+            "/sink/add": partial(self._change_sinks, "/sink/add"),
+            "/sink/remove": partial(self._change_sinks, "/sink/remove"),
         }
 
     def take_source(self, uri: str, sender: str) -> None:
@@ -174,6 +179,11 @@ class ParameterStore(LiveValues):
             self.take_source(uri, sender)
             return ControlReply("/source", True, uri)
         return self.open_source(uri, sender, later)
+
+    def _change_sinks(self, address: str, text: str, sender: str, later: Later | None) -> ControlReply:
+        if self.change_sinks is None:
+            return self._refuse(address, sender, "no sinks", "there are no sinks to change")
+        return self.change_sinks(address, text, sender, later)
 
     def _neighbour(self, step: int) -> str:
         return self._library.neighbour(str(self._values["/preset"]), step)

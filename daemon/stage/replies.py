@@ -9,6 +9,14 @@ from presets.declaration import ACTIONS
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
 
+_TEXT_LIKE = {
+    "/prompt": "/prompt/1/text",
+    "/source": "/source",
+    "/sink/add": "/source",
+    "/sink/remove": "/source",
+}
+"""Parameter whose limits the text of an action has; a preset's name for the others."""
+
 
 def only_value(parameter: Parameter, arguments: Sequence[object]) -> object:
     """Return the one argument of a message that sets `parameter`. Raises `ParameterRefused` for several or none."""
@@ -58,7 +66,7 @@ def action_value(address: str, text: str) -> tuple[str, str]:
 
     Raises `ParameterRefused`.
     """
-    parameter = PARAMETERS[{"/prompt": "/prompt/1/text", "/source": "/source"}.get(address, "/preset")]
+    parameter = PARAMETERS[_TEXT_LIKE.get(address, "/preset")]
     taken = str(parameter.coerce(text))
     return taken, "" if taken == text else coercion_note(parameter, text, taken)
 

@@ -49,14 +49,18 @@ class Settings:
     def check_bridges(self, source: str, sinks: Sequence[str]) -> None:
         """Raise `SettingsError` if a URI is not valid, or two bridges claim the same port, file or folder.
 
-        A sink cannot have more pictures a second than the show.
+        A sink cannot be faster than the show.
         """
         listeners = {"--control": self.control, "--web": self.web and f"tcp://{self.web}"}
         uri.refuse_duplicates(source, sinks, {name: each for name, each in listeners.items() if each})
         for sink in sinks:
-            rate = uri.sink_rate(sink)
-            if rate is not None and exact_rate(rate) > exact_rate(self.fps):
-                raise SettingsError(f"{sink!r}: fps is at most the show's rate of {self.fps:g} (--fps), not {rate:g}")
+            self.check_sink(sink)
+
+    def check_sink(self, sink: str) -> None:
+        """Raise `SettingsError` for a sink that is not valid, or faster than the show."""
+        rate = uri.sink_rate(sink)
+        if rate is not None and exact_rate(rate) > exact_rate(self.fps):
+            raise SettingsError(f"{sink!r}: fps is at most the show's rate of {self.fps:g} (--fps), not {rate:g}")
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from daemon.stage.notices import (
     NoticeLog,
     StartNotices,
     as_json,
+    failed_sink_notice,
     refused_source_notice,
     size_notice,
     source_notice,
@@ -20,6 +21,7 @@ from daemon.stage.notices import (
 )
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.settings import Settings
+from daemon.stage.sink_changes import SinkChanges
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
@@ -40,6 +42,7 @@ class ShowStatus:
         supervisor: Supervisor,
         bridges: BridgeSet,
         switch: SourceSwitch,
+        sink_changes: SinkChanges,
         controls: Sequence[ControlThread],
         link: LinkServer,
         words: WordNotes,
@@ -55,6 +58,7 @@ class ShowStatus:
         self._supervisor = supervisor
         self._bridges = bridges
         self._switch = switch
+        self._sink_changes = sink_changes
         self._controls = controls
         self._link = link
         self._words = words
@@ -83,6 +87,7 @@ class ShowStatus:
             "sources": [self._bridges.source.status()],
             "opening_source": self._switch.opening,
             "sinks": [sink.status() for sink in self._bridges.sinks],
+            "opening_sinks": self._sink_changes.opening,
             "controls": [control.status() for control in self._controls],
             "abandoned_bridges": self._bridges.abandoned,
             "link_refused": self._link.refused,
@@ -114,6 +119,7 @@ class ShowStatus:
             size_notice((width, height), self._settings.output_size, self._size_at_start) if width else None,
             source_notice(source.uri, source_status, age) if parameters.mode == "image" else None,
             refused_source_notice(self._switch.failed),
+            *map(failed_sink_notice, self._sink_changes.failed),
             still_notice(parameters, has_source, self._is_moving()),
         ]
         return [notice for notice in found if notice is not None]

@@ -94,6 +94,10 @@ class SourceSwitch:
         failed = self._failed
         return failed if failed is not None and self._clock.now() - failed.at < REMEMBERED * NS else None
 
+    def uris(self) -> list[str]:
+        """Return the source on air, and the one that is being opened."""
+        return [self._uri, *filter(None, [self.opening])]
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

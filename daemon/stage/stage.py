@@ -16,7 +16,6 @@ from daemon.shared.process import tune_stage_process
 from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import PictureRate
@@ -73,7 +72,7 @@ class Stage:
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
         make = BridgeMaker(settings, self.clock, self._incoming, lambda: self._responder.fitting)
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
-        self.switch = make.source_switch(self.bridges, self.store)
+        self.switch, self.sink_changes = make.changes(self.bridges, self.store)
         self.output = OutputClock(
             settings.fps,
             self.clock,
@@ -96,6 +95,7 @@ class Stage:
             self.supervisor,
             self.bridges,
             self.switch,
+            self.sink_changes,
             self._controls,
             self.link,
             self._words,
@@ -137,8 +137,8 @@ class Stage:
 
     def where(self) -> list[str]:
         """Return one line for each source, sink and control with its address."""
-        lines = [f"pictures from {_place(self.bridges.source)}"]
-        lines += [f"pictures to {_place(sink)}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
+        lines = [f"pictures from {self.bridges.source.place}"]
+        lines += [f"pictures to {sink.place}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
         lines += [f"{control.name} on {control.address}" for control in self._controls]
         return lines
 
@@ -159,6 +159,7 @@ class Stage:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
         self._save_state(at_once=True)
         self.switch.stop()
+        self.sink_changes.stop()
         self.supervisor.stop()
         self.bridges.source.stop()
         self.link.close()
@@ -204,9 +205,3 @@ class Stage:
     def _save_state(self, at_once: bool = False) -> None:
         if self._state is not None:
             self._state.save_if_changed(self.store.values_to_keep(), at_once)
-
-
-def _place(bridge: BridgeThread) -> str:
-    """Return the address of a bridge, with the port that the system chose for it."""
-    opened = str(bridge.status().get("address", ""))
-    return bridge.uri if opened in bridge.uri else f"{bridge.uri} ({opened})"

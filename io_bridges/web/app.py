@@ -63,7 +63,7 @@ class WebApp:
                 Route("/api/parameters", self._get_parameters),
                 Route("/api/values", self._get_values, methods=["GET"]),
                 Route("/api/values", self._put_values, methods=["PUT"]),
-                Route("/api/actions/{name}", self._post_action, methods=["POST"]),
+                Route("/api/actions/{name:path}", self._post_action, methods=["POST"]),
                 Route("/api/status", self._get_status),
                 Route("/api/words", self._get_words),
                 Route("/api/sources", self._get_sources),

@@ -68,9 +68,13 @@ def test_post_action(control: WebControl, show: WebShow) -> None:
     assert show.values()["/freeze"] is False
     assert ask(control, "POST", "/api/actions/prompt", {"value": "a red moon"})[0] == 200
     assert show.values()["/prompt/1/text"] == "a red moon"
-    status, content, _ = ask(control, "POST", "/api/actions/explode")
-    assert status == 404
-    assert "panic" in json.loads(content)["error"]
+    assert ask(control, "POST", "/api/actions/sink/add", {"value": "png:frames"})[0] == 200
+    assert show.calls[-1][:2] == ("/sink/add", ("png:frames",))
+    for unknown in ("explode", "sink", "sink/", "sink/add/more", "/panic"):
+        status, content, _ = ask(control, "POST", f"/api/actions/{unknown}")
+        assert status == 404
+        assert "panic" in json.loads(content)["error"]
+    assert ask(control, "GET", "/api/actions/sink/add")[0] == 405
 
 
 @pytest.mark.parametrize(

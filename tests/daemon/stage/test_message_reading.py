@@ -6,6 +6,7 @@ from store_answers import OSC, accepted, refused
 from daemon.stage.message_reading import read_message
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.osc.packets import Impulse, decode_packet, encode_message
+from io_bridges.show_control import ControlReply, Later
 from presets.library import Library
 from presets.parameter_table import PARAMETERS
 
@@ -163,3 +164,42 @@ def test_padding_and_missing_tags() -> None:
     assert only(encode_message("/strength", 0.25) + b"\0\0\0\0") == [0.25]
     assert only(b"/strength\0\0\0" + encode_message("/a", 0.25)[-4:]) == [0.25]
     assert only(b"/steps\0\0" + (7).to_bytes(4, "big")) == [7]
+
+
+@pytest.mark.parametrize(
+    ("address", "arguments", "text"),
+    [
+        ("/sink/add", ["png:my", "frames"], "png:my frames"),
+        ("/sink/add", ["zmq:5560", 1], "zmq:5560"),
+        ("/sink/add/zmq:5560", [], "zmq:5560"),
+        ("/sink/remove", [3], "3"),
+        ("/sink/remove", [3.0], "3"),
+        ("/sink/remove", [1], "1"),
+        ("/sink/remove", ["zmq:5560"], "zmq:5560"),
+        ("/sink/remove/3", [1.0], "3"),
+        ("/sink/add", ["png:" + "x" * 2000], "png:" + "x" * 996),
+    ],
+)
+def test_sink_in_many_forms(store: ParameterStore, address: str, arguments: list[object], text: str) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def change_sinks(address: str, text: str, sender: str, later: Later | None) -> ControlReply:
+        asked.append((address, text))
+        return ControlReply(address, True, None)
+
+    store.change_sinks = change_sinks
+    accepted(store.apply(address, arguments, OSC))
+    assert asked == [("/sink/" + address.split("/")[2], text)]
+
+
+@pytest.mark.parametrize("arguments", [[], [True], [float("nan")], [float("inf")], [10**400], [b"x"], [1, 2, 3]])
+def test_sink_without_a_name(store: ParameterStore, arguments: list[object]) -> None:
+    store.change_sinks = None
+    assert refused(store.apply("/sink/remove", arguments, OSC))
+    assert refused(store.apply("/sink/add", ["zmq:5560"], OSC)) == "there are no sinks to change"
+
+
+@pytest.mark.parametrize("address", ["/sink/add", "/sink/remove"])
+def test_release_changes_no_sink(store: ParameterStore, address: str) -> None:
+    for arguments in ([0], ["zmq:5560", 0]):
+        assert "release" in store.apply(address, arguments, OSC).note

@@ -1,0 +1,207 @@
+"""A whole show whose sinks are added and removed while it plays: from every surface, and those that are refused."""
+
+import json
+import os
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+from show import Show, free_port, until
+from websockets.sync.client import connect
+
+from io_bridges.shared_memory import segment
+from io_bridges.uri import make_source
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def running_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
+    with Show(tmp_path_factory.mktemp("sinks") / "show", "--size", f"{SIDE}x{SIDE}", "--source", "card:") as show:
+        show.picture(lambda meta, pixels: meta["index"] > 0)
+        yield show
+
+
+@pytest.fixture
+def show(running_show: Show) -> Iterator[Show]:
+    """The running show. Sinks that a test leaves are removed."""
+    yield running_show
+    for sink in running_show.status()["sinks"]:
+        if sink["number"] > 1:
+            act(running_show, "/sink/remove", sink["number"])
+
+
+def act(show: Show, address: str, *arguments: object) -> dict[str, Any]:
+    """Do an action over ZeroMQ and return the reply, which comes with the outcome."""
+    answer = show.ask({"do": "act", "address": address, "arguments": list(arguments)}, timeout=60_000)
+    assert answer is not None
+    return answer
+
+
+def post(show: Show, action: str, value: object) -> tuple[int, dict[str, Any]]:
+    """Do an action over HTTP and return the status and its answer."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{show.web_port}/api/actions/{action}",
+        json.dumps({"value": value}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, json.load(response)["answers"][0]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["answers"][0]
+
+
+def sinks(show: Show) -> dict[str, dict[str, Any]]:
+    """Return the status of each sink by its URI, without the page's preview."""
+    return {sink["uri"]: sink for sink in show.status()["sinks"] if sink["number"]}
+
+
+def received(uri: str, count: int) -> list[tuple[dict[str, Any], tuple[int, ...]]]:
+    """Return the header and the shape of pictures that a reader of a ``zmq:`` sink gets."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as reader:
+        reader.linger, reader.rcvtimeo = 0, 60_000
+        reader.connect(uri.removeprefix("zmq:").partition("?")[0])
+        reader.subscribe(b"")
+        headers = [json.loads(reader.recv_multipart()[0]) for _ in range(count)]
+    return [(header, tuple(header["shape"])) for header in headers]
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_sinks_from_every_surface(show: Show, tmp_path: Path) -> None:
+    port, name = free_port(), f"s{os.getpid()}"
+    over_zmq, folder = f"zmq:tcp://127.0.0.1:{port}?size=128x96&fps=10", tmp_path / "frames"
+    with show.every_tick() as ticks:
+        answer = act(show, "/sink/add", over_zmq)
+        number = sinks(show)[over_zmq]["number"]
+        assert answer == {"ok": True, "note": f"{over_zmq} is open as sink {number}"}
+        headers = received(over_zmq, 5)
+        assert {shape for _, shape in headers} == {(96, 128, 3)}
+        numbers = [header["tick"] for header, _ in headers]
+        assert numbers == list(range(numbers[0], numbers[0] + 5))
+
+        show.osc.send_message("/sink/add", f"shm:{name}?fps=15")
+        until(lambda: f"shm:{name}?fps=15" in sinks(show))
+        source = make_source(f"shm:{name}")
+        source.open()
+        frame = until(lambda: source.read(1.0))
+        assert frame.pixels.shape == (SIDE, SIDE, 3)
+        source.close()
+
+        status, posted = post(show, "sink/add", f"png:{folder}?fps=5")
+        assert (status, posted["accepted"], posted["address"]) == (200, True, "/sink/add")
+        until(lambda: len(list(folder.glob("*.png"))) >= 3)
+
+        recording = f"record:{tmp_path / 'show.mkv'}?codec=ffv1"
+        with connect(f"ws://127.0.0.1:{show.web_port}/ws", compression=None) as page:
+            page.send(json.dumps({"do": "/sink/add", "value": recording}))
+            answers: list[dict[str, Any]] = []
+            while len(answers) < 2:
+                message = json.loads(page.recv(timeout=60))
+                answers += [message["answer"]] if "answer" in message else []
+        assert [(each["accepted"], each.get("pending")) for each in answers] == [(True, True), (True, None)]
+        until(lambda: sinks(show)[recording]["pictures"] > 10)
+        until(lambda: all(sink["latency_p99_ms"] >= sink["latency_ms"] > 0 for sink in sinks(show).values()))
+
+        assert act(show, "/sink/remove", number) == {"ok": True, "note": f"{over_zmq} is closed"}
+        assert is_free(port)
+        assert act(show, "/sink/remove", number)["ok"] is False, "the number names no other sink"
+        show.osc.send_message("/sink/remove", f"shm:{name}?fps=15")
+        until(lambda: segment.attach(name) is None)
+        assert post(show, "sink/remove", f"png:{folder}?fps=5")[0] == 200
+        assert act(show, "/sink/remove", recording)["ok"]
+        numbers = [tick for tick, _, _ in ticks]
+    assert len(sinks(show)) == 1
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "no tick of another sink is left out"
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "show.mkv")) as container:
+        assert container.duration > 0, "the file is finished"
+        assert len(list(container.decode(video=0))) > 10
+
+
+def test_remove_a_sink_of_the_start(tmp_path: Path) -> None:
+    name = f"f{os.getpid()}"
+    with Show(tmp_path / "show", "--sink", f"shm:{name}", "--size", f"{SIDE}x{SIDE}", "--web", "off") as show:
+        assert [sink["number"] for sink in show.status()["sinks"]] == [1, 2]
+        assert act(show, "/sink/remove", 2)["ok"]
+        assert segment.attach(name) is None
+        assert act(show, "/sink/add", f"shm:{name}")["note"] == f"shm:{name} is open as sink 3"
+        assert show.end() == 0
+    with Show(tmp_path / "show", "--web", "off") as again:
+        assert list(sinks(again)) == [f"zmq:tcp://127.0.0.1:{again.out_port}"], "added sinks last until the show ends"
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("spoon:x", "'spoon:x' is not a sink"),
+        ("zmq:{out}", "--sink zmq:tcp://127.0.0.1:{out} and --sink zmq:{out} are the same address"),
+        ("zmq:{control}", "are the same address"),
+        ("png:/proc/frames", "Cannot write to the folder /proc/frames"),
+        ("png:frames?fps=31", "fps is at most the show's rate of 30 (--fps), not 31"),
+        ("record:show.wmv", "not into .wmv"),
+    ],
+)
+def test_refused_sinks(show: Show, uri: str, reason: str) -> None:
+    ports = {"out": show.out_port, "control": show.control_port}
+    answer = act(show, "/sink/add", uri.format(**ports))
+    assert not answer["ok"]
+    assert reason.format(**ports) in answer["error"]
+    assert len(sinks(show)) == 1
+    assert show.status()["opening_sinks"] == []
+    status, posted = post(show, "sink/add", uri.format(**ports))
+    assert (status, posted["note"]) == (422, answer["error"])
+
+
+def test_failed_sink_is_in_the_notices(show: Show, tmp_path: Path) -> None:
+    answer = act(show, "/sink/add", f"record:{tmp_path / 'missing' / 'show.mkv'}")
+    assert "Cannot record into" in answer["error"]
+    assert f"Sink refused: {answer['error']}" in [notice["text"] for notice in show.status()["notices"]]
+
+
+def test_source_and_sink_share_no_port(show: Show) -> None:
+    port = free_port()
+    assert act(show, "/sink/add", f"zmq:{port}")["ok"]
+    answer = show.ask({"do": "source", "uri": f"zmq:{port}"}, timeout=60_000)
+    assert answer is not None
+    assert "are the same address" in answer["error"]
+    assert act(show, "/sink/remove", f"zmq:{port}")["ok"]
+    answer = show.ask({"do": "source", "uri": f"zmq:{port}"}, timeout=60_000)
+    assert answer is not None
+    assert answer["ok"]
+    assert "are the same address" in act(show, "/sink/add", f"zmq:tcp://127.0.0.1:{port}")["error"]
+    assert (show.ask({"do": "source", "uri": "card:"}, timeout=60_000) or {})["ok"]
+
+
+def test_sixteen_sinks_at_most(show: Show) -> None:
+    for _ in range(15):
+        assert act(show, "/sink/add", "zmq:tcp://127.0.0.1:0")["ok"]
+    assert "there are 16 sinks, which is the limit" in act(show, "/sink/add", "zmq:tcp://127.0.0.1:0")["error"]
+    assert (
+        "15 sinks are zmq:tcp://127.0.0.1:0; name one by its number"
+        in (act(show, "/sink/remove", "zmq:tcp://127.0.0.1:0")["error"])
+    )
+    last = max(sink["number"] for sink in show.status()["sinks"])
+    assert act(show, "/sink/remove", last)["ok"]
+    assert act(show, "/sink/add", "zmq:tcp://127.0.0.1:0")["ok"]
+
+
+def test_names_that_remove_nothing(show: Show) -> None:
+    for name, reason in {
+        "web:": "the preview of the page can't be removed",
+        "shm:nobody": f"there is no sink shm:nobody. The sinks are: 1 zmq:tcp://127.0.0.1:{show.out_port}",
+        "99": "there is no sink 99",
+    }.items():
+        assert reason in act(show, "/sink/remove", name)["error"]
+    assert act(show, "/sink/remove", 0) == {"ok": True, "note": "a button's release does nothing"}
+    assert "needs a text" in act(show, "/sink/remove", True)["error"]
+    assert show.picture(lambda meta, pixels: meta["index"] > 0)[1].shape == (SIDE, SIDE, 3)
