@@ -12,7 +12,7 @@ from typing import Any
 
 from daemon.shared.clock import NS, Clock
 from daemon.shared.mailbox import Mailbox
-from daemon.stage.metrics import Rate, RecentDelays
+from daemon.stage.metrics import Delays, Rate
 from daemon.stage.tick_picker import TickPicker
 from io_bridges import pixels
 from io_bridges.bridges import Sink
@@ -156,7 +156,7 @@ class SinkThread(BridgeThread):
         """
         super().__init__("sink", uri, clock, budget=5.0)
         self.number = number
-        self.delays = RecentDelays()
+        self.delays = Delays()
         self._sink = sink
         self._size = (width, height)
         self._fps = fps
@@ -216,7 +216,7 @@ class SinkThread(BridgeThread):
         latency, p99 = (round(each * 1000, 1) for each in delays) if delays else (None, None)
         own = {
             "number": self.number,
-            "size": list(self._size),
+            "size": f"{self._size[0]}x{self._size[1]}",
             "rate": round(self._fps, 3),
             "latency_ms": latency,
             "latency_p99_ms": p99,

@@ -74,22 +74,6 @@ class PictureRate(Rate):
 
 
 class Delays:
-    """The newest delays, for their quantiles. One writer; any thread may read."""
-
-    def __init__(self, keep: int = 600) -> None:
-        self._kept: deque[int] = deque(maxlen=keep)
-
-    def mark(self, delay: int) -> None:
-        """Keep one delay, in nanoseconds."""
-        self._kept.append(delay)
-
-    def quantile(self, q: float) -> float | None:
-        """Return the quantile `q` in seconds; None before the first mark."""
-        kept = sorted(self._kept)
-        return kept[min(int(q * len(kept)), len(kept) - 1)] / NS if kept else None
-
-
-class RecentDelays:
     """The delays of the last seconds, for their median and their 99th percentile. One writer; any thread may read."""
 
     def __init__(self, window: float = 5.0) -> None:

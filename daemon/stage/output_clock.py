@@ -62,7 +62,7 @@ class OutputClock:
         self.ticks = 0
         self.missed = 0
         self.intervals = Intervals()
-        self.delays = Delays(keep=90)  # a few seconds of pictures, so that a new rate shows soon
+        self.delays = Delays()
 
     def panic(self, revision: int) -> None:
         """Cut to the safe picture until one drawn with `revision` or a later one comes. Any thread may call it."""
@@ -129,7 +129,7 @@ class OutputClock:
         now = self._clock.now()
         self.intervals.mark(now)
         if frame.captured_at and not repeated:
-            self.delays.mark(now - frame.captured_at)
+            self.delays.mark(now - frame.captured_at, now)
         self._outlet.put((out, tick))
 
     def _choose(self, parameters: Parameters, due: int) -> RenderedFrame:

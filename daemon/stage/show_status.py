@@ -71,7 +71,7 @@ class ShowStatus:
         """Return the state of the show, ready for JSON."""
         now = self._clock.now()
         output, on_air = self._output, self._output.on_air
-        delay, interval = output.delays.quantile(0.5), output.intervals.quantile(0.999)
+        delays, interval = output.delays.median_and_p99(now), output.intervals.quantile(0.999)
         return {
             "fps": round(self._rendered_rate.per_second(now), 2),
             "rendered": self._rendered_rate.total,
@@ -81,7 +81,7 @@ class ShowStatus:
             "ticks": output.ticks,
             "missed_ticks": output.missed,
             # Pictures drawn from text, and repeated ones, have no capture time.
-            "latency_ms": round(delay * 1000, 1) if delay is not None and on_air and on_air.captured_at else None,
+            "latency_ms": round(delays[0] * 1000, 1) if delays and on_air and on_air.captured_at else None,
             "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
             "renderer": self._supervisor.status(),
             "sources": [self._bridges.source.status()],

@@ -194,7 +194,8 @@ def test_hostile_text(page: Page, show: WebShow) -> None:
         "presets": [hostile],
         "renderer": {"phase": "down", "text": hostile},
         "notices": [{"level": "error", "text": hostile}],
-        "sinks": [{"uri": hostile}],
+        "sinks": [{"uri": hostile, "number": 1, "size": hostile, "latency_ms": hostile}],
+        "opening_sinks": [hostile],
         "refusals": {"total": 1, "by_reason": {hostile: 1}},
     }
     expect(page.locator(".preset")).to_have_count(1)
@@ -202,7 +203,9 @@ def test_hostile_text(page: Page, show: WebShow) -> None:
     expect(page.locator("#notices")).to_have_text(hostile)
     expect(control_of(page, "/prompt/1/text").locator("textarea")).to_have_value(hostile)
     expect(page.locator("#signals")).to_contain_text(hostile)
-    expect(page.locator("#signals p")).to_contain_text(hostile)
+    expect(page.locator("#refusals")).to_contain_text(hostile)
+    expect(page.locator("#sink-opening")).to_contain_text(hostile)
+    expect(page.get_by_label(f"remove {hostile}")).to_have_count(1)
     assert page.locator("img[src=x]").count() == 0
 
 

@@ -134,7 +134,7 @@ def test_signals_in_words(page: Page, show: WebShow) -> None:
     )
     levels = rows.evaluate_all("(rows) => rows.map((row) => row.dataset.level)")
     assert levels == ["idle", "good", "error", "idle", "error", "good"]
-    expect(page.locator("#signals p")).to_have_text("2 messages refused; last: there is no '/strenght'")
+    expect(page.locator("#refusals")).to_have_text("2 messages refused; last: there is no '/strenght'")
     show.state = {**show.state, "controls": [{**osc, "messages": 3}]}
     expect(rows.last).to_contain_text("receiving · 3 messages")
     assert "4321" not in page.locator("body").inner_text()

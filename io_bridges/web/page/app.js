@@ -6,6 +6,7 @@ import { startPicture } from "/picture.js";
 import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js";
 import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
+import { showOpeningSinks, showSinkReply, startSinks } from "/sinks.js";
 import { showFound, showOpening, startSources } from "/sources.js";
 import { showStatus } from "/status.js";
 import { isPrompt, showDrawnAs, showWords, startWords } from "/words.js";
@@ -21,7 +22,8 @@ function showReply(reply) {
   if (reply.accepted && reply.value !== null) take(reply.address, reply.value);
   else if (values.has(reply.address)) take(reply.address, values.get(reply.address));
   if (reply.accepted && isPrompt(reply.address)) return; // the notice by the prompt says how it is drawn
-  if (!showSaveReply(reply) && reply.note) toast(`${reply.address.slice(0, 60)}: ${reply.note}`, !reply.accepted);
+  if (showSaveReply(reply) || showSinkReply(reply) || !reply.note) return;
+  toast(`${reply.address.slice(0, 60)}: ${reply.note}`, !reply.accepted);
 }
 
 connectShow({
@@ -36,6 +38,7 @@ connectShow({
       showSignals(message.status);
       showDrawnAs(message.status.drawn_as ?? {});
       showOpening(message.status.opening_source);
+      showOpeningSinks(message.status.opening_sinks);
       if (Array.isArray(message.status.presets)) showPresets(message.status.presets);
     }
     if (message.words) showWords(message.words);
@@ -63,5 +66,6 @@ document.addEventListener("keydown", (event) => {
 startPanels();
 startPresets();
 startPicture();
+startSinks();
 startSources();
 startWords();

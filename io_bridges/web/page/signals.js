@@ -1,37 +1,25 @@
 // Inputs, outputs and controls in words: what is received, from where, and if it is well. Counters are folded away.
 
-import { byId, element } from "/dom.js";
+import { byId, element, showText } from "/dom.js";
+import { showGroups } from "/rows.js";
+import { makeRemove } from "/sinks.js";
 
 const RECENT = 3000; // ms for which a control counts as receiving after its last message
 const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG files", web: "Web page", osc: "OSC",
   zmq: "ZeroMQ", "zmq+connect": "ZeroMQ" };
 
-let shown = "";
-
 export function showSignals(status) {
   const sinks = status.sinks?.filter((sink) => sink.kind !== "web"); // the page itself
-  const groups = [["Input", status.sources, inputRow], ["Output", sinks, outputRow],
+  const outputs = (bridge) => outputRow(bridge, status.output_size);
+  showGroups("signals", [["Input", status.sources, inputRow], ["Output", sinks, outputs],
     ["Control", status.controls, controlRow]]
     .filter(([, bridges]) => Array.isArray(bridges))
-    .map(([title, bridges, row]) => ({ title, rows: bridges.map((bridge) => row(bridge)) }));
-  const refusals = status.refusals?.total ? refusalText(status.refusals) : "";
-  const now = JSON.stringify([groups, refusals]);
-  if (now !== shown) {
-    shown = now;
-    byId("signals").replaceChildren(...groups.flatMap(({ title, rows }) => [element("h3", {}, title),
-      element("ul", { class: "rows" }, ...rows.map(drawRow))]),
-    ...(refusals ? [element("p", { class: "quiet" }, refusals)] : []));
-  }
+    .map(([title, bridges, row]) => ({ title, rows: bridges.map((bridge) => row(bridge)) })));
+  showText(byId("refusals"), status.refusals?.total ? refusalText(status.refusals) : "");
   if (byId("counters").open) showCounters(status);
 }
 
-function drawRow({ level, name, place, text }) {
-  return element("li", { "data-level": level },
-    element("strong", { title: place }, name, ...(place ? [" ", element("span", {}, place)] : [])),
-    element("small", {}, text));
-}
-
-// ---- one row: {level: good, idle, warning or error, name, place, text} ----
+// ---- one row, see rows.js; its level is good, idle, warning or error ----
 
 function described(bridge) {
   const uri = String(bridge.uri ?? bridge.url ?? bridge.name ?? bridge.kind ?? "?");
@@ -55,7 +43,11 @@ function inputRow(bridge) {
   return { level, ...described(bridge), text };
 }
 
-function outputRow(bridge) {
+// From the capture of a frame until the sink had its picture: the median, and what one in a hundred exceeds.
+const latency = (bridge) => (Number.isFinite(bridge.latency_ms)
+  ? `${Math.round(bridge.latency_ms)} ms (p99 ${Math.round(bridge.latency_p99_ms)})` : "");
+
+function outputRow(bridge, outputSize) {
   const fault = bridge.failure || bridge.error;
   const sending = bridge.open === false ? "opening" : `sending ${rate(bridge)}`.trim();
   const readers = bridge.readers !== undefined ? count(bridge.readers, "reader")
@@ -63,7 +55,11 @@ function outputRow(bridge) {
   const idle = bridge.readers === 0 || bridge.viewers === 0;
   const level = fault ? "error" : bridge.open === false ? "warning" : idle ? "idle" : "good";
   const files = bridge.sink === "png" && joined(count(bridge.pictures, "picture"), bridge.full && "the folder is full");
-  return { level, ...described(bridge), text: joined(fault || sending, readers, files) };
+  const size = bridge.size && outputSize && bridge.size !== outputSize.join("x") && bridge.size.replace("x", "×");
+  return {
+    level, ...described(bridge), text: joined(fault || sending, size, readers, files, latency(bridge)),
+    key: bridge.number, button: bridge.number ? () => makeRemove(bridge) : undefined,
+  };
 }
 
 const heard = new Map(); // name -> {total, at}

@@ -252,7 +252,7 @@ def test_latency_of_a_sink() -> None:
         until(lambda tick=tick: thread.rate.total == tick + 1)
     status = thread.status()
     assert (status["latency_ms"], status["latency_p99_ms"]) == (540.0, 540.0)
-    assert (status["number"], status["size"], status["rate"]) == (3, [8, 8], 25.0)
+    assert (status["number"], status["size"], status["rate"]) == (3, "8x8", 25.0)
     thread.stop()
     thread.join(10)
 

@@ -5,7 +5,7 @@ import pytest
 
 from daemon.shared.clock import NS
 from daemon.stage import metrics
-from daemon.stage.metrics import Delays, Intervals, PictureRate, Rate, RecentDelays
+from daemon.stage.metrics import Delays, Intervals, PictureRate, Rate
 from io_bridges.frames import RenderedFrame
 
 
@@ -64,13 +64,7 @@ def test_repeated_pictures_are_not_counted() -> None:
     assert [count(-1, 2), count(-1, 2)] == [1, 1]
 
 
-def test_quantiles() -> None:
-    delays = Delays()
-    assert delays.quantile(0.5) is None
-    for delay in range(1, 102):
-        delays.mark(delay * NS)
-    assert delays.quantile(0.5) == 51
-    assert delays.quantile(1.0) == 101
+def test_quantiles_of_intervals() -> None:
     intervals = Intervals()
     assert intervals.quantile(0.5) is None
     for mark in (0, 1, 2, 3, 13):
@@ -82,8 +76,8 @@ def test_quantiles() -> None:
     assert intervals.quantile(0.999) == 10
 
 
-def test_recent_delays() -> None:
-    delays = RecentDelays(window=5.0)
+def test_delays_of_the_last_seconds() -> None:
+    delays = Delays(window=5.0)
     assert delays.median_and_p99(0) is None
     for second in range(200):
         delays.mark((second + 1) * NS // 1000, NS)
