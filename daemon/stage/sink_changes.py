@@ -2,23 +2,24 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from daemon.shared.clock import NS, Clock
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import SinkThread
+from daemon.stage.sink_list import NumberedSink, SinkList
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, Later
 from presets.errors import BridgeError, SettingsError
 
 log = logging.getLogger("stage")
 
-MOST_SINKS = 16
-"""Sinks of a show that may be open at once, besides the page's preview."""
+MOST_LEAVING = 16
+"""Threads of closed bridges that may hang in a call. Beyond that no sink is added."""
 
 CLOSING = 5.0
 """Seconds that a removed sink may take to close. Then it is left to itself."""
@@ -38,17 +39,6 @@ MakeAddedSink = Callable[[str, int, Callable[[], None]], SinkThread]
 """Makes the thread of a URI with a number. It calls the function before it makes the sink. It raises nothing."""
 
 
-@dataclass(slots=True, eq=False)
-class _NumberedSink:
-    number: int
-    uri: str
-    state: Literal["opening", "open", "closing"]
-
-    @property
-    def shown(self) -> str:
-        return without_password(self.uri)
-
-
 class FailedSink(NamedTuple):
     """A sink that was asked for and could not be opened."""
 
@@ -58,10 +48,7 @@ class FailedSink(NamedTuple):
 
 
 class SinkChanges:
-    """Opens and closes each sink on a thread of its own. Any thread may ask, and gets a reply at once.
-
-    Sinks are numbered from 1. A number names the same sink as long as the show plays.
-    """
+    """Opens and closes each sink on a thread of its own. Any thread may ask, and gets a reply at once."""
 
     def __init__(
         self,
@@ -89,18 +76,17 @@ class SinkChanges:
         self._check = check
         self._check_places = check_places
         self._refused = refused
-        self._lock = threading.Lock()
-        self._sinks = [_NumberedSink(number, uri, "open") for number, uri in enumerate(uris, 1)]
-        self._last_number = len(self._sinks)
+        self._sinks = SinkList(uris)
         self._failed: deque[FailedSink] = deque(maxlen=MOST_REMEMBERED)
         self._workers: list[threading.Thread] = []
+        self._workers_lock = threading.Lock()
+        self._is_started = False
         self._stopping = threading.Event()
 
     @property
     def opening(self) -> list[str]:
         """URIs of the sinks that are being opened, without passwords."""
-        with self._lock:
-            return [sink.shown for sink in self._sinks if sink.state == "opening"]
+        return self._sinks.opening()
 
     @property
     def failed(self) -> list[FailedSink]:
@@ -110,20 +96,26 @@ class SinkChanges:
 
     def uris(self) -> list[str]:
         """Return the URIs of all sinks, those included that are being opened or closed."""
-        with self._lock:
-            return [sink.uri for sink in self._sinks]
+        return self._sinks.uris()
+
+    def start(self) -> None:
+        """Take requests from now on. The sinks that the show begins with must be started."""
+        self._is_started = True
 
     def stop(self) -> None:
-        """Give up what is being opened, and wait for what is being closed. Later requests are refused."""
+        """Give up what is being opened, and wait two seconds for what is being closed. Later requests are refused."""
         self._stopping.set()
+        until = time.monotonic() + 2.0
         for worker in self._workers:
-            worker.join(2.0)
+            worker.join(max(until - time.monotonic(), 0.0))
 
     def request(self, address: str, text: str, sender: str, later: Later | None) -> ControlReply:
         """Add the sink of a URI, or remove one by its URI or number. `later` gets the outcome. Returns at once."""
         try:
             if self._stopping.is_set():
                 raise BridgeError("the show ends")
+            if not self._is_started:
+                raise BridgeError("the show is starting; ask again in a moment")
             return self._add(text, sender, later) if address == ADD else self._remove(text, later)
         except (BridgeError, SettingsError) as error:
             reason = without_password(str(error))
@@ -132,60 +124,35 @@ class SinkChanges:
 
     def _add(self, uri: str, sender: str, later: Later | None) -> ControlReply:
         self._check(uri)
-        with self._lock:
-            if len(self._sinks) >= MOST_SINKS:
-                raise BridgeError(f"there are {len(self._sinks)} sinks, which is the limit; remove one first")
-            if len(self._bridges.leaving()) >= MOST_SINKS:
-                raise BridgeError("too many calls into bridges that were closed have not returned yet")
-            self._last_number += 1
-            sink = _NumberedSink(self._last_number, uri, "opening")
-            self._sinks.append(sink)
+        if len(self._bridges.leaving()) >= MOST_LEAVING:
+            raise BridgeError("too many calls into bridges that were closed have not returned yet")
+        sink = self._sinks.begin_opening(uri)
         self._start(ADD, sink, later, lambda: self._open(sink, sender))
         return ControlReply(ADD, True, None, f"opening {sink.shown}", pending=True)
 
     def _remove(self, name: str, later: Later | None) -> ControlReply:
-        with self._lock:
-            sink = self._named(name)
-            sink.state = "closing"
+        sink = self._sinks.begin_closing(name)
         thread = self._bridges.remove_sink(sink.number)
         self._start(REMOVE, sink, later, lambda: self._close(sink, thread))
         return ControlReply(REMOVE, True, None, f"closing {sink.shown}", pending=True)
 
-    def _named(self, name: str) -> _NumberedSink:
-        """Return the open sink that a URI or a number names. Raises `BridgeError`."""
-        if name in ("web:", "web"):
-            raise BridgeError("the preview of the page can't be removed; start the show with --web off")
-        found = [sink for sink in self._sinks if name in (str(sink.number), sink.uri, sink.shown)]
-        if not found:
-            known = ", ".join(f"{sink.number} {sink.shown}" for sink in self._sinks) or "none"
-            raise BridgeError(f"there is no sink {name[:100]}. The sinks are: {known[:1000]}")
-        if len(found) > 1:
-            numbers = ", ".join(str(sink.number) for sink in found)
-            raise BridgeError(f"{len(found)} sinks are {name}; name one by its number: {numbers}")
-        if found[0].state != "open":
-            raise BridgeError(f"{found[0].shown} is still {found[0].state}")
-        return found[0]
-
-    def _start(self, address: str, sink: _NumberedSink, later: Later | None, work: Callable[[], ControlReply]) -> None:
-        """Do work on a thread of its own, and give its reply to `later`. Unless the sink is open then, it is gone."""
+    def _start(self, address: str, sink: NumberedSink, later: Later | None, work: Callable[[], ControlReply]) -> None:
+        """Do work on a thread of its own, and give its reply to `later`."""
 
         def run() -> None:
             reply = ControlReply(address, False, None, f"{sink.shown}: a defect of this program, see the log")
             try:
                 reply = work()
             finally:
-                if sink.state != "open":
-                    with self._lock:
-                        self._sinks.remove(sink)
                 if later is not None:
                     later(reply)
 
         worker = threading.Thread(target=run, name=f"sink-change {sink.number}", daemon=True)
-        with self._lock:
+        with self._workers_lock:
             self._workers = [*(each for each in self._workers if each.is_alive()), worker]
             worker.start()
 
-    def _open(self, sink: _NumberedSink, sender: str) -> ControlReply:
+    def _open(self, sink: NumberedSink, sender: str) -> ControlReply:
         try:
             thread = self._opened(sink)
         except BridgeError as error:
@@ -198,43 +165,50 @@ class SinkChanges:
         log.info("pictures to %s", thread.place)
         return ControlReply(ADD, True, None, f"{thread.place} is open as sink {sink.number}")
 
-    def _opened(self, sink: _NumberedSink) -> SinkThread:
+    def _opened(self, sink: NumberedSink) -> SinkThread:
         """Return the thread of the sink, which gets pictures from now on. After an error nothing is left of it.
 
         Raises `BridgeError`.
         """
-        if self._bridges.hangs(sink.shown):
-            raise BridgeError("earlier calls into it have not returned yet")
         thread = self._make(sink.uri, sink.number, lambda: self._check_beside(sink))
-        thread.start()
+        is_open = False
         try:
+            if self._bridges.hangs(sink.shown):
+                raise BridgeError("earlier calls into it have not returned yet")
+            thread.start()
             while not thread.was_tried:
                 if self._stopping.wait(STEP):
                     raise BridgeError("the show ends")
                 if trouble := thread.trouble:
                     raise BridgeError(trouble)
             thread.wait_until_open(0.0)
-            with self._lock:
-                if self._stopping.is_set():
-                    raise BridgeError("the show ends")
-                self._bridges.add_sink(thread, partial(self._make, sink.uri, sink.number, lambda: None))
-                sink.state = "open"
+            if self._stopping.is_set():
+                raise BridgeError("the show ends")
+            self._bridges.add_sink(thread, partial(self._make, sink.uri, sink.number, lambda: None))
+            self._sinks.finish_opening(sink)
+            is_open = True
         finally:
-            if sink.state != "open":
-                hangs = bool(thread.trouble)
-                self._bridges.retire(thread)
-                thread.join(0.0 if hangs else CLOSING)
+            if not is_open:
+                if thread.ident is not None:
+                    self._give_up(thread)
+                self._sinks.remove(sink)
         return thread
 
-    def _check_beside(self, sink: _NumberedSink) -> None:
-        """Raise `SettingsError` if the sink can't play beside those that were there before it."""
-        with self._lock:
-            others = [other.uri for other in self._sinks if other.number < sink.number]
-        self._check_places([*others, sink.uri])
+    def _give_up(self, thread: SinkThread) -> None:
+        hangs = bool(thread.trouble)
+        self._bridges.retire(thread)
+        thread.join(0.0 if hangs else CLOSING)
 
-    def _close(self, sink: _NumberedSink, thread: SinkThread | None) -> ControlReply:
-        if thread is not None:
-            thread.join(CLOSING)
+    def _check_beside(self, sink: NumberedSink) -> None:
+        """Raise `SettingsError` if the sink can't play beside those that were asked for before it."""
+        self._check_places([*self._sinks.uris_before(sink), sink.uri])
+
+    def _close(self, sink: NumberedSink, thread: SinkThread | None) -> ControlReply:
+        try:
+            if thread is not None:
+                thread.join(CLOSING)
+        finally:
+            self._sinks.remove(sink)
         if thread is not None and thread.is_alive():
             log.error("%s: it does not close. It is left to itself.", sink.shown)
             return ControlReply(REMOVE, True, None, f"{sink.shown} is removed; a call into it has not returned yet")

@@ -122,6 +122,7 @@ class Stage:
                 control.start()
             for sink in self.bridges.sinks:
                 sink.start()
+            self.sink_changes.start()
             self.output.start()
             self.bridges.source.start()
             must_open = [self.bridges.source] if self.settings.source_must_open else []

@@ -34,13 +34,13 @@ class TickPicker:
         self._late, self._late_by = late.numerator, late.denominator
         self._sum = self._whole - self._step
         self._number = 0
-        self._is_new = False
+        self._is_new = True
 
     def pick(self, tick: Tick) -> Tick | None:
         """Return the sink's own tick if it gets this one, otherwise None.
 
         The sink's ticks count up from 0 without gaps, and are due at even intervals. One is repeated if every tick
-        since the one before it was.
+        since the one before it was; the first is not.
         """
         self._is_new = self._is_new or not tick.repeated
         self._sum += self._step

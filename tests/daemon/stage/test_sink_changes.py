@@ -128,6 +128,22 @@ def test_sinks_from_every_surface(show: Show, tmp_path: Path) -> None:
         assert len(list(container.decode(video=0))) > 10
 
 
+@pytest.mark.usefixtures("ndi_alone")
+def test_ndi_sender_comes_and_goes(show: Show) -> None:
+    pytest.importorskip("cyndilib")
+    name, source = f"live {os.getpid()}", make_source(f"ndi:live {os.getpid()}")
+    source.open()
+    assert act(show, "/sink/add", f"ndi:{name}?size=320x180&fps=15")["ok"]
+    frame = until(lambda: source.read(1.0))
+    assert frame.pixels.shape[:2] == (180, 320)
+    until(lambda: sinks(show)[f"ndi:{name}?size=320x180&fps=15"]["latency_ms"])
+    assert act(show, "/sink/remove", f"ndi:{name}?size=320x180&fps=15")["ok"]
+    until(lambda: source.read(0.5) is None)
+    assert act(show, "/sink/add", f"ndi:{name}")["ok"], "the name is free again"
+    until(lambda: (frame := source.read(1.0)) is not None and frame.pixels.shape[:2] == (SIDE, SIDE))
+    source.close()
+
+
 def test_remove_a_sink_of_the_start(tmp_path: Path) -> None:
     name = f"f{os.getpid()}"
     with Show(tmp_path / "show", "--sink", f"shm:{name}", "--size", f"{SIDE}x{SIDE}", "--web", "off") as show:

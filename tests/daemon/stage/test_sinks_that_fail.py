@@ -13,7 +13,8 @@ from daemon.stage import sink_changes
 from daemon.stage.bridge_set import MOST_HUNG, BridgeSet
 from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.newest_frame import NewestFrame
-from daemon.stage.sink_changes import ADD, MOST_SINKS, REMOVE, SinkChanges
+from daemon.stage.sink_changes import ADD, REMOVE, SinkChanges
+from daemon.stage.sink_list import MOST_SINKS
 from daemon.stage.source_thread import Fitting, SourceThread
 from io_bridges.builtin_sources import EmptySource
 from io_bridges.frames import RenderedFrame, Tick
@@ -127,6 +128,9 @@ class Rig:
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr(sink_changes, "CLOSING", LONG)
     rig = Rig()
+    assert rig.ask(ADD, "early:")[0].note == "the show is starting; ask again in a moment"
+    rig.changes.start()
+    rig.refused.clear()
     yield rig
     for screen in rig.screens:
         screen.lets_open.set()

@@ -46,7 +46,8 @@ def test_every_rate(one: Fraction, other: Fraction, repeats: list[bool], first: 
     for number, (place, own) in enumerate(chosen):
         assert abs(own.at - offered[0].at - number * NS / rate) <= 3, "due at even intervals"
         assert own.at <= offered[place].at + 1
-    for (before, _), (place, own) in pairwise([(-1, offered[0]), *chosen]):
+    assert not chosen[0][1].repeated
+    for (before, _), (place, own) in pairwise(chosen):
         assert own.repeated == all(repeats[before + 1 : place + 1])
 
 
