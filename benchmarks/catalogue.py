@@ -12,6 +12,7 @@ from benchmarks.plan import Measure
 from benchmarks.show.measure_daemon import measure_daemon
 from benchmarks.show.measure_delay import measure_delay, measure_message
 from benchmarks.show.measure_flood import measure_flood
+from benchmarks.show.measure_frames import measure_frames
 from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
 from benchmarks.show.measure_sweep import measure_sweep
 from benchmarks.show.measure_switch import measure_switch
@@ -53,7 +54,8 @@ MEASUREMENTS = (
     Measurement("pipelining", "speed-up by streaming, for 1 to 8 steps", measure_pipelining),
     Measurement("delay", "delay added by the stage before and after the renderer", measure_delay, quick=True),
     Measurement("message", "the first frame that follows an OSC message", measure_message, quick=True),
-    Measurement("transport", "pictures between two processes: shared memory against ZeroMQ", measure_transport),
+    Measurement("transport", "pictures between two processes: the bridges, and pyzmq alone", measure_transport),
+    Measurement("frames", "frames of other layouts, and pictures between two drawn ones", measure_frames),
     Measurement("flood", "the rate under 5,000 OSC messages per second", measure_flood),
     Measurement("start", "time from `run` to the slate and to the first frame", measure_start),
     Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),
