@@ -26,8 +26,11 @@ _QUEUE = 4
 _MAX_PARTS = 3
 _MAX_DRAINED = 256
 """Most messages taken in one read, so that a flood of small ones does not keep it from returning."""
-_REFILL_MS = 2
-_CATCH_UP_NS = 30_000_000
+_BACKLOG = 3
+"""Messages taken at once by a source that has fallen behind. One that is in step takes one, and two now and then."""
+_REFILL_MS = 5
+"""Milliseconds in which an emptied queue is filled again from the network's buffers and the sender's queue."""
+_CATCH_UP_NS = 50_000_000
 _LOG_EVERY_NS = 5_000_000_000
 _MAX_AGE_NS = 10_000_000_000
 
@@ -111,15 +114,19 @@ class ZmqSource:
     def _drain(self, socket: zmq.Socket[bytes]) -> ArrayMessage | None:
         """Return the newest frame of all waiting messages. A bad message does not hide a good one before it."""
         newest: ArrayMessage | None = None
-        taken = 0
+        taken, caught_up = 0, False
         until = time.monotonic_ns() + _CATCH_UP_NS
         while taken < _MAX_DRAINED:
             try:
                 parts = _receive(socket)
             except zmq.Again:
-                # A queue that was full has more frames behind it, in the network's buffers and at the sender, and is
-                # refilled in a moment. A queue that was not full is in step with the sender: nothing to wait for.
-                if taken < _QUEUE or time.monotonic_ns() > until or not socket.poll(_REFILL_MS):
+                if taken < _BACKLOG or caught_up:
+                    break
+                # More frames are on the way, in the network's buffers and at the sender, and come in a moment. All are
+                # old: the sender drops new frames while its queue is full. The first frame after a pause is new.
+                caught_up = not socket.poll(_REFILL_MS)
+                left = (until - time.monotonic_ns()) // 1_000_000
+                if left <= 0 or (caught_up and not socket.poll(left)):
                     break
                 continue
             taken += 1

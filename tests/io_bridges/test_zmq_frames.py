@@ -93,6 +93,33 @@ def test_slow_reader_gets_newest_frame():
         assert source.status()["pictures"] < 150
 
 
+def test_reader_is_in_step_after_a_stall():
+    """The backlog of a stall is passed over: the frame that comes back was sent when the reader was awake again."""
+    stop = threading.Event()
+    pixels = np.zeros((720, 1280, 3), np.uint8)
+    pixels.flags.writeable = False
+
+    def send(sink):
+        number = 0
+        while not stop.wait(0.008):
+            sink.write(rendered(number, pixels), Tick(number, 0, repeated=False))
+            number += 1
+
+    with opened(BindingZmqSink(ANY_PORT), 1280, 720, 120.0) as sink:
+        thread = threading.Thread(target=send, args=[sink])
+        thread.start()
+        with opened(ConnectingZmqSource(sink.status()["address"])) as source:
+            read_until(source, lambda: None, lambda frame: True)
+            is_new = []
+            for _ in range(7):
+                time.sleep(0.25)
+                woke = time.monotonic_ns()
+                is_new.append(source.read(1.0).captured_at > woke - 25_000_000)
+        stop.set()
+        thread.join()
+    assert sum(is_new) >= 4, "most were sent during the stall"
+
+
 def test_refusals_are_counted_by_reason(caplog):
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
         read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)

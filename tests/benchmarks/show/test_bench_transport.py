@@ -26,7 +26,8 @@ def test_all_transports_are_measured(tmp_path: Path) -> None:
     for row in rows:
         if "missing" not in row:
             assert row["pictures"] > 0
-            assert 0 < row["age_ms"] <= row["age_p99_ms"]
+            assert ("age_ms" in row) == ("NDI" not in row["configuration"])
+            assert 0 < row.get("age_ms", 1) <= row.get("age_p99_ms", 1)
     assert all(target.figure > 0 for target in targets)
     assert not [path for path in Path("/dev/shm").glob("bench*") if segment.attach(path.name)], "memory is left"
 
