@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from io_bridges.frames import LONGEST_SIDE, Pixels, RenderedFrame, Tick
+from io_bridges.matte import AlphaKind, flatten
 from io_bridges.packed_image import ImageRefused, is_packed, unpack
 from io_bridges.pixel_values import VALUE_TYPES, WHITES, to_uint8
-from io_bridges.pixels import CHANNELS, FORMATS, ORIGINS, Format, Origin, read_only, to_rgb
+from io_bridges.pixels import CHANNELS, FORMATS, ORIGINS, Format, Origin, read_only, to_rgb, to_rgba
 from presets.errors import BridgeError
 
 MAX_HEADER_BYTES = 4096
@@ -73,6 +74,15 @@ class ArrayMessage:
             return to_rgb(unpack(self.pixels.data), "rgb", self.origin)
         except ImageRefused as error:
             raise MessageRefused("image", str(error)) from error
+
+    def picture(self, alpha: AlphaKind) -> Pixels:
+        """Return what `rgb` does, with transparent pixels over black, or RGBA [H, W, 4] if alpha is kept.
+
+        The alpha of a JPEG or PNG is left out.
+        """
+        if alpha == "ignore" or self.format not in ("rgba", "bgra"):
+            return self.rgb()
+        return read_only(flatten(to_rgba(to_uint8(self.pixels, self.white), self.format, self.origin), alpha=alpha))
 
 
 Part = bytes | bytearray | memoryview

@@ -6,6 +6,7 @@ import numpy as np
 
 from io_bridges.frames import Pixels
 from io_bridges.lazy_imports import opencv
+from io_bridges.matte import premultiply
 from io_bridges.pixels import format_of, read_only, scale, to_rgb
 from presets.parameters import Parameters
 
@@ -45,8 +46,12 @@ def framing_of(parameters: Parameters) -> Framing:
     )
 
 
-def fit(pixels: Pixels, width: int, height: int, framing: Framing = FILL) -> Pixels:
-    """Return RGB [height, width, 3] from a frame of any size, without alpha, framed as `framing` says."""
+def fit(pixels: Pixels, width: int, height: int, framing: Framing = FILL, keep_alpha: bool = False) -> Pixels:
+    """Return RGB [height, width, 3] from a frame of any size, without alpha, framed as `framing` says.
+
+    With `keep_alpha` a frame that has alpha gives RGBA [height, width, 4], its colours multiplied by alpha and the bars
+    around it transparent.
+    """
     source_height, source_width = pixels.shape[:2]
     across, down = framing.zoom * width / source_width, framing.zoom * height / source_height
     if framing.mode != "stretch":
@@ -62,21 +67,26 @@ def fit(pixels: Pixels, width: int, height: int, framing: Framing = FILL) -> Pix
     inner_height = min(height, max(1, round(shown_height * down)))
     if framing.zoom > 1 and across >= 1 and down >= 1:
         # Whole pixels of a source that is enlarged would make a slow zoom or pan jerk.
-        inner = _enlarge(pixels, (left, top), (across, down), (inner_width, inner_height))
+        inner = _enlarge(_layer(pixels, keep_alpha), (left, top), (across, down), (inner_width, inner_height))
     else:
         columns, rows = max(1, round(shown_width)), max(1, round(shown_height))
         first_column, first_row = min(int(left), source_width - columns), min(int(top), source_height - rows)
         window = pixels[first_row : first_row + rows, first_column : first_column + columns]
-        inner = scale(window, inner_width, inner_height)
+        inner = scale(_layer(window, keep_alpha), inner_width, inner_height)
     if framing.flip_x or framing.flip_y:
         inner = opencv().flip(inner, -1 if framing.flip_x and framing.flip_y else int(framing.flip_x))
-    inner = to_rgb(inner, format_of(pixels))
+    inner = read_only(inner) if keep_alpha and format_of(inner) == "rgba" else to_rgb(inner, format_of(inner))
     if (inner_width, inner_height) == (width, height):
         return inner
-    canvas: Pixels = np.zeros((height, width, 3), np.uint8)
+    canvas: Pixels = np.zeros((height, width, inner.shape[2]), np.uint8)
     left_bar, top_bar = (width - inner_width) // 2, (height - inner_height) // 2
     canvas[top_bar : top_bar + inner_height, left_bar : left_bar + inner_width] = inner
     return read_only(canvas)
+
+
+def _layer(pixels: Pixels, keep_alpha: bool) -> Pixels:
+    """Return a frame ready to be scaled, without hidden colours in transparent pixels that would bleed."""
+    return premultiply(pixels) if keep_alpha and format_of(pixels) == "rgba" else pixels
 
 
 def _enlarge(pixels: Pixels, corner: tuple[float, float], ratio: tuple[float, float], size: tuple[int, int]) -> Pixels:

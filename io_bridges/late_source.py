@@ -12,16 +12,17 @@ class LateSource:
     A source that can't run here fails when it is opened, so it can be tried again.
     """
 
-    def __init__(self, uri: str) -> None:
-        """Take a URI that is valid."""
+    def __init__(self, uri: str, keep_alpha: bool = False) -> None:
+        """Take a URI that is valid. With `keep_alpha` its frames have their alpha, unless the URI says otherwise."""
         self._uri = uri
+        self._keep_alpha = keep_alpha
         self._source: Source | None = None
 
     def open(self) -> None:
         """Make the source and open it. Raises `BridgeError`."""
         if self._source is None:
             try:
-                self._source = make_source(self._uri)
+                self._source = make_source(self._uri, self._keep_alpha)
             except SettingsError as error:
                 raise BridgeUnavailable(str(error)) from error
         self._source.open()

@@ -12,8 +12,11 @@ Matte = tuple[int, int, int]
 
 BLACK: Matte = (0, 0, 0)
 
-AlphaKind = Literal["straight", "premultiplied", "ignore"]
-"""``straight`` colours are multiplied by alpha, ``premultiplied`` ones already are, ``ignore`` leaves alpha out."""
+AlphaKind = Literal["straight", "premultiplied", "ignore", "keep"]
+"""``straight`` colours are multiplied by alpha, ``premultiplied`` ones already are, ``ignore`` leaves alpha out.
+
+``keep`` leaves straight colours with their alpha, for a layer over another picture.
+"""
 ALPHA_KINDS: tuple[AlphaKind, ...] = get_args(AlphaKind)
 
 
@@ -29,7 +32,9 @@ def parse_matte(text: str) -> Matte:
 
 
 def flatten(pixels: Pixels, matte: Matte = BLACK, alpha: AlphaKind = "straight") -> Pixels:
-    """Return RGBA [H, W, 4] over the matte, as RGB [H, W, 3]."""
+    """Return RGBA [H, W, 4] over the matte, as RGB [H, W, 3]; as it is if alpha is kept."""
+    if alpha == "keep":
+        return pixels
     cv2 = opencv()
     colours: Pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
     cover = pixels[:, :, 3:]
@@ -42,3 +47,14 @@ def flatten(pixels: Pixels, matte: Matte = BLACK, alpha: AlphaKind = "straight")
         ground = np.broadcast_to(np.array(matte, np.uint8), colours.shape)
         cv2.add(colours, cv2.multiply(ground, 255 - spread, scale=1 / 255), dst=colours)
     return colours
+
+
+def premultiply(pixels: Pixels) -> Pixels:
+    """Return RGBA [H, W, 4] with its colours multiplied by alpha."""
+    cv2 = opencv()
+    cover = cv2.extractChannel(pixels, 3)
+    if cover.min() == 255:
+        return pixels
+    layer: Pixels = cv2.cvtColor(flatten(pixels), cv2.COLOR_RGB2RGBA)
+    cv2.insertChannel(cover, layer, 3)
+    return layer

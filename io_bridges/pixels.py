@@ -87,6 +87,15 @@ def to_rgb(pixels: Pixels, format: Format, origin: Origin = "top-left") -> Pixel
     return read_only(rgb)
 
 
+def to_rgba(pixels: Pixels, format: Format, origin: Origin = "top-left") -> Pixels:
+    """Return RGBA [H, W, 4], top-left origin, from an order with alpha, ``rgba`` or ``bgra``."""
+    cv2 = opencv()
+    ordered = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA) if format == "bgra" else pixels
+    if origin == "bottom-left":
+        ordered = cv2.flip(ordered, 0)
+    return read_only(np.ascontiguousarray(ordered))
+
+
 def read_only(pixels: Pixels) -> Pixels:
     """Return a read-only view of the pixels. The argument itself stays writable."""
     if not pixels.flags.writeable:

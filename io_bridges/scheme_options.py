@@ -84,7 +84,7 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "fps": _number(0.1, 240),
         "loop": _switch,
         "matte": parse_matte,
-        "alpha": _word("straight", "premultiplied", "ignore"),
+        "alpha": _word("straight", "premultiplied", "ignore", "keep"),
         "flip": _switch,
         "format": _word("ring", "touchdesigner"),
         "socket": _word("sub", "pull", "rep"),

@@ -51,7 +51,7 @@ SOURCES: tuple[Scheme, ...] = (
         description="ZeroMQ array messages; senders connect here",
         example="zmq:tcp://127.0.0.1:5555?socket=rep",
         target="io_bridges.zmq_source:BindingZmqSource",
-        options=("socket",),
+        options=("socket", "alpha"),
         location="bind",
         default="tcp://127.0.0.1:5555",
     ),
@@ -61,7 +61,7 @@ SOURCES: tuple[Scheme, ...] = (
         description="ZeroMQ array messages from a sender that binds, such as imagezmq",
         example="zmq+connect:tcp://127.0.0.1:5556",
         target="io_bridges.zmq_source:ConnectingZmqSource",
-        options=("socket",),
+        options=("socket", "alpha"),
         location="connect",
     ),
     Scheme(

@@ -44,13 +44,17 @@ class BridgeUri:
     """Values by option."""
 
 
-def make_source(uri: str) -> Source:
+def make_source(uri: str, keep_alpha: bool = False) -> Source:
     """Return the source that a URI names, not opened yet.
 
+    With `keep_alpha` its frames have their alpha, unless the URI says otherwise.
     Raises `SettingsError` for a URI that is not valid, `BridgeUnavailable` for one that cannot run here.
     """
     parsed = parse(uri, "source")
-    return cast(Source, _load(parsed.scheme, parsed.scheme.target)(parsed.location, **parsed.options))
+    options = dict(parsed.options)
+    if keep_alpha and "alpha" in parsed.scheme.options and "matte" not in options:
+        options.setdefault("alpha", "keep")
+    return cast(Source, _load(parsed.scheme, parsed.scheme.target)(parsed.location, **options))
 
 
 def make_sink(uri: str) -> Sink:

@@ -18,6 +18,7 @@ import zmq
 
 from io_bridges.array_message import MAX_HEADER_BYTES, ArrayMessage, MessageRefused, decode
 from io_bridges.frames import LONGEST_SIDE, Frame, Pixels
+from io_bridges.matte import AlphaKind
 from io_bridges.zmq_endpoint import BindOrConnect, ZmqEndpoint
 from presets.errors import BridgeError
 
@@ -46,8 +47,11 @@ _SENDERS: MappingProxyType[SocketType, str] = MappingProxyType({"sub": "PUB", "p
 class ZmqSource:
     """A source with one ZeroMQ socket. Messages that are not frames are counted by reason and skipped."""
 
-    def __init__(self, mode: BindOrConnect, address: str, socket: SocketType = "sub") -> None:
+    def __init__(
+        self, mode: BindOrConnect, address: str, socket: SocketType = "sub", alpha: AlphaKind = "ignore"
+    ) -> None:
         """Set the ZeroMQ endpoint. The system chooses the port for port 0, and `status` returns it."""
+        self._alpha: AlphaKind = alpha
         self._mode: BindOrConnect = mode
         self._address = address
         self._type: SocketType = socket
@@ -160,9 +164,9 @@ class ZmqSource:
         )
 
     def _pixels(self, message: ArrayMessage) -> Pixels | None:
-        """Return the pixels of a message as RGB, None for a damaged picture."""
+        """Return the pixels of a message, None for a damaged picture."""
         try:
-            return message.rgb()
+            return message.picture(self._alpha)
         except MessageRefused as refusal:
             self._count_refusal(refusal)
             return None
@@ -187,15 +191,15 @@ class ZmqSource:
 class BindingZmqSource(ZmqSource):
     """``zmq:``: senders connect to this source."""
 
-    def __init__(self, location: str, socket: SocketType = "sub") -> None:
-        super().__init__("bind", location, socket)
+    def __init__(self, location: str, socket: SocketType = "sub", alpha: AlphaKind = "ignore") -> None:
+        super().__init__("bind", location, socket, alpha)
 
 
 class ConnectingZmqSource(ZmqSource):
     """``zmq+connect:``: the sender binds. It may start later, or come back."""
 
-    def __init__(self, location: str, socket: SocketType = "sub") -> None:
-        super().__init__("connect", location, socket)
+    def __init__(self, location: str, socket: SocketType = "sub", alpha: AlphaKind = "ignore") -> None:
+        super().__init__("connect", location, socket, alpha)
 
 
 def _receive(socket: zmq.Socket[bytes]) -> list[memoryview]:

@@ -27,6 +27,7 @@ class Group(StrEnum):
     MOVEMENT = "movement"
     FEEDBACK = "feedback"
     SOURCE = "source"
+    MIX = "mix"
     OUTPUT = "output"
     PACING = "pacing"
     RENDERER = "renderer"

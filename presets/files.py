@@ -3,8 +3,6 @@
 A preset is a mapping with an optional ``name`` and ``description`` and keys of `Parameters`.
 """
 
-import difflib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from presets import strict_yaml
 from presets.atomic_write import write_atomically
@@ -21,8 +18,9 @@ from presets.build import REBUILD_KEYS
 from presets.errors import PresetError
 from presets.parameter_table import PARAMETERS, Value, flatten
 from presets.parameters import Parameters, WeightedPrompt
+from presets.preset_problems import problem_of, unknown_key
 from presets.source_parameters import SOURCE_KEYS
-from presets.strict_yaml import MAX_BYTES, Document, Place, Problem
+from presets.strict_yaml import MAX_BYTES, Problem
 
 KEPT_KEYS = REBUILD_KEYS | {
     parameter.key for parameter in PARAMETERS.values() if parameter.stays and parameter.in_presets
@@ -124,15 +122,16 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
         if key in _KEYS:
             given[key] = _prompt_entries(value) if key == "prompt" and isinstance(value, list) else value
         else:
-            problems.append(document.keys[(key,)]._replace(message=_unknown(key, _KEYS)))
+            problems.append(document.keys[(key,)]._replace(message=unknown_key(key, _KEYS)))
     checked = None
     try:
         checked = _PresetFile.model_validate(given, strict=True)
     except ValidationError as error:
-        problems += [_problem(detail, document) for detail in error.errors(include_url=False)]
-    source = given.get("source")
-    if source_problem is not None and isinstance(source, str) and source and (problem := source_problem(source)):
-        problems.append(document.values[("source",)]._replace(message=f"source: {problem}"))
+        problems += [problem_of(detail, document) for detail in error.errors(include_url=False)]
+    for key in ("source", "source2"):
+        source = given.get(key)
+        if source_problem is not None and isinstance(source, str) and source and (problem := source_problem(source)):
+            problems.append(document.values[(key,)]._replace(message=f"{key}: {problem}"))
     if problems or checked is None:
         raise _error(label, problems)
     return Preset(
@@ -190,61 +189,3 @@ def _error(label: str, problems: Iterable[Problem]) -> PresetError:
         for line, column, message in sorted(problems)
     )
     return PresetError("\n".join(lines))
-
-
-def _unknown(key: str, known: Iterable[str]) -> str:
-    if key in Parameters.model_fields:
-        return f"{key} is a control of the whole show and not part of a preset; remove it"
-    known = list(known)
-    near = difflib.get_close_matches(key[:100].lower(), known, n=1)
-    advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
-    return f"{key[:40]!r} is not a key of a preset; {advice}"
-
-
-def _problem(detail: ErrorDetails, document: Document) -> Problem:
-    """Return a pydantic error as a sentence, with its place in the file."""
-    place: Place = tuple(detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        return document.keys[place]._replace(message=_unknown(str(place[-1]), WeightedPrompt.model_fields))
-    while place not in document.values:  # a prompt given as one text has no entries in the file
-        place = place[:-1]
-    value = document.values[place]
-    name = "/".join(str(part + 1) if isinstance(part, int) else part for part in place)
-    return value._replace(message=f"{name} must {_expected(detail)}; {value.message} was given")
-
-
-def _expected(detail: ErrorDetails) -> str:
-    limits = detail.get("ctx", {})
-    match detail["type"]:
-        case "float_type" | "finite_number":
-            return "be a number"
-        case "int_type":
-            return "be a whole number"
-        case "string_type" | "string_unicode":
-            return "be text"
-        case "bool_type":
-            return "be true or false"
-        case "literal_error":
-            return f"be {limits['expected']}"
-        case "tuple_type":
-            return "be a text, or a list of text and weight"
-        case "model_type":
-            return "be a mapping of text and weight"
-        case "less_than_equal":
-            return f"be at most {_number(limits['le'])}"
-        case "greater_than_equal":
-            return f"be at least {_number(limits['ge'])}"
-        case "multiple_of":
-            return f"be a multiple of {_number(limits['multiple_of'])}"
-        case "string_too_long":
-            return f"have at most {limits['max_length']} characters"
-        case "string_too_short":
-            return f"have at least {limits['min_length']} characters"
-        case "too_long":
-            return f"have at most {limits['max_length']} entries"
-        case _:
-            return f"be valid ({detail['msg']})"
-
-
-def _number(limit: float) -> str:
-    return str(int(limit)) if math.isfinite(limit) and limit == int(limit) else str(limit)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from presets.declaration import Effect, LiveOptions
+from presets.declaration import Effect, Group, LiveOptions
 
 
 class SourceParameters(BaseModel):
@@ -47,6 +47,39 @@ class SourceParameters(BaseModel):
     flip_y: Annotated[
         bool, Field(description="turn the source upside down, by mirroring"), LiveOptions(Effect.SOURCE, stays=True)
     ] = False
+    source2: Annotated[
+        str,
+        Field(max_length=1000, description="second source, which lies over the first one; empty for none"),
+        LiveOptions(Effect.SOURCE, stays=True, group=Group.MIX),
+    ] = ""
+    mix_mode: Annotated[
+        Literal["fade", "add", "multiply", "screen", "difference", "luma_key", "chroma_key", "mask"],
+        Field(
+            description="way in which the second source changes the picture; luma_key lets its dark parts through,"
+            " chroma_key those of one hue, and mask keeps the first source where the second is bright"
+        ),
+        LiveOptions(Effect.SOURCE, stays=True, group=Group.MIX),
+    ] = "fade"
+    mix: Annotated[
+        float,
+        Field(ge=0, le=1, description="amount of the second source; at 0 the first one plays alone"),
+        LiveOptions(Effect.SOURCE, stays=True, group=Group.MIX),
+    ] = 0.5
+    key_hue: Annotated[
+        float,
+        Field(ge=0, le=1, description="hue that chroma_key removes: 0 is red, 0.333 green, 0.667 blue"),
+        LiveOptions(Effect.SOURCE, stays=True, group=Group.MIX),
+    ] = 1 / 3
+    key_threshold: Annotated[
+        float,
+        Field(ge=0, le=1, description="brightness up to which luma_key removes, amount of hue chroma_key tolerates"),
+        LiveOptions(Effect.SOURCE, stays=True, group=Group.MIX),
+    ] = 0.2
+    key_softness: Annotated[
+        float,
+        Field(ge=0, le=1, description="width of the edge above the threshold of a key; 0 is hard"),
+        LiveOptions(Effect.SOURCE, stays=True, group=Group.MIX),
+    ] = 0.1
     lost: Annotated[
         Literal["hold", "fade", "text", "slate"],
         Field(

@@ -17,7 +17,6 @@ from daemon.stage.settings import Settings, parse_address, parse_size
 from io_bridges.scheme import Kind
 from io_bridges.schemes import schemes
 from io_bridges.uri import parse_endpoint
-from presets.errors import SettingsError
 
 if TYPE_CHECKING:  # --help of every command must answer at once
     from daemon.stage.notices import Notice
@@ -41,7 +40,7 @@ def run(
         list[str] | None,
         typer.Option(
             help=f"Pictures in: {_names('source')} (default: the preset's or the last show's, or card:)."
-            " docs/connections.md tells of each.",
+            " A second one lies over the first, as /mix_mode says. docs/connections.md tells of each.",
             rich_help_panel=PICTURES,
         ),
     ] = None,
@@ -129,11 +128,10 @@ def run(
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
-    from daemon.stage.initial_values import initial_notices, initial_values, open_library, with_source
+    from daemon.stage.initial_values import initial_notices, initial_values, open_library, with_sources
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
 
-    single_source = _single_source(source)
     log_to_terminal(verbose)
     library = open_library(presets)
     state_path = state or default_state_path()
@@ -153,17 +151,10 @@ def run(
         threads=threads,
         gpu_share=gpu_share,
     )
-    settings, notices = with_source(settings, single_source, values["/source"])
-    values["/source"] = settings.source
+    settings, notices = with_sources(settings, source or (), values)
+    values |= settings.sources
     notices += initial_notices(restored, values)
     _play(Stage(settings, library, values, notices=notices), notices, open_page)
-
-
-def _single_source(given: Sequence[str] | None) -> str | None:
-    """Return the source of the options; None if there is none. Raises `SettingsError` for several."""
-    if given and len(given) > 1:
-        raise SettingsError(f"--source is given {len(given)} times ({', '.join(given)}); one source is supported")
-    return given[0] if given else None
 
 
 def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:

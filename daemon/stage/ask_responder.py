@@ -1,9 +1,11 @@
 """`AskResponder`: the content of the answers to a renderer's asks."""
 
 from daemon.shared.clock import Clock
+from daemon.stage.frame_mixer import FrameMixer
 from daemon.stage.morph_clock import MorphClock
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.second_source import NewestLayer
 from daemon.stage.source_thread import Fitting, fitted
 from io_bridges.frames import Frame
 from io_bridges.framing import framing_of
@@ -15,10 +17,11 @@ class AskResponder:
     It is the `daemon.link.server.Responder` of a show. The link's thread alone calls the methods.
     """
 
-    def __init__(self, store: ParameterStore, clock: Clock, incoming: NewestFrame) -> None:
-        """`incoming` holds the newest frame of the source."""
+    def __init__(self, store: ParameterStore, clock: Clock, incoming: NewestFrame, layer: NewestLayer) -> None:
+        """`incoming` holds the newest frame of the first source, `layer` that of the second."""
         self._store = store
         self._incoming = incoming
+        self._frames = FrameMixer(incoming, layer, lambda: store.snapshot()[1])
         self._morphs = MorphClock(store, clock)
         parameters = store.snapshot()[1]
         self._size = (parameters.width, parameters.height)
@@ -50,7 +53,7 @@ class AskResponder:
     def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
         """Return the newest source frame at this size with its serial number; (None, 0) while there is none."""
         self._size = (width, height)
-        frame, serial = self._incoming.peek()
+        frame, serial = self._frames.peek()
         return (None, 0) if frame is None else (fitted(frame, width, height), serial)
 
     def draws_from_text(self) -> bool:

@@ -64,23 +64,28 @@ class BridgeMaker:
         # The thread's URI is shown on the page and in the log.
         return SourceThread(without_password(uri), source, self._clock, self._incoming, self._fitting, on_air)
 
-    def changes(self, bridges: BridgeSet, store: ParameterStore) -> tuple[SourceSwitch, SinkChanges]:
-        """Return what changes the source, and what adds and removes sinks, for the surfaces of `store`."""
+    def changes(
+        self, bridges: BridgeSet, store: ParameterStore, second: SourceSwitch
+    ) -> tuple[SourceSwitch, SinkChanges]:
+        """Return what changes the source, and what adds and removes sinks, for the surfaces of `store`.
+
+        `second` changes the second source, whose port no sink can take.
+        """
         settings = self._settings
 
         def check_source(uri: str) -> None:
-            settings.check_bridges(uri, sinks.uris())
+            settings.check_bridges(uri, store.source_uri("/source2"), sinks.uris())
 
         def check_sinks(uris: Sequence[str]) -> None:
-            for source in switch.uris():
-                settings.check_bridges(source, uris)
+            for source in (*switch.uris(), *second.uris()):
+                settings.check_bridges(source, "", uris)
 
         taken, refused = store.take_source, store.refused
         switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check_source, taken, refused)
         sinks = SinkChanges(
             bridges, settings.sinks, self._clock, self._added_sink, settings.check_sink, check_sinks, refused
         )
-        store.open_source = switch.request
+        store.open_source["/source"] = switch.request
         store.search_sources = SourceFinder().find
         store.change_sinks = sinks.request
         return switch, sinks

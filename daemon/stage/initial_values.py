@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from daemon.stage.notices import Level, Notice
 from daemon.stage.settings import Settings
+from daemon.stage.source_switch import NO_SOURCE
 from io_bridges.scheme import without_password
 from io_bridges.uri import source_problem
 from presets.build import REBUILD_KEYS
@@ -24,6 +26,8 @@ FIRST_PRESET = "neon"
 
 FILE_ADDRESSES = ("/model", "/engine")
 """Parameters that name a file or folder."""
+
+MOST_SOURCES = 2
 
 DEFAULTS = {address: parameter.default for address, parameter in PARAMETERS.items()}
 
@@ -64,24 +68,42 @@ def initial_values(
     return values
 
 
-def with_source(settings: Settings, given: str | None, wanted: Value) -> tuple[Settings, list[Notice]]:
-    """Return the settings with the source that the show begins with, and a notice if it is another than `wanted`.
+def with_sources(
+    settings: Settings, given: Sequence[str], values: Mapping[str, Value]
+) -> tuple[Settings, list[Notice]]:
+    """Return the settings with the sources that the show begins with, and a notice for each that can't be used.
 
-    `given` is that of the command line, which must open. `wanted` is that of the preset or the last show: it must not
-    keep a show from starting.
+    `given` are those of the command line, which must open. The others are those of `values`, of the preset or the last
+    show: they must not keep a show from starting.
 
     Raises:
-        SettingsError: `given` is not valid, or claims the port of a sink.
+        SettingsError: One of `given` is not valid or claims the port of a sink, or there are more than two.
     """
-    if given is not None:
-        return replace(settings, source=given), []
+    if len(given) > MOST_SOURCES:
+        raise SettingsError(
+            f"--source is given {len(given)} times ({', '.join(given)}); {MOST_SOURCES} sources are supported"
+        )
+    notices: list[Notice] = []
+    if given:
+        settings = replace(settings, source=given[0])
+    else:
+        settings = _with_wanted(settings, "source", str(values["/source"]), "The test card plays.", notices)
+    if len(given) > 1:
+        second = "" if given[1] == NO_SOURCE else given[1]
+        return replace(settings, source2=second, source2_must_open=True), notices
+    return _with_wanted(settings, "source2", str(values["/source2"]), "The first one plays alone.", notices), notices
+
+
+def _with_wanted(settings: Settings, key: str, uri: str, instead: str, notices: list[Notice]) -> Settings:
+    """Return the settings with a source that need not open, or with the default and a notice if it can't be used."""
+    wanted: dict[str, Any] = {key: uri, f"{key}_must_open": False}
+    default: dict[str, Any] = {key: DEFAULTS[f"/{key}"]}
     try:
-        return replace(settings, source=str(wanted), source_must_open=False), []
+        return replace(settings, **wanted)
     except SettingsError as error:
-        text = without_password(f"The source {wanted} can't be used: {error}. The test card plays.")
-        card = str(DEFAULTS["/source"])
-        notice = Notice("start /source", "error", text, in_log=False, while_value=("source", card))
-        return replace(settings, source=card), [notice]
+        text = without_password(f"The source {uri} can't be used: {error}. {instead}")
+        notices.append(Notice(f"start /{key}", "error", text, in_log=False, while_value=(key, default[key])))
+        return replace(settings, **default)
 
 
 def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) -> list[Notice]:
@@ -99,6 +121,10 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
     if values["/source"] == restored.get("/source") != DEFAULTS["/source"]:
         text = f"Pictures come from {source}, the source of the last show."
         notices.append(Notice("start /source", "info", text, in_log=False, while_value=("source", source)))
+    second = without_password(str(values["/source2"]))
+    if values["/source2"] == restored.get("/source2") != DEFAULTS["/source2"]:
+        text = f"The second source is {second}, that of the last show."
+        notices.append(Notice("start /source2", "info", text, in_log=False, while_value=("source2", second)))
     for address in FILE_ADDRESSES:
         gone = restored.get(address, "")
         if is_missing(gone) and values[address] == DEFAULTS[address]:

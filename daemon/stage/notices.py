@@ -89,6 +89,18 @@ def source_notice(uri: str, status: Mapping[str, Any], show_age: float) -> Notic
     return None
 
 
+def second_source_notice(uri: str, status: Mapping[str, Any]) -> Notice | None:
+    """Return a notice if the second source failed or is silent. `status` is that of its thread."""
+    if status["failure"]:
+        return Notice("second source failed", "error", f"{uri}: {status['failure']}", in_log=False)
+    if status.get("ended"):
+        return Notice("second source ended", "info", f"{uri}: the clip has ended; {status['meanwhile']}.")
+    if status["silent_s"]:
+        text = f"No frames from {uri} for {status['silent_s']} s; {status['meanwhile']}."
+        return Notice("second source lost", "warning", text, cleared=f"Frames from {uri} again.")
+    return None
+
+
 def refused_source_notice(failed: RefusedSource | None) -> Notice | None:
     """Return a notice if the last source that was asked for could not be put on air."""
     if failed is None:

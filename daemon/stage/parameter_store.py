@@ -22,8 +22,14 @@ from presets.parameter_table import PARAMETERS, Parameter, Value
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
 
-_TEXTS = {"/preset": "the name of a preset", "/source": "the address of a source"}
+SOURCES = ("/source", "/source2")
+"""Addresses of the sources. A change of one opens another source."""
+
+_TEXTS = {"/preset": "the name of a preset", **dict.fromkeys(SOURCES, "the address of a source")}
 """Phrase for the missing text, for refusals. Setting one of these parameters is an action."""
+
+OpenSource = Callable[[str, str, Later | None], ControlReply]
+"""Requests a source by its URI and its sender, and returns at once."""
 
 NOTHING_FOUND = FoundSources((), {})
 
@@ -40,16 +46,16 @@ class ParameterStore(LiveValues):
         """Take coerced `values` by address. A missing value has its default. `status` returns the stage's status."""
         start = {address: parameter.default for address, parameter in PARAMETERS.items()} | dict(values or {})
         loaded, problem = opening_preset(library, start)
-        self._source = str(start["/source"])
-        super().__init__({**start, "/source": without_password(self._source)}, loaded)
+        self._sources = {address: str(start[address]) for address in SOURCES}
+        super().__init__(start | {at: without_password(uri) for at, uri in self._sources.items()}, loaded)
         self.on_air = 0
         """Revision that the picture on air was admitted with; the stage sets it."""
         self.remark: Callable[[str], str] = lambda address: ""
         """Returns a note for the reply to a change of an address, or an empty string."""
-        self.open_source: Callable[[str, str, Later | None], ControlReply] | None = None
-        """Requests a source by its URI and its sender, and returns at once. The stage sets it.
+        self.open_source: dict[str, OpenSource] = {}
+        """By address of a source: requests one by its URI. The stage sets it.
 
-        If it is None, ``/source`` is a value like any other.
+        An address that is not in it is a value like any other.
         """
         self.search_sources: Callable[[Callable[[FoundSources], None]], None] = lambda found: found(NOTHING_FOUND)
         """Starts a search for sources; the stage sets it."""
@@ -69,19 +75,23 @@ class ParameterStore(LiveValues):
             "/undo_save": self._undo_save,
             "/prompt": lambda text, sender, later: self._mix(((text, 1.0),), sender),
             "/preset": lambda name, sender, later: self._recall("/preset", name, sender, later),
-            "/source": self._open_source,
+            **{address: partial(self._open_source, address) for address in SOURCES},
             "/sink/add": partial(self._change_sinks, "/sink/add"),
             "/sink/remove": partial(self._change_sinks, "/sink/remove"),
         }
 
-    def take_source(self, uri: str, sender: str) -> None:
-        """Set ``/source`` to the URI on air, without its password. The stage calls it after a switch."""
-        self._source = uri
-        self._change({"/source": without_password(uri)}, sender, "/source")
+    def take_source(self, uri: str, sender: str, address: str = "/source") -> None:
+        """Set the address of a source to the URI on air, without its password. The stage calls it after a switch."""
+        self._sources[address] = uri
+        self._change({address: without_password(uri)}, sender, address)
+
+    def source_uri(self, address: str) -> str:
+        """Return the URI of a source with its password."""
+        return self._sources[address]
 
     def values_to_keep(self) -> dict[str, Value]:
-        """Return the values from which the next show starts, with the password of the source."""
-        return {**self.values(), "/source": self._source}
+        """Return the values from which the next show starts, with the passwords of the sources."""
+        return {**self.values(), **self._sources}
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -167,18 +177,19 @@ class ParameterStore(LiveValues):
     def _recall(self, address: str, name: str, sender: str, later: Later | None) -> ControlReply:
         values = self._library.recall(name)
         known = str(values["/preset"])
-        wanted = values if self.open_source is None else {key: values[key] for key in values if key != "/source"}
+        wanted = {key: value for key, value in values.items() if key not in self.open_source}
         self._change(wanted, sender, address, LoadedPreset(known, values), is_new_look=True)
-        note, opening = "" if known == name else f"{known} was loaded", ""
-        if values.keys() != wanted.keys():
-            opening = self._open_source(str(values["/source"]), sender, later).note
-        return ControlReply(address, True, known if address == "/preset" else None, replies.joined(note, opening))
+        notes = ["" if known == name else f"{known} was loaded"]
+        for place in SOURCES:
+            if place in values and place not in wanted:
+                notes.append(self._open_source(place, str(values[place]), sender, later).note)
+        return ControlReply(address, True, known if address == "/preset" else None, replies.joined(*notes))
 
-    def _open_source(self, uri: str, sender: str, later: Later | None) -> ControlReply:
-        if self.open_source is None:
-            self.take_source(uri, sender)
-            return ControlReply("/source", True, uri)
-        return self.open_source(uri, sender, later)
+    def _open_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
+        if address not in self.open_source:
+            self.take_source(uri, sender, address)
+            return ControlReply(address, True, uri)
+        return self.open_source[address](uri, sender, later)
 
     def _change_sinks(self, address: str, text: str, sender: str, later: Later | None) -> ControlReply:
         if self.change_sinks is None:
@@ -191,7 +202,7 @@ class ParameterStore(LiveValues):
     def _save(self, name: str, sender: str, later: Later | None) -> ControlReply:
         with self._lock:
             before = LoadedPreset(str(self._values["/preset"]), self._loaded.values)
-            values = self._loaded.values_to_save({**self._values, "/source": self._source})
+            values = self._loaded.values_to_save({**self._values, **self._sources})
         note = self._saver.save(name, values, sender, before)
         self._change({"/preset": name}, sender, "/save", LoadedPreset(name, {**values, "/preset": name}))
         return ControlReply("/save", True, None, note)

@@ -66,7 +66,7 @@ def action_value(address: str, text: str) -> tuple[str, str]:
 
     Raises `ParameterRefused`.
     """
-    parameter = PARAMETERS[_TEXT_LIKE.get(address, "/preset")]
+    parameter = PARAMETERS.get(address, PARAMETERS[_TEXT_LIKE.get(address, "/preset")])
     taken = str(parameter.coerce(text))
     return taken, "" if taken == text else coercion_note(parameter, text, taken)
 

@@ -27,6 +27,10 @@ class Settings:
     source: str = "card:"
     source_must_open: bool = True
     """True if the show must not start without its source. Otherwise it is tried again until it opens."""
+    source2: str = ""
+    """Second source, which lies over the first one; empty for none."""
+    source2_must_open: bool = False
+    """True if the show must not start without its second source."""
     sinks: tuple[str, ...] = ("zmq:tcp://127.0.0.1:5556",)
     output_size: tuple[int, int] = (256, 256)
     """Width and height in pixels, constant during a show: Resolume binds a clip by name and size."""
@@ -43,14 +47,29 @@ class Settings:
     """Share of the device's memory and time for the renderer, above 0; None is all of it."""
 
     def __post_init__(self) -> None:
-        """Raise `SettingsError` for a source and sinks that can't play together."""
-        self.check_bridges(self.source, self.sinks)
+        """Raise `SettingsError` for sources and sinks that can't play together."""
+        self.check_bridges(self.source, self.source2, self.sinks)
+        self.check_bridges(self.source2, "", self.sinks)
 
-    def check_bridges(self, source: str, sinks: Sequence[str]) -> None:
+    @property
+    def sources(self) -> dict[str, str]:
+        """Both sources by the address of their parameter."""
+        return {"/source": self.source, "/source2": self.source2}
+
+    def check_bridges(self, source: str, other: str, sinks: Sequence[str]) -> None:
         """Raise `SettingsError` if a URI is not valid, or two bridges claim the same port, file or folder.
 
         A sink cannot be faster than the show.
+
+        Args:
+            source: A source of the show; empty for none.
+            other: The other source; empty for none.
+            sinks: All sinks.
         """
+        if not source:
+            return
+        if other and uri.share_a_place(source, other):
+            raise SettingsError(f"{source} and {other} can't be open at once: give each source an input of its own")
         listeners = {"--control": self.control, "--web": self.web and f"tcp://{self.web}"}
         uri.refuse_duplicates(source, sinks, {name: each for name, each in listeners.items() if each})
         for sink in sinks:

@@ -15,11 +15,13 @@ from daemon.stage.notices import (
     as_json,
     failed_sink_notice,
     refused_source_notice,
+    second_source_notice,
     size_notice,
     source_notice,
     still_notice,
 )
 from daemon.stage.output_clock import OutputClock
+from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
 from daemon.stage.source_switch import SourceSwitch
@@ -43,6 +45,7 @@ class ShowStatus:
         bridges: BridgeSet,
         switch: SourceSwitch,
         sink_changes: SinkChanges,
+        second: SecondSource,
         controls: Sequence[ControlThread],
         link: LinkServer,
         words: WordNotes,
@@ -59,6 +62,7 @@ class ShowStatus:
         self._bridges = bridges
         self._switch = switch
         self._sink_changes = sink_changes
+        self._second = second
         self._controls = controls
         self._link = link
         self._words = words
@@ -84,12 +88,12 @@ class ShowStatus:
             "latency_ms": round(delays[0] * 1000, 1) if delays and on_air and on_air.captured_at else None,
             "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
             "renderer": self._supervisor.status(),
-            "sources": [self._bridges.source.status()],
-            "opening_source": self._switch.opening,
+            "sources": [self._bridges.source.status(), *self._second.status()],
+            "opening_source": self._switch.opening or self._second.switch.opening,
             "sinks": [sink.status() for sink in self._bridges.sinks],
             "opening_sinks": self._sink_changes.opening,
             "controls": [control.status() for control in self._controls],
-            "abandoned_bridges": self._bridges.abandoned,
+            "abandoned_bridges": self._bridges.abandoned + self._second.abandoned,
             "link_refused": self._link.refused,
             "drawn_as": self._words.notes(),
             "notices": as_json(self.notices()),
@@ -120,6 +124,8 @@ class ShowStatus:
             source_notice(source.uri, source_status, age) if parameters.mode == "image" else None,
             refused_source_notice(self._switch.failed),
             *map(failed_sink_notice, self._sink_changes.failed),
+            refused_source_notice(self._second.switch.failed),
+            *(second_source_notice(self._second.thread.uri, each) for each in self._second.status()),
             still_notice(parameters, has_source, self._is_moving()),
         ]
         return [notice for notice in found if notice is not None]

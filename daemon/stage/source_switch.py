@@ -29,7 +29,8 @@ STEP = 0.02
 REMEMBERED = 60.0
 """Seconds for which a refused source stays in the notices."""
 
-ADDRESS = "/source"
+NO_SOURCE = "none:"
+"""URI of a source that gives no frames."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +62,7 @@ class SourceSwitch:
         check: Callable[[str], None],
         taken: Callable[[str, str], None],
         refused: Callable[[str, str], None],
+        address: str = "/source",
     ) -> None:
         """
         Args:
@@ -71,8 +73,10 @@ class SourceSwitch:
             check: Raises `SettingsError` for a URI that is not valid or can't play beside the sinks.
             taken: Called with the URI on air and who asked for it.
             refused: Called with who asked for a source that can't be opened, and the reason.
+            address: Address of the parameter that names the source.
         """
         self._bridges = bridges
+        self._address = address
         self._uri = uri
         self._clock = clock
         self._make = make
@@ -116,15 +120,15 @@ class SourceSwitch:
             self._check(uri)
         except SettingsError as error:
             reason = without_password(str(error))
-            self._refused(sender, f"{ADDRESS}: {reason}")
-            return ControlReply(ADDRESS, False, None, reason)
+            self._refused(sender, f"{self._address}: {reason}")
+            return ControlReply(self._address, False, None, reason)
         request = _Request(uri, sender, later)
         with self._condition:
             replaced, self._waiting = self._waiting, request
             self._condition.notify_all()
         if replaced is not None:
-            _answer(replaced, ControlReply(ADDRESS, False, None, "another source was asked for since"))
-        return ControlReply(ADDRESS, True, None, f"opening {without_password(uri)}", pending=True)
+            _answer(replaced, ControlReply(self._address, False, None, "another source was asked for since"))
+        return ControlReply(self._address, True, None, f"opening {without_password(uri)}", pending=True)
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -138,21 +142,23 @@ class SourceSwitch:
         # A surface that shows the address sends it back without the password.
         uri = self._uri if request.uri == without_password(self._uri) else request.uri
         self.opening = shown = without_password(uri)
+        defect = f"{shown}: a defect of this program, see the log"
         try:
             note = "" if uri == self._uri else self._switch(uri)
             self._uri, self._failed = uri, None
             self._taken(uri, request.sender)
-            _answer(request, ControlReply(ADDRESS, True, shown, note))
+            _answer(request, ControlReply(self._address, True, shown, note))
         except BridgeError as error:
-            reason = without_password(f"{str(error).rstrip('.')}. {self._uri} plays on.")
+            stays = "" if self._uri == NO_SOURCE else f" {self._uri} plays on."
+            reason = without_password(f"{str(error).rstrip('.')}.{stays}")
             if shown not in reason:
                 reason = f"{shown}: {reason}"
             self._failed = RefusedSource(shown, reason, self._clock.now())
-            self._refused(request.sender, f"{ADDRESS}: {reason}")
-            _answer(request, ControlReply(ADDRESS, False, None, reason))
+            self._refused(request.sender, f"{self._address}: {reason}")
+            _answer(request, ControlReply(self._address, False, None, reason))
         finally:
             self.opening = ""
-            _answer(request, ControlReply(ADDRESS, False, None, f"{shown}: a defect of this program, see the log"))
+            _answer(request, ControlReply(self._address, False, None, defect))
 
     def _switch(self, uri: str) -> str:
         """Put another source on air. Return a note for the reply. Raises `BridgeError`; the old one plays then."""

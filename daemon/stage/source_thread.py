@@ -22,6 +22,8 @@ class Fitting(NamedTuple):
     width: int
     height: int
     framing: Framing = FILL
+    keep_alpha: bool = False
+    """True for a layer over another source: transparent pixels stay transparent."""
 
 
 class SourceThread(BridgeThread):
@@ -121,8 +123,11 @@ class SourceThread(BridgeThread):
         return "receiving" if self.rate.total else note or "no frames yet"
 
 
-def fitted(frame: Frame, width: int, height: int, framing: Framing = FILL) -> Frame:
-    """Return the frame as RGB at this size; the same object if it is that already."""
+def fitted(frame: Frame, width: int, height: int, framing: Framing = FILL, keep_alpha: bool = False) -> Frame:
+    """Return the frame at this size, as RGB or as `io_bridges.framing.fit` keeps alpha.
+
+    It is the same object if it is RGB of this size already.
+    """
     if frame.pixels.shape == (height, width, 3) and framing == FILL:
         return frame
-    return Frame(fit(frame.pixels, width, height, framing), frame.index, frame.captured_at)
+    return Frame(fit(frame.pixels, width, height, framing, keep_alpha), frame.index, frame.captured_at)

@@ -24,6 +24,7 @@ from daemon.stage.notices import Notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.prometheus import prometheus_text
+from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
 from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
@@ -61,10 +62,18 @@ class Stage:
         """`values` are the first parameters, by address; `notices` are about them."""
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.store = ParameterStore(library, {**values, "/source": settings.source}, status=self.status)
+        self.store = ParameterStore(library, {**values, **settings.sources}, status=self.status)
         self.store.on_panic = self._panic
         self._incoming = NewestFrame(self.clock, self._parameters, wake=self._ring_link)
-        self._responder = AskResponder(self.store, self.clock, self._incoming)
+        self.second = SecondSource(
+            settings,
+            self.clock,
+            self.store,
+            lambda: self._responder.fitting,
+            lambda: self.sink_changes.uris(),  # noqa: PLW0108 - made below
+            self._ring_link,
+        )
+        self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
         self._rendered = BurstSpreader(self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
@@ -72,7 +81,7 @@ class Stage:
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
         make = BridgeMaker(settings, self.clock, self._incoming, lambda: self._responder.fitting)
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
-        self.switch, self.sink_changes = make.changes(self.bridges, self.store)
+        self.switch, self.sink_changes = make.changes(self.bridges, self.store, self.second.switch)
         self.output = OutputClock(
             settings.fps,
             self.clock,
@@ -96,6 +105,7 @@ class Stage:
             self.bridges,
             self.switch,
             self.sink_changes,
+            self.second,
             self._controls,
             self.link,
             self._words,
@@ -128,6 +138,7 @@ class Stage:
             must_open = [self.bridges.source] if self.settings.source_must_open else []
             for bridge in (*self.bridges.sinks, *must_open):
                 bridge.wait_until_open(FIRST_OPENING)
+            self.second.start(FIRST_OPENING)
         except StreamflowError:
             self.stop()
             raise
@@ -139,6 +150,8 @@ class Stage:
     def where(self) -> list[str]:
         """Return one line for each source, sink and control with its address."""
         lines = [f"pictures from {self.bridges.source.place}"]
+        if self.settings.source2:
+            lines.append(f"pictures over it from {self.second.thread.place}")
         lines += [f"pictures to {sink.place}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
         lines += [f"{control.name} on {control.address}" for control in self._controls]
         return lines
@@ -154,6 +167,7 @@ class Stage:
             # After Ctrl-Z and fg every call looks late. Each has until the next round to return.
             if now - looked < 4 * HOUSEKEEPING * NS:
                 self.bridges.replace_stuck()
+                self.second.replace_stuck()
             looked = now
 
     def stop(self) -> None:
@@ -163,6 +177,7 @@ class Stage:
         self.sink_changes.stop()
         self.supervisor.stop()
         self.bridges.source.stop()
+        self.second.stop()
         self.link.close()
         self.output.stop()
         self.output.join()
@@ -170,7 +185,7 @@ class Stage:
             sink.stop()
         for control in reversed(self._controls):
             control.stop()
-        for bridge in (self.bridges.source, *self.bridges.sinks, *self.bridges.leaving()):
+        for bridge in (self.bridges.source, *self.bridges.sinks, *self.bridges.leaving(), *self.second.threads):
             if bridge.is_alive():
                 bridge.join(2.0)
         if self._claimed is not None:

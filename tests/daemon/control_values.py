@@ -3,10 +3,14 @@
 A new parameter needs a line in `ANOTHER`, or a test of its own and a place in `SEPARATE`.
 """
 
+from pathlib import Path
 from typing import Any
 
 from presets.declaration import Effect
 from presets.parameter_table import PARAMETERS, Parameter, Value
+
+SECOND = f"file:{Path(__file__).parents[2] / 'docs' / 'looks.jpg'}"
+"""A second source, of many colours."""
 
 ANOTHER: dict[str, Value] = {
     "/prompt/1/text": "white ice",
@@ -34,6 +38,12 @@ ANOTHER: dict[str, Value] = {
     "/pan_y": 1.0,
     "/flip_x": True,
     "/flip_y": True,
+    "/source2": SECOND,
+    "/mix_mode": "difference",
+    "/mix": 1.0,
+    "/key_hue": 0.0,
+    "/key_threshold": 0.6,
+    "/key_softness": 1.0,
     "/blackout": True,
     "/brightness": 0.4,
 }
@@ -42,6 +52,10 @@ ANOTHER: dict[str, Value] = {
 CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
     **{f"/pan_{axis}": {"zoom": 3.0} for axis in ("x", "y")},
+    "/mix_mode": {"source2": SECOND, "mix": 1.0},
+    "/mix": {"source2": SECOND},
+    "/key_hue": {"source2": SECOND, "mix": 1.0, "mix_mode": "chroma_key"},
+    **{f"/key_{edge}": {"source2": SECOND, "mix": 1.0, "mix_mode": "luma_key"} for edge in ("threshold", "softness")},
     "/guidance_kind": {"guidance": 6.0},
     **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
     "/seed_to": {"seed_mix": 0.6},

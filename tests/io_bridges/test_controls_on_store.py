@@ -148,7 +148,9 @@ def opens_slowly(outcome: ControlReply) -> Callable[[str, str, Later | None], Co
 
 
 def test_refused_source_is_answered_later(show: Show) -> None:
-    show.store.open_source = opens_slowly(ControlReply("/source", False, None, "no such clip. card: plays on."))
+    show.store.open_source["/source"] = opens_slowly(
+        ControlReply("/source", False, None, "no such clip. card: plays on.")
+    )
     show.send("/source", "file:clip.mp4")
     show.wait_for_feedback("/streamflow/refused", "/source: no such clip. card: plays on.")
     refusal = {"ok": False, "note": "no such clip. card: plays on.", "error": "no such clip. card: plays on.", "id": 5}
@@ -163,7 +165,7 @@ def test_refused_source_is_answered_later(show: Show) -> None:
 
 def test_source_of_a_look_is_answered_later(show: Show, tmp_path: Path) -> None:
     (tmp_path / "clip.yaml").write_text("seed: 9\nsource: file:clip.mp4\n")
-    show.store.open_source = opens_slowly(ControlReply("/source", False, None, "no such clip."))
+    show.store.open_source["/source"] = opens_slowly(ControlReply("/source", False, None, "no such clip."))
     show.send("/preset", "clip")
     show.wait_for_feedback("/seed", 9)
     show.wait_for_feedback("/streamflow/refused", "/source: no such clip.")
@@ -171,7 +173,9 @@ def test_source_of_a_look_is_answered_later(show: Show, tmp_path: Path) -> None:
 
 
 def test_requests_pass_one_that_waits(show: Show) -> None:
-    show.store.open_source = lambda uri, sender, later: ControlReply("/source", True, None, "opening", pending=True)
+    show.store.open_source["/source"] = lambda uri, sender, later: ControlReply(
+        "/source", True, None, "opening", pending=True
+    )
     show.client.send_json({"do": "source", "uri": "ndi:A"})
     assert show.ask(do="presets")["ok"], "a source that takes for ever holds nobody up"
 

@@ -306,7 +306,7 @@ def test_refused_source(browser: Browser, tmp_path: Path) -> None:
         threading.Timer(0.2, later, [ControlReply("/source", False, None, "no such clip. card: plays on.")]).start()
         return ControlReply("/source", True, None, f"opening {uri}", pending=True)
 
-    store.open_source = open_source
+    store.open_source["/source"] = open_source
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
     with serving(WebControl(port=0), store) as control:

@@ -87,9 +87,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert with_examples == ["run", "render", "build", "engines prune", "presets check", "sources", "words", "bench"]
 
 
-def test_a_second_source_is_refused(tmp_path: Path) -> None:
-    state = str(tmp_path / "state.json")
-    done = CliRunner().invoke(app, ["run", "--source", "card:", "--source", "file:a.mp4", "--state", state])
+def test_a_third_source_is_refused(tmp_path: Path) -> None:
+    given = [part for uri in ("card:", "file:a.mp4", "none:") for part in ("--source", uri)]
+    done = CliRunner().invoke(app, ["run", *given, "--state", str(tmp_path / "state.json")])
     assert isinstance(done.exception, SettingsError)
-    assert str(done.exception) == "--source is given 2 times (card:, file:a.mp4); one source is supported"
+    assert str(done.exception) == "--source is given 3 times (card:, file:a.mp4, none:); 2 sources are supported"
     assert list(tmp_path.iterdir()) == []

@@ -250,7 +250,7 @@ def test_look_opens_its_source(store: ParameterStore, library: Library) -> None:
         asked.append((uri, sender))
         return ControlReply("/source", True, None, f"opening {uri}", pending=True)
 
-    store.open_source = open_source
+    store.open_source["/source"] = open_source
     assert store.apply("/preset", ["clip"], OSC) == ControlReply("/preset", True, "clip", "opening file:clip.mp4")
     assert asked == [("file:clip.mp4", OSC)]
     assert (store.values()["/seed"], store.values()["/source"]) == (5, "card:"), "it is not open yet"
@@ -267,7 +267,7 @@ def test_look_opens_its_source(store: ParameterStore, library: Library) -> None:
 
 def test_source_button(store: ParameterStore) -> None:
     asked: list[str] = []
-    store.open_source = lambda uri, sender, later: asked.append(uri) or ControlReply("/source", True, None)
+    store.open_source["/source"] = lambda uri, sender, later: asked.append(uri) or ControlReply("/source", True, None)
     accepted(store.apply("/source", ["ndi:A", 1], OSC))
     assert "release" in store.apply("/source", ["ndi:B", 0], OSC).note
     assert "needs a text: the address of a source" in refused(store.apply("/source", [], OSC))

@@ -1,0 +1,68 @@
+"""`FrameMixer`: the frame that goes to the renderer: that of the first source, mixed with that of the second."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from daemon.stage.newest_frame import NewestFrame
+from daemon.stage.second_source import NewestLayer
+from io_bridges.frames import Frame
+from io_bridges.mixing import Mixing, PictureMixer, mixing_of
+from io_bridges.pixels import scale
+from presets.parameters import Parameters
+
+
+class FrameMixer:
+    """Mixes the newest frames when one is asked for, so that no picture is mixed in vain. For one thread."""
+
+    def __init__(self, first: NewestFrame, second: NewestLayer, parameters: Callable[[], Parameters]) -> None:
+        self._first = first
+        self._second = second
+        self._parameters = parameters
+        self._mixer = PictureMixer(1, 1)
+        self._serial = 0
+        self._made_from: tuple[int, int, Mixing | None] = (0, 0, None)
+        """Serial numbers of the two frames in the newest one, and how they were mixed; 0 and None without a second."""
+        self._newest: Frame | None = None
+        self._mixed = 0
+
+    def peek(self) -> tuple[Frame | None, int]:
+        """Return the newest frame and its serial number; (None, 0) while the first source has given none.
+
+        A frame is new when either source has a newer one, or when the mixing changes.
+        """
+        frame, serial = self._first.peek()
+        if frame is None:
+            self._newest = None
+            return None, 0
+        layer, layer_serial, mixing = self._layer()
+        key = (serial, layer_serial, mixing)
+        if self._newest is None or key != self._made_from:
+            # A frame that is shown again was captured long ago and is no measure of the delay.
+            stamps = ((frame, serial, self._made_from[0]), (layer, layer_serial, self._made_from[1]))
+            new = (each.captured_at for each, now, before in stamps if each is not None and now != before)
+            captured_at = max(new, default=0)
+            if layer is None or mixing is None:
+                self._newest = frame if frame.captured_at == captured_at else replace(frame, captured_at=captured_at)
+            else:
+                self._newest = self._mix(frame, layer, mixing, captured_at)
+            self._made_from = key
+            self._serial += 1
+        return self._newest, self._serial
+
+    def _layer(self) -> tuple[Frame | None, int, Mixing | None]:
+        """Return the frame of the second source with its serial number and how to mix it; nothing if none is seen."""
+        frame, serial = self._second.peek()
+        if frame is None or self._second.is_lost:
+            return None, 0, None
+        mixing = mixing_of(self._parameters())
+        return (frame, serial, mixing) if mixing.amount > 0 else (None, 0, None)
+
+    def _mix(self, frame: Frame, layer: Frame, mixing: Mixing, captured_at: int) -> Frame:
+        height, width = frame.pixels.shape[:2]
+        if self._mixer.size != (width, height):
+            self._mixer = PictureMixer(width, height)
+        over = layer.pixels
+        if over.shape[:2] != (height, width):  # one source has heard of a new size before the other
+            over = scale(over, width, height)
+        self._mixed += 1
+        return Frame(self._mixer.mix(frame.pixels, over, mixing), self._mixed, captured_at)

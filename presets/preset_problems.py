@@ -1,0 +1,69 @@
+"""Sentences about what is wrong in a preset file: an unknown key, a wrong type, a value out of range."""
+
+import difflib
+import math
+from collections.abc import Iterable
+
+from pydantic_core import ErrorDetails
+
+from presets.parameters import Parameters, WeightedPrompt
+from presets.strict_yaml import Document, Place, Problem
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Return that a preset has no such key, and the nearest one that it may have."""
+    if key in Parameters.model_fields:
+        return f"{key} is a control of the whole show and not part of a preset; remove it"
+    known = list(known)
+    near = difflib.get_close_matches(key[:100].lower(), known, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
+    return f"{key[:40]!r} is not a key of a preset; {advice}"
+
+
+def problem_of(detail: ErrorDetails, document: Document) -> Problem:
+    """Return a pydantic error as a sentence, with its place in the file."""
+    place: Place = tuple(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return document.keys[place]._replace(message=unknown_key(str(place[-1]), WeightedPrompt.model_fields))
+    while place not in document.values:  # a prompt given as one text has no entries in the file
+        place = place[:-1]
+    value = document.values[place]
+    name = "/".join(str(part + 1) if isinstance(part, int) else part for part in place)
+    return value._replace(message=f"{name} must {_expected(detail)}; {value.message} was given")
+
+
+def _expected(detail: ErrorDetails) -> str:
+    limits = detail.get("ctx", {})
+    match detail["type"]:
+        case "float_type" | "finite_number":
+            return "be a number"
+        case "int_type":
+            return "be a whole number"
+        case "string_type" | "string_unicode":
+            return "be text"
+        case "bool_type":
+            return "be true or false"
+        case "literal_error":
+            return f"be {limits['expected']}"
+        case "tuple_type":
+            return "be a text, or a list of text and weight"
+        case "model_type":
+            return "be a mapping of text and weight"
+        case "less_than_equal":
+            return f"be at most {_number(limits['le'])}"
+        case "greater_than_equal":
+            return f"be at least {_number(limits['ge'])}"
+        case "multiple_of":
+            return f"be a multiple of {_number(limits['multiple_of'])}"
+        case "string_too_long":
+            return f"have at most {limits['max_length']} characters"
+        case "string_too_short":
+            return f"have at least {limits['min_length']} characters"
+        case "too_long":
+            return f"have at most {limits['max_length']} entries"
+        case _:
+            return f"be valid ({detail['msg']})"
+
+
+def _number(limit: float) -> str:
+    return str(int(limit)) if math.isfinite(limit) and limit == int(limit) else str(limit)
