@@ -25,7 +25,7 @@ class Mixing(NamedTuple):
     mode: MixMode = "fade"
     amount: float = 0.5
     """Share of the effect, from 0 (the first picture alone) to 1."""
-    key_hue: float = 1 / 3
+    key_hue: float = 0.333
     """Hue that ``chroma_key`` removes, in turns from red: a third is green."""
     key_threshold: float = 0.2
     """Brightness up to which ``luma_key`` removes, or amount of the key hue from which ``chroma_key`` removes."""

@@ -183,7 +183,7 @@ def _same(one: str, other: str) -> bool:
     """Return True if two canonical locations are the same. An endpoint on all hosts includes that of each host."""
     if not (one.startswith("tcp://") and other.startswith("tcp://")):
         return one == other
-    hosts, ports = zip(*(each.removeprefix("tcp://").rsplit(":", 1) for each in (one, other)), strict=True)
+    hosts, ports = zip(*(each.removeprefix("tcp://").rpartition(":")[::2] for each in (one, other)), strict=True)
     if ports[0] != ports[1] or ports[0] in ("*", "0"):  # The system chooses a free port for each of these.
         return False
     return hosts[0] == hosts[1] or any(host in _ALL_HOSTS for host in hosts)

@@ -69,7 +69,7 @@ class SourceParameters(BaseModel):
         float,
         Field(ge=0, le=1, description="hue that chroma_key removes: 0 is red, 0.333 green, 0.667 blue"),
         LiveOptions(Effect.SOURCE, stays=True, group=Group.MIX),
-    ] = 1 / 3
+    ] = 0.333
     key_threshold: Annotated[
         float,
         Field(ge=0, le=1, description="brightness up to which luma_key removes, amount of hue chroma_key tolerates"),

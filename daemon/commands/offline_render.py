@@ -47,6 +47,8 @@ def render_clip(plan: RenderPlan, threads: int | None) -> None:
         stream = load_stream(parameters, threads, progress)
         for note in word_notes(stream.vocabulary, plan.presets):
             progress.console.print(note, markup=False)
+        if any(parameters.source2 for parameters in plan.presets.values()):
+            progress.console.print("The second source of the preset is left out: render redraws one clip.")
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
         clip = zip(islice(decode_clip(plan.source), plan.limit), framings(plan.presets), strict=False)
         pictures = (fit(frame, stream.width, stream.height, framing) for frame, framing in clip)

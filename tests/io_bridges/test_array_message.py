@@ -60,6 +60,17 @@ def test_gray_and_rgba_shapes():
     assert decode(message(np.zeros((4, 5, 4), np.uint8))).format == "rgba"
 
 
+def test_alpha_is_kept_where_it_is_wanted():
+    layer = np.dstack([PIXELS, PIXELS[:, :, 0]])
+    assert np.array_equal(decode(message(layer)).picture("keep"), layer)
+    turned = decode(message(layer[::-1, :, [2, 1, 0, 3]], format="bgra", origin="bottom-left"))
+    assert np.array_equal(turned.picture("keep"), layer)
+    assert np.array_equal(turned.picture("ignore"), PIXELS)
+    over_black = np.rint(PIXELS * (layer[:, :, 3:] / 255))
+    assert np.abs(decode(message(layer)).picture("straight") - over_black).max() <= 1
+    assert np.array_equal(decode(message(PIXELS)).picture("keep"), PIXELS), "it has no alpha"
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "<f4", ">f4", ">f8"])
 def test_floats_are_white_at_one(dtype):
     """TouchDesigner's numpyArray() is float32 RGBA in 0 to 1, bottom row first."""

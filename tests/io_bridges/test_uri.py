@@ -5,6 +5,8 @@ import re
 import sys
 import time
 
+import cv2
+import numpy as np
 import pytest
 
 from io_bridges import lazy_imports
@@ -50,6 +52,19 @@ def test_options_reach_the_bridge():
         "pictures": 0,
         "late": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "keep_alpha", "channels"),
+    [("", True, 4), ("", False, 3), ("?alpha=keep", False, 4), ("?alpha=ignore", True, 3), ("?matte=f00", True, 3)],
+)
+def test_alpha_of_a_layer(tmp_path, options, keep_alpha, channels):
+    cv2.imwrite(str(tmp_path / "logo.png"), np.full((4, 4, 4), 128, np.uint8))
+    source = make_source(f"file:{tmp_path / 'logo.png'}{options}", keep_alpha)
+    source.open()
+    frame = source.read(5.0)
+    source.close()
+    assert frame.pixels.shape == (4, 4, channels)
 
 
 def test_path_is_taken_literally():

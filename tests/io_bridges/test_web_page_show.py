@@ -298,6 +298,25 @@ def test_sources(page: Page, show: WebShow) -> None:
     expect(page.locator("#source-opening")).to_have_text("Opening file:big.mov …")
 
 
+def test_second_source(page: Page, show: WebShow) -> None:
+    page.locator("#mix summary").click()
+    field = control_of(page, "/source2").locator("input")
+    expect(field).to_have_value("")
+    field.fill("file:logo.png")
+    field.press("Enter")
+    wait_value(page, show, "/source2", "file:logo.png")
+    control_of(page, "/mix_mode").locator("select").select_option("luma_key")
+    wait_value(page, show, "/mix_mode", "luma_key")
+    receiving = {"status": "receiving", "pictures": 9, "open": True}
+    show.state = {"sources": [{"uri": "card:", **receiving}, {"uri": "file:logo.png", "fps": 30.1, **receiving}]}
+    expect(page.locator("#signals h3")).to_have_text(["Input", "Second input"])
+    expect(page.locator("#signals li").last).to_have_text("logo.pngreceiving · 30 fps")
+    field.fill("")
+    field.press("Enter")
+    wait_value(page, show, "/source2", "")
+    assert show.values()["/source"] == "card:"
+
+
 def test_refused_source(browser: Browser, tmp_path: Path) -> None:
     store = ParameterStore(Library(tmp_path))
 

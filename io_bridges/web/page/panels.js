@@ -4,7 +4,7 @@ import { makeControl } from "/controls.js";
 import { byId, element } from "/dom.js";
 import { placePresetActions } from "/presets.js";
 import { act, actions, controls, parameters, set, values, watchValues } from "/show.js";
-import { makeSource } from "/sources.js";
+import { makeSource, SOURCES } from "/sources.js";
 
 const KEYS = { "/freeze": "F", "/blackout": "B" };
 
@@ -32,7 +32,8 @@ function place(parameter) {
   const { address, effect, group, kind } = parameter;
   const rebuild = effect === "rebuild";
   const change = (value, how) => (rebuild ? stage(address, value) : set(address, value, how));
-  const control = address === "/source" ? makeSource(parameter) : makeControl(parameter, change, { staged: rebuild });
+  const control = SOURCES.includes(address) ? makeSource(parameter)
+    : makeControl(parameter, change, { staged: rebuild });
   const show = control.show;
   if (rebuild) control.show = (value) => { if (!staged.has(address)) show(value); };
   controls.set(address, control);

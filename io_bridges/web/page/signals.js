@@ -11,9 +11,10 @@ const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG fi
 export function showSignals(status) {
   const sinks = status.sinks?.filter((sink) => sink.kind !== "web"); // the page itself
   const outputs = (bridge) => outputRow(bridge, status.output_size);
-  showGroups("signals", [["Input", status.sources, inputRow], ["Output", sinks, outputs],
+  showGroups("signals", [["Input", status.sources?.slice(0, 1), inputRow],
+    ["Second input", status.sources?.slice(1), inputRow], ["Output", sinks, outputs],
     ["Control", status.controls, controlRow]]
-    .filter(([, bridges]) => Array.isArray(bridges))
+    .filter(([title, bridges]) => Array.isArray(bridges) && (bridges.length || title !== "Second input"))
     .map(([title, bridges, row]) => ({ title, rows: bridges.map((bridge) => row(bridge)) })));
   showText(byId("refusals"), status.refusals?.total ? refusalText(status.refusals) : "");
   if (byId("counters").open) showCounters(status);

@@ -1,4 +1,4 @@
-// The source: a field for its address, and the sources that can be opened now.
+// The sources: a field for the address of each, and those that can be opened now.
 
 import { tooltip } from "/controls.js";
 import { byId, element, showText } from "/dom.js";
@@ -9,30 +9,39 @@ const ALWAYS = ["card:", "none:"]; // need no search
 let current = "";
 let found = [];
 
-// Make the control of /source. An address is sent when it is complete: each one opens a device or a port.
+export const SOURCES = ["/source", "/source2"];
+
+// Make the control of a source. An address is sent when it is complete: each one opens a device or a port.
 export function makeSource(parameter) {
+  const { address } = parameter;
+  const second = address !== SOURCES[0];
+  const name = second ? "second source" : "source";
+  let shown = "";
   let dirty = false;
   const field = element("input", {
-    type: "text", autocomplete: "off", spellcheck: "false", maxlength: 1000, "aria-label": "source",
-    placeholder: "ndi:NAME, file:clip.mp4, …",
+    type: "text", autocomplete: "off", spellcheck: "false", maxlength: 1000, "aria-label": name,
+    placeholder: second ? "none; file:logo.png, …" : "ndi:NAME, file:clip.mp4, …", list: "source-addresses",
     oninput: () => { dirty = true; },
-    onkeydown: (event) => { if (event.key === "Escape") { dirty = false; field.value = current; } },
+    onkeydown: (event) => { if (event.key === "Escape") { dirty = false; field.value = shown; } },
   });
   const form = element("form", {
-    class: "control text", title: tooltip(parameter), "data-address": parameter.address,
+    class: "control text", title: tooltip(parameter), "data-address": address,
     onsubmit: (event) => {
       event.preventDefault();
       const uri = field.value.trim();
-      if (uri) set("/source", uri); // a refused address stays in the field
+      if (uri || second) set(address, uri); // a refused address stays in the field
     },
-  }, element("span", { class: "name" }, "source"), field, element("button", { type: "submit" }, "Play"));
+  }, element("span", { class: "name" }, name), field, element("button", { type: "submit" }, "Play"));
   return {
     element: form,
     show: (value) => {
-      current = value;
+      shown = value;
       if (field.value.trim() === value) dirty = false;
       if (!dirty) field.value = value;
-      showList();
+      if (!second) {
+        current = value;
+        showList();
+      }
     },
   };
 }
@@ -42,6 +51,7 @@ function showList() {
   const list = byId("source-list");
   if ([...list.children].map((button) => button.textContent).join("\n") !== uris.join("\n")) {
     list.replaceChildren(...uris.map((uri) => element("button", { type: "button", onclick: () => set("/source", uri) }, uri)));
+    byId("source-addresses").replaceChildren(...uris.map((uri) => element("option", { value: uri })));
   }
   for (const button of list.children) button.setAttribute("aria-pressed", String(button.textContent === current));
 }

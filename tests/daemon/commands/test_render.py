@@ -245,3 +245,12 @@ def test_main_prints_a_refusal_as_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "exists already" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_second_source_is_left_out(tmp_path: Path, quick: tuple[str, ...]) -> None:
+    preset = tmp_path / "presets" / "quick.yaml"
+    assert "second source" not in render(CLIP, str(tmp_path / "one.mp4"), *quick)
+    preset.write_text(preset.read_text() + "source2: file:/no/such/logo.png\n")
+    told = render(CLIP, str(tmp_path / "two.mp4"), *quick)
+    assert "The second source of the preset is left out: render redraws one clip." in told
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()

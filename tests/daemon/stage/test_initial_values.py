@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.stage.initial_values import frames_of, initial_notices, initial_values, scheduled_values
+from daemon.stage.initial_values import frames_of, initial_notices, initial_values, scheduled_values, with_sources
 from daemon.stage.notices import StartNotices
+from daemon.stage.settings import Settings
 from daemon.stage.state_file import StateFile
 from presets.errors import PresetError, SettingsError
 from presets.library import Library
@@ -119,3 +120,25 @@ def test_each_later_preset_has_its_own_frame() -> None:
         frames_of([1.0, 0.01], Fraction(25))
     with pytest.raises(SettingsError, match=r"seconds 2 and 2\.01 are in the same frame: presets need 0\.04 s"):
         frames_of([2.0, 2.01], Fraction(25))
+
+
+def test_sources_of_the_command_line(library: Library) -> None:
+    values = initial_values(library, {"/source": "card:", "/source2": "file:logo.png"}, None, None)
+    one, notices = with_sources(Settings(), ["zmq:5600"], values)
+    assert one.sources == {"/source": "zmq:5600", "/source2": "file:logo.png"}
+    assert (one.source_must_open, one.source2_must_open, notices) == (True, False, [])
+    both, _ = with_sources(Settings(), ["zmq:5600", "file:mask.png"], values)
+    assert both.sources == {"/source": "zmq:5600", "/source2": "file:mask.png"}
+    assert both.source2_must_open
+    none, _ = with_sources(Settings(), ["zmq:5600", "none:"], values)
+    assert none.source2 == ""
+
+
+def test_second_source_that_is_taken(library: Library) -> None:
+    values = initial_values(library, {"/source2": "zmq:5600"}, None, None)
+    settings, (notice,) = with_sources(Settings(), ["zmq:5600"], values)
+    assert settings.sources == {"/source": "zmq:5600", "/source2": ""}
+    assert notice.text.startswith("The source zmq:5600 can't be used: zmq:5600 and zmq:5600 can't be open at once")
+    assert notice.text.endswith("The first one plays alone.")
+    with pytest.raises(SettingsError, match="at once"):
+        with_sources(Settings(), ["zmq:5600", "zmq:5600"], values)

@@ -1,5 +1,7 @@
 """Settings as they are typed, and the status as Prometheus text."""
 
+from pathlib import Path
+
 import pytest
 
 from daemon.stage.prometheus import prometheus_text
@@ -61,4 +63,23 @@ def test_prometheus_text() -> None:
     assert "streamflow_ticks_total 12.0" in text
     assert "streamflow_renderer_restarts_total 2.0" in text
     assert "streamflow_renderer_playing 1.0" in text
-    assert "streamflow_latency" not in text
+    assert "streamflow_latency" not in text, "an unknown value is left out"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("zmq:5600", "zmq:*:5600?socket=pull"), ("camera:0", "camera:0"), ("stream:tcp://a", "stream:tcp://a")],
+)
+def test_two_sources_of_one_input(first: str, second: str) -> None:
+    with pytest.raises(SettingsError, match="can't be open at once: give each source an input of its own"):
+        Settings(source=first, source2=second)
+
+
+def test_two_sources(tmp_path: Path) -> None:
+    clip = f"file:{tmp_path / 'clip.mp4'}"
+    settings = Settings(source=clip, source2=clip)
+    assert settings.sources == {"/source": clip, "/source2": clip}
+    with pytest.raises(SettingsError, match="are the same address"):
+        Settings(source2="zmq:5556")
+    with pytest.raises(SettingsError, match="'spoon:' is not a source"):
+        Settings(source2="spoon:")

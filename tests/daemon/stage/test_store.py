@@ -183,3 +183,6 @@ def test_password_of_a_source_stays_here(library: Library) -> None:
     store.take_source(secret.replace("cam", "other"), OSC)
     assert heard.take() == {"/source": "stream:rtsp://eve:***@other"}
     assert store.values_to_keep()["/source"] == "stream:rtsp://eve:s3cret@other"
+    store.take_source(secret, OSC, "/source2")
+    assert heard.take() == {"/source2": shown}
+    assert (store.source_uri("/source2"), store.values()["/source2"]) == (secret, shown)
