@@ -37,10 +37,10 @@ def flatten(pixels: Pixels, matte: Matte = BLACK, alpha: AlphaKind = "straight")
         return pixels
     cv2 = opencv()
     colours: Pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
-    cover = pixels[:, :, 3:]
+    cover = cv2.extractChannel(pixels, 3)
     if alpha == "ignore" or cover.min() == 255:
         return colours
-    spread = np.repeat(cover, 3, axis=2)
+    spread = cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB)
     if alpha == "straight":
         colours = cv2.multiply(colours, spread, scale=1 / 255)
     if matte != BLACK:
@@ -55,6 +55,5 @@ def premultiply(pixels: Pixels) -> Pixels:
     cover = cv2.extractChannel(pixels, 3)
     if cover.min() == 255:
         return pixels
-    layer: Pixels = cv2.cvtColor(flatten(pixels), cv2.COLOR_RGB2RGBA)
-    cv2.insertChannel(cover, layer, 3)
+    layer: Pixels = cv2.multiply(pixels, cv2.merge([cover, cover, cover, np.full_like(cover, 255)]), scale=1 / 255)
     return layer

@@ -72,7 +72,7 @@ class SecondSource:
             clock,
             self._make,
             lambda uri: settings.check_bridges(uri, store.source_uri("/source"), sinks()),
-            lambda uri, sender: store.take_source("" if uri == NO_SOURCE else uri, sender, ADDRESS),
+            lambda uri, sender: store.take_source("" if self.thread.is_empty else uri, sender, ADDRESS),
             store.refused,
             ADDRESS,
         )
@@ -134,7 +134,6 @@ class SecondSource:
 
         def outcome(reply: ControlReply) -> None:
             if later is not None:
-                later(reply._replace(value="") if reply.value == NO_SOURCE else reply)
+                later(reply._replace(value="") if reply.accepted and self.thread.is_empty else reply)
 
-        reply = self.switch.request(uri or NO_SOURCE, sender, outcome)
-        return reply if uri not in ("", NO_SOURCE) or not reply.accepted else reply._replace(note="")
+        return self.switch.request(uri or NO_SOURCE, sender, outcome)

@@ -183,7 +183,7 @@ class SourceSwitch:
                 again.start()
             raise
         self._bridges.put_on_air(source, lambda: self._make(uri, True))
-        log.info("pictures from %s", source.uri)
+        log.info("%s: pictures from %s", self._address, source.uri)
         return "" if source.rate.total or source.is_empty else "it is open, and no frame has come yet"
 
     def _wait_until_open(self, source: SourceThread) -> None:

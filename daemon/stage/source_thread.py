@@ -47,6 +47,8 @@ class SourceThread(BridgeThread):
         self._newest = newest
         self._fitting = fitting
         self._last: tuple[Frame, Fitting] | None = None
+        self._fitted: Frame | None = None
+        """The last frame as it was handed on."""
         self._gate = threading.Lock()
         self._is_on_air = on_air
         self._held: Frame | None = None
@@ -77,16 +79,25 @@ class SourceThread(BridgeThread):
         frame = self._timed(lambda: self._source.read(READ_SECONDS))
         fitting = self._fitting()
         if frame is not None:
-            self._hand_on(fitted(frame, *fitting), self._newest.put)
+            self._hand_on(self._fit(frame, fitting), self._newest.put)
             self.rate.mark(self.clock.now())
         elif self._last is not None and self._last[1] != fitting:
             # Its capture is long ago and no measure of the delay.
             frame = replace(self._last[0], captured_at=0)
-            self._hand_on(fitted(frame, *fitting), self._newest.replace)
+            self._hand_on(self._fit(frame, fitting), self._newest.replace)
         else:
             return False
         self._last = frame, fitting
         return True
+
+    def _fit(self, frame: Frame, fitting: Fitting) -> Frame:
+        """Return the frame as it is handed on. A still picture, which comes again and again, is fitted once."""
+        last, before = self._last, self._fitted
+        if last is not None and before is not None and last[0].pixels is frame.pixels and last[1] == fitting:
+            self._fitted = Frame(before.pixels, frame.index, frame.captured_at)
+        else:
+            self._fitted = fitted(frame, *fitting)
+        return self._fitted
 
     def _hand_on(self, frame: Frame, put: Callable[[Frame], None]) -> None:
         with self._gate:

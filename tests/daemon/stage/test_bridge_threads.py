@@ -117,6 +117,25 @@ def test_still_frame_is_fitted_again() -> None:
     thread.join(10)
 
 
+def test_repeated_still_is_fitted_once() -> None:
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels.flags.writeable = False
+    camera = Camera()
+    thread, newest = source_thread(camera, SystemClock())
+    thread.start()
+    taken: list[Frame] = []
+    for number in range(2):
+        camera.script.append(Frame(pixels, number, 10 + number))
+        until(lambda: newest.peek()[1] == number + 1)  # noqa: B023  read before the loop goes on
+        found, _ = newest.peek()
+        assert found is not None
+        taken.append(found)
+    thread.stop()
+    thread.join(10)
+    assert taken[0].pixels is taken[1].pixels
+    assert [(each.index, each.captured_at) for each in taken] == [(0, 10), (1, 11)]
+
+
 def test_failed_source_is_reopened() -> None:
     camera = Camera(frame(1), BridgeError("the cable came out"), frame(2))
     thread, newest = source_thread(camera, SystemClock())

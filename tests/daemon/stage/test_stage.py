@@ -149,6 +149,8 @@ def test_port_in_use_is_refused(tmp_path: Path) -> None:
 REFUSED = [
     (["--source", "file:/no/such/clip.mp4"], ["/no/such/clip.mp4"]),
     (["--source", "file:broken.mp4"], ["broken.mp4"]),
+    (["--source", "card:", "--source", "file:/no/such/logo.png"], ["/no/such/logo.png"]),
+    (["--source", "camera:0", "--source", "camera:0"], ["can't be open at once"]),
     (["--source", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
     (["--sink", "zmq:tcp://127.0.0.1:{taken}"], ["{taken}"]),
     (["--sink", "png:/proc/frames"], ["/proc/frames"]),
