@@ -21,7 +21,7 @@ class AskResponder:
         """`incoming` holds the newest frame of the first source, `layer` that of the second."""
         self._store = store
         self._incoming = incoming
-        self._frames = FrameMixer(incoming, layer, lambda: store.snapshot()[1])
+        self._frames = FrameMixer(incoming, layer, lambda: store.snapshot()[1], clock)
         self._morphs = MorphClock(store, clock)
         parameters = store.snapshot()[1]
         self._size = (parameters.width, parameters.height)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from daemon.shared.clock import NS, Clock
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.second_source import NewestLayer
 from io_bridges.frames import Frame
@@ -14,7 +15,10 @@ from presets.parameters import Parameters
 class FrameMixer:
     """Mixes the newest frames when one is asked for, so that no picture is mixed in vain. For one thread."""
 
-    def __init__(self, first: NewestFrame, second: NewestLayer, parameters: Callable[[], Parameters]) -> None:
+    def __init__(
+        self, first: NewestFrame, second: NewestLayer, parameters: Callable[[], Parameters], clock: Clock
+    ) -> None:
+        self._clock = clock
         self._first = first
         self._second = second
         self._parameters = parameters
@@ -24,6 +28,9 @@ class FrameMixer:
         """Serial numbers of the two frames in the newest one, and how they were mixed; 0 and None without a second."""
         self._newest: Frame | None = None
         self._mixed = 0
+        self._presence = 1.0
+        """Share of the amount that is seen. It falls to 0 once the second source is lost, and rises when it is back."""
+        self._looked_at = clock.now()
 
     def peek(self) -> tuple[Frame | None, int]:
         """Return the newest frame and its serial number; (None, 0) while the first source has given none.
@@ -52,10 +59,21 @@ class FrameMixer:
     def _layer(self) -> tuple[Frame | None, int, Mixing | None]:
         """Return the frame of the second source with its serial number and how to mix it; nothing if none is seen."""
         frame, serial = self._second.peek()
-        if frame is None or self._second.is_lost:
+        if frame is None:
+            self._presence = 1.0
             return None, 0, None
-        mixing = mixing_of(self._parameters())
-        return (frame, serial, mixing) if mixing.amount > 0 else (None, 0, None)
+        parameters = self._parameters()
+        self._fade(parameters.lost_fade)
+        mixing = mixing_of(parameters)
+        amount = mixing.amount * self._presence
+        return (frame, serial, mixing._replace(amount=amount)) if amount > 0 else (None, 0, None)
+
+    def _fade(self, seconds: float) -> None:
+        """Move the presence of the second source for the time since the last look. A whole change takes `seconds`."""
+        now, before = self._clock.now(), self._looked_at
+        self._looked_at = now
+        step = (now - before) / (seconds * NS) if seconds > 0 else 1.0
+        self._presence = min(max(self._presence + (-step if self._second.is_lost else step), 0.0), 1.0)
 
     def _mix(self, frame: Frame, layer: Frame, mixing: Mixing, captured_at: int) -> Frame:
         height, width = frame.pixels.shape[:2]

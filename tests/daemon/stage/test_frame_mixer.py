@@ -20,7 +20,7 @@ class Rig:
         self.parameters = Parameters(mix=0.5)
         self.first = NewestFrame(self.clock, lambda: self.parameters)
         self.layer = NewestLayer(self.clock, lambda: self.parameters)
-        self.mixer = FrameMixer(self.first, self.layer, lambda: self.parameters)
+        self.mixer = FrameMixer(self.first, self.layer, lambda: self.parameters, self.clock)
 
     def change(self, **values: object) -> None:
         self.parameters = self.parameters.model_copy(update=values)
@@ -99,7 +99,7 @@ def test_change_of_the_mix_has_no_capture_time(rig: Rig) -> None:
 
 
 def test_lost_layer_leaves_the_first_source(rig: Rig) -> None:
-    rig.change(lost="fade", lost_after=2.0)
+    rig.change(lost="fade", lost_after=2.0, lost_fade=0.0)
     for _ in range(30):
         rig.layer.put(frame(200, 20))
         rig.clock.time += NS // 30
@@ -113,6 +113,37 @@ def test_lost_layer_leaves_the_first_source(rig: Rig) -> None:
     assert rig.layer.meanwhile == "the first source plays alone"
     rig.layer.put(frame(220, 30))
     assert rig.grey() == 160
+
+
+def test_lost_layer_fades_out_and_in(rig: Rig) -> None:
+    rig.change(lost_after=2.0, lost_fade=4.0)
+    for _ in range(30):
+        rig.layer.put(frame(200, 20))
+        rig.clock.time += NS // 30
+    seen = []
+    for _ in range(8):
+        seen.append(rig.grey())
+        rig.clock.time += NS
+    assert seen == [150, 150, 138, 125, 112, 100, 100, 100]
+    _, serial = rig.mixer.peek()
+    assert rig.mixer.peek()[1] == serial, "nothing is drawn again once it is gone"
+    seen = []
+    for _ in range(5):
+        rig.layer.put(frame(200, 30))
+        seen.append(rig.grey())
+        rig.clock.time += NS
+    assert seen == [100, 112, 125, 138, 150]
+
+
+def test_another_layer_cuts_in(rig: Rig) -> None:
+    rig.change(lost_after=2.0, lost_fade=4.0)
+    rig.grey()
+    rig.clock.time += 100 * NS
+    assert rig.grey() == 100
+    rig.layer.expect(nothing=True)
+    assert rig.grey() == 100
+    rig.layer.put(frame(200, 30))
+    assert rig.grey() == 150
 
 
 def test_lost_first_source_holds_in_the_mix(rig: Rig) -> None:
