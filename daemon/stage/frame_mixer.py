@@ -1,4 +1,4 @@
-"""`FrameMixer`: the frame that goes to the renderer: that of the first source, mixed with that of the second."""
+"""`FrameMixer`: makes the frame for the renderer from the newest frames of both sources."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from presets.parameters import Parameters
 
 
 class FrameMixer:
-    """Mixes the newest frames when one is asked for, so that no picture is mixed in vain. For one thread."""
+    """Mixes the newest frames when the renderer asks, so that only drawn pictures are mixed. One thread uses it."""
 
     def __init__(
         self, first: NewestFrame, second: NewestLayer, parameters: Callable[[], Parameters], clock: Clock

@@ -28,6 +28,10 @@ class NewestLayer(NewestFrame):
         """True once no frame has come for `lost_after`."""
         return bool(self.silence(self._parameters().lost_after))
 
+    def expect(self, nothing: bool) -> None:
+        """Wait for the frames of another source. The last frame of a lost one is not shown again."""
+        super().expect(nothing or self.is_lost)
+
     def policy(self) -> LossPolicy:
         """Return ``hold``: a lost layer changes no output beyond the mix."""
         return "hold"

@@ -140,10 +140,15 @@ def test_another_layer_cuts_in(rig: Rig) -> None:
     rig.grey()
     rig.clock.time += 100 * NS
     assert rig.grey() == 100
-    rig.layer.expect(nothing=True)
-    assert rig.grey() == 100
+    rig.layer.expect(nothing=False)
+    rig.clock.time += NS
+    assert rig.grey() == 100, "the picture of the lost one stays away"
     rig.layer.put(frame(200, 30))
     assert rig.grey() == 150
+    rig.layer.expect(nothing=False)
+    assert rig.grey() == 150, "the picture of one that plays is held until the next"
+    rig.layer.expect(nothing=True)
+    assert rig.grey() == 100
 
 
 def test_lost_first_source_holds_in_the_mix(rig: Rig) -> None:
