@@ -28,6 +28,7 @@ from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
 from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
+from daemon.stage.source_thread import Fitting
 from daemon.stage.state_file import StateFile
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
@@ -65,21 +66,14 @@ class Stage:
         self.store = ParameterStore(library, {**values, **settings.sources}, status=self.status)
         self.store.on_panic = self._panic
         self._incoming = NewestFrame(self.clock, self._parameters, wake=self._ring_link)
-        self.second = SecondSource(
-            settings,
-            self.clock,
-            self.store,
-            lambda: self._responder.fitting,
-            lambda: self.sink_changes.uris(),  # noqa: PLW0108 - made below
-            self._ring_link,
-        )
+        self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._ring_link)
         self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
         self._rendered = BurstSpreader(self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
-        make = BridgeMaker(settings, self.clock, self._incoming, lambda: self._responder.fitting)
+        make = BridgeMaker(settings, self.clock, self._incoming, self._fitting)
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
         self.switch, self.sink_changes = make.changes(self.bridges, self.store, self.second.switch)
         self.output = OutputClock(
@@ -197,6 +191,12 @@ class Stage:
 
     def _parameters(self) -> Parameters:
         return self.store.snapshot()[1]
+
+    def _fitting(self) -> Fitting:
+        return self._responder.fitting
+
+    def _sinks(self) -> list[str]:
+        return self.sink_changes.uris()
 
     def _wanted_build(self) -> Build:
         return Build.of(self._parameters(), threads=self.settings.threads, gpu_share=self.settings.gpu_share)
