@@ -1,4 +1,4 @@
-"""Framing of a source: which part of a frame is shown, and how it is fitted into the drawn size."""
+"""Framing of a source or sink: which part of a picture is shown, and how it is fitted into another size."""
 
 from typing import Literal, NamedTuple
 
@@ -32,6 +32,10 @@ class Framing(NamedTuple):
 
 FILL = Framing()
 """Framing that fills the size with the middle of the frame."""
+
+
+BETWEEN_BARS = Framing("fit")
+"""Framing that shows the whole frame."""
 
 
 def framing_of(parameters: Parameters) -> Framing:

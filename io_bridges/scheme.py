@@ -61,8 +61,8 @@ class Scheme:
         return missing_extra(self.package, self.extra) if self.package else ""
 
     def all_options(self) -> tuple[str, ...]:
-        """Return `options`, and for a sink ``size`` and ``fps``, which the stage applies to what it gets."""
-        return ("size", "fps", *self.options) if self.kind == "sink" else self.options
+        """Return `options`, and for a sink ``size``, ``fit`` and ``fps``, which the stage applies to what it gets."""
+        return tuple(dict.fromkeys(("size", "fit", "fps", *self.options))) if self.kind == "sink" else self.options
 
 
 def write_uri(name: str, location: str) -> str:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from io_bridges.bridges import Sink, Source
+from io_bridges.framing import BETWEEN_BARS, Framing
 from io_bridges.scheme import Kind, Location, Scheme
 from io_bridges.scheme_options import OPTIONS
 from io_bridges.schemes import schemes
@@ -91,6 +92,12 @@ def share_a_place(source: str, other: str) -> bool:
 def sink_size(uri: str) -> tuple[int, int] | None:
     """Return the width and height in pixels of a sink's ``?size=``, or None for the size of the output."""
     return parse(uri, "sink").options.get("size")
+
+
+def sink_framing(uri: str) -> Framing:
+    """Return how pictures of another shape fit into a sink, by its ``?fit=``: between bars without one."""
+    mode = parse(uri, "sink").options.get("fit")
+    return BETWEEN_BARS if mode is None else Framing(mode)
 
 
 def sink_rate(uri: str) -> float | None:

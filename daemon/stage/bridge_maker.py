@@ -21,7 +21,7 @@ from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ShowControl
-from io_bridges.uri import make_sink, make_source, sink_rate, sink_size
+from io_bridges.uri import make_sink, make_source, sink_framing, sink_rate, sink_size
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
@@ -100,7 +100,7 @@ class BridgeMaker:
         picker = None if rate is None else TickPicker(rate, exact_rate(settings.fps))
         size, fps = sink_size(uri) or settings.output_size, settings.fps if rate is None else float(rate)
         # The thread's URI is shown on the page and in the log.
-        return SinkThread(without_password(uri), make(uri), self._clock, *size, fps, picker, number)
+        return SinkThread(without_password(uri), make(uri), self._clock, *size, fps, picker, number, sink_framing(uri))
 
     def _preview_sink(self) -> SinkThread:
         return SinkThread("web:", self._preview, self._clock, *self._settings.output_size, self._settings.fps)

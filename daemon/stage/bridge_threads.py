@@ -14,9 +14,9 @@ from daemon.shared.clock import NS, Clock
 from daemon.shared.mailbox import Mailbox
 from daemon.stage.metrics import Delays, Rate
 from daemon.stage.tick_picker import TickPicker
-from io_bridges import pixels
 from io_bridges.bridges import Sink
 from io_bridges.frames import RenderedFrame, Tick
+from io_bridges.framing import BETWEEN_BARS, Framing, fit
 from presets.errors import BridgeError
 
 log = logging.getLogger("stage.bridges")
@@ -149,10 +149,11 @@ class SinkThread(BridgeThread):
         fps: float,
         picker: TickPicker | None = None,
         number: int = 0,
+        framing: Framing = BETWEEN_BARS,
     ) -> None:
         """`fps` is the rate of the sink; `picker` chooses its ticks if it is not that of the output clock.
 
-        `number` is that of the sink in the show.
+        `number` is that of the sink in the show. `framing` fits pictures of another shape.
         """
         super().__init__("sink", uri, clock, budget=5.0)
         self.number = number
@@ -161,6 +162,7 @@ class SinkThread(BridgeThread):
         self._size = (width, height)
         self._fps = fps
         self._picker = picker
+        self._framing = framing
         self._newest: Mailbox[tuple[RenderedFrame, Tick]] = Mailbox()
         self._serial = 0
         self._scaled: tuple[RenderedFrame, RenderedFrame] | None = None
@@ -199,7 +201,7 @@ class SinkThread(BridgeThread):
         if (picture.shape[1], picture.shape[0]) == self._size:
             return frame
         if self._scaled is None or self._scaled[0] is not frame:  # a held picture is scaled once
-            sized = pixels.scale(picture, *self._size)
+            sized = fit(picture, *self._size, self._framing)
             copy = RenderedFrame(sized, frame.index, frame.source_index, frame.captured_at, frame.revision)
             self._scaled = (frame, copy)
         return self._scaled[1]

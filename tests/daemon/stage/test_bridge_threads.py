@@ -15,7 +15,7 @@ from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.source_thread import Fitting, SourceThread
 from daemon.stage.tick_picker import TickPicker
 from io_bridges.frames import Frame, RenderedFrame, Tick
-from io_bridges.framing import Framing
+from io_bridges.framing import FitMode, Framing
 from presets.errors import BridgeError
 from presets.parameters import Parameters
 
@@ -242,6 +242,25 @@ def test_held_picture_is_scaled_once() -> None:
     assert first.pixels.shape == (16, 32, 3)
     assert (first.index, first.captured_at, first.revision) == (1, 5, 9)
     assert screen.size == (32, 16, 25.0)
+
+
+@pytest.mark.parametrize(("mode", "lit"), [("fit", 16 * 16), ("fill", 32 * 16), ("stretch", 32 * 16)])
+def test_picture_of_another_shape(mode: FitMode, lit: int) -> None:
+    """The whole picture goes out between bars. A sink can ask for a cropped or a distorted one."""
+    screen = Screen()
+    thread = SinkThread("screen:", screen, SystemClock(), 32, 16, 25.0, framing=Framing(mode))
+    thread.start()
+    # Its upper half is red: the crop of `fill` leaves the middle, half red.
+    picture = np.full((64, 64, 3), (0, 0, 200), np.uint8)
+    picture[:32] = (200, 0, 0)
+    thread.put((RenderedFrame(picture, 1, 1, 5, 9), Tick(0, 0, False)))
+    until(lambda: screen.shown)
+    thread.stop()
+    thread.join(10)
+    shown = screen.shown[0][0].pixels
+    assert int(shown.any(axis=2).sum()) == lit
+    assert (shown[7, 16] == (200, 0, 0)).all()
+    assert (shown[8, 16] == (0, 0, 200)).all()
 
 
 def test_picture_of_the_right_size_is_passed_on() -> None:
