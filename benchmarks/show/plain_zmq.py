@@ -14,12 +14,26 @@ from io_bridges.frames import Frame, RenderedFrame, Tick
 QUEUE = 2
 
 
-class PlainZmqSink:
-    """Implements `io_bridges.bridges.Sink` with a bound PUB socket."""
+class _PlainZmq:
+    """One end of a connection."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._socket: zmq.Socket[bytes] | None = None
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close(linger=0)
+            self._socket = None
+
+    def status(self) -> dict[str, object]:
+        """Return nothing."""
+        return {}
+
+
+class PlainZmqSink(_PlainZmq):
+    """Implements `io_bridges.bridges.Sink` with a bound PUB socket."""
 
     def open(self, width: int, height: int, fps: float) -> None:
         """Bind the socket."""
@@ -35,23 +49,9 @@ class PlainZmqSink:
         self._socket.send_json(header, zmq.SNDMORE)
         self._socket.send(frame.pixels.data, copy=False, track=False)
 
-    def close(self) -> None:
-        """Close the socket."""
-        if self._socket is not None:
-            self._socket.close(linger=0)
-            self._socket = None
 
-    def status(self) -> dict[str, object]:
-        """Return nothing."""
-        return {}
-
-
-class PlainZmqSource:
+class PlainZmqSource(_PlainZmq):
     """Implements `io_bridges.bridges.Source` with a connected SUB socket. It returns every frame, not the newest."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._socket: zmq.Socket[bytes] | None = None
 
     def open(self) -> None:
         """Connect and subscribe."""
@@ -69,13 +69,3 @@ class PlainZmqSource:
         header = json.loads(self._socket.recv())
         array = np.frombuffer(self._socket.recv(copy=False).buffer, dtype=header["dtype"]).reshape(header["shape"])
         return Frame(array, 0, header["captured_at"])
-
-    def close(self) -> None:
-        """Close the socket."""
-        if self._socket is not None:
-            self._socket.close(linger=0)
-            self._socket = None
-
-    def status(self) -> dict[str, object]:
-        """Return nothing."""
-        return {}

@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from ndi_programs import ndi_program
 from numpy.typing import NDArray
 from show import Show, until
 
@@ -32,7 +31,6 @@ pytestmark = [
     pytest.mark.usefixtures("ndi_alone"),
 ]
 
-PEER = Path(__file__).parents[2] / "io_bridges" / "ndi_peer.py"
 SIDE = 128
 FPS = 30
 FRAMES = 30
@@ -40,16 +38,6 @@ FROZEN = 3.0
 """Seconds for which a reader is frozen: longer than the buffers of a socket last."""
 
 Pixels = NDArray[np.uint8]
-
-
-@contextmanager
-def peer(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, str(PEER), *command], stdout=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def write_clip(path: Path) -> list[Pixels]:
@@ -111,16 +99,16 @@ def test_one_clip_on_four_outputs(tmp_path: Path) -> None:
     reader.open()
     clip = ("play", into, str(tmp_path / "clip.mkv"))
     try:
-        with peer(*clip) as sender:
+        with ndi_program(*clip) as sender:
             assert sender.stdout is not None
             assert sender.stdout.readline(), "the sender did not start"
-            with Show(tmp_path / "show", *bridges) as show, peer("receive", out, str(frames)) as receiver:
+            with Show(tmp_path / "show", *bridges) as show, ndi_program("receive", out, str(frames)) as receiver:
                 outputs = Outputs(show, reader, frames, cards)
                 until(outputs.are_of_the_clip)
                 with show.every_tick() as ticks:
                     _freeze(receiver)
                     show_goes_on_without_its_source(show, sender, reader)
-                    with peer(*clip):
+                    with ndi_program(*clip):
                         drawn = show.status()["sources"][0]["pictures"]
                         until(lambda: show.status()["sources"][0]["pictures"] > drawn + FPS)
                         receiver.send_signal(signal.SIGCONT)

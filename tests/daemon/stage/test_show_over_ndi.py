@@ -1,32 +1,18 @@
 """A whole show between two NDI programs: their picture in, the renderer's picture out, each in a process of its own."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ndi_programs import ndi_program
 from show import Show, until
 
 from io_bridges.card import draw_card
 
 pytest.importorskip("cyndilib")
 
-PEER = Path(__file__).parents[2] / "io_bridges" / "ndi_peer.py"
 SIDE = 128
-
-
-@contextmanager
-def peer(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, str(PEER), *command], stdout=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.usefixtures("ndi_alone")
@@ -44,10 +30,10 @@ def test_picture_passes_through_a_show(tmp_path: Path) -> None:
         received = np.load(newest[0])[:, :, :3] if newest else np.zeros_like(card)
         return received.shape == card.shape and float(np.abs(received.astype(int) - card).mean()) < 10
 
-    with peer("send", into, str(tmp_path / "card.npy")) as sender:
+    with ndi_program("send", into, str(tmp_path / "card.npy")) as sender:
         assert sender.stdout is not None
         assert sender.stdout.readline(), "the sender did not start"
-        with Show(tmp_path / "show", *bridges) as show, peer("receive", out, str(frames)):
+        with Show(tmp_path / "show", *bridges) as show, ndi_program("receive", out, str(frames)):
             until(close_to_card)
             status = show.status()
             assert status["sources"][0]["status"] == "receiving"
