@@ -25,7 +25,7 @@ from presets.parameters import Parameters
 DOCS = Path(__file__).parent
 SHEET_SIZE, FILM_SIZE = (256, 256), (384, 224)
 """Width and height at which the looks are drawn."""
-FILM_LOOKS = ("neon", "fire", "engraving", "threads", "ice-cells", "terminal", "oil", "halftone")
+FILM_LOOKS = ("neon", "labyrinth", "circuit", "fire", "engraving", "threads", "blueprint", "terminal")
 PAGE = "http://127.0.0.1:8090/"
 PATIENCE = 180.0
 """Seconds for a show to draw its first pictures."""

@@ -275,7 +275,7 @@ def test_openvino_plays_the_same_show(tiny_folder: Path, tmp_path: Path, stream:
     assert fractions == sorted(fractions)
     assert told[-1] == ("ready", 1.0)
     assert fast.description["accelerator"] == "openvino"
-    assert fast.description["why"] == "asked for"
+    assert fast.description["why"].startswith("asked for"), "a precision may be left to measure"
     assert fast.description["precision"] in ("bfloat16", "float32")
     for parameters in (look(), look(guidance=3.0), look(mode="text")):
         one, other = (draw(each, photograph(), parameters).astype(float) for each in (fast, stream))
