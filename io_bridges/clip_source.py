@@ -19,6 +19,7 @@ from io_bridges.picture_list import is_pattern
 from io_bridges.picture_player import PicturePlayer
 from io_bridges.ticker import Ticker, sleep_until
 from presets.errors import BridgeError
+from presets.paths import home_path, is_there
 
 if TYPE_CHECKING:
     from io_bridges.animated_image import AnimatedWebp
@@ -65,16 +66,22 @@ class ClipSource:
         """
         self.close()
         self._index = 0
+        try:
+            self._player = self._new_player()
+        except OSError as error:  # the name is too long, or a folder is not open to this user
+            raise BridgeError(f"Cannot open {self._path}: {error.strerror}") from error
+
+    def _new_player(self) -> "_StillPlayer | _ClipPlayer | PicturePlayer":
         if self._path.is_dir() or is_pattern(self._path):
-            self._player = PicturePlayer(self._path, self._fps, self._loop, self._transparency)
-            if not len(self._player) and self._needs_pictures:
+            pictures = PicturePlayer(self._path, self._fps, self._loop, self._transparency)
+            if not len(pictures) and self._needs_pictures:
+                pictures.close()
                 raise BridgeError(f"{self._path} has no pictures")
-        elif is_still(self._path):
-            self._player = _StillPlayer(
-                read_still(self._path, *self._transparency), self._fps or _STILL_FPS, self._loop
-            )
-        else:
-            self._player = _ClipPlayer(self._path, self._fps, self._loop, self._transparency)
+            return pictures
+        if is_still(self._path):
+            pixels = read_still(self._path, *self._transparency)
+            return _StillPlayer(pixels, self._fps or _STILL_FPS, self._loop)
+        return _ClipPlayer(self._path, self._fps, self._loop, self._transparency)
 
     def read(self, timeout: float) -> Frame | None:
         """Wait at most `timeout` seconds for the frame that is due. Return it, or None; always None after the end."""
@@ -117,12 +124,11 @@ class FolderSource(ClipSource):
     _kind = "folder"
     _needs_pictures = False
 
-    def open(self) -> None:
-        """Read the folder. Raises `BridgeError` with the path if it is none."""
+    def _new_player(self) -> "_StillPlayer | _ClipPlayer | PicturePlayer":
         if not (self._path.is_dir() or is_pattern(self._path)):
             missing = "is not a folder" if self._path.exists() else "does not exist"
             raise BridgeError(f"{self._path} {missing}")
-        super().open()
+        return super()._new_player()
 
 
 class _StillPlayer:
@@ -212,8 +218,8 @@ class _ClipPlayer:
 
 def file_path(location: str) -> Path:
     """Return the path of a location: a path, or what follows ``file:`` in a URL such as ``file:///my%20clip.mp4``."""
-    path = Path(location).expanduser()
-    if location.startswith("//") and not path.exists():
+    path = home_path(location)
+    if location.startswith("//") and not is_there(path):
         host, _, rest = location[2:].partition("/")
         if host in ("", "localhost"):
             return Path(url2pathname(f"/{rest}"))

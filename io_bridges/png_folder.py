@@ -1,10 +1,9 @@
 """``png:`` sink: every distinct frame as a numbered PNG. A frame held on air is written once."""
 
-from pathlib import Path
-
 from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.image_files import write_still
 from presets.errors import BridgeUnavailable
+from presets.paths import home_path
 
 _COMPRESSION = 1  # Fast, because the sink has one tick for each frame.
 
@@ -17,7 +16,7 @@ class PngFolder:
 
         The maximum keeps a forgotten recording from filling the disk.
         """
-        self._folder = Path(location).expanduser()
+        self._folder = home_path(location)
         self._every = every
         self._max = max
         self._number = 0

@@ -19,6 +19,7 @@ from io_bridges.scheme import Kind, Location, Scheme
 from io_bridges.scheme_options import OPTIONS
 from io_bridges.schemes import schemes
 from presets.errors import BridgeUnavailable, SettingsError
+from presets.paths import home_path
 
 _ALL_HOSTS = ("*", "0.0.0.0", "[::]")
 
@@ -111,7 +112,8 @@ def parse(uri: str, kind: Kind) -> BridgeUri:
     name, _, rest = uri.partition(":")
     scheme = known.get(name.lower())
     if scheme is None:
-        hint = f" Did you mean file:{uri}?" if kind == "source" and Path(uri).is_file() else ""
+        # The disk is not asked: a control's thread may call this, and a disk may hang.
+        hint = f" Did you mean file:{uri}?" if kind == "source" and _looks_like_a_path(uri) else ""
         names = ", ".join(f"{each}:" for each in known)
         raise SettingsError(f"{uri!r} is not a {kind}. It must start with one of {names}.{hint}")
     location, question, query = rest.rpartition("?")
@@ -178,7 +180,7 @@ def _canonical(bridge: BridgeUri) -> str:
     if bridge.scheme.location in ("name", "device"):
         return f"{bridge.scheme.name}:{bridge.location}"  # One name may be given to an NDI and to a Spout sender.
     if bridge.scheme.location == "path":
-        return os.path.normcase(os.path.realpath(Path(bridge.location).expanduser()))
+        return os.path.normcase(os.path.realpath(home_path(bridge.location)))
     if bridge.scheme.location == "none":
         return f"{bridge.scheme.name}:{bridge.options.get('display', '')}"
     if bridge.location.startswith("ipc://"):
@@ -194,6 +196,10 @@ def _same(one: str, other: str) -> bool:
     if ports[0] != ports[1] or ports[0] in ("*", "0"):  # The system chooses a free port for each of these.
         return False
     return hosts[0] == hosts[1] or any(host in _ALL_HOSTS for host in hosts)
+
+
+def _looks_like_a_path(text: str) -> bool:
+    return "/" in text or os.sep in text or bool(Path(text).suffix)
 
 
 def _names_options(query: str, scheme: Scheme) -> bool:

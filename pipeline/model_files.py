@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline.solvers import SCHEDULERS
 from presets.errors import ModelError
+from presets.paths import home_path, is_there
 
 SHIPPED = "shipped"
 """Name of the model that ships with the program."""
@@ -35,8 +36,8 @@ WEIGHT_FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_mod
 
 def model_folder(name: str | Path) -> Path:
     """Return the folder of `SHIPPED`, or the folder at a path. Raises `ModelError` if it is missing."""
-    folder = Path(__file__).parent / "shipped" / "model" if name == SHIPPED else Path(name).expanduser()
-    if not folder.is_dir():
+    folder = Path(__file__).parent / "shipped" / "model" if name == SHIPPED else home_path(str(name))
+    if not (is_there(folder) and folder.is_dir()):
         raise ModelError(f"There is no model folder {folder}. Name a folder in diffusers format, or '{SHIPPED}'.")
     return folder
 

@@ -20,6 +20,7 @@ from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
+from presets.paths import home_path, is_there
 
 FIRST_PRESET = "neon"
 """Preset of a first show for which none was asked."""
@@ -161,7 +162,7 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
 def is_missing(name: Value) -> bool:
     """Return True if `name` is a path at which there is nothing. A bare name is no path."""
     text = str(name)
-    return ("/" in text or os.sep in text) and not Path(text).expanduser().exists()
+    return ("/" in text or os.sep in text) and not is_there(home_path(text))
 
 
 def scheduled_values(

@@ -97,8 +97,8 @@ def _split_address(address: str, arguments: Sequence[object]) -> tuple[str, Sequ
 
 def _preset(arguments: Sequence[object], preset_names: Callable[[], Sequence[str]]) -> Reading:
     first = arguments[0] if arguments else None
-    if isinstance(first, int | float) and not isinstance(first, bool) and len(arguments) == 1 and first >= 1:
-        names, number = preset_names(), round(first)
+    if len(arguments) == 1 and _is_number(first) and not isinstance(first, bool) and (place := as_number(first)) >= 1:
+        names, number = preset_names(), round(place)
         if number > len(names):
             raise ParameterRefused(f"there are {len(names)} presets; number {number} came")
         return Reading("/preset", [names[number - 1]], f"preset {number} is {names[number - 1]}")

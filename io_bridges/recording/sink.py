@@ -8,6 +8,7 @@ from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.recording.encoders import CONTAINERS, choose_encoder
 from io_bridges.recording.file import RecordingFile, check_space
 from presets.errors import BridgeError, SettingsError
+from presets.paths import home_path
 
 _NS = 1_000_000_000
 
@@ -22,7 +23,7 @@ class RecordingSink:
 
         Raises `SettingsError` for a file type that cannot be recorded or does not hold the codec.
         """
-        self._wanted = Path(location).expanduser()
+        self._wanted = home_path(location)
         suffix = self._wanted.suffix.lower()
         if suffix not in CONTAINERS[codec]:
             types = " or ".join(CONTAINERS[codec])

@@ -17,7 +17,7 @@ from io_bridges.scheme_options import OPTIONS
 from io_bridges.schemes import SCHEMES, schemes
 from io_bridges.uri import make_sink, make_source, parse, parse_endpoint, refuse_duplicates, sink_rate, sink_size
 from io_bridges.zmq_source import ZmqSource
-from presets.errors import BridgeUnavailable, SettingsError
+from presets.errors import BridgeError, BridgeUnavailable, SettingsError
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: f"{scheme.kind} {scheme.name}")
@@ -124,10 +124,28 @@ def test_invalid_sink_is_refused(uri):
         make_sink(uri)
 
 
-def test_path_without_scheme_gets_hint(tmp_path):
-    (tmp_path / "clip.mp4").write_bytes(b"")
+@pytest.mark.parametrize("path", ["clips/a", "a.mp4", "~no-such-user/a.mp4", 300 * "a" + "/a"])
+def test_path_without_scheme_gets_hint(path):
     with pytest.raises(SettingsError, match="Did you mean file:"):
-        make_source(str(tmp_path / "clip.mp4"))
+        make_source(path)
+
+
+@pytest.mark.parametrize("path", ["~no-such-user/a", 300 * "a", "//host/" + 300 * "a"])
+@pytest.mark.parametrize("uri", ["file:{}.mp4", "file:{}.png", "folder:{}"])
+def test_path_that_cannot_be_looked_up(uri, path):
+    source = make_source(uri.format(path))
+    with pytest.raises(BridgeError):
+        source.open()
+
+
+@pytest.mark.parametrize("uri", ["png:~no-such-user/a", "record:~no-such-user/a.mp4"])
+def test_sink_of_an_unknown_user(uri, tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~no-such-user").write_text("")  # no folder, so that nothing is made below it
+    refuse_duplicates("card:", [uri])
+    with pytest.raises(BridgeError, match="~no-such-user"):
+        make_sink(uri).open(64, 64, 30.0)
 
 
 @pytest.mark.parametrize(

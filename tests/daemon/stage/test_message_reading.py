@@ -1,5 +1,7 @@
 """Messages as control programs really send them: each is taken in its one sensible reading."""
 
+import math
+
 import pytest
 from store_answers import OSC, accepted, refused
 
@@ -111,6 +113,8 @@ def test_presets_in_many_forms(store: ParameterStore, library: Library) -> None:
     assert "release" in store.apply("/preset/fire", [0], OSC).note
     assert "release" in store.apply("/preset", [0], OSC).note
     assert "number 5000 came" in refused(store.apply("/preset", [5000], OSC))
+    for number in (math.inf, -math.inf, math.nan, 10**400):
+        assert "a number is expected" in refused(store.apply("/preset", [number], OSC))
     assert store.wanted == before
 
 
