@@ -1,6 +1,9 @@
 """`ZmqEndpoint`: the ZeroMQ socket of a frame source or sink, bound or connected, with a count of its peers."""
 
 import errno
+import socket
+import sys
+from pathlib import Path
 from typing import Literal
 
 import zmq
@@ -39,6 +42,7 @@ class ZmqEndpoint:
         """Bind or connect. Closes the socket and raises `BridgeUnavailable` if the address cannot be used."""
         try:
             if self._mode == "bind":
+                _refuse_taken_path(self.address)
                 self.socket.bind(self.address)
                 self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
             else:
@@ -46,6 +50,9 @@ class ZmqEndpoint:
         except zmq.ZMQError as error:
             self.close()
             raise BridgeUnavailable(_explain(self.address, self._mode, error)) from error
+        except BridgeUnavailable:
+            self.close()
+            raise
 
     def count_peers(self) -> None:
         """Update `peers` and `turned_away` from the events since the last call."""
@@ -77,6 +84,38 @@ class ZmqEndpoint:
         if not self.socket.closed:
             self.socket.disable_monitor()
         self._context.destroy(linger=0)
+
+
+def _refuse_taken_path(address: str) -> None:
+    """Raise `BridgeUnavailable` if an ``ipc:`` path is taken. ZeroMQ would delete the file, or another's socket."""
+    name = address.removeprefix("ipc://")
+    if name == address or name[0] in "*@":  # a port, a name that the system chooses, or no path at all
+        return
+    path = Path(name)
+    try:
+        if not path.exists():
+            return
+        if not path.is_socket():
+            raise BridgeUnavailable(f"{path} is not a socket ({address}). Choose another path")
+    except OSError as error:
+        raise BridgeUnavailable(f"Cannot bind {address}: {error.strerror}") from error
+    if _is_alive(path):
+        raise BridgeUnavailable(f"{path} is in use ({address}) by another program or this show. Choose another path")
+
+
+def _is_alive(path: Path) -> bool:
+    """Return False for a socket that a program left behind."""
+    if sys.platform == "win32":
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0.2)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:  # a busy program has many connections that wait
+            return True
+    return True
 
 
 def _explain(address: str, mode: BindOrConnect, error: zmq.ZMQError) -> str:

@@ -4,6 +4,7 @@ import functools
 import logging
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -239,3 +240,27 @@ def test_source_reopens_and_counts_from_0():
         with opened(source), publisher(source.status()["address"]) as sender:
             frame = read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
             assert frame.index == 0
+
+
+@pytest.mark.skipif(not zmq.has("ipc") or sys.platform == "win32", reason="it wants sockets with a path")
+@pytest.mark.parametrize("kind", [BindingZmqSink, BindingZmqSource])
+def test_paths_of_others_are_left_alone(tmp_path, kind):
+    def opened_at(path):
+        bridge = kind(f"ipc://{path}")
+        bridge.open(*((8, 8, 30.0) if kind is BindingZmqSink else ()))
+        return bridge
+
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(b"frames")
+    with pytest.raises(BridgeUnavailable, match="is not a socket"):
+        opened_at(file)
+    assert file.read_bytes() == b"frames"
+    with pytest.raises(BridgeUnavailable, match="Cannot bind"):
+        opened_at(tmp_path / (300 * "a"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(tmp_path / "taken"))
+        other.listen()
+        with pytest.raises(BridgeUnavailable, match="is in use"):
+            opened_at(tmp_path / "taken")
+        assert (tmp_path / "taken").is_socket()
+    opened_at(tmp_path / "taken").close()  # its program is gone
