@@ -90,6 +90,17 @@ def share_a_place(source: str, other: str) -> bool:
     return places in ({"bind"}, {"device"}, {"url"}) and _same(_canonical(one), _canonical(two))
 
 
+def binds_a_port(sink: str) -> bool:
+    """Return True for a sink that binds a port or a socket, which no source can bind too."""
+    return parse(sink, "sink").scheme.location == "bind"
+
+
+def sinks_of_one_use(sinks: Sequence[str]) -> list[str]:
+    """Return the last sink and those before it that could claim its place: paths for a path, ports for a port."""
+    use = parse(sinks[-1], "sink").scheme.location
+    return [sink for sink in sinks if parse(sink, "sink").scheme.location == use]
+
+
 def sink_size(uri: str) -> tuple[int, int] | None:
     """Return the width and height in pixels of a sink's ``?size=``, or None for the size of the output."""
     return parse(uri, "sink").options.get("size")
@@ -184,7 +195,8 @@ def _canonical(bridge: BridgeUri) -> str:
     if bridge.scheme.location == "none":
         return f"{bridge.scheme.name}:{bridge.options.get('display', '')}"
     if bridge.location.startswith("ipc://"):
-        return "ipc://" + os.path.realpath(bridge.location.removeprefix("ipc://"))
+        # Not the real path: this asks no disk. A socket that a symbolic link leads to is found when it is opened.
+        return "ipc://" + os.path.abspath(bridge.location.removeprefix("ipc://"))  # noqa: PTH100
     return bridge.location
 
 

@@ -75,7 +75,7 @@ class SecondSource:
             settings.source2 or NO_SOURCE,
             clock,
             self._make,
-            lambda uri: settings.check_bridges(uri, store.source_uri("/source"), sinks()),
+            lambda uri: settings.check_source(uri, store.source_uri("/source"), sinks()),
             lambda uri, sender: store.take_source("" if self.thread.is_empty else uri, sender, ADDRESS),
             store.refused,
             ADDRESS,

@@ -75,6 +75,13 @@ class Settings:
         for sink in sinks:
             self.check_sink(sink)
 
+    def check_source(self, source: str, other: str, sinks: Sequence[str]) -> None:
+        """Raise `SettingsError` as `check_bridges` does for a source that is asked for during the show.
+
+        It asks no disk, so it returns at once.
+        """
+        self.check_bridges(source, other, [sink for sink in sinks if uri.binds_a_port(sink)])
+
     def check_sink(self, sink: str) -> None:
         """Raise `SettingsError` for a sink that is not valid, or faster than the show."""
         rate = uri.sink_rate(sink)

@@ -15,7 +15,16 @@ from io_bridges.clip_source import ClipSource
 from io_bridges.png_folder import PngFolder
 from io_bridges.scheme_options import OPTIONS
 from io_bridges.schemes import SCHEMES, schemes
-from io_bridges.uri import make_sink, make_source, parse, parse_endpoint, refuse_duplicates, sink_rate, sink_size
+from io_bridges.uri import (
+    make_sink,
+    make_source,
+    parse,
+    parse_endpoint,
+    refuse_duplicates,
+    sink_rate,
+    sink_size,
+    sinks_of_one_use,
+)
 from io_bridges.zmq_source import ZmqSource
 from presets.errors import BridgeError, BridgeUnavailable, SettingsError
 
@@ -78,6 +87,13 @@ def test_sink_size():
     assert sink_size("zmq:tcp://127.0.0.1:5556?size=512x256") == (512, 256)
     assert sink_size("png:frames") is None
     assert isinstance(make_sink("png:frames?size=64x64&every=2&fps=5"), PngFolder)
+
+
+def test_sinks_that_could_share_a_place():
+    sinks = ["zmq:5600", "png:a", "ndi:a", "record:a.mp4", "zmq+connect:5601", "shm:a", "zmq:ipc:///tmp/a"]
+    assert sinks_of_one_use(sinks) == ["zmq:5600", "zmq:ipc:///tmp/a"]
+    assert sinks_of_one_use(sinks[:4]) == ["png:a", "record:a.mp4"]
+    assert sinks_of_one_use(["png:a"]) == ["png:a"]
 
 
 def test_sink_rate():

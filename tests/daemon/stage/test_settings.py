@@ -1,5 +1,6 @@
 """Settings as they are typed, and the status as Prometheus text."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,19 @@ def test_two_sources(tmp_path: Path) -> None:
         Settings(source2="zmq:5556")
     with pytest.raises(SettingsError, match="'spoon:' is not a source"):
         Settings(source2="spoon:")
+
+
+def test_check_of_a_source_asks_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(source="zmq:5600", sinks=("zmq:ipc:///tmp/frames",))
+    sinks = [*settings.sinks, "png:/mnt/frames", "record:/mnt/take.mp4"]
+
+    def hang(*_: object, **__: object) -> None:
+        raise AssertionError("a disk that hangs would stop the control that asks")
+
+    monkeypatch.setattr(os, "stat", hang)
+    monkeypatch.setattr(os, "lstat", hang)
+    settings.check_source("file:/mnt/clip.mp4", "zmq:ipc:///mnt/frames", sinks)
+    with pytest.raises(SettingsError, match="is not a source"):
+        settings.check_source("/mnt/clip.mp4", "", sinks)
+    with pytest.raises(SettingsError, match="are the same address"):
+        settings.check_source("zmq:ipc:///tmp/../tmp/frames", "", sinks)
