@@ -178,6 +178,10 @@ def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
         stage.keep(stop)
     finally:
         stage.stop()
+    if stage.hangs:
+        # The state is saved. The interpreter's own end would abort the process under a thread in a native call.
+        logging.shutdown()
+        os._exit(0)
 
 
 def has_screen() -> bool:

@@ -5,6 +5,7 @@ Nothing here imports torch: the stage is up while the network is still loading.
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from daemon.shared.process import tune_stage_process
 from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.bridge_set import BridgeSet
+from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import PictureRate
@@ -44,6 +46,9 @@ log = logging.getLogger("stage")
 
 FIRST_OPENING = 5.0
 """Seconds to wait for a source or sink to open. The show then starts without it, and it opens in the background."""
+
+CLOSING = 4.0
+"""Seconds for all bridges to close when the show ends."""
 
 HOUSEKEEPING = 0.5
 """Seconds between two rounds of `Stage.keep`."""
@@ -179,15 +184,24 @@ class Stage:
             sink.stop()
         for control in reversed(self._controls):
             control.stop()
-        for bridge in (self.bridges.source, *self.bridges.sinks, *self.bridges.leaving(), *self.second.threads):
+        until = time.monotonic() + CLOSING
+        for bridge in self._bridge_threads():
             if bridge.is_alive():
-                bridge.join(2.0)
+                bridge.join(max(until - time.monotonic(), 0.0))
         if self._claimed is not None:
             self._claimed.close()
+
+    @property
+    def hangs(self) -> bool:
+        """True if a bridge has not returned from a call."""
+        return any(bridge.is_alive() for bridge in self._bridge_threads())
 
     def status(self) -> dict[str, Any]:
         """Return the state of the show, ready for JSON. Any thread may call it."""
         return self._status.compose()
+
+    def _bridge_threads(self) -> list[BridgeThread]:
+        return [self.bridges.source, *self.bridges.sinks, *self.bridges.leaving(), *self.second.threads]
 
     def _parameters(self) -> Parameters:
         return self.store.snapshot()[1]

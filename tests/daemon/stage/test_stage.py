@@ -279,3 +279,18 @@ def test_hostile_messages_stop_nothing(tmp_path: Path) -> None:
         values = show.ask({"do": "get", "address": "/seed"})
         assert values is not None
         assert values["values"]["/seed"] == 42, "a bundle from the future is applied at once"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it wants a FIFO")
+def test_sink_that_hangs_at_the_end(tmp_path: Path) -> None:
+    folders = [tmp_path / str(number) for number in range(4)]
+    for folder in folders:
+        folder.mkdir()
+        os.mkfifo(folder / ".000000.png.part")  # opening it to write waits for a reader
+    sinks = [argument for folder in folders for argument in ("--sink", f"png:{folder}")]
+    with Show(tmp_path / "show", *sinks) as show:
+        show.picture(drawn)
+        until(lambda: show.status()["sinks"][0]["pictures"] > 30)
+        assert show.end() == 0
+        saved = json.loads((tmp_path / "show" / "state.json").read_text())
+    assert saved["values"]["/source"] == "card:"
