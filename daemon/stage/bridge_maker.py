@@ -77,6 +77,7 @@ class BridgeMaker:
             settings.check_source(uri, store.source_uri("/source2"), sinks.uris())
 
         def check_sinks(uris: Sequence[str]) -> None:
+            settings.check_pixels(uris)
             # A disk that hangs under a path must not keep a port from being opened.
             for source in (*switch.uris(), *second.uris()):
                 settings.check_bridges(source, "", sinks_of_one_use(uris))

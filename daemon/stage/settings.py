@@ -6,7 +6,14 @@ from pathlib import Path
 
 from daemon.stage.tick_picker import exact_rate
 from io_bridges import scheme_options, uri
+from io_bridges.frames import LONGEST_SIDE
 from presets.errors import SettingsError
+
+MOST_PIXELS = LONGEST_SIDE * LONGEST_SIDE
+"""Pixels of all sinks together, beyond which none is added. Eight sinks of 3840x2160 fit.
+
+Each sink holds several pictures, so that sixteen of the largest would take more memory than most machines have.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,16 @@ class Settings:
         rate = uri.sink_rate(sink)
         if rate is not None and exact_rate(rate) > exact_rate(self.fps):
             raise SettingsError(f"{sink!r}: fps is at most the show's rate of {self.fps:g} (--fps), not {rate:g}")
+
+    def check_pixels(self, sinks: Sequence[str]) -> None:
+        """Raise `SettingsError` if the sinks are too large together. The last one is that which is added."""
+        sizes = [uri.sink_size(sink) or self.output_size for sink in sinks]
+        pixels = sum(width * height for width, height in sizes)
+        if pixels > MOST_PIXELS:
+            raise SettingsError(
+                f"{sinks[-1]!r}: the sinks would have {pixels / 1e6:.0f} million pixels together; "
+                f"the limit is {MOST_PIXELS / 1e6:.0f}. Give it a smaller ?size=, or remove another one"
+            )
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -50,6 +50,14 @@ def test_rate_of_a_sink() -> None:
         Settings(sinks=("png:frames", "zmq:?fps=60"), fps=30)
 
 
+def test_pixels_of_all_sinks() -> None:
+    settings = Settings(sinks=(), output_size=(256, 256))
+    settings.check_pixels(8 * ["ndi:wall?size=3840x2160"])
+    settings.check_pixels(["shm:a?size=8192x8184", "shm:b"])
+    with pytest.raises(SettingsError, match="'shm:b': the sinks would have 67 million pixels together"):
+        settings.check_pixels(["shm:a?size=8192x8192", "shm:b"])
+
+
 def test_prometheus_text() -> None:
     sinks = [
         {"uri": "png:a", "number": 1, "latency_ms": 51.5, "latency_p99_ms": 80.0},

@@ -170,6 +170,7 @@ def test_remove_a_sink_of_the_start(tmp_path: Path) -> None:
         ("zmq:{out}", "--sink zmq:tcp://127.0.0.1:{out} and --sink zmq:{out} are the same address"),
         ("zmq:{control}", "are the same address"),
         ("png:/proc/frames", "Cannot write to the folder /proc/frames"),
+        ("png:frames?size=8192x8192", "Give it a smaller ?size=, or remove another one"),
         ("png:frames?fps=31", "fps is at most the show's rate of 30 (--fps), not 31"),
         ("record:show.wmv", "not into .wmv"),
     ],
