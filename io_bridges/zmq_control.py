@@ -53,8 +53,11 @@ class ZmqControl:
         router.rcvhwm = 1000
         router.sndhwm = 64
         router.router_mandatory = 1  # Sending to a lost or full peer raises instead of dropping silently.
-        router.heartbeat_ivl = 5_000  # Milliseconds. An unplugged peer is dropped after the timeout.
-        router.heartbeat_timeout = 15_000
+        # TCP drops an unplugged peer after 15 seconds. ZeroMQ's own heartbeat aborts the process (libzmq 4.3.5)
+        # if it is due while the requests of a client that has died wait.
+        router.tcp_keepalive, router.tcp_keepalive_cnt = 1, 2
+        router.tcp_keepalive_idle = router.tcp_keepalive_intvl = 5
+        router.tcp_maxrt = 15_000
         try:
             router.bind(self._wanted)
         except zmq.ZMQError as error:

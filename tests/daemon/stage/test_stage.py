@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,3 +295,20 @@ def test_sink_that_hangs_at_the_end(tmp_path: Path) -> None:
         assert show.end() == 0
         saved = json.loads((tmp_path / "show" / "state.json").read_text())
     assert saved["values"]["/source"] == "card:"
+
+
+def test_clients_that_die_in_a_flood(show: Show) -> None:
+    show.picture(drawn)
+    for _ in range(8):  # longer than any period of the socket
+        with zmq.Context() as context:
+            clients = [context.socket(zmq.DEALER) for _ in range(6)]
+            for client in clients:
+                client.linger, client.sndhwm = 0, 0
+                client.connect(f"tcp://127.0.0.1:{show.control_port}")
+            for _ in range(3000):
+                for client in clients:
+                    client.send(b'{"do": "list"}')
+            time.sleep(1.0)  # so that requests wait in the show
+            context.destroy(linger=0)
+        assert show.process.poll() is None, "the show was aborted"
+    assert until(lambda: show.ask({"do": "get", "address": "/mix"}))["ok"]
