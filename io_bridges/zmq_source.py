@@ -59,6 +59,8 @@ class ZmqSource:
         self._index = 0
         self._dropped = 0
         self._refused: Counter[str] = Counter()
+        self._last_refusal = ""
+        self._refused_since_frame = 0
         self._logged_at = 0
         self._told = 0
 
@@ -109,7 +111,7 @@ class ZmqSource:
             "address": endpoint.address if endpoint else self._address,
             "socket": self._type,
             "senders": endpoint.peers if endpoint else 0,
-            "note": self._turned_away() if endpoint and endpoint.turned_away and not endpoint.peers else "",
+            "note": self._note(),
             "pictures": self._index,
             "dropped": self._dropped,
             "refused": dict(self._refused),
@@ -156,6 +158,13 @@ class ZmqSource:
                 _log.warning("%s: %s", endpoint.address, self._turned_away())
             self._told = endpoint.turned_away
 
+    def _note(self) -> str:
+        """Return why no frame comes, as far as it is known; empty while good frames come."""
+        endpoint = self._endpoint
+        if self._refused_since_frame:
+            return f"messages come and are refused ({self._refused_since_frame}): {self._last_refusal}"
+        return self._turned_away() if endpoint and endpoint.turned_away and not endpoint.peers else ""
+
     def _turned_away(self) -> str:
         others = " or ".join(f"?socket={name} for a {_SENDERS[name]} socket" for name in _SOCKETS if name != self._type)
         return (
@@ -178,10 +187,13 @@ class ZmqSource:
         captured_at = sent if sent is not None and 0 < now - sent < _MAX_AGE_NS else now
         frame = Frame(pixels, self._index, captured_at)
         self._index += 1
+        self._refused_since_frame = 0
         return frame
 
     def _count_refusal(self, refusal: MessageRefused) -> None:
         self._refused[refusal.reason] += 1
+        self._last_refusal = str(refusal).rstrip(".")
+        self._refused_since_frame += 1
         now = time.monotonic_ns()
         if not self._logged_at or now - self._logged_at >= _LOG_EVERY_NS:
             self._logged_at = now

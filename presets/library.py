@@ -83,16 +83,16 @@ class Library:
         return read_preset(path, self._source_problem)
 
     def load(self, name: str) -> Preset:
-        """Return the preset of that name, in any case. Raises `PresetError` if there is none or its file is broken.
+        """Return the preset of that name; case, spaces, - and _ are alike. Raises `PresetError` if there is none.
 
         A broken file of the user's raises too; the shipped preset of that name does not take its place.
         """
-        return self._find(name)[1]
+        return self.find(name)[1]
 
     def recall(self, name: str) -> dict[str, Value]:
         """Return the preset of that name as plain values by address, with ``/preset``. Raises `PresetError`."""
-        known, preset = self._find(name)
-        return {**preset.addresses(), "/preset": known}
+        entry, preset = self.find(name)
+        return {**preset.addresses(), "/preset": entry.name}
 
     def resolve(self, name_or_path: str) -> dict[str, Value]:
         """Return what `recall` does for a name or the path of a .yaml file, as typed on the command line."""
@@ -151,7 +151,8 @@ class Library:
         place = names.index(name) if name in names else (-1 if step > 0 else 0)
         return names[(place + step) % len(names)]
 
-    def _find(self, name: str) -> tuple[str, Preset]:
+    def find(self, name: str) -> tuple[LibraryEntry, Preset]:
+        """Return the entry of a preset and its contents. The name is read, and `PresetError` raised, as by `load`."""
         paths = self._paths()
         found = name if name in paths else next((known for known in paths if _folded(known) == _folded(name)), None)
         if found is None:
@@ -159,7 +160,7 @@ class Library:
         entry = self._entry(*paths[found])
         if entry.preset is None:
             raise PresetError(entry.error)
-        return found, entry.preset
+        return entry, entry.preset
 
     def _paths(self) -> dict[str, tuple[Path, bool]]:
         paths = {path.stem: (path, True) for path in self._shipped_files()}

@@ -112,8 +112,7 @@ def _read(library: "Library", name: str) -> "tuple[Path, Preset]":
     path = Path(name)
     if path.suffix.lower() in (".yaml", ".yml") or path.is_file():
         return path, library.read(path)
-    preset = library.load(name)
-    entry = next(entry for entry in library.entries() if entry.name.casefold() == name.casefold())
+    entry, preset = library.find(name)
     return entry.path, preset
 
 

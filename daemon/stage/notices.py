@@ -4,7 +4,7 @@ The page shows them through the status. A new one is logged once.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from daemon.stage.metrics import LEAST_SILENCE
@@ -28,11 +28,13 @@ class Notice(NamedTuple):
     level: Level
     text: str
     cleared: str = ""
-    """Log line when the cause is gone; empty for none."""
+    """Log line when frames of `source` come again; empty for none."""
     in_log: bool = True
     """False if the cause is logged elsewhere."""
     while_value: tuple[str, Value] | None = None
     """Key and value of the parameter that is the cause; None if it is another."""
+    source: str = ""
+    """URI of the source that is lost. `cleared` is logged only if its frames come again."""
 
 
 def size_notice(drawn: tuple[int, int], output: tuple[int, int], at_start: tuple[int, int]) -> Notice | None:
@@ -82,10 +84,10 @@ def source_notice(uri: str, status: Mapping[str, Any], show_age: float) -> Notic
     if status.get("ended"):
         return Notice("source ended", "info", f"{uri}: the clip has ended; {status['meanwhile']}.")
     if status["silent_s"]:
-        text = f"No frames from {uri} for {status['silent_s']} s; {status['meanwhile']}."
-        return Notice("source lost", "warning", text, cleared=f"Frames from {uri} again.")
+        return _lost_notice("source lost", uri, status)
     if status["pictures"] == 0 and show_age > LEAST_SILENCE:
-        return Notice("no source yet", "info", f"No frames from {uri} yet; drawing from the prompt alone.")
+        text = f"No frames from {uri} yet; drawing from the prompt alone{_because(status)}."
+        return Notice(f"no source yet {uri}", "info", text)
     return None
 
 
@@ -96,9 +98,23 @@ def second_source_notice(uri: str, status: Mapping[str, Any]) -> Notice | None:
     if status.get("ended"):
         return Notice("second source ended", "info", f"{uri}: the clip has ended; {status['meanwhile']}.")
     if status["silent_s"]:
-        text = f"No frames from {uri} for {status['silent_s']} s; {status['meanwhile']}."
-        return Notice("second source lost", "warning", text, cleared=f"Frames from {uri} again.")
+        return _lost_notice("second source lost", uri, status)
     return None
+
+
+def gives_frames(status: Mapping[str, Any]) -> bool:
+    """Return True if frames of a source come now. `status` is that of its thread."""
+    return bool(status["pictures"] and not (status["failure"] or status.get("ended") or status["silent_s"]))
+
+
+def _lost_notice(key: str, uri: str, status: Mapping[str, Any]) -> Notice:
+    text = f"No frames from {uri} for {status['silent_s']} s; {status['meanwhile']}{_because(status)}."
+    return Notice(f"{key} {uri}", "warning", text, cleared=f"Frames from {uri} again.", source=uri)
+
+
+def _because(status: Mapping[str, Any]) -> str:
+    """Return the note of a source about its missing frames, to follow another clause; empty for none."""
+    return f"; {status['note']}" if status.get("note") else ""
 
 
 def refused_source_notice(failed: RefusedSource | None) -> Notice | None:
@@ -125,11 +141,14 @@ class NoticeLog:
     def __init__(self) -> None:
         self._logged: dict[str, Notice] = {}
 
-    def update(self, notices: Iterable[Notice]) -> None:
-        """Log the notices whose cause is new since the last call, and the causes that are gone."""
+    def update(self, notices: Iterable[Notice], playing: Collection[str] = ()) -> None:
+        """Log the notices whose cause is new since the last call, and the sources whose frames come again.
+
+        `playing` are the URIs of the sources that give frames now.
+        """
         current = {notice.key: notice for notice in notices}
         for key, gone in self._logged.items():
-            if key not in current and gone.cleared:
+            if key not in current and gone.cleared and gone.source in playing:
                 log.info(gone.cleared)
         log_notices(each for key, each in current.items() if key not in self._logged and each.in_log)
         self._logged = current

@@ -14,6 +14,7 @@ from daemon.stage.notices import (
     StartNotices,
     as_json,
     failed_sink_notice,
+    gives_frames,
     refused_source_notice,
     second_source_notice,
     size_notice,
@@ -109,7 +110,9 @@ class ShowStatus:
 
     def log_notices(self) -> None:
         """Write the notices that are new to the log. One thread only."""
-        self._log.update([*self.notices(), *self._words.notices()])
+        threads = (self._bridges.source, self._second.thread)
+        playing = [thread.uri for thread in threads if gives_frames(thread.status())]
+        self._log.update([*self.notices(), *self._words.notices()], playing)
 
     def notices(self) -> list[Notice]:
         """Return the notices that hold now."""

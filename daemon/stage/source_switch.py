@@ -183,7 +183,10 @@ class SourceSwitch:
                 again.start()
             raise
         self._bridges.put_on_air(source, lambda: self._make(uri, True))
-        log.info("%s: pictures from %s", self._address, source.uri)
+        if uri == NO_SOURCE:
+            log.info("%s: the source has ended; no more pictures from %s", self._address, former.uri)
+        else:
+            log.info("%s: pictures from %s", self._address, source.uri)
         return "" if source.rate.total or source.is_empty else "it is open, and no frame has come yet"
 
     def _wait_until_open(self, source: SourceThread) -> None:

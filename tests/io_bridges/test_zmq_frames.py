@@ -45,6 +45,18 @@ def test_documented_array_message():
         assert source.status()["senders"] == 1
 
 
+def test_note_while_all_frames_are_refused():
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
+        end = time.monotonic() + PATIENCE
+        while not source.status()["refused"] and time.monotonic() < end:
+            sender.send(bytes(64))
+            assert source.read(0.05) is None
+        status = source.status()
+        assert status["note"].startswith(f"messages come and are refused ({sum(status['refused'].values())}): ")
+        read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
+        assert source.status()["note"] == ""
+
+
 def test_imagezmq_publisher():
     with publisher(ANY_PORT, "bind") as sender:
         address = sender.getsockopt_string(zmq.LAST_ENDPOINT)

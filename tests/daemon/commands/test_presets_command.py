@@ -96,6 +96,9 @@ def test_check_takes_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         f"{folder / 'broken.yaml'}:2:8: steps must be a whole number; 'x' was given",
         "there is no preset 'mien'; did you mean mine?",
     ]
+    (folder / "My Look.yaml").write_text("prompt: ice\n")
+    for name, file in (("golden_veins", "golden-veins.yaml"), ("my_look", "My Look.yaml"), ("my-look", "My Look.yaml")):
+        assert run("presets", "check", name, "--presets", folder).stdout.endswith(f"{file}: good\n")
     monkeypatch.chdir(folder)
     Path("fire").write_text("seed: 1\n")
     assert run("presets", "check", "fire").stdout == "fire: good\n", "a file goes before a name"

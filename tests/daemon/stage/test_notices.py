@@ -7,7 +7,15 @@ import pytest
 from feed import Feed
 from show import Show, until
 
-from daemon.stage.notices import Notice, NoticeLog, size_notice, source_notice, still_notice
+from daemon.stage.notices import (
+    Notice,
+    NoticeLog,
+    gives_frames,
+    second_source_notice,
+    size_notice,
+    source_notice,
+    still_notice,
+)
 from presets.parameters import Parameters
 
 STILL = "Text mode draws the same picture: turn up drift or feedback, or change the prompt."
@@ -49,6 +57,10 @@ def test_source_notices() -> None:
     assert text(pictures=0) == "No frames from zmq: yet; drawing from the prompt alone."
     assert text(pictures=0, age=1.0) == "", "it has just begun"
     assert text(pictures=0, source="none") == ""
+    note = "messages come and are refused (3): it has no header"
+    assert text(silent_s=12, note=note) == f"No frames from zmq: for 12 s; holding the last picture; {note}."
+    assert text(pictures=0, note=note) == f"No frames from zmq: yet; drawing from the prompt alone; {note}."
+    assert text(note=note) == ""
     assert text(ended=True, silent_s=12) == "zmq:: the clip has ended; holding the last picture."
     assert text(failure="the port is taken", silent_s=12) == "zmq:: the port is taken"
 
@@ -65,6 +77,21 @@ def test_notice_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
         ("WARNING", "no frames for 3 s"),
         ("INFO", "the same picture"),
     ]
+
+
+def test_frames_again_only_if_they_come(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    status = {"failure": "", "silent_s": 5, "pictures": 9, "meanwhile": "the first source plays alone"}
+    lost = second_source_notice("zmq:", status)
+    assert lost is not None
+    for playing in ([], ["card:"], ["card:", "zmq:"]):
+        log = NoticeLog()
+        log.update([lost])
+        log.update([], playing)
+    assert [record.message for record in caplog.records].count("Frames from zmq: again.") == 1
+    assert not gives_frames(status)
+    assert not gives_frames(status | {"silent_s": 0, "failure": "the port is taken"})
+    assert gives_frames(status | {"silent_s": 0})
 
 
 def test_notices_of_a_running_show(tmp_path: Path) -> None:

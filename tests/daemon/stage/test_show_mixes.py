@@ -133,6 +133,11 @@ def test_second_source_ends_and_returns(show: Show, tmp_path: Path) -> None:
     assert answer == {"accepted": True, "value": "", "note": ""}
     until_mixed(show, layer(), Mixing(amount=0.0))
     assert len(show.status()["sources"]) == 1
+    until(
+        lambda: (
+            f"/source2: the source has ended; no more pictures from {second}" in " ".join(show.log.read_text().split())
+        )
+    )
     picture = write(tmp_path / "logo.png", logo())
     assert show.set(source2=f"file:{picture}", mix=1.0)["answers"]["/source2"]["accepted"]
     premultiplied = logo()
