@@ -40,6 +40,16 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _by_remedy(findings: "Sequence[Finding]") -> dict[str, list[str]]:
+    """Return the names of the findings that each remedy mends, each once."""
+    names: dict[str, list[str]] = {}
+    for finding in findings:
+        name = finding.name.removesuffix(":")
+        if finding.remedy and name not in names.setdefault(finding.remedy, []):
+            names[finding.remedy].append(name)
+    return names
+
+
 def _print_report(findings: "Sequence[Finding]", plays: bool) -> None:
     console = Terminal(highlight=False)
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
@@ -53,8 +63,7 @@ def _print_report(findings: "Sequence[Finding]", plays: bool) -> None:
         table.add_row(Text(shown), Text(finding.name), verdict, Text(finding.detail))
         area = finding.area
     console.print(table)
-    for finding in findings:
-        if finding.remedy:  # not in the table: a command that is wrapped can't be copied
-            console.print(Text(f"\n{finding.name}: {finding.detail}\n  "), Text(finding.remedy, "bold"), soft_wrap=True)
+    for remedy, names in _by_remedy(findings).items():  # not in the table: a command that is wrapped can't be copied
+        console.print(Text(f"\n{', '.join(names)}:\n  "), Text(remedy, "bold"), soft_wrap=True)
     summary = "A show can play here." if plays else "[red]No show can play here:[/red] see the lines in red."
     console.print(f"\n{summary}")

@@ -19,7 +19,10 @@ from daemon.doctor.accelerator_probe import (
     torch_findings,
 )
 from daemon.doctor.diagnosis import Finding, Verdict
+from daemon.doctor.display_search import search_displays
+from daemon.doctor.source_search import search_sources
 from io_bridges.schemes import SCHEMES
+from presets.errors import BridgeUnavailable
 from presets.library import Library
 
 COARSEST_CLOCK = 0.001
@@ -79,15 +82,47 @@ def clock_finding(resolution: float) -> Finding:
 
 
 def bridge_findings() -> list[Finding]:
-    """Return a finding for every source and sink by its scheme. Nothing is imported or opened."""
+    """Return a finding for every source and sink by its scheme. Only the screen is looked for, in child processes."""
     findings = []
     for scheme in SCHEMES:
-        reason = scheme.unavailable()
-        remedy = reason.rpartition(": ")[2] if reason else ""
-        verdict = Verdict.ABSENT if reason else Verdict.WORKS
-        detail = f"{scheme.description} ({scheme.example})" if not reason else f"{scheme.description}; {reason}"
-        findings.append(Finding(scheme.kind, f"{scheme.name}:", verdict, detail, remedy))
+        name, reason, remedy = f"{scheme.name}:", *_without_remedy(scheme.unavailable())
+        if not reason and (scheme.kind, scheme.name) in _NEED_SCREEN:
+            reason, remedy = _NEED_SCREEN[scheme.kind, scheme.name](), "start it in a graphical session"
+        if reason:
+            detail = f"{scheme.description}; {reason}"
+            findings.append(Finding(scheme.kind, name, Verdict.ABSENT, detail, remedy))
+        else:
+            detail = f"{scheme.description} ({scheme.example})"
+            findings.append(Finding(scheme.kind, name, Verdict.WORKS, detail))
     return findings
+
+
+def _without_remedy(reason: str) -> tuple[str, str]:
+    """Return the reason for which a scheme cannot run here, and its remedy, which stands after ``Run:`` or ``Use:``."""
+    for verb, before in (("Run", ""), ("Use", "use ")):
+        problem, found, remedy = reason.partition(f". {verb}: ")
+        if found:
+            return problem, before + remedy
+    return reason, reason
+
+
+def _display_problem() -> str:
+    """Return why no window can be shown here; empty if one can."""
+    try:
+        search_displays()
+    except BridgeUnavailable:
+        return "there is no display"
+    return ""
+
+
+def _screen_problem() -> str:
+    """Return why no screen can be a source here; empty if one can."""
+    found = search_sources([scheme for scheme in SCHEMES if (scheme.kind, scheme.name) == ("source", "screen")])
+    return "" if any(result.uris for result in found) else "there is no screen that programs can see"
+
+
+_NEED_SCREEN = {("sink", "window"): _display_problem, ("source", "screen"): _screen_problem}
+"""Checks of the schemes that need a screen besides their package."""
 
 
 def model_finding() -> Finding:

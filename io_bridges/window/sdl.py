@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import os
 import warnings
 from typing import Any
 
@@ -17,6 +18,12 @@ _HINTS = {
     "SDL_APP_NAME": "streamflow-live",
 }
 
+_WITHOUT_SCREEN = ("offscreen", "dummy", "evdev")
+"""Drivers that SDL falls back to where it finds no screen. Nobody sees their window."""
+
+
+_SESSION = "Start the show in a graphical session, in which DISPLAY or WAYLAND_DISPLAY is set"
+
 
 @functools.cache
 def sdl() -> Any:
@@ -31,6 +38,10 @@ def sdl() -> Any:
         module.SDL_SetHint(name.encode(), value.encode())
     if module.SDL_Init(module.SDL_INIT_VIDEO):
         raise BridgeUnavailable(f"A window cannot be opened here: {sdl_error(module)}")
+    driver = (module.SDL_GetCurrentVideoDriver() or b"").decode()
+    if driver in _WITHOUT_SCREEN and driver not in os.environ.get("SDL_VIDEODRIVER", "").split(","):
+        module.SDL_Quit()
+        raise BridgeUnavailable(f"This machine has no display. {_SESSION}")
     module.SDL_DisableScreenSaver()
     return module
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from picture_without_symmetry import picture, rendered, tick
 
+from daemon.doctor.display_search import search_displays
 from daemon.shared.clock import SystemClock
 from daemon.stage.bridge_threads import SinkThread
 from io_bridges.lazy_imports import opencv
@@ -309,6 +310,17 @@ def test_machine_without_a_screen_is_refused(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "x11")
     with pytest.raises(BridgeUnavailable, match="cannot be opened here"):
         open_until_refused(make_sink("window:"))
+
+
+def test_pretended_display_is_refused(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(BridgeUnavailable, match="no display"):
+        open_until_refused(make_sink("window:"))
+    with pytest.raises(BridgeUnavailable, match="The displays cannot be listed: This machine has no display"):
+        search_displays()
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    assert len(search_displays()) == 1
 
 
 def open_until_refused(sink):

@@ -142,3 +142,5 @@ def test_doctor_wraps_no_remedy(folder: Path) -> None:
     assert f'streamflow-live presets check "{folder / "broken.yaml"}"' in result.stdout
     for word in ("card:", "openvino", "9000/udp"):
         assert word in result.stdout
+    assert "::" not in result.stdout
+    assert result.stdout.count("use shm:NAME or zmq:PORT") <= 1

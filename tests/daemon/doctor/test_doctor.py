@@ -184,8 +184,23 @@ def test_every_scheme_has_a_finding() -> None:
     findings = bridge_findings()
     assert [(finding.area, finding.name) for finding in findings] == [(row.kind, f"{row.name}:") for row in SCHEMES]
     for row, finding in zip(SCHEMES, findings, strict=True):
-        assert (finding.verdict is Verdict.WORKS) == (row.unavailable() == "")
-        assert bool(finding.remedy) == (finding.verdict is not Verdict.WORKS)
+        needs_screen = row.name == "screen" or (row.name, row.kind) == ("window", "sink")
+        works = finding.verdict is Verdict.WORKS
+        assert not (works and row.unavailable())
+        assert works or row.unavailable() or needs_screen
+        assert bool(finding.remedy) != works
+        assert works or finding.remedy not in finding.detail, "the remedy stands below the table"
+
+
+def test_machine_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    if sys.platform != "linux":
+        pytest.skip("a session always has a screen there")
+    found = {(finding.area, finding.name): finding for finding in bridge_findings()}
+    for key in (("source", "screen:"), ("sink", "window:")):
+        assert found[key].verdict is Verdict.ABSENT
+        assert "there is no" in found[key].detail or "not installed" in found[key].detail
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
