@@ -102,6 +102,8 @@ class RequestHandler:
             wanted = list(values)
         for address in wanted:
             if address not in values:
+                if address in self._show.actions:
+                    raise BridgeError(f"{_shorten(address)} is an action and has no value. Send 'act'")
                 raise BridgeError(f"There is no parameter {_shorten(address)}. Send 'list' for all of them")
         return {"values": {address: values[address] for address in wanted}}
 
@@ -123,6 +125,8 @@ class RequestHandler:
         address = _address(request.get("address"))
         arguments = request.get("arguments", [])
         if address not in self._show.actions:
+            if address in self._show.parameters:
+                raise BridgeError(f"{_shorten(address)} is a parameter. Send 'set' with 'address' and 'value'")
             raise BridgeError(f"The actions are {', '.join(self._show.actions)}. There is no {_shorten(address)}")
         if not isinstance(arguments, list):
             raise BridgeError("'arguments' must be a list")

@@ -84,9 +84,9 @@ def make_plan(
     info = clip_info(source)
     total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
     if is_still(output) and total is not None and total > 1:
+        count = f"--frames asks for {frames}" if frames == total else f"{source} has {total}"
         raise SettingsError(
-            f"{output} can hold one picture, and {source} has {total}: give --frames 1, or name a clip,"
-            f" such as {output.stem}.mp4"
+            f"{output} can hold one picture, and {count}: give --frames 1, or name a clip, such as {output.stem}.mp4"
         )
     later = scheduled_values(library, values, then)
     by_frame = {frame: snapshot(later[at]) for frame, at in frames_of(later, info.fps).items()}

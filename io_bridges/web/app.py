@@ -90,6 +90,9 @@ class WebApp:
 
     async def _post_action(self, request: Request) -> Response:
         sender, address = _sender(request), f"/{request.path_params['name']}"
+        if address in self._show.parameters:
+            key = f'{{"{address}": VALUE}}'
+            raise HTTPException(404, f"{address} is a parameter. Send PUT /api/values with the body {key}.")
         if address not in self._show.actions:
             known = ", ".join(name.removeprefix("/") for name in self._show.actions)
             raise HTTPException(404, f"There is no action {address[:100]!r}. Actions: {known}")

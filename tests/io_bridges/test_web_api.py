@@ -75,6 +75,9 @@ def test_post_action(control: WebControl, show: WebShow) -> None:
         assert status == 404
         assert "panic" in json.loads(content)["error"]
     assert ask(control, "GET", "/api/actions/sink/add")[0] == 405
+    status, content, _ = ask(control, "POST", "/api/actions/strength", {"value": 0.5})
+    assert status == 404
+    assert "PUT /api/values" in json.loads(content)["error"]
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ REFUSED = [
     ((CLIP, "out.xyz"), "Cannot write out.xyz: its name must end in one of .mp4"),
     ((CLIP, "out"), "Cannot write out: its name must end in one of .mp4"),
     ((CLIP, "out.png"), "out.png can hold one picture, and"),
-    ((CLIP, "out.png", "--frames", "2"), "has 2: give --frames 1, or name a clip, such as out.mp4"),
+    ((CLIP, "out.png", "--frames", "2"), "--frames asks for 2: give --frames 1, or name a clip, such as out.mp4"),
     (("missing.mp4", "out.mp4"), "missing.mp4 does not exist"),
     (("broken.mp4", "out.mp4"), "broken.mp4"),
     ((CLIP, "out.mp4", "--preset", "no-such-preset"), "no-such-preset"),
