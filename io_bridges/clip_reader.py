@@ -20,6 +20,7 @@ from io_bridges.clip_codecs import missing_decoder
 from io_bridges.clip_times import LONGEST_GAP, LONGEST_GAP_OF_STREAMS, ClipFrame, FrameTimes, at_constant_rate
 from io_bridges.deinterlacer import Deinterlacer
 from io_bridges.frames import LONGEST_SIDE, Pixels
+from io_bridges.image_files import missing
 from io_bridges.matte import BLACK, AlphaKind, Matte
 from io_bridges.video_frames import RgbConverter
 from presets.errors import BridgeError
@@ -50,7 +51,7 @@ class ClipReader:
         self.corrupt = 0
         """Number of packets that could not be decoded and were skipped."""
         if not path.is_file():
-            raise BridgeError(f"{path} is not a file" if path.exists() else f"{path} does not exist")
+            raise BridgeError(f"{path} is not a file" if path.exists() else missing(path))
         self._container = _opened(path)
         self._stream = self._film()
         self._stream.thread_type = "AUTO"

@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 from io_bridges.clip import open_clip
 from io_bridges.clip_times import ClipFrame
 from io_bridges.frames import Frame, Pixels
-from io_bridges.image_files import is_still, read_still
+from io_bridges.image_files import is_still, missing, read_still
 from io_bridges.matte import BLACK, AlphaKind, Matte
 from io_bridges.picture_list import is_pattern
 from io_bridges.picture_player import PicturePlayer
@@ -126,8 +126,7 @@ class FolderSource(ClipSource):
 
     def _new_player(self) -> "_StillPlayer | _ClipPlayer | PicturePlayer":
         if not (self._path.is_dir() or is_pattern(self._path)):
-            missing = "is not a folder" if self._path.exists() else "does not exist"
-            raise BridgeError(f"{self._path} {missing}")
+            raise BridgeError(f"{self._path} is not a folder" if self._path.exists() else missing(self._path))
         return super()._new_player()
 
 

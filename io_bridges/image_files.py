@@ -19,6 +19,11 @@ _MAX_FILE_BYTES = 256 << 20
 _JPEG_QUALITY = 95
 
 
+def missing(path: Path) -> str:
+    """Say that a file or folder does not exist, and where a relative path was looked up."""
+    return f"{path} does not exist" if path.is_absolute() else f"{path} does not exist in {Path.cwd()}"
+
+
 def has_still_suffix(path: Path) -> bool:
     """Return True if the suffix is that of a still image, not of a clip."""
     return path.suffix.lower() in STILL_SUFFIXES

@@ -14,24 +14,15 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from io_bridges.bridges import Sink, Source
+from io_bridges.claims import NOUNS, Claim, PlaceTaken, same_place
 from io_bridges.framing import BETWEEN_BARS, Framing
-from io_bridges.scheme import Kind, Location, Scheme
+from io_bridges.scheme import Kind, Scheme
 from io_bridges.scheme_options import OPTIONS
 from io_bridges.schemes import schemes
 from presets.errors import BridgeUnavailable, SettingsError
 from presets.paths import home_path
 
-_ALL_HOSTS = ("*", "0.0.0.0", "[::]")
-
-_NOUNS: Mapping[Location, str] = {
-    "none": "display",  # Two sinks without a location are windows.
-    "path": "path",
-    "bind": "address",
-    "connect": "address",
-    "name": "name",
-    "device": "device",
-    "url": "address",
-}
+_RECORDED_SUFFIXES = frozenset({".mp4", ".mov", ".mkv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +78,7 @@ def share_a_place(source: str, other: str) -> bool:
     """Return True if two sources may not be open at once: both bind one port, or open one device or stream."""
     one, two = parse(source, "source"), parse(other, "source")
     places = {one.scheme.location, two.scheme.location}
-    return places in ({"bind"}, {"device"}, {"url"}) and _same(_canonical(one), _canonical(two))
+    return places in ({"bind"}, {"device"}, {"url"}) and same_place(_canonical(one), _canonical(two))
 
 
 def binds_a_port(sink: str) -> bool:
@@ -123,8 +114,8 @@ def parse(uri: str, kind: Kind) -> BridgeUri:
     name, _, rest = uri.partition(":")
     scheme = known.get(name.lower())
     if scheme is None:
-        # The disk is not asked: a control's thread may call this, and a disk may hang.
-        hint = f" Did you mean file:{uri}?" if kind == "source" and _looks_like_a_path(uri) else ""
+        meant = _likely_scheme(uri, kind)
+        hint = f" Did you mean {meant}:{uri}?" if meant else ""
         names = ", ".join(f"{each}:" for each in known)
         raise SettingsError(f"{uri!r} is not a {kind}. It must start with one of {names}.{hint}")
     location, question, query = rest.rpartition("?")
@@ -134,12 +125,22 @@ def parse(uri: str, kind: Kind) -> BridgeUri:
         raise SettingsError(f"{uri!r}: {scheme.name}: takes options only, as in {scheme.example}")
     location = location or scheme.default
     if not location and scheme.location != "none" and not scheme.unnamed:
-        raise SettingsError(
-            f"{uri!r}: the {_NOUNS[scheme.location]} is missing after the colon, as in {scheme.example}"
-        )
+        raise SettingsError(f"{uri!r}: the {NOUNS[scheme.location]} is missing after the colon, as in {scheme.example}")
     if scheme.location in ("bind", "connect"):
         location = parse_endpoint(location)
     return BridgeUri(uri, scheme, location, MappingProxyType(_parse_options(uri, scheme, query)))
+
+
+def _likely_scheme(text: str, kind: Kind) -> str:
+    """Return the scheme that a path without one was probably meant for; empty if it looks like no path.
+
+    The disk is not asked: a control's thread may call this, and a disk may hang.
+    """
+    suffix = Path(text).suffix.lower()
+    if kind == "sink":
+        return "record" if suffix in _RECORDED_SUFFIXES else ""
+    is_path = "/" in text or os.sep in text or bool(suffix)
+    return "file" if is_path and "://" not in text else ""
 
 
 def parse_endpoint(text: str) -> str:
@@ -165,25 +166,22 @@ def parse_endpoint(text: str) -> str:
 
 
 def refuse_duplicates(source: str, sinks: Sequence[str], listeners: Mapping[str, str] | None = None) -> None:
-    """Raise `SettingsError` if two bridges of one show claim the same port, receiver, file or folder.
+    """Raise `PlaceTaken` if two bridges of one show claim the same port, receiver, file or folder.
 
     `listeners` are further TCP endpoints that the show binds, by the option that names each, such as ``--web``.
     """
-    claims: list[tuple[Location, str, str]] = []  # how it is used, the canonical location, what the user wrote
+    claims: list[Claim] = []
     for option, endpoint in (listeners or {}).items():
-        claims.append(("bind", parse_endpoint(endpoint), f"{option} {endpoint.removeprefix('tcp://')}"))
+        claims.append(Claim("bind", parse_endpoint(endpoint), option, endpoint.removeprefix("tcp://")))
     bridges = [parse(uri, "sink") for uri in sinks]
     if (parsed := parse(source, "source")).scheme.location == "bind":
         bridges.insert(0, parsed)
     for bridge in bridges:
-        claims.append((bridge.scheme.location, _canonical(bridge), f"--{bridge.scheme.kind} {bridge.text}"))
-    for number, (use, location, written) in enumerate(claims):
-        for other_use, other_location, other in claims[:number]:
-            if use == other_use and _same(location, other_location):
-                raise SettingsError(
-                    f"{other} and {written} are the same {_NOUNS[use]} ({location}). "
-                    f"Leave one out, or give it another {'port' if use in ('bind', 'connect') else _NOUNS[use]}"
-                )
+        claims.append(Claim(bridge.scheme.location, _canonical(bridge), f"--{bridge.scheme.kind}", bridge.text))
+    for number, claim in enumerate(claims):
+        for other in claims[:number]:
+            if claim.use == other.use and same_place(claim.place, other.place):
+                raise PlaceTaken(other, claim)
 
 
 def _canonical(bridge: BridgeUri) -> str:
@@ -198,20 +196,6 @@ def _canonical(bridge: BridgeUri) -> str:
         # Not the real path: this asks no disk. A socket that a symbolic link leads to is found when it is opened.
         return "ipc://" + os.path.abspath(bridge.location.removeprefix("ipc://"))  # noqa: PTH100
     return bridge.location
-
-
-def _same(one: str, other: str) -> bool:
-    """Return True if two canonical locations are the same. An endpoint on all hosts includes that of each host."""
-    if not (one.startswith("tcp://") and other.startswith("tcp://")):
-        return one == other
-    hosts, ports = zip(*(each.removeprefix("tcp://").rpartition(":")[::2] for each in (one, other)), strict=True)
-    if ports[0] != ports[1] or ports[0] in ("*", "0"):  # The system chooses a free port for each of these.
-        return False
-    return hosts[0] == hosts[1] or any(host in _ALL_HOSTS for host in hosts)
-
-
-def _looks_like_a_path(text: str) -> bool:
-    return "/" in text or os.sep in text or bool(Path(text).suffix)
 
 
 def _names_options(query: str, scheme: Scheme) -> bool:

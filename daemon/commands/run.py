@@ -178,6 +178,7 @@ def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
         stage.keep(stop)
     finally:
         stage.stop()
+        logging.getLogger("stage").info("the show has stopped")
     if stage.hangs:
         # The state is saved. The interpreter's own end would abort the process under a thread in a native call.
         logging.shutdown()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from daemon.stage.tick_picker import exact_rate
 from io_bridges import scheme_options, uri
+from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from presets.errors import SettingsError
 
@@ -87,7 +88,10 @@ class Settings:
 
         It asks no disk, so it returns at once.
         """
-        self.check_bridges(source, other, [sink for sink in sinks if uri.binds_a_port(sink)])
+        try:
+            self.check_bridges(source, other, [sink for sink in sinks if uri.binds_a_port(sink)])
+        except PlaceTaken as taken:
+            raise taken.for_request("--source", lambda uri: "the sink") from taken
 
     def check_sink(self, sink: str) -> None:
         """Raise `SettingsError` for a sink that is not valid, or faster than the show."""

@@ -12,6 +12,7 @@ from daemon.shared.clock import NS, Clock
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.sink_list import NumberedSink, SinkList
+from io_bridges.claims import PlaceTaken
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, Later
 from presets.errors import BridgeError, SettingsError
@@ -163,7 +164,9 @@ class SinkChanges:
             self._refused(sender, f"{ADD}: {reason}")
             return ControlReply(ADD, False, None, reason)
         log.info("pictures to %s", thread.place)
-        return ControlReply(ADD, True, None, f"{thread.place} is open as sink {sink.number}")
+        written = thread.status().get("path")
+        into = "" if written is None else f" and writes {written}"
+        return ControlReply(ADD, True, None, f"{thread.place} is open as sink {sink.number}{into}")
 
     def _opened(self, sink: NumberedSink) -> SinkThread:
         """Return the thread of the sink, which gets pictures from now on. After an error nothing is left of it.
@@ -201,7 +204,10 @@ class SinkChanges:
 
     def _check_beside(self, sink: NumberedSink) -> None:
         """Raise `SettingsError` if the sink can't play beside those that were asked for before it."""
-        self._check_places([*self._sinks.uris_before(sink), sink.uri])
+        try:
+            self._check_places([*self._sinks.uris_before(sink), sink.uri])
+        except PlaceTaken as taken:
+            raise taken.for_request("--sink", self._sinks.name_of) from taken
 
     def _close(self, sink: NumberedSink, thread: SinkThread | None) -> ControlReply:
         try:

@@ -43,6 +43,11 @@ class SinkList:
         """Return the URIs of all sinks."""
         return [sink.uri for sink in self._sinks]
 
+    def name_of(self, uri: str) -> str:
+        """Return the name of the sink with this URI, such as ``sink 2``."""
+        numbers = [sink.number for sink in self._sinks if sink.uri == uri]
+        return f"sink {numbers[0]}" if numbers else "a sink"
+
     def uris_before(self, sink: NumberedSink) -> list[str]:
         """Return the URIs of the sinks that were asked for before `sink`."""
         return [other.uri for other in self._sinks if other.number < sink.number]

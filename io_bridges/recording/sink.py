@@ -74,6 +74,11 @@ class RecordingSink:
         if self._file is not None:
             self._file.close()
             self._file = None
+            _log.info("recorded %s, %.1f s", self._path, self._seconds())
+
+    def _seconds(self) -> float:
+        """Return the length of the file."""
+        return float((self._last + 1) * self._period / _NS)
 
     def status(self) -> dict[str, object]:
         """Return the file, the encoder, the seconds recorded, and counts of frames written and dropped."""
@@ -81,7 +86,7 @@ class RecordingSink:
             "sink": "record",
             "path": str(self._path or self._wanted),
             "encoder": self._encoder,
-            "seconds": round(float((self._last + 1) * self._period / _NS), 1),
+            "seconds": round(self._seconds(), 1),
             "pictures": self._written,
             "dropped": self._dropped,
         }

@@ -164,6 +164,27 @@ def test_sink_of_an_unknown_user(uri, tmp_path, monkeypatch):
         make_sink(uri).open(64, 64, 30.0)
 
 
+@pytest.mark.parametrize(("path", "kind", "meant"), [("a.PNG", "source", "file"), ("a.mkv", "sink", "record")])
+def test_hint_names_the_scheme(path, kind, meant):
+    with pytest.raises(SettingsError, match=f"Did you mean {meant}:{path}"):
+        parse(path, kind)
+
+
+def test_web_address_gets_no_hint():
+    with pytest.raises(SettingsError) as refusal:
+        parse("http://host/clip.mp4", "source")
+    assert "Did you mean" not in str(refusal.value)
+
+
+def test_missing_clip_names_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for uri in ("file:gone.mp4", "folder:gone"):
+        with pytest.raises(BridgeError, match=f"^gone.* does not exist in {re.escape(str(tmp_path))}"):
+            make_source(uri).open()
+    with pytest.raises(BridgeError, match=r"/gone\.mp4 does not exist$"):
+        make_source(f"file:{tmp_path}/gone.mp4").open()
+
+
 @pytest.mark.parametrize(
     ("place", "address"),
     [

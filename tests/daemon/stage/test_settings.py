@@ -106,5 +106,5 @@ def test_check_of_a_source_asks_no_disk(monkeypatch: pytest.MonkeyPatch) -> None
     settings.check_source("file:/mnt/clip.mp4", "zmq:ipc:///mnt/frames", sinks)
     with pytest.raises(SettingsError, match="is not a source"):
         settings.check_source("/mnt/clip.mp4", "", sinks)
-    with pytest.raises(SettingsError, match="are the same address"):
+    with pytest.raises(SettingsError, match="has the same address already"):
         settings.check_source("zmq:ipc:///tmp/../tmp/frames", "", sinks)

@@ -44,6 +44,9 @@ def test_ended_show_leaves_its_recording(tmp_path: Path) -> None:
             until(lambda show=show: has_recorded(show, 1.0))
             assert recording(show)["path"] == str(tmp_path / name)
             show.end()
+            log = "".join(show.log.read_text().split())  # The terminal wraps long paths.
+        assert f"recorded{tmp_path / name}," in log
+        assert "theshowhasstopped" in log
         taken = times(tmp_path / name)
         assert taken[0] == 0
         assert taken[-1] >= 1.0 - 2 / FPS

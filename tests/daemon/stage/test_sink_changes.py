@@ -167,8 +167,9 @@ def test_remove_a_sink_of_the_start(tmp_path: Path) -> None:
     ("uri", "reason"),
     [
         ("spoon:x", "'spoon:x' is not a sink"),
-        ("zmq:{out}", "--sink zmq:tcp://127.0.0.1:{out} and --sink zmq:{out} are the same address"),
-        ("zmq:{control}", "are the same address"),
+        ("zmq:tcp://127.0.0.1:{out}", "zmq:tcp://127.0.0.1:{out} is there already: it is sink 1"),
+        ("zmq:{out}", "zmq:{out}: sink 1 (zmq:tcp://127.0.0.1:{out}) has the same address already"),
+        ("zmq:{control}", "zmq:{control}: --control (127.0.0.1:{control}) has the same address already"),
         ("png:/proc/frames", "Cannot write to the folder /proc/frames"),
         ("png:frames?size=8192x8192", "Give it a smaller ?size=, or remove another one"),
         ("png:frames?fps=31", "fps is at most the show's rate of 30 (--fps), not 31"),
@@ -192,17 +193,26 @@ def test_failed_sink_is_in_the_notices(show: Show, tmp_path: Path) -> None:
     assert f"Sink refused: {answer['error']}" in [notice["text"] for notice in show.status()["notices"]]
 
 
+def test_reply_names_the_recorded_file(show: Show, tmp_path: Path) -> None:
+    wanted = tmp_path / "take.mkv"
+    wanted.write_bytes(b"another take")
+    answer = act(show, "/sink/add", f"record:{wanted}?codec=ffv1")
+    number = max(sink["number"] for sink in show.status()["sinks"])
+    assert answer["note"] == f"record:{wanted}?codec=ffv1 is open as sink {number} and writes {tmp_path / 'take-2.mkv'}"
+
+
 def test_source_and_sink_share_no_port(show: Show) -> None:
     port = free_port()
     assert act(show, "/sink/add", f"zmq:{port}")["ok"]
     answer = show.ask({"do": "source", "uri": f"zmq:{port}"}, timeout=60_000)
     assert answer is not None
-    assert "are the same address" in answer["error"]
+    assert f"zmq:{port}: the sink (zmq:{port}) has the same address already" in answer["error"]
     assert act(show, "/sink/remove", f"zmq:{port}")["ok"]
     answer = show.ask({"do": "source", "uri": f"zmq:{port}"}, timeout=60_000)
     assert answer is not None
     assert answer["ok"]
-    assert "are the same address" in act(show, "/sink/add", f"zmq:tcp://127.0.0.1:{port}")["error"]
+    taken = act(show, "/sink/add", f"zmq:tcp://127.0.0.1:{port}")["error"]
+    assert f"the source (zmq:{port}) has the same address already" in taken
     assert (show.ask({"do": "source", "uri": "card:"}, timeout=60_000) or {})["ok"]
 
 
