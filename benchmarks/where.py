@@ -155,12 +155,10 @@ def matrix_product_rate(seconds: float) -> float:
 
 def openvino_layers(build: Build) -> dict[str, dict[str, float]]:
     """Return the milliseconds of each kind of layer on one thread, the least of many calls."""
-    import openvino
-
-    from pipeline.accelerators.openvino_convert import converted
+    from pipeline.accelerators.openvino_convert import converted, openvino_core
 
     model = load_model(build.model)
-    core, shapes = openvino.Core(), shapes_of(build, model)
+    core, shapes = openvino_core(), shapes_of(build, model)
     graphs = converted(core, model, shapes, no_progress, None)
     width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
     graphs["denoiser"].reshape({0: [STEPS, *shapes.inputs], 1: [STEPS, width], 2: [STEPS, *shapes.embeds]})

@@ -60,10 +60,13 @@ class Accelerator(NamedTuple):
 
 def _openvino_missing() -> str:
     try:
-        openvino = importlib.import_module("openvino")
+        importlib.import_module("openvino")
     except (ImportError, OSError) as error:
         return f"it can't be imported ({error})"
-    devices = openvino.Core().available_devices
+    # Imported here: OpenVINO may be missing.
+    from pipeline.accelerators.openvino_convert import openvino_core
+
+    devices = openvino_core().available_devices
     return "" if "CPU" in devices else f"it finds no processor it knows, only {devices or 'nothing'}"
 
 

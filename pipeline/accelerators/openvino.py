@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import openvino
 import torch
 
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
-from pipeline.accelerators.openvino_convert import converted
+from pipeline.accelerators.openvino_convert import converted, openvino_core
 from pipeline.accelerators.openvino_convert import is_kept as converted_is_kept
 from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
 from pipeline.accelerators.openvino_text import text_encoder as text_encoder
@@ -38,7 +37,7 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 def precisions() -> tuple[str, ...]:
     """Return the precisions that this processor computes in, the likelier to be fast first."""
-    return _precisions(openvino.Core())
+    return _precisions(openvino_core())
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
@@ -51,7 +50,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     Raises:
         AcceleratorUnavailable: the processor does not compute in the precision asked for.
     """
-    core = openvino.Core()
+    core = openvino_core()
     known = _precisions(core)
     precision = preparation.precision or known[0]
     dtype_of(precision, known, "OpenVINO")

@@ -1,5 +1,6 @@
 """Conversion of a model's graphs from torch to OpenVINO, kept on disk and verified when it is read."""
 
+import functools
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,17 @@ NAMES = ("timesteps", "denoiser", "encoder", "decoder")
 
 Graphs = dict[str, Any]
 """An ``openvino.Model`` for each of `NAMES`. The batch dimensions of the first two are dynamic."""
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """Return the one ``openvino.Core`` of this process, which is never released.
+
+    A Core makes a stack for the signals of the thread that creates it. If another thread releases the Core, that stack
+    is unmapped and stays in use: the next signal that Python handles, such as Ctrl-C, crashes the process (seen with
+    2026.4.1).
+    """
+    return openvino.Core()
 
 
 def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root: Path | None) -> Graphs:

@@ -6,13 +6,12 @@ A start from the cache imports neither diffusers nor the models of transformers,
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import openvino
 import torch
 from torch import nn
 
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Preparation
-from pipeline.accelerators.openvino_convert import graph_of, kept_graphs
+from pipeline.accelerators.openvino_convert import graph_of, kept_graphs, openvino_core
 from pipeline.accelerators.openvino_requests import Request
 from pipeline.graphs import REVISION
 from pipeline.models import Model
@@ -78,6 +77,6 @@ def text_encoder(model: Model, preparation: Preparation) -> Any:
         shapes=f"{embeds[0]} tokens",
         precision="float32",
     )
-    core = openvino.Core()
+    core = openvino_core()
     graphs = kept_graphs(core, key, (NAME,), convert, model.name, preparation.progress, preparation.cache)
     return CompiledTextEncoder(core.compile_model(graphs[NAME], "CPU", OPTIONS), config, embeds)

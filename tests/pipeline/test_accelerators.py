@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import openvino
 import pytest
 import torch
 
@@ -17,7 +16,7 @@ from pipeline.accelerators import eager, registry
 from pipeline.accelerators.candidates import Candidate, Choices
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.openvino import compile_engines, parts_of, precisions
-from pipeline.accelerators.openvino_convert import NAMES, converted
+from pipeline.accelerators.openvino_convert import NAMES, converted, openvino_core
 from pipeline.accelerators.processor import Cores
 from pipeline.accelerators.tuning_record import TuningKey, TuningRecord, write_record
 from pipeline.denoiser import ConditioningRows
@@ -46,7 +45,7 @@ def compiled(
     sizes: tuple[int, ...] = (),
 ) -> Engines:
     preparation = Preparation(progress, threads, cache=cache, sizes=sizes)
-    return compile_engines(openvino.Core(), model, shapes, precision, preparation)
+    return compile_engines(openvino_core(), model, shapes, precision, preparation)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +170,7 @@ def least(least_folder: Path) -> Model:
 def kept(least: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that holds the conversion. Read-only: copy it to change it."""
     folder = tmp_path_factory.mktemp("kept")
-    converted(openvino.Core(), least, SMALL, quiet, folder)
+    converted(openvino_core(), least, SMALL, quiet, folder)
     return folder
 
 
@@ -196,7 +195,7 @@ def test_damaged_conversion_is_repeated(least: Model, kept: Path, tmp_path: Path
         (weights.parent / "entry.json").write_text("[]")
     for expected in ("is damaged; converting the network again", "reading the converted network"):
         said: list[str] = []
-        converted(openvino.Core(), least, SMALL, lambda text, fraction, said=said: said.append(text), cache)
+        converted(openvino_core(), least, SMALL, lambda text, fraction, said=said: said.append(text), cache)
         assert any(expected in text for text in said)
     assert weights.read_bytes() == whole
 
@@ -211,7 +210,7 @@ def test_pruned_conversion_is_repeated(least: Model, kept: Path, tmp_path: Path)
             shutil.rmtree(entry)
         said.append(text)
 
-    assert set(converted(openvino.Core(), least, SMALL, progress, cache)) == {*NAMES}
+    assert set(converted(openvino_core(), least, SMALL, progress, cache)) == {*NAMES}
     assert "reading the converted network" in said
     assert "converting the network" in said
     assert entry.is_dir()
@@ -317,3 +316,27 @@ def test_control_lists_every_accelerator() -> None:
     for row in registry.ACCELERATORS.values():
         assert importlib.util.find_spec(row.module.partition(":")[0]) is not None
         assert row.missing() == "" or row.remedy
+
+
+RELEASED_ELSEWHERE = """
+import gc, os, signal, threading
+from pipeline.accelerators.openvino_convert import openvino_core
+
+held = [openvino_core()]
+held[0].available_devices
+worker = threading.Thread(target=held.clear)
+worker.start()
+worker.join()
+gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to oneself")
+def test_signal_after_openvino() -> None:
+    """A thread that drops its reference to OpenVINO's core leaves the signal stack of the main thread alone."""
+    done = subprocess.run(
+        [sys.executable, "-c", RELEASED_ELSEWHERE], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

@@ -34,17 +34,16 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
 
 def convert_ahead(cache: Path) -> None:
     """Convert the shipped model as ``streamflow-live build`` does, so that no stand-in plays first."""
-    import openvino
 
     from pipeline.accelerators.engines import Preparation
-    from pipeline.accelerators.openvino_convert import converted
+    from pipeline.accelerators.openvino_convert import converted, openvino_core
     from pipeline.accelerators.openvino_text import text_encoder
     from pipeline.models import SHIPPED, load_model
     from pipeline.prepared_engines import shapes_of
 
     root, model = cache / "streamflow-live" / "engines", load_model(SHIPPED)
     shapes = shapes_of(Build(width=SIDE, height=SIDE), model)
-    converted(openvino.Core(), model, shapes, lambda text, fraction: None, root)
+    converted(openvino_core(), model, shapes, lambda text, fraction: None, root)
     text_encoder(model, Preparation(lambda text, fraction: None, cache=root))
 
 
