@@ -9,6 +9,7 @@ from typing import Literal
 
 from io_bridges.frames import Frame, Pixels
 from io_bridges.shared_memory.received_picture import PictureCopy, PictureReader, ReceivedPicture, own_rgb
+from io_bridges.shared_memory.ring_layout import WORD
 from io_bridges.shared_memory.ring_reader import RingReader
 from io_bridges.shared_memory.segment import attach, check_name
 from io_bridges.shared_memory.touchdesigner_layout import LONGEST_TOUCH_NAME, PREFIX
@@ -112,6 +113,9 @@ class SharedMemorySource:
         name = PREFIX + self._name if self._format == "touchdesigner" else self._name
         segment = attach(name)
         if segment is None:
+            return
+        if segment.size >= WORD and not any(segment.buffer[:WORD]):
+            segment.close()  # Its writer has made it, and not written the header yet.
             return
         try:
             if self._format == "touchdesigner":

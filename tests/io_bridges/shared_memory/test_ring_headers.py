@@ -22,6 +22,17 @@ _numbers = itertools.count()
 SLOT = ring_layout.HEADER_WORDS
 
 
+def test_unfinished_header_is_awaited(name, source, sink):
+    """A writer makes its segment first, and the header then."""
+    sink.write(rendered(picture(WIDTH, HEIGHT)), tick())
+    _, words = header_of(name)
+    magic, words[0] = int(words[0]), 0
+    assert source.read(0.3) is None
+    words[0] = magic
+    sink.write(rendered(picture(WIDTH, HEIGHT)), tick())
+    assert source.read(5.0) is not None
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -63,6 +74,7 @@ def test_lying_header_is_refused(name, source, sink, changes, message):
 
 def test_short_segment_is_refused(name, source):
     held = segment.create(name, 64)
+    held.buffer[:1] = b"x"
     with pytest.raises(SharedMemoryRefused, match="64 bytes"):
         source.read(1.0)
     held.close()
