@@ -27,8 +27,11 @@ _QUEUE = 4
 _MAX_PARTS = 3
 _MAX_DRAINED = 256
 """Most messages taken in one read, so that a flood of small ones does not keep it from returning."""
+_STALL_NS = 20_000_000
+"""Time between two reads after which the sender may have filled all queues with old frames."""
+_FRESH_NS = 10_000_000
 _BACKLOG = 3
-"""Messages taken at once by a source that has fallen behind. One that is in step takes one, and two now and then."""
+"""Messages that wait for a source that has fallen behind, at least. One that is in step finds one or two."""
 _REFILL_MS = 5
 """Milliseconds in which an emptied queue is filled again from the network's buffers and the sender's queue."""
 _CATCH_UP_NS = 50_000_000
@@ -63,6 +66,7 @@ class ZmqSource:
         self._refused_since_frame = 0
         self._logged_at = 0
         self._told = 0
+        self._read_at = time.monotonic_ns()
 
     def open(self) -> None:
         """Bind or connect. Raises `BridgeUnavailable`, which names the address and says what to do."""
@@ -121,12 +125,13 @@ class ZmqSource:
         """Return the newest frame of all waiting messages. A bad message does not hide a good one before it."""
         newest: ArrayMessage | None = None
         taken, caught_up = 0, False
-        until = time.monotonic_ns() + _CATCH_UP_NS
+        began = time.monotonic_ns()
+        until, was_held_up = began + _CATCH_UP_NS, began - self._read_at > _STALL_NS
         while taken < _MAX_DRAINED:
             try:
                 parts = _receive(socket)
             except zmq.Again:
-                if taken < _BACKLOG or caught_up:
+                if not was_held_up or taken < _BACKLOG or caught_up or _is_fresh(newest):
                     break
                 # More frames are on the way, in the network's buffers and at the sender, and come in a moment. All are
                 # old: the sender drops new frames while its queue is full. The first frame after a pause is new.
@@ -145,6 +150,7 @@ class ZmqSource:
             self._answer(socket, "OK")
             self._dropped += newest is not None
             newest = message
+        self._read_at = time.monotonic_ns()
         return newest
 
     def _answer(self, socket: zmq.Socket[bytes], text: str) -> None:
@@ -212,6 +218,11 @@ class ConnectingZmqSource(ZmqSource):
 
     def __init__(self, location: str, socket: SocketType = "sub", alpha: AlphaKind = "ignore") -> None:
         super().__init__("connect", location, socket, alpha)
+
+
+def _is_fresh(message: ArrayMessage | None) -> bool:
+    """Return True for a frame whose stamp says that it was captured just now."""
+    return message is not None and 0 < time.monotonic_ns() - (message.captured_at or 0) < _FRESH_NS
 
 
 def _receive(socket: zmq.Socket[bytes]) -> list[memoryview]:
