@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -18,9 +19,13 @@ from pythonosc.udp_client import SimpleUDPClient
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a free port below those that the system gives to connections, so that it stays free between two shows."""
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            port = random.randrange(16_000, 32_000)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def until(condition: Callable[[], Any], seconds: float = 100.0) -> Any:
