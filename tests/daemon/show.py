@@ -17,13 +17,19 @@ import zmq
 from numpy.typing import NDArray
 from pythonosc.udp_client import SimpleUDPClient
 
+_given: set[int] = set()
+
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return a free port below those that the system gives to connections, so that it stays free between two shows."""
+    """Return a port that is free, and that no test of this process has.
+
+    It is below those that the system gives to connections, so that it stays free between two shows.
+    """
     for _ in range(100):
         with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
-            port = random.randrange(16_000, 32_000)
+            port = random.choice([each for each in range(16_000, 32_000) if each not in _given])
             probe.bind(("127.0.0.1", port))
+            _given.add(port)  # a show takes several
             return port
     raise AssertionError("no port is free")
 
