@@ -99,23 +99,23 @@ def _refuse_taken_path(address: str) -> None:
             raise BridgeUnavailable(f"{path} is not a socket ({address}). Choose another path")
     except OSError as error:
         raise BridgeUnavailable(f"Cannot bind {address}: {error.strerror}") from error
-    if _is_alive(path):
+    if not is_left_behind(path):
         raise BridgeUnavailable(f"{path} is in use ({address}) by another program or this show. Choose another path")
 
 
-def _is_alive(path: Path) -> bool:
-    """Return False for a socket that a program left behind."""
-    if sys.platform == "win32":
+def is_left_behind(path: Path) -> bool:
+    """Return True for a socket whose program is gone. A stopped or busy program still has its connections queued."""
+    if sys.platform == "win32" or not path.is_socket():
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.2)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
-            return False
-        except OSError:  # a busy program has many connections that wait
             return True
-    return True
+        except OSError:
+            return False
+    return False
 
 
 def _explain(address: str, mode: BindOrConnect, error: zmq.ZMQError) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import stat
 import sys
 import tempfile
@@ -11,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import zmq
+
+from io_bridges.zmq_endpoint import is_left_behind
 
 _PREFIX = "streamflow-link-"
 _NAME = "link"
@@ -48,24 +49,9 @@ def _remove_leftover(folder: Path) -> None:
         if not stat.S_ISDIR(found.st_mode) or (sys.platform != "win32" and found.st_uid != os.getuid()):
             return
         if (folder / _NAME).exists():
-            if not _is_dead(folder / _NAME):
+            if not is_left_behind(folder / _NAME):
                 return
             (folder / _NAME).unlink()
         elif time.time() - found.st_mtime < YOUNG:
             return
         folder.rmdir()  # fails where anything else is in it
-
-
-def _is_dead(path: Path) -> bool:
-    """Return True for a socket whose program is gone. A stopped or busy program still has its connections queued."""
-    if sys.platform == "win32" or not path.is_socket():
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(0.2)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-    return False
