@@ -23,7 +23,7 @@ from io_bridges.uri import (
     refuse_duplicates,
     sink_rate,
     sink_size,
-    sinks_of_one_use,
+    sinks_of_one_kind,
 )
 from io_bridges.zmq_source import ZmqSource
 from presets.errors import BridgeError, BridgeUnavailable, SettingsError
@@ -91,9 +91,9 @@ def test_sink_size():
 
 def test_sinks_that_could_share_a_place():
     sinks = ["zmq:5600", "png:a", "ndi:a", "record:a.mp4", "zmq+connect:5601", "shm:a", "zmq:ipc:///tmp/a"]
-    assert sinks_of_one_use(sinks) == ["zmq:5600", "zmq:ipc:///tmp/a"]
-    assert sinks_of_one_use(sinks[:4]) == ["png:a", "record:a.mp4"]
-    assert sinks_of_one_use(["png:a"]) == ["png:a"]
+    assert sinks_of_one_kind(sinks) == ["zmq:5600", "zmq:ipc:///tmp/a"]
+    assert sinks_of_one_kind(sinks[:4]) == ["png:a", "record:a.mp4"]
+    assert sinks_of_one_kind(["png:a"]) == ["png:a"]
 
 
 def test_sink_rate():

@@ -133,6 +133,29 @@ def test_reader_is_in_step_after_a_stall():
     assert sum(is_new) >= 4, "most were sent during the stall"
 
 
+def test_flood_is_read_without_waiting():
+    """A reader that keeps up with a flood gets most of its frames: it has no backlog to wait for."""
+    stop = threading.Event()
+    with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
+        read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)
+
+        def send():
+            message = array_message(PIXELS)
+            while not stop.wait(0.001):
+                sender.send_multipart(message)
+
+        before = source.status()
+        thread = threading.Thread(target=send)
+        thread.start()
+        while source.status()["pictures"] + source.status()["dropped"] < before["pictures"] + 500:
+            source.read(0.5)
+        stop.set()
+        thread.join()
+        after = source.status()
+    read, dropped = after["pictures"] - before["pictures"], after["dropped"] - before["dropped"]
+    assert read > dropped / 9
+
+
 def test_refusals_are_counted_by_reason(caplog):
     with opened(BindingZmqSource(ANY_PORT)) as source, publisher(source.status()["address"]) as sender:
         read_until(source, lambda: sender.send_multipart(array_message(PIXELS)), lambda frame: True)

@@ -3,7 +3,6 @@
 import json
 import urllib.request
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +52,11 @@ def switch(show: Show, uri: str) -> dict[str, Any]:
 
 
 def test_switch_from_every_surface(show: Show, tmp_path: Path) -> None:
+    """No tick is left out. A busy machine may leave out some, so there are three tries."""
+    assert any(switches_without_a_gap(show, tmp_path) for _ in range(3))
+
+
+def switches_without_a_gap(show: Show, tmp_path: Path) -> bool:
     with show.every_tick() as ticks:
         show.osc.send_message("/source", still(tmp_path, 80))
         show.picture(is_grey(80))
@@ -80,9 +84,9 @@ def test_switch_from_every_surface(show: Show, tmp_path: Path) -> None:
         assert [(answer["accepted"], answer.get("pending")) for answer in answers] == [(True, True), (True, None)]
         show.picture(is_grey(200))
         numbers = [tick for tick, _, _ in ticks]
-    assert max(after - before for before, after in pairwise(numbers)) < 10, "a busy machine may cost a few ticks"
     assert all(index > 0 for _, index, _ in ticks), "no slate"
     assert show.status()["sources"][0]["uri"] == still(tmp_path, 200)
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def test_refused_source_leaves_the_old_one(show: Show, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ from io_bridges.shared_memory import segment
 from io_bridges.uri import make_source
 
 SIDE = 64
-BUSY = 10
-"""Longest step between two ticks that a reader gets on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +72,19 @@ def received(uri: str, count: int) -> list[tuple[dict[str, Any], tuple[int, ...]
     return [(header, tuple(header["shape"])) for header in headers]
 
 
-def longest_step(ticks: list[int]) -> int:
-    return max(after - before for before, after in pairwise(ticks))
-
-
 def is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_sinks_from_every_surface(show: Show, tmp_path: Path) -> None:
+    """Each sink gets every tick of its own. A busy machine may leave out some, so there are three tries."""
+    folders = [tmp_path / str(number) for number in range(3)]
+    assert any(sinks_come_and_go_without_a_gap(show, folder) for folder in folders)
+
+
+def sinks_come_and_go_without_a_gap(show: Show, tmp_path: Path) -> bool:
+    tmp_path.mkdir()
     port, name = free_port(), f"s{os.getpid()}"
     over_zmq, folder = f"zmq:tcp://127.0.0.1:{port}?size=128x96&fps=10", tmp_path / "frames"
     with show.every_tick() as ticks:
@@ -93,8 +93,7 @@ def test_sinks_from_every_surface(show: Show, tmp_path: Path) -> None:
         assert answer == {"ok": True, "note": f"{over_zmq} is open as sink {number}"}
         headers = received(over_zmq, 5)
         assert {shape for _, shape in headers} == {(96, 128, 3)}
-        numbers = [header["tick"] for header, _ in headers]
-        assert longest_step(numbers) <= BUSY
+        own = [header["tick"] for header, _ in headers]
 
         show.osc.send_message("/sink/add", f"shm:{name}?fps=15")
         until(lambda: f"shm:{name}?fps=15" in sinks(show))
@@ -128,11 +127,11 @@ def test_sinks_from_every_surface(show: Show, tmp_path: Path) -> None:
         assert act(show, "/sink/remove", recording)["ok"]
         numbers = [tick for tick, _, _ in ticks]
     assert len(sinks(show)) == 1
-    assert longest_step(numbers) <= BUSY, "the other sinks go on"
     av = pytest.importorskip("av")
     with av.open(str(tmp_path / "show.mkv")) as container:
         assert container.duration > 0, "the file is finished"
         assert len(list(container.decode(video=0))) > 10
+    return all(each == list(range(each[0], each[0] + len(each))) for each in (own, numbers))
 
 
 @pytest.mark.usefixtures("ndi_alone")
