@@ -86,8 +86,8 @@ def binds_a_port(sink: str) -> bool:
     return parse(sink, "sink").scheme.location == "bind"
 
 
-def sinks_of_one_use(sinks: Sequence[str]) -> list[str]:
-    """Return the last sink and those before it that could claim its place: paths for a path, ports for a port."""
+def sinks_of_one_kind(sinks: Sequence[str]) -> list[str]:
+    """Return the sinks whose location is of the same kind as that of the last one, such as a path or a port."""
     use = parse(sinks[-1], "sink").scheme.location
     return [sink for sink in sinks if parse(sink, "sink").scheme.location == use]
 

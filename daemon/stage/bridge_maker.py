@@ -21,7 +21,7 @@ from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ShowControl
-from io_bridges.uri import make_sink, make_source, sink_framing, sink_rate, sink_size, sinks_of_one_use
+from io_bridges.uri import make_sink, make_source, sink_framing, sink_rate, sink_size, sinks_of_one_kind
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
@@ -80,7 +80,7 @@ class BridgeMaker:
             settings.check_pixels(uris)
             # A disk that hangs under a path must not keep a port from being opened.
             for source in (*switch.uris(), *second.uris()):
-                settings.check_bridges(source, "", sinks_of_one_use(uris))
+                settings.check_bridges(source, "", sinks_of_one_kind(uris))
 
         taken, refused = store.take_source, store.refused
         switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check_source, taken, refused)

@@ -15,7 +15,7 @@ _TEXT_LIKE = {
     "/sink/add": "/source",
     "/sink/remove": "/source",
 }
-"""Parameter whose limits the text of an action has; a preset's name for the others."""
+"""Parameter whose limits apply to the text of an action. Other texts have the limits of a preset's name."""
 
 
 def only_value(parameter: Parameter, arguments: Sequence[object]) -> object:

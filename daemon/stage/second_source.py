@@ -89,7 +89,7 @@ class SecondSource:
 
     @property
     def threads(self) -> list[BridgeThread]:
-        """That thread, and those that have not ended yet."""
+        """Threads that are not done: that of the source on air, and former ones in a call."""
         return [self._bridges.source, *self._bridges.leaving()]
 
     @property

@@ -86,7 +86,7 @@ class Settings:
     def check_source(self, source: str, other: str, sinks: Sequence[str]) -> None:
         """Raise `SettingsError` as `check_bridges` does for a source that is asked for during the show.
 
-        It asks no disk, so it returns at once.
+        It reads no disk, so it returns at once.
         """
         try:
             self.check_bridges(source, other, [sink for sink in sinks if uri.binds_a_port(sink)])
