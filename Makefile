@@ -25,13 +25,13 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests run three at a time, since they often wait: a file to a process, the longest files first (tests/conftest.py).
-# The README's listings use the default ports and run alone.
+# Tests run two at a time, a file to a process, the longest files first (tests/conftest.py). With three, the renderers of
+# the shows, which are niced, get too little of two cores. The README's listings use the default ports and run alone.
 # Torch has one thread in each process: threads that wait for each other crawl where other processes have the cores.
 # StreamDiffusion is the bench's rival: its class alone, without the old packages that it names.
 test: check
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps streamdiffusion
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/test_readme.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/test_readme.py
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_readme.py
 
 clean:

@@ -47,7 +47,7 @@ $Checks = @(
     'mypy',
     'lint-imports',
     'pip install --quiet --disable-pip-version-check --no-deps streamdiffusion',
-    'pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/test_readme.py',
+    'pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/test_readme.py',
     'pytest tests/test_readme.py'
 )
 $PipInstall = @('-m', 'pip', 'install', '--quiet', '--disable-pip-version-check')
