@@ -26,7 +26,7 @@ from daemon.shared.offline_environment import stay_offline
 from io_bridges.card import draw_card
 from pipeline.accelerators import registry
 from pipeline.denoiser import ConditioningRows
-from pipeline.graphs import DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
+from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
 from pipeline.prepared_engines import shapes_of
@@ -73,7 +73,8 @@ def parts_of(built: BuiltModel) -> dict[str, Callable[[], object]]:
     latents = torch.randn(STEPS, *shapes.inputs, device=engines.device)
     clean = torch.randn(1, *shapes.latent, device=engines.device)
     timesteps = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
-    text = ConditioningRows(torch.randn(STEPS, *shapes.embeds, device=engines.device))
+    rows = {name: torch.randn(STEPS, *shape, device=engines.device) for name, shape in shapes.row_inputs.items()}
+    text = ConditioningRows(**{name: rows[name] for name in list(rows)[2:]})
     pixels = torch.from_numpy(draw_card(1, shapes.width, shapes.height).copy())[None]
 
     def denoise() -> torch.Tensor:
@@ -125,11 +126,11 @@ def count_operations(build: Build) -> dict[str, float]:
     """
     model = load_model(build.model)
     shapes = shapes_of(build, model)
-    latents, embeds = torch.randn(STEPS, *shapes.inputs), torch.randn(STEPS, *shapes.embeds)
-    projected = TimestepGraph(model.unet)(torch.full((STEPS,), 500.0))
+    rows = {name: torch.randn(STEPS, *shape) for name, shape in shapes.row_inputs.items()}
+    rows["timesteps"] = torch.full((STEPS,), 500.0)
     pixels = torch.zeros(1, build.height, build.width, 3, dtype=torch.uint8)
     graphs: dict[str, tuple[Any, tuple[torch.Tensor, ...]]] = {
-        "denoiser": (DenoiserGraph(model.unet, fold=True), (latents, projected, embeds)),
+        "denoiser": (model.step_graph(shapes.picture, fold=True), tuple(rows.values())),
         "encoder": (EncoderGraph(model.autoencoder, fold=True), (pixels,)),
         "decoder": (DecoderGraph(model.autoencoder, fold=True), (torch.randn(1, *shapes.latent),)),
     }
@@ -160,8 +161,8 @@ def openvino_layers(build: Build) -> dict[str, dict[str, float]]:
     model = load_model(build.model)
     core, shapes = openvino_core(), shapes_of(build, model)
     graphs = converted(core, model, shapes, no_progress, None)
-    width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
-    graphs["denoiser"].reshape({0: [STEPS, *shapes.inputs], 1: [STEPS, width], 2: [STEPS, *shapes.embeds]})
+    sides = [list(each.get_partial_shape())[1:] for each in graphs["denoiser"].inputs]
+    graphs["denoiser"].reshape({place: [STEPS, *rest] for place, rest in enumerate(sides)})
     return {name: _layer_ms(core, graphs[name]) for name in ("denoiser", "encoder", "decoder")}
 
 

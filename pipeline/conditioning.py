@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -65,52 +65,59 @@ class Conditioning:
     """The negative prompt, or the empty prompt without one. Used under guidance."""
 
 
+class TextEncoder(Protocol):
+    """One text to its encoding, as a family of models has it."""
+
+    @property
+    def shape(self) -> ConditioningShape:
+        """Shape of every encoded text."""
+        ...
+
+    @property
+    def zeroes_empty_negative(self) -> bool:
+        """True if the network was trained with zeros in place of an empty negative prompt."""
+        ...
+
+    def __call__(self, text: str) -> EncodedText:
+        """Return one encoded text, float32 in main memory."""
+        ...
+
+
 class TextConditioner:
-    """A CLIP tokenizer and text encoder with a cache of encoded texts.
+    """A text encoder with a cache of encoded texts.
 
     `encode` and `encode_text` may run on one thread at a time, which need not be the stream's. `recall` may run on any
     thread at the same time.
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        text_encoder: Any,
-        device: torch.device,
-        dtype: torch.dtype,
-        vocabulary: Vocabulary | None = None,
-    ) -> None:
+    def __init__(self, encoder: TextEncoder, vocabulary: Vocabulary | None = None) -> None:
         """
         Args:
-            tokenizer: Tokenizer of transformers.
-            text_encoder: Text encoder of transformers, on `device`.
-            device: Device of the text encoder and of the encoded texts.
-            dtype: Dtype of the encoded texts.
+            encoder: The text encoder.
             vocabulary: Words that the text encoder knows; texts are written in them. None leaves texts as they are.
         """
-        self._tokenizer = tokenizer
-        self._text_encoder = text_encoder
-        self._device = device
-        self._dtype = dtype
-        self._tokens = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
-        self._width = int(text_encoder.config.hidden_size)
+        self._encoder = encoder
         self._known = None if vocabulary is None else KnownWords(vocabulary)
         self._cache: dict[str, EncodedText] = {}
         """Encoded texts, in the words that the text encoder knows."""
+        self._zeros = _zeros(encoder.shape) if encoder.zeroes_empty_negative else None
+        """Encoding of an empty negative prompt, None if it is encoded like any other text."""
 
     @property
     def shape(self) -> ConditioningShape:
         """Shape of every encoded text."""
-        return ConditioningShape((self._tokens, self._width))
+        return self._encoder.shape
 
     def encode(self, prompts: PromptMixture) -> Conditioning:
         """Return the conditioning of a mix of prompts. Cached texts are not encoded again."""
-        texts = [self.encode_text(text) for text, _ in (*prompts.prompt, *prompts.negative)]
+        texts = [self.encode_text(text) for text, _ in prompts.prompt]
+        texts += [self._zeros_for(text) or self.encode_text(text) for text, _ in prompts.negative]
         return _mix_prompts(prompts, texts)
 
     def recall(self, prompts: PromptMixture) -> Conditioning | None:
         """Return the conditioning of a mix of prompts if every text is cached, otherwise None. Encodes nothing."""
-        found = [self._cache.get(self._in_known_words(text)) for text, _ in (*prompts.prompt, *prompts.negative)]
+        found = [self._cached(text) for text, _ in prompts.prompt]
+        found += [self._zeros_for(text) or self._cached(text) for text, _ in prompts.negative]
         texts = [text for text in found if text is not None]
         return _mix_prompts(prompts, texts) if len(texts) == len(found) else None
 
@@ -126,18 +133,23 @@ class TextConditioner:
     def _in_known_words(self, text: str) -> str:
         return text if self._known is None else self._known.interpret(text).text
 
+    def _cached(self, text: str) -> EncodedText | None:
+        return self._cache.get(self._in_known_words(text))
+
+    def _zeros_for(self, negative: str) -> EncodedText | None:
+        return self._zeros if not negative.strip() else None
+
     @torch.inference_mode()
     def _encode(self, text: str) -> EncodedText:
-        tokens = self._tokenizer(
-            text, padding="max_length", truncation=True, max_length=self._tokens, return_tensors="pt"
-        )
-        # As in diffusers' Stable Diffusion pipelines: no mask unless the configuration asks for one.
-        masked = getattr(self._text_encoder.config, "use_attention_mask", False)
-        hidden = self._text_encoder(
-            tokens.input_ids.to(self._device),
-            attention_mask=tokens.attention_mask.to(self._device) if masked else None,
-        ).last_hidden_state
-        return EncodedText(hidden[0].to(self._dtype).clone())
+        return self._encoder(text)
+
+
+def _zeros(shape: ConditioningShape) -> EncodedText:
+    return EncodedText(
+        torch.zeros(shape.embeds),
+        torch.ones(shape.embeds[0]) if shape.masked else None,
+        None if shape.pooled is None else torch.zeros(shape.pooled),
+    )
 
 
 def _mix_prompts(prompts: PromptMixture, texts: Sequence[EncodedText]) -> Conditioning:

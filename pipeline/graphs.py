@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from pipeline.autoencoders import decoder_of, encoder_of
 from pipeline.denoiser import ConditioningRows
 from pipeline.fold import folded_autoencoder, folded_unet
 
@@ -57,6 +58,9 @@ class DenoiserGraph(nn.Module):
 class StepGraph(nn.Module):
     """`DenoiserGraph` with its `TimestepGraph`: latents ``[B, C, h, w]``, float32 timesteps ``[B]`` and embeds ``[B, L,
     D]`` to ``[B, C, h, w]``. The output has the dtype of the latents, which may differ from the network's."""
+
+    names = ("latents", "timesteps", "embeds")
+    """Inputs, in order."""
 
     def __init__(self, unet: Any, fold: bool = False) -> None:
         super().__init__()
@@ -104,7 +108,7 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, autoencoder: Any, fold: bool = False) -> None:
         super().__init__()
-        self.encoder = folded_autoencoder(autoencoder.encoder) if fold else autoencoder.encoder
+        self.encoder = folded_autoencoder(encoder_of(autoencoder)) if fold else encoder_of(autoencoder)
         shift, scale = latent_normalisation(autoencoder.config)
         self.register_buffer("shift", shift, persistent=False)
         self.register_buffer("scale", scale, persistent=False)
@@ -124,7 +128,7 @@ class DecoderGraph(nn.Module):
 
     def __init__(self, autoencoder: Any, fold: bool = False) -> None:
         super().__init__()
-        self.decoder = folded_autoencoder(autoencoder.decoder) if fold else autoencoder.decoder
+        self.decoder = folded_autoencoder(decoder_of(autoencoder)) if fold else decoder_of(autoencoder)
         shift, scale = latent_normalisation(autoencoder.config)
         self.register_buffer("shift", shift, persistent=False)
         self.register_buffer("scale", scale, persistent=False)

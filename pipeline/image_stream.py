@@ -52,7 +52,8 @@ class ImageStream:
         self.settings = build
         self.width, self.height, self.slots = build.width, build.height, build.slots
         self.shapes = shapes_of(build, model)
-        self._model = model
+        self.model = model
+        """The model that is played."""
         self._conditioner = conditioner
         self._begun: list[tuple[Callable[[], torch.Tensor], object]] = []
         """Frames whose decoding runs beside the next network call, with their tickets."""
@@ -127,7 +128,7 @@ class ImageStream:
     @property
     def vocabulary(self) -> Vocabulary | None:
         """Words that the model knows, None if it takes any text."""
-        return self._model.vocabulary
+        return self.model.vocabulary
 
     @property
     def hot_sizes(self) -> tuple[int, ...]:
@@ -174,7 +175,7 @@ class ImageStream:
         image_guidance = 1.0 if entry.source is None else parameters.image_guidance
         self._stream.admit(
             entry.latent,
-            self._model.schedule(parameters.steps, entry.strength),
+            self.model.schedule(parameters.steps, entry.strength),
             conditioning,
             guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind, image_guidance),
             noise=moment.noise,
@@ -231,7 +232,7 @@ class ImageStream:
         # A share of the device's time is kept by the time that a step takes: nothing may go on after it then.
         share = self.settings.gpu_share
         self._begin_decode = None if share is not None and share < 1 else prepared.engines.begin_decode
-        self.description = {"model": self._model.name} | prepared.description(self.settings)
+        self.description = {"model": self.model.name} | prepared.description(self.settings)
 
     def _collect(self) -> list[StreamedFrame]:
         """Wait for the frames whose decoding has begun."""

@@ -7,31 +7,15 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pipeline.solvers import SCHEDULERS
+from pipeline.families.family import Family
 from presets.errors import ModelError
 from presets.paths import home_path, is_there
 
 SHIPPED = "shipped"
 """Name of the model that ships with the program."""
 
-SUPPORTED_CLASSES: Mapping[str, Mapping[str, str]] = {
-    "unet": {"UNet2DConditionModel": "diffusers"},
-    "vae": {"AutoencoderTiny": "diffusers", "AutoencoderDC": "diffusers"},
-    "text_encoder": {"CLIPTextModel": "transformers"},
-    "tokenizer": {
-        "CLIPTokenizer": "transformers",
-        "CLIPTokenizerFast": "transformers",
-        "PreTrainedTokenizerFast": "transformers",
-    },
-    "scheduler": dict.fromkeys(SCHEDULERS, "diffusers"),
-}
-"""Components that a model must have, their supported classes, and the library of each class."""
-
-LATENT_CHANNELS = 4
-"""Channels of a latent where the autoencoder's configuration does not say, diffusers' default."""
-
-WEIGHT_FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-"""Stem of the weights file of each component that has weights."""
+LARGEST_INDEX = 50_000_000
+"""Bytes of an index of shards; a longer file is no index."""
 
 
 def model_folder(name: str | Path) -> Path:
@@ -42,14 +26,15 @@ def model_folder(name: str | Path) -> Path:
     return folder
 
 
-def component_classes(folder: Path) -> dict[str, str]:
-    """Return the class of each component by ``model_index.json``. Raises `ModelError` for a missing or another one."""
-    index = read_json(folder / "model_index.json")
+def component_classes(folder: Path, index: Mapping[str, Any], family: Family) -> dict[str, str]:
+    """Return the class of each component that the folder has. Raises `ModelError` for a missing or another one."""
     classes: dict[str, str] = {}
-    for component, supported in SUPPORTED_CLASSES.items():
+    for component, supported in family.classes.items():
         entry = index.get(component)
+        if component in family.optional and (entry is None or entry == [None, None]):
+            continue
         if not (isinstance(entry, list) and len(entry) == 2):
-            raise ModelError(f"{folder / 'model_index.json'} names no {component}; every model needs one.")
+            raise ModelError(f"{folder / 'model_index.json'} names no {component}; {family.title} needs one.")
         if entry[1] not in supported:
             raise ModelError(
                 f"The {component} of {folder} is a {entry[1]}; this version supports {' or '.join(supported)}."
@@ -58,51 +43,51 @@ def component_classes(folder: Path) -> dict[str, str]:
     return classes
 
 
-def check_unet(folder: Path) -> None:
-    """Raise `ModelError` if the UNet takes or gives something that the stream does not have.
+def weights_files(folder: Path, component: str) -> tuple[Path, ...]:
+    """Return the weights of a component: one file, or all shards of its index.
 
-    ``addition_embed_type`` "text" takes nothing more: diffusers' ``TextTimeEmbedding`` reads the text's hidden states.
+    Raises:
+        ModelError: the weights, a shard or the configuration is missing or damaged.
     """
-    config = read_json(folder / "unet" / "config.json")
-    for key in ("addition_embed_type", "class_embed_type", "time_cond_proj_dim"):
-        if config.get(key) is not None and (key, config[key]) != ("addition_embed_type", "text"):
-            raise ModelError(f"The unet of {folder} has {key}={config[key]!r}, which this version does not support.")
-    heads, width = config.get("addition_embed_type_num_heads"), config.get("cross_attention_dim")
-    if config.get("addition_embed_type") == "text":
-        counted = isinstance(heads, int) and isinstance(width, int) and heads > 0
-        if not counted or width % heads:  # type: ignore[operator]
-            raise ModelError(
-                f"The unet of {folder} has addition_embed_type='text' with addition_embed_type_num_heads={heads!r}; it"
-                f" must be a whole number that divides cross_attention_dim, {width!r}."
-            )
-    _check_channels(folder, config, read_json(folder / "vae" / "config.json").get("latent_channels", LATENT_CHANNELS))
-
-
-def _check_channels(folder: Path, unet: Mapping[str, Any], latent: object) -> None:
-    """Raise `ModelError` unless the UNet takes a latent, or a latent and its source, and returns a latent."""
-    taken, returned = unet.get("in_channels"), unet.get("out_channels")
-    if returned != latent:
-        raise ModelError(f"The unet of {folder} returns {returned!r} channels; its vae has latents of {latent!r}.")
-    if not isinstance(returned, int) or taken not in (returned, 2 * returned):
-        raise ModelError(
-            f"The unet of {folder} takes {taken!r} channels and returns {returned!r}. This version supports as many as"
-            f" it returns, or twice as many, for a network that sees its source (InstructPix2Pix)."
-            " Inpainting and depth models take others."
-        )
-
-
-def weights_file(folder: Path, stem: str) -> Path:
-    """Return the weights file of a component. Raises `ModelError` if it or its configuration is missing or damaged."""
     read_json(folder / "config.json")
-    for path in (folder / f"{stem}.safetensors", folder / f"{stem}.fp16.safetensors"):
+    stem = "model" if component.startswith("text_encoder") else "diffusion_pytorch_model"
+    for variant in ("", ".fp16"):
+        path = folder / f"{stem}{variant}.safetensors"
+        index = folder / f"{stem}.safetensors.index{variant}.json"
         if path.is_file():
-            try:
-                with safe_open(path, framework="pt") as file:
-                    file.keys()
-            except (SafetensorError, OSError) as error:
-                raise ModelError(f"{path} is damaged ({error}). Download the model again.") from error
-            return path
+            files: tuple[Path, ...] = (path,)
+        elif index.is_file():
+            files = _shards(index)
+        else:
+            continue
+        for file in files:
+            _check_header(file)
+        return files
     raise ModelError(f"{folder / stem}.safetensors is missing; pickled weights (.bin) are never read.")
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    """Return the files that an index names, in the folder of the index and nowhere else."""
+    if index.stat().st_size > LARGEST_INDEX:
+        raise ModelError(f"{index} has more than {LARGEST_INDEX} bytes; it is no index of weights.")
+    named = read_json(index).get("weight_map")
+    if not isinstance(named, dict) or not named or not all(isinstance(name, str) for name in named.values()):
+        raise ModelError(f"{index} names no weights. Download the model again.")
+    files = tuple(index.parent / name for name in sorted(set(named.values())))
+    for file in files:
+        if file.parent != index.parent or file.suffix != ".safetensors":
+            raise ModelError(f"{index} names {file.name!r}; shards are .safetensors files beside their index.")
+    return files
+
+
+def _check_header(path: Path) -> None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            file.keys()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} is missing. Download the model again.") from error
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged ({error}). Download the model again.") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Model folders in diffusers format: checked first, their networks loaded on first use."""
 
 import hashlib
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from pipeline.conditioning import ConditioningShape
+from pipeline.autoencoders import latent_geometry
+from pipeline.component_loading import read_network, read_tokenizer
+from pipeline.conditioning import ConditioningShape, TextEncoder
+from pipeline.families.family import Family, PictureShape
+from pipeline.families.family_table import find_family
 from pipeline.fixed_tokenizer import fixed_tokenizer
-from pipeline.model_files import (
-    SHIPPED,
-    SUPPORTED_CLASSES,
-    WEIGHT_FILES,
-    check_unet,
-    component_classes,
-    model_folder,
-    read_json,
-    weights_file,
-)
+from pipeline.graphs import FamilyGraph, StepGraph
+from pipeline.model_files import SHIPPED, component_classes, model_folder, read_json, weights_files
 from pipeline.schedule import FlowSchedule
 from pipeline.solvers import Solver, solver_from_config
+from pipeline.text_encoders.text_parts import TextParts
 from pipeline.torch_settings import disable_tf32
 from presets.errors import ModelError
 from presets.vocabulary import Vocabulary, read_vocabulary
+
+UNLIMITED_TOKENS = int(1e30)
+"""transformers' ``model_max_length`` of a tokenizer without a limit."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,11 @@ class Model:
 
     name: str
     folder: Path
+    family: Family
     classes: Mapping[str, str]
-    weights: Mapping[str, Path]
+    """Class of each component that the folder has."""
+    weights: Mapping[str, tuple[Path, ...]]
+    """Weights files of each component that has weights: one, or several shards."""
     solver: Solver
     vocabulary: Vocabulary | None = None
     """Words that the model knows, None if its text encoder takes any text."""
@@ -48,40 +51,32 @@ class Model:
     def fingerprint(self) -> str:
         """SHA-256 of all weights and configurations, the key of everything compiled from them."""
         digest = hashlib.sha256()
-        for path in sorted([*self.weights.values(), *(self.folder / name / "config.json" for name in self.weights)]):
+        files = [path for paths in self.weights.values() for path in paths]
+        for path in sorted([*files, *(self.folder / name / "config.json" for name in self.weights)]):
             digest.update(path.relative_to(self.folder).as_posix().encode())
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 
     @cached_property
-    def unet(self) -> torch.nn.Module:
-        """Denoising network."""
-        return self._network("unet")
+    def denoiser(self) -> torch.nn.Module:
+        """Denoising network, a UNet or a transformer."""
+        return self.read_network(self.family.network)
 
     @cached_property
     def autoencoder(self) -> torch.nn.Module:
         """Autoencoder, from pixels to latents and back."""
-        return self._network("vae")
+        return self.read_network("vae")
 
     @cached_property
     def text_encoder(self) -> torch.nn.Module:
-        """Text encoder, from token ids to hidden states."""
-        return self._network("text_encoder")
+        """First text encoder, from token ids to hidden states."""
+        return self.read_network("text_encoder")
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Tokenizer, from text to token ids."""
-        loader = getattr(_library("transformers"), self.classes["tokenizer"])
-        try:
-            return loader.from_pretrained(self.folder / "tokenizer", local_files_only=True)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"The tokenizer in {self.folder / 'tokenizer'} can't be read: {error}") from error
-
-    @cached_property
-    def text_tokenizer(self) -> Any:
-        """Tokenizer of single texts: read without transformers where its file tells all, else `tokenizer`."""
-        return fixed_tokenizer(self.folder / "tokenizer", self.conditioning.embeds[0]) or self.tokenizer
+        """Tokenizer of the first text encoder, from text to token ids."""
+        return self._tokenizer("tokenizer")
 
     @cached_property
     def configurations(self) -> Mapping[str, Mapping[str, Any]]:
@@ -91,69 +86,101 @@ class Model:
     @property
     def latent_channels(self) -> int:
         """Number of channels of a latent."""
-        return int(self.configurations["unet"]["out_channels"])
+        return latent_geometry(self.classes["vae"], self.configurations["vae"]).channels
+
+    @property
+    def factor(self) -> int:
+        """Pixels along a side of one latent pixel."""
+        return latent_geometry(self.classes["vae"], self.configurations["vae"]).factor
+
+    @property
+    def multiple(self) -> int:
+        """Number of pixels that width and height of a picture are multiples of."""
+        return self.factor * self.family.latent_multiple
 
     @property
     def sees_source(self) -> bool:
         """True if the network takes the source's latent beside the noised one (`pipeline.denoiser`)."""
-        return int(self.configurations["unet"]["in_channels"]) == 2 * self.latent_channels
+        return self.family.sees_source(self._network_config)
 
     @property
-    def factor(self) -> int:
-        """Pixels along a side of one latent pixel, diffusers' ``vae_scale_factor``."""
-        return int(2 ** (len(self.configurations["vae"]["decoder_block_out_channels"]) - 1))
+    def embeds_guidance(self) -> bool:
+        """True if the network takes the guidance scale as an input."""
+        return self.family.embeds_guidance(self._network_config)
 
     @property
+    def splits_timesteps(self) -> bool:
+        """True if `pipeline.graphs.StepGraph` plays the network."""
+        return self.family.splits_timesteps(self._network_config)
+
+    @cached_property
     def conditioning(self) -> ConditioningShape:
         """Shape of one text, known before the text encoder is loaded."""
-        config = self.configurations["text_encoder"]
-        tokenizer = read_json(self.folder / "tokenizer" / "tokenizer_config.json")
-        tokens = min(int(tokenizer.get("model_max_length", 1e30)), int(config["max_position_embeddings"]))
-        return ConditioningShape((tokens, int(config["hidden_size"])))
+        return self.family.text_shape(self._text_parts())
 
     def schedule(self, steps: int, strength: float) -> FlowSchedule:
         """Return the schedule of the model's scheduler. Raises `ScheduleError` if a setting is out of range."""
         return self.solver(steps, strength)
 
-    def _network(self, name: str) -> torch.nn.Module:
+    def text(self, first: Any = None) -> TextEncoder:
+        """Return the text encoder of the family.
+
+        Args:
+            first: Network in place of ``text_encoder``, as an accelerator compiles it. None loads it.
+        """
+        return self.family.text(self._text_parts(first))
+
+    def adapter(self, network: nn.Module, shape: PictureShape) -> nn.Module:
+        """Return a network of this model as a `pipeline.denoiser.Denoiser`."""
+        return self.family.adapter(network, shape)
+
+    def step_graph(self, shape: PictureShape, fold: bool = False) -> StepGraph | FamilyGraph:
+        """Return the denoiser as a graph of tensors, float32. `fold` folds a network that `pipeline.fold` knows."""
+        if self.splits_timesteps:
+            return StepGraph(self.denoiser, fold)
+        return FamilyGraph(self.adapter(self.denoiser, shape), self.conditioning.embeds[0])
+
+    def denoiser_in(self, dtype: torch.dtype, device: torch.device) -> nn.Module:
+        """Return the denoising network in a type, for a device: `denoiser` itself, or one that is read anew.
+
+        A network that is converted or moved in place would be lost for everything else that needs it in float32.
+        """
+        if dtype == torch.float32 and device.type == "cpu":
+            return self.denoiser
+        return self.read_network(self.family.network, dtype)
+
+    def read_network(self, component: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+        """Read the network of a component from disk, as `pipeline.component_loading.read_network`."""
         disable_tf32()
-        folder = self.folder / name
-        variant = "fp16" if self.weights[name].name.endswith(".fp16.safetensors") else None
-        library = _library(SUPPORTED_CLASSES[name][self.classes[name]])
-        loader = getattr(library, self.classes[name])
-        precision = (
-            {"torch_dtype": torch.float32, "low_cpu_mem_usage": False}
-            if library.__name__ == "diffusers"
-            else {"dtype": torch.float32}
-        )
-        try:
-            network, info = loader.from_pretrained(
-                folder,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                variant=variant,
-                **precision,
-            )
-        except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
-            raise ModelError(f"The {name} in {folder} can't be loaded: {error}") from error
-        # Both libraries only warn about missing weights and leave them random.
-        wrong = sorted([*info["missing_keys"], *info["mismatched_keys"]], key=str)
-        if wrong:
-            raise ModelError(
-                f"{self.weights[name]} does not fit its config.json: {len(wrong)} weights are missing or have another"
-                f" shape, for example {wrong[0]}. Download the model again."
-            )
-        return network.eval().requires_grad_(False)  # type: ignore[no-any-return]
+        return read_network(self.folder / component, component, self.classes[component], self.weights[component], dtype)
 
+    @property
+    def _network_config(self) -> Mapping[str, Any]:
+        return self.configurations[self.family.network]
 
-def _library(name: str) -> Any:
-    """Import diffusers or transformers, which takes seconds, and disable its warnings and progress bars."""
-    library = importlib.import_module(name)
-    logging = importlib.import_module(f"{name}.utils.logging")
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    return library
+    def _text_parts(self, first: Any = None) -> TextParts:
+        def network(component: str) -> Any:
+            if component != "text_encoder":
+                return self.read_network(component)
+            return self.text_encoder if first is None else first
+
+        def tokenizer(component: str) -> Any:
+            if component != "tokenizer":
+                return self._tokenizer(component)
+            # A tokenizer whose file tells all is read without transformers, which takes seconds.
+            length = min(lengths[component], self.configurations["text_encoder"].get("max_position_embeddings", 0))
+            return fixed_tokenizer(self.folder / component, length) or self.tokenizer
+
+        lengths = {name: self._token_limit(name) for name in self.family.tokenizers if name in self.classes}
+        index = read_json(self.folder / "model_index.json")
+        return TextParts(tokenizer, network, self.configurations, index, lengths)
+
+    def _token_limit(self, component: str) -> int:
+        limit = read_json(self.folder / component / "tokenizer_config.json").get("model_max_length")
+        return int(limit) if isinstance(limit, int | float) and limit > 0 else UNLIMITED_TOKENS
+
+    def _tokenizer(self, component: str) -> Any:
+        return read_tokenizer(self.folder / component, self.classes[component])
 
 
 def load_model(name: str | Path = SHIPPED) -> Model:
@@ -166,11 +193,21 @@ def load_model(name: str | Path = SHIPPED) -> Model:
         ModelError: the folder or a file in it is missing, damaged or unsupported.
     """
     folder = model_folder(name)
-    classes = component_classes(folder)
-    weights = {component: weights_file(folder / component, stem) for component, stem in WEIGHT_FILES.items()}
+    index = read_json(folder / "model_index.json")
+    networks = [each for each in ("unet", "transformer") if isinstance(index.get(each), list)]
+    family = find_family(folder, index, {each: read_json(folder / each / "config.json") for each in networks})
+    classes = component_classes(folder, index, family)
+    weights = {each: weights_files(folder / each, each) for each in classes if _has_weights(each)}
+    for tokenizer in family.tokenizers:
+        if tokenizer in classes and not (folder / tokenizer).is_dir():
+            raise ModelError(f"{folder / tokenizer} is missing. Download the model again.")
+    geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
+    family.check(str(folder), read_json(folder / family.network / "config.json"), geometry.channels)
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
-    solver = solver_from_config(classes["scheduler"], read_json(scheduler_config), scheduler_config)
-    check_unet(folder)
-    if not (folder / "tokenizer").is_dir():
-        raise ModelError(f"{folder / 'tokenizer'} is missing. Download the model again.")
-    return Model(str(name), folder, classes, weights, solver, read_vocabulary(folder))
+    settings = read_json(scheduler_config)
+    solver = solver_from_config(classes["scheduler"], settings, scheduler_config, family.flow_matching)
+    return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder))
+
+
+def _has_weights(component: str) -> bool:
+    return component != "scheduler" and not component.startswith("tokenizer")

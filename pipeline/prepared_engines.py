@@ -30,6 +30,7 @@ class PreparedEngines:
             conditioning=conditioning,
             sizes=self.engines.sizes,
             sees_source=shapes.sees_source,
+            embedded_guidance=shapes.embedded_guidance,
             device=self.engines.device,
             recorder=self.engines.recorder,
         )
@@ -92,8 +93,24 @@ class PreparedEngines:
 
 def shapes_of(build: Build, model: Model) -> Shapes:
     """Return the shapes that the engines of a build are prepared for."""
-    latent = (model.latent_channels, build.height // model.factor, build.width // model.factor)
-    return Shapes(build.width, build.height, latent, model.conditioning.embeds, 2 * build.slots, model.sees_source)
+    rows = build.slots if model.embeds_guidance else 2 * build.slots
+    return model_shapes(model, build.width, build.height, rows)
+
+
+def model_shapes(model: Model, width: int, height: int, rows: int) -> Shapes:
+    """Return the shapes of a model at a size in pixels, for `rows` rows of a call with guidance."""
+    text = model.conditioning
+    return Shapes(
+        width,
+        height,
+        (model.latent_channels, height // model.factor, width // model.factor),
+        text.embeds,
+        rows,
+        model.sees_source,
+        text.masked,
+        text.pooled,
+        model.embeds_guidance,
+    )
 
 
 def preparation_of(
@@ -114,15 +131,14 @@ def preparation_of(
 
 def text_conditioner(accelerator: str, model: Model, preparation: Preparation) -> TextConditioner:
     """Return the tokenizer and the text encoder of a model in float32 in main memory, as an accelerator has them."""
-    text_encoder = ACCELERATORS[accelerator].text_encoder(model, preparation)
-    cpu, dtype = torch.device("cpu"), torch.float32
-    return TextConditioner(model.text_tokenizer, text_encoder, cpu, dtype, model.vocabulary)
+    first = ACCELERATORS[accelerator].text_encoder(model, preparation)
+    return TextConditioner(model.text(first), model.vocabulary)
 
 
 def check_size(build: Build, model: Model) -> None:
     """Raise `StreamError` for a size or a number of slots that can't be."""
     for name, value in (("width", build.width), ("height", build.height)):
-        if value < model.factor or value % model.factor:
-            raise StreamError(f"{name} is {value}; this model draws multiples of {model.factor} pixels.")
+        if value < model.multiple or value % model.multiple:
+            raise StreamError(f"{name} is {value}; this model draws multiples of {model.multiple} pixels.")
     if build.slots < 1:
         raise StreamError(f"slots is {build.slots}; a stream needs 1 or more.")

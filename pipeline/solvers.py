@@ -10,6 +10,8 @@ from pipeline.schedule import FlowSchedule
 from pipeline.schedules.flow_matching import flow_matching_schedule
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.schedules.perflow import perflow_schedule
+from pipeline.schedules.straight_flows import instaflow_schedule
+from pipeline.schedules.trigflow import trigflow_schedule
 from presets.errors import ModelError, ScheduleError
 
 Solver = Callable[[int, float], FlowSchedule]
@@ -38,6 +40,7 @@ _FLOW_MATCHING = {
     "stochastic_sampling": "stochastic",
     "prediction_type": "prediction",
 }
+_TRIGFLOW = {"sigma_data": "sigma_data"}
 _FLOW_MATCHING_UNSUPPORTED = {
     "use_dynamic_shifting": False,
     "use_karras_sigmas": False,
@@ -57,6 +60,9 @@ SCHEDULERS: Mapping[str, SchedulerSupport] = {
     # The project's own class (`pipeline.diffusers_schedulers`), which diffusers alone refuses to load.
     "FlowMatchEulerScheduler": SchedulerSupport(flow_matching_schedule, _FLOW_MATCHING, _FLOW_MATCHING_UNSUPPORTED),
     "PeRFlowScheduler": SchedulerSupport(perflow_schedule, _BETAS | _PERFLOW, {"trained_betas": None}),
+    "SCMScheduler": SchedulerSupport(trigflow_schedule, _TRIGFLOW, {"prediction_type": "trigflow"}),
+    # InstaFlow and 2-rectified flow have no scheduler in diffusers. Their pipeline takes even steps of its own.
+    "StraightFlowScheduler": SchedulerSupport(instaflow_schedule, {"num_train_timesteps": "train_timesteps"}, {}),
     "LCMScheduler": SchedulerSupport(
         lcm_schedule,
         _BETAS | _LCM,
@@ -66,13 +72,16 @@ SCHEDULERS: Mapping[str, SchedulerSupport] = {
 """Supported scheduler classes by name."""
 
 
-def solver_from_config(scheduler: str, config: Mapping[str, Any], path: Path) -> Solver:
+def solver_from_config(
+    scheduler: str, config: Mapping[str, Any], path: Path, flow_matching: Mapping[str, Any] = MappingProxyType({})
+) -> Solver:
     """Return the solver of a configured scheduler.
 
     Args:
         scheduler: Name of a class in `SCHEDULERS`.
         config: Its configuration.
         path: File of the configuration, for messages.
+        flow_matching: Settings of `flow_matching_schedule` that the model's family has, and no configuration.
 
     Raises:
         ModelError: the configuration has an unsupported or an impossible setting.
@@ -86,6 +95,8 @@ def solver_from_config(scheduler: str, config: Mapping[str, Any], path: Path) ->
         for key, name in support.settings.items()
         if config.get(key) is not None and config[key] not in support.ignored.get(key, ())
     }
+    if support.schedule is flow_matching_schedule:
+        settings |= flow_matching
     solver = partial(support.schedule, **settings)
     try:
         solver(1, 1.0)  # so that a bad setting is refused now, and not at the first frame

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/accelerators.md", "docs/connections.md", "docs/control.md",
-             "docs/performance.md", "docs/programs.md", "docs/shared-memory.md", "benchmarks/README.md")  # fmt: skip
+             "docs/families.md", "docs/performance.md", "docs/programs.md", "docs/shared-memory.md", "benchmarks/README.md")  # fmt: skip
 PATH = re.compile(r"`((?:benchmarks|daemon|docs|io_bridges|pipeline|presets|tests)/[\w./-]*)`")
 MODULE = re.compile(r"`((?:benchmarks|daemon|io_bridges|pipeline|presets)(?:\.\w+)+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -40,3 +40,11 @@ def test_named_paths_exist(document: str) -> None:
 def test_named_modules_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     assert not [name for name in MODULE.findall(text) if not module_exists(name)]
+
+
+def test_named_tests_exist() -> None:
+    """The table of families names tests."""
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/families.md").read_text(encoding="utf-8")))
+    assert len(named) > 10
+    assert not [name for name in named if f"def {name}(" not in sources]

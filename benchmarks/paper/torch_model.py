@@ -47,7 +47,7 @@ class TorchModel:
     def __init__(self, config: ContenderConfig) -> None:
         self.model = load_model(config.model)
         self.device, self.dtype = available_device(), TYPES[config.precision]
-        self.unet: Any = self.model.unet.to(self.device, self.dtype)
+        self.unet: Any = self.model.denoiser.to(self.device, self.dtype)
         autoencoder: Any = full_autoencoder(self.model) if config.full_autoencoder else self.model.autoencoder
         self.autoencoder = _like_the_tiny_one(autoencoder)
         self.autoencoder.to(self.device, self.dtype)

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.denoiser import Denoiser
 from pipeline.models import Model, load_model
+from pipeline.prepared_engines import model_shapes
 from pipeline.stream import StreamPipeline
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
@@ -22,7 +21,7 @@ def no_progress(text: str, fraction: float) -> None:
 
 def text_conditioner(model: Model) -> TextConditioner:
     """Return the model's text encoder in float32 in main memory."""
-    return TextConditioner(model.tokenizer, model.text_encoder, torch.device("cpu"), torch.float32)
+    return TextConditioner(model.text())
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,7 @@ class BuiltModel:
         """Load a model and prepare it for up to `rows` rows. Raise as `registry.build` does."""
         model = load_model(model_name)
         conditioner = text_conditioner(model)
-        latent = (model.latent_channels, height // model.factor, width // model.factor)
-        shapes = Shapes(width, height, latent, conditioner.shape.embeds, rows, model.sees_source)
+        shapes = model_shapes(model, width, height, rows)
         preparation = Preparation(no_progress, threads, cache, precision=precision)
         chosen = registry.build(accelerator, model, shapes, preparation)
         return cls(model, conditioner, shapes, chosen.engines, chosen.name)
@@ -79,6 +77,7 @@ class BuiltModel:
             conditioning=self.conditioner.shape,
             sizes=self.engines.sizes,
             sees_source=self.shapes.sees_source,
+            embedded_guidance=self.shapes.embedded_guidance,
             device=self.engines.device,
             recorder=None if denoiser else self.engines.recorder,
         )

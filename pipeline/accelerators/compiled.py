@@ -14,7 +14,7 @@ from torch._dynamo.exc import ShortenTraceback
 from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.eager import available_device
 from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes
-from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of
+from pipeline.accelerators.precision import TYPES, dtype_of, torch_network
 from pipeline.accelerators.torch_engines import autoencoder_graphs, on_device, torch_engines
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable
@@ -42,7 +42,7 @@ def unavailable_reason() -> str:
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-    """Compile the blocks of the UNet for all batch sizes.
+    """Compile the blocks of the network for all batch sizes.
 
     The default precision is float16 on a GPU and float32 on a CPU.
 
@@ -57,14 +57,14 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     progress("loading the network", 0.0)
     encoder, decoder = autoencoder_graphs(model, dtype, device)
     preparation.meanwhile()
-    unet: torch.nn.Module | None = None
+    network: torch.nn.Module | None = None
     if preparation.engine is None:
-        unet = on_device(CastNetwork(model.unet, dtype), device)
-        unet = with_attention(unet, preparation.attention, dtype, device)
-        _compile(unet, {*(getattr(model.unet, "_repeated_blocks", None) or ()), *EXTRA_BLOCKS})
-        _first_calls(unet, shapes, device, progress)
+        plain = torch_network(model, shapes, dtype, device)
+        network = with_attention(on_device(plain, device), preparation.attention, dtype, device)
+        _compile(network, {*_repeated_blocks(plain), *EXTRA_BLOCKS})
+        _first_calls(network, shapes, device, progress)
     progress("ready", 1.0)
-    return torch_engines(unet, encoder, decoder, shapes, precision, device, preparation.sizes)
+    return torch_engines(network, encoder, decoder, shapes, precision, device, preparation.sizes)
 
 
 def _compile(network: torch.nn.Module, kinds: set[str]) -> None:
@@ -73,14 +73,20 @@ def _compile(network: torch.nn.Module, kinds: set[str]) -> None:
             block.compile(dynamic=True, recompile_limit=RECOMPILE_LIMIT)
 
 
-def _first_calls(unet: torch.nn.Module, shapes: Shapes, device: torch.device, progress: Progress) -> None:
+def _repeated_blocks(network: torch.nn.Module) -> set[str]:
+    """Return the classes of blocks that diffusers names for regional compilation."""
+    return {name for module in network.modules() for name in getattr(module, "_repeated_blocks", None) or ()}
+
+
+def _first_calls(network: torch.nn.Module, shapes: Shapes, device: torch.device, progress: Progress) -> None:
     """Make the calls in which torch compiles: one for all batch sizes from 2 on, then one for a batch of 1."""
     for index, size in enumerate((2, 1)):
         progress("compiling the network's blocks", 0.1 + 0.45 * index)
-        rows = (torch.zeros(size, *shapes.inputs), torch.full((size,), 500.0), torch.zeros(size, *shapes.embeds))
+        rows = {name: torch.zeros(size, *shape) for name, shape in shapes.row_inputs.items()}
+        rows["timesteps"] += 500.0
         try:
             with torch.inference_mode():
-                unet(*(each.to(device) for each in rows))
+                network(*(each.to(device) for each in rows.values()))
         except ShortenTraceback as error:  # base class of the errors of torch's compilers
             raise AcceleratorUnavailable(f"torch.compile fails: {_first_line(error)}") from error
 

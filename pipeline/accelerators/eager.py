@@ -1,13 +1,13 @@
 """Eager torch, on an NVIDIA GPU if torch sees one, else on the CPU. Tests compare every other accelerator with it."""
 
-from typing import Any
+import copy
 
 import torch
 
 from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
-from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of
-from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of, torch_denoiser, torch_network
+from pipeline.denoiser import Denoiser
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
 
@@ -34,11 +34,13 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     denoiser: Denoiser = left_out
     if preparation.engine is None:
         progress("loading the network", 0.1)
-        unet = CastNetwork(model.unet.to(device), dtype)
-        denoiser = _denoiser(with_attention(unet, preparation.attention, dtype, device))
+        network = torch_network(model, shapes, dtype, device)
+        denoiser = torch_denoiser(with_attention(network, preparation.attention, dtype, device), shapes)
     progress("loading the autoencoder", 0.6)
-    encoder = EncoderGraph(model.autoencoder).to(device)
-    decoder = DecoderGraph(model.autoencoder).to(device)
+    # A copy where it is converted or moved in place: other accelerators need the model's own in float32.
+    as_it_is = dtype == torch.float32 and device.type == "cpu"
+    autoencoder = model.autoencoder if as_it_is else copy.deepcopy(model.autoencoder)
+    encoder, decoder = EncoderGraph(autoencoder).to(device), DecoderGraph(autoencoder).to(device)
     encoder.encoder, decoder.decoder = (CastNetwork(each, dtype) for each in (encoder.encoder, decoder.decoder))
 
     @torch.inference_mode()
@@ -55,12 +57,3 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     progress("ready", 1.0)
     sizes = tuple(range(1, shapes.most_rows + 1))
     return Engines(denoiser, encode, decode, sizes, device, precision, any_size=device.type == "cpu")
-
-
-def _denoiser(unet: Any) -> Denoiser:
-    @torch.inference_mode()
-    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
-        return out
-
-    return denoise

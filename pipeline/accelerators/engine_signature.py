@@ -16,8 +16,21 @@ INPUT_NAMES = {
     "latents": r"sample|latents?.*|hidden_states|x",
     "timesteps": r"timesteps?|time|t",
     "embeds": r"encoder_hidden_states|(prompt_)?embeds|context",
+    "mask": r"encoder_attention_mask|attention_mask|mask",
+    "pooled": r"pooled(_projections|_prompt_embeds)?|text_embeds",
+    "guidance": r"guidance(_scale)?",
 }
-"""Names that exporters use for the three inputs that a denoiser has, as regular expressions."""
+"""Names that exporters use for the inputs that a denoiser may have, as regular expressions."""
+
+IN_WORDS = {
+    "latents": "latents",
+    "timesteps": "timesteps",
+    "embeds": "text embeddings",
+    "mask": "a mask of tokens",
+    "pooled": "a pooled text",
+    "guidance": "guidance scales",
+}
+"""Inputs for people."""
 
 LARGEST_BATCH = 64
 """Largest fixed batch that a stream of fewer rows fills up. A larger one would only cost time and memory."""
@@ -30,7 +43,7 @@ class EngineSignature(NamedTuple):
     """Description of how a network is called."""
 
     ports: Mapping[str, TensorPort]
-    """Input of the network for each key of `INPUT_NAMES`."""
+    """Input of the network for each input of the model's denoiser."""
     scalar: bool
     """The network takes one timestep for all its rows."""
     batch: int | None
@@ -54,11 +67,13 @@ class EngineSignature(NamedTuple):
 
 def read_signature(path: Path, network: Network, shapes: Shapes) -> EngineSignature:
     """Return how to call the network with these shapes. Raises `ModelError` as `replace_denoiser`."""
-    ports = _assign_inputs(path, network)
+    ports = _assign_inputs(path, network, tuple(shapes.row_inputs))
     latents, timesteps, embeds = (ports[role] for role in ("latents", "timesteps", "embeds"))
     batch = latents.shape[0] if latents.shape else None
     _check_port(path, latents, _expected_latents(shapes), (None, *shapes.inputs))
     _check_port(path, embeds, "the text embeddings of this model are", (batch, *shapes.embeds))
+    for role in list(ports)[3:]:
+        _check_port(path, ports[role], f"{IN_WORDS[role]} of this model is", (batch, *shapes.row_inputs[role]))
     if not network.outputs:
         raise ModelError(f"{path} has no output.")
     _check_port(path, network.outputs[0], "the output must be", (batch, *shapes.latent))
@@ -85,24 +100,25 @@ def _expected_latents(shapes: Shapes) -> str:
     return f"the latents of this model at this size{beside} are"
 
 
-def _assign_inputs(path: Path, network: Network) -> dict[str, TensorPort]:
-    """Return the network's input for each key of `INPUT_NAMES`."""
+def _assign_inputs(path: Path, network: Network, roles: tuple[str, ...]) -> dict[str, TensorPort]:
+    """Return the network's input for each of `roles`, in their order."""
     ports: dict[str, TensorPort] = {}
     for port in network.inputs:
-        matches = (role for role, names in INPUT_NAMES.items() if re.fullmatch(names, port.name, re.IGNORECASE))
+        matches = (role for role in roles if re.fullmatch(INPUT_NAMES[role], port.name, re.IGNORECASE))
         role = next(matches, None)
         if role is None or role in ports:
             others = ", ".join(other.name for other in network.inputs if other is not port)
+            *given, last = (IN_WORDS[role] for role in roles)
             raise ModelError(
-                f"{path} needs an input '{port.name}', {port}. A stream has latents, timesteps and text embeddings,"
+                f"{path} needs an input '{port.name}', {port}. A stream has {', '.join(given)} and {last},"
                 f" such as {others}."
             )
         ports[role] = port
-    if absent := [role for role in INPUT_NAMES if role not in ports]:
+    if absent := [role for role in roles if role not in ports]:
         raise ModelError(
             f"{path} has no input for the {' and the '.join(absent)}, which a denoiser of this model needs."
         )
-    return ports
+    return {role: ports[role] for role in roles}
 
 
 def _check_port(

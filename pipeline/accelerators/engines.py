@@ -7,7 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.families.family import PictureShape
 from pipeline.graph_capture import Recorder
 from presets.errors import StreamError
 
@@ -100,9 +102,37 @@ class Shapes:
     embeds: tuple[int, int]
     """``(L, D)``"""
     rows: int
-    """Rows of a denoiser call that holds every slot with classifier-free guidance."""
+    """Rows of a denoiser call that holds every slot with guidance: two a slot, or one where guidance is an input."""
     sees_source: bool = field(default=False, repr=False)
     """True if the denoiser sees the source of each row, as in `pipeline.denoiser`."""
+    masked: bool = field(default=False, repr=False)
+    """True if the denoiser takes a mask of padding tokens."""
+    pooled: int | None = field(default=None, repr=False)
+    """Width of the pooled vector, None if the denoiser takes none."""
+    embedded_guidance: bool = field(default=False, repr=False)
+    """True if the denoiser takes the guidance scale of each row as an input."""
+
+    @property
+    def picture(self) -> PictureShape:
+        """Shape of the picture, for a family's adapter."""
+        return PictureShape(self.height, self.width, self.latent)
+
+    @property
+    def text(self) -> ConditioningShape:
+        """Shape of one text."""
+        return ConditioningShape(self.embeds, self.masked, self.pooled)
+
+    @property
+    def row_inputs(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one row of each of the denoiser's inputs, by name and in order."""
+        shapes: dict[str, tuple[int, ...]] = {"latents": self.inputs, "timesteps": (), "embeds": self.embeds}
+        if self.masked:
+            shapes["mask"] = self.embeds[:1]
+        if self.pooled is not None:
+            shapes["pooled"] = (self.pooled,)
+        if self.embedded_guidance:
+            shapes["guidance"] = ()
+        return shapes
 
     @property
     def inputs(self) -> tuple[int, int, int]:
@@ -125,8 +155,14 @@ class Shapes:
         return sizes if sizes[-1] >= self.most_rows else (*sizes, self.most_rows)
 
     def key(self) -> str:
-        """Return the shapes as part of a cache key. The source is named only if the denoiser sees it."""
-        return repr(self) + (", sees its source" if self.sees_source else "")
+        """Return the shapes as part of a cache key. Inputs that not every denoiser has are named where it has them."""
+        named = {
+            ", sees its source": self.sees_source,
+            ", masked": self.masked,
+            f", pooled {self.pooled}": self.pooled is not None,
+            ", embedded guidance": self.embedded_guidance,
+        }
+        return repr(self) + "".join(words for words, has in named.items() if has)
 
 
 class TensorPort(NamedTuple):

@@ -106,9 +106,11 @@ def _check_output(path: Path, denoiser: Denoiser, rows: int, shapes: Shapes, dev
     Without this check such a network would show black frames and no error.
     """
     generator = torch.Generator().manual_seed(0)
-    latents = torch.randn(rows, *shapes.inputs, generator=generator).to(device)
-    text = ConditioningRows(torch.randn(rows, *shapes.embeds, generator=generator).to(device))
-    out = denoiser(latents, torch.full((rows,), 500.0, device=device), text)
+    given = {
+        name: torch.randn(rows, *shape, generator=generator).to(device) for name, shape in shapes.row_inputs.items()
+    }
+    text = ConditioningRows(**{name: given[name] for name in list(given)[2:]})
+    out = denoiser(given["latents"], torch.full((rows,), 500.0, device=device), text)
     if not bool(out.isfinite().all()):
         raise ModelError(
             f"{path} returns NaN or infinity for ordinary inputs. The file is damaged, or the network overflows in its"
@@ -136,7 +138,8 @@ class ForeignDenoiser:
         rank = len(ports["timesteps"].shape)
         if self._signature.scalar:
             timesteps = timesteps[:1].reshape([1] * rank)
-        tensors = {"latents": latents, "timesteps": timesteps, "embeds": conditioning.embeds}
+        tensors = {"latents": latents, "timesteps": timesteps}
+        tensors |= {name: part for name, part in conditioning._asdict().items() if name in ports}
         inputs = {ports[role].name: self._cast(tensor, ports[role]) for role, tensor in tensors.items()}
         output = self._network.outputs[0]
         shape = torch.Size((len(latents), *self._latent))

@@ -13,7 +13,7 @@ from pipeline.accelerators import cache
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.onnx_export import OPSET, export
-from pipeline.graphs import REVISION, DecoderGraph, EncoderGraph, StepGraph, precise
+from pipeline.graphs import REVISION, DecoderGraph, EncoderGraph, precise
 from pipeline.models import Model
 from presets.errors import CacheError
 
@@ -21,8 +21,8 @@ PARTS = ("encoder", "decoder", "denoiser")
 FILE = "graph.onnx"
 """Name of the ONNX file in its cache entry. Large weights are in a second file beside it."""
 
-INPUT_NAMES = {"denoiser": ("latents", "timesteps", "embeds"), "encoder": ("pixels",), "decoder": ("latents",)}
-"""Input names of each network. Latents, timesteps and embeds are float32 in every precision of the network."""
+INPUT_NAMES = {"encoder": ("pixels",), "decoder": ("latents",)}
+"""Input names of encoder and decoder. Those of the denoiser are `Shapes.row_inputs`, float32 in every precision."""
 
 
 @contextlib.contextmanager
@@ -74,16 +74,23 @@ def _key(model: Model, shapes: Shapes, precision: str, part: str) -> EngineKey:
         part=part,
         weights=model.fingerprint,
         revision=REVISION,
-        shapes=f"{latent}, embeds {'x'.join(map(str, shapes.embeds))}, any batch" if part == "denoiser" else latent,
+        shapes=f"{latent}, {texts_in_words(shapes)}, any batch" if part == "denoiser" else latent,
         precision=precision,
     )
+
+
+def texts_in_words(shapes: Shapes) -> str:
+    """Return the inputs behind latents and timesteps in words."""
+    texts = list(shapes.row_inputs.items())[2:]
+    return ", ".join(f"{name} {'x'.join(map(str, shape))}".rstrip() for name, shape in texts)
 
 
 def _writer(model: Model, shapes: Shapes, precision: str, part: str) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
         # Folded upsampling is a transposed convolution, which TensorRT-RTX does not support in bfloat16.
         graph, example = _graph(model, shapes, part, precision != "bfloat16")
-        export(precise(graph, precision), example, INPUT_NAMES[part], folder / FILE, part == "denoiser")
+        names = tuple(shapes.row_inputs) if part == "denoiser" else INPUT_NAMES[part]
+        export(precise(graph, precision), example, names, folder / FILE, part == "denoiser")
 
     return write
 
@@ -95,5 +102,6 @@ def _graph(model: Model, shapes: Shapes, part: str, fold: bool) -> tuple[nn.Modu
         return EncoderGraph(model.autoencoder, fold=fold), (pixels,)
     if part == "decoder":
         return DecoderGraph(model.autoencoder, fold=fold), (torch.zeros(1, *shapes.latent),)
-    latents, embeds = torch.zeros(2, *shapes.inputs), torch.zeros(2, *shapes.embeds)
-    return StepGraph(model.unet, fold=fold), (latents, torch.tensor([1000.0, 500.0]), embeds)
+    example = {name: torch.zeros(2, *shape) for name, shape in shapes.row_inputs.items()}
+    example["timesteps"] = torch.tensor([1000.0, 500.0])
+    return model.step_graph(shapes.picture, fold), tuple(example.values())

@@ -34,7 +34,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     sizes = tuple(range(1, shapes.most_rows + 1))
     denoiser: Denoiser = left_out
     if "denoiser" in networks:
-        denoiser = _OnnxDenoiser(networks["denoiser"], sizes, shapes.latent, device)
+        denoiser = _OnnxDenoiser(networks["denoiser"], sizes, shapes, device)
     preparation.progress("ready", 1.0)
     return Engines(
         denoiser,
@@ -88,11 +88,11 @@ class _OnnxFunction:
 class _OnnxDenoiser:
     """A network with a dynamic batch as a `Denoiser`. All batch sizes share one output tensor."""
 
-    def __init__(
-        self, network: OnnxNetwork, sizes: tuple[int, ...], latent: tuple[int, int, int], device: torch.device
-    ) -> None:
-        out = torch.empty(sizes[-1], *latent, device=device)
-        self._functions = {size: _OnnxFunction(network, INPUT_NAMES["denoiser"], out[:size]) for size in sizes}
+    def __init__(self, network: OnnxNetwork, sizes: tuple[int, ...], shapes: Shapes, device: torch.device) -> None:
+        names, out = tuple(shapes.row_inputs), torch.empty(sizes[-1], *shapes.latent, device=device)
+        self._texts = names[2:]
+        self._functions = {size: _OnnxFunction(network, names, out[:size]) for size in sizes}
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        return self._functions[len(latents)](latents, timesteps, conditioning.embeds)
+        texts = (getattr(conditioning, name) for name in self._texts)
+        return self._functions[len(latents)](latents, timesteps, *texts)

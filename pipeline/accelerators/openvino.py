@@ -35,9 +35,14 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """OpenVINO's name of each precision."""
 
 
-def precisions() -> tuple[str, ...]:
-    """Return the precisions that this processor computes in, the likelier to be fast first."""
-    return _precisions(openvino_core())
+def precisions(model: Model | None = None) -> tuple[str, ...]:
+    """Return the precisions that this processor computes in, the likelier to be fast first.
+
+    Args:
+        model: The model to play. A network that projects its timesteps itself is computed in float32 alone: bfloat16
+            has one number for 750 and 753.
+    """
+    return ("float32",) if model is not None and not model.splits_timesteps else _precisions(openvino_core())
 
 
 def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
@@ -51,7 +56,7 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         AcceleratorUnavailable: the processor does not compute in the precision asked for.
     """
     core = openvino_core()
-    known = _precisions(core)
+    known = precisions(model)
     precision = preparation.precision or known[0]
     dtype_of(precision, known, "OpenVINO")
     return compile_engines(core, model, shapes, precision, preparation)
@@ -82,25 +87,28 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
         return lambda: core.compile_model(graph, "CPU", options | more)
 
     def network(rows: int, side_by_side: int) -> Callable[[], Any]:
-        graph = _resized(graphs["denoiser"], shapes, rows)
+        graph = _resized(graphs["denoiser"], rows)
         if side_by_side == 1:
             return compiling(graph)
         return compiling(graph, PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=side_by_side)
 
-    # Timesteps always in float32: bfloat16 has one number for 750 and 753.
-    work = [compiling(graphs["timesteps"], "f32"), compiling(graphs["encoder"]), compiling(graphs["decoder"])]
-    work += [network(*kind) for kind in kinds]
+    work = [compiling(graphs["encoder"]), compiling(graphs["decoder"]), *(network(*kind) for kind in kinds)]
+    if "timesteps" in graphs:  # always in float32: bfloat16 has one number for 750 and 753
+        work.append(compiling(graphs["timesteps"], "f32"))
     answers = preparation.together(work)
     preparation.meanwhile()
     compiled = []
     for place, answer in enumerate(answers):
         progress("compiling the network for batches of many sizes", 0.4 + 0.6 * place / len(work))
         compiled.append(answer)
-    timesteps, encoder, decoder, *networks = compiled
+    timesteps = compiled.pop() if "timesteps" in graphs else None
+    encoder, decoder, *networks = compiled
     of_kind = dict(zip(kinds, networks, strict=True))
     shares = {size: [(rows, of_kind[kind_of[size]]) for rows in shared] for size, shared in parts.items()}
-    width = graphs["denoiser"].input(1).get_partial_shape()[1].get_length()
-    denoiser: Denoiser = OpenVinoDenoiser(shares, timesteps, width, shapes.latent) if sizes else left_out
+    denoiser: Denoiser = left_out
+    if sizes:
+        width = _projected_width(graphs["denoiser"]) if timesteps is not None else 0
+        denoiser = OpenVinoDenoiser(shares, shapes.latent, tuple(shapes.row_inputs)[2:], timesteps, width)
     encode = Request(encoder, torch.empty(1, *shapes.latent))
     decode = Request(decoder, torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8))
     progress("ready", 1.0)
@@ -113,13 +121,17 @@ def parts_of(size: int, requests: int) -> tuple[int, ...]:
     return (size,) if requests < 2 or size < SHARED_FROM or size % 2 else (size // 2, size // 2)
 
 
-def _resized(denoiser: Any, shapes: Shapes, rows: int) -> Any:
+def _resized(denoiser: Any, rows: int) -> Any:
     """Return a copy of the denoiser's graph for so many rows, or for `ANY`."""
     graph = denoiser.clone()
     if rows != ANY:
-        width = graph.input(1).get_partial_shape()[1].get_length()
-        graph.reshape({0: [rows, *shapes.inputs], 1: [rows, width], 2: [rows, *shapes.embeds]})
+        sides = [input.get_partial_shape() for input in graph.inputs]
+        graph.reshape({place: [rows, *list(shape)[1:]] for place, shape in enumerate(sides)})
     return graph
+
+
+def _projected_width(denoiser: Any) -> int:
+    return int(denoiser.input(1).get_partial_shape()[1].get_length())
 
 
 def _precisions(core: Any) -> tuple[str, ...]:

@@ -19,10 +19,8 @@ from pipeline.graphs import REVISION, DecoderGraph, DenoiserGraph, EncoderGraph,
 from pipeline.models import Model
 from presets.errors import CacheError
 
-NAMES = ("timesteps", "denoiser", "encoder", "decoder")
-
 Graphs = dict[str, Any]
-"""An ``openvino.Model`` for each of `NAMES`. The batch dimensions of the first two are dynamic."""
+"""An ``openvino.Model`` for each of `names_of`. The batch dimensions of timesteps and denoiser are dynamic."""
 
 
 @functools.cache
@@ -36,13 +34,19 @@ def openvino_core() -> Any:
     return openvino.Core()
 
 
+def names_of(model: Model) -> tuple[str, ...]:
+    """Return the names of a model's graphs. ``timesteps`` is left out where the denoiser projects them itself."""
+    split = ("timesteps",) if model.splits_timesteps else ()
+    return (*split, "denoiser", "encoder", "decoder")
+
+
 def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root: Path | None) -> Graphs:
-    """Return the four graphs: from the cache if they are whole there, else converted and kept.
+    """Return the graphs of `names_of`: from the cache if they are whole there, else converted and kept.
 
     A cache that can't be written is reported through `progress`, and the next start converts again.
     """
     key, made_for = _key(model, shapes), f"{model.name} {shapes.width}x{shapes.height}"
-    return kept_graphs(core, key, NAMES, lambda: _convert(model, shapes, progress), made_for, progress, root)
+    return kept_graphs(core, key, names_of(model), lambda: _convert(model, shapes, progress), made_for, progress, root)
 
 
 def kept_graphs(
@@ -113,23 +117,13 @@ def _write(graphs: Graphs, folder: Path) -> None:
 
 def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
     progress("loading the network", 0.0)
-    unet, autoencoder = model.unet, model.autoencoder
-    timesteps, latents = torch.tensor([1000.0, 500.0]), torch.zeros(2, *shapes.inputs)
-    embeds = torch.zeros(2, *shapes.embeds)
-    project = TimestepGraph(unet)
+    autoencoder = model.autoencoder
     with torch.no_grad():
-        projected = project(timesteps)
         progress("converting the network", 0.1)
-        denoiser = graph_of(
-            DenoiserGraph(unet, fold=True),
-            (latents, projected, embeds),
-            [[-1, *shapes.inputs], [-1, projected.shape[1]], [-1, *shapes.embeds]],
-        )
+        graphs = _split_denoiser(model, shapes) if model.splits_timesteps else _whole_denoiser(model, shapes)
         progress("converting the autoencoder", 0.3)
         pixels = (1, shapes.height, shapes.width, 3)
-        return {
-            "timesteps": graph_of(project, (timesteps,), [[-1]]),
-            "denoiser": denoiser,
+        return graphs | {
             "encoder": graph_of(
                 EncoderGraph(autoencoder, fold=True), (torch.zeros(pixels, dtype=torch.uint8),), [[*pixels]]
             ),
@@ -137,6 +131,26 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
                 DecoderGraph(autoencoder, fold=True), (torch.zeros(1, *shapes.latent),), [[1, *shapes.latent]]
             ),
         }
+
+
+def _split_denoiser(model: Model, shapes: Shapes) -> Graphs:
+    """Return the denoiser, and the projection of timesteps that is computed in float32 in every precision."""
+    unet, timesteps = model.denoiser, torch.tensor([1000.0, 500.0])
+    project = TimestepGraph(unet)
+    projected = project(timesteps)
+    example = (torch.zeros(2, *shapes.inputs), projected, torch.zeros(2, *shapes.embeds))
+    free = [[-1, *shapes.inputs], [-1, projected.shape[1]], [-1, *shapes.embeds]]
+    return {
+        "timesteps": graph_of(project, (timesteps,), [[-1]]),
+        "denoiser": graph_of(DenoiserGraph(unet, fold=True), example, free),
+    }
+
+
+def _whole_denoiser(model: Model, shapes: Shapes) -> Graphs:
+    """Return the denoiser of a family whose network projects timesteps itself."""
+    example = tuple(torch.zeros(2, *shape) for shape in shapes.row_inputs.values())
+    free = [[-1, *shape] for shape in shapes.row_inputs.values()]
+    return {"denoiser": graph_of(model.step_graph(shapes.picture), example, free)}
 
 
 def graph_of(graph: nn.Module, example: tuple[torch.Tensor, ...], shapes: list[list[int]]) -> Any:

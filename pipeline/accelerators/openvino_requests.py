@@ -1,6 +1,6 @@
 """OpenVINO's inference requests on torch's memory, and a batch shared by two requests with threads of their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import openvino
@@ -75,25 +75,34 @@ class OpenVinoDenoiser:
     def __init__(
         self,
         parts: Mapping[int, Sequence[tuple[int, Any]]],
-        timesteps: Any,
-        width: int,
         latent: tuple[int, int, int],
+        texts: Sequence[str],
+        timesteps: Any = None,
+        width: int = 0,
     ) -> None:
         """
         Args:
             parts: The rows of each part by batch size, with the network compiled for them.
-            timesteps: The compiled projection of timesteps.
-            width: Width of a projected timestep.
             latent: ``(C, h, w)``.
+            texts: Names of the network's inputs behind latents and timesteps, in `pipeline.denoiser.ConditioningRows`.
+            timesteps: The compiled projection of timesteps; None if the network takes timesteps as they are.
+            width: Width of a projected timestep.
         """
         self.sizes = tuple(parts)
         self._networks: dict[int, Request | SharedBatch] = {}
         for size, shared in parts.items():
             out = torch.empty(size, *latent)
             self._networks[size] = SharedBatch(shared, out) if len(shared) > 1 else Request(shared[0][1], out)
-        self._projections = {size: Request(timesteps, torch.empty(size, width)) for size in parts}
+        self._texts = tuple(texts)
+        self._projections = {} if timesteps is None else _projections(timesteps, width, parts)
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         """Return the network's output. See `pipeline.denoiser.Denoiser`."""
         size = len(latents)
-        return self._networks[size](latents, self._projections[size](timesteps), conditioning.embeds)
+        if self._projections:
+            timesteps = self._projections[size](timesteps)
+        return self._networks[size](latents, timesteps, *(getattr(conditioning, name) for name in self._texts))
+
+
+def _projections(timesteps: Any, width: int, sizes: Iterable[int]) -> dict[int, Request]:
+    return {size: Request(timesteps, torch.empty(size, width)) for size in sizes}

@@ -141,7 +141,7 @@ def _choices(chosen: str, automatic: bool, model: Model, shapes: Shapes, prepara
         threads += [cores.logical] if cores.logical > cores.physical else []
         threads += [cores.physical // 2] if cores.physical >= HALVED_FROM else []
     requests = (preparation.requests,) if preparation.requests else (2, 1) if min(threads) >= 2 else (1,)
-    precisions = (asked,) if asked else openvino.precisions()
+    precisions = (asked,) if asked else openvino.precisions(model)
     return Choices(tuple((chosen, precision) for precision in precisions), requests, tuple(threads))
 
 

@@ -10,7 +10,6 @@ import torch
 
 from pipeline.accelerators import tensorrt_library
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
-from pipeline.accelerators.onnx_files import INPUT_NAMES
 from pipeline.accelerators.tensorrt_build import target_capability
 from pipeline.accelerators.tensorrt_engines import (
     BUILD_SHARES,
@@ -62,7 +61,7 @@ class TensorRTAccelerator:
         upload = Upload(pixels, torch.uint8, device)
         denoiser: Denoiser = left_out
         if "denoiser" in networks:
-            denoiser = _TensorRTDenoiser(networks["denoiser"], outs["denoiser"])
+            denoiser = _TensorRTDenoiser(networks["denoiser"], outs["denoiser"], tuple(shapes.row_inputs))
         for name, kernel_cache in kernels.items():
             preparation.progress(f"{name}: compiling kernels that are not cached", 0.95)
             for size, out in outs[name].items():
@@ -165,12 +164,13 @@ class _TensorRTFunction:
 class _TensorRTDenoiser:
     """A network with a dynamic batch as a `Denoiser`, with an output tensor for each batch size."""
 
-    def __init__(self, network: TensorRTNetwork, outs: Mapping[int, torch.Tensor]) -> None:
+    def __init__(self, network: TensorRTNetwork, outs: Mapping[int, torch.Tensor], names: tuple[str, ...]) -> None:
         self._network = network
         self._outs = outs
+        self._names = names
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         out = self._outs[len(latents)]
-        inputs = (latents.contiguous(), timesteps.contiguous(), conditioning.embeds.contiguous())
-        self._network(dict(zip(INPUT_NAMES["denoiser"], inputs, strict=True)), out)
+        inputs = (latents, timesteps, *(getattr(conditioning, name) for name in self._names[2:]))
+        self._network({name: each.contiguous() for name, each in zip(self._names, inputs, strict=True)}, out)
         return out

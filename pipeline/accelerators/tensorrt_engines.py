@@ -94,8 +94,8 @@ def engine_sources(
 ) -> list[EngineSource]:
     """Return the networks of a model that have these names."""
     rows = (1, max(1, shapes.rows // 2), shapes.most_rows)
-    latent, inputs, embeds = ("x".join(map(str, shape)) for shape in (shapes.latent, shapes.inputs, shapes.embeds))
-    batch = f"latent {inputs}, embeds {embeds}, rows {rows[0]} to {rows[2]}, best {rows[1]}"
+    latent, inputs = ("x".join(map(str, shape)) for shape in (shapes.latent, shapes.inputs))
+    batch = f"latent {inputs}, {onnx_files.texts_in_words(shapes)}, rows {rows[0]} to {rows[2]}, best {rows[1]}"
 
     def exporter(name: str) -> Callable[[Progress], AbstractContextManager[Path]]:
         @contextmanager

@@ -5,9 +5,8 @@ from typing import TypeVar
 import torch
 
 from pipeline.accelerators.engines import Engines, Shapes, left_out
-from pipeline.accelerators.precision import CastNetwork
+from pipeline.accelerators.precision import CastNetwork, torch_denoiser
 from pipeline.accelerators.transfer import OverlappedDecoder, Upload
-from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.graph_capture import cuda_recorder
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
@@ -24,7 +23,7 @@ def prepared_sizes(rows: int) -> tuple[int, ...]:
 
 
 def torch_engines(
-    unet: torch.nn.Module | None,
+    network: torch.nn.Module | None,
     encoder: EncoderGraph,
     decoder: DecoderGraph,
     shapes: Shapes,
@@ -35,7 +34,7 @@ def torch_engines(
     """Return engines that call these modules, with overlapped transfers. On a GPU, steps are recorded as CUDA graphs.
 
     Args:
-        unet: Takes latents, timesteps and embeds. None leaves the denoiser out.
+        network: Result of `torch_denoiser.torch_network`. None leaves the denoiser out.
         encoder: Turns pixels into a latent.
         decoder: Turns a latent into pixels.
         shapes: Shapes of frames and latents.
@@ -53,7 +52,7 @@ def torch_engines(
 
     decode = OverlappedDecoder(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.most_rows)
     return Engines(
-        left_out if unet is None else _denoiser(unet),
+        left_out if network is None else torch_denoiser(network, shapes),
         encode,
         decode,
         sizes or shapes.with_most_rows(prepared_sizes(shapes.rows)),
@@ -62,15 +61,6 @@ def torch_engines(
         begin_decode=decode.begin,
         recorder=cuda_recorder() if device.type == "cuda" else None,
     )
-
-
-def _denoiser(unet: torch.nn.Module) -> Denoiser:
-    @torch.inference_mode()
-    def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        out: torch.Tensor = unet(latents, timesteps, conditioning.embeds)
-        return out
-
-    return denoise
 
 
 def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -> tuple[EncoderGraph, DecoderGraph]:

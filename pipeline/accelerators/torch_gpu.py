@@ -12,7 +12,7 @@ import torch
 
 from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of
+from pipeline.accelerators.precision import TYPES, dtype_of, torch_network
 from pipeline.accelerators.torch_engines import autoencoder_graphs, on_device, torch_engines
 from pipeline.models import Model
 
@@ -33,16 +33,16 @@ class TorchGpu(NamedTuple):
         progress = preparation.progress
         precision = preparation.precision or "float16"
         dtype = dtype_of(precision, tuple(TYPES), self.title)
-        unet = None
+        network = None
         if preparation.engine is None:
             progress("loading the network", 0.1)
-            unet = on_device(CastNetwork(model.unet, dtype), self.device)
-            unet = with_attention(unet, preparation.attention, dtype, self.device)
+            network = on_device(torch_network(model, shapes, dtype, self.device), self.device)
+            network = with_attention(network, preparation.attention, dtype, self.device)
         progress("loading the autoencoder", 0.6)
         encoder, decoder = autoencoder_graphs(model, dtype, self.device)
         preparation.meanwhile()
         progress("ready", 1.0)
-        return torch_engines(unet, encoder, decoder, shapes, precision, self.device, preparation.sizes)
+        return torch_engines(network, encoder, decoder, shapes, precision, self.device, preparation.sizes)
 
 
 CUDA = TorchGpu("CUDA", torch.device("cuda"))

@@ -1,3 +1,3 @@
-"""Adapters from diffusers networks to `pipeline.denoiser.Denoiser`, one module a family of networks."""
+"""Families of models: one module with an adapter and a `Family` each, and their table."""
 
-__all__ = ["flux", "sana", "sd3", "unet"]
+__all__ = ["family", "family_table", "flux", "sana", "sd3", "unet"]

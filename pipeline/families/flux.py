@@ -1,5 +1,6 @@
-"""Adapter for the transformer of FLUX.1."""
+"""The family of FLUX.1: its transformer with CLIP's pooled vector and T5."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,6 +8,8 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
+from pipeline.families.family import CLIP_TOKENIZERS, T5_TOKENIZERS, Family, PictureShape
+from pipeline.text_encoders.t5 import FluxText, flux_shape
 from presets.errors import ModelError, StreamError
 
 
@@ -85,3 +88,35 @@ def unpack_latents(tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     batch, channels, height, width = shape
     cells = tokens.reshape(batch, height // 2, width // 2, channels, 2, 2)
     return cells.permute(0, 3, 1, 4, 2, 5).reshape(shape)
+
+
+def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
+    taken, returned = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
+    if (taken, returned) != (4 * channels, 4 * channels):
+        raise ModelError(
+            f"The transformer of {folder} takes {taken!r} channels and returns {returned!r}; its vae has latents of"
+            f" {channels}, so FLUX.1 takes {4 * channels}. Fill, Canny, Depth and Kontext variants take others."
+        )
+
+
+def _adapter(network: Any, shape: PictureShape) -> nn.Module:
+    return FluxDenoiser(network, shape.latent)
+
+
+FLUX = Family(
+    title="FLUX.1",
+    network="transformer",
+    components={
+        "transformer": ("FluxTransformer2DModel",),
+        "text_encoder": ("CLIPTextModel",),
+        "text_encoder_2": ("T5EncoderModel",),
+        "tokenizer": CLIP_TOKENIZERS,
+        "tokenizer_2": T5_TOKENIZERS,
+    },
+    check=_check,
+    text=FluxText,
+    text_shape=flux_shape,
+    adapter=_adapter,
+    embeds_guidance=lambda config: bool(config.get("guidance_embeds")),
+    latent_multiple=2,
+)

@@ -1,5 +1,6 @@
-"""Adapter for the linear transformer of SANA and SANA-Sprint."""
+"""The family of SANA-Sprint: SANA's linear transformer with Gemma 2."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -7,6 +8,9 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
+from pipeline.families.family import GEMMA_TOKENIZERS, Family, PictureShape
+from pipeline.text_encoders.sana import SanaText, sana_shape
+from presets.errors import ModelError
 
 
 class SanaDenoiser(nn.Module):
@@ -50,3 +54,32 @@ class SanaDenoiser(nn.Module):
             return_dict=False,
         )[0]
         return out
+
+
+def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
+    taken, returned = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
+    if (taken, returned) != (channels, channels):
+        raise ModelError(
+            f"The transformer of {folder} takes {taken!r} channels and returns {returned!r}; its vae has latents of"
+            f" {channels}."
+        )
+
+
+def _adapter(network: Any, shape: PictureShape) -> nn.Module:
+    return SanaDenoiser(network)
+
+
+SANA = Family(
+    title="SANA-Sprint",
+    network="transformer",
+    components={
+        "transformer": ("SanaTransformer2DModel",),
+        "text_encoder": ("Gemma2Model",),
+        "tokenizer": GEMMA_TOKENIZERS,
+    },
+    check=_check,
+    text=SanaText,
+    text_shape=sana_shape,
+    adapter=_adapter,
+    embeds_guidance=lambda config: bool(config.get("guidance_embeds")),
+)

@@ -1,5 +1,7 @@
-"""Adapter for the MMDiT of Stable Diffusion 3 and 3.5."""
+"""The family of Stable Diffusion 3 and 3.5: its MMDiT with two CLIP text encoders and T5."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -7,6 +9,9 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
+from pipeline.families.family import CLIP_TOKENIZERS, T5_TOKENIZERS, Family, PictureShape
+from pipeline.text_encoders.t5 import Sd3Text, sd3_shape
+from presets.errors import ModelError
 
 
 class SD3Denoiser(nn.Module):
@@ -42,3 +47,47 @@ class SD3Denoiser(nn.Module):
             return_dict=False,
         )[0]
         return out
+
+
+def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
+    taken, returned = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
+    if (taken, returned) != (channels, channels):
+        raise ModelError(
+            f"The transformer of {folder} takes {taken!r} channels and returns {returned!r}; its vae has latents of"
+            f" {channels}. ControlNet and inpainting variants take others."
+        )
+    if config.get("patch_size", 2) != 2:
+        raise ModelError(f"The transformer of {folder} has patch_size={config['patch_size']!r}; SD3 has 2.")
+
+
+def _adapter(network: Any, shape: PictureShape) -> nn.Module:
+    # diffusers crops a fixed table of positions at the centre and fails far inside for a larger picture.
+    largest, sides = int(network.config.pos_embed_max_size), [side // 2 for side in shape.latent[1:]]
+    if max(sides) > largest:
+        most = shape.width * 2 * largest // shape.latent[2]
+        raise ModelError(f"This model draws at most {most} pixels a side; {shape.width} × {shape.height} is more.")
+    return SD3Denoiser(network)
+
+
+SD3 = Family(
+    title="Stable Diffusion 3",
+    network="transformer",
+    components={
+        "transformer": ("SD3Transformer2DModel",),
+        "text_encoder": ("CLIPTextModelWithProjection",),
+        "text_encoder_2": ("CLIPTextModelWithProjection",),
+        "text_encoder_3": ("T5EncoderModel",),
+        "tokenizer": CLIP_TOKENIZERS,
+        "tokenizer_2": CLIP_TOKENIZERS,
+        "tokenizer_3": T5_TOKENIZERS,
+    },
+    check=_check,
+    text=Sd3Text,
+    text_shape=sd3_shape,
+    adapter=_adapter,
+    embeds_guidance=lambda config: False,
+    latent_multiple=2,
+    optional=frozenset({"text_encoder_3", "tokenizer_3"}),
+    # StableDiffusion3Pipeline leaves the grid to the scheduler.
+    flow_matching=MappingProxyType({"sigmas": "scheduler"}),
+)

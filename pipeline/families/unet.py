@@ -1,6 +1,7 @@
-"""Adapter for the UNets of Stable Diffusion, SDXL, InstaFlow and LCM."""
+"""The UNets of Stable Diffusion, InstaFlow, LCM and SDXL: their adapter, and the two families that have them."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -8,6 +9,9 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
+from pipeline.families.family import CLIP_TOKENIZERS, Family, PictureShape
+from pipeline.text_encoders.clip import ClipText, SdxlText, clip_shape, sdxl_shape
+from pipeline.text_encoders.text_parts import TextParts
 from presets.errors import ModelError
 
 
@@ -82,3 +86,87 @@ def _guidance_embedding(scale: torch.Tensor, octaves: torch.Tensor) -> torch.Ten
     frequencies = 1000.0 * torch.exp(octaves * (-math.log(10000.0) / (len(octaves) - 1)))
     angles = (scale.float() - 1.0)[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
+    """Raise `ModelError` if a UNet takes or gives something that the stream does not have.
+
+    ``addition_embed_type`` "text" takes nothing more: diffusers' ``TextTimeEmbedding`` reads the text's hidden states.
+    """
+    added = config.get("addition_embed_type")
+    for key, known in (("addition_embed_type", (None, "text", "text_time")), ("class_embed_type", (None,))):
+        if config.get(key) not in known:
+            raise ModelError(f"The unet of {folder} has {key}={config[key]!r}, which this version does not support.")
+    heads, width = config.get("addition_embed_type_num_heads"), config.get("cross_attention_dim")
+    if added == "text":
+        counted = isinstance(heads, int) and isinstance(width, int) and heads > 0
+        if not counted or width % heads:  # type: ignore[operator]
+            raise ModelError(
+                f"The unet of {folder} has addition_embed_type='text' with addition_embed_type_num_heads={heads!r}; it"
+                f" must be a whole number that divides cross_attention_dim, {width!r}."
+            )
+    taken, returned = config.get("in_channels"), config.get("out_channels")
+    if returned != channels:
+        raise ModelError(f"The unet of {folder} returns {returned!r} channels; its vae has latents of {channels!r}.")
+    if taken not in (channels, 2 * channels):
+        raise ModelError(
+            f"The unet of {folder} takes {taken!r} channels and returns {returned!r}. This version supports as many as"
+            f" it returns, or twice as many, for a network that sees its source (InstructPix2Pix)."
+            " Inpainting and depth models take others."
+        )
+
+
+def _sees_source(config: Mapping[str, Any]) -> bool:
+    """Return True if a UNet takes the source's latent beside the noised one, as InstructPix2Pix."""
+    return bool(config["in_channels"] == 2 * config["out_channels"])
+
+
+def _embeds_guidance(config: Mapping[str, Any]) -> bool:
+    """Return True if a UNet takes the guidance scale as an input, as LCM."""
+    return config.get("time_cond_proj_dim") is not None
+
+
+def _adapter(network: Any, shape: PictureShape) -> nn.Module:
+    """Return a UNet as a denoiser."""
+    return UNetDenoiser(network, (shape.height, shape.width))
+
+
+def _text(parts: TextParts) -> ClipText:
+    return ClipText(parts.tokenizer("tokenizer"), parts.network("text_encoder"))
+
+
+STABLE_DIFFUSION = Family(
+    title="Stable Diffusion",
+    network="unet",
+    components={
+        "unet": ("UNet2DConditionModel",),
+        "text_encoder": ("CLIPTextModel",),
+        "tokenizer": CLIP_TOKENIZERS,
+    },
+    check=_check,
+    text=_text,
+    text_shape=clip_shape,
+    adapter=_adapter,
+    embeds_guidance=_embeds_guidance,
+    sees_source=_sees_source,
+    splits_timesteps=lambda config: not _embeds_guidance(config),
+)
+
+SDXL = Family(
+    title="SDXL",
+    network="unet",
+    components={
+        "unet": ("UNet2DConditionModel",),
+        "text_encoder": ("CLIPTextModel",),
+        "text_encoder_2": ("CLIPTextModelWithProjection",),
+        "tokenizer": CLIP_TOKENIZERS,
+        "tokenizer_2": CLIP_TOKENIZERS,
+    },
+    check=_check,
+    text=SdxlText,
+    text_shape=sdxl_shape,
+    adapter=_adapter,
+    embeds_guidance=_embeds_guidance,
+    matches=lambda config: config.get("addition_embed_type") == "text_time",
+    sees_source=_sees_source,
+)

@@ -16,7 +16,7 @@ from pipeline.accelerators import eager, registry
 from pipeline.accelerators.candidates import Candidate, Choices
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.openvino import compile_engines, parts_of, precisions
-from pipeline.accelerators.openvino_convert import NAMES, converted, openvino_core
+from pipeline.accelerators.openvino_convert import converted, names_of, openvino_core
 from pipeline.accelerators.processor import Cores
 from pipeline.accelerators.tuning_record import TuningKey, TuningRecord, write_record
 from pipeline.denoiser import ConditioningRows
@@ -210,7 +210,7 @@ def test_pruned_conversion_is_repeated(least: Model, kept: Path, tmp_path: Path)
             shutil.rmtree(entry)
         said.append(text)
 
-    assert set(converted(openvino_core(), least, SMALL, progress, cache)) == {*NAMES}
+    assert set(converted(openvino_core(), least, SMALL, progress, cache)) == {*names_of(least)}
     assert "reading the converted network" in said
     assert "converting the network" in said
     assert entry.is_dir()
@@ -237,7 +237,7 @@ def choices(name: str, tiny: Model, cache: Path, **asked: Any) -> Choices:
 
 
 def test_choices_on_a_processor(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.accelerators.openvino.precisions", lambda: ("bfloat16", "float32"))
+    monkeypatch.setattr("pipeline.accelerators.openvino.precisions", lambda model: ("bfloat16", "float32"))
     both = (("openvino", "bfloat16"), ("openvino", "float32"))
     for cores, threads, requests in (((1, 1), (1,), (1,)), ((2, 4), (2, 4), (2, 1)), ((8, 16), (8, 16, 4), (2, 1))):
         monkeypatch.setattr(registry, "usable_cores", lambda cores=cores: Cores(*cores))
@@ -275,7 +275,7 @@ def is_kept(*_: object) -> bool:
 
 def test_measured_candidate_is_taken(least: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "usable_cores", lambda: Cores(2, 2))
-    monkeypatch.setattr("pipeline.accelerators.openvino.precisions", lambda: ("float32",))
+    monkeypatch.setattr("pipeline.accelerators.openvino.precisions", lambda model: ("float32",))
     preparation = Preparation(quiet, cache=tmp_path)
     before = registry.select("auto", least, SMALL, preparation)
     assert before.candidate == Candidate("openvino", "float32", 2, 2)

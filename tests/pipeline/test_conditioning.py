@@ -26,7 +26,7 @@ WORDS = Vocabulary(
 @pytest.fixture
 def conditioner(tiny_folder: Path) -> TextConditioner:
     model = load_model(tiny_folder)
-    return TextConditioner(model.tokenizer, model.text_encoder, torch.device("cpu"), torch.float32)
+    return TextConditioner(model.text())
 
 
 def mixture_of(*prompts: Prompt, negative: str = "", mix: PromptMix = "linear") -> PromptMixture:
@@ -204,8 +204,7 @@ def test_recall_encodes_nothing(conditioner: TextConditioner) -> None:
 
 def test_texts_in_known_words(conditioner: TextConditioner, tiny_folder: Path) -> None:
     model = load_model(tiny_folder)
-    device, dtype = torch.device("cpu"), torch.float32
-    knowing = TextConditioner(model.tokenizer, model.text_encoder, device, dtype, WORDS)
+    knowing = TextConditioner(model.text(), WORDS)
     plain = mixture_of(Prompt(text="halftone, fire", weight=1.5), Prompt(text="neon", weight=0.5), negative="blue")
     typed = mixture_of(
         Prompt(text="comic, flame", weight=1.5), Prompt(text="neon zoo", weight=0.5), negative="bleu sky"

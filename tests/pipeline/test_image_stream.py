@@ -95,9 +95,9 @@ def diffusers_alone(model: Model, text: Conditioning, steps: int, guidance: floa
     z = unit_noise(seed, ENTRY, LATENT)[None]
     with torch.no_grad():
         for t in scheduler.timesteps:
-            out = model.unet(z, t, text.positive.embeds[None]).sample
+            out = model.denoiser(z, t, text.positive.embeds[None]).sample
             if guidance != 1:
-                away = model.unet(z, t, text.negative.embeds[None]).sample
+                away = model.denoiser(z, t, text.negative.embeds[None]).sample
                 out = away + guidance * (out - away)
             z = scheduler.step(out, t, z).prev_sample
     return z[0]

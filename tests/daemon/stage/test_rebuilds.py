@@ -72,7 +72,7 @@ def shipped_network(folder: Path, *latents: int) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model.unet, example, path, input_names=names, output_names=["out_sample"], dynamic_axes=free,
+            model.denoiser, example, path, input_names=names, output_names=["out_sample"], dynamic_axes=free,
             opset_version=17, dynamo=False,
         )  # fmt: skip
     return str(path)

@@ -62,7 +62,7 @@ def scalar_unet(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("scalar") / "unet.onnx"
     latents, timesteps, text = inputs([500.0, 500.0])
     names = ("sample", "timestep", "encoder_hidden_states")
-    unet = DemoUNet(load_model(small_folder).unet)
+    unet = DemoUNet(load_model(small_folder).denoiser)
     return write_onnx(unet, path, names, (latents, timesteps[:1], text.embeds), [True, False, True])
 
 
@@ -90,7 +90,7 @@ def play(denoiser: Denoiser, sizes: tuple[int, ...], schedule: Any, first_seed: 
 
 def test_scalar_unet_equals_vector_unet(small_folder: Path, scalar_unet: Path) -> None:
     model = load_model(small_folder)
-    unet: Any = model.unet
+    unet: Any = model.denoiser
 
     @torch.inference_mode()
     def vector(latents: torch.Tensor, timesteps: torch.Tensor, text: ConditioningRows) -> torch.Tensor:

@@ -27,7 +27,7 @@ def quiet(text: str, fraction: float) -> None:
 
 
 def conditioner(model: Model, text_encoder: object) -> TextConditioner:
-    return TextConditioner(model.text_tokenizer, text_encoder, CPU, torch.float32)
+    return TextConditioner(model.text(text_encoder))
 
 
 def test_encoder_equals_transformers(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def inputs(rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
 
 def diffusers_output(model: Model, latents: torch.Tensor, timesteps: torch.Tensor, text: ConditioningRows) -> Any:
     with torch.inference_mode():
-        return model.unet(latents, timesteps, text.embeds).sample
+        return model.denoiser(latents, timesteps, text.embeds).sample
 
 
 def test_every_input_is_heard(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +62,8 @@ def test_every_input_is_heard(model: Model, monkeypatch: pytest.MonkeyPatch) -> 
         diffusers_output(model, latents, timesteps, ConditioningRows(text.embeds.roll(1, 0))),
     ]
     with torch.inference_mode():
-        pooled_of_other = model.unet.add_embedding(text.embeds.roll(1, 0))
-    monkeypatch.setattr(model.unet, "get_aug_embed", lambda **_: pooled_of_other)
+        pooled_of_other = model.denoiser.add_embedding(text.embeds.roll(1, 0))
+    monkeypatch.setattr(model.denoiser, "get_aug_embed", lambda **_: pooled_of_other)
     moved.append(diffusers_output(model, latents, timesteps, text))
     for other in moved:
         assert (other - expected)[0].abs().max() > 100 * TOLERANCE

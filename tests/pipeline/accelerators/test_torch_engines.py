@@ -8,7 +8,7 @@ import torch
 
 from pipeline.accelerators import compiled, eager
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.precision import CastNetwork
+from pipeline.accelerators.precision import torch_network
 from pipeline.accelerators.registry import AcceleratorChoice
 from pipeline.accelerators.torch_engines import autoencoder_graphs, prepared_sizes, torch_engines
 from pipeline.accelerators.transfer import OverlappedDecoder
@@ -38,12 +38,12 @@ def reference(model: Model) -> Engines:
 @pytest.fixture(scope="module")
 def overlapped(tiny_folder: Path) -> Engines:
     model = load_model(tiny_folder)
-    unet = CastNetwork(model.unet, torch.float32)
-    return torch_engines(unet, *autoencoder_graphs(model, torch.float32, CPU), SHAPES, "float32", CPU)
+    network = torch_network(model, SHAPES, torch.float32, CPU)
+    return torch_engines(network, *autoencoder_graphs(model, torch.float32, CPU), SHAPES, "float32", CPU)
 
 
 def stream_of(engines: Engines, model: Model) -> ImageStream:
-    conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
+    conditioner = TextConditioner(model.text())
     build = Build(model=str(model.folder), width=64, height=64, accelerator="eager", slots=4, threads=1)
     return ImageStream(build, model, AcceleratorChoice("eager", engines, "asked for"), conditioner)
 
@@ -104,8 +104,8 @@ def test_latent_may_be_overwritten() -> None:
 
 def test_half_precision_has_float32_outputs(tiny_folder: Path, reference: Engines) -> None:
     model = load_model(tiny_folder)
-    unet = CastNetwork(model.unet, torch.bfloat16)
-    engines = torch_engines(unet, *autoencoder_graphs(model, torch.bfloat16, CPU), SHAPES, "bfloat16", CPU)
+    network = torch_network(model, SHAPES, torch.bfloat16, CPU)
+    engines = torch_engines(network, *autoencoder_graphs(model, torch.bfloat16, CPU), SHAPES, "bfloat16", CPU)
     rows = (torch.randn(3, 4, 8, 8), torch.tensor([999.0, 750.0, 2.0]), ConditioningRows(torch.randn(3, 12, 16)))
     out, expected = engines.denoiser(*rows), reference.denoiser(*rows)
     assert out.dtype == torch.float32
@@ -114,7 +114,7 @@ def test_half_precision_has_float32_outputs(tiny_folder: Path, reference: Engine
 
 
 def test_gpu_share_overlaps_no_decoding(model: Model, overlapped: Engines) -> None:
-    conditioner = TextConditioner(model.tokenizer, model.text_encoder, CPU, torch.float32)
+    conditioner = TextConditioner(model.text())
     build = Build(model=str(model.folder), width=64, height=64, accelerator="eager", slots=4, threads=1, gpu_share=0.5)
     stream = ImageStream(build, model, AcceleratorChoice("eager", overlapped, "asked for"), conditioner)
     _, counts = play(stream, 9)

@@ -35,14 +35,14 @@ def photograph(index: int) -> NDArray[np.uint8]:
 def model(source_folder: Path) -> Model:
     model = load_model(source_folder)
     with torch.no_grad():  # guidance multiplies the output by up to 4, and large latents lose precision in float32
-        model.unet.conv_out.weight.mul_(0.3)
+        model.denoiser.conv_out.weight.mul_(0.3)
     return model
 
 
 @pytest.fixture(scope="module")
 def pipe(model: Model) -> Any:
     scheduler = PeRFlowScheduler.from_pretrained(model.folder / "scheduler")
-    parts = (model.autoencoder, model.text_encoder, model.tokenizer, model.unet, scheduler, None, None)
+    parts = (model.autoencoder, model.text_encoder, model.tokenizer, model.denoiser, scheduler, None, None)
     pipe = StableDiffusionInstructPix2PixPipeline(*parts, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe

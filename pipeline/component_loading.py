@@ -1,0 +1,70 @@
+"""Components of a model folder read by diffusers and transformers, whole or not at all."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.families.family import component_library
+from presets.errors import ModelError
+
+LARGE_TEXT_NETWORKS = ("T5EncoderModel", "Gemma2Model")
+"""Text networks of gigabytes, which keep the type of their file."""
+
+
+def read_network(
+    folder: Path, component: str, name: str, weights: tuple[Path, ...], dtype: torch.dtype
+) -> torch.nn.Module:
+    """Read a network from disk, in eval mode.
+
+    Args:
+        folder: Folder of the component.
+        component: Name of the component.
+        name: Class of the network.
+        weights: Its weights files, checked already.
+        dtype: Type of the weights. Large text networks keep the type of their file.
+
+    Raises:
+        ModelError: the files do not fit together.
+    """
+    library = load_library(component_library(component))
+    precision: dict[str, Any] = {"dtype": "auto" if name in LARGE_TEXT_NETWORKS else dtype}
+    if library.__name__ == "diffusers":
+        precision = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+    try:
+        network, info = getattr(library, name).from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            variant="fp16" if ".fp16" in weights[0].name else None,
+            **precision,
+        )
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
+        raise ModelError(f"The {component} in {folder} can't be loaded: {error}") from error
+    # Both libraries only warn about missing weights and leave them random.
+    wrong = sorted([*info["missing_keys"], *info["mismatched_keys"]], key=str)
+    if wrong:
+        raise ModelError(
+            f"{weights[0]} does not fit its config.json: {len(wrong)} weights are missing or have another shape, for"
+            f" example {wrong[0]}. Download the model again."
+        )
+    return network.eval().requires_grad_(False)  # type: ignore[no-any-return]
+
+
+def read_tokenizer(folder: Path, name: str) -> Any:
+    """Read a tokenizer of the class `name`. Raises `ModelError` if it can't be read."""
+    try:
+        return getattr(load_library("transformers"), name).from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"The tokenizer in {folder} can't be read: {error}") from error
+
+
+def load_library(name: str) -> Any:
+    """Import diffusers or transformers, which takes seconds, and disable its warnings and progress bars."""
+    library = importlib.import_module(name)
+    logging = importlib.import_module(f"{name}.utils.logging")
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    return library

@@ -1,0 +1,90 @@
+"""Description of a family of models: the parts of its folder, its texts, and its network as a denoiser."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from pipeline.autoencoders import AUTOENCODERS
+from pipeline.conditioning import ConditioningShape, TextEncoder
+from pipeline.solvers import SCHEDULERS
+from pipeline.text_encoders.text_parts import TextParts
+
+Config = Mapping[str, Any]
+"""``config.json`` of a component."""
+
+ANY_TOKENIZER = ("PreTrainedTokenizerFast", "TokenizersBackend")
+"""Classes of transformers, of version 4 and 5, for a ``tokenizer.json`` of any kind."""
+CLIP_TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", *ANY_TOKENIZER)
+T5_TOKENIZERS = ("T5Tokenizer", "T5TokenizerFast", *ANY_TOKENIZER)
+GEMMA_TOKENIZERS = ("GemmaTokenizer", "GemmaTokenizerFast", *ANY_TOKENIZER)
+
+
+class PictureShape(NamedTuple):
+    """Shape of what a network draws."""
+
+    height: int
+    """px"""
+    width: int
+    """px"""
+    latent: tuple[int, int, int]
+    """``(C, h, w)``"""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A row of `pipeline.families.family_table.FAMILIES`."""
+
+    title: str
+    """Name for people."""
+    network: str
+    """Component that denoises: ``unet`` or ``transformer``."""
+    components: Mapping[str, tuple[str, ...]]
+    """Classes of each component with weights or files of its own, besides scheduler and vae."""
+    check: Callable[[str, Config, int], None]
+    """``check(folder, config, channels)`` raises `ModelError` for a network that the stream can't play. `channels` are
+    those of a latent."""
+    text: Callable[[TextParts], TextEncoder]
+    """Makes the text encoder of a model."""
+    text_shape: Callable[[TextParts], ConditioningShape]
+    """Returns the shape of a text from configurations alone."""
+    adapter: Callable[[Any, PictureShape], nn.Module]
+    """Makes a `pipeline.denoiser.Denoiser` of the network."""
+    embeds_guidance: Callable[[Config], bool]
+    """Returns True if the network takes the guidance scale as an input."""
+    matches: Callable[[Config], bool] = lambda config: True
+    """Returns True if the family plays a network with this configuration. Families of one class differ by it."""
+    sees_source: Callable[[Config], bool] = lambda config: False
+    """Returns True if the network takes the source's latent beside the noised one."""
+    splits_timesteps: Callable[[Config], bool] = lambda config: False
+    """Returns True if `pipeline.graphs.StepGraph` plays the network: timesteps are projected outside of it, in
+    float32."""
+    latent_multiple: int = 1
+    """Sides of a latent are multiples of it."""
+    optional: frozenset[str] = frozenset()
+    """Components that a folder may lack."""
+    flow_matching: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """Settings of `pipeline.schedules.flow_matching.flow_matching_schedule` that the family's pipeline has, and no
+    configuration."""
+
+    @property
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """Supported classes of every component."""
+        return {**self.components, "vae": AUTOENCODERS, "scheduler": tuple(SCHEDULERS)}
+
+    @property
+    def network_class(self) -> str:
+        """Class of the network in diffusers."""
+        return self.components[self.network][0]
+
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """Components that are tokenizers."""
+        return tuple(name for name in self.components if name.startswith("tokenizer"))
+
+
+def component_library(component: str) -> str:
+    """Return the library of a component's class: ``transformers`` for texts, ``diffusers`` for all else."""
+    return "transformers" if component.startswith(("text_encoder", "tokenizer")) else "diffusers"

@@ -1,0 +1,45 @@
+"""The table of families. To add a model family, add a module with its `Family` and a row here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.families import flux, sana, sd3, unet
+from pipeline.families.family import Family
+from presets.errors import ModelError
+
+FAMILIES = (unet.SDXL, unet.STABLE_DIFFUSION, sd3.SD3, flux.FLUX, sana.SANA)
+"""Every family. The first one that matches a folder plays it."""
+
+NOT_PLAYED = {
+    "Flux2Transformer2DModel": "FLUX.2 places its tokens in four dimensions, which the stream does not do yet",
+    "ZImageTransformer2DModel": "Z-Image takes a list of pictures of different sizes in place of one tensor",
+    "SanaVideoTransformer3DModel": "it draws films, and the stream draws pictures",
+}
+"""Classes of networks that diffusers has and no family plays, with the reason."""
+
+
+def find_family(folder: Path, index: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> Family:
+    """Return the family that plays a folder.
+
+    Args:
+        folder: The folder, for messages.
+        index: Its ``model_index.json``.
+        configs: ``config.json`` of the networks it has, by component: ``unet`` or ``transformer``.
+
+    Raises:
+        ModelError: no family plays its network, with the reason.
+    """
+    for family in FAMILIES:
+        entry = index.get(family.network)
+        named = isinstance(entry, list) and len(entry) == 2 and entry[1] == family.network_class
+        if named and family.matches(configs[family.network]):
+            return family
+    path = folder / "model_index.json"
+    for network in ("unet", "transformer"):
+        entry = index.get(network)
+        if isinstance(entry, list) and len(entry) == 2:
+            supported = " or ".join(dict.fromkeys(row.network_class for row in FAMILIES if row.network == network))
+            reason = f": {NOT_PLAYED[entry[1]]}" if entry[1] in NOT_PLAYED else f"; this version supports {supported}"
+            raise ModelError(f"The {network} of {folder} is a {entry[1]}{reason}.")
+    raise ModelError(f"{path} names no unet and no transformer; every model needs one.")

@@ -1,0 +1,91 @@
+"""Every family on the accelerators that this machine has: encoder, denoiser and decoder equal those of eager torch."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_folders import FAMILIES, SIDE, write_family_folder
+
+from pipeline.accelerators import eager, openvino, registry
+from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.denoiser import ConditioningRows
+from pipeline.models import Model, load_model
+from pipeline.prepared_engines import model_shapes
+
+TOLERANCE = 2e-3
+"""Largest difference, relative to the largest value."""
+ROWS = 3
+
+
+@pytest.fixture(scope="module", params=[name for name in FAMILIES if name != "flux"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load_model(write_family_folder(request.param, tmp_path_factory.mktemp(request.param) / "model"))
+
+
+@pytest.fixture(scope="module")
+def shapes(model: Model) -> Shapes:
+    return model_shapes(model, SIDE, SIDE, ROWS)
+
+
+@pytest.fixture(scope="module")
+def reference(model: Model, shapes: Shapes) -> Engines:
+    return eager.build(model, shapes, Preparation(lambda text, fraction: None))
+
+
+def inputs(shapes: Shapes, rows: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    given = {name: torch.randn(rows, *shape, generator=generator) for name, shape in shapes.row_inputs.items()}
+    given["timesteps"] = torch.tensor([900.0, 500.0, 20.0])[:rows]
+    if "mask" in given:
+        given["mask"] = (torch.arange(given["mask"].shape[1]) < torch.tensor([[7], [20], [3]])[:rows]).float()
+    if "guidance" in given:
+        given["guidance"] = torch.tensor([4.5, 1.0, 7.0])[:rows]
+    return given
+
+
+def denoise(engines: Engines, given: dict[str, torch.Tensor]) -> torch.Tensor:
+    texts = ConditioningRows(**{name: part for name, part in given.items() if name not in ("latents", "timesteps")})
+    return engines.denoiser(given["latents"], given["timesteps"], texts).clone()
+
+
+def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+@pytest.fixture
+def preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preparation:
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)  # a setting of the whole process
+    return Preparation(lambda text, fraction: None, threads=1, cache=tmp_path, precision="float32", sizes=(1, ROWS))
+
+
+def compare(engines: Engines, reference: Engines, shapes: Shapes) -> None:
+    """Check denoiser, encoder and decoder, after showing that each input of the denoiser has an effect."""
+    given = inputs(shapes, ROWS)
+    expected = denoise(reference, given)
+    for role in given:
+        changed = given | {role: given[role].flip(0)}
+        assert relative(denoise(reference, changed), expected) > 10 * TOLERANCE, f"{role} has no effect"
+    assert relative(denoise(engines, given), expected) < TOLERANCE
+    first = {role: part[:1] for role, part in given.items()}
+    assert relative(denoise(engines, first), denoise(reference, first)) < TOLERANCE
+    pixels = torch.randint(0, 256, (1, SIDE, SIDE, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
+    latent = reference.encode(pixels).clone()
+    assert relative(engines.encode(pixels), latent) < TOLERANCE
+    assert (engines.decode(latent).int() - reference.decode(latent).int()).abs().max() <= 1
+
+
+def test_openvino_equals_eager(model: Model, shapes: Shapes, reference: Engines, preparation: Preparation) -> None:
+    compare(registry.build("openvino", model, shapes, preparation).engines, reference, shapes)
+
+
+def test_onnxruntime_equals_eager(tmp_path: Path, preparation: Preparation) -> None:
+    """SDXL alone: `test_onnx` exports the network of every family, which takes long."""
+    model = load_model(write_family_folder("sdxl", tmp_path / "model"))
+    shapes = model_shapes(model, SIDE, SIDE, ROWS)
+    reference = eager.build(model, shapes, preparation)
+    compare(registry.build("onnxruntime", model, shapes, preparation).engines, reference, shapes)
+
+
+def test_half_precision_splits_timesteps(model: Model) -> None:
+    expected = openvino.precisions() if model.splits_timesteps else ("float32",)
+    assert openvino.precisions(model) == expected

@@ -1,0 +1,152 @@
+"""Every family from its folder: the stream equals the family's own pipeline of diffusers, from the same noise."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
+from tiny_folders import FAMILIES, SIDE, write_family_folder
+
+from pipeline.guidance import Guidance
+from pipeline.image_stream import ImageStream
+from pipeline.models import Model, load_model
+from pipeline.noise import ENTRY, unit_noise
+from presets.build import Build
+from presets.frame_parameters import NoiseWeight, PromptMixture, TextWeight
+
+NEGATIVE = "grey paper"
+FRAMES: list[dict[str, Any]] = [
+    {"text": "a red ring on the sea", "negative": NEGATIVE, "steps": 4, "guidance": 2.5},
+    {"text": "neon fire", "negative": "", "steps": 2, "guidance": 1.5},
+    {"text": "blue winter stars", "negative": NEGATIVE, "steps": 6, "guidance": 1.0},
+    {"text": "", "negative": "", "steps": 1, "guidance": 3.0},
+    {"text": "neon fire", "negative": NEGATIVE, "steps": 3, "guidance": 2.0},
+]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_family_folder(family, tmp_path_factory.mktemp(family) / "model")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Model:
+    return load_model(folder)
+
+
+@pytest.fixture(scope="module")
+def pipe(folder: Path, model: Model) -> Any:
+    import diffusers
+    import transformers
+
+    from pipeline.diffusers_schedulers import PeRFlowScheduler
+
+    loader = getattr(diffusers, json.loads((folder / "model_index.json").read_text())["_class_name"])
+    if model.classes["scheduler"] == "PeRFlowScheduler":  # a class that diffusers does not know and can't load
+        parts = {name: model.read_network(name) for name in model.weights}
+        for name in model.family.tokenizers:
+            parts[name] = getattr(transformers, model.classes[name]).from_pretrained(folder / name)
+        if model.family.title == "Stable Diffusion":
+            parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+        pipe = loader(**parts, scheduler=PeRFlowScheduler.from_pretrained(folder / "scheduler"))
+    else:
+        pipe = loader.from_pretrained(folder, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+class FreshNoise:
+    """Noise that a scheduler of diffusers adds: row r of a frame gets noise r + 1 of its seed, as in the stream."""
+
+    def __init__(self) -> None:
+        self.begin(0)
+
+    def begin(self, seed: int) -> None:
+        """Start the rows of another frame."""
+        self._seed, self._rows = seed, itertools.count(1)
+
+    def __call__(self, shape: Any, **_: object) -> torch.Tensor:
+        """Return the noise ``[1, C, h, w]`` of the next row."""
+        return unit_noise(self._seed, next(self._rows), tuple(shape)[-3:])[None]
+
+
+@pytest.fixture
+def noise(monkeypatch: pytest.MonkeyPatch) -> FreshNoise:
+    noise = FreshNoise()
+    for scheduler in ("scm", "lcm"):
+        monkeypatch.setattr(f"diffusers.schedulers.scheduling_{scheduler}.randn_tensor", noise)
+    return noise
+
+
+def draw_with_diffusers(pipe: Any, model: Model, noise: FreshNoise, seed: int, frame: dict[str, Any]) -> torch.Tensor:
+    noise.begin(seed)
+    shape = (model.latent_channels, SIDE // model.factor, SIDE // model.factor)
+    latents = unit_noise(seed, ENTRY, shape)[None]
+    kind, options = type(pipe).__name__, dict[str, Any](prompt=frame["text"], num_inference_steps=frame["steps"])
+    if kind in ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"):
+        options["negative_prompt"] = frame["negative"] or (None if "XL" in kind else "")
+    if kind == "FluxPipeline":
+        latents = pipe._pack_latents(latents, 1, *shape)
+        options["max_sequence_length"] = model.conditioning.embeds[0]
+    if kind == "SanaSprintPipeline":
+        options |= {"use_resolution_binning": False, "intermediate_timesteps": 1.3 if frame["steps"] == 2 else None}
+    drawn = pipe(
+        **options, height=SIDE, width=SIDE, guidance_scale=frame["guidance"], latents=latents, output_type="latent"
+    ).images
+    return pipe._unpack_latents(drawn, SIDE, SIDE, 8) if kind == "FluxPipeline" else drawn
+
+
+def draw_in_stream(images: ImageStream, frames: list[dict[str, Any]]) -> tuple[dict[object, torch.Tensor], int]:
+    """Return the latents by seed, and the most frames in flight."""
+    stream, out, most = images.prepared.stream, dict[object, torch.Tensor](), 0
+    waiting = list(enumerate(frames))
+    while waiting or stream.in_flight:
+        if waiting and stream.free:
+            seed, frame = waiting.pop(0)
+            words = PromptMixture((TextWeight(frame["text"]),), (TextWeight(frame["negative"]),), "linear")
+            stream.admit(
+                None,
+                images.model.schedule(frame["steps"], 1.0),
+                images.encode(words),
+                guidance=Guidance(frame["guidance"]),
+                noise=(NoiseWeight(seed),),
+                ticket=seed,
+            )
+        most = max(most, stream.in_flight)
+        out |= {ticket: latent[None].clone() for latent, ticket in stream.step()}
+    return out, most
+
+
+def test_stream_equals_the_pipeline(
+    model: Model, pipe: Any, noise: FreshNoise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = FRAMES
+    if model.embeds_guidance:
+        frames = [frame | {"negative": ""} for frame in FRAMES]
+    elif model.family.title == "FLUX.1":  # schnell takes no guidance at all
+        frames = [frame | {"negative": "", "guidance": 1.0} for frame in FRAMES]
+    elif model.classes["scheduler"] == "PeRFlowScheduler":  # its class takes one step a window or more
+        frames = [frame | {"steps": max(4, frame["steps"])} for frame in FRAMES]
+    expected = [draw_with_diffusers(pipe, model, noise, seed, frame) for seed, frame in enumerate(frames)]
+    changes: list[dict[str, Any]] = [{"text": "smoke"}]
+    if frames[0]["guidance"] != 1.0:
+        changes.append({"guidance": 4.0})
+    if frames[0]["negative"]:
+        changes.append({"negative": "blue sea"})
+    for changed in changes:
+        assert max_difference(draw_with_diffusers(pipe, model, noise, 0, frames[0] | changed), expected[0]) > MIN_EFFECT
+
+    monkeypatch.setattr("pipeline.image_stream.load_model", lambda name: model)
+    build = Build(model=str(model.folder), width=SIDE, height=SIDE, accelerator="eager", slots=3, threads=1)
+    drawn, most = draw_in_stream(ImageStream.build(build, lambda text, fraction: None), frames)
+    assert most == 3
+    for seed, reference in enumerate(expected):
+        assert max_difference(drawn[seed], reference) < TOLERANCE
