@@ -79,6 +79,12 @@ class Model:
         return self._tokenizer("tokenizer")
 
     @cached_property
+    def text_tokenizer(self) -> Any:
+        """Tokenizer of single texts: read without transformers where its file tells all, else `tokenizer`."""
+        length = self.configurations["text_encoder"].get("max_position_embeddings", 0)
+        return fixed_tokenizer(self.folder / "tokenizer", min(self._token_limit("tokenizer"), length)) or self.tokenizer
+
+    @cached_property
     def configurations(self) -> Mapping[str, Mapping[str, Any]]:
         """``config.json`` of each component with weights, for shapes that are needed before anything is loaded."""
         return {name: read_json(self.folder / name / "config.json") for name in self.weights}
@@ -165,11 +171,7 @@ class Model:
             return self.text_encoder if first is None else first
 
         def tokenizer(component: str) -> Any:
-            if component != "tokenizer":
-                return self._tokenizer(component)
-            # A tokenizer whose file tells all is read without transformers, which takes seconds.
-            length = min(lengths[component], self.configurations["text_encoder"].get("max_position_embeddings", 0))
-            return fixed_tokenizer(self.folder / component, length) or self.tokenizer
+            return self.text_tokenizer if component == "tokenizer" else self._tokenizer(component)
 
         lengths = {name: self._token_limit(name) for name in self.family.tokenizers if name in self.classes}
         index = read_json(self.folder / "model_index.json")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pipeline.schedule import FlowSchedule
+from pipeline.schedules.euler import euler_schedule
 from pipeline.schedules.flow_matching import flow_matching_schedule
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.schedules.perflow import perflow_schedule
@@ -40,6 +41,19 @@ _FLOW_MATCHING = {
     "stochastic_sampling": "stochastic",
     "prediction_type": "prediction",
 }
+_EULER = {name: name for name in ("timestep_spacing", "steps_offset")}
+_EULER_UNSUPPORTED = {
+    "trained_betas": None,
+    "rescale_betas_zero_snr": False,
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+    "sigma_min": None,
+    "sigma_max": None,
+    "interpolation_type": "linear",
+    "timestep_type": "discrete",
+    "final_sigmas_type": "zero",
+}
 _TRIGFLOW = {"sigma_data": "sigma_data"}
 _FLOW_MATCHING_UNSUPPORTED = {
     "use_dynamic_shifting": False,
@@ -63,6 +77,10 @@ SCHEDULERS: Mapping[str, SchedulerSupport] = {
     "SCMScheduler": SchedulerSupport(trigflow_schedule, _TRIGFLOW, {"prediction_type": "trigflow"}),
     # InstaFlow and 2-rectified flow have no scheduler in diffusers. Their pipeline takes even steps of its own.
     "StraightFlowScheduler": SchedulerSupport(instaflow_schedule, {"num_train_timesteps": "train_timesteps"}, {}),
+    "EulerDiscreteScheduler": SchedulerSupport(euler_schedule, _BETAS | _EULER, _EULER_UNSUPPORTED),
+    "EulerAncestralDiscreteScheduler": SchedulerSupport(
+        partial(euler_schedule, ancestral=True), _BETAS | _EULER, _EULER_UNSUPPORTED
+    ),
     "LCMScheduler": SchedulerSupport(
         lcm_schedule,
         _BETAS | _LCM,

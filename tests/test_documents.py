@@ -7,8 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/accelerators.md", "docs/connections.md", "docs/control.md",
-             "docs/families.md", "docs/performance.md", "docs/programs.md", "docs/shared-memory.md", "benchmarks/README.md")  # fmt: skip
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/accelerators.md",
+    "docs/connections.md",
+    "docs/control.md",
+    "docs/families.md",
+    "docs/performance.md",
+    "docs/programs.md",
+    "docs/shared-memory.md",
+    "benchmarks/README.md",
+)
 PATH = re.compile(r"`((?:benchmarks|daemon|docs|io_bridges|pipeline|presets|tests)/[\w./-]*)`")
 MODULE = re.compile(r"`((?:benchmarks|daemon|io_bridges|pipeline|presets)(?:\.\w+)+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")

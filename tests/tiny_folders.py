@@ -57,6 +57,14 @@ def _lcm() -> tuple[dict[str, Any], str]:
     return parts | {"unet": unet, "scheduler": LCMScheduler()}, "LatentConsistencyModelPipeline"
 
 
+def _turbo() -> tuple[dict[str, Any], str]:
+    from diffusers import EulerAncestralDiscreteScheduler
+
+    parts, pipeline = _stable_diffusion()
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    return parts | {"scheduler": EulerAncestralDiscreteScheduler(timestep_spacing="trailing", **betas)}, pipeline
+
+
 def _sdxl() -> tuple[dict[str, Any], str]:
     from pipeline.diffusers_schedulers import PeRFlowScheduler
 
@@ -192,6 +200,7 @@ def _sana() -> tuple[dict[str, Any], str]:
 FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
     "stable-diffusion": _stable_diffusion,
     "lcm": _lcm,
+    "turbo": _turbo,
     "sdxl": _sdxl,
     "sd3": _sd3,
     "flux": _flux,

@@ -81,7 +81,7 @@ class FreshNoise:
 @pytest.fixture
 def noise(monkeypatch: pytest.MonkeyPatch) -> FreshNoise:
     noise = FreshNoise()
-    for scheduler in ("scm", "lcm"):
+    for scheduler in ("scm", "lcm", "euler_ancestral_discrete"):
         monkeypatch.setattr(f"diffusers.schedulers.scheduling_{scheduler}.randn_tensor", noise)
     return noise
 

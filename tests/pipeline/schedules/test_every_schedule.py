@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.schedule import COLUMNS, FlowSchedule
+from pipeline.schedules.euler import euler_schedule
 from pipeline.schedules.flow_matching import flow_matching_schedule
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.schedules.perflow import perflow_schedule
@@ -48,6 +49,13 @@ FAMILIES = {
     "MeanFlow": Family(meanflow_schedule, {"train_timesteps": st.sampled_from([1, 1000])}),
     "TrigFlow": Family(
         trigflow_schedule, {"sigma_data": st.floats(0.2, 1), "intermediate_timestep": st.none() | st.floats(0.5, 1.4)}
+    ),
+    "Euler": Family(
+        euler_schedule,
+        {
+            "prediction_type": st.sampled_from(["epsilon", "sample", "v_prediction"]),
+            "timestep_spacing": st.sampled_from(["linspace", "leading", "trailing"]),
+        },
     ),
     "LCM": Family(lcm_schedule, {"prediction_type": st.sampled_from(["epsilon", "sample", "v_prediction"])}),
     **{
