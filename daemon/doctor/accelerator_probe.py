@@ -94,6 +94,12 @@ def torch_build() -> TorchBuild | None:
         return None
 
 
+def torch_has_gpu() -> bool:
+    """Return True if torch is built for NVIDIA cards and the driver names one."""
+    build = torch_build()
+    return build is not None and build.cuda is not None and bool(nvidia_cards().names)
+
+
 def read_torch_build(text: str) -> TorchBuild | None:
     """Return the build that torch's ``version.py`` describes. Raises `SyntaxError` for text that is not Python."""
     constants: dict[str, str | None] = {}

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from daemon.doctor.accelerator_probe import torch_has_gpu
 from daemon.link.client import TOKEN_VARIABLE, LinkClient
 from daemon.link.messages import FailureKind
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
@@ -58,6 +59,11 @@ def build_player(build: Build, connection: LinkClient) -> Player:
     return Player(connection, stream, share, tuner=engine_tuner(stream, time.perf_counter, run_in_threads))
 
 
+def computes_on_processor(build: Build) -> bool:
+    """Return True if the networks of a build run on the processor, which the stage needs too."""
+    return build.accelerator == "openvino" or (build.accelerator != "mps" and not torch_has_gpu())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play until the stage is gone. Return 1, after a sentence on the link, if the build can't be played."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -70,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The stage decides when the show ends: Ctrl-C in a terminal reaches the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, name="end-with-the-stage", daemon=True).start()
-    lower_priority()
+    if computes_on_processor(options.build):
+        lower_priority()
     connection = LinkClient(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
     try:
         player = build_player(options.build, connection)

@@ -9,6 +9,7 @@ import importlib.util
 from typing import Any
 
 import torch
+import torch._dynamo.config
 from torch._dynamo.exc import ShortenTraceback
 
 from pipeline.accelerators.attention import with_attention
@@ -68,9 +69,11 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
 
 
 def _compile(network: torch.nn.Module, kinds: set[str]) -> None:
+    # A setting of the process: torch takes it for one block from 2.13 on only.
+    torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
     for block in network.modules():
         if type(block).__name__ in kinds:
-            block.compile(dynamic=True, recompile_limit=RECOMPILE_LIMIT)
+            block.compile(dynamic=True)
 
 
 def _repeated_blocks(network: torch.nn.Module) -> set[str]:

@@ -105,7 +105,7 @@ def _open_session(path: Path, device: torch.device, threads: int | None) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     provider: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
     if device.type == "cuda":
-        provider = (CUDA, {"device_id": str(device.index or 0)})
+        provider = (CUDA, {"device_id": str(device.index or 0), "use_tf32": "0"})  # float32 is float32 everywhere
         if CUDA not in onnxruntime.get_available_providers():
             raise AcceleratorUnavailable(
                 "The installed ONNX Runtime has no CUDA support, and torch uses a GPU here."

@@ -77,7 +77,7 @@ def build_plan(
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx)):
         raise AcceleratorUnavailable(f"{flavour.title} can't read the {name}: {_parser_error(parser)}")
-    config = builder.create_builder_config()
+    config = builder_config(trt, builder)
     if rows is not None:
         config.add_optimization_profile(_profile(builder, network, rows))
     if flavour.builds_ahead:
@@ -100,6 +100,13 @@ def build_plan(
         # TensorRT's objects must be destroyed in this order, and before the log that they write to.
         del config, parser, network, builder
         gc.collect()
+
+
+def builder_config(trt: Any, builder: Any) -> Any:
+    """Return a configuration in which float32 is float32: TensorRT's default is TF32."""
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
+    return config
 
 
 def is_out_of_memory(errors: list[str]) -> bool:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from daemon.renderer.__main__ import _kind, _out_of_memory
+from daemon.renderer.__main__ import _kind, _out_of_memory, computes_on_processor
+from presets.build import Build
 from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError, RendererError, StreamError, StreamflowError
 
 TOO_MUCH = 2**56
@@ -36,3 +37,21 @@ def test_gpu_memory_errors_are_known() -> None:
 )
 def test_what_would_mend_a_failure(error: StreamflowError, kind: str) -> None:
     assert _kind(error) == kind
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "has_gpu", "lowered"),
+    [
+        ("auto", False, True),
+        ("auto", True, False),
+        ("cuda_graphs", True, False),
+        ("openvino", True, True),
+        ("eager", False, True),
+        ("mps", False, False),
+    ],
+)
+def test_priority_is_kept_on_a_gpu(
+    accelerator: str, has_gpu: bool, lowered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.renderer.__main__.torch_has_gpu", lambda: has_gpu)
+    assert computes_on_processor(Build().with_accelerator(accelerator)) == lowered

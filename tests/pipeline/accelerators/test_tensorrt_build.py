@@ -178,3 +178,10 @@ def test_prepare_needs_a_writable_cache(tiny: Model, tmp_path: Path, monkeypatch
     monkeypatch.setattr(tensorrt, "engine_plans", lambda builder, sources, progress: iter(()))
     with pytest.raises(CacheError, match="not all of them can be stored in"):
         tensorrt.RTX.prepare(tiny, SHAPES, Preparation(check_progress, cache=tmp_path), CAPABILITY)
+
+
+def test_float32_is_no_tf32() -> None:
+    trt = tensorrt_library.load_library(TENSORRT_RTX)
+    builder = trt.Builder(tensorrt_build.error_log(trt))
+    assert builder.create_builder_config().get_flag(trt.BuilderFlag.TF32), "the library's default"
+    assert not tensorrt_build.builder_config(trt, builder).get_flag(trt.BuilderFlag.TF32)
