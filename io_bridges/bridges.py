@@ -43,7 +43,8 @@ class Source(Protocol):
     def status(self) -> dict[str, object]:
         """Return counters and what the source receives, as JSON values. Called from any thread, at any time.
 
-        ``note``, if there is one, is a sentence that the performer sees while no frames come.
+        ``note``, if there is one, is a sentence that the performer sees while no frames come. ``declared_fps`` is the
+        rate that the source says it has, None for a still picture. Without it the rate is measured where it matters.
         """
 
 

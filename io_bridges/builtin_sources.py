@@ -46,6 +46,7 @@ class CardSource:
             "source": "card",
             "size": f"{self._width}x{self._height}",
             "fps": self._fps,
+            "declared_fps": self._fps,
             "pictures": self._index,
             "late": self._late,
         }

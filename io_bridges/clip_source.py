@@ -115,6 +115,7 @@ class ClipSource:
             "corrupt": player.corrupt if player else 0,
             "rounds": player.rounds if player else 0,
             "ended": player.ended if player else False,
+            "declared_fps": player.fps if player else None,
         }
 
 
@@ -134,6 +135,7 @@ class _StillPlayer:
     """One image, repeated at a constant rate, or shown once without `loop`."""
 
     dropped = corrupt = rounds = 0
+    fps = None
 
     def __init__(self, pixels: Pixels, fps: float, loop: bool) -> None:
         self._pixels = pixels
@@ -164,6 +166,7 @@ class _ClipPlayer:
         self._loop = loop
         self._reader: ClipReader | AnimatedWebp = open_clip(path, *transparency)
         self._frames: Iterator[ClipFrame] = self._reader.frames()
+        self.fps: float | None = fps or float(self._reader.fps)
         self._time_scale = float(self._reader.fps) / fps if fps else 1.0
         self._offset = 0.0
         self._end = 0.0

@@ -54,6 +54,9 @@ class Tick:
     A sink with a rate of its own has numbers of its own, from 0.
     """
     at: int
-    """Due time of the tick in nanoseconds, monotonic: the time of its frame in a recording."""
+    """Time of the tick in nanoseconds on the even grid of its rate: the time of its frame in a recording.
+
+    It is the due time on the monotonic clock, without the small steps by which an output keeps in step with a source.
+    """
     repeated: bool
     """True if the frame was already on air at the previous tick."""

@@ -38,6 +38,8 @@ class PicturePlayer:
         self._loop = loop
         self._transparency = transparency
         rate = fps or (_SEQUENCE_FPS if self._list.is_numbered() else _SLIDES_FPS)
+        self.fps = rate if rate >= _SLOW else None
+        """Pictures a second; None for pictures that stand longer."""
         self._repeats = 1 if rate >= _SLOW else math.ceil(_REPEAT_FPS / rate)
         self._ticker = Ticker(rate * self._repeats)
         self._number = -1

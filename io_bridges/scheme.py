@@ -51,6 +51,9 @@ class Scheme:
     finder: str = ""
     """A function, as ``module:available``, that lists what a source can open now; empty for a scheme without a list."""
 
+    announces_rate: bool = False
+    """True for a sink that tells its rate to others. It is opened again when the rate of the output changes."""
+
     def unavailable(self) -> str:
         """Return why the bridge cannot run here and what to do, or an empty string. Imports nothing."""
         if self.system and sys.platform != self.system:

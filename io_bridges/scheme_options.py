@@ -3,13 +3,13 @@
 A reader takes the text of a value, and returns the value or raises `ValueError` that says what is expected.
 """
 
-import math
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.matte import parse_matte
+from io_bridges.rates import parse_rate
 
 SMALLEST_SIDE = 16
 _FARTHEST = 32_767
@@ -39,17 +39,8 @@ def parse_region(text: str) -> tuple[int, int, int, int]:
     raise ValueError("WIDTHxHEIGHT+LEFT+TOP such as 640x480+100+50")
 
 
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if low <= number <= high:
-            return number
-        raise ValueError(f"a number from {low:g} to {high:g}")
-
-    return read
+def _rate(text: str) -> float:
+    return parse_rate(text, low=0.1)
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -81,7 +72,7 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
     {
         "size": parse_size,
         "region": parse_region,
-        "fps": _number(0.1, 240),
+        "fps": _rate,
         "loop": _switch,
         "matte": parse_matte,
         "alpha": _word("straight", "premultiplied", "ignore", "keep"),

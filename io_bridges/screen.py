@@ -101,6 +101,7 @@ class ScreenSource:
             "monitor": self._wanted or "1",
             "size": f"{area['width']}x{area['height']}" if area else "",
             "pictures": self._index,
+            "declared_fps": self._fps,
         }
 
 

@@ -52,6 +52,7 @@ SINKS: tuple[Scheme, ...] = (
         default="streamflow-live",
         package="cyndilib",
         extra="ndi",
+        announces_rate=True,
     ),
     Scheme(
         name="syphon",
@@ -75,6 +76,7 @@ SINKS: tuple[Scheme, ...] = (
         unnamed="the first virtual camera",
         package="pyvirtualcam",
         extra="virtualcam",
+        announces_rate=True,
     ),
     Scheme(
         name="window",
@@ -97,6 +99,7 @@ SINKS: tuple[Scheme, ...] = (
         options=("codec", "quality", "hardware"),
         package="av",
         extra="video",
+        announces_rate=True,
     ),
     Scheme(
         name="png",

@@ -108,6 +108,11 @@ def sink_rate(uri: str) -> float | None:
     return parse(uri, "sink").options.get("fps")
 
 
+def announces_rate(uri: str) -> bool:
+    """Return True for a sink that must be opened again when the rate of the output changes."""
+    return parse(uri, "sink").scheme.announces_rate
+
+
 def parse(uri: str, kind: Kind) -> BridgeUri:
     """Parse a URI and check every part of it. Imports no bridge. Raises `SettingsError`."""
     known = schemes(kind)

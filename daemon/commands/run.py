@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.stage.settings import Settings, parse_address, parse_size
+from daemon.stage.settings import Settings, parse_address, parse_output_rate, parse_size
 from io_bridges.scheme import Kind
 from io_bridges.schemes import schemes
 from io_bridges.uri import parse_endpoint
@@ -65,8 +65,12 @@ def run(
         ),
     ] = None,
     fps: Annotated[
-        float, typer.Option(min=1, max=240, help="Constant rate of the output.", rich_help_panel=PICTURES)
-    ] = 30.0,
+        str,
+        typer.Option(
+            help="Constant rate of the output, such as 25, 29.97 or 30000/1001; 'source' takes that of the source.",
+            rich_help_panel=PICTURES,
+        ),
+    ] = "30",
     osc: Annotated[
         str,
         typer.Option(help="OSC in: a UDP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL),
@@ -138,10 +142,12 @@ def run(
     restored = {} if fresh else StateFile(state_path).restore()
     values = initial_values(library, restored, preset, parse_size(size) if size else None)
     control_address = parse_address(control)
+    rate, follow_source = parse_output_rate(fps)
     settings = Settings(
         sinks=tuple(sink) if sink else Settings().sinks,
         output_size=parse_size(output_size) if output_size else (int(values["/width"]), int(values["/height"])),
-        fps=fps,
+        fps=rate,
+        follow_source=follow_source,
         osc=parse_address(osc),
         osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
         control=parse_endpoint(str(control_address)) if control_address else None,

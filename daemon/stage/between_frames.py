@@ -40,9 +40,7 @@ class BetweenFrames:
     come. So the output is one picture late. The clock never waits: a tick whose picture is not ready holds the last.
     """
 
-    def __init__(self, period: int) -> None:
-        """`period` is the time between two ticks in ns."""
-        self._period = period
+    def __init__(self) -> None:
         self._passage: _Passage | None = None
         self._newest: RenderedFrame | None = None
         self._came = 0
@@ -51,16 +49,17 @@ class BetweenFrames:
         self._made: tuple[int, RenderedFrame] | None = None
         self._pair: tuple[_Passage, BetweenMode, PicturePair] | None = None
 
-    def choose(self, newest: RenderedFrame, mode: BetweenMode, due: int) -> RenderedFrame:
+    def choose(self, newest: RenderedFrame, mode: BetweenMode, due: int, following: int) -> RenderedFrame:
         """Return the picture of a tick, and order that of the next one. For the thread of the output clock.
 
         Args:
             newest: The newest picture of the renderer.
             mode: ``hold`` returns `newest`.
             due: Time of the tick in ns.
+            following: Time of the next one.
         """
         if newest is not self._newest:
-            self._begin(newest, due)
+            self._begin(newest, due, following - due)
         passage = self._passage
         if mode == "hold" or passage is None or passage.share(due) >= 1:
             self._shown = newest
@@ -70,8 +69,8 @@ class BetweenFrames:
             self._shown = passage.earlier
         elif made is not None and made[0] == due:
             self._shown = made[1]
-        if passage.share(due + self._period) < 1:
-            self._orders.put(_Order(passage, mode, due + self._period))
+        if passage.share(following) < 1:
+            self._orders.put(_Order(passage, mode, following))
         return self._shown
 
     def forget(self) -> None:
@@ -104,13 +103,13 @@ class BetweenFrames:
         frame = RenderedFrame(picture, stamps.index, stamps.source_index, stamps.captured_at, stamps.revision)
         self._made = due, frame
 
-    def _begin(self, newest: RenderedFrame, due: int) -> None:
+    def _begin(self, newest: RenderedFrame, due: int, period: int) -> None:
         earlier, length = self._newest, due - self._came
         self._newest, self._came = newest, due
         joins = (
             earlier is not None
             and earlier.index >= 0
             and earlier.host_pixels().shape == newest.host_pixels().shape
-            and SHORTEST_TICKS * self._period <= length <= LONGEST
+            and SHORTEST_TICKS * period <= length <= LONGEST
         )
         self._passage = _Passage(earlier, newest, due, length) if joins and earlier is not None else None

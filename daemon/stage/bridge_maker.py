@@ -1,27 +1,37 @@
 """`BridgeMaker`: makes the threads of a show's sources, sinks and controls from its settings."""
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 
 from daemon.shared.clock import Clock
 from daemon.stage.bridge_set import BridgeSet, MakeSink
-from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
+from daemon.stage.sink_thread import SinkThread
 from daemon.stage.source_finder import SourceFinder
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.source_thread import Fitting, SourceThread
-from daemon.stage.tick_picker import TickPicker, exact_rate
+from daemon.stage.tick_picker import TickPicker
 from io_bridges.bridges import Control, Sink
 from io_bridges.late_sink import LateSink
 from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
+from io_bridges.rates import exact_rate
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ShowControl
-from io_bridges.uri import make_sink, make_source, sink_framing, sink_rate, sink_size, sinks_of_one_kind
+from io_bridges.uri import (
+    announces_rate,
+    make_sink,
+    make_source,
+    sink_framing,
+    sink_rate,
+    sink_size,
+    sinks_of_one_kind,
+)
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
@@ -37,6 +47,8 @@ class BridgeMaker:
         self._incoming = incoming
         self._fitting = fitting
         self._preview = WebPreview()
+        self.show_rate: Callable[[], Fraction] = lambda: exact_rate(settings.fps)
+        """Returns the rate of the output clock; the stage sets it."""
 
     def first_sinks(self) -> list[MakeSink]:
         """Return what makes each sink that the show begins with: those of the settings, and the page's preview.
@@ -97,15 +109,16 @@ class BridgeMaker:
 
     def _sink(self, uri: str, number: int, make: Callable[[str], Sink]) -> SinkThread:
         settings = self._settings
-        wanted = sink_rate(uri)
+        wanted, show_rate = sink_rate(uri), self.show_rate()
         rate = None if wanted is None else exact_rate(wanted)
-        picker = None if rate is None else TickPicker(rate, exact_rate(settings.fps))
-        size, fps = sink_size(uri) or settings.output_size, settings.fps if rate is None else float(rate)
+        picker = None if rate is None else TickPicker(rate, show_rate)
+        size, fps = sink_size(uri) or settings.output_size, float(show_rate if rate is None else rate)
         # The thread's URI is shown on the page and in the log.
-        return SinkThread(without_password(uri), make(uri), self._clock, *size, fps, picker, number, sink_framing(uri))
+        shown, framing, announces = without_password(uri), sink_framing(uri), announces_rate(uri)
+        return SinkThread(shown, make(uri), self._clock, *size, fps, picker, number, framing, announces)
 
     def _preview_sink(self) -> SinkThread:
-        return SinkThread("web:", self._preview, self._clock, *self._settings.output_size, self._settings.fps)
+        return SinkThread("web:", self._preview, self._clock, *self._settings.output_size, float(self.show_rate()))
 
     def controls(
         self,

@@ -3,8 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
-from daemon.stage.bridge_threads import BridgeThread, SinkThread
+from daemon.stage.bridge_threads import BridgeThread
+from daemon.stage.sink_thread import SinkThread
 from daemon.stage.source_thread import SourceThread
 from io_bridges.frames import RenderedFrame, Tick
 
@@ -39,6 +41,12 @@ class BridgeSet:
         """Hand the picture of a tick to every sink. For the output clock."""
         for sink in self.sinks:
             sink.put(value)
+
+    def follow(self, rate: Fraction) -> None:
+        """Tell every sink that the output clock has another rate. Any thread may call it."""
+        with self._lock:
+            for sink in self.sinks:
+                sink.follow(rate)
 
     def add_sink(self, sink: SinkThread, make: MakeSink) -> None:
         """Hand the pictures to one more sink, which is started and open. Any thread may call it."""

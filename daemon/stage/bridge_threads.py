@@ -1,4 +1,4 @@
-"""`BridgeThread`, on which a bridge lives, and `SinkThread`. A bridge that fails is opened again.
+"""`BridgeThread`, on which a bridge lives. A bridge that fails is opened again.
 
 Nothing can interrupt a native call. A bridge whose call exceeds its time budget is abandoned with its thread, counted,
 and replaced by a new one, as is a thread that crashed. `trouble` reports both; `BridgeSet` does the rest.
@@ -11,12 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daemon.shared.clock import NS, Clock
-from daemon.shared.mailbox import Mailbox
-from daemon.stage.metrics import Delays, Rate
-from daemon.stage.tick_picker import TickPicker
-from io_bridges.bridges import Sink
-from io_bridges.frames import RenderedFrame, Tick
-from io_bridges.framing import BETWEEN_BARS, Framing, fit
+from daemon.stage.metrics import Rate
 from presets.errors import BridgeError
 
 log = logging.getLogger("stage.bridges")
@@ -51,6 +46,10 @@ class BridgeThread(threading.Thread, ABC):
         if self._first_failure is not None:
             self.stop()
             raise self._first_failure
+
+    def wait_for_attempt(self, timeout: float) -> None:
+        """Wait for the first attempt to open, whatever its outcome."""
+        self._tried.wait(timeout)
 
     @property
     def was_tried(self) -> bool:
@@ -134,93 +133,3 @@ class BridgeThread(threading.Thread, ABC):
     @abstractmethod
     def _close(self) -> None:
         """Close the bridge."""
-
-
-class SinkThread(BridgeThread):
-    """Writes the frame of each tick that the sink gets, scaled to the size that it was opened with."""
-
-    def __init__(
-        self,
-        uri: str,
-        sink: Sink,
-        clock: Clock,
-        width: int,
-        height: int,
-        fps: float,
-        picker: TickPicker | None = None,
-        number: int = 0,
-        framing: Framing = BETWEEN_BARS,
-    ) -> None:
-        """`fps` is the rate of the sink; `picker` chooses its ticks if it is not that of the output clock.
-
-        `number` is that of the sink in the show. `framing` fits pictures of another shape.
-        """
-        super().__init__("sink", uri, clock, budget=5.0)
-        self.number = number
-        self.delays = Delays()
-        self._sink = sink
-        self._size = (width, height)
-        self._fps = fps
-        self._picker = picker
-        self._framing = framing
-        self._newest: Mailbox[tuple[RenderedFrame, Tick]] = Mailbox()
-        self._serial = 0
-        self._scaled: tuple[RenderedFrame, RenderedFrame] | None = None
-        self._measured = -1
-
-    def put(self, value: tuple[RenderedFrame, Tick]) -> None:
-        """Take the frame of a tick of the output clock, on the clock's thread. It replaces one that waits."""
-        if self._picker is not None:
-            tick = self._picker.pick(value[1])
-            if tick is None:
-                return
-            value = (value[0], tick)
-        self._newest.put(value)
-
-    def _open(self) -> None:
-        self._sink.open(*self._size, self._fps)
-
-    def _use(self) -> bool:
-        newest, serial = self._newest.wait_newer(self._serial, 0.25)
-        if newest is None or serial == self._serial:
-            return False
-        self._serial = serial
-        frame, tick = newest
-        scaled = self._scale(frame)
-        self._timed(lambda: self._sink.write(scaled, tick))
-        now = self.clock.now()
-        self.rate.mark(now)
-        # A picture that is held, faded or filled between has left before. Its age is no measure of the delay.
-        if frame.captured_at and frame.index != self._measured:
-            self._measured = frame.index
-            self.delays.mark(now - frame.captured_at, now)
-        return True
-
-    def _scale(self, frame: RenderedFrame) -> RenderedFrame:
-        picture = frame.host_pixels()
-        if (picture.shape[1], picture.shape[0]) == self._size:
-            return frame
-        if self._scaled is None or self._scaled[0] is not frame:  # a held picture is scaled once
-            sized = fit(picture, *self._size, self._framing)
-            copy = RenderedFrame(sized, frame.index, frame.source_index, frame.captured_at, frame.revision)
-            self._scaled = (frame, copy)
-        return self._scaled[1]
-
-    def _close(self) -> None:
-        self._sink.close()
-
-    def status(self) -> dict[str, Any]:
-        """Return the counters of the thread and the sink.
-
-        The latency is the time from the capture of a frame until its picture was written, of the last seconds.
-        """
-        delays = self.delays.median_and_p99(self.clock.now())
-        latency, p99 = (round(each * 1000, 1) for each in delays) if delays else (None, None)
-        own = {
-            "number": self.number,
-            "size": f"{self._size[0]}x{self._size[1]}",
-            "rate": round(self._fps, 3),
-            "latency_ms": latency,
-            "latency_p99_ms": p99,
-        }
-        return super().status() | own | self._sink.status()

@@ -18,7 +18,8 @@ class LossCover:
 
     def __init__(self, fps: float, policy: Callable[[], LossPolicy]) -> None:
         """`policy` returns what the show does at this moment; ``hold`` covers nothing."""
-        self._fps = fps
+        self.fps = fps
+        """Ticks a second."""
         self._policy = policy
         self._before: LossPolicy = "hold"
         self._cover: LossPolicy = "hold"
@@ -45,7 +46,7 @@ class LossCover:
             moves: False holds every passage, for a frozen output.
         """
         if moves:
-            self._advance(frame, 1.0 if seconds <= 0 else 1.0 / max(seconds * self._fps, 1.0))
+            self._advance(frame, 1.0 if seconds <= 0 else 1.0 / max(seconds * self.fps, 1.0))
         shown = frame
         if self._leaving is not None:
             shown = self._mix(self._leaving, frame, self._share)
@@ -57,9 +58,9 @@ class LossCover:
         policy = self._policy()
         if policy != self._before:
             if policy == "hold":
-                self._stale, self._patience = frame.index, round(PATIENCE * self._fps)
+                self._stale, self._patience = frame.index, round(PATIENCE * self.fps)
             if "text" in (policy, self._before):
-                self._expected = round(EXPECTED * self._fps)
+                self._expected = round(EXPECTED * self.fps)
             self._before = policy
         self._patience -= 1
         if policy != "hold" or frame.index != self._stale or self._patience < 0:

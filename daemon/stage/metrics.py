@@ -42,6 +42,10 @@ class Rate:
         span = max(recent[-1] - recent[0], now - recent[0] - usual)
         return (len(recent) - 1) * NS / span if span > 0 else 0.0
 
+    def recent(self, now: int, seconds: float) -> list[int]:
+        """Return the times of the events of the last `seconds`, oldest first; at most as many as are kept."""
+        return [mark for mark in list(self._marks) if now - mark <= seconds * NS]
+
     def silence(self, now: int, least: float = LEAST_SILENCE) -> float:
         """Return the seconds since the last event if they are many for this rate; 0 otherwise or before the first.
 

@@ -3,17 +3,21 @@
 import logging
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Protocol
 
-from daemon.shared.clock import NS, Clock
+from daemon.shared.clock import Clock
 from daemon.shared.mailbox import Mailbox
 from daemon.shared.threads import restart_on_crash
 from daemon.stage.between_frames import BetweenFrames
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import Delays, Intervals
+from daemon.stage.phase_lock import PhaseLock
+from daemon.stage.tick_schedule import TickSchedule
 from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.output_grade import NEUTRAL, OutputGrade, apply_grade, output_grade
+from io_bridges.rates import exact_rate
 from presets.parameters import Parameters
 
 log = logging.getLogger("stage.output")
@@ -41,9 +45,11 @@ class OutputClock:
         safe: Mailbox[RenderedFrame],
         outlet: Outlet,
         cover: LossCover,
+        lock: PhaseLock | None = None,
     ) -> None:
-        self.fps = fps
-        self._period = round(NS / fps)
+        """`lock` keeps the ticks in step with the pictures that come; without one they are even."""
+        self._schedule = TickSchedule(exact_rate(fps))
+        self._lock = lock
         self._clock = clock
         self._parameters = parameters
         self._rendered = rendered
@@ -51,7 +57,7 @@ class OutputClock:
         self._safe = safe
         self._outlet = outlet
         self._cover = cover
-        self._between = BetweenFrames(self._period)
+        self._between = BetweenFrames()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._panic: int | None = None
@@ -67,6 +73,20 @@ class OutputClock:
     def panic(self, revision: int) -> None:
         """Cut to the safe picture until one drawn with `revision` or a later one comes. Any thread may call it."""
         self._panic = revision
+
+    def arrived(self, frame: RenderedFrame, place: int) -> None:
+        """Take note of picture number `place` of one network call, which can be shown now. Any thread may call it."""
+        if self._lock is not None and place == 0 and frame.source_index >= 0:
+            self._lock.arrived(self._clock.now())
+
+    @property
+    def rate(self) -> Fraction:
+        """Ticks a second. Any thread may set it; it holds from the tick after the next one on."""
+        return self._schedule.wanted
+
+    @rate.setter
+    def rate(self, rate: Fraction) -> None:
+        self._schedule.wanted = rate
 
     @property
     def on_air(self) -> RenderedFrame | None:
@@ -92,16 +112,15 @@ class OutputClock:
 
     def run(self) -> None:
         """Tick until stopped. Deadlines are absolute: a late tick shortens the wait for the next one."""
-        due = self._clock.now()
+        schedule, lock = self._schedule, self._lock
+        schedule.begin(self._clock.now())
         while not self._stopping.is_set():
-            self._clock.sleep_until(due)
-            self.tick(due)
-            due += self._period
-            behind = (self._clock.now() - due) // self._period
-            if behind > 0:
-                # The process was stopped or starved: continue in phase, without a burst of missed ticks.
-                self.missed += behind
-                due += behind * self._period
+            self._clock.sleep_until(schedule.due)
+            self.tick(schedule.due)
+            if lock is not None and schedule.wanted != schedule.rate:
+                lock.forget()
+            push = 0 if lock is None else lock.push(schedule.due, schedule.period)
+            self.missed += schedule.advance(self._clock.now(), push)
 
     def fill(self) -> None:
         """Make the pictures between two drawn ones until stopped. For a thread beside the one of `run`."""
@@ -124,7 +143,7 @@ class OutputClock:
             out = RenderedFrame(picture, frame.index, frame.source_index, frame.captured_at, frame.revision)
         self._graded = out
         self._shown = (frame, grade)
-        tick = Tick(self.ticks, due, repeated)
+        tick = Tick(self.ticks, due - self._schedule.lag, repeated)
         self.ticks += 1
         now = self._clock.now()
         self.intervals.mark(now)
@@ -147,7 +166,11 @@ class OutputClock:
         elif parameters.freeze and self._on_air is not None and self._on_air.index >= 0:
             # The slate is not held: a show that starts frozen holds its first picture.
             return self._on_air
-        self._on_air = slate if rendered is None else self._between.choose(rendered, parameters.between, due)
+        if rendered is None:
+            self._on_air = slate
+        else:
+            following = due + self._schedule.following - self._schedule.due
+            self._on_air = self._between.choose(rendered, parameters.between, due, following)
         return self._on_air
 
     def _covered(self, frame: RenderedFrame, parameters: Parameters) -> tuple[RenderedFrame, float]:
@@ -155,9 +178,10 @@ class OutputClock:
         safe, _ = self._safe.peek()
         if self._panic is not None or safe is None:
             return frame, 1.0
+        self._cover.fps = float(self._schedule.rate)
         return self._cover.show(frame, safe, parameters.lost_fade, moves=not parameters.freeze)
 
     def _fade_to(self, target: float, seconds: float) -> float:
-        step = 1.0 if seconds <= 0 else 1.0 / max(seconds * self.fps, 1.0)
+        step = 1.0 if seconds <= 0 else 1.0 / max(seconds * float(self._schedule.rate), 1.0)
         self._level += min(max(target - self._level, -step), step)
         return self._level

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daemon.stage.tick_picker import exact_rate
 from io_bridges import scheme_options, uri
 from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
+from io_bridges.rates import exact_rate, parse_rate
 from presets.errors import SettingsError
+
+FIRST_RATE = 30.0
+"""Rate of the output if none is given, and until that of the source is known."""
 
 MOST_PIXELS = LONGEST_SIDE * LONGEST_SIDE
 """Pixels of all sinks together, beyond which none is added. Eight sinks of 3840x2160 fit.
@@ -42,7 +45,10 @@ class Settings:
     sinks: tuple[str, ...] = ("zmq:tcp://127.0.0.1:5556",)
     output_size: tuple[int, int] = (256, 256)
     """Width and height in pixels, constant during a show: Resolume binds a clip by name and size."""
-    fps: float = 30.0
+    fps: float = FIRST_RATE
+    """Rate of the output, or its first one if it follows the source."""
+    follow_source: bool = False
+    """True if the output takes the rate of the first source."""
     osc: Address | None = field(default_factory=lambda: Address("127.0.0.1", 9000))
     osc_feedback: tuple[Address, ...] = ()
     control: str | None = "tcp://127.0.0.1:5557"
@@ -96,7 +102,7 @@ class Settings:
     def check_sink(self, sink: str) -> None:
         """Raise `SettingsError` for a sink that is not valid, or faster than the show."""
         rate = uri.sink_rate(sink)
-        if rate is not None and exact_rate(rate) > exact_rate(self.fps):
+        if rate is not None and not self.follow_source and exact_rate(rate) > exact_rate(self.fps):
             raise SettingsError(f"{sink!r}: fps is at most the show's rate of {self.fps:g} (--fps), not {rate:g}")
 
     def check_pixels(self, sinks: Sequence[str]) -> None:
@@ -116,6 +122,19 @@ def parse_size(text: str) -> tuple[int, int]:
         return scheme_options.parse_size(text)
     except ValueError as error:
         raise SettingsError(f"a size is {error}; {text!r} was given") from error
+
+
+def parse_output_rate(text: str) -> tuple[float, bool]:
+    """Return `Settings.fps` and `Settings.follow_source` for ``25``, ``30000/1001`` or ``source``.
+
+    Raises `SettingsError`.
+    """
+    if text.strip().lower() == "source":
+        return FIRST_RATE, True
+    try:
+        return parse_rate(text), False
+    except ValueError as error:
+        raise SettingsError(f"--fps takes {error}, such as 25, 29.97 or 30000/1001, or source; not {text!r}") from error
 
 
 def parse_address(text: str) -> Address | None:

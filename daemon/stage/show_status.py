@@ -25,6 +25,7 @@ from daemon.stage.output_clock import OutputClock
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
+from daemon.stage.source_rate import SourceRate
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
@@ -41,6 +42,7 @@ class ShowStatus:
         parameters: Callable[[], Parameters],
         is_moving: Callable[[], bool],
         output: OutputClock,
+        source_rate: SourceRate,
         rendered_rate: Rate,
         supervisor: Supervisor,
         bridges: BridgeSet,
@@ -58,6 +60,7 @@ class ShowStatus:
         self._parameters = parameters
         self._is_moving = is_moving
         self._output = output
+        self._source_rate = source_rate
         self._rendered_rate = rendered_rate
         self._supervisor = supervisor
         self._bridges = bridges
@@ -80,7 +83,8 @@ class ShowStatus:
         return {
             "fps": round(self._rendered_rate.per_second(now), 2),
             "rendered": self._rendered_rate.total,
-            "output_fps": self._settings.fps,
+            "output_fps": round(float(output.rate), 3),
+            "output_fps_from": self._source_rate.origin if self._settings.follow_source else "",
             "output_size": list(self._settings.output_size),
             "output_interval_p999_ms": None if interval is None else round(interval * 1000, 2),
             "ticks": output.ticks,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from daemon.shared.clock import NS, Clock
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.sink_list import NumberedSink, SinkList
+from daemon.stage.sink_thread import SinkThread
 from io_bridges.claims import PlaceTaken
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, Later

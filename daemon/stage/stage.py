@@ -25,11 +25,13 @@ from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.notices import Notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.phase_lock import PhaseLock
 from daemon.stage.prometheus import prometheus_text
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
 from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
+from daemon.stage.source_rate import SourceRate
 from daemon.stage.source_thread import Fitting
 from daemon.stage.state_file import StateFile
 from daemon.stage.word_notes import WordNotes
@@ -69,7 +71,6 @@ class Stage:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.store = ParameterStore(library, {**values, **settings.sources}, status=self.status)
-        self.store.on_panic = self._panic
         self._incoming = NewestFrame(self.clock, self._parameters, wake=self._ring_link)
         self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._ring_link)
         self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest)
@@ -90,7 +91,10 @@ class Stage:
             self.slates.safe,
             self.bridges,
             LossCover(settings.fps, self._incoming.policy),
+            PhaseLock() if settings.follow_source else None,
         )
+        make.show_rate = lambda: self.output.rate
+        self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
         self._controls = make.controls(self.store, lambda: prometheus_text(self.status()), self._words.known_words)
         self._status = ShowStatus(
@@ -99,6 +103,7 @@ class Stage:
             self._parameters,
             lambda: self._responder.is_moving,
             self.output,
+            self._source_rate,
             self.rendered_rate,
             self.supervisor,
             self.bridges,
@@ -110,7 +115,7 @@ class Stage:
             self._words,
             notices,
         )
-        self.store.remark = self._status.remark
+        self.store.on_panic, self.store.remark = self.output.panic, self._status.remark
         self._state: StateFile | None = None
         self._claimed: IO[bytes] | None = None
 
@@ -129,11 +134,15 @@ class Stage:
         try:
             for control in self._controls:
                 control.start()
+            self.bridges.source.start()
+            if self.settings.follow_source:
+                # The sinks are opened with the rate.
+                self.bridges.source.wait_for_attempt(FIRST_OPENING)
+                self._follow_source()
             for sink in self.bridges.sinks:
                 sink.start()
             self.sink_changes.start()
             self.output.start()
-            self.bridges.source.start()
             must_open = [self.bridges.source] if self.settings.source_must_open else []
             for bridge in (*self.bridges.sinks, *must_open):
                 bridge.wait_until_open(FIRST_OPENING)
@@ -152,8 +161,7 @@ class Stage:
         if self.settings.source2:
             lines.append(f"pictures over it from {self.second.thread.place}")
         lines += [f"pictures to {sink.place}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
-        lines += [f"{control.name} on {control.address}" for control in self._controls]
-        return lines
+        return lines + [f"{control.name} on {control.address}" for control in self._controls]
 
     def keep(self, stop: threading.Event) -> None:
         """Save the state, log notices and replace stuck bridges, until `stop` is set. For the main thread."""
@@ -162,6 +170,8 @@ class Stage:
             self._save_state()
             self._status.log_notices()
             tend_run_loop()
+            if self.settings.follow_source:
+                self._follow_source()
             now = self.clock.now()
             # After Ctrl-Z and fg every call looks late. Each has until the next round to return.
             if now - looked < 4 * HOUSEKEEPING * NS:
@@ -203,6 +213,10 @@ class Stage:
     def _bridge_threads(self) -> list[BridgeThread]:
         return [self.bridges.source, *self.bridges.sinks, *self.bridges.leaving(), *self.second.threads]
 
+    def _follow_source(self) -> None:
+        self.output.rate = self._source_rate.look(self.bridges.source)
+        self.bridges.follow(self.output.rate)  # a sink that was added meanwhile too
+
     def _parameters(self) -> Parameters:
         return self.store.snapshot()[1]
 
@@ -226,11 +240,9 @@ class Stage:
     def _on_delivery(self, report: RendererReport, frame: RenderedFrame, place: int, of: int) -> None:
         if self.supervisor.is_on_air(report):
             self._rendered.put(frame, place, of)
+            self.output.arrived(frame, place)
             self.rendered_rate.count(frame, self.clock.now())
             self.store.on_air = frame.revision
-
-    def _panic(self, revision: int) -> None:
-        self.output.panic(revision)
 
     def _save_state(self, at_once: bool = False) -> None:
         if self._state is not None:

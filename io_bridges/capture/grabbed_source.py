@@ -38,11 +38,12 @@ class GrabbedSource:
         return frame
 
     def _counts(self) -> dict[str, object]:
-        """Return the size of the frames, and counts of frames read, dropped and damaged."""
+        """Return the size and the declared rate of the frames, and counts of frames read, dropped and damaged."""
         grabber = self._grabber
         return {
             "size": self._shape,
             "pictures": self._index,
             "dropped": grabber.dropped if grabber else 0,
             "corrupt": grabber.corrupt if grabber else 0,
+            "declared_fps": grabber.declared_fps if grabber else 0.0,
         }

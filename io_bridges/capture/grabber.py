@@ -50,6 +50,8 @@ class FrameGrabber:
         """Number of frames that a newer one replaced before they were taken."""
         self.corrupt = 0
         """Number of packets that could not be decoded and were skipped."""
+        self.declared_fps = 0.0
+        """Frames a second that the input says it has; 0 before it is open, and for one that says nothing."""
         self.is_hurried = False
         """True while only key frames are decoded, because frames come faster than they can be decoded."""
         self._name = name
@@ -98,6 +100,7 @@ class FrameGrabber:
         try:
             with self._open_input(self._stopping) as container:
                 stream = self._video_stream(container)
+                self.declared_fps = float(stream.guessed_rate or stream.average_rate or 0)
                 with self._changed:
                     self._is_open = True
                     self._changed.notify_all()

@@ -44,6 +44,7 @@ class NdiSource:
         self._missing_since = 0
         self._stamp: tuple[float, float] | None = None
         self._size = ""
+        self._declared_fps = 0.0
         self._connected = False
         self._index = 0
         self._refused = 0
@@ -98,6 +99,7 @@ class NdiSource:
             "heard": list(self._heard),
             "size": self._size,
             "pictures": self._index,
+            "declared_fps": self._declared_fps,
             "refused": self._refused,
         }
 
@@ -139,6 +141,7 @@ class NdiSource:
             self._refused += 1
             return None
         self._size = f"{width}x{height}"
+        self._declared_fps = float(video.get_frame_rate())
         lines = np.frombuffer(video, np.uint8, count=height * stride).reshape(height, stride)
         rgbx = lines[:, : width * _CHANNELS].reshape(height, width, _CHANNELS)
         return to_rgb(rgbx, "rgba")  # A copy: the buffer goes back to the library when `lines` is gone.

@@ -46,7 +46,7 @@ class Show:
     """Starts a show with ``with Show(folder, "--source", "card:") as show``, and stops it with SIGTERM at the end."""
 
     def __init__(
-        self, folder: Path, *arguments: str, model: str = "echo", fps: float = 30, fresh: bool = False
+        self, folder: Path, *arguments: str, model: str = "echo", fps: float | str = 30, fresh: bool = False
     ) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)

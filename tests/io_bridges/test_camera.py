@@ -68,6 +68,7 @@ def test_camera_picture_is_upright():
     assert later.index == frame.index + 1
     assert frame.captured_at < later.captured_at <= time.monotonic_ns()
     assert source.status()["size"] == "320x120"
+    assert source.status()["declared_fps"] == 30
     source.close()
     source.close()
 

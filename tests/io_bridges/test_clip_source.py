@@ -111,6 +111,7 @@ def test_still_repeats_without_copy(tmp_path):
     assert np.array_equal(first.pixels, card)
     assert first.pixels is third.pixels
     assert [first.index, second.index, third.index] == [0, 1, 2]
+    assert source.status()["declared_fps"] is None, "a still picture has no rate"
     source.close()
     once = ClipSource(str(tmp_path / "card.png"), loop=False)
     once.open()

@@ -107,6 +107,7 @@ def test_card_arrives_as_it_was_sent(tmp_path):
         status = source.status()
         assert status["sender"].endswith(f"({unique('Card')})")
         assert (status["size"], status["pictures"], status["refused"]) == ("322x182", 2, 0)
+        assert status["declared_fps"] == 30
         assert status["sender"] in status["heard"]
 
 

@@ -75,6 +75,7 @@ def test_numbered_folder_plays_in_order(tmp_path):
     assert values(source, 100) == [10 + number for number in range(12)]
     status = source.status()
     assert (status["source"], status["files"], status["pictures"], status["ended"]) == ("file", 12, 12, True)
+    assert status["declared_fps"] == 25
     assert source.read(0) is None
 
 
@@ -112,6 +113,7 @@ def test_slides_are_repeated(tmp_path):
     write(tmp_path, "alps.png", 2)
     source = opened(f"folder:{tmp_path}")
     assert values(source, 20) == [2] * 20
+    assert source.status()["declared_fps"] is None
     faster = opened(f"folder:{tmp_path}?fps=5")
     found = values(faster, 30)
     assert in_order(found)[:3] == [2, 1, 2]

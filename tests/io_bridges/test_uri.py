@@ -58,6 +58,7 @@ def test_options_reach_the_bridge():
         "source": "card",
         "size": "320x200",
         "fps": 12.5,
+        "declared_fps": 12.5,
         "pictures": 0,
         "late": 0,
     }

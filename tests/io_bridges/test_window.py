@@ -14,7 +14,7 @@ from picture_without_symmetry import picture, rendered, tick
 
 from daemon.doctor.display_search import search_displays
 from daemon.shared.clock import SystemClock
-from daemon.stage.bridge_threads import SinkThread
+from daemon.stage.sink_thread import SinkThread
 from io_bridges.lazy_imports import opencv
 from io_bridges.uri import make_sink, refuse_duplicates
 from io_bridges.window.messages import WindowReport, WindowSettings

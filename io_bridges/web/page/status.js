@@ -19,6 +19,7 @@ function showFigures(status) {
   const figure = (id, value, places) => showText(byId(id), typeof value === "number" ? value.toFixed(places) : "–");
   figure("fps", status.fps, 1);
   figure("output-fps", status.output_fps, 1);
+  byId("output-fps").title = status.output_fps_from ? `${status.output_fps} a second, ${status.output_fps_from}` : "";
   figure("latency", status.latency_ms, 0);
   const drawn = size(status.renderer?.size), output = size(status.output_size);
   showText(byId("drawn-size"), drawn || "–");

@@ -20,14 +20,14 @@ class Playing:
     """Ticks of the output, each after the picture that was ordered at the tick before is ready."""
 
     def __init__(self, mode: BetweenMode = "blend") -> None:
-        self.between = BetweenFrames(PERIOD)
+        self.between = BetweenFrames()
         self.mode = mode
         self.due = 0
 
     def ticks(self, newest: RenderedFrame, count: int, late: bool = False) -> list[int]:
         shown = []
         for _ in range(count):
-            frame = self.between.choose(newest, self.mode, self.due)
+            frame = self.between.choose(newest, self.mode, self.due, self.due + PERIOD)
             shown.append(int(frame.pixels[0, 0, 0]))
             if not late:
                 self.between.make()
@@ -47,7 +47,7 @@ def test_stamps_are_of_the_nearer_picture() -> None:
     show.ticks(picture(0, 0), 4)
     newest, indices = picture(1, 80), []
     for _ in range(6):
-        indices.append(show.between.choose(newest, "blend", show.due).index)
+        indices.append(show.between.choose(newest, "blend", show.due, show.due + PERIOD).index)
         show.between.make()
         show.due += PERIOD
     assert indices == [0, 0, 1, 1, 1, 1]
@@ -99,13 +99,13 @@ def test_thread_makes_what_is_ordered() -> None:
     try:
         show.ticks(picture(0, 0), 4, late=True)
         newest = picture(1, 80)
-        show.between.choose(newest, "blend", show.due)
+        show.between.choose(newest, "blend", show.due, show.due + PERIOD)
         for _ in range(500):
             if show.between._made is not None:
                 break
             stopping.wait(0.01)
         show.due += PERIOD
-        assert int(show.between.choose(newest, "blend", show.due).pixels[0, 0, 0]) == 20
+        assert int(show.between.choose(newest, "blend", show.due, show.due + PERIOD).pixels[0, 0, 0]) == 20
     finally:
         stopping.set()
         thread.join()

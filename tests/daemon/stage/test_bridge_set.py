@@ -9,8 +9,8 @@ from hand_clock import HandClock
 
 from daemon.shared.clock import NS
 from daemon.stage.bridge_set import MOST_HUNG, BridgeSet
-from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.newest_frame import NewestFrame
+from daemon.stage.sink_thread import SinkThread
 from daemon.stage.source_thread import Fitting, SourceThread
 from io_bridges.builtin_sources import EmptySource
 from io_bridges.frames import RenderedFrame, Tick

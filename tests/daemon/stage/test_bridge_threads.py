@@ -10,8 +10,8 @@ import pytest
 from hand_clock import HandClock
 
 from daemon.shared.clock import NS, SystemClock
-from daemon.stage.bridge_threads import SinkThread
 from daemon.stage.newest_frame import NewestFrame
+from daemon.stage.sink_thread import SinkThread
 from daemon.stage.source_thread import Fitting, SourceThread
 from daemon.stage.tick_picker import TickPicker
 from io_bridges.frames import Frame, RenderedFrame, Tick

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.shared.clock import NS
-from daemon.stage.tick_picker import TickPicker, exact_rate
+from daemon.stage.tick_picker import TickPicker
 from io_bridges.frames import Tick
+from io_bridges.rates import exact_rate
 
 RATES = st.one_of(
     st.sampled_from([24, 25, 30, 50, 60, 23.976, 29.97, 59.94, 0.1, 240]),
