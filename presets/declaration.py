@@ -38,8 +38,11 @@ class LiveOptions(NamedTuple):
 
     effect: Effect
     unit: str = ""
-    in_presets: bool = True
-    """False for a control that no preset holds. No preset holds `Effect.OUTPUT`: none may black out a show."""
+    in_presets: bool | None = None
+    """True for a control that a preset may hold; None for all but those with `Effect.OUTPUT`.
+
+    No preset may black out or freeze a show.
+    """
     stays: bool = False
     """True if a preset that does not name the parameter leaves it as it is; a performer sets it for all presets."""
     group: Group | None = None

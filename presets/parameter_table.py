@@ -135,7 +135,7 @@ def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, defa
         description=field.description or "",
         effect=live.effect,
         group=live.group or _GROUPS[live.effect],
-        in_presets=live.in_presets and live.effect is not Effect.OUTPUT,
+        in_presets=live.effect is not Effect.OUTPUT if live.in_presets is None else live.in_presets,
         stays=live.stays,
         coerce=coerce,
     )

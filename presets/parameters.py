@@ -203,7 +203,7 @@ class LiveParameters(BaseModel):
         Field(
             description="pictures between two drawn ones: none, cross-faded or moved; the output is one picture later"
         ),
-        LiveOptions(Effect.OUTPUT, group=Group.PACING),
+        LiveOptions(Effect.OUTPUT, in_presets=True, stays=True, group=Group.PACING),
     ] = "hold"
     fade: Annotated[
         float,

@@ -84,7 +84,7 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} == REBUILD_KEYS
-    assert {"morph", "morph_pictures", "max_rate", "source", *FRAMING, *MIX} == KEPT_KEYS - REBUILD_KEYS, (
+    assert {"morph", "morph_pictures", "max_rate", "between", "source", *FRAMING, *MIX} == KEPT_KEYS - REBUILD_KEYS, (
         "set once for every preset that does not name them"
     )
     assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
@@ -272,6 +272,7 @@ FIELDS = {
     "engine": TEXT,
     "fallback": st.booleans(),
     "max_rate": st.integers(0, 240),
+    "between": st.sampled_from(["hold", "blend", "flow"]),
     "source2": TEXT,
     "mix_mode": st.sampled_from(["fade", "luma_key", "mask"]),
     **dict.fromkeys(("mix", "key_hue", "key_threshold", "key_softness"), st.floats(0, 1)),

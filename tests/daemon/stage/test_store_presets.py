@@ -8,6 +8,7 @@ from store_answers import OSC, accepted, put, refused
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ControlReply, Later
 from presets.declaration import Effect
+from presets.errors import PresetError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
 
@@ -239,6 +240,28 @@ def test_no_preset_has_output_values(library: Library) -> None:
     assert output
     for name in library.names():
         assert not output & library.recall(name).keys()
+    put(library, "dark", "blackout: true\n")
+    with pytest.raises(PresetError, match="blackout"):
+        library.load("dark")
+
+
+def test_look_fills_between_its_pictures(store: ParameterStore, library: Library) -> None:
+    put(library, "flowing", "between: flow\n")
+    put(library, "plain", "seed: 6\n")
+    put(library, "wrong", "between: melt\n")
+    accepted(store.apply("/preset", ["flowing"], OSC))
+    assert store.values()["/between"] == "flow"
+    store.apply("/between", ["blend"], OSC)
+    store.apply("/panic", [], OSC)
+    assert store.values()["/between"] == "flow", "panic restores the preset's own"
+    accepted(store.apply("/preset", ["plain"], OSC))
+    assert store.values()["/between"] == "flow", "a preset without the key leaves it alone"
+    store.apply("/panic", [], OSC)
+    assert store.values()["/between"] == "flow", "and so does panic then"
+    accepted(store.apply("/save", ["mine"], OSC))
+    assert library.load("mine").values["between"] == "flow"
+    assert not store.apply("/preset", ["wrong"], OSC).accepted
+    assert store.values()["/preset"] == "mine"
 
 
 def test_look_opens_its_source(store: ParameterStore, library: Library) -> None:
