@@ -65,7 +65,10 @@ class Sink(Protocol):
         """Release everything. Never raises; may be called twice, and before `open`."""
 
     def status(self) -> dict[str, object]:
-        """Return counters as JSON values. Called from any thread, at any time."""
+        """Return counters as JSON values. Called from any thread, at any time.
+
+        ``stopped``, if it is not empty, is the reason why the sink takes no pictures until it is opened again.
+        """
 
 
 class Control(Protocol):

@@ -69,6 +69,7 @@ ACTIONS = (
     Action("/save", "save the controls as a preset", argument="the preset's name"),
     Action("/undo_save", "restore what the last save replaced; repeat for the saves before it"),
     Action("/sink/add", "add a sink, until the show ends", argument="the address of a sink"),
+    Action("/sink/open", "open a sink that has stopped again", argument="the address of a sink, or its number"),
     Action("/sink/remove", "remove a sink", argument="the address of a sink, or its number"),
     Action("/prompt", "set one prompt alone, at full weight", argument="the text"),
 )

@@ -9,6 +9,7 @@ from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.sink_thread import SinkThread
 from daemon.stage.source_thread import SourceThread
 from io_bridges.frames import RenderedFrame, Tick
+from presets.errors import BridgeError
 
 log = logging.getLogger("stage")
 
@@ -65,6 +66,27 @@ class BridgeSet:
             self.sinks = self.sinks[:place] + self.sinks[place + 1 :]
         self.retire(former)
         return former
+
+    def exchange_stopped(self, number: int) -> tuple[SinkThread, SinkThread]:
+        """Put a new thread, not started yet, in place of that of a sink that has stopped. Return the old and the new.
+
+        Raises:
+            BridgeError: There is no such sink, it has not stopped, or its former calls have not returned.
+            SettingsError: The sink can't be made any more.
+        """
+        with self._lock:
+            place = next((place for place, sink in enumerate(self.sinks) if sink.number == number), None)
+            if place is None:
+                raise BridgeError("it is gone")
+            former = self.sinks[place]
+            if not former.stopped:
+                raise BridgeError("it is open" if former.is_open else "it is being opened")
+            if self.hangs(former.uri):
+                raise BridgeError("earlier calls into it have not returned yet")
+            successor = self._make_sinks[place]()
+            self.sinks = (*self.sinks[:place], successor, *self.sinks[place + 1 :])
+        self.retire(former)
+        return former, successor
 
     def replace_stuck(self) -> None:
         """Replace the threads whose call does not return, and those that crashed. For the main thread."""

@@ -54,8 +54,10 @@ def read_message(
         return _preset(arguments, preset_names)
     if address == "/prompt":
         return _prompt(arguments)
-    if address in ("/sink/add", "/sink/remove"):
-        return Reading(address, _joined(_numbered(arguments) if address == "/sink/remove" else arguments))
+    if address == "/sink/add":
+        return Reading(address, _joined(arguments))
+    if address in ("/sink/open", "/sink/remove"):
+        return Reading(address, _joined(_numbered(arguments)))
     if address in _ARGUMENTS:
         return Reading(address, arguments if _ARGUMENTS[address] else _press(arguments))
     parameter = PARAMETERS.get(address)
@@ -119,10 +121,15 @@ def _prompt(arguments: Sequence[object]) -> Reading:
 
 
 def _numbered(arguments: Sequence[object]) -> Sequence[object]:
-    """Return the number of a sink as text. A 0 stays a number: it is the release of a button."""
+    """Return the number of a sink as text. A 0 stays a number: it is the release of a button.
+
+    Raises `ParameterRefused` for a number with a fraction: another sink than the wanted one must not be removed.
+    """
     if len(arguments) != 1 or not _is_number(arguments[0]) or isinstance(arguments[0], bool):
         return arguments
     number = as_number(arguments[0])
+    if number != round(number):
+        raise ParameterRefused(f"sinks have whole numbers; {number:g} came")
     return [str(round(number))] if number >= 1 else arguments
 
 

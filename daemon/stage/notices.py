@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from daemon.stage.metrics import LEAST_SILENCE
-from daemon.stage.sink_changes import FailedSink
+from daemon.stage.sink_list import FailedSink
 from daemon.stage.source_switch import RefusedSource
 from presets.parameter_table import Value
 from presets.parameters import Parameters

@@ -60,7 +60,7 @@ class ParameterStore(LiveValues):
         self.search_sources: Callable[[Callable[[FoundSources], None]], None] = lambda found: found(NOTHING_FOUND)
         """Starts a search for sources; the stage sets it."""
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
-        """Adds or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
+        """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self._library = library
         self._saver = PresetSaver(library)
         self._stage_status = status
@@ -77,6 +77,7 @@ class ParameterStore(LiveValues):
             "/preset": lambda name, sender, later: self._recall("/preset", name, sender, later),
             **{address: partial(self._open_source, address) for address in SOURCES},
             "/sink/add": partial(self._change_sinks, "/sink/add"),
+            "/sink/open": partial(self._change_sinks, "/sink/open"),
             "/sink/remove": partial(self._change_sinks, "/sink/remove"),
         }
 

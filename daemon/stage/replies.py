@@ -13,6 +13,7 @@ _TEXT_LIKE = {
     "/prompt": "/prompt/1/text",
     "/source": "/source",
     "/sink/add": "/source",
+    "/sink/open": "/source",
     "/sink/remove": "/source",
 }
 """Parameter whose limits apply to the text of an action. Other texts have the limits of a preset's name."""

@@ -1,4 +1,4 @@
-"""`SinkChanges`: adds and removes sinks while the show plays. The others get every tick meanwhile."""
+"""`SinkChanges`: adds, removes and reopens sinks while the show plays. The others get every tick meanwhile."""
 
 import logging
 import threading
@@ -6,11 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from daemon.shared.clock import NS, Clock
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.sink_list import NumberedSink, SinkList
+from daemon.stage.sink_list import FailedSink, NumberedSink, SinkList
 from daemon.stage.sink_thread import SinkThread
 from io_bridges.claims import PlaceTaken
 from io_bridges.scheme import without_password
@@ -34,18 +33,10 @@ REMEMBERED = 60.0
 MOST_REMEMBERED = 8
 """Failed sinks in the notices."""
 
-ADD, REMOVE = "/sink/add", "/sink/remove"
+ADD, OPEN, REMOVE = "/sink/add", "/sink/open", "/sink/remove"
 
 MakeAddedSink = Callable[[str, int, Callable[[], None]], SinkThread]
 """Makes the thread of a URI with a number. It calls the function before it makes the sink. It raises nothing."""
-
-
-class FailedSink(NamedTuple):
-    """A sink that was asked for and could not be opened."""
-
-    reason: str
-    at: int
-    """Time of the failure, in ns."""
 
 
 class SinkChanges:
@@ -111,13 +102,17 @@ class SinkChanges:
             worker.join(max(until - time.monotonic(), 0.0))
 
     def request(self, address: str, text: str, sender: str, later: Later | None) -> ControlReply:
-        """Add the sink of a URI, or remove one by its URI or number. `later` gets the outcome. Returns at once."""
+        """Add the sink of a URI, or open or remove one by its URI or number. `later` gets the outcome.
+
+        Returns at once.
+        """
         try:
             if self._stopping.is_set():
                 raise BridgeError("the show ends")
             if not self._is_started:
                 raise BridgeError("the show is starting; ask again in a moment")
-            return self._add(text, sender, later) if address == ADD else self._remove(text, later)
+            change = {ADD: self._add, OPEN: self._open_again, REMOVE: self._remove}[address]
+            return change(text, sender, later)
         except (BridgeError, SettingsError) as error:
             reason = without_password(str(error))
             self._refused(sender, f"{address}: {reason}")
@@ -131,8 +126,13 @@ class SinkChanges:
         self._start(ADD, sink, later, lambda: self._open(sink, sender))
         return ControlReply(ADD, True, None, f"opening {sink.shown}", pending=True)
 
-    def _remove(self, name: str, later: Later | None) -> ControlReply:
-        sink = self._sinks.begin_closing(name)
+    def _open_again(self, name: str, sender: str, later: Later | None) -> ControlReply:
+        sink = self._sinks.begin(name, "reopening")
+        self._start(OPEN, sink, later, lambda: self._reopen(sink, sender))
+        return ControlReply(OPEN, True, None, f"opening {sink.shown}", pending=True)
+
+    def _remove(self, name: str, sender: str, later: Later | None) -> ControlReply:
+        sink = self._sinks.begin(name, "closing")
         thread = self._bridges.remove_sink(sink.number)
         self._start(REMOVE, sink, later, lambda: self._close(sink, thread))
         return ControlReply(REMOVE, True, None, f"closing {sink.shown}", pending=True)
@@ -157,16 +157,32 @@ class SinkChanges:
         try:
             thread = self._opened(sink)
         except BridgeError as error:
-            reason = without_password(str(error).rstrip("."))
-            if sink.shown not in reason:
-                reason = f"{sink.shown}: {reason}"
-            self._failed.append(FailedSink(reason, self._clock.now()))
-            self._refused(sender, f"{ADD}: {reason}")
-            return ControlReply(ADD, False, None, reason)
-        log.info("pictures to %s", thread.place)
-        written = thread.status().get("path")
-        into = "" if written is None else f" and writes {written}"
-        return ControlReply(ADD, True, None, f"{thread.place} is open as sink {sink.number}{into}")
+            reply = self._refusal(ADD, sink, error, sender)
+            self._failed.append(FailedSink(reply.note, self._clock.now()))
+            return reply
+        return _opened_reply(ADD, sink, thread)
+
+    def _reopen(self, sink: NumberedSink, sender: str) -> ControlReply:
+        """Open a sink that has stopped on a new thread, which tries again if it fails."""
+        try:
+            former, thread = self._bridges.exchange_stopped(sink.number)
+            former.join(CLOSING)
+            thread.start()
+            self._wait_until_tried(thread)
+            if thread.failure:
+                raise BridgeError(thread.failure)
+        except (BridgeError, SettingsError) as error:
+            return self._refusal(OPEN, sink, error, sender)
+        finally:
+            self._sinks.finish_opening(sink)
+        return _opened_reply(OPEN, sink, thread)
+
+    def _refusal(self, address: str, sink: NumberedSink, error: Exception, sender: str) -> ControlReply:
+        reason = without_password(str(error).rstrip("."))
+        if sink.shown not in reason:
+            reason = f"{sink.shown}: {reason}"
+        self._refused(sender, f"{address}: {reason}")
+        return ControlReply(address, False, None, reason)
 
     def _opened(self, sink: NumberedSink) -> SinkThread:
         """Return the thread of the sink, which gets pictures from now on. After an error nothing is left of it.
@@ -179,11 +195,7 @@ class SinkChanges:
             if self._bridges.hangs(sink.shown):
                 raise BridgeError("earlier calls into it have not returned yet")
             thread.start()
-            while not thread.was_tried:
-                if self._stopping.wait(STEP):
-                    raise BridgeError("the show ends")
-                if trouble := thread.trouble:
-                    raise BridgeError(trouble)
+            self._wait_until_tried(thread)
             thread.wait_until_open(0.0)
             if self._stopping.is_set():
                 raise BridgeError("the show ends")
@@ -196,6 +208,14 @@ class SinkChanges:
                     self._give_up(thread)
                 self._sinks.remove(sink)
         return thread
+
+    def _wait_until_tried(self, thread: SinkThread) -> None:
+        """Wait for the first attempt to open a sink. Raises `BridgeError` if it hangs or the show ends."""
+        while not thread.was_tried:
+            if self._stopping.wait(STEP):
+                raise BridgeError("the show ends")
+            if trouble := thread.trouble:
+                raise BridgeError(trouble)
 
     def _give_up(self, thread: SinkThread) -> None:
         hangs = bool(thread.trouble)
@@ -220,3 +240,10 @@ class SinkChanges:
             return ControlReply(REMOVE, True, None, f"{sink.shown} is removed; a call into it has not returned yet")
         log.info("no more pictures to %s", sink.shown)
         return ControlReply(REMOVE, True, None, f"{sink.shown} is closed")
+
+
+def _opened_reply(address: str, sink: NumberedSink, thread: SinkThread) -> ControlReply:
+    log.info("pictures to %s", thread.place)
+    written = thread.status().get("path")
+    into = "" if written is None else f" and writes {written}"
+    return ControlReply(address, True, None, f"{thread.place} is open as sink {sink.number}{into}")

@@ -66,6 +66,11 @@ class SinkThread(BridgeThread):
             value = (value[0], tick)
         self._newest.put(value)
 
+    @property
+    def stopped(self) -> str:
+        """Reason why no pictures go out until the sink is opened again; empty while it plays."""
+        return self.failure or str(self._sink.status().get("stopped") or "")
+
     def follow(self, rate: Fraction) -> None:
         """Take note that the output clock has another rate. Any thread may call it."""
         if self._picker is not None:

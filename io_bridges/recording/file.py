@@ -5,18 +5,15 @@ MP4 and MOV are written in fragments of a second, and become ordinary files when
 """
 
 import contextlib
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
+from io_bridges.disk_space import shortage
 from io_bridges.frames import Pixels
 from io_bridges.video_stream import VideoEncoder, VideoStream
 from presets.errors import BridgeError, BridgeUnavailable
-
-RESERVE = 256 << 20
-"""Bytes of the disk that a recording leaves free, for the state of the show and everything else."""
 
 _FRAGMENTS = {"movflags": "+hybrid_fragmented+frag_keyframe+default_base_moof", "flush_packets": "1"}
 _CLUSTERS = {"cluster_time_limit": "1000", "flush_packets": "1"}
@@ -67,14 +64,11 @@ class RecordingFile:
 def check_space(folder: Path) -> None:
     """Raise `BridgeUnavailable` if a folder's disk has no more than the reserve, or the folder is gone."""
     try:
-        free = shutil.disk_usage(folder).free
+        problem = shortage(folder, "a recording", "record")
     except OSError as error:
         raise BridgeUnavailable(f"Cannot record into {folder}: {error.strerror}") from error
-    if free <= RESERVE:
-        raise BridgeUnavailable(
-            f"The disk of {folder} is full: {free >> 20} MB are left, and a recording leaves {RESERVE >> 20} MB free. "
-            "Delete something, or record to another disk"
-        )
+    if problem:
+        raise BridgeUnavailable(problem)
 
 
 def _reserve_name(path: Path) -> Path:

@@ -89,7 +89,9 @@ class WindowSink:
     def status(self) -> dict[str, object]:
         """Return the window's state, display and size, the number of pictures written, and of those it has drawn."""
         process = self._process
-        status: dict[str, object] = {"sink": "window", "window": "closed", "pictures": self._written}
+        status: dict[str, object] = {"sink": "window", "window": "closed", "pictures": self._written, "stopped": ""}
+        if self._is_closed:
+            return status | {"stopped": "the window was closed"}
         if process is None:
             return status
         report = process.report

@@ -1,10 +1,12 @@
 """``png:`` sink: distinct frames only, bounded, whole files, and no overwriting."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
 
+from io_bridges import disk_space
 from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.image_files import read_still
 from io_bridges.png_folder import PngFolder
@@ -77,3 +79,19 @@ def test_deleted_folder_is_an_error(tmp_path):
     with pytest.raises(BridgeError, match=r"000000\.png"):
         sink.write(rendered(0), Tick(0, 0, repeated=False))
     sink.close()
+
+
+def test_disk_keeps_its_reserve(tmp_path, monkeypatch):
+    sink = PngFolder(str(tmp_path))
+    sink.open(12, 8, 30.0)
+    sink.write(rendered(0), Tick(0, 0, repeated=False))
+    free = shutil.disk_usage(tmp_path).free
+    with monkeypatch.context() as full:
+        full.setattr(disk_space, "RESERVE", free * 2)
+        with pytest.raises(BridgeError, match="MB are left, and a picture leaves"):
+            sink.write(rendered(1), Tick(1, 0, repeated=False))
+        with pytest.raises(BridgeUnavailable, match="write to another disk"):
+            sink.open(12, 8, 30.0)
+    sink.open(12, 8, 30.0)
+    sink.write(rendered(2), Tick(2, 0, repeated=False))
+    assert reds(tmp_path) == [0, 2], "it goes on once there is room"

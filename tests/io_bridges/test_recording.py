@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from io_bridges import disk_space
 from io_bridges.card import draw_card
 from io_bridges.frames import RenderedFrame, Tick
-from io_bridges.recording import encoders, file
+from io_bridges.recording import encoders
 from io_bridges.recording.sink import RecordingSink
 from io_bridges.uri import make_sink
 from presets.errors import BridgeError, BridgeUnavailable, SettingsError
@@ -212,7 +213,7 @@ def small_disk(folder, size="1500k"):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
 def test_full_disk_leaves_a_playable_file(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(file, "RESERVE", 0)
+    monkeypatch.setattr(disk_space, "RESERVE", 0)
     size = (640, 480)
     with small_disk(tmp_path) as disk:
         sink = RecordingSink(str(disk / name), quality=100)
@@ -266,7 +267,7 @@ def test_reserve_stops_and_finishes_the_file(tmp_path, monkeypatch):
     sink = RecordingSink(str(tmp_path / "a.mp4"))
     sink.open(*SIZE, FPS)
     free = shutil.disk_usage(tmp_path).free
-    fill = {45: lambda: monkeypatch.setattr(file, "RESERVE", free * 2)}
+    fill = {45: lambda: monkeypatch.setattr(disk_space, "RESERVE", free * 2)}
     number, error = write_until_refused(sink, SIZE, before=lambda number: fill.get(number, lambda: None)())
     assert number == 60
     assert "MB are left, and a recording leaves" in str(error)

@@ -53,6 +53,22 @@ def test_rows_stay_while_figures_change(page: Page, show: WebShow) -> None:
     eventually(lambda: [call[:2] for call in show.calls] == [("/sink/remove", (4,))])
 
 
+def test_stopped_sink_has_a_button(page: Page, show: WebShow) -> None:
+    stopped = {"uri": "window:", "number": 3, "open": True, "fps": 30.0, "stopped": "the window was closed"}
+    show.state = {"sinks": [ZMQ, stopped]}
+    rows, opens = page.locator("#signals li"), page.get_by_role("button", name="open ")
+    expect(rows.last).to_contain_text("Windowthe window was closed")
+    expect(opens).to_have_count(1)
+    show.state = {"sinks": [ZMQ, {**stopped, "pictures": 5}]}
+    opens.click()
+    eventually(lambda: [call[:2] for call in show.calls] == [("/sink/open", (3,))])
+    show.state = {"sinks": [ZMQ, {**stopped, "stopped": ""}]}
+    expect(rows.last).to_contain_text("sending 30 fps")
+    expect(opens).to_have_count(0)
+    show.state = {"sinks": [{**ZMQ, "open": False, "failure": "The disk is full"}]}
+    expect(page.get_by_role("button", name="open zmq:tcp://127.0.0.1:5556")).to_have_count(1)
+
+
 class SinkShow:
     """A store whose sinks are opened after a moment, except those named ``lost``."""
 

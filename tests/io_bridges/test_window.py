@@ -14,6 +14,7 @@ from picture_without_symmetry import picture, rendered, tick
 
 from daemon.doctor.display_search import search_displays
 from daemon.shared.clock import SystemClock
+from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.sink_thread import SinkThread
 from io_bridges.lazy_imports import opencv
 from io_bridges.uri import make_sink, refuse_duplicates
@@ -196,7 +197,33 @@ def test_closed_window_stays_closed(server, opened):
         sink.open(64, 64, 30.0)
         sink.write(rendered(picture(64, 64)), tick())
         assert sink.status()["window"] == "closed"
+    assert sink.status()["stopped"] == "the window was closed"
     assert server.windows() == 0
+
+
+def test_closed_window_is_opened_by_request(server):
+    def make():
+        return SinkThread("window:", make_sink("window:"), SystemClock(), *PROJECTOR, 30.0, number=1)
+
+    bridges = BridgeSet(lambda: None, [make])
+    bridges.sinks[0].start()
+    try:
+        bridges.sinks[0].wait_until_open(60)
+        play_thread_until(bridges.sinks[0], lambda: shows(server, 2, picture(*PROJECTOR)))
+        with pytest.raises(BridgeError, match="it is open"):
+            bridges.exchange_stopped(1)
+        server.press_close()
+        play_thread_until(bridges.sinks[0], lambda: bridges.sinks[0].stopped == "the window was closed")
+        former, successor = bridges.exchange_stopped(1)
+        former.join(60)
+        successor.start()
+        assert bridges.sinks == (successor,)
+        later = picture(*PROJECTOR, seed=33)
+        play_thread_until(successor, lambda: shows(server, 2, later), later)
+    finally:
+        for sink in bridges.sinks:
+            sink.stop()
+            sink.join(60)
 
 
 def test_killed_window_opens_again(server):

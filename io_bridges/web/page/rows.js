@@ -3,8 +3,8 @@
 
 import { byId, element, showText } from "/dom.js";
 
-// Show groups of rows: {title, rows: [{key, level, name, place, text, button}]}. `key` tells the rows of a group apart,
-// `button` makes the button of a row once.
+// Show groups of rows: {title, rows: [{key, level, name, place, text, button, reopen}]}. `key` tells the rows of a
+// group apart, `button` makes the button of a row once, `reopen` one that is there as long as it is given.
 export function showGroups(place, groups) {
   groups.forEach(({ title, rows }, number) => {
     const id = `${place}-${title.toLowerCase()}`;
@@ -33,9 +33,12 @@ function showRows(list, rows) {
   });
 }
 
-function fill(entry, { level, name, place, text }) {
+function fill(entry, { level, name, place, text, reopen }) {
   const title = entry.querySelector("strong");
   entry.dataset.level = level;
+  const open = entry.querySelector(".reopen");
+  if (!reopen) open?.remove();
+  else if (!open) entry.append(reopen());
   if (title.textContent !== (place ? `${name} ${place}` : name)) {
     title.replaceChildren(name, ...(place ? [" ", element("span", {}, place)] : []));
     title.title = place;

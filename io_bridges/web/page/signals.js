@@ -2,7 +2,7 @@
 
 import { byId, element, showText } from "/dom.js";
 import { showGroups } from "/rows.js";
-import { makeRemove } from "/sinks.js";
+import { makeOpen, makeRemove } from "/sinks.js";
 
 const RECENT = 3000; // ms for which a control counts as receiving after its last message
 const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG files", web: "Web page", osc: "OSC",
@@ -50,16 +50,17 @@ const latency = (bridge) => (Number.isFinite(bridge.latency_ms)
 
 function outputRow(bridge, outputSize) {
   const fault = bridge.failure || bridge.error;
-  const sending = bridge.open === false ? "opening" : `sending ${rate(bridge)}`.trim();
+  const sending = bridge.stopped || (bridge.open === false ? "opening" : `sending ${rate(bridge)}`.trim());
   const readers = bridge.readers !== undefined ? count(bridge.readers, "reader")
     : bridge.viewers !== undefined && count(bridge.viewers, "viewer");
   const idle = bridge.readers === 0 || bridge.viewers === 0;
-  const level = fault ? "error" : bridge.open === false ? "warning" : idle ? "idle" : "good";
-  const files = bridge.sink === "png" && joined(count(bridge.pictures, "picture"), bridge.full && "the folder is full");
+  const level = fault ? "error" : bridge.stopped || bridge.open === false ? "warning" : idle ? "idle" : "good";
+  const files = bridge.sink === "png" && count(bridge.pictures, "picture");
   const size = bridge.size && outputSize && bridge.size !== outputSize.join("x") && bridge.size.replace("x", "×");
   return {
     level, ...described(bridge), text: joined(fault || sending, size, readers, files, latency(bridge)),
     key: bridge.number, button: bridge.number ? () => makeRemove(bridge) : undefined,
+    reopen: bridge.number && (fault || bridge.stopped) ? () => makeOpen(bridge) : undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-// Sinks that are added and removed while the show plays: a field for an address, and a button for each sink.
+// Sinks that are added, removed and opened again while the show plays: a field for an address, buttons for each sink.
 
 import { byId, element, showText } from "/dom.js";
 import { act } from "/show.js";
@@ -7,17 +7,17 @@ let asked = "";
 let opening = "";
 let outcome = { text: "", bad: false };
 
-// Make the button that removes a sink of the status. No other sink ever has its number.
-export function makeRemove({ number, uri }) {
-  return element("button", {
-    type: "button", class: "remove", title: "remove this sink", "aria-label": `remove ${uri}`,
-    onclick: () => act("/sink/remove", number),
-  }, "Remove");
-}
+// Make a button for a sink of the status. No other sink ever has its number.
+const makeButton = (name, word, title) => ({ number, uri }) => element("button", {
+  type: "button", class: name, title, "aria-label": `${word.toLowerCase()} ${uri}`,
+  onclick: () => act(`/sink/${word.toLowerCase()}`, number),
+}, word);
+export const makeRemove = makeButton("remove", "Remove", "remove this sink");
+export const makeOpen = makeButton("reopen", "Open", "open this sink again");
 
-// Show the outcome of adding or removing a sink. Returns false for the reply to anything else.
+// Show the outcome of adding, opening or removing a sink. Returns false for the reply to anything else.
 export function showSinkReply({ accepted, address, note }) {
-  if (address !== "/sink/add" && address !== "/sink/remove") return false;
+  if (!["/sink/add", "/sink/open", "/sink/remove"].includes(address)) return false;
   outcome = { text: note, bad: !accepted };
   const field = byId("sink-uri");
   if (address === "/sink/add" && accepted && field.value.trim() === asked) field.value = ""; // a refused one stays

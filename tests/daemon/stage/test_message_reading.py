@@ -181,6 +181,9 @@ def test_padding_and_missing_tags() -> None:
         ("/sink/remove", [1], "1"),
         ("/sink/remove", ["zmq:5560"], "zmq:5560"),
         ("/sink/remove/3", [1.0], "3"),
+        ("/sink/open", [2.0], "2"),
+        ("/sink/open", ["window:?display=2"], "window:?display=2"),
+        ("/sink/open/2", [], "2"),
         ("/sink/add", ["png:" + "x" * 2000], "png:" + "x" * 996),
     ],
 )
@@ -196,14 +199,15 @@ def test_sink_in_many_forms(store: ParameterStore, address: str, arguments: list
     assert asked == [("/sink/" + address.split("/")[2], text)]
 
 
-@pytest.mark.parametrize("arguments", [[], [True], [float("nan")], [float("inf")], [10**400], [b"x"], [1, 2, 3]])
+@pytest.mark.parametrize("arguments", [[], [True], [float("nan")], [float("inf")], [10**400], [b"x"], [1, 2, 3], [2.4]])
 def test_sink_without_a_name(store: ParameterStore, arguments: list[object]) -> None:
     store.change_sinks = None
     assert refused(store.apply("/sink/remove", arguments, OSC))
+    assert refused(store.apply("/sink/open", arguments, OSC))
     assert refused(store.apply("/sink/add", ["zmq:5560"], OSC)) == "there are no sinks to change"
 
 
-@pytest.mark.parametrize("address", ["/sink/add", "/sink/remove"])
+@pytest.mark.parametrize("address", ["/sink/add", "/sink/open", "/sink/remove"])
 def test_release_changes_no_sink(store: ParameterStore, address: str) -> None:
     for arguments in ([0], ["zmq:5560", 0]):
         assert "release" in store.apply(address, arguments, OSC).note

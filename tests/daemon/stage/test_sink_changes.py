@@ -238,3 +238,49 @@ def test_names_that_remove_nothing(show: Show) -> None:
     assert act(show, "/sink/remove", 0) == {"ok": True, "note": "a button's release does nothing"}
     assert "needs a text" in act(show, "/sink/remove", True)["error"]
     assert show.picture(lambda meta, pixels: meta["index"] > 0)[1].shape == (SIDE, SIDE, 3)
+
+
+def test_stopped_sink_is_opened_again(show: Show, tmp_path: Path) -> None:
+    """From every surface, with its number and its place."""
+    folder = tmp_path / "frames"
+    uri = f"png:{folder}?max=3"
+    assert act(show, "/sink/add", uri)["ok"]
+    assert act(show, "/sink/add", "zmq:tcp://127.0.0.1:0")["ok"]
+    before = [sink["number"] for sink in show.status()["sinks"]]
+    number = sinks(show)[uri]["number"]
+    for surface in ("zmq", "http", "osc"):
+        until(lambda: sinks(show)[uri].get("stopped") == "the folder is full")
+        refused = act(show, "/sink/open", number)
+        assert "already holds 3 frames" in refused["error"]
+        assert [sink["number"] for sink in show.status()["sinks"]] == before, "a sink that is refused stays"
+        for path in folder.glob("*.png"):
+            path.unlink()
+        if surface == "zmq":
+            assert act(show, "/sink/open", number) == {"ok": True, "note": f"{uri} is open as sink {number}"}
+        elif surface == "http":
+            assert post(show, "sink/open", uri)[0] == 200
+        else:
+            show.osc.send_message("/sink/open", number)
+        until(lambda: len(list(folder.glob("*.png"))) == 3)
+    assert [sink["number"] for sink in show.status()["sinks"]] == before
+
+
+def test_playing_sink_is_not_opened_again(show: Show) -> None:
+    assert act(show, "/sink/open", 1)["error"] == f"zmq:tcp://127.0.0.1:{show.out_port}: it is open"
+    assert "there is no sink 99" in act(show, "/sink/open", 99)["error"]
+    assert "the preview of the page is open" in act(show, "/sink/open", "web:")["error"]
+    assert act(show, "/sink/open", 1.5)["error"] == "sinks have whole numbers; 1.5 came"
+    assert act(show, "/sink/remove", 1.5)["error"] == "sinks have whole numbers; 1.5 came"
+    assert act(show, "/sink/open", 0)["note"] == "a button's release does nothing"
+    assert list(sinks(show)) == [f"zmq:tcp://127.0.0.1:{show.out_port}"]
+
+
+def test_refused_sink_uses_no_number(show: Show, tmp_path: Path) -> None:
+    assert act(show, "/sink/add", "zmq:tcp://127.0.0.1:0")["ok"]
+    last = max(sink["number"] for sink in show.status()["sinks"])
+    for _ in range(3):
+        assert not act(show, "/sink/add", f"record:{tmp_path / 'missing' / 'show.mp4'}")["ok"]
+    assert act(show, "/sink/remove", last)["ok"]
+    added = act(show, "/sink/add", "zmq:tcp://127.0.0.1:0")
+    assert added["note"].partition(" (")[0].startswith("zmq:tcp://127.0.0.1:0")
+    assert max(sink["number"] for sink in show.status()["sinks"]) == last + 1, "the number of a removed sink is gone"
