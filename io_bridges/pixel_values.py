@@ -45,6 +45,9 @@ def to_uint8(values: NDArray[Any], white: float) -> Pixels:
     for top in range(0, len(flat), _BAND):
         rows = flat[top : top + _BAND]
         clamped = band[: len(rows)]
+        if values.dtype.itemsize == 2:  # a white of 65535 is infinite in float16
+            np.copyto(clamped, rows, casting="unsafe")
+            rows = clamped
         # convertScaleAbs makes negative values positive, and infinities black.
         np.clip(rows, 0, white, out=clamped, casting="unsafe")
         cv2.convertScaleAbs(clamped, dst=out[top : top + _BAND], alpha=scale)

@@ -4,6 +4,8 @@ To add a source, add a row to `SOURCES`; to add a sink, add one to `io_bridges.s
 says what the class must look like.
 """
 
+import sys
+
 from io_bridges.scheme import Kind, Scheme
 from io_bridges.sink_schemes import SINKS
 
@@ -72,6 +74,8 @@ SOURCES: tuple[Scheme, ...] = (
         target="io_bridges.shared_memory.source:SharedMemorySource",
         location="name",
         options=("format", "flip"),
+        # Windows and macOS do not list their segments.
+        finder="io_bridges.shared_memory.listing:available" if sys.platform == "linux" else "",
     ),
     Scheme(
         name="spout",

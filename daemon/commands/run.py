@@ -132,7 +132,13 @@ def run(
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
-    from daemon.stage.initial_values import initial_notices, initial_values, open_library, with_sources
+    from daemon.stage.initial_values import (
+        initial_notices,
+        initial_values,
+        open_library,
+        restored_look,
+        with_sources,
+    )
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
 
@@ -160,7 +166,8 @@ def run(
     settings, notices = with_sources(settings, source or (), values)
     values |= settings.sources
     notices += initial_notices(restored, values)
-    _play(Stage(settings, library, values, notices=notices), notices, open_page)
+    stage = Stage(settings, library, values, notices=notices)
+    _play(stage, [*restored_look(restored, preset), *notices], open_page)
 
 
 def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:

@@ -91,12 +91,14 @@ class BridgeSet:
     def replace_stuck(self) -> None:
         """Replace the threads whose call does not return, and those that crashed. For the main thread."""
         with self._lock:
-            if self._abandon(self.source):
+            if self._abandon(source := self.source):
                 self.source = self._make_source()
+                self.source.succeed(source)
                 self.source.start()
             for place, sink in enumerate(self.sinks):
                 if self._abandon(sink):
                     successor = self._make_sinks[place]()
+                    successor.succeed(sink)
                     successor.start()
                     self.sinks = (*self.sinks[:place], successor, *self.sinks[place + 1 :])
 
@@ -126,7 +128,7 @@ class BridgeSet:
         """Give the thread up if it is stuck. Return True if it needs a replacement."""
         trouble = bridge.trouble
         # A disk that hangs stops every thread that touches it: threads must not pile up behind it all night.
-        if not trouble or self.hangs(bridge.uri):
+        if not trouble or self.hangs(bridge.uri) or bridge.pause:
             return False
         log.error("%s: %s. Opening it again on another thread.", bridge.uri, trouble)
         self.abandoned += 1

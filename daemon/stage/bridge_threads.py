@@ -22,6 +22,12 @@ FIRST_BACK_OFF = 0.5
 LONGEST_BACK_OFF = 5.0
 """Longest wait between two attempts, in seconds."""
 
+LONGEST_PAUSE = 8.0
+"""Longest pause before a thread that crashed is replaced, in seconds. The first crash costs none."""
+
+WELL = 30.0
+"""Seconds after which a thread that crashes counts as one that worked."""
+
 
 class BridgeThread(threading.Thread, ABC):
     """Life of a bridge: open it, use it until it is stopped or fails, close it, wait, open it again."""
@@ -33,7 +39,10 @@ class BridgeThread(threading.Thread, ABC):
         self.failures = 0
         self.failure = ""
         self.is_open = False
+        self.crashes = 0
+        """Crashes in a row of the threads before this one."""
         self.rate = Rate()
+        self._started_at = self._ended_at = 0
         self._budget = round(budget * NS)
         self._called_at: int | None = None
         self._stopping = threading.Event()
@@ -66,9 +75,31 @@ class BridgeThread(threading.Thread, ABC):
         called_at = self._called_at
         if called_at is not None and self.clock.now() - called_at > self._budget:
             return "a call into it does not return"
-        if self.ident is not None and not self.is_alive() and not self._stopping.is_set():
+        if self._has_crashed:
             return "its thread crashed"
         return ""
+
+    @property
+    def pause(self) -> float:
+        """Seconds that are left until a thread that crashed may be replaced. They double with each crash in a row."""
+        if not self._has_crashed or not self.crashes or self._has_worked:
+            return 0.0
+        whole = min(FIRST_BACK_OFF * float(2 ** min(self.crashes - 1, 10)), LONGEST_PAUSE)
+        return max(0.0, whole - (self.clock.now() - self._ended_at) / NS)
+
+    def succeed(self, former: "BridgeThread") -> None:
+        """Take over the number of crashes from the thread that this one replaces, which has crashed or hangs."""
+        if not former.is_alive():
+            self.crashes = 1 if former._has_worked else former.crashes + 1
+
+    @property
+    def _has_worked(self) -> bool:
+        """True for a thread that ended after it had lived for long."""
+        return self._ended_at - self._started_at > WELL * NS
+
+    @property
+    def _has_crashed(self) -> bool:
+        return self.ident is not None and not self.is_alive() and not self._stopping.is_set()
 
     @property
     def place(self) -> str:
@@ -84,11 +115,23 @@ class BridgeThread(threading.Thread, ABC):
             "fps": round(self.rate.per_second(self.clock.now()), 2),
             "pictures": self.rate.total,
             "failures": self.failures,
-            "failure": self.failure,
+            "failure": self.failure or self._trouble_told(),
         }
+
+    def _trouble_told(self) -> str:
+        """Return the trouble as a sentence for the performer; empty without any."""
+        trouble, pause = self.trouble, self.pause
+        return f"{trouble}; it is opened again in {pause:.0f} s" if pause >= 0.5 else trouble
 
     def run(self) -> None:
         """Open, use and close the bridge until stopped."""
+        self._started_at = self.clock.now()
+        try:
+            self._live()
+        finally:
+            self._ended_at = self.clock.now()
+
+    def _live(self) -> None:
         back_off, logged = FIRST_BACK_OFF, ""
         while not self._stopping.is_set():
             try:

@@ -159,6 +159,18 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
     return notices
 
 
+def restored_look(restored: Mapping[str, Value], preset: str | None) -> list[Notice]:
+    """Return a notice for the log, not for the page, if a show begins with the look of the last one.
+
+    `restored` are the values of the last show, `preset` is the one of the command line.
+    """
+    if not restored or preset is not None:
+        return []
+    name = restored.get("/preset")
+    text = f"the look is {name}, as the last show left it" if name else "the controls are as the last show left them"
+    return [Notice("start look", "info", text)]
+
+
 def is_missing(name: Value) -> bool:
     """Return True if `name` is a path at which there is nothing. A bare name is no path."""
     text = str(name)

@@ -69,7 +69,7 @@ class SinkThread(BridgeThread):
     @property
     def stopped(self) -> str:
         """Reason why no pictures go out until the sink is opened again; empty while it plays."""
-        return self.failure or str(self._sink.status().get("stopped") or "")
+        return self.failure or self.trouble or str(self._sink.status().get("stopped") or "")
 
     def follow(self, rate: Fraction) -> None:
         """Take note that the output clock has another rate. Any thread may call it."""

@@ -117,12 +117,10 @@ class SourceThread(BridgeThread):
         """
         own, source = super().status(), self._source.status()
         silence, meanwhile = self._newest.interruption(), self._newest.meanwhile
-        sentence = self._sentence(source, silence, meanwhile)
+        sentence = own["failure"] or self._sentence(source, silence, meanwhile)
         return own | source | {"status": sentence, "silent_s": round(silence), "meanwhile": meanwhile}
 
     def _sentence(self, source: Mapping[str, Any], silence: float, meanwhile: str) -> str:
-        if self.failure:
-            return self.failure
         if source.get("source") == "none":
             return "no source"
         if source.get("ended"):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import struct
+import warnings
 
 import cv2
 import numpy as np
@@ -289,3 +290,14 @@ def test_encode_decode_round_trip():
     decoded = decode(parts)
     assert np.array_equal(decoded.rgb(), PIXELS)
     assert (decoded.index, decoded.captured_at) == (41, 999)
+
+
+def test_float16_with_white_at_65535():
+    """The largest float16 is 65504; a sender's own white has become infinity."""
+    with np.errstate(all="ignore"):
+        values = np.array([[[0, 32768, 65504], [65535, -5, np.nan]]]).astype(np.float16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rgb = decode(message(values, white=65535)).rgb()
+    assert rgb.tolist() == [[[0, 128, 255], [255, 0, 0]]]
+    assert decode(message(values, white=65504)).rgb().tolist() == [[[0, 128, 255], [255, 0, 0]]]

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from show_control_fake import RecordingShow
+from starlette.routing import Route, WebSocketRoute
 
 from io_bridges.osc.server import OscControl
+from io_bridges.web.app import WebApp, _page_routes
+from io_bridges.web.preview import WebPreview
+from io_bridges.web.security import Hosts
 from io_bridges.zmq_control import ZmqControl
 
 PAGE = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
@@ -85,3 +89,20 @@ def test_zeromq_watches(controls: tuple[RecordingShow, OscControl, ZmqControl]) 
         watcher.kill()
         watcher.wait()
         watcher.stdout.close()
+
+
+def test_every_route_is_documented() -> None:
+    """The table of docs/control.md has the routes of the server, and no others."""
+    (table,) = re.findall(r"\| route \| body \| answer \|\n\|[-|]+\n((?:\|.*\n)+)", PAGE)
+    documented = {tuple(re.match(r"\| `([A-Z]+) (\S+)`", line).groups()) for line in table.splitlines()}
+    app = WebApp(RecordingShow(), WebPreview(), None, dict).asgi(Hosts("127.0.0.1", 8090))
+    page = {route.path for route in _page_routes()}
+    routes = {
+        (method, route.path.replace("{name:path}", "NAME"))
+        for route in app.routes
+        if isinstance(route, Route) and route.path not in page
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert documented == routes
+    sockets = {route.path for route in app.routes if isinstance(route, WebSocketRoute)}
+    assert sockets == set(re.findall(r"`(/ws[/a-z]*)`", PAGE))

@@ -3,8 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
+import pytest
 from hand_clock import HandClock
 
 from daemon.shared.clock import NS
@@ -138,3 +140,70 @@ def test_sinks_come_and_go_between_ticks() -> None:
     bridges.sinks[1].stop()
     for sink in bridges.sinks:
         sink.join(20)
+
+
+class Faulty(Board):
+    """A sink whose writes crash while `is_faulty`."""
+
+    is_faulty = True
+
+    def write(self, frame: RenderedFrame, tick: Tick) -> None:
+        if self.is_faulty:
+            raise ZeroDivisionError
+        super().write(frame, tick)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_crashes_back_off() -> None:
+    clock, board = HandClock(), Faulty()
+    made: list[int] = []
+
+    def make() -> SinkThread:
+        made.append(clock.now())
+        return SinkThread("board:", board, clock, 8, 8, 25.0, number=1)
+
+    bridges = BridgeSet(
+        lambda: SourceThread("none:", EmptySource(), clock, NewestFrame(clock, Parameters), lambda: Fitting(8, 8)),
+        [make],
+    )
+    bridges.sinks[0].start()
+    picture = (RenderedFrame(np.zeros((8, 8, 3), np.uint8), 1, 1, 1, 1), Tick(0, 0, False))
+
+    def crash() -> None:
+        bridges.put(picture)
+        until(lambda: not bridges.sinks[0].is_alive())
+
+    def play(seconds: float) -> None:
+        """Look twice a second, as the stage does. Each new thread crashes with its first picture."""
+        for _ in range(round(seconds * 2)):
+            bridges.replace_stuck()
+            if bridges.sinks[0].is_alive():
+                crash()
+            clock.time += NS // 2
+
+    crash()
+    assert bridges.sinks[0].status()["failure"] == "its thread crashed"
+    play(120)
+    pauses = [round((later - earlier) / NS, 1) for earlier, later in pairwise(made[1:])]
+    assert pauses[:6] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0], "the first is replaced at once"
+    assert set(pauses[6:]) == {8.0}
+    assert "it is opened again in" in bridges.sinks[0].status()["failure"]
+    board.is_faulty = False
+    clock.time += 8 * NS
+    bridges.replace_stuck()
+    bridges.put(picture)
+    until(lambda: board.ticks)
+    assert bridges.sinks[0].status()["failure"] == ""
+    clock.time += 60 * NS
+    board.is_faulty = True
+    crash()
+    before = len(made)
+    bridges.replace_stuck()
+    crash()
+    bridges.replace_stuck()
+    assert len(made) == before + 1, "a crash after a minute is the first one again"
+    clock.time += NS
+    bridges.replace_stuck()
+    assert len(made) == before + 2
+    bridges.sinks[0].stop()
+    bridges.sinks[0].join(20)

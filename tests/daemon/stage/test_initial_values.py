@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from daemon.stage.initial_values import frames_of, initial_notices, initial_values, scheduled_values, with_sources
+from daemon.stage.initial_values import (
+    frames_of,
+    initial_notices,
+    initial_values,
+    restored_look,
+    scheduled_values,
+    with_sources,
+)
 from daemon.stage.notices import StartNotices
 from daemon.stage.settings import Settings
 from daemon.stage.state_file import StateFile
@@ -151,3 +158,11 @@ def test_second_source_that_is_taken(library: Library) -> None:
     assert notice.text.endswith("The first one plays alone.")
     with pytest.raises(SettingsError, match="at once"):
         with_sources(Settings(), ["zmq:5600", "zmq:5600"], values)
+
+
+def test_look_of_the_last_show_is_told() -> None:
+    (told,) = restored_look({"/preset": "fire", "/seed": 7}, None)
+    assert told.text == "the look is fire, as the last show left it"
+    (told,) = restored_look({"/seed": 7}, None)
+    assert told.text == "the controls are as the last show left them"
+    assert restored_look({}, None) == restored_look({"/preset": "fire"}, "ice") == []
