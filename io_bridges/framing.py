@@ -1,5 +1,6 @@
 """Framing of a source or sink: which part of a picture is shown, and how it is fitted into another size."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -50,11 +51,18 @@ def framing_of(parameters: Parameters) -> Framing:
     )
 
 
-def fit(pixels: Pixels, width: int, height: int, framing: Framing = FILL, keep_alpha: bool = False) -> Pixels:
+def fit(
+    pixels: Pixels,
+    width: int,
+    height: int,
+    framing: Framing = FILL,
+    keep_alpha: bool = False,
+    resize: Callable[[Pixels, int, int], Pixels] = scale,
+) -> Pixels:
     """Return RGB [height, width, 3] from a frame of any size, without alpha, framed as `framing` says.
 
     With `keep_alpha` a frame that has alpha gives RGBA [height, width, 4], its colours multiplied by alpha and the bars
-    around it transparent.
+    around it transparent. `resize` scales what is shown, to a width and a height, unless it is magnified.
     """
     source_height, source_width = pixels.shape[:2]
     across, down = framing.zoom * width / source_width, framing.zoom * height / source_height
@@ -76,7 +84,7 @@ def fit(pixels: Pixels, width: int, height: int, framing: Framing = FILL, keep_a
         columns, rows = max(1, round(shown_width)), max(1, round(shown_height))
         first_column, first_row = min(int(left), source_width - columns), min(int(top), source_height - rows)
         window = pixels[first_row : first_row + rows, first_column : first_column + columns]
-        inner = scale(_layer(window, keep_alpha), inner_width, inner_height)
+        inner = resize(_layer(window, keep_alpha), inner_width, inner_height)
     if framing.flip_x or framing.flip_y:
         inner = opencv().flip(inner, -1 if framing.flip_x and framing.flip_y else int(framing.flip_x))
     inner = read_only(inner) if keep_alpha and format_of(inner) == "rgba" else to_rgb(inner, format_of(inner))

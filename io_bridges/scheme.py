@@ -64,8 +64,9 @@ class Scheme:
         return missing_extra(self.package, self.extra) if self.package else ""
 
     def all_options(self) -> tuple[str, ...]:
-        """Return `options`, and for a sink ``size``, ``fit`` and ``fps``, which the stage applies to what it gets."""
-        return tuple(dict.fromkeys(("size", "fit", "fps", *self.options))) if self.kind == "sink" else self.options
+        """Return `options`, and for a sink those that the stage applies to what it gets: size, fit, scale and fps."""
+        common = ("size", "fit", "scale", "fps") if self.kind == "sink" else ()
+        return tuple(dict.fromkeys((*common, *self.options)))
 
 
 def write_uri(name: str, location: str) -> str:

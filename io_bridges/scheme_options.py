@@ -88,6 +88,7 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "listen": _switch,
         "display": _whole(1, 64),
         "fullscreen": _switch,
+        "scale": _word("auto", "lanczos", "linear"),
         "fit": _word("fit", "fill", "stretch"),
     }
 )

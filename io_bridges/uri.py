@@ -16,6 +16,7 @@ from typing import Any, cast
 from io_bridges.bridges import Sink, Source
 from io_bridges.claims import NOUNS, Claim, PlaceTaken, same_place
 from io_bridges.framing import BETWEEN_BARS, Framing
+from io_bridges.scaling import Scaler
 from io_bridges.scheme import Kind, Scheme
 from io_bridges.scheme_options import OPTIONS
 from io_bridges.schemes import schemes
@@ -101,6 +102,11 @@ def sink_framing(uri: str) -> Framing:
     """Return how pictures of another shape fit into a sink, by its ``?fit=``: between bars without one."""
     mode = parse(uri, "sink").options.get("fit")
     return BETWEEN_BARS if mode is None else Framing(mode)
+
+
+def sink_scaler(uri: str) -> Scaler:
+    """Return what scales the pictures of a sink, by its ``?scale=``."""
+    return Scaler(parse(uri, "sink").options.get("scale", "auto"))
 
 
 def sink_rate(uri: str) -> float | None:

@@ -29,6 +29,7 @@ from io_bridges.uri import (
     make_source,
     sink_framing,
     sink_rate,
+    sink_scaler,
     sink_size,
     sinks_of_one_kind,
 )
@@ -115,7 +116,8 @@ class BridgeMaker:
         size, fps = sink_size(uri) or settings.output_size, float(show_rate if rate is None else rate)
         # The thread's URI is shown on the page and in the log.
         shown, framing, announces = without_password(uri), sink_framing(uri), announces_rate(uri)
-        return SinkThread(shown, make(uri), self._clock, *size, fps, picker, number, framing, announces)
+        scaler, sink = sink_scaler(uri), make(uri)
+        return SinkThread(shown, sink, self._clock, *size, fps, picker, number, framing, announces, scaler)
 
     def _preview_sink(self) -> SinkThread:
         return SinkThread("web:", self._preview, self._clock, *self._settings.output_size, float(self.show_rate()))

@@ -11,6 +11,7 @@ from daemon.stage.tick_picker import TickPicker
 from io_bridges.bridges import Sink
 from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.framing import BETWEEN_BARS, Framing, fit
+from io_bridges.scaling import Scaler
 
 
 class SinkThread(BridgeThread):
@@ -28,6 +29,7 @@ class SinkThread(BridgeThread):
         number: int = 0,
         framing: Framing = BETWEEN_BARS,
         announces_rate: bool = False,
+        scaler: Scaler | None = None,
     ) -> None:
         """
         Args:
@@ -41,6 +43,7 @@ class SinkThread(BridgeThread):
             number: Number of the sink in the show.
             framing: Fits pictures of another shape.
             announces_rate: True if the sink must be opened again when its rate changes.
+            scaler: Scales its pictures.
         """
         super().__init__("sink", uri, clock, budget=5.0)
         self.number = number
@@ -52,6 +55,7 @@ class SinkThread(BridgeThread):
         self._announces_rate = announces_rate
         self._picker = picker
         self._framing = framing
+        self._scaler = scaler or Scaler()
         self._newest: Mailbox[tuple[RenderedFrame, Tick]] = Mailbox()
         self._serial = 0
         self._scaled: tuple[RenderedFrame, RenderedFrame] | None = None
@@ -106,7 +110,7 @@ class SinkThread(BridgeThread):
         if (picture.shape[1], picture.shape[0]) == self._size:
             return frame
         if self._scaled is None or self._scaled[0] is not frame:  # a held picture is scaled once
-            sized = fit(picture, *self._size, self._framing)
+            sized = fit(picture, *self._size, self._framing, resize=self._scaler.scale)
             copy = RenderedFrame(sized, frame.index, frame.source_index, frame.captured_at, frame.revision)
             self._scaled = (frame, copy)
         return self._scaled[1]
