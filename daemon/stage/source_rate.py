@@ -21,20 +21,25 @@ LEAST_FRAMES = 12
 ENOUGH_FRAMES = 450
 """Seconds and frames before a measurement counts, and frames that are enough in less time."""
 
-STEADY = 0.8
+STEADY = 0.85
 """Share of the intervals that must be whole multiples of the usual one, or the source has no rate."""
 
 _UNEVEN = 0.35
+_LONGEST_STEP = 4
+"""Most frames that an interval is counted as. A longer one is a pause of the machine, which says nothing."""
 _LIKE = 0.0025
 """Share by which a measured rate may differ from the present one without a change. The phase lock corrects it."""
 
-_CONTRADICTION = 0.03
-"""Share by which frames must come faster or slower than declared before the declaration counts as wrong."""
+_CONTRADICTION = 0.1
+"""Share by which frames must come faster or slower than declared before the declaration counts as wrong.
+
+A machine that is too busy measures some hundredths too much or too little.
+"""
 
 LEAST_HOLD = 5.0
 """Seconds for which a rate stays, however often one source changes its mind. Recordings start anew with each."""
 
-_AGREEING = 3
+_AGREEING = 6
 """Looks in a row that must see the same measured rate."""
 
 
@@ -106,11 +111,13 @@ def steady_rate(marks: Sequence[int], now: int) -> float | None:
     usual = sorted(intervals)[len(intervals) // 2]
     if usual <= 0 or now - marks[-1] > max(NS, LEAST_FRAMES * usual):
         return None
-    steps = [max(1, round(interval / usual)) for interval in intervals]
-    even = sum(abs(interval / usual - step) <= _UNEVEN for interval, step in zip(intervals, steps, strict=True))
+    # An early frame after a late one may be step 0: both together are two steps, not three.
+    steps = [(interval, round(interval / usual)) for interval in intervals]
+    even = sum(step > 0 and abs(interval / usual - step) <= _UNEVEN for interval, step in steps)
     if even < STEADY * len(intervals):
         return None
+    kept = np.array([each for each in steps if each[1] <= _LONGEST_STEP], np.float64)
+    times, numbers = np.cumsum(kept, axis=0).T
     # The slope of a line through all times is much less uneven than the time between the first and the last.
-    numbers = np.concatenate([[0], np.cumsum(steps)])
-    slope = float(np.polyfit(numbers, np.array(marks, np.float64) - marks[0], 1)[0])
+    slope = float(np.polyfit(numbers, times, 1)[0])
     return NS / slope if slope > 0 and NS / slope <= FASTEST * (1 + _LIKE) else None

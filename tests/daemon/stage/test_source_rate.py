@@ -181,6 +181,26 @@ def test_uneven_source_has_no_rate() -> None:
     assert steady_rate([5] * 40, 5) is None
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_busy_machine_changes_no_declared_rate(seed: int) -> None:
+    """Frames that are read late, one after another and not at all, for two minutes."""
+    chance, show = random.Random(seed), Following(declared_fps=60.0)
+    show.look()
+    due, free, looked = show.clock.now(), 0, show.clock.now()
+    for _ in range(60 * 120):
+        due += NS // 60
+        if due < free and chance.random() < 0.7:
+            continue  # nobody was there to read it
+        read = max(due, free) + round(chance.expovariate(1 / 0.003) * NS)
+        free = read + round((0.3 if chance.random() < 0.004 else 0.004) * NS)
+        show.clock.time = max(show.clock.time, read)
+        show.thread.rate.mark(show.clock.now())
+        if show.clock.now() - looked > NS // 2:
+            looked = show.clock.now()
+            show.look()
+    assert show.changes == [60]
+
+
 def test_frames_left_out_do_not_lower_the_rate() -> None:
     marks = [round(number * NS / 50) for number in range(400) if number % 7]
     assert steady_rate(marks, marks[-1]) == pytest.approx(50, abs=0.01)
