@@ -16,7 +16,11 @@ START_SECONDS = 3.0
 """Longest wait of `WindowSink.open` for the window. A window that takes longer opens while the show plays."""
 
 HUNG_SECONDS = 15.0
-"""A window that has not reported for so many ticks is opened again. Dragging it stops its reports on some systems."""
+"""A window that has not reported for so long is opened again. Dragging it stops its reports on some systems."""
+
+_NS = 1_000_000_000
+_SUSPENDED_NS = _NS // 2
+"""Time between two ticks from which on the show was suspended, which must not look like a hung window."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +42,8 @@ class WindowSink:
         self._process: WindowProcess | None = None
         self._writer: RingWriter | None = None
         self._is_closed = False
-        self._reports = self._silent = 0
-        self._most_silent = 0
+        self._reports = self._silent = self._last_at = 0
+        self._period = 0
         self._written = 0
 
     def open(self, width: int, height: int, fps: float) -> None:
@@ -47,12 +51,12 @@ class WindowSink:
         self.close()
         if self._is_closed:
             return
-        self._most_silent = round(HUNG_SECONDS * fps)
+        self._period = round(_NS / fps)
         memory = f"window-{secrets.token_hex(8)}"
         self._writer = RingWriter(memory, width, height)
         settings = WindowSettings(memory, width, height, self._display, self._fullscreen, self._fit)
         self._process = WindowProcess(settings)
-        self._reports = self._silent = 0
+        self._reports = self._silent = self._last_at = 0
         self._process.wait(START_SECONDS)
         try:
             self._process.check()
@@ -73,7 +77,7 @@ class WindowSink:
             return
         if self._display is None and report.fullscreen:
             self._display = report.display  # A projector that is unplugged and comes back gets its window back.
-        self._watch(self._process.reports)
+        self._watch(self._process.reports, tick.at)
         self._writer.write(np.ascontiguousarray(frame.host_pixels()), frame.index, frame.captured_at)
         self._written += 1
 
@@ -100,9 +104,11 @@ class WindowSink:
         about = {"display": report.display, "size": size, "shown": report.shown, "vsync": report.vsync}
         return status | {"window": window} | about
 
-    def _watch(self, reports: int) -> None:
-        """Count the ticks without a report. Ticks, because a suspended machine must not look like a hung window."""
-        self._silent = self._silent + 1 if reports == self._reports else 0
-        self._reports = reports
-        if self._silent > self._most_silent:
+    def _watch(self, reports: int, at: int) -> None:
+        """Sum the time of the ticks without a report. The rate of the ticks may change while the window is open."""
+        passed, self._last_at = at - self._last_at, at
+        self._silent += passed if 0 < passed < _SUSPENDED_NS else self._period
+        if reports != self._reports:
+            self._reports, self._silent = reports, 0
+        if self._silent > HUNG_SECONDS * _NS:
             raise BridgeError(f"The window has not responded for {HUNG_SECONDS:.0f} s")

@@ -276,6 +276,25 @@ def test_stopped_window_blocks_no_write(server, opened):
     play_until(sink, lambda: shows(server, 2, unseen), unseen)
 
 
+def test_silence_is_measured_in_time(server, opened):
+    """The rate of the output may change while the window is open, and the machine may be suspended."""
+    sink = opened("window:", (64, 64))
+    child_of(sink).suspend()
+    at, reports = 0, sink._process.reports
+
+    def wait(seconds, fps):
+        nonlocal at
+        for _ in range(round(fps * seconds)):
+            at += round(1e9 / fps)
+            sink._watch(reports, at)
+
+    wait(10, fps=240)  # opened with 30: counted in ticks it would hang by now
+    wait(60, fps=1)  # each tick after a pause counts as one of 30 a second: two seconds
+    wait(2, fps=60)
+    with pytest.raises(BridgeError, match="not responded"):
+        wait(2, fps=60)
+
+
 def test_silent_stage_keeps_the_picture(server, opened):
     sink = opened("window:", PROJECTOR)
     shown = picture(*PROJECTOR)

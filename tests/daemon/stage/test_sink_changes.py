@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 import urllib.error
 import urllib.request
@@ -284,3 +285,30 @@ def test_refused_sink_uses_no_number(show: Show, tmp_path: Path) -> None:
     added = act(show, "/sink/add", "zmq:tcp://127.0.0.1:0")
     assert added["note"].partition(" (")[0].startswith("zmq:tcp://127.0.0.1:0")
     assert max(sink["number"] for sink in show.status()["sinks"]) == last + 1, "the number of a removed sink is gone"
+
+
+ODD = [
+    *("", " ", ":", "zmq:", "png:", "png:\0", "png:" + "a" * 5000, "shm:../../etc", "web:"),
+    *("shm:x?fps=1/0", "shm:x?fps=nan", "shm:x?scale=best", "shm:x?size=0x0", "window:?display=99", "0", "-1", "2.4"),
+    *("NaN", "ünï:cödé", None, True, False, [], {}, [1, 2], {"a": 1}, 2.4, -1, 1e308, 10**30, 0.5),
+]
+
+
+def test_flood_of_odd_requests(show: Show) -> None:
+    """Each is answered with a sentence of its own, and none ends a sink that plays."""
+    chance = random.Random(5)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as asker:
+        asker.linger, asker.rcvtimeo = 0, 60_000
+        asker.connect(f"tcp://127.0.0.1:{show.control_port}")
+        for number in range(300):
+            action = chance.choice(["/sink/add", "/sink/open", "/sink/remove"])
+            argument = chance.choice([*ODD, *range(40, 50), *["zmq:tcp://127.0.0.1:0"] * 10])
+            asker.send_json({"do": "act", "address": action, "arguments": [argument], "id": number})
+        answers = [asker.recv_json() for _ in range(300)]
+    assert {answer["id"] for answer in answers} == set(range(300))
+    assert all(answer["ok"] or answer["error"] for answer in answers)
+    assert not [answer for answer in answers if "defect" in json.dumps(answer)]
+    until(lambda: not show.status()["opening_sinks"])
+    assert f"zmq:tcp://127.0.0.1:{show.out_port}" in sinks(show)
+    assert len(sinks(show)) <= 16
+    assert "Traceback" not in show.log.read_text()
