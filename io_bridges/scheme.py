@@ -38,6 +38,8 @@ class Scheme:
     """The location if none is written. Without a default a location must be written."""
     unnamed: str = ""
     """Phrase for what an empty name means; empty if a name must be written."""
+    choices: tuple[str, ...] = ()
+    """All locations that there are; empty if they cannot be listed here."""
     options: tuple[str, ...] = ()
     """Names in `scheme_options.OPTIONS` that the class takes as keyword arguments."""
     package: str = ""

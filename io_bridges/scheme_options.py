@@ -73,6 +73,8 @@ OPTIONS: MappingProxyType[str, Callable[[str], Any]] = MappingProxyType(
         "size": parse_size,
         "region": parse_region,
         "fps": _rate,
+        "speed": _number(0, 10),
+        "seed": _whole(0, 2**31 - 1),
         "loop": _switch,
         "matte": parse_matte,
         "alpha": _word("straight", "premultiplied", "ignore", "keep"),

@@ -139,6 +139,11 @@ def parse(uri: str, kind: Kind) -> BridgeUri:
         raise SettingsError(f"{uri!r}: the {NOUNS[scheme.location]} is missing after the colon, as in {scheme.example}")
     if scheme.location in ("bind", "connect"):
         location = parse_endpoint(location)
+    if scheme.choices:
+        location = location.lower()
+        if location not in scheme.choices:
+            names = ", ".join(scheme.choices)
+            raise SettingsError(f"{uri!r}: there is no {name.lower()} {rest.partition('?')[0]!r}. It is one of {names}")
     return BridgeUri(uri, scheme, location, MappingProxyType(_parse_options(uri, scheme, query)))
 
 

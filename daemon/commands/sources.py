@@ -10,7 +10,7 @@ from daemon.commands.terminal import Terminal
 
 
 def sources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the sources that can be opened now: senders on the network, cameras, shared textures.
+    """List the sources that can be opened now: senders on the network, cameras, shared textures, patterns.
 
     Give one to run or render as it is printed, in quotes if it contains spaces.
 

@@ -61,7 +61,8 @@ export function showFound({ sources, failures }) {
   found = sources;
   showList();
   const reasons = Object.entries(failures).map(([scheme, reason]) => `${scheme}: ${reason}`);
-  showText(byId("source-search"), [found.length ? "" : "No sender, camera or texture was found.", ...reasons]
+  const heard = found.some((uri) => !uri.startsWith("pattern:")); // patterns are always there
+  showText(byId("source-search"), [heard ? "" : "No sender, camera or texture was found.", ...reasons]
     .filter(Boolean).join(" "));
   byId("search-again").disabled = false;
 }

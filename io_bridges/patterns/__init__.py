@@ -1,0 +1,1 @@
+"""Moving patterns, the source ``pattern:``: pictures for a show without a camera, computed from the time alone."""
