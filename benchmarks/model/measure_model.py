@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from benchmarks.child_process import ChildProcess
@@ -15,6 +16,7 @@ STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Strengths at which one source is drawn in every style."""
 STRENGTH_SOURCE = "chelsea"
 STEPS = (1, 2, 4, 25)
+EVEN = "least part of the change in a fifth of the range of strength, %"
 STILL = "still source, fixed seed: largest difference of two pictures, levels"
 
 
@@ -72,10 +74,18 @@ class _ModelRun:
         yield SpeedTarget("style named at the default look, %", figures["style_percent"], 90.0)
         yield SpeedTarget("palette named at the default look, %", figures["palette_percent"], 90.0)
         yield SpeedTarget("edges of the drawn style: correlation", figures["edge_correlation"], 0.8)
-        for strength in () if self._plan.quick else STRENGTHS:
+        if not self._plan.quick:
+            yield from self._strengths()
+
+    def _strengths(self) -> Iterator[Finding]:
+        changes = []
+        for strength in STRENGTHS:
             activity = f"every style at strength {strength:g}"
             figures = self._ask(activity, "words", strength=strength, only=STRENGTH_SOURCE)
+            changes.append(figures["change_percent"])
             yield self._row(f"{STRENGTH_SOURCE} in every style at strength {strength:g}", figures)
+        least = min(after - before for before, after in pairwise(changes))
+        yield SpeedTarget(EVEN, 100 * least / max(changes[-1] - changes[0], 1e-9), 10.0)
 
     def _styles(self, about: dict[str, Any]) -> Iterator[Finding]:
         """Measure each style on the clip, then all of them together."""

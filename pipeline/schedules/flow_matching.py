@@ -1,13 +1,14 @@
 """Flow matching: the Euler solver and the stochastic solver, on diffusers' grids of σ."""
 
 import math
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.schedule import FlowSchedule, check_settings, next_times, start_at_strength
+from pipeline.schedule import SHORTEST_STEP, FlowSchedule, check_settings, next_times, start_at_strength
 from presets.errors import ScheduleError
 
 TimeInput = Literal["timestep", "sigma", "one_minus_sigma"]
@@ -40,8 +41,10 @@ def flow_matching_schedule(
 
     The latent is ``(1 − σ)·x + σ·n`` and the network predicts ``n − x``. Euler's step is ``z' = z + (σ' − σ)·out``. A
     network that predicts ``x`` has the velocity ``(z − out)/σ``, so its step is ``z' = σ'/σ·z + (1 − σ'/σ)·out``.
-    Strength is continuous: the rows are ``σ = strength`` (times the grid's first σ, where that is not 1) and every grid
-    point below it. A lower strength costs fewer network calls.
+    Strength is continuous and measured before the shift, as diffusers' image-to-image pipelines do when they count
+    steps: the rows are the shifted ``σ = strength`` (times the grid's first σ, where that is not 1) and every grid
+    point below it. At ``strength = n/steps`` on the pipeline's grid they are the last n steps. A lower strength costs
+    fewer network calls.
 
     Args:
         steps: Network calls from pure noise to the clean latent, 1 or more.
@@ -68,8 +71,11 @@ def flow_matching_schedule(
     if time_input not in TIME_INPUTS:
         raise ScheduleError(f"time_input is {time_input!r}; it is one of {', '.join(TIME_INPUTS)}.")
     check_prediction(prediction, negated)
-    grid = _stretch(_shift(_base_grid(steps, sigmas, shift, mu, train_timesteps), shift, mu), shift_terminal)
-    sigma = start_at_strength(grid, strength)
+    base = _base_grid(steps, sigmas, shift, mu, train_timesteps)
+    shifted = _shift(base, shift, mu)
+    grid = _stretch(shifted, shift_terminal)
+    entry = _shifted_strength(strength, base, shifted, grid, partial(_shift, shift=shift, mu=mu))
+    sigma = start_at_strength(grid, entry)
     sigma_next = next_times(sigma)
     outputs = _sample_columns if prediction == "sample" else partial(_velocity_columns, -1.0 if negated else 1.0)
     a, b, out_x, out_n = outputs(sigma, sigma_next, stochastic)
@@ -167,6 +173,27 @@ def _shift(grid: NDArray[np.float64], shift: float, mu: float | None) -> NDArray
     if not -20 <= mu <= 20:
         raise ScheduleError(f"mu is {mu}; it must be a number from -20 to 20.")
     return 1 / (1 + (1 / grid - 1) * math.exp(-mu))
+
+
+def _shifted_strength(
+    strength: float, base: Column, shifted: Column, grid: Column, shift: Callable[[Column], Column]
+) -> float:
+    """Return the share of the grid's first σ at which a frame enters that begins at `strength` of the base grid.
+
+    Args:
+        strength: 0 to 1.
+        base: Grid before the shift, ``[steps]``.
+        shifted: Grid after `shift`.
+        grid: Shifted grid after it was stretched.
+        shift: The shift.
+    """
+    if strength == 1.0 or strength <= SHORTEST_STEP:
+        return float(strength)
+    entry = shift(np.array([strength * base[0]]))
+    if not np.array_equal(shifted, grid):  # A stretch is linear between the points that it moves, and 0 stays.
+        entry = np.interp(entry, np.append(shifted, 0.0)[::-1], np.append(grid, 0.0)[::-1])
+    # A shift below 1 lowers a strength, but not to none.
+    return max(float(entry[0] / grid[0]), math.nextafter(SHORTEST_STEP, 1.0))
 
 
 def _stretch(grid: NDArray[np.float64], shift_terminal: float | None) -> NDArray[np.float64]:

@@ -23,6 +23,11 @@ class ModelShape:
     vocabulary: int = 1600
     """Upper bound of the tokenizer's vocabulary."""
     train_timesteps: int = 1000
+    shift: float = 1.75
+    """Shift of the sampling noise levels, by which equal moves of strength are about equal changes.
+
+    The weights do not depend on it.
+    """
 
     @property
     def latent_size(self) -> int:
@@ -90,8 +95,8 @@ class ModelShape:
         }
 
     def scheduler(self) -> dict[str, Any]:
-        """Return the arguments of `pipeline.diffusers_schedulers.FlowMatchEulerScheduler`: no shift, clean samples."""
-        return {"num_train_timesteps": self.train_timesteps, "shift": 1.0, "prediction_type": "sample"}
+        """Return the arguments of `pipeline.diffusers_schedulers.FlowMatchEulerScheduler`."""
+        return {"num_train_timesteps": self.train_timesteps, "shift": self.shift, "prediction_type": "sample"}
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,8 @@ def test_failed_comparison_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 "prepare": {"look": {"strength": 0.6, "steps": 4}, "styles": {"ink": True}, "description": {}}
                 | {"flicker_of_source_percent": 1.0},
                 "autoencoder": {"styles": {"psnr_db": 30.0}, "photographs": {"psnr_db": 33.0}, "named": {}},
-                "words": {"style_percent": 91.0, "palette_percent": 20.0, "edge_correlation": 0.9},
+                "words": {"style_percent": 91.0, "palette_percent": 20.0, "edge_correlation": 0.9}
+                | {"change_percent": 30 * request.get("strength", 0.0) ** 2},
                 "clip": {"flicker_percent": 2.0, "flicker_of_drawn_percent": 4.0, "flicker_ratio": 0.5}
                 | {"motion_agreement": 0.5, "motion_agreement_of_drawn": 0.9},
                 "still": {"largest_difference_levels": 0},
@@ -151,6 +152,7 @@ def test_failed_comparison_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     met = {each.name: each.met for each in findings if isinstance(each, SpeedTarget)}
     assert met["style named at the default look, %"]
     assert not met["palette named at the default look, %"]
+    assert not met[measured.EVEN], "a square begins with 4 % of its way in the first fifth"
     assert met["flicker on the clip over that of the drawn styles"]
     assert not met["Fréchet distance, steps 4 over steps 25"]
     assert not met["autoencoder, held-out styles: PSNR, dB"]

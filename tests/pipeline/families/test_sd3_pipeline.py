@@ -116,8 +116,9 @@ def test_stream_equals_sd3_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
             guidance_scale=frame.guidance,
             output_type="latent",
         ).images
-        # The pipeline's strength counts rows. The stream's strength is the σ of the entry row.
-        entries[frame] = float(pipe.scheduler.sigmas[pipe.scheduler.begin_index])
+        # The pipeline's strength counts rows. The stream's strength is the σ of the entry row before the shift.
+        sigma = float(pipe.scheduler.sigmas[pipe.scheduler.begin_index])
+        entries[frame] = sigma / (3.0 - 2.0 * sigma)
         return latents
 
     frames = [

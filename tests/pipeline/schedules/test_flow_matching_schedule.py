@@ -1,6 +1,7 @@
 """Flow matching: continuous strength, and equality with diffusers' FlowMatchEulerDiscreteScheduler in all shifts."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,11 @@ def test_steps_add_up_to_the_strength(steps: int, strength: float, shift: float)
     if len(schedule) == 0:
         assert schedule.entry == (1.0, 0.0)
         return
-    assert schedule.entry[1] == pytest.approx(strength, rel=1e-6)
+    entry = max(shift * strength / (1 + (shift - 1) * strength), SHORTEST_STEP)
+    assert schedule.entry[1] == pytest.approx(entry, rel=1e-6)
     assert sum(schedule.entry) == pytest.approx(1)
     assert np.all(schedule.b < 0)
-    assert -schedule.b.sum(dtype=np.float64) == pytest.approx(strength, rel=1e-5)
+    assert -schedule.b.sum(dtype=np.float64) == pytest.approx(entry, rel=1e-5)
     gaps = -np.diff(np.append(schedule.timestep, 0)) / 1000
     np.testing.assert_allclose(gaps, -schedule.b, atol=1e-6)
     assert gaps[0] > SHORTEST_STEP * 0.99 or len(schedule) == 1
@@ -188,9 +190,44 @@ def test_strength_equals_diffusers_img2img(stochastic: bool, monkeypatch: pytest
     z = scheduler.scale_noise(x, timesteps[:1], path)
     for t in timesteps:
         z = scheduler.step(network(z, float(t)), t, z).prev_sample
-    schedule = flow_matching_schedule(6, float(scheduler.sigmas[2]), shift=3.0, stochastic=stochastic)
+    schedule = flow_matching_schedule(6, 4 / 6, shift=3.0, stochastic=stochastic)
     p, q = schedule.entry
     assert relative_error(solve(schedule, network, p * x + q * path, fresh), z) < 1e-5
+
+
+@settings(deadline=None)
+@given(
+    steps=st.integers(1, 30),
+    shift=st.floats(0.3, 6),
+    mu=st.none() | st.floats(-1, 2.5),
+    terminal=st.none() | st.floats(0.02, 0.3),
+    data=st.data(),
+)
+def test_strength_counts_steps(
+    steps: int, shift: float, mu: float | None, terminal: float | None, data: st.DataObject
+) -> None:
+    """Strength n/steps is the last n rows of the whole grid, as in diffusers' pipelines, under every shift."""
+    kept = data.draw(st.integers(1, steps))
+    make = partial(flow_matching_schedule, steps, shift=shift, mu=mu, shift_terminal=terminal)
+    np.testing.assert_allclose(make(kept / steps).rows, make(1.0).rows[steps - kept :], rtol=1e-5, atol=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    steps=st.integers(1, 8),
+    shift=st.floats(1, 6),
+    mu=st.none() | st.floats(0, 2.5),
+    terminal=st.none() | st.floats(0.02, 0.3),
+)
+def test_fader_moves_evenly(steps: int, shift: float, mu: float | None, terminal: float | None) -> None:
+    """The noise that a frame enters with rises with each move of the fader, from none to all, without a jump."""
+    make = partial(flow_matching_schedule, steps, shift=shift, mu=mu, shift_terminal=terminal)
+    noise_in = [np.array([make(place).entry[1] for place in np.linspace(0.01, 1, count)]) for count in (101, 201)]
+    moves = [np.diff(entries) for entries in noise_in]
+    for entries, move in zip(noise_in, moves, strict=True):
+        assert np.all(move[entries[1:] > SHORTEST_STEP * 1.01] > 0)
+    assert moves[1].max() < 0.6 * moves[0].max(), "half a move is half the change, so nothing jumps"
+    assert (make(0.0).entry[1], make(1.0).entry[1]) == (0.0, 1.0)
 
 
 @settings(deadline=None)
