@@ -47,6 +47,12 @@ class ParameterStore(LiveValues):
         start = {address: parameter.default for address, parameter in PARAMETERS.items()} | dict(values or {})
         loaded, problem = opening_preset(library, start)
         self._sources = {address: str(start[address]) for address in SOURCES}
+        self._own_sources = {
+            address: str(PARAMETERS[address].default)
+            for address in SOURCES
+            if loaded.values.get(address) == start[address]
+        }
+        """Sources to bring back when a preset names none, by address, while that of a preset is wanted."""
         super().__init__(start | {at: without_password(uri) for at, uri in self._sources.items()}, loaded)
         self.on_air = 0
         """Revision that the picture on air was admitted with; the stage sets it."""
@@ -75,7 +81,7 @@ class ParameterStore(LiveValues):
             "/undo_save": self._undo_save,
             "/prompt": lambda text, sender, later: self._mix(((text, 1.0),), sender),
             "/preset": lambda name, sender, later: self._recall("/preset", name, sender, later),
-            **{address: partial(self._open_source, address) for address in SOURCES},
+            **{address: partial(self._set_source, address) for address in SOURCES},
             "/sink/add": partial(self._change_sinks, "/sink/add"),
             "/sink/open": partial(self._change_sinks, "/sink/open"),
             "/sink/remove": partial(self._change_sinks, "/sink/remove"),
@@ -182,9 +188,18 @@ class ParameterStore(LiveValues):
         self._change(wanted, sender, address, LoadedPreset(known, values), is_new_look=True)
         notes = ["" if known == name else f"{known} was loaded"]
         for place in SOURCES:
-            if place in values and place not in wanted:
-                notes.append(self._open_source(place, str(values[place]), sender, later).note)
+            if place not in values:
+                uri = self._own_sources.pop(place, None)
+            else:
+                self._own_sources.setdefault(place, self._sources[place])
+                uri = None if place in wanted else str(values[place])
+            if uri is not None:
+                notes.append(self._open_source(place, uri, sender, later).note)
         return ControlReply(address, True, known if address == "/preset" else None, replies.joined(*notes))
+
+    def _set_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
+        self._own_sources.pop(address, None)
+        return self._open_source(address, uri, sender, later)
 
     def _open_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
         if address not in self.open_source:

@@ -280,12 +280,57 @@ def test_look_opens_its_source(store: ParameterStore, library: Library) -> None:
     store.take_source("file:clip.mp4", OSC)
     store.apply("/panic", [], OSC)
     accepted(store.apply("/preset", ["words"], OSC))
-    assert asked == [("file:clip.mp4", OSC)], "neither panic nor a look without a source opens one"
+    assert asked == [("file:clip.mp4", OSC), ("card:", OSC)], (
+        "panic opens none, a look without one brings the last back"
+    )
+    store.take_source("card:", OSC)
     accepted(store.apply("/save", ["mine"], OSC))
     assert "source" not in library.load("mine").values
     accepted(store.apply("/preset", ["clip"], OSC))
+    store.take_source("file:clip.mp4", OSC)
     accepted(store.apply("/save", ["mine"], OSC))
     assert library.load("mine").values["source"] == "file:clip.mp4"
+
+
+def test_source_comes_back_after_a_look(store: ParameterStore, library: Library) -> None:
+    """A look that names a source lends it to the show: the performer's own is back with the next look."""
+    put(library, "tunnel", "source: pattern:tunnel\n")
+    put(library, "stars", "source: pattern:stars\n")
+    put(library, "plain", "seed: 6\n")
+    asked: list[str] = []
+
+    def open_source(uri: str, sender: str, later: Later | None) -> ControlReply:
+        asked.append(uri)
+        store.take_source(uri, sender)
+        return ControlReply("/source", True, None, f"opening {uri}", pending=True)
+
+    store.open_source["/source"] = open_source
+    accepted(store.apply("/source", ["camera:"], OSC))
+    for name in ("tunnel", "stars", "plain", "plain"):
+        accepted(store.apply("/preset", [name], OSC))
+    assert asked == ["camera:", "pattern:tunnel", "pattern:stars", "camera:"]
+    accepted(store.apply("/preset", ["tunnel"], OSC))
+    accepted(store.apply("/source", ["ndi:A"], OSC))
+    accepted(store.apply("/preset", ["plain"], OSC))
+    assert asked[4:] == ["pattern:tunnel", "ndi:A"], "the performer chose another one since"
+
+
+def test_second_source_comes_back_too(store: ParameterStore, library: Library) -> None:
+    put(library, "masked", "source2: pattern:rays\n")
+    put(library, "plain", "seed: 6\n")
+    for name, second in (("masked", "pattern:rays"), ("plain", "")):
+        accepted(store.apply("/preset", [name], OSC))
+        assert store.values()["/source2"] == second
+
+
+def test_default_source_after_an_opening_look(library: Library) -> None:
+    put(library, "stars", "source: pattern:stars\n")
+    put(library, "plain", "seed: 6\n")
+    for source, back in (("pattern:stars", "card:"), ("file:given.mp4", "file:given.mp4")):
+        store = ParameterStore(library, {**library.recall("stars"), "/source": source})
+        assert store.values()["/source"] == source
+        accepted(store.apply("/preset", ["plain"], OSC))
+        assert store.values()["/source"] == back
 
 
 def test_source_button(store: ParameterStore) -> None:
