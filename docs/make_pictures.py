@@ -25,7 +25,10 @@ from presets.parameters import Parameters
 DOCS = Path(__file__).parent
 SHEET_SIZE, FILM_SIZE = (256, 256), (384, 224)
 """Width and height at which the looks are drawn."""
-FILM_LOOKS = ("neon", "labyrinth", "circuit", "fire", "engraving", "threads", "blueprint", "terminal")
+FILM_LOOKS = (
+    *("neon", "wormhole", "infrared", "mandala", "fire", "synthwave", "threads", "kaleidoscope"),
+    *("labyrinth", "bonfire", "blueprint", "pulse"),
+)
 PAGE = "http://127.0.0.1:8090/"
 PATIENCE = 180.0
 """Seconds for a show to draw its first pictures."""

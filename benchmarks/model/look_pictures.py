@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import cycle, islice, repeat
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from daemon.commands.offline_render import frame_parameters, redraw
 from io_bridges.clip import decode_clip
 from io_bridges.frames import Pixels
 from io_bridges.framing import fit
+from io_bridges.patterns.source import PatternSource
+from io_bridges.uri import make_source
 from pipeline.image_stream import ImageStream
 from presets.library import Library
 from presets.parameter_table import snapshot
@@ -42,7 +45,7 @@ FADE_SECONDS = 0.3
 def draw_sheet(stream: ImageStream, library: Library) -> bytes:
     """Return a JPEG file with three pictures of every preset under its name, after the pictures that come in.
 
-    A preset in mode ``image`` redraws each picture. One in mode ``text`` is shown at three times.
+    A preset redraws each picture. One that moves by itself, with a pattern or in mode ``text``, has three times.
     """
     pictures = held_out_pictures(stream.width)
     sources = [pictures[name] for name in SOURCES]
@@ -55,21 +58,37 @@ def draw_sheet(stream: ImageStream, library: Library) -> bytes:
 def shown_pictures(
     stream: ImageStream, look: Parameters, sources: Sequence[Pixels], seconds: Sequence[float] = SHOWN_SECONDS
 ) -> list[Pixels]:
-    """Return what a look makes of each picture, or what it draws at `seconds` in mode ``text``."""
-    if look.mode == "text":
-        places = [round(at * SHEET_FPS) for at in seconds]
-        blank = np.zeros((stream.height, stream.width, 3), np.uint8)
-        drawn = play(stream, [*repeat(blank, places[-1] + 1)], {0: look}, SHEET_FPS)
-        return [drawn[place] for place in places]
+    """Return what a look makes of each picture, or what it draws at `seconds` if it moves by itself."""
+    own = own_pictures(stream, look, SHEET_FPS, round(seconds[-1] * SHEET_FPS) + 1)
+    if own is not None:
+        drawn = play(stream, own, {0: look}, SHEET_FPS)
+        return [drawn[round(at * SHEET_FPS)] for at in seconds]
     count = FED_BACK if look.feedback else 1  # a look without feedback has no memory
     return [play(stream, [source] * count, {0: look}, SHEET_FPS)[-1] for source in sources]
 
 
+def own_pictures(stream: ImageStream, look: Parameters, fps: float, count: int) -> list[Pixels] | None:
+    """Return what comes in for a look that moves by itself: its pattern, or black in mode ``text``; None for others."""
+    if look.mode == "text":
+        return [*repeat(np.zeros((stream.height, stream.width, 3), np.uint8), count)]
+    if not look.source.startswith("pattern:"):
+        return None
+    source = cast(PatternSource, make_source(look.source))
+    source.open()
+    return [fit(source.picture_at(number / fps), stream.width, stream.height).copy() for number in range(count)]
+
+
 def draw_film(stream: ImageStream, library: Library, names: Sequence[str], seconds: float) -> bytes:
-    """Return an animated WebP file: the looks in turn on a clip, each for `seconds`, with the clip in a corner."""
+    """Return an animated WebP file: the looks in turn, each for `seconds`, with what comes in in a corner.
+
+    A clip comes in, or the pattern of a look that has one.
+    """
     each = max(1, round(seconds * FILM_FPS))
-    sources = [*islice(cycle(film_frames(stream.width, stream.height)), each * len(names))]
+    clip = cycle(film_frames(stream.width, stream.height))
     faded = [snapshot(library.recall(name) | {"/morph": FADE_SECONDS}) for name in names]
+    sources: list[Pixels] = []
+    for look in faded:
+        sources += own_pictures(stream, look, FILM_FPS, each) or islice(clip, each)
     looks = {each * place: look for place, look in enumerate(faded)}
     drawn = play(stream, sources, looks, FILM_FPS)
     pictures = [

@@ -19,7 +19,7 @@ MINUTES_PER_SECOND = 2.0
 """Minutes of a sweep for each second of a turn in the plan: ten minutes by default."""
 PAUSE = 0.05
 """Seconds between two messages."""
-PRESETS = ("fire", "golden-veins", "ice-cells", "neon")
+PRESETS = ("fire", "labyrinth", "ice-cells", "neon")
 PROMPTS = ("a neon tunnel", "blue rings on black", "green cells", "violet plasma, slow", "", "white ice")
 SEED = 11
 

@@ -11,6 +11,7 @@ from io_bridges.patterns.planar import Checker, Grid, Hexagons, Horizon, Plasma,
 from io_bridges.patterns.radial import Kaleidoscope, Mandala, Rays, Rings, Spiral, Tunnel
 from io_bridges.scheme import write_uri
 from io_bridges.ticker import Ticker
+from presets.errors import BridgeError
 
 
 class Pattern(Protocol):
@@ -95,11 +96,17 @@ class PatternSource:
             return None
         self._late += tick - self._last_tick - 1
         self._last_tick = tick
-        pixels = self._pattern.draw(self._speed * tick / self._fps)
-        pixels.flags.writeable = False
-        frame = Frame(pixels, self._pictures, time.monotonic_ns())
+        frame = Frame(self.picture_at(tick / self._fps), self._pictures, time.monotonic_ns())
         self._pictures += 1
         return frame
+
+    def picture_at(self, seconds: float) -> Pixels:
+        """Return the picture of a time since `open`, without waiting. Raises `BridgeError` before `open`."""
+        if self._pattern is None:
+            raise BridgeError(f"pattern:{self._name} is not open")
+        pixels = self._pattern.draw(self._speed * seconds)
+        pixels.flags.writeable = False
+        return pixels
 
     def close(self) -> None:
         """Stop the clock and free the buffers."""

@@ -84,7 +84,7 @@ def test_saving_moves_no_other_preset(library: Library) -> None:
     assert library.names() == [*before, "zoo", "aaa"]
     assert Library(library.folder).names() == [*before, "zoo", "aaa"], "a restart moves none either"
     library.save("Fire", values)
-    assert library.names() == [name.replace("fire", "Fire") for name in [*before, "zoo", "aaa"]]
+    assert library.names() == ["Fire" if name == "fire" else name for name in [*before, "zoo", "aaa"]]
 
 
 def test_order_file_may_be_edited(library: Library) -> None:

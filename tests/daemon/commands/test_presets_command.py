@@ -8,9 +8,12 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
+from pipeline.shipped.configuration import MODEL_FOLDER
 from presets.files import KEPT_KEYS, PRESET_KEYS, read_preset
+from presets.known_words import KnownWords
 from presets.library import Library
 from presets.parameters import Parameters
+from presets.vocabulary import read_vocabulary
 
 
 def run(*arguments: str | Path, columns: int = 200) -> Result:
@@ -97,11 +100,25 @@ def test_check_takes_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "there is no preset 'mien'; did you mean mine?",
     ]
     (folder / "My Look.yaml").write_text("prompt: ice\n")
-    for name, file in (("golden_veins", "golden-veins.yaml"), ("my_look", "My Look.yaml"), ("my-look", "My Look.yaml")):
+    for name, file in (("ice_cells", "ice-cells.yaml"), ("my_look", "My Look.yaml"), ("my-look", "My Look.yaml")):
         assert run("presets", "check", name, "--presets", folder).stdout.endswith(f"{file}: good\n")
     monkeypatch.chdir(folder)
     Path("fire").write_text("seed: 1\n")
     assert run("presets", "check", "fire").stdout == "fire: good\n", "a file goes before a name"
+
+
+def test_shipped_presets_are_good(tmp_path: Path) -> None:
+    """Every shipped preset passes the check of its values and its source, and the model knows all of its words."""
+    library, vocabulary = Library(tmp_path), read_vocabulary(MODEL_FOLDER)
+    names = library.names()
+    result = run("presets", "check", *names, "--presets", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert vocabulary is not None
+    for name in names:
+        assert KnownWords(vocabulary).interpret(str(library.recall(name)["/prompt/1/text"])).note == "", name
+    moving = [name for name in names if "/source" in library.recall(name)]
+    assert len(moving) >= 8
+    assert len(names) - len(moving) >= 16
 
 
 def test_check_prints_every_problem(folder: Path) -> None:
