@@ -43,6 +43,19 @@ def _rate(text: str) -> float:
     return parse_rate(text, low=0.1)
 
 
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if low <= number <= high:
+            return number
+        raise ValueError(f"a number from {low:g} to {high:g}")
+
+    return read
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high:
