@@ -88,7 +88,8 @@ def test_screen_is_seen_as_it_is():
     assert [frame.index for frame in frames] == [0, 1]
     assert frames[0].captured_at < frames[1].captured_at <= time.monotonic_ns()
     assert not frames[0].pixels.flags.writeable
-    assert source.status() == {"source": "screen", "monitor": "1", "size": "320x240", "pictures": 2}
+    expected = {"source": "screen", "monitor": "1", "size": "320x240", "pictures": 2, "declared_fps": 30.0}
+    assert source.status() == expected
     source.close()
     source.close()
 
