@@ -60,6 +60,8 @@ def test_leftover_picture_is_not_news(name, source):
 
 def test_second_writer_is_refused(name, sink):
     with peer() as other:
+        # A busy machine takes seconds to start it, and a writer that is silent for so long counts as gone.
+        sink.write(rendered(picture(WIDTH, HEIGHT)), tick())
         answer = other.ask(do="open", uri=f"shm:{name}", width=WIDTH, height=HEIGHT)
         assert answer["kind"] == "BridgeUnavailable"
         assert f"process {os.getpid()}" in answer["error"]
