@@ -71,7 +71,8 @@ def pictures_between(show: Show, **values: Any) -> int:
         if meta["revision"] >= wanted:  # the first picture with the new values may take long on a busy machine
             steady = steady + 1 if meta["index"] in drawn else 0
         drawn[meta["index"]] = pixels.copy()
-        if steady >= patience or len(drawn) >= 60:  # text mode draws without end
+        # Text mode draws without end: three times as many pictures as are in flight at most.
+        if steady >= patience or len(drawn) >= 24:
             break
     after = settled(show)
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())

@@ -148,7 +148,8 @@ def least_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that sees its source, pools the text and has scales by time. Read-only: copy it to change it.
 
-    It has one block, so that it is quick to export and to compile.
+    It has one block, so that it is quick to export and to compile: the attention block of the tiny model, with the same
+    numbers of channels, so that torch compiles it once for both (`test_compiled`).
     """
     from pipeline.diffusers_schedulers import PeRFlowScheduler
 
@@ -156,9 +157,10 @@ def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_model(
         folder,
         in_channels=8,
-        block_out_channels=(16,),
+        block_out_channels=(32,),
         down_block_types=("CrossAttnDownBlock2D",),
         up_block_types=("CrossAttnUpBlock2D",),
+        norm_num_groups=16,
         addition_embed_type="text",
         addition_embed_type_num_heads=4,
         resnet_time_scale_shift="scale_shift",

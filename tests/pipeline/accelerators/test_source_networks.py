@@ -36,9 +36,8 @@ def engines_of(accelerator: str, folder: Path, cache: Path) -> Engines:
     model, preparation = load_model(folder), Preparation(quiet, 1, cache=cache)
     if accelerator == "openvino":
         return compile_engines(openvino.Core(), model, SHAPES, "float32", preparation)
-    return {"eager": eager, "compile": compiled, "onnxruntime": onnxruntime}[accelerator].build(
-        model, SHAPES, preparation
-    )
+    modules = {"eager": eager, "compile": compiled, "onnxruntime": onnxruntime}
+    return modules[accelerator].build(model, SHAPES, preparation)
 
 
 def inputs(rows: int) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
@@ -70,14 +69,13 @@ def test_every_input_is_heard(model: Model, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("accelerator", ["eager", "compile", "openvino", "onnxruntime"])
-def test_accelerator_equals_diffusers(
-    model: Model, source_folder: Path, accelerator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compiled, "EXTRA_BLOCKS", ())  # fewer kinds of blocks compile in a fraction of the time
-    if accelerator == "compile" and (reason := compiled.unavailable_reason()):
-        pytest.skip(f"torch.compile can't be used here: {reason}")
-    engines = engines_of(accelerator, source_folder, tmp_path)
+@pytest.mark.parametrize("accelerator", ["eager", "openvino", "onnxruntime"])
+def test_accelerator_equals_diffusers(model: Model, source_folder: Path, accelerator: str, tmp_path: Path) -> None:
+    """`test_compiled` has torch.compile."""
+    compare_with_diffusers(engines_of(accelerator, source_folder, tmp_path), model)
+
+
+def compare_with_diffusers(engines: Engines, model: Model) -> None:
     assert engines.sizes == (1, 2, 3), "one slot: plain, guided, and with image guidance"
     for rows in engines.sizes:
         expected = diffusers_output(model, *inputs(rows))
