@@ -7,11 +7,14 @@ A flow-matching model gets diffusers' own class with the methods that those pipe
 from typing import Any
 
 import torch
-from diffusers import ConfigMixin, FlowMatchEulerDiscreteScheduler, SchedulerMixin
-from diffusers.configuration_utils import register_to_config
 
+from pipeline.component_loading import quick_imports
 from pipeline.models import Model
 from pipeline.schedule import FlowSchedule
+
+with quick_imports():
+    from diffusers import ConfigMixin, FlowMatchEulerDiscreteScheduler, SchedulerMixin
+    from diffusers.configuration_utils import register_to_config
 
 
 class _GivenSchedule:

@@ -12,6 +12,7 @@ from benchmarks.child_process import answer_requests
 from benchmarks.stream.built_model import BuiltModel
 from benchmarks.stream.timing import interleaved, repeat_for, synchronize
 from daemon.shared.process import lower_priority
+from pipeline.component_loading import quick_imports
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
 from pipeline.stream import StreamPipeline
@@ -149,7 +150,8 @@ def affine(samples: int, seconds: float) -> dict[str, Any]:
     `FlowMatchEulerDiscreteScheduler.step` takes one sample after another, because it keeps one step index for all.
     Latents are 4×64×64, float32.
     """
-    from diffusers import FlowMatchEulerDiscreteScheduler
+    with quick_imports():
+        from diffusers import FlowMatchEulerDiscreteScheduler
 
     from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
 

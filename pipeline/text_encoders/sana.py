@@ -4,6 +4,7 @@ import inspect
 
 import torch
 
+from pipeline.component_loading import load_class
 from pipeline.conditioning import ConditioningShape, EncodedText
 from pipeline.text_encoders.text_parts import TextParts, token_ids, whole_number
 
@@ -38,9 +39,8 @@ class SanaText:
 
 def instruction() -> str:
     """Return the instruction of diffusers' SANA-Sprint pipeline, which is a default of its call."""
-    from diffusers import SanaSprintPipeline  # imported here: it takes seconds
-
-    lines = inspect.signature(SanaSprintPipeline.__call__).parameters["complex_human_instruction"].default
+    pipeline = load_class("diffusers", "SanaSprintPipeline")
+    lines = inspect.signature(pipeline.__call__).parameters["complex_human_instruction"].default
     return "\n".join(lines)
 
 

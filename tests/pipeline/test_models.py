@@ -1,7 +1,10 @@
 """Model folders: a good one loads, and every fault is refused with its path."""
 
+import gc
+import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipeline.component_loading import quick_imports
 from pipeline.models import SHIPPED, load_model
 from presets.errors import ModelError
 
@@ -219,6 +223,18 @@ def test_broken_tokenizer_is_refused(folder: Path) -> None:
         path.write_text("{")
     with pytest.raises(ModelError, match=r"tokenizer .*can't be read"):
         _ = load_model(folder).tokenizer
+
+
+def test_quick_imports_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert importlib.util.find_spec("scipy"), "it is installed"
+    assert gc.isenabled()
+    with quick_imports():
+        assert importlib.util.find_spec("scipy") is None, "libraries that ask for it are told that it is not there"
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert importlib.util.find_spec("scipy")
 
 
 def test_shipped_model_is_checked() -> None:
