@@ -71,8 +71,7 @@ def pictures_between(show: Show, **values: Any) -> int:
         if meta["revision"] >= wanted:  # the first picture with the new values may take long on a busy machine
             steady = steady + 1 if meta["index"] in drawn else 0
         drawn[meta["index"]] = pixels.copy()
-        # Text mode draws without end: three times as many pictures as are in flight at most.
-        if steady >= patience or len(drawn) >= 24:
+        if steady >= patience or len(drawn) >= 60:  # text mode draws without end
             break
     after = settled(show)
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())
