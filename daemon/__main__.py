@@ -14,6 +14,7 @@ try:
     from daemon.commands.displays import displays
     from daemon.commands.doctor import doctor
     from daemon.commands.engines import app as engines_app
+    from daemon.commands.models import app as models_app
     from daemon.commands.presets import app as presets_app
     from daemon.commands.render import render
     from daemon.commands.run import run
@@ -39,6 +40,7 @@ app.command()(render)
 app.command()(build)
 app.add_typer(engines_app, name="engines")
 app.add_typer(presets_app, name="presets")
+app.add_typer(models_app, name="models")
 app.command()(sources)
 app.command()(displays)
 app.command()(words)

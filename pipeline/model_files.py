@@ -9,21 +9,20 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline.families.family import Family
 from presets.errors import ModelError
-from presets.paths import home_path, is_there
-
-SHIPPED = "shipped"
-"""Name of the model that ships with the program."""
+from presets.model_store import SHIPPED as SHIPPED
+from presets.model_store import find_model
 
 LARGEST_INDEX = 50_000_000
 """Bytes of an index of shards; a longer file is no index."""
 
 
 def model_folder(name: str | Path) -> Path:
-    """Return the folder of `SHIPPED`, or the folder at a path. Raises `ModelError` if it is missing."""
-    folder = Path(__file__).parent / "shipped" / "model" if name == SHIPPED else home_path(str(name))
-    if not (is_there(folder) and folder.is_dir()):
-        raise ModelError(f"There is no model folder {folder}. Name a folder in diffusers format, or '{SHIPPED}'.")
-    return folder
+    """Return the folder of `SHIPPED`, or of a name or path as `presets.model_store.find_model`.
+
+    Raises:
+        ModelError: it is missing.
+    """
+    return Path(__file__).parent / "shipped" / "model" if name == SHIPPED else find_model(str(name))
 
 
 def component_classes(folder: Path, index: Mapping[str, Any], family: Family) -> dict[str, str]:

@@ -14,7 +14,11 @@ class RebuildParameters(BaseModel):
 
     model: Annotated[
         str,
-        Field(min_length=1, max_length=1000, description="'shipped', or a folder in diffusers format"),
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="'shipped', a name of `models list`, a hub id that was pulled, or a folder in diffusers format",
+        ),
         LiveOptions(Effect.REBUILD),
     ] = "shipped"
     width: Annotated[

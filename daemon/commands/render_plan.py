@@ -12,6 +12,7 @@ from io_bridges.clip import clip_info
 from io_bridges.image_files import is_still
 from presets.errors import ModelError, SettingsError
 from presets.library import Library
+from presets.model_store import SHIPPED, find_model
 from presets.parameter_table import PARAMETERS, Value, snapshot
 from presets.parameters import Parameters
 
@@ -104,14 +105,11 @@ def _single_prompt(text: str) -> dict[str, Value]:
 
 
 def _check_files(parameters: Parameters) -> None:
-    """Raise `ModelError` if the model folder or the engine file that a preset names does not exist.
+    """Raise `ModelError` if the model or the engine file that a preset names is not on this disk.
 
     The model itself is checked when it loads, in which torch takes part.
     """
-    default = Parameters().model
-    if parameters.model != default and not Path(parameters.model).expanduser().is_dir():
-        raise ModelError(
-            f"There is no model folder {parameters.model}. Name a folder in diffusers format, or '{default}'."
-        )
+    if parameters.model != SHIPPED:
+        find_model(parameters.model)
     if parameters.engine and not Path(parameters.engine).expanduser().is_file():
         raise ModelError(f"There is no engine file {parameters.engine}. Name an ONNX or TensorRT file, or none.")

@@ -24,11 +24,30 @@ SWITCHES = {
 BLOCKED_MODULES = ("openvino_telemetry",)
 """Modules that can't be imported. OpenVINO then takes the silent stub that it carries for that case."""
 
+HUB_SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Switches that `allow_the_hub` takes back."""
+
+_set_here: set[str] = set()
+
 
 def stay_offline() -> None:
     """Set every switch for this process and its children."""
     for name, value in SWITCHES.items():
-        os.environ.setdefault(name, value)
+        if name not in os.environ:
+            os.environ[name] = value
+            _set_here.add(name)
     for module in BLOCKED_MODULES:
         # None makes `import` raise ModuleNotFoundError; a module that is loaded already is replaced as well.
         sys.modules[module] = None  # type: ignore[assignment]
+
+
+def allow_the_hub() -> bool:
+    """Take back the switches that keep huggingface_hub offline, for a command that the user asked to download.
+
+    Return False if the user has set one of them: that is no business of this program. Telemetry stays off.
+    """
+    for name in HUB_SWITCHES:
+        if name in _set_here:
+            os.environ.pop(name, None)
+            _set_here.discard(name)
+    return not any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in HUB_SWITCHES)

@@ -19,6 +19,7 @@ from io_bridges.uri import source_problem
 from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
 from presets.library import Library
+from presets.model_store import is_missing_model
 from presets.parameter_table import PARAMETERS, Value
 from presets.paths import home_path, is_there
 
@@ -52,7 +53,7 @@ def initial_values(
     if preset is None and not restored:
         preset = FIRST_PRESET
     values = DEFAULTS | dict(restored)
-    if is_missing(values["/model"]):
+    if is_missing_model(str(values["/model"])):
         values |= {address: DEFAULTS[address] for address in FILE_ADDRESSES}  # an engine is of its model alone
     elif is_missing(values["/engine"]):
         values["/engine"] = DEFAULTS["/engine"]
@@ -128,7 +129,8 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
         notices.append(Notice("start /source2", "info", text, in_log=False, while_value=("source2", second)))
     for address in FILE_ADDRESSES:
         gone = restored.get(address, "")
-        if is_missing(gone) and values[address] == DEFAULTS[address]:
+        lost = is_missing_model(str(gone or DEFAULTS[address])) if address == "/model" else is_missing(gone)
+        if lost and values[address] == DEFAULTS[address]:
             plays = "The shipped model plays." if address == "/model" else "The model plays without it."
             add("error", address, f"The {address[1:]} of the last show is not there any more: {gone}. {plays}")
     if values["/blackout"]:

@@ -1,0 +1,174 @@
+"""Pull of a model: files of the hub, or of its cache, composed with the catalogue's parts into one folder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from daemon.models.assembly import (
+    check_space,
+    name_components,
+    partial_folder,
+    publish,
+    put_scheduler,
+    read_index,
+    recorded_files,
+    remove_others,
+)
+from daemon.models.download import fetch_file
+from daemon.models.file_plan import (
+    ModelRepository,
+    PlannedFile,
+    Progress,
+    missing_bytes,
+    plan_autoencoder,
+    plan_model,
+)
+from daemon.models.hub import HubRepository, open_hub
+from daemon.models.hub_cache import CachedRepository
+from daemon.models.inspection import damaged_files
+from presets.errors import ModelError
+from presets.model_catalogue import SCHEDULERS, TINY_AUTOENCODERS, CatalogueModel
+from presets.model_record import ModelRecord, ModelSource, read_record
+from presets.model_store import HUB_ID, INDEX, catalogue_model, folder_name
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What is to be pulled."""
+
+    name: str
+    hub_id: str
+    row: CatalogueModel | None
+    """Row of the catalogue, None for another repository."""
+    revision: str = ""
+    """Commit, branch or tag; empty takes the catalogue's commit, or the newest."""
+    offline: bool = False
+    """Take the files from the hub's cache on this disk."""
+    own_autoencoder: bool = False
+    """Keep the repository's autoencoder where the catalogue has a tiny one."""
+
+    @property
+    def autoencoder(self) -> str:
+        """Tiny autoencoder that is put in; empty for none."""
+        return self.row.autoencoder if self.row and not self.own_autoencoder else ""
+
+
+def pull_request(name: str) -> PullRequest:
+    """Return the request for a name of the catalogue or a hub id. Raises `ModelError` for anything else."""
+    row = catalogue_model(name)
+    if row is not None:
+        return PullRequest(row.name, row.hub_id, row)
+    if not HUB_ID.fullmatch(name):
+        raise ModelError(
+            f"{name[:80]!r} is no name of the catalogue and no hub id (OWNER/NAME). streamflow-live models list prints"
+            " the names."
+        )
+    return PullRequest(name, name, None)
+
+
+def pull(
+    request: PullRequest,
+    root: Path,
+    announce: Callable[[str], None],
+    on_total: Progress,
+    on_bytes: Progress,
+) -> Path:
+    """Pull a model into the store and return its folder.
+
+    Args:
+        request: What to pull.
+        root: The store.
+        announce: Called with a sentence for each thing worth knowing.
+        on_total: Called once with the bytes of all files.
+        on_bytes: Called with the bytes that came, and with those that were there already.
+
+    Raises:
+        ModelError: it can't be pulled. Nothing in the store has changed, and what came is kept for the next time.
+    """
+    if not request.offline:
+        open_hub()
+    repository = _open(request, request.hub_id, request.revision or (request.row.revision if request.row else ""))
+    tiny = TINY_AUTOENCODERS[request.autoencoder] if request.autoencoder else None
+    vae = _open(request, tiny.hub_id, tiny.revision) if tiny else None
+    sources = _sources(request, repository, vae)
+    if (whole := _whole(root, request, sources)) is not None:
+        announce(f"{request.name} is here already, at commit {repository.revision[:12]}.")
+        return whole
+    with partial_folder(root, request.name) as folder:
+        plan = _plan(request, repository, vae, folder)
+        announce(f"{request.hub_id} at commit {repository.revision[:12]}, {len(plan)} files")
+        on_total(sum(each.remote.size for each in plan))
+        check_space(root, missing_bytes(plan, folder))
+        known = {each.local: fetch_file(each, folder, on_bytes) for each in plan}
+        remove_others(folder, set(known))
+        changed = _compose(request, folder)
+        licence, paid = _licence(request, repository)
+        files = recorded_files(folder, {path: digest for path, digest in known.items() if path not in changed})
+        if problems := damaged_files(folder):
+            raise ModelError(f"{request.hub_id} is damaged where it is published: {problems[0]}")
+        return publish(folder, root, ModelRecord(request.name, licence, paid, sources, files))
+
+
+def _open(request: PullRequest, hub_id: str, revision: str) -> ModelRepository:
+    return CachedRepository(hub_id, revision) if request.offline else HubRepository(hub_id, revision)
+
+
+def _plan(
+    request: PullRequest, repository: ModelRepository, vae: ModelRepository | None, folder: Path
+) -> list[PlannedFile]:
+    """Return all files of a model. Its index is fetched first, because it names the components."""
+    listed = repository.files.get(INDEX)
+    if listed is None:
+        raise ModelError(
+            f"{repository.hub_id} has no {INDEX}: it is no model in diffusers format. Single files are made into one by"
+            " streamflow-live models adopt."
+        )
+    fetch_file(PlannedFile(repository, listed, INDEX), folder, lambda count: None)
+    row = request.row
+    replaced = ({"scheduler"} if row and row.scheduler else set()) | ({"vae"} if vae else set())
+    plan = plan_model(repository, read_index(folder), row.variant if row else "", replaced)
+    return plan + (plan_autoencoder(vae) if vae else [])
+
+
+def _compose(request: PullRequest, folder: Path) -> set[str]:
+    """Put in what the catalogue has for a model. Return the files that are not the hub's any more."""
+    try:
+        if request.row and request.row.scheduler:
+            put_scheduler(folder, SCHEDULERS[request.row.scheduler])
+        name_components(folder, {"vae": ["diffusers", "AutoencoderTiny"]} if request.autoencoder else {})
+    except OSError as error:
+        raise ModelError(f"{folder} can't be written: {error.strerror or error}.") from error
+    return {INDEX, "scheduler/scheduler_config.json"}
+
+
+def _sources(request: PullRequest, model: ModelRepository, vae: ModelRepository | None) -> tuple[ModelSource, ...]:
+    sources = [ModelSource("model", model.hub_id, model.revision)]
+    if vae is not None:
+        sources.append(ModelSource("vae", vae.hub_id, vae.revision))
+    if request.row and request.row.scheduler:
+        sources.append(ModelSource("scheduler", request.row.scheduler))
+    return tuple(sources)
+
+
+def _licence(request: PullRequest, repository: ModelRepository) -> tuple[str, str]:
+    if request.row:
+        return request.row.licence.text, request.row.licence.paid_show
+    return repository.licence or "not named: read its card", "ask"
+
+
+def _whole(root: Path, request: PullRequest, sources: tuple[ModelSource, ...]) -> Path | None:
+    """Return the folder of a model that is in the store as it would be pulled, None otherwise. Sizes are compared."""
+    folder = root / folder_name(request.name)
+    try:
+        record = read_record(folder)
+    except ModelError:
+        return None
+    if record is None or record.sources != sources or not record.files:
+        return None
+    sizes = {folder / path: file.size for path, file in record.files.items()}
+    return folder if all(path.is_file() and path.stat().st_size == size for path, size in sizes.items()) else None
+
+
+def with_options(request: PullRequest, revision: str, offline: bool, own_autoencoder: bool) -> PullRequest:
+    """Return the request with options of the command line."""
+    return replace(request, revision=revision, offline=offline, own_autoencoder=own_autoencoder)

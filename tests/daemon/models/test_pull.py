@@ -1,0 +1,334 @@
+"""Pulls from a hub on this machine: composed models, interruptions, checksums, refusals."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.models import assembly
+from daemon.models.inspection import inspect_model
+from daemon.models.pull import PullRequest, pull, pull_request
+from pipeline.models import load_model
+from presets.errors import ModelError
+from presets.model_catalogue import SCHEDULERS, TINY_AUTOENCODERS
+from presets.model_record import read_record
+from presets.model_store import find_model, stored_models
+from tests.daemon.models.conftest import PERFLOW, TAESD
+from tests.daemon.models.hub_server import COMMIT, HubServer
+
+UNET = "unet/diffusion_pytorch_model.safetensors"
+
+
+class Tally:
+    """Bytes that a pull announced and reported."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.total = self.came = 0
+
+    def pull(self, request: PullRequest | str, store: Path) -> Path:
+        asked = pull_request(request) if isinstance(request, str) else request
+        return pull(asked, store, self.said.append, self._set_total, self._add)
+
+    def _set_total(self, count: int) -> None:
+        self.total = count
+
+    def _add(self, count: int) -> None:
+        self.came += count
+
+
+def test_catalogue_model_is_composed(hub: HubServer, store: Path, repositories: dict[str, Path]) -> None:
+    tally = Tally()
+    folder = tally.pull("perflow-sd15", store)
+    assert folder == store / "perflow-sd15" == find_model("perflow-sd15") == find_model(PERFLOW)
+    assert tally.came == tally.total > 10_000
+    model = load_model("perflow-sd15")
+    assert model.classes["scheduler"] == "PeRFlowScheduler"
+    assert model.classes["vae"] == "AutoencoderTiny"
+    assert json.loads((folder / "scheduler/scheduler_config.json").read_text()) == SCHEDULERS["perflow"]
+    assert model.schedule(4, 1.0).timestep.tolist() == [1000, 750, 500, 250]
+    assert (folder / UNET).read_bytes() == (repositories[PERFLOW] / UNET).read_bytes()
+    assert (folder / "LICENSE.md").is_file()
+    assert not (folder / "safety_checker").exists()
+    assert inspect_model(folder, thorough=True).is_good
+
+
+def test_record_names_commits_and_checksums(hub: HubServer, store: Path) -> None:
+    record = read_record(Tally().pull("perflow-sd15", store))
+    assert record is not None
+    model, vae, scheduler = record.sources
+    assert (model.origin, model.revision) == (PERFLOW, COMMIT)
+    assert (vae.part, vae.origin, vae.revision) == ("vae", TAESD, TINY_AUTOENCODERS["taesd"].revision)
+    assert (scheduler.part, scheduler.origin) == ("scheduler", "perflow")
+    assert (record.licence, record.paid_show) == ("CC BY-NC 4.0", "no")
+    assert {UNET, "vae/config.json", "model_index.json", "LICENSE.md"} <= record.files.keys()
+
+
+def test_only_needed_files_are_asked_for(hub: HubServer, store: Path) -> None:
+    Tally().pull("perflow-sd15", store)
+    asked = [*hub.paths(), *hub.paths("HEAD")]
+    assert all(path.startswith(("/api/models/", "/large/")) or "/resolve/" in path for path in asked), asked
+    taken = "\n".join(asked)
+    for left in ("safety_checker", "README", "taesd_decoder", "full_autoencoder", "model/vae", f"{PERFLOW}/vae"):
+        assert left not in taken
+    assert "scheduler" not in taken
+
+
+def test_hub_id_is_taken_as_it_is(hub: HubServer, store: Path, perflow_folder: Path) -> None:
+    hub.repositories["someone/a_model.v2"] = perflow_folder
+    folder = Tally().pull("someone/a_model.v2", store)
+    assert folder == store / "someone--a_model.v2" == find_model("someone/a_model.v2")
+    record = read_record(folder)
+    assert record is not None
+    assert (record.name, record.licence, record.paid_show) == ("someone/a_model.v2", "cc0-1.0", "ask")
+    assert inspect_model(folder, thorough=True).is_good
+
+
+def test_second_pull_downloads_nothing(hub: HubServer, store: Path) -> None:
+    first = Tally().pull("perflow-sd15", store)
+    hub.seen.clear()
+    tally = Tally()
+    assert tally.pull("PeRFlow SD15", store) == first
+    assert tally.said == [f"perflow-sd15 is here already, at commit {COMMIT[:12]}."]
+    assert all(path.startswith("/api/") for path in hub.paths())
+    (first / UNET).write_bytes(b"cut off")
+    assert Tally().pull("perflow-sd15", store) == first
+    assert inspect_model(first, thorough=True).is_good
+
+
+def test_another_commit_replaces_the_model(hub: HubServer, store: Path, repositories: dict[str, Path]) -> None:
+    Tally().pull("perflow-sd15", store)
+    (repositories[PERFLOW] / "LICENSE.md").write_text("another\n")
+    other = "f" * 40
+    folder = Tally().pull(replace(pull_request("perflow-sd15"), revision=other), store)
+    assert (folder / "LICENSE.md").read_text() == "another\n"
+    record = read_record(folder)
+    assert record is not None
+    assert record.sources[0].revision == other
+    assert [path.name for path in stored_models(store)] == ["perflow-sd15"]
+
+
+def test_lost_connection_is_resumed_within_a_pull(hub: HubServer, store: Path) -> None:
+    hub.faults.cut_once[UNET] = 5000
+    folder = Tally().pull("perflow-sd15", store)
+    assert hub.was_cut
+    ranges = [each.range for each in hub.seen if each.path.endswith(UNET) and each.path.startswith("/large/")]
+    assert ranges == ["", "bytes=5000-"]
+    assert inspect_model(folder, thorough=True).is_good
+
+
+def test_interrupted_pull_continues_in_the_next(hub: HubServer, store: Path) -> None:
+    hub.faults.cut_once[UNET] = 5000
+    hub.faults.refuse_after_cut = True
+    with pytest.raises(ModelError, match="503"):
+        Tally().pull("perflow-sd15", store)
+    assert list(stored_models(store)) == []
+    with pytest.raises(ModelError, match="streamflow-live models pull perflow-sd15"):
+        load_model("perflow-sd15")
+    hub.faults.refuse_after_cut = False
+    hub.seen.clear()
+    tally = Tally()
+    folder = tally.pull("perflow-sd15", store)
+    ranges = [each.range for each in hub.seen if each.path.endswith(UNET) and each.path.startswith("/large/")]
+    assert ranges == ["bytes=5000-"]
+    assert not any("text_encoder/model" in path for path in hub.paths()), "what is whole is not fetched again"
+    assert tally.came == tally.total
+    assert inspect_model(folder, thorough=True).is_good
+
+
+def test_token_is_for_the_hub_alone(hub: HubServer, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_the_test")
+    Tally().pull("perflow-sd15", store)
+    for each in hub.seen:
+        assert each.token == ("" if each.path.startswith("/large/") else "Bearer hf_of_the_test"), each
+
+
+def test_server_that_ignores_ranges_sends_all_again(hub: HubServer, store: Path) -> None:
+    hub.faults.cut_once[UNET] = 5000
+    hub.faults.ignore_range = True
+    tally = Tally()
+    folder = tally.pull("perflow-sd15", store)
+    assert tally.came == tally.total
+    assert inspect_model(folder, thorough=True).is_good
+
+
+def test_wrong_checksum_is_never_published(hub: HubServer, store: Path) -> None:
+    hub.faults.flip.add(UNET)
+    with pytest.raises(ModelError, match=f"{UNET} came wrong: its SHA-256 is"):
+        Tally().pull("perflow-sd15", store)
+    assert list(stored_models(store)) == []
+    hub.faults.flip.clear()
+    assert inspect_model(Tally().pull("perflow-sd15", store), thorough=True).is_good
+
+
+def test_wrong_checksum_of_a_small_file(hub: HubServer, store: Path) -> None:
+    hub.faults.flip.add("tokenizer/tokenizer_config.json")
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json came wrong: its checksum is"):
+        Tally().pull("perflow-sd15", store)
+
+
+def test_truncated_weights_of_the_publisher(hub: HubServer, store: Path, repositories: dict[str, Path]) -> None:
+    """The checksum is right and the file is not: it was cut off before it was published."""
+    path = repositories[PERFLOW] / UNET
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match=f"is damaged where it is published: {UNET} is cut off"):
+        Tally().pull("perflow-sd15", store)
+    assert list(stored_models(store)) == []
+
+
+STATUSES = {
+    "gated": ((401, "GatedRepo"), "is gated: accept its licence at http://127.0.0.1.*token"),
+    "gated, asked with a token": ((403, "GatedRepo"), "is gated: accept its licence"),
+    "no permission": ((401, ""), r"refuses hansyan/perflow-sd15-dreamshaper \(401\): it is gated or private"),
+    "not there": ((404, "RepoNotFound"), "There is no repository hansyan/perflow-sd15-dreamshaper on http"),
+    "broken": ((500, ""), "answers 500"),
+}
+
+
+@pytest.mark.parametrize("case", STATUSES)
+def test_refusals_of_the_hub(hub: HubServer, store: Path, case: str) -> None:
+    hub.faults.status[PERFLOW], sentence = STATUSES[case]
+    with pytest.raises(ModelError, match=sentence):
+        Tally().pull("perflow-sd15", store)
+    assert not store.exists()
+
+
+def test_revision_that_is_gone(hub: HubServer, store: Path) -> None:
+    with pytest.raises(ModelError, match="has no commit gone any more"):
+        Tally().pull(replace(pull_request("perflow-sd15"), revision="gone"), store)
+
+
+def test_no_hub_at_all(hub: HubServer, store: Path) -> None:
+    hub.stop()
+    with pytest.raises(ModelError, match="can't be reached, or the connection was lost"):
+        Tally().pull("perflow-sd15", store)
+
+
+ANSWERS = {
+    "no JSON": b"<html>log in to the wireless network</html>",
+    "a list": b"[]",
+    "no commit": b'{"id": "a/b", "siblings": []}',
+    "no size": b'{"id": "a/b", "sha": "' + b"0" * 40 + b'", "siblings": [{"rfilename": "x", "blobId": "00"}]}',
+    "files that are none": b'{"id": "a/b", "sha": "' + b"0" * 40 + b'", "siblings": [1]}',
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_answers_that_are_no_hubs(hub: HubServer, store: Path, case: str) -> None:
+    hub.faults.info = ANSWERS[case]
+    with pytest.raises(ModelError, match=r"does not answer as a hub|names no commit"):
+        Tally().pull("perflow-sd15", store)
+    assert not store.exists()
+
+
+def entry(path: str, **changes: Any) -> dict[str, Any]:
+    return {"rfilename": path, "size": 4, "blobId": "0" * 40} | changes
+
+
+LISTINGS = {
+    "parent folder": [entry("../../.bashrc")],
+    "parent folder inside": [entry("unet/../../config.json")],
+    "absolute": [entry("/etc/passwd")],
+    "drive": [entry("C:/Windows/win.ini")],
+    "backslashes": [entry("unet\\..\\..\\config.json")],
+    "empty part": [entry("unet//config.json")],
+    "control character": [entry("unet/con\x1bfig.json")],
+    "ends with a dot": [entry("unet/config.json.")],
+    "endless": [entry(f"many/{place}") for place in range(6000)],
+    "twice": [entry("unet/config.json")],
+    "negative size": [entry("x", size=-1)],
+    "no checksum": [entry("x", blobId=None)],
+    "long": [entry("x" * 2000)],
+}
+
+
+@pytest.mark.parametrize("case", LISTINGS)
+def test_hostile_listings_are_refused_whole(hub: HubServer, store: Path, case: str) -> None:
+    hub.faults.extra = LISTINGS[case]
+    with pytest.raises(ModelError, match="Nothing was downloaded"):
+        Tally().pull("perflow-sd15", store)
+    assert not store.exists()
+
+
+def test_odd_names_are_left_alone(hub: HubServer, store: Path) -> None:
+    hub.faults.extra = [entry("画像/サンプル.png"), entry("images/a b+c (1).png"), entry("unet/notes.bin")]
+    assert inspect_model(Tally().pull("perflow-sd15", store), thorough=False).is_good
+
+
+Change = Callable[[Path], object]
+REPOSITORIES: dict[str, tuple[Change, str]] = {
+    "pickled": (
+        lambda model: (model / UNET).rename(model / "unet/diffusion_pytorch_model.bin"),
+        "pickled weights only",
+    ),
+    "no weights": (lambda model: (model / UNET).unlink(), "has no weights in unet"),
+    "no config": (lambda model: (model / "unet/config.json").unlink(), "lacks unet/config.json"),
+    "no index": (lambda model: (model / "model_index.json").unlink(), "has no model_index.json"),
+    "broken index": (lambda model: (model / "model_index.json").write_text("{"), "can't be read"),
+    "no picture": (lambda model: (model / "model_index.json").write_text("{}"), "has no unet and no transformer"),
+    "index of a list": (lambda model: (model / "model_index.json").write_text("[]"), "must hold a JSON object"),
+}
+
+
+@pytest.mark.parametrize("case", REPOSITORIES)
+def test_repositories_that_are_no_models(hub: HubServer, store: Path, repositories: dict[str, Path], case: str) -> None:
+    change, sentence = REPOSITORIES[case]
+    change(repositories[PERFLOW])
+    with pytest.raises(ModelError, match=sentence):
+        Tally().pull("perflow-sd15", store)
+    assert list(stored_models(store)) == []
+
+
+def test_full_disk_is_said_before_the_download(hub: HubServer, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(store.parent)
+    monkeypatch.setattr(assembly, "SPARE", usage.free)
+    with pytest.raises(ModelError, match=r"0\.0 GB more are needed in .* and 0\.0 GB are free"):
+        Tally().pull("perflow-sd15", store)
+    assert not any(path.startswith("/large/") for path in hub.paths())
+
+
+def test_names_that_are_none(store: Path) -> None:
+    for name in ("no-such-model", "../up", "a/b/c", "", "https://example.org/model"):
+        with pytest.raises(ModelError, match="is no name of the catalogue and no hub id"):
+            pull_request(name)
+
+
+def test_variants_and_shards(hub: HubServer, store: Path, repositories: dict[str, Path]) -> None:
+    """SDXL's UNet of PeRFlow is a variant, and large networks are in shards: both load after the pull."""
+    from pipeline.families.unet import SDXL
+    from tests.tiny_folders import write_family_folder
+
+    made = write_family_folder("sdxl", store.parent / "sdxl")
+    unet, text = made / "unet", made / "text_encoder_2"
+    (unet / "diffusion_pytorch_model.safetensors").rename(unet / "diffusion_pytorch_model.v0-fix.safetensors")
+    shutil.copy(unet / "diffusion_pytorch_model.v0-fix.safetensors", unet / "diffusion_pytorch_model.safetensors")
+    shards_of(text / "model.safetensors")
+    hub.repositories |= {"hansyan/perflow-sdxl-base": made, "madebyollin/taesdxl": repositories[TAESD]}
+    folder = Tally().pull("perflow-sdxl", store)
+    assert not any(path.endswith("model.safetensors") and "/unet/" in path for path in hub.paths())
+    model = load_model("perflow-sdxl")
+    assert model.family is SDXL
+    assert len(model.weights["text_encoder_2"]) == 2
+    assert inspect_model(folder, thorough=True).is_good
+    assert model.denoiser is not None
+    assert model.read_network("text_encoder_2") is not None
+
+
+def shards_of(path: Path) -> None:
+    """Split a file of weights into two shards with an index."""
+    from safetensors.numpy import load_file, save_file
+
+    weights = load_file(path)
+    path.unlink()
+    names = sorted(weights)
+    placed: dict[str, str] = {}
+    for place, chosen in enumerate((names[::2], names[1::2]), 1):
+        shard = f"model-{place:05}-of-00002.safetensors"
+        save_file({name: weights[name] for name in chosen}, path.parent / shard, metadata={"format": "pt"})
+        placed |= dict.fromkeys(chosen, shard)
+    index = {"metadata": {"total_size": 1}, "weight_map": placed}
+    (path.parent / "model.safetensors.index.json").write_text(json.dumps(index))
