@@ -100,6 +100,40 @@ def pull(
 
 
 @app.command()
+def adopt(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder in diffusers format, or a .safetensors file.")],
+    name: Annotated[str, typer.Option(help="Name for presets (default: the path's).")] = "",
+    like: Annotated[
+        str, typer.Option(help="Model with the configurations that a single file lacks (default: one that fits).")
+    ] = "",
+    scheduler: Annotated[
+        str, typer.Option(help="Scheduler in place of its own: perflow, instaflow, lcm or euler-ancestral.")
+    ] = "",
+    vae: Annotated[str, typer.Option(metavar="MODEL", help="Take the autoencoder of this model or folder.")] = "",
+    delta: Annotated[
+        Path | None, typer.Option(help="Add these weights to the UNet's, as PeRFlow publishes them for SD1.5.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a model of this name.")] = False,
+) -> None:
+    """Make a model for presets of a folder, or of a single file of Stable Diffusion or SDXL.
+
+    The original stays as it is. A single file has no configurations and no tokenizer: they
+    are taken from a model on this disk with the same architecture.
+
+    \b
+    Examples:
+      streamflow-live models adopt ~/Downloads/dreamshaper_8.safetensors
+      streamflow-live models adopt dreamshaper_8.safetensors --name dream-perflow \\
+        --delta perflow-sd15-delta.safetensors --scheduler perflow
+    """
+    from daemon.models import adoption
+    from presets.model_store import store_folder
+
+    asked = adoption.Adoption(path.expanduser(), name, like, scheduler, vae, delta, replace)
+    _report(adoption.adopt(asked, store_folder(), announce=lambda text: _print(text, "dim")))
+
+
+@app.command()
 def check(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model on this disk, or a folder.")],
 ) -> None:
