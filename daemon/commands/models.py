@@ -51,7 +51,8 @@ def _table(rows: "list[ListedModel]") -> Table:
         here = f"{row.bytes / 1e9:.1f} GB" if row.folder else (f"({row.download:g} GB)" if row.download else "–")
         plays = Text(row.reason, style="red") if row.reason else Text("yes", style="green")
         paid = Text(row.paid_show, style=_PAID.get(row.paid_show, ""))
-        table.add_row(Text(row.name, style="bold" if row.folder else ""), here, paid, Text(row.licence), plays)
+        licence = Text(f"{row.licence}; account needed" if row.gated else row.licence)
+        table.add_row(Text(row.name, style="bold" if row.folder else ""), here, paid, licence, plays)
     return table
 
 

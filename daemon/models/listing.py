@@ -27,6 +27,8 @@ class ListedModel:
     """Size of the download in GB, about; None if it is not known."""
     licence: str
     paid_show: str
+    gated: bool
+    """True if its publisher asks for an account and consent before the download."""
     steps: str
     guidance: str
     reason: str
@@ -53,6 +55,7 @@ def listed_models(root: Path) -> list[ListedModel]:
                 row.download,
                 row.licence.text,
                 row.licence.paid_show,
+                row.gated,
                 _range(row.steps),
                 _range(row.guidance),
                 playing_family(folder)[1] if folder else catalogue_reason(row.name),
@@ -75,7 +78,18 @@ def _other(folder: Path) -> ListedModel:
         origin = source.origin if source else ""
         hub_id = origin if source and source.revision else ""
     return ListedModel(
-        stored_name(folder), origin, hub_id, str(folder), folder_bytes(folder), None, licence, paid, "", "", reason
+        stored_name(folder),
+        origin,
+        hub_id,
+        str(folder),
+        folder_bytes(folder),
+        None,
+        licence,
+        paid,
+        False,
+        "",
+        "",
+        reason,
     )
 
 

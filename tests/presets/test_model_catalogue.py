@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.families.family_table import FAMILIES, NOT_PLAYED
+from pipeline.schedules.lcm import lcm_schedule
 from pipeline.solvers import solver_from_config
+from presets.files import PRESET_KEYS, read_preset
 from presets.model_catalogue import CATALOGUE, SCHEDULERS, TINY_AUTOENCODERS
 from presets.model_store import HUB_ID, catalogue_model, folder_name
 
@@ -49,3 +51,43 @@ def test_tiny_autoencoders_have_commits() -> None:
 def test_non_commercial_models_are_marked() -> None:
     for row in CATALOGUE.values():
         assert (row.licence.paid_show == "no") == ("NC" in row.licence.text.split("(")[0])
+
+
+def test_document_lists_the_catalogue() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "models.md").read_text(encoding="utf-8")
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if "](https://huggingface.co/" in line]
+    listed = [line for line in lines if len(line) == 8]
+    assert listed == [
+        [
+            f"`{row.name}`",
+            row.title,
+            f"[{row.hub_id}](https://huggingface.co/{row.hub_id})",
+            "–".join(f"{each:g}" for each in dict.fromkeys(row.steps)),
+            "–".join(f"{each:g}" for each in dict.fromkeys(row.guidance)),
+            str(row.size),
+            row.licence.text,
+            row.licence.paid_show,
+        ]
+        for row in CATALOGUE.values()
+    ]
+
+
+def test_comparison_names_real_controls(tmp_path: Path) -> None:
+    """Every key that the page for StreamDiffusion's users names is one of a preset, with every value that it names."""
+    text = (Path(__file__).parent.parent.parent / "docs" / "coming-from-streamdiffusion.md").read_text(encoding="utf-8")
+    pairs = re.findall(r"`(\w+): ([\w.]+)`", text)
+    assert len(pairs) > 12
+    for key, value in pairs:
+        (tmp_path / "look.yaml").write_text(f"{key}: {value}\n")
+        assert key in read_preset(tmp_path / "look.yaml").values
+    (tmp_path / "look.yaml").write_text(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    assert read_preset(tmp_path / "look.yaml").values["model"] == "sd-turbo"
+    rate = set(re.findall(r"`(\w+)`", text.split("## Rate and delay")[1]))
+    assert {"frame_buffer", "skip", "skip_longest", "max_rate", "structure", "feedback"} <= rate & {*PRESET_KEYS}
+    assert {"seed_to", "seed_mix", "drift", "negative_prompt"} <= set(re.findall(r"`(\w+)`", text)) & {*PRESET_KEYS}
+
+
+def test_comparison_of_timesteps() -> None:
+    """The rows of the page, by the schedule itself."""
+    assert lcm_schedule(4, 1.0).timestep.tolist() == [999, 759, 499, 259]
+    assert lcm_schedule(4, 0.36).timestep.tolist() == [359, 259]
