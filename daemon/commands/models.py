@@ -28,8 +28,8 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     PAID SHOW is what the licence says of a show that pays: yes, no, or ask, where it
     depends on who plays. Read the licence itself before you rely on it.
     """
-    from daemon.models.listing import listed_models
-    from presets.model_store import store_folder
+    from daemon.models.listing import interrupted_bytes, listed_models
+    from presets.model_store import PARTIAL, store_folder
 
     root = store_folder()
     rows = listed_models(root)
@@ -38,6 +38,10 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
         return
     Terminal(highlight=False).print(_table(rows))
     _print(f"Models are kept in {root}", "dim")
+    if interrupted := interrupted_bytes(root):
+        _print(
+            f"{interrupted / 1e9:.1f} GB of interrupted pulls are in {root / PARTIAL}: pull again, or delete it.", "dim"
+        )
 
 
 def _table(rows: "list[ListedModel]") -> Table:
@@ -102,7 +106,10 @@ def pull(
 
 @app.command()
 def adopt(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder in diffusers format, or a .safetensors file.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="Folder in diffusers format, .safetensors file, or name of a model here."),
+    ],
     name: Annotated[str, typer.Option(help="Name for presets (default: the path's).")] = "",
     like: Annotated[
         str, typer.Option(help="Model with the configurations that a single file lacks (default: one that fits).")

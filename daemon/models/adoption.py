@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Adoption:
     """What is to be adopted."""
 
     path: Path
-    """Folder in diffusers format, or a ``.safetensors`` file."""
+    """Folder in diffusers format, a ``.safetensors`` file, or the name of a model in the store."""
     name: str = ""
     """Name in the store; empty takes the path's."""
     like: str = ""
@@ -57,6 +57,8 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
     Raises:
         ModelError: it can't be made. Nothing in the store has changed.
     """
+    if not asked.path.exists():
+        asked = replace(asked, path=find_model(str(asked.path)))  # a model of the store, with other parts
     name = _checked_name(asked, root)
     if asked.scheduler and asked.scheduler not in SCHEDULERS:
         raise ModelError(f"There is no scheduler {asked.scheduler!r}; there are {', '.join(SCHEDULERS)}.")
@@ -87,9 +89,10 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
 
 
 def _checked_name(asked: Adoption, root: Path) -> str:
-    name = asked.name or re.sub(
-        r"[^A-Za-z0-9._-]+", "-", asked.path.absolute().name.removesuffix(".safetensors")
-    ).strip("-.")
+    stem = asked.path.absolute().name.removesuffix(".safetensors")
+    name = asked.name or re.sub(r"[^A-Za-z0-9._]+", "-", stem).strip("-.")
+    if "--" in name:
+        raise ModelError(f"{name} can't be the name of a model: two hyphens stand for the / of a hub id.")
     folder = folder_name(name)
     if catalogue_model(name) is not None or name.casefold() in (SHIPPED, "echo"):
         raise ModelError(f"{name} is a name of the program's own; give another one by --name.")
@@ -104,8 +107,6 @@ def _opened(path: Path) -> "SingleFile | None":
         if not (path / INDEX).is_file():
             raise ModelError(f"{path} has no {INDEX}: it is no model in diffusers format.")
         return None
-    if not path.is_file():
-        raise ModelError(f"There is no {path}.")
     if path.suffix in PICKLES:
         raise ModelError(
             f"{path} holds pickled weights, which can run any code when they are read; they are never read. Look for"

@@ -7,7 +7,7 @@ from daemon.models.inspection import catalogue_reason, folder_bytes, playing_fam
 from presets.errors import ModelError
 from presets.model_catalogue import CATALOGUE
 from presets.model_record import read_record
-from presets.model_store import folder_name, stored_models, stored_name
+from presets.model_store import PARTIAL, folder_name, stored_models, stored_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,12 @@ def listed_models(root: Path) -> list[ListedModel]:
             )
         )
     return rows + [_other(folder) for folder in here.values()]
+
+
+def interrupted_bytes(root: Path) -> int:
+    """Return the bytes that pulls left which did not finish."""
+    partial = root / PARTIAL
+    return folder_bytes(partial) if partial.is_dir() else 0
 
 
 def _other(folder: Path) -> ListedModel:

@@ -14,7 +14,7 @@ from daemon.models.assembly import (
     recorded_files,
     remove_others,
 )
-from daemon.models.download import fetch_file
+from daemon.models.download import disk_error, fetch_file
 from daemon.models.file_plan import (
     ModelRepository,
     PlannedFile,
@@ -100,13 +100,15 @@ def pull(
         on_total(sum(each.remote.size for each in plan))
         check_space(root, missing_bytes(plan, folder))
         known = {each.local: fetch_file(each, folder, on_bytes) for each in plan}
-        remove_others(folder, set(known))
-        changed = _compose(request, folder)
-        licence, paid = _licence(request, repository)
-        files = recorded_files(folder, {path: digest for path, digest in known.items() if path not in changed})
+        try:
+            remove_others(folder, set(known))
+            changed = _compose(request, folder)
+            files = recorded_files(folder, {path: digest for path, digest in known.items() if path not in changed})
+        except OSError as error:
+            raise disk_error(str(folder), error) from error
         if problems := damaged_files(folder):
             raise ModelError(f"{request.hub_id} is damaged where it is published: {problems[0]}")
-        return publish(folder, root, ModelRecord(request.name, licence, paid, sources, files))
+        return publish(folder, root, ModelRecord(request.name, *_licence(request, repository), sources, files))
 
 
 def _open(request: PullRequest, hub_id: str, revision: str) -> ModelRepository:
@@ -131,13 +133,10 @@ def _plan(
 
 
 def _compose(request: PullRequest, folder: Path) -> set[str]:
-    """Put in what the catalogue has for a model. Return the files that are not the hub's any more."""
-    try:
-        if request.row and request.row.scheduler:
-            put_scheduler(folder, SCHEDULERS[request.row.scheduler])
-        name_components(folder, {"vae": ["diffusers", "AutoencoderTiny"]} if request.autoencoder else {})
-    except OSError as error:
-        raise ModelError(f"{folder} can't be written: {error.strerror or error}.") from error
+    """Put in what the catalogue has for a model. Return the files that are not the hub's any more. Raises `OSError`."""
+    if request.row and request.row.scheduler:
+        put_scheduler(folder, SCHEDULERS[request.row.scheduler])
+    name_components(folder, {"vae": ["diffusers", "AutoencoderTiny"]} if request.autoencoder else {})
     return {INDEX, "scheduler/scheduler_config.json"}
 
 

@@ -32,6 +32,8 @@ class Faults:
     """Answer 503 to everything after a cut."""
     flip: set[str] = field(default_factory=set)
     """Files of which one byte is another."""
+    longer: set[str] = field(default_factory=set)
+    """Files that have more bytes than were listed."""
     status: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Status and X-Error-Code of repositories that are refused."""
     extra: list[dict[str, Any]] = field(default_factory=list)
@@ -186,6 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
         data = (self.hub.repositories[repository] / name).read_bytes()
         if name in faults.flip:
             data = data[:-1] + bytes([data[-1] ^ 1])
+        if name in faults.longer:
+            data += bytes(1000)
         start, status = 0, 200
         if (asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))) and not faults.ignore_range:
             start, status = int(asked[1]), 206

@@ -243,9 +243,13 @@ def test_names_are_checked(store: Path, folders: dict[str, Path]) -> None:
         adopt(Adoption(source, "Mine"), store, quiet)
     with pytest.raises(ModelError, match="There is no scheduler 'ddim'"):
         adopt(Adoption(source, "other", scheduler="ddim"), store, quiet)
+    with pytest.raises(ModelError, match="two hyphens stand for the / of a hub id"):
+        adopt(Adoption(source, "a--b"), store, quiet)
     adopt(Adoption(source, "mine", scheduler="lcm", replaces=True), store, quiet)
     assert load_model("mine").classes["scheduler"] == "LCMScheduler"
     assert [path.name for path in stored_models(store)] == ["mine"]
+    adopt(Adoption(Path("Mine"), "again", scheduler="perflow"), store, quiet)
+    assert load_model("again").classes["scheduler"] == "PeRFlowScheduler"
 
 
 def test_adopt_as_it_is_typed(store: Path, tmp_path: Path, folders: dict[str, Path]) -> None:

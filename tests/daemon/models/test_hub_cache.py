@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from presets.model_record import read_record
 from tests.daemon.models.conftest import PERFLOW, TAESD
 from tests.daemon.models.hub_server import COMMIT, git_sha1
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a permission there")
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -91,7 +90,7 @@ def test_killed_pull_continues(hub: HubServer, store: Path, repositories: dict[s
     until(lambda: any(part.stat().st_size > 9_000_000 for part in store.rglob("*.part")) or process.poll() is not None)
     process.kill()
     process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode not in (0, 1, 2)
     assert "perflow-sd15" not in [path.name for path in store.iterdir()]
     hub.faults.hold = None
     hub.seen.clear()
@@ -101,6 +100,7 @@ def test_killed_pull_continues(hub: HubServer, store: Path, repositories: dict[s
     assert run("check", "perflow-sd15").exit_code == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a whole group there")
 def test_cancelled_pull_is_said(hub: HubServer, store: Path) -> None:
     hub.faults.hold = threading.Event()
     process = command(hub, "models", "pull", "perflow-sd15")
@@ -114,6 +114,7 @@ def test_cancelled_pull_is_said(hub: HubServer, store: Path) -> None:
 
 def test_full_disk_is_a_sentence(hub: HubServer, store: Path) -> None:
     """A limit on the size of files refuses a write as a full disk does."""
+    resource = pytest.importorskip("resource")
     process = subprocess.run(
         [sys.executable, "-m", "daemon", "models", "pull", "perflow-sd15"],
         env={name: value for name, value in os.environ.items() if "OFFLINE" not in name} | {"HF_ENDPOINT": hub.url},

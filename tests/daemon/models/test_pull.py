@@ -11,6 +11,7 @@ import pytest
 
 from daemon.models import assembly
 from daemon.models.inspection import inspect_model
+from daemon.models.listing import interrupted_bytes
 from daemon.models.pull import PullRequest, pull, pull_request
 from pipeline.models import load_model
 from presets.errors import ModelError
@@ -127,6 +128,7 @@ def test_interrupted_pull_continues_in_the_next(hub: HubServer, store: Path) -> 
     with pytest.raises(ModelError, match="503"):
         Tally().pull("perflow-sd15", store)
     assert list(stored_models(store)) == []
+    assert interrupted_bytes(store) > 5000
     with pytest.raises(ModelError, match="streamflow-live models pull perflow-sd15"):
         load_model("perflow-sd15")
     hub.faults.refuse_after_cut = False
@@ -137,6 +139,7 @@ def test_interrupted_pull_continues_in_the_next(hub: HubServer, store: Path) -> 
     assert ranges == ["bytes=5000-"]
     assert not any("text_encoder/model" in path for path in hub.paths()), "what is whole is not fetched again"
     assert tally.came == tally.total
+    assert interrupted_bytes(store) == 0
     assert inspect_model(folder, thorough=True).is_good
 
 
@@ -163,6 +166,13 @@ def test_wrong_checksum_is_never_published(hub: HubServer, store: Path) -> None:
     assert list(stored_models(store)) == []
     hub.faults.flip.clear()
     assert inspect_model(Tally().pull("perflow-sd15", store), thorough=True).is_good
+
+
+def test_longer_file_than_listed(hub: HubServer, store: Path) -> None:
+    hub.faults.longer.add(UNET)
+    with pytest.raises(ModelError, match=f"{UNET} is longer than its"):
+        Tally().pull("perflow-sd15", store)
+    assert list(stored_models(store)) == []
 
 
 def test_wrong_checksum_of_a_small_file(hub: HubServer, store: Path) -> None:
