@@ -93,7 +93,7 @@ TINY_AUTOENCODERS: Mapping[str, TinyAutoencoder] = MappingProxyType(
 _NON_COMMERCIAL = Licence("CC BY-NC 4.0", "no")
 _STABILITY = Licence("Stability Community: free below 1 M US$ of revenue a year", "ask")
 _APACHE = Licence("Apache-2.0", "yes")
-_NVIDIA = Licence("NVIDIA's (NSCL v2-custom), and the Gemma terms", "ask")
+_NVIDIA = Licence("Apache-2.0 or NVIDIA's NSCL, sources differ; Gemma's terms", "ask")
 
 _MIT_BY_CARD = Licence("MIT, by its card", "yes")
 
@@ -135,11 +135,13 @@ _ROWS = (
         "Flux2Transformer2DModel", (4, 4), (1.0, 1.0), 1024, download=16,
     ),
     CatalogueModel(
-        "sana-sprint-06b", "SANA-Sprint 0.6B", "Efficient-Large-Model/Sana_Sprint_0.6B_1024px_diffusers", "", _NVIDIA,
+        "sana-sprint-06b", "SANA-Sprint 0.6B", "Efficient-Large-Model/Sana_Sprint_0.6B_1024px_diffusers",
+        "a7d9fc31dd5c3f5e22dbfd78360777ceed56ae97", _NVIDIA,
         _SANA, (1, 4), (4.5, 4.5), 1024,
     ),
     CatalogueModel(
-        "sana-sprint-16b", "SANA-Sprint 1.6B", "Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers", "", _NVIDIA,
+        "sana-sprint-16b", "SANA-Sprint 1.6B", "Efficient-Large-Model/Sana_Sprint_1.6B_1024px_diffusers",
+        "19683c58b7ea290e55cedd8950ae1d86ada7ef96", _NVIDIA,
         _SANA, (1, 4), (4.5, 4.5), 1024,
     ),
     CatalogueModel(

@@ -1,6 +1,7 @@
 """``streamflow-live models``: list, pull, check and adopt models."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +71,7 @@ def pull(
     own_autoencoder: Annotated[
         bool, typer.Option("--own-autoencoder", help="Keep the model's own autoencoder: slower, a little sharper.")
     ] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Pull a model that this version can't play too.")] = False,
 ) -> None:
     """Download a model, check it, and put in the parts that it lacks. An interrupted pull continues where it stopped.
 
@@ -86,7 +88,8 @@ def pull(
     from daemon.models import pull as pulling
     from presets.model_store import store_folder
 
-    request = pulling.with_options(pulling.pull_request(name), revision, offline, own_autoencoder)
+    asked = pulling.pull_request(name)
+    request = replace(asked, revision=revision, offline=offline, own_autoencoder=own_autoencoder, anyway=anyway)
     with download_bar() as bar:
         task = bar.add_task(request.name, total=None)
         try:

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,7 +36,23 @@ def partial_folder(root: Path, name: str) -> Iterator[Path]:
             lock(held)
         except OSError as error:
             raise ModelError(f"Another process is writing {name}. Wait for it, or stop it.") from error
+        _end_replacement(root, folder)
         yield folder
+
+
+def _end_replacement(root: Path, folder: Path) -> None:
+    """Put back the model that a killed process had moved aside for its successor, or remove it if that is there."""
+    old = _moved_aside(folder)
+    if old.exists():
+        if (root / folder.name).exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):  # it is found again at the next time
+                old.rename(root / folder.name)
+
+
+def _moved_aside(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.old")
 
 
 def check_space(root: Path, needed: int) -> None:
@@ -113,9 +128,10 @@ def publish(folder: Path, root: Path, record: ModelRecord) -> Path:
         ModelError: it can't be moved; the one that was there stays.
     """
     target = root / folder_name(record.name)
-    old = folder.with_name(f"old-{secrets.token_hex(4)}")
+    old = _moved_aside(folder)
     try:
         write_record(folder, record)
+        shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             target.rename(old)
         try:

@@ -99,7 +99,10 @@ def fetch_file(planned: PlannedFile, folder: Path, on_bytes: Progress) -> str:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_file():
-            target.replace(part)
+            if target.stat().st_size == remote.size:
+                target.replace(part)
+            else:
+                target.unlink()  # another file, such as one that was composed: nothing of it can be continued
         if part.is_file() and part.stat().st_size > remote.size:
             part.unlink()
         file = part.open("r+b" if part.is_file() else "w+b")

@@ -87,6 +87,30 @@ def playing_family(folder: Path) -> tuple[str, str]:
     return model.family.title, ""
 
 
+def settings_reason(folder: Path) -> str:
+    """Return why no family plays a folder whose configurations are there and whose weights may not be.
+
+    An empty text if one plays it.
+    """
+    from pipeline.autoencoders import latent_geometry
+    from pipeline.families.family_table import find_family
+    from pipeline.model_files import component_classes, read_json
+    from pipeline.solvers import solver_from_config
+
+    try:
+        index = read_index(folder)
+        networks = [each for each in ("unet", "transformer") if isinstance(index.get(each), list)]
+        family = find_family(folder, index, {each: read_json(folder / each / "config.json") for each in networks})
+        classes = component_classes(folder, index, family)
+        geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
+        family.check(str(folder), read_json(folder / family.network / "config.json"), geometry.channels)
+        path = folder / "scheduler" / "scheduler_config.json"
+        solver_from_config(classes["scheduler"], read_json(path), path, family.flow_matching)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
 def catalogue_reason(name: str) -> str:
     """Return why this version does not play a model of the catalogue, an empty text if it does."""
     from pipeline.families.family_table import FAMILIES, NOT_PLAYED

@@ -1,7 +1,7 @@
 """Pull of a model: files of the hub, or of its cache, composed with the catalogue's parts into one folder."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.models.assembly import (
@@ -25,7 +25,7 @@ from daemon.models.file_plan import (
 )
 from daemon.models.hub import HubRepository, open_hub
 from daemon.models.hub_cache import CachedRepository
-from daemon.models.inspection import damaged_files
+from daemon.models.inspection import damaged_files, settings_reason
 from presets.errors import ModelError
 from presets.model_catalogue import SCHEDULERS, TINY_AUTOENCODERS, CatalogueModel
 from presets.model_record import ModelRecord, ModelSource, read_record
@@ -44,6 +44,8 @@ class PullRequest:
     """Commit, branch or tag; empty takes the catalogue's commit, or the newest."""
     offline: bool = False
     """Take the files from the hub's cache on this disk."""
+    anyway: bool = False
+    """Pull a model that this version can't play too."""
     own_autoencoder: bool = False
     """Keep the repository's autoencoder where the catalogue has a tiny one."""
 
@@ -99,10 +101,16 @@ def pull(
         announce(f"{request.hub_id} at commit {repository.revision[:12]}, {len(plan)} files")
         on_total(sum(each.remote.size for each in plan))
         check_space(root, missing_bytes(plan, folder))
-        known = {each.local: fetch_file(each, folder, on_bytes) for each in plan}
+        # Configurations first: what they say is known before the large files come.
+        plan.sort(key=lambda each: each.local.endswith(".safetensors"))
+        small = [each for each in plan if not each.local.endswith(".safetensors")]
         try:
-            remove_others(folder, set(known))
+            known = {each.local: fetch_file(each, folder, on_bytes) for each in small}
             changed = _compose(request, folder)
+            if not request.anyway and (reason := settings_reason(folder)):
+                raise ModelError(f"{reason} Nothing large was downloaded; --anyway pulls it all the same.")
+            known |= {each.local: fetch_file(each, folder, on_bytes) for each in plan[len(small) :]}
+            remove_others(folder, set(known) | changed)
             files = recorded_files(folder, {path: digest for path, digest in known.items() if path not in changed})
         except OSError as error:
             raise disk_error(str(folder), error) from error
@@ -166,8 +174,3 @@ def _whole(root: Path, request: PullRequest, sources: tuple[ModelSource, ...]) -
         return None
     sizes = {folder / path: file.size for path, file in record.files.items()}
     return folder if all(path.is_file() and path.stat().st_size == size for path, size in sizes.items()) else None
-
-
-def with_options(request: PullRequest, revision: str, offline: bool, own_autoencoder: bool) -> PullRequest:
-    """Return the request with options of the command line."""
-    return replace(request, revision=revision, offline=offline, own_autoencoder=own_autoencoder)

@@ -69,6 +69,7 @@ class HubServer:
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *arguments: None  # type: ignore[method-assign]  # clients are killed
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         # Large files are on another host, which must not see the token.
         self.storage_url = f"http://localhost:{self._server.server_address[1]}"

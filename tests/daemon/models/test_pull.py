@@ -301,6 +301,49 @@ def test_full_disk_is_said_before_the_download(hub: HubServer, store: Path, monk
     assert not any(path.startswith("/large/") for path in hub.paths())
 
 
+def test_unplayed_models_are_refused_early(hub: HubServer, store: Path, repositories: dict[str, Path]) -> None:
+    index = repositories[PERFLOW] / "model_index.json"
+    index.write_text(index.read_text().replace("UNet2DConditionModel", "UNet3DConditionModel"))
+    request = pull_request("perflow-sd15")
+    with pytest.raises(
+        ModelError, match=r"is a UNet3DConditionModel; .* Nothing large was downloaded; --anyway pulls it"
+    ):
+        Tally().pull(request, store)
+    assert not any(path.startswith("/large/") for path in hub.paths())
+    folder = Tally().pull(replace(request, anyway=True), store)
+    assert "UNet3DConditionModel" in inspect_model(folder, thorough=True).reason
+
+
+def test_killed_replacement_is_ended(hub: HubServer, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that dies between the two moves leaves no model; the next one puts the old one back, or replaces it."""
+    folder = Tally().pull("perflow-sd15", store)
+    moved = Path.rename
+
+    def dies(self: Path, target: Path) -> Path:
+        if self.parent.name == ".partial" and self.suffix != ".old":
+            raise KeyboardInterrupt
+        return moved(self, target)
+
+    other = replace(pull_request("perflow-sd15"), revision="e" * 40)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", dies)
+        with pytest.raises(KeyboardInterrupt):
+            Tally().pull(other, store)
+    assert not folder.exists()
+    hub.faults.status[PERFLOW] = (503, "")
+    with pytest.raises(ModelError, match="503"):
+        Tally().pull(other, store)
+    hub.faults.status.clear()
+    hub.faults.flip.add("model_index.json")
+    with pytest.raises(ModelError, match="came wrong"):
+        Tally().pull(replace(other, revision="d" * 40), store)
+    assert inspect_model(folder, thorough=True).is_good, "the old one is back"
+    hub.faults.flip.clear()
+    Tally().pull(other, store)
+    assert inspect_model(folder, thorough=True).is_good
+    assert [path.name for path in (store / ".partial").iterdir()] == ["perflow-sd15.lock"]
+
+
 def test_names_that_are_none(store: Path) -> None:
     for name in ("no-such-model", "../up", "a/b/c", "", "https://example.org/model"):
         with pytest.raises(ModelError, match="is no name of the catalogue and no hub id"):
