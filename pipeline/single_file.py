@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from pipeline.component_loading import load_library
+from pipeline.component_loading import load_class
+from pipeline.families.family import component_library
 from pipeline.model_files import read_json
 from presets.errors import ModelError
 
@@ -75,9 +76,9 @@ class SingleFile:
         Raises:
             ModelError: the weights do not fit the configuration.
         """
-        library = load_library("transformers" if component.startswith("text") else "diffusers")
+        library = component_library(component)
         try:
-            network = _empty_network(library, kind, donor / component)
+            network = _empty_network(load_class(library, kind), library, donor / component)
             weights = self._converted(component, network)
             _fill(network, weights, f"{component} of {self.path}")
             network.to(dtype).save_pretrained(target, safe_serialization=True)
@@ -136,10 +137,9 @@ def add_delta(unet: Path, weights: tuple[Path, ...], delta: Path) -> None:
     save_file(summed, unet / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
 
 
-def _empty_network(library: Any, kind: str, folder: Path) -> Any:
+def _empty_network(loader: Any, library: str, folder: Path) -> Any:
     """Return a network of a configuration, with placeholders for weights. Small text encoders have random ones."""
-    loader = getattr(library, kind)
-    if library.__name__ == "transformers":
+    if library == "transformers":
         return loader(loader.config_class.from_pretrained(folder, local_files_only=True))
     with torch.device("meta"):
         return loader.from_config(read_json(folder / "config.json"))
