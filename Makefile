@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# Python keeps what it compiles, whatever the caller's environment says: the suite starts hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup run test check clean
 

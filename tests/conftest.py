@@ -3,6 +3,7 @@
 Accelerators are compared with eager torch in main memory, and eager torch would move to a GPU if it saw one.
 """
 
+import gc
 import os
 import signal
 import tempfile
@@ -78,6 +79,12 @@ pytest-xdist end together (``--no-loadscope-reorder``)."""
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first. The order within a file stays."""
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the tests, which stay to the end, out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
