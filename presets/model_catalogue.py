@@ -72,6 +72,7 @@ _PERFLOW = {"_class_name": "PeRFlowScheduler", **_BETAS, "num_time_windows": 4, 
 SCHEDULERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "perflow": _PERFLOW | {"prediction_type": "diff_eps"},
+        "perflow-sd21": _PERFLOW | {"prediction_type": "velocity"},
         "perflow-sdxl": _PERFLOW | {"prediction_type": "ddim_eps"},
         "instaflow": {"_class_name": "StraightFlowScheduler", "num_train_timesteps": 1000},
         "lcm": {"_class_name": "LCMScheduler", **_BETAS, "original_inference_steps": 50, "prediction_type": "epsilon"},

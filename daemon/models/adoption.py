@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # torch takes seconds
 
 _TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 
+SD21_WIDTH = 1024
+"""Width of the texts of Stable Diffusion 2. Those of 1.5 have 768."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
@@ -192,10 +195,14 @@ def _put_in(asked: Adoption, folder: Path, announce: Callable[[str], None]) -> l
 
 
 def _scheduler_for(name: str, folder: Path) -> str:
-    """Return the scheduler's row: PeRFlow's networks of SDXL predict another quantity than those of SD1.5."""
+    """Return the scheduler's row: PeRFlow's networks of SDXL and SD2.1 predict other quantities than those of SD1.5."""
     path = folder / "unet" / "config.json"
     config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return "perflow-sdxl" if name == "perflow" and config.get("addition_embed_type") == "text_time" else name
+    if name != "perflow":
+        return name
+    if config.get("addition_embed_type") == "text_time":
+        return "perflow-sdxl"
+    return "perflow-sd21" if config.get("cross_attention_dim") == SD21_WIDTH else name
 
 
 def _put_autoencoder(name: str, folder: Path) -> Path:

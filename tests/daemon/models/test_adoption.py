@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from daemon.__main__ import app
+from daemon.models import adoption
 from daemon.models.adoption import Adoption, adopt
 from daemon.models.inspection import inspect_model
 from pipeline.models import load_model
@@ -265,3 +266,11 @@ def test_adopt_as_it_is_typed(store: Path, tmp_path: Path, folders: dict[str, Pa
     assert "converting the unet" in result.output
     assert "Play it by this line of a preset: model: My-Look-v2" in result.output
     assert load_model("my look v2").classes["scheduler"] == "PeRFlowScheduler"
+
+
+def test_perflow_of_stable_diffusion_2(tmp_path: Path) -> None:
+    (tmp_path / "unet").mkdir()
+    for width, row, kind in ((1024, "perflow-sd21", "velocity"), (768, "perflow", "diff_eps")):
+        (tmp_path / "unet" / "config.json").write_text(json.dumps({"cross_attention_dim": width}))
+        assert adoption._scheduler_for("perflow", tmp_path) == row
+        assert SCHEDULERS[row]["prediction_type"] == kind
