@@ -2,17 +2,15 @@
 
 import logging
 import os
-import signal
 import sys
-import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from daemon.shared.stop_signals import stop_on_signals
 from daemon.stage.settings import Settings, parse_address, parse_output_rate, parse_size
 from io_bridges.scheme import Kind
 from io_bridges.schemes import schemes
@@ -174,13 +172,7 @@ def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
     """Run the stage until a signal asks for its end."""
     from daemon.stage.notices import log_notices
 
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    stop = stop_on_signals()
     stage.start()
     try:
         for line in stage.where():
