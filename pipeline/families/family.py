@@ -11,6 +11,7 @@ from pipeline.autoencoders import AUTOENCODERS
 from pipeline.conditioning import ConditioningShape, TextEncoder
 from pipeline.solvers import SCHEDULERS
 from pipeline.text_encoders.text_parts import TextParts
+from presets.errors import ModelError
 
 Config = Mapping[str, Any]
 """``config.json`` of a component."""
@@ -83,6 +84,13 @@ class Family:
     def tokenizers(self) -> tuple[str, ...]:
         """Components that are tokenizers."""
         return tuple(name for name in self.components if name.startswith("tokenizer"))
+
+
+def check_channels(folder: str, config: Config, expected: int, wanted: str) -> None:
+    """Raise `ModelError` unless a transformer takes and returns `expected` channels. `wanted` says why, in words."""
+    taken, returned = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
+    if (taken, returned) != (expected, expected):
+        raise ModelError(f"The transformer of {folder} takes {taken!r} channels and returns {returned!r}; {wanted}")
 
 
 def component_library(component: str) -> str:

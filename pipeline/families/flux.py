@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
-from pipeline.families.family import CLIP_TOKENIZERS, T5_TOKENIZERS, Family, PictureShape
+from pipeline.families.family import CLIP_TOKENIZERS, T5_TOKENIZERS, Family, PictureShape, check_channels
 from pipeline.text_encoders.t5 import FluxText, flux_shape
 from presets.errors import ModelError, StreamError
 
@@ -91,12 +91,11 @@ def unpack_latents(tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 
 def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
-    taken, returned = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
-    if (taken, returned) != (4 * channels, 4 * channels):
-        raise ModelError(
-            f"The transformer of {folder} takes {taken!r} channels and returns {returned!r}; its vae has latents of"
-            f" {channels}, so FLUX.1 takes {4 * channels}. Fill, Canny, Depth and Kontext variants take others."
-        )
+    wanted = (
+        f"its vae has latents of {channels}, so FLUX.1 takes {4 * channels}. Fill, Canny, Depth and Kontext variants"
+        " take others."
+    )
+    check_channels(folder, config, 4 * channels, wanted)
 
 
 def _adapter(network: Any, shape: PictureShape) -> nn.Module:

@@ -8,9 +8,8 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
-from pipeline.families.family import GEMMA_TOKENIZERS, Family, PictureShape
+from pipeline.families.family import GEMMA_TOKENIZERS, Family, PictureShape, check_channels
 from pipeline.text_encoders.sana import SanaText, sana_shape
-from presets.errors import ModelError
 
 
 class SanaDenoiser(nn.Module):
@@ -57,12 +56,7 @@ class SanaDenoiser(nn.Module):
 
 
 def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
-    taken, returned = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
-    if (taken, returned) != (channels, channels):
-        raise ModelError(
-            f"The transformer of {folder} takes {taken!r} channels and returns {returned!r}; its vae has latents of"
-            f" {channels}."
-        )
+    check_channels(folder, config, channels, f"its vae has latents of {channels}.")
 
 
 def _adapter(network: Any, shape: PictureShape) -> nn.Module:

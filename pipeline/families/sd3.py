@@ -9,7 +9,7 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
-from pipeline.families.family import CLIP_TOKENIZERS, T5_TOKENIZERS, Family, PictureShape
+from pipeline.families.family import CLIP_TOKENIZERS, T5_TOKENIZERS, Family, PictureShape, check_channels
 from pipeline.text_encoders.t5 import Sd3Text, sd3_shape
 from presets.errors import ModelError
 
@@ -50,12 +50,8 @@ class SD3Denoiser(nn.Module):
 
 
 def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
-    taken, returned = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
-    if (taken, returned) != (channels, channels):
-        raise ModelError(
-            f"The transformer of {folder} takes {taken!r} channels and returns {returned!r}; its vae has latents of"
-            f" {channels}. ControlNet and inpainting variants take others."
-        )
+    wanted = f"its vae has latents of {channels}. ControlNet and inpainting variants take others."
+    check_channels(folder, config, channels, wanted)
     if config.get("patch_size", 2) != 2:
         raise ModelError(f"The transformer of {folder} has patch_size={config['patch_size']!r}; SD3 has 2.")
 

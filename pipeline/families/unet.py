@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -152,21 +153,16 @@ STABLE_DIFFUSION = Family(
     splits_timesteps=lambda config: not _embeds_guidance(config),
 )
 
-SDXL = Family(
+SDXL = replace(
+    STABLE_DIFFUSION,
     title="SDXL",
-    network="unet",
     components={
-        "unet": ("UNet2DConditionModel",),
-        "text_encoder": ("CLIPTextModel",),
+        **STABLE_DIFFUSION.components,
         "text_encoder_2": ("CLIPTextModelWithProjection",),
-        "tokenizer": CLIP_TOKENIZERS,
         "tokenizer_2": CLIP_TOKENIZERS,
     },
-    check=_check,
     text=SdxlText,
     text_shape=sdxl_shape,
-    adapter=_adapter,
-    embeds_guidance=_embeds_guidance,
     matches=lambda config: config.get("addition_embed_type") == "text_time",
-    sees_source=_sees_source,
+    splits_timesteps=lambda config: False,
 )
