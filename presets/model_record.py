@@ -42,7 +42,7 @@ class RecordedFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """What is known of a model's folder."""
+    """Record in a model's folder: its origins, revisions and checksums."""
 
     name: str
     licence: str

@@ -36,7 +36,7 @@ SD21_WIDTH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What is to be adopted."""
+    """Options of one adoption."""
 
     path: Path
     """Folder in diffusers format, a ``.safetensors`` file, or the name of a model in the store."""

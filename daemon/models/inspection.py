@@ -22,7 +22,7 @@ LARGEST_TEXT = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class ModelInspection:
-    """What is known of a folder after it was inspected."""
+    """Result of the inspection of a folder."""
 
     folder: Path
     name: str

@@ -34,7 +34,7 @@ from presets.model_store import HUB_ID, INDEX, catalogue_model, folder_name
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """What is to be pulled."""
+    """Options of one pull."""
 
     name: str
     hub_id: str
