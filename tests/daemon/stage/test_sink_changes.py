@@ -300,11 +300,14 @@ def test_flood_of_odd_requests(show: Show) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as asker:
         asker.linger, asker.rcvtimeo = 0, 60_000
         asker.connect(f"tcp://127.0.0.1:{show.control_port}")
+        answers = []
         for number in range(300):
             action = chance.choice(["/sink/add", "/sink/open", "/sink/remove"])
             argument = chance.choice([*ODD, *range(40, 50), *["zmq:tcp://127.0.0.1:0"] * 10])
             asker.send_json({"do": "act", "address": action, "arguments": [argument], "id": number})
-        answers = [asker.recv_json() for _ in range(300)]
+            # The show keeps 64 answers for a client that reads none, and counts those past them as unsent.
+            if number % 50 == 49:
+                answers += [asker.recv_json() for _ in range(50)]
     assert {answer["id"] for answer in answers} == set(range(300))
     assert all(answer["ok"] or answer["error"] for answer in answers)
     assert not [answer for answer in answers if "defect" in json.dumps(answer)]
