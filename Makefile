@@ -8,14 +8,15 @@ STAMP := $(VENV)/.ready
 # Python keeps what it compiles, whatever the caller's environment says: the suite starts hundreds of processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup run test check checked clean
+TESTS := test test-shows test-waiting test-computing test-in-turn
+.PHONY: setup run check rival clean $(TESTS)
 
 setup: $(STAMP)
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "streamflow-live wants Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[video,syphon,test,check]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[video,syphon,test,check]'
 	@touch $@
 
 $(STAMP): $(INSTALLED)
@@ -31,16 +32,39 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# mypy has one thread, and the build of the engines beside it takes the other core.
-checked:
-	@$(MAKE) --no-print-directory --jobs=2 check setup
-
-# Tests run two at a time, a file to a process, the longest files first (tests/conftest.py). With three, the renderers of
-# the shows, which are niced, get too little of two cores. The README's listings use the default ports and run alone.
+# The suite runs in three lanes, since none keeps two cores busy by itself. Shows start processes and are the longest; they
+# run two at a time, a file to a process, the longest files first (tests/conftest.py). With three, their renderers, which
+# are niced, get too little of two cores. Waiting tests need little of a processor: they wait for sockets, windows and
+# clocks. Computing tests need nothing else and get what the others leave, after the checks, which compute too.
+# A new folder of tests belongs to the shows until it is named here.
 # Torch has one thread in each process: threads that wait for each other crawl where other processes have the cores.
 # StreamDiffusion is the bench's rival: its class alone, without the old packages that it names.
-test: checked
+# The README's listings use the default ports and run alone.
+WAITING := tests/io_bridges tests/benchmarks/show tests/daemon/models tests/daemon/doctor
+COMPUTING := tests/pipeline tests/presets tests/daemon/renderer tests/daemon/link \
+	tests/benchmarks/model tests/benchmarks/paper tests/benchmarks/report tests/benchmarks/stream \
+	tests/test_code_style.py tests/test_documents.py
+ELSEWHERE := $(WAITING:%=--ignore=%) $(COMPUTING:%=--ignore=%) --ignore=tests/test_readme.py
+
+test: rival
+	@$(MAKE) --no-print-directory --jobs=3 test-shows test-waiting test-computing
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_readme.py
+
+rival: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps streamdiffusion
+
+test-shows: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ELSEWHERE)
+
+test-waiting: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(WAITING)
+
+test-computing: $(INSTALLED)
+	@nice -n 19 $(MAKE) --no-print-directory check
+	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/pytest $(COMPUTING)
+
+# The same one after another, as it runs on Windows and macOS.
+test-in-turn: check setup rival
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/test_readme.py
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_readme.py
 
