@@ -1,4 +1,4 @@
-"""`WebApp`: the routes of the page, of plain HTTP for scripts, and of the page's two WebSockets."""
+"""`WebApp`: the routes of the page, of plain HTTP for scripts, of OSCQuery, and of the WebSockets."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
@@ -13,6 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from io_bridges.oscquery.address_space import AddressSpace
+from io_bridges.oscquery.http_queries import is_query, query_response
+from io_bridges.oscquery.listener_socket import ListenerSocket
 from io_bridges.show_control import (
     ControlReply,
     FoundSources,
@@ -50,8 +53,11 @@ class WebApp:
         self._metrics = metrics
         self._words = words
         self._page_numbers = count(1)
+        self._space = AddressSpace(show)
         self.pages = SocketLimit(MOST_SOCKETS)
         self.viewers = SocketLimit(MOST_SOCKETS)
+        self.listeners = SocketLimit(MOST_SOCKETS)
+        """Clients of OSCQuery."""
         self.forbidden = 0
         """Requests refused because of their Host or Origin header."""
 
@@ -59,6 +65,7 @@ class WebApp:
         """Return the application for uvicorn, behind the guard."""
         return Starlette(
             routes=[
+                Route("/", self._get_root),
                 *_page_routes(),
                 Route("/api/parameters", self._get_parameters),
                 Route("/api/values", self._get_values, methods=["GET"]),
@@ -71,10 +78,18 @@ class WebApp:
                 Route("/metrics", self._get_metrics),
                 WebSocketRoute("/ws", self._serve_controls),
                 WebSocketRoute("/ws/picture", self._serve_pictures),
+                WebSocketRoute("/", self._serve_listener),
+                *(Route(path, self._get_node) for path in self._space.route_paths()),
             ],
             middleware=[Middleware(Guard, hosts=hosts, refused=self._count_forbidden)],
             exception_handlers={HTTPException: _error_response, ClientDisconnect: _no_response},
         )
+
+    async def _get_root(self, request: Request) -> Response:
+        return await self._get_node(request) if is_query(request) else _INDEX
+
+    async def _get_node(self, request: Request) -> Response:
+        return query_response(self._space, self._show.status(), request)
 
     async def _get_parameters(self, request: Request) -> Response:
         return _json(json_messages.declaration(self._show))
@@ -130,6 +145,10 @@ class WebApp:
     async def _serve_pictures(self, socket: WebSocket) -> None:
         await self.viewers.run(socket, lambda: picture_socket.send_pictures(socket, self._preview))
 
+    async def _serve_listener(self, socket: WebSocket) -> None:
+        name = f"web:{next(self._page_numbers)}:{_client(socket)}"
+        await self.listeners.run(socket, ListenerSocket(socket, self._show, self._space, name).run)
+
     async def _body(self, request: Request, sender: str) -> dict[str, object]:
         """Return the JSON object of a request; an empty body is an empty object. Raises `HTTPException`."""
         body = bytearray()
@@ -152,12 +171,15 @@ class WebApp:
         self._show.refused(f"web:{client}", reason)
 
 
+_PAGE = {file.name: file.read_bytes() for file in (resources.files("io_bridges.web") / "page").iterdir()}
+_INDEX = Response(_PAGE["index.html"], media_type="text/html")
+
+
 def _page_routes() -> list[Route]:
-    files = sorted((resources.files("io_bridges.web") / "page").iterdir(), key=lambda file: file.name)
     return [
-        Route("/" if file.name == "index.html" else f"/{file.name}", _serve_file(file.read_bytes(), media_type))
-        for file in files
-        if (media_type := _MEDIA_TYPES.get(PurePath(file.name).suffix)) is not None
+        Route(f"/{name}", _serve_file(_PAGE[name], media_type))
+        for name in sorted(_PAGE)
+        if (media_type := _MEDIA_TYPES.get(PurePath(name).suffix)) is not None
     ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
+from io_bridges.oscquery.announcement import Announcement, is_loopback
 from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
 from io_bridges.web.connections import BoundedConnection, QuietWebSocket
@@ -49,6 +50,7 @@ class WebControl:
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._app: WebApp | None = None
+        self._announcement: Announcement | None = None
 
     @property
     def url(self) -> str:
@@ -80,6 +82,9 @@ class WebControl:
             backlog=64,  # connections accepted in one turn, before any can be aborted
         )
         self._server = _Server(config)
+        if not is_loopback(self._host):
+            self._announcement = Announcement(self._host, self._port, show.status())
+            self._announcement.start()
 
     def serve(self) -> None:
         """Serve until `stop` is called. Installs no signal handlers."""
@@ -95,16 +100,19 @@ class WebControl:
         """Release the port. May be called twice."""
         if self._socket is not None:
             self._socket.close()
-        self._socket = self._server = None
+        if self._announcement is not None:
+            self._announcement.close()
+        self._socket = self._server = self._announcement = None
 
     def status(self) -> dict[str, object]:
-        """Return the address and the numbers of open pages, picture viewers and forbidden requests."""
+        """Return the address and the numbers of open pages, viewers, OSCQuery clients and forbidden requests."""
         app = self._app
         return {
             "kind": "web",
             "url": self.url,
             "pages": app.pages.open if app else 0,
             "viewers": app.viewers.open if app else 0,
+            "listeners": app.listeners.open if app else 0,
             "forbidden": app.forbidden if app else 0,
         }
 

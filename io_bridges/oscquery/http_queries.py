@@ -1,0 +1,60 @@
+"""HTTP side of OSCQuery: the JSON of a node, one of its attributes, or the description of the host."""
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from io_bridges.oscquery.address_space import ATTRIBUTES, EXTENSIONS, AddressSpace
+from io_bridges.show_control import MAX_ADDRESS
+from io_bridges.web import json_messages
+
+HOST_INFO = "HOST_INFO"
+NAME = "streamflow-live"
+"""Name of the host that clients list."""
+ANY_HOST = ("", "0.0.0.0")
+
+
+def is_query(request: Request) -> bool:
+    """Return True if a request for ``/`` wants the tree of nodes: it asks for an attribute, or for no HTML."""
+    asked = request.query_params.keys()
+    return bool(asked & {HOST_INFO, *ATTRIBUTES}) or "text/html" not in request.headers.get("accept", "")
+
+
+def query_response(space: AddressSpace, status: Mapping[str, object], request: Request) -> Response:
+    """Return the response to a request for a path, with an attribute's name as its query or with none.
+
+    200 with JSON; 204 for an attribute that the node does not have; 400 for an unknown attribute, 404 for an unknown
+    path, each with a sentence.
+    """
+    path = "/" + request.url.path.strip("/")
+    asked = [name for name in request.query_params if name]
+    if asked == [HOST_INFO]:
+        return _json(host_info(status))
+    if path not in space:
+        return _json({"error": f"{path[:MAX_ADDRESS]} is no address of this show. All of them: /"}, 404)
+    if not asked:
+        return _json(space.node(path))
+    if len(asked) > 1 or asked[0] not in ATTRIBUTES:
+        known = ", ".join(sorted({HOST_INFO, *ATTRIBUTES}))
+        return _json({"error": f"one attribute is expected, not {'&'.join(asked)[:100]!r}. Known: {known}"}, 400)
+    node = space.node(path)
+    return _json({asked[0]: node[asked[0]]}) if asked[0] in node else Response(status_code=204)
+
+
+def host_info(status: Mapping[str, object]) -> dict[str, object]:
+    """Return the description of the host. The WebSocket has the address of the HTTP server, the default."""
+    info: dict[str, object] = {"NAME": NAME, "EXTENSIONS": EXTENSIONS}
+    controls = status.get("controls")
+    for control in controls if isinstance(controls, Iterable) else ():
+        address = urlsplit(str(control.get("address") or ""))
+        if address.scheme == "osc.udp":
+            info |= {"OSC_PORT": address.port, "OSC_TRANSPORT": "UDP"}
+            if address.hostname not in ANY_HOST:
+                info["OSC_IP"] = address.hostname
+    return info
+
+
+def _json(value: object, status_code: int = 200) -> Response:
+    return Response(json_messages.encode(value), status_code, media_type="application/json")

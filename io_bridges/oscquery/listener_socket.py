@@ -1,0 +1,114 @@
+"""`ListenerSocket`: the WebSocket side of OSCQuery for one client.
+
+The client sends ``{"COMMAND": "LISTEN", "DATA": "/strength"}`` or ``IGNORE`` as text, and OSC packets as bytes. The
+server sends the values of what it listens to as OSC packets, and refusals as ``{"COMMAND": "REFUSED", "DATA": ...}``.
+"""
+
+import asyncio
+import contextlib
+
+from pythonosc.osc_message_builder import OscMessageBuilder
+from starlette.websockets import WebSocket
+
+from io_bridges.osc.packets import MalformedPacket, decode_packet
+from io_bridges.oscquery.address_space import AddressSpace
+from io_bridges.show_control import MAX_UNKNOWN, ShowControl
+from io_bridges.web.json_messages import MalformedJson, decode, encode
+from io_bridges.web.sockets import run_until_gone, send_text, waker
+from presets.parameter_table import Value
+
+PUSH_PERIOD = 1 / 60
+"""Seconds between two sends of changed values."""
+MEASURED_PERIOD = 1.0
+"""Seconds between two sends of what is measured."""
+
+
+class ListenerSocket:
+    """The conversation with one client."""
+
+    def __init__(self, socket: WebSocket, show: ShowControl, space: AddressSpace, sender: str) -> None:
+        """`sender` names the client, for refusals and so that its own changes are not sent back."""
+        self._socket = socket
+        self._show = show
+        self._space = space
+        self._sender = sender
+        self._listened: set[str] = set()
+        self._sent: dict[str, Value] = {}
+        """Values that the client has, of the paths that it listens to."""
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Exchange messages until the client is gone."""
+        subscription = self._show.subscribe(self._sender, waker(self._changed))
+        try:
+            await run_until_gone(self._receive(), self._push())
+        finally:
+            subscription.close()
+
+    async def _receive(self) -> None:
+        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+            packet = message.get("bytes")
+            problems = self._apply(packet) if packet is not None else self._command(message.get("text") or "")
+            for problem in problems:
+                await send_text(self._socket, encode({"COMMAND": "REFUSED", "DATA": problem}))
+            self._changed.set()
+
+    def _command(self, text: str) -> list[str]:
+        """Take a command. Return why it was refused, if so."""
+        try:
+            match decode(text):
+                case {"COMMAND": "LISTEN", "DATA": str(path)} if path in self._space:
+                    self._listened.update(self._space.methods(path))
+                case {"COMMAND": "IGNORE", "DATA": str(path)} if path in self._space:
+                    self._listened.difference_update(self._space.methods(path))
+                    self._sent = {each: value for each, value in self._sent.items() if each in self._listened}
+                case {"COMMAND": "LISTEN" | "IGNORE", "DATA": str(path)}:
+                    raise MalformedJson(f"{path[:100]} is no address of this show")
+                case _:
+                    raise MalformedJson('{"COMMAND": "LISTEN" or "IGNORE", "DATA": address} is expected')
+        except MalformedJson as error:
+            self._show.refused(self._sender, str(error))
+            return [str(error)]
+        return []
+
+    def _apply(self, packet: bytes) -> list[str]:
+        """Apply the messages of a packet. Return why messages were refused, at most `MAX_UNKNOWN`."""
+        try:
+            messages = decode_packet(packet)
+        except MalformedPacket as error:
+            self._show.refused(self._sender, f"malformed OSC: {error}")
+            return [f"malformed OSC: {error}"]
+        problems: list[str] = []
+        for address, arguments in messages:
+            known = address in self._show.parameters or address in self._show.actions
+            if not known and len(problems) >= MAX_UNKNOWN:  # the suggestion for an unknown address is slow to find
+                continue
+            reply = self._show.apply(address, arguments, self._sender)
+            if not reply.accepted:
+                problems.append(f"{address[:60]}: {reply.note}")
+        return problems[:MAX_UNKNOWN]
+
+    async def _push(self) -> None:
+        loop = asyncio.get_running_loop()
+        measured_due = loop.time()
+        while True:
+            self._changed.clear()
+            values = self._show.values()
+            if loop.time() >= measured_due:
+                values = self._space.values()
+                measured_due = loop.time() + MEASURED_PERIOD
+            for path in [path for path, value in values.items() if path in self._listened]:
+                if self._sent.get(path) != values[path]:
+                    self._sent[path] = values[path]
+                    await self._socket.send_bytes(typed_message(path, values[path]))
+            await asyncio.sleep(PUSH_PERIOD)  # limits the messages under a flood of changes
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(measured_due):
+                    await self._changed.wait()
+
+
+def typed_message(path: str, value: Value) -> bytes:
+    """Return an OSC message whose argument has the type that the node's ``TYPE`` names: a bool is ``T`` or ``F``."""
+    builder = OscMessageBuilder(path)
+    builder.add_arg(value)
+    return bytes(builder.build().dgram)
