@@ -175,7 +175,7 @@ class ImageStream:
         image_guidance = 1.0 if entry.source is None else parameters.image_guidance
         self._stream.admit(
             entry.latent,
-            self.model.schedule(parameters.steps, entry.strength),
+            self.model.schedule(parameters.steps, entry.strength, (self.width, self.height)),
             conditioning,
             guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind, image_guidance),
             noise=moment.noise,

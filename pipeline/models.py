@@ -124,9 +124,20 @@ class Model:
         """Shape of one text, known before the text encoder is loaded."""
         return self.family.text_shape(self._text_parts())
 
-    def schedule(self, steps: int, strength: float) -> FlowSchedule:
-        """Return the schedule of the model's scheduler. Raises `ScheduleError` if a setting is out of range."""
-        return self.solver(steps, strength)
+    def schedule(self, steps: int, strength: float, size: tuple[int, int] | None = None) -> FlowSchedule:
+        """Return the schedule of the model's scheduler.
+
+        Args:
+            steps: Steps from noise to a picture.
+            strength: 0 to 1.
+            size: Width and height of the picture in px. Only a scheduler that shifts by size needs it: transformers
+                have a token for each square of `multiple` pixels.
+
+        Raises:
+            ScheduleError: a setting is out of range, or the size is needed and missing.
+        """
+        tokens = None if size is None else (size[0] // self.multiple) * (size[1] // self.multiple)
+        return self.solver(steps, strength, tokens)
 
     def text(self, first: Any = None) -> TextEncoder:
         """Return the text encoder of the family.

@@ -34,7 +34,7 @@ class PreparedEngines:
             device=self.engines.device,
             recorder=self.engines.recorder,
         )
-        self._adds_noise = bool(model.schedule(4, 1.0).c.any())
+        self._adds_noise = bool(model.schedule(4, 1.0, (shapes.width, shapes.height)).c.any())
         self._sees_source = shapes.sees_source
         shift, scale = latent_normalisation(model.configurations["vae"])
         device = self.engines.device

@@ -1,12 +1,14 @@
 """Solvers from scheduler configurations: a model folder's scheduler class and settings as a function to a schedule."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pipeline.schedule import FlowSchedule
+from pipeline.schedules.dynamic_shift import DynamicShift, ShiftRule
 from pipeline.schedules.euler import euler_schedule
 from pipeline.schedules.flow_matching import flow_matching_schedule
 from pipeline.schedules.lcm import lcm_schedule
@@ -15,8 +17,36 @@ from pipeline.schedules.straight_flows import instaflow_schedule
 from pipeline.schedules.trigflow import trigflow_schedule
 from presets.errors import ModelError, ScheduleError
 
-Solver = Callable[[int, float], FlowSchedule]
-"""``solver(steps, strength)``. Raises `ScheduleError` if a setting is out of range."""
+SHIFT_RULE = "shift_rule"
+"""Setting of a family: the rule of its `DynamicShift`."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A schedule with the settings of one model."""
+
+    schedule: Callable[..., FlowSchedule]
+    """``schedule(steps, strength, **settings)``."""
+    settings: Mapping[str, Any]
+    shift: DynamicShift | None = None
+    """Shift by the size of the picture, None for a solver that does not depend on it."""
+
+    def __call__(self, steps: int, strength: float, tokens: int | None = None) -> FlowSchedule:
+        """Return the schedule of one picture.
+
+        Args:
+            steps: Steps from noise to a picture.
+            strength: 0 to 1.
+            tokens: Length of the picture's token sequence. None fits a solver without `shift`.
+
+        Raises:
+            ScheduleError: a setting is out of range, or `tokens` is missing.
+        """
+        if self.shift is None:
+            return self.schedule(steps, strength, **self.settings)
+        if tokens is None:
+            raise ScheduleError("This model's schedule depends on the size of the picture, which is not given.")
+        return self.schedule(steps, strength, **self.settings, mu=self.shift.mu(tokens, steps))
 
 
 class SchedulerSupport(NamedTuple):
@@ -55,8 +85,14 @@ _EULER_UNSUPPORTED = {
     "final_sigmas_type": "zero",
 }
 _TRIGFLOW = {"sigma_data": "sigma_data"}
+_DYNAMIC_SHIFT = {
+    "base_image_seq_len": "base_tokens",
+    "max_image_seq_len": "max_tokens",
+    "base_shift": "base_shift",
+    "max_shift": "max_shift",
+    "time_shift_type": "time_shift_type",
+}
 _FLOW_MATCHING_UNSUPPORTED = {
-    "use_dynamic_shifting": False,
     "use_karras_sigmas": False,
     "use_exponential_sigmas": False,
     "use_beta_sigmas": False,
@@ -99,7 +135,8 @@ def solver_from_config(
         scheduler: Name of a class in `SCHEDULERS`.
         config: Its configuration.
         path: File of the configuration, for messages.
-        flow_matching: Settings of `flow_matching_schedule` that the model's family has, and no configuration.
+        flow_matching: Settings that the model's family has, and no configuration: those of `flow_matching_schedule`,
+            and `SHIFT_RULE`. A family without that rule has no shift by size.
 
     Raises:
         ModelError: the configuration has an unsupported or an impossible setting.
@@ -113,11 +150,25 @@ def solver_from_config(
         for key, name in support.settings.items()
         if config.get(key) is not None and config[key] not in support.ignored.get(key, ())
     }
+    shift = None
     if support.schedule is flow_matching_schedule:
-        settings |= flow_matching
-    solver = partial(support.schedule, **settings)
+        settings |= {key: value for key, value in flow_matching.items() if key != SHIFT_RULE}
+        shift = _dynamic_shift(config, path, flow_matching.get(SHIFT_RULE))
+    solver = Solver(support.schedule, settings, shift)
     try:
-        solver(1, 1.0)  # so that a bad setting is refused now, and not at the first frame
+        for tokens in (1, 4096):  # so that a bad setting is refused now, and not at the first frame
+            solver(1, 1.0, tokens)
     except (ScheduleError, TypeError) as error:
         raise ModelError(f"{path} has an impossible setting: {error}") from error
     return solver
+
+
+def _dynamic_shift(config: Mapping[str, Any], path: Path, rule: ShiftRule | None) -> DynamicShift | None:
+    """Return the shift by size of a flow-matching scheduler, None if it has none."""
+    dynamic = config.get("use_dynamic_shifting")
+    if dynamic is None or dynamic is False:
+        return None
+    if dynamic is not True or rule is None:
+        raise ModelError(f"{path} sets use_dynamic_shifting={dynamic!r}, which this version does not support.")
+    settings = {name: config[key] for key, name in _DYNAMIC_SHIFT.items() if config.get(key) is not None}
+    return DynamicShift(rule, **settings)

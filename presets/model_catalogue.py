@@ -94,6 +94,7 @@ TINY_AUTOENCODERS: Mapping[str, TinyAutoencoder] = MappingProxyType(
 _NON_COMMERCIAL = Licence("CC BY-NC 4.0", "no")
 _STABILITY = Licence("Stability Community: free below 1 M US$ of revenue a year", "ask")
 _APACHE = Licence("Apache-2.0", "yes")
+_FLUX_DEV = Licence("FLUX.1 [dev] Non-Commercial", "no")
 _NVIDIA = Licence("Apache-2.0 or NVIDIA's NSCL, sources differ; Gemma's terms", "ask")
 
 _MIT_BY_CARD = Licence("MIT, by its card", "yes")
@@ -129,6 +130,10 @@ _ROWS = (
         "flux-schnell", "FLUX.1 [schnell]", "black-forest-labs/FLUX.1-schnell",
         "741f7c3ce8b383c54771c7003378a50191e9efe9", _APACHE,
         "FluxTransformer2DModel", (1, 4), (1.0, 1.0), 1024, autoencoder="taef1", download=34,
+    ),
+    CatalogueModel(
+        "flux-dev", "FLUX.1 [dev]", "black-forest-labs/FLUX.1-dev", "3de623fc3c33e44ffbe2bad470d0f45bccf2eb21",
+        _FLUX_DEV, "FluxTransformer2DModel", (28, 50), (3.5, 3.5), 1024, autoencoder="taef1", gated=True,
     ),
     CatalogueModel(
         "flux2-klein", "FLUX.2 [klein] 4B", "black-forest-labs/FLUX.2-klein-4B",

@@ -113,6 +113,10 @@ def _sd3() -> tuple[dict[str, Any], str]:
     return parts, "StableDiffusion3Pipeline"
 
 
+DEV_SHIFT = {"shift": 3.0, "use_dynamic_shifting": True}
+"""Scheduler settings of FLUX.1-dev and FLUX.2: the static shift is ignored."""
+
+
 def _flux(guided: bool = False) -> tuple[dict[str, Any], str]:
     from diffusers import FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
 
@@ -131,7 +135,7 @@ def _flux(guided: bool = False) -> tuple[dict[str, Any], str]:
     parts = {
         "transformer": transformer,
         "vae": _kl_autoencoder(4, use_quant_conv=False, use_post_quant_conv=False, shift_factor=0.1),
-        "scheduler": FlowMatchEulerDiscreteScheduler(shift=1.0),
+        "scheduler": FlowMatchEulerDiscreteScheduler(**DEV_SHIFT if guided else {"shift": 1.0}),
         "text_encoder": _clip(16),
         "text_encoder_2": _t5(32),
         "tokenizer": _clip_tokenizer(),
@@ -204,7 +208,7 @@ FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
     "sdxl": _sdxl,
     "sd3": _sd3,
     "flux": _flux,
-    "flux-guided": lambda: _flux(True),
+    "flux-dev": lambda: _flux(True),
     "sana": _sana,
 }
 """Parts of each folder by component, and the class of its pipeline in diffusers."""

@@ -67,8 +67,8 @@ class Family:
     optional: frozenset[str] = frozenset()
     """Components that a folder may lack."""
     flow_matching: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    """Settings of `pipeline.schedules.flow_matching.flow_matching_schedule` that the family's pipeline has, and no
-    configuration."""
+    """Settings of flow matching that the family's pipeline has, and no configuration: see
+    `pipeline.solvers.solver_from_config`."""
 
     @property
     def classes(self) -> Mapping[str, tuple[str, ...]]:

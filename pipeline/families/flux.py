@@ -1,6 +1,7 @@
 """The family of FLUX.1: its transformer with CLIP's pooled vector and T5."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -118,4 +119,5 @@ FLUX = Family(
     adapter=_adapter,
     embeds_guidance=lambda config: bool(config.get("guidance_embeds")),
     latent_multiple=2,
+    flow_matching=MappingProxyType({"shift_rule": "linear"}),
 )

@@ -85,5 +85,5 @@ SD3 = Family(
     latent_multiple=2,
     optional=frozenset({"text_encoder_3", "tokenizer_3"}),
     # StableDiffusion3Pipeline leaves the grid to the scheduler.
-    flow_matching=MappingProxyType({"sigmas": "scheduler"}),
+    flow_matching=MappingProxyType({"sigmas": "scheduler", "shift_rule": "linear"}),
 )

@@ -50,8 +50,8 @@ def flow_matching_schedule(
         steps: Network calls from pure noise to the clean latent, 1 or more.
         strength: 0 (the source is kept) to 1 (pure noise).
         shift: Static shift of the model, above 0: ``σ ← shift·σ/(1 + (shift − 1)·σ)``.
-        mu: Dynamic shift, which replaces the static one: ``σ ← e^μ/(e^μ + 1/σ − 1)``. For FLUX, from `linear_mu` or
-            `empirical_mu`.
+        mu: Dynamic shift, which replaces the static one: ``σ ← e^μ/(e^μ + 1/σ − 1)``. It comes from
+            `pipeline.schedules.dynamic_shift`.
         sigmas: Grid before the shift. "pipeline" is ``linspace(1, 1/steps, steps)``, which diffusers' pipelines pass to
             their scheduler. "scheduler" is the scheduler's own default: evenly from the largest trained σ to the
             smallest, which already has the static shift. Or `steps` falling numbers above 0 and up to 1.
@@ -116,34 +116,6 @@ def _sample_columns(sigma: Column, sigma_next: Column, stochastic: bool) -> tupl
     """Return a, b, out_x and out_n of a network that predicts the clean latent. σ is above 0 at every row."""
     a = np.zeros_like(sigma) if stochastic else sigma_next / sigma
     return a, 1.0 - (sigma_next if stochastic else a), np.ones_like(sigma), np.zeros_like(sigma)
-
-
-def linear_mu(
-    tokens: int, *, base_tokens: int = 256, max_tokens: int = 4096, base_shift: float = 0.5, max_shift: float = 1.15
-) -> float:
-    """Return μ of FLUX.1-dev, and of SD3 with dynamic shift: linear in the length of the image's token sequence.
-
-    Args:
-        tokens: Image tokens. FLUX has one for each 16 × 16 pixels.
-
-    Raises:
-        ScheduleError: `base_tokens` and `max_tokens` are equal.
-    """
-    if base_tokens == max_tokens:
-        raise ScheduleError(f"base_tokens and max_tokens are both {base_tokens}; a line needs two lengths.")
-    return base_shift + (max_shift - base_shift) * (tokens - base_tokens) / (max_tokens - base_tokens)
-
-
-def empirical_mu(tokens: int, steps: int) -> float:
-    """Return μ of FLUX.2 and FLUX.2-klein, as `compute_empirical_mu` in diffusers' pipelines.
-
-    Two lines, fitted at 10 and at 200 steps, are interpolated by `steps`. Above 4300 tokens μ is that of 200 steps.
-    """
-    at_200 = 0.00016927 * tokens + 0.45666666
-    if tokens > 4300:
-        return at_200
-    at_10 = 8.73809524e-05 * tokens + 1.89833333
-    return at_10 + (at_200 - at_10) * (steps - 10) / 190
 
 
 def _base_grid(

@@ -114,7 +114,7 @@ def draw_in_stream(images: ImageStream, frames: list[dict[str, Any]]) -> tuple[d
             words = PromptMixture((TextWeight(frame["text"]),), (TextWeight(frame["negative"]),), "linear")
             stream.admit(
                 None,
-                images.model.schedule(frame["steps"], 1.0),
+                images.model.schedule(frame["steps"], 1.0, (SIDE, SIDE)),
                 images.encode(words),
                 guidance=Guidance(frame["guidance"]),
                 noise=(NoiseWeight(seed),),

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxImg2ImgPipeline, FluxPipeline, FluxTransformer2DModel
 from stream_comparison import (
     MIN_EFFECT,
     FrameSettings,
@@ -11,11 +11,13 @@ from stream_comparison import (
     draw_in_stream,
     initial_noise,
     max_difference,
+    source_latent,
 )
-from tiny_networks import flux_network
+from tiny_networks import flux_network, unused_autoencoder
 
 from pipeline.families.flux import FluxDenoiser
-from pipeline.schedules.flow_matching import flow_matching_schedule, linear_mu
+from pipeline.schedules.dynamic_shift import linear_mu
+from pipeline.schedules.flow_matching import flow_matching_schedule
 from presets.errors import ModelError, StreamError
 
 SHAPE, TOKENS = (4, 6, 8), 5
@@ -28,11 +30,11 @@ GUIDED = [
 ]
 
 
-def pipeline_of(transformer: FluxTransformer2DModel) -> FluxPipeline:
-    """Return the pipeline with the scheduler settings of FLUX.1-dev if guided, otherwise of FLUX.1-schnell."""
+def pipeline_of(transformer: FluxTransformer2DModel, kind: type = FluxPipeline) -> FluxPipeline:
+    """Return a pipeline with the scheduler settings of FLUX.1-dev if guided, otherwise of FLUX.1-schnell."""
     dev = {"shift": 3.0, "use_dynamic_shifting": True}
     scheduler = FlowMatchEulerDiscreteScheduler(**dev if transformer.config.guidance_embeds else {"shift": 1.0})
-    pipe = FluxPipeline(scheduler, None, None, None, None, None, transformer)
+    pipe = kind(scheduler, unused_autoencoder(), None, None, None, None, transformer)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -72,6 +74,48 @@ def test_stream_equals_flux(guided: bool) -> None:
         latent_shape=SHAPE,
         conditioning=denoiser.conditioning(TOKENS),
         embedded_guidance=denoiser.embedded_guidance,
+    )
+    assert_equal_latents(run, expected)
+
+
+def test_stream_equals_flux_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
+    transformer = flux_network(True)
+    pipe, denoiser = pipeline_of(transformer, FluxImg2ImgPipeline), FluxDenoiser(transformer, SHAPE)
+    frames = [
+        FrameSettings(8, 0, 0, 3.5, 0.5),
+        FrameSettings(5, 1, 1, 1.0, 1.0),
+        FrameSettings(6, 2, 2, 2.5, 0.5),
+        FrameSettings(1, 3, 3, 7.0, 1.0),
+        FrameSettings(4, 1, 0, 3.0, 0.75),
+    ]
+
+    def draw_with_diffusers(frame: FrameSettings) -> torch.Tensor:
+        monkeypatch.setattr(f"{type(pipe).__module__}.randn_tensor", lambda *_, **__: initial_noise(frame, SHAPE))
+        text = conditioning_for(frame.text, denoiser.conditioning(TOKENS)).positive
+        size = {"height": 8 * SHAPE[1], "width": 8 * SHAPE[2]}
+        tokens = pipe(
+            image=source_latent(frame, SHAPE),
+            prompt_embeds=text.embeds[None],
+            pooled_prompt_embeds=text.pooled[None],
+            strength=frame.strength,
+            num_inference_steps=frame.steps,
+            guidance_scale=frame.guidance,
+            output_type="latent",
+            **size,
+        ).images
+        return pipe._unpack_latents(tokens, *size.values(), 8)
+
+    expected = [draw_with_diffusers(frame) for frame in frames]
+    for changed in ({"text": 9}, {"guidance": 2.5}, {"strength": 0.75}):
+        assert max_difference(draw_with_diffusers(frames[0]._replace(**changed)), expected[0]) > MIN_EFFECT
+    run = draw_in_stream(
+        denoiser,
+        frames,
+        lambda frame: flow_matching_schedule(frame.steps, frame.strength, mu=linear_mu(SHAPE[1] * SHAPE[2] // 4)),
+        latent_shape=SHAPE,
+        conditioning=denoiser.conditioning(TOKENS),
+        embedded_guidance=True,
+        img2img=True,
     )
     assert_equal_latents(run, expected)
 

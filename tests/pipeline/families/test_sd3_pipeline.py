@@ -3,7 +3,6 @@
 import pytest
 import torch
 from diffusers import (
-    AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
     SD3Transformer2DModel,
     StableDiffusion3Img2ImgPipeline,
@@ -19,7 +18,7 @@ from stream_comparison import (
     max_difference,
     source_latent,
 )
-from tiny_networks import sd3_network
+from tiny_networks import sd3_network, unused_autoencoder
 
 from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
 from pipeline.families.sd3 import SD3Denoiser
@@ -86,13 +85,7 @@ def test_stream_equals_sd3_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
     transformer = sd3_network()
     denoiser = SD3Denoiser(transformer)
     shape = denoiser.conditioning(TOKENS)
-    autoencoder = AutoencoderKL(
-        block_out_channels=(4,) * 4,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        norm_num_groups=2,
-        latent_channels=4,
-    )
+    autoencoder = unused_autoencoder()
     pipe = StableDiffusion3Img2ImgPipeline(transformer, FlowMatchEulerScheduler(shift=3.0), autoencoder, *(None,) * 6)
     pipe.set_progress_bar_config(disable=True)
     entries = dict[FrameSettings, float]()

@@ -8,6 +8,7 @@ from diffusers import (
     LCMScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -21,7 +22,7 @@ from stream_comparison import (
     max_difference,
     source_latent,
 )
-from tiny_networks import unet_network
+from tiny_networks import unet_network, unused_autoencoder
 
 from pipeline.diffusers_schedulers import PeRFlowScheduler
 from pipeline.families.unet import UNetDenoiser
@@ -83,28 +84,28 @@ def test_stream_equals_perflow(kind: PredictionType) -> None:
         assert_equal_latents(run, expected)
 
 
-def test_stream_equals_perflow_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
-    unet, frames = unet_network(), [
+@pytest.mark.parametrize("sdxl", [False, True])
+def test_stream_equals_perflow_img2img(sdxl: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [
         FrameSettings(4, 0, 0, 5.0, 0.5),
         FrameSettings(6, 1, 1, 1.0, 0.7),
         FrameSettings(8, 2, 2, 2.5, 0.3),
         FrameSettings(2, 3, 3, 7.0, 0.5),  # fewer steps than windows: the entry is row 1 of 4
         FrameSettings(2, 1, 2, 1.0, 1.0),
         FrameSettings(5, 1, 0, 3.0, 1.0),
-    ]  # fmt: skip
-    pipe = StableDiffusionImg2ImgPipeline(
-        None, None, None, unet, PeRFlowScheduler(prediction_type="diff_eps"), None, None, requires_safety_checker=False
-    )
-    pipe.set_progress_bar_config(disable=True)
+    ]
+    unet, kind = unet_network(sizes=sdxl), "ddim_eps" if sdxl else "diff_eps"
+    pipe = img2img_pipeline_of(unet, PeRFlowScheduler(prediction_type=kind))
     denoiser = UNetDenoiser(unet, PIXELS)
     shape = denoiser.conditioning(TOKENS)
 
     def draw_with_diffusers(frame: FrameSettings) -> torch.Tensor:
-        monkeypatch.setattr(
-            "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img.randn_tensor",
-            lambda *_, **__: initial_noise(frame, SHAPE),
-        )
+        monkeypatch.setattr(f"{type(pipe).__module__}.randn_tensor", lambda *_, **__: initial_noise(frame, SHAPE))
         text = conditioning_for(frame.text, shape)
+        pooled = {}
+        if sdxl:
+            pooled["pooled_prompt_embeds"] = text.positive.pooled[None]
+            pooled["negative_pooled_prompt_embeds"] = text.negative.pooled[None]
         return pipe(
             image=source_latent(frame, SHAPE),
             prompt_embeds=text.positive.embeds[None],
@@ -113,6 +114,7 @@ def test_stream_equals_perflow_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
             num_inference_steps=frame.steps,
             guidance_scale=frame.guidance,
             output_type="latent",
+            **pooled,
         ).images
 
     expected = [draw_with_diffusers(frame) for frame in frames]
@@ -121,12 +123,23 @@ def test_stream_equals_perflow_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
     run = draw_in_stream(
         denoiser,
         frames,
-        lambda frame: perflow_schedule(frame.steps, frame.strength, prediction_type="diff_eps", rule="diffusers"),
+        lambda frame: perflow_schedule(frame.steps, frame.strength, prediction_type=kind, rule="diffusers"),
         latent_shape=SHAPE,
         conditioning=shape,
         img2img=True,
     )
     assert_equal_latents(run, expected)
+
+
+def img2img_pipeline_of(unet: UNet2DConditionModel, scheduler: object) -> object:
+    if unet.config.addition_embed_type is None:
+        parts = (None, None, None, unet, scheduler, None, None)
+        pipe = StableDiffusionImg2ImgPipeline(*parts, requires_safety_checker=False)
+    else:
+        parts = (unused_autoencoder(), *(None,) * 4, unet, scheduler)
+        pipe = StableDiffusionXLImg2ImgPipeline(*parts, add_watermarker=False)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def test_stream_equals_perflow_sdxl() -> None:

@@ -1,7 +1,13 @@
 """Tiny networks of the real classes, with random weights scaled so that conditioning has an effect."""
 
 import torch
-from diffusers import FluxTransformer2DModel, SanaTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    FluxTransformer2DModel,
+    SanaTransformer2DModel,
+    SD3Transformer2DModel,
+    UNet2DConditionModel,
+)
 from tiny_folders import scale_weights
 
 
@@ -99,3 +105,14 @@ def unet_network(guidance: int | None = None, sizes: bool = False, blocks: int =
     # PeRFlow multiplies the output by up to 3.3 and guidance by 7, and large latents lose precision in float32.
     scale_weights(unet, ["conv_out"], 0.15)
     return unet.eval()
+
+
+def unused_autoencoder() -> AutoencoderKL:
+    """Return an autoencoder for pipelines that ask it for channels and factor, and are given latents to begin with."""
+    return AutoencoderKL(
+        block_out_channels=(4,) * 4,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        norm_num_groups=2,
+        latent_channels=4,
+    )

@@ -17,7 +17,8 @@ from reference_solver import noise, nonlinear_network, relative_error, solve
 
 from pipeline.guidance import Guidance, GuidanceKind, predicted_clean, step_coefficients
 from pipeline.schedule import SHORTEST_STEP, FlowSchedule
-from pipeline.schedules.flow_matching import empirical_mu, flow_matching_schedule, linear_mu
+from pipeline.schedules.dynamic_shift import empirical_mu, linear_mu
+from pipeline.schedules.flow_matching import flow_matching_schedule
 from presets.errors import ScheduleError
 
 
