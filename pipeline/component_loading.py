@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from pipeline.families.family import component_library
+from pipeline.families.family import QWEN_NETWORKS, component_library
 from presets.errors import ModelError
 
-LARGE_TEXT_NETWORKS = ("T5EncoderModel", "Gemma2Model")
+LARGE_TEXT_NETWORKS = ("T5EncoderModel", "Gemma2Model", *QWEN_NETWORKS)
 """Text networks of gigabytes, which keep the type of their file."""
 
 

@@ -201,6 +201,43 @@ def _sana() -> tuple[dict[str, Any], str]:
     return parts, "SanaSprintPipeline"
 
 
+def z_image_transformer(channels: int, text: int, layers: int = 2) -> Any:
+    """Return a network of Z-Image for latents of `channels` and texts of width `text`."""
+    from diffusers import ZImageTransformer2DModel
+
+    transformer = ZImageTransformer2DModel(
+        in_channels=channels,
+        dim=32,
+        n_layers=layers,
+        n_refiner_layers=1,
+        n_heads=2,
+        n_kv_heads=2,
+        cap_feat_dim=text,
+        axes_dims=(4, 6, 6),
+        axes_lens=(1024, 64, 64),
+    )
+    with torch.no_grad():  # zeros in an untrained network
+        transformer.x_pad_token.normal_()
+        transformer.cap_pad_token.normal_()
+    scale_weights(transformer, ["to_v", "to_out", "cap_embedder.1"], 3.0)
+    return transformer
+
+
+def _z_image() -> tuple[dict[str, Any], str]:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from transformers import Qwen3Model
+
+    tokenizer = _qwen_tokenizer()
+    parts = {
+        "transformer": z_image_transformer(16, text=16),
+        "vae": _kl_autoencoder(16, use_quant_conv=False, use_post_quant_conv=False, shift_factor=0.12),
+        "scheduler": FlowMatchEulerDiscreteScheduler(shift=3.0),
+        "text_encoder": Qwen3Model(_qwen(len(tokenizer), layers=2)),
+        "tokenizer": tokenizer,
+    }
+    return parts, "ZImagePipeline"
+
+
 FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
     "stable-diffusion": _stable_diffusion,
     "lcm": _lcm,
@@ -210,6 +247,7 @@ FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
     "flux": _flux,
     "flux-dev": lambda: _flux(True),
     "sana": _sana,
+    "z-image": _z_image,
 }
 """Parts of each folder by component, and the class of its pipeline in diffusers."""
 
@@ -319,3 +357,47 @@ def _gemma_tokenizer() -> Any:
         tokenizer_object=trained, pad_token="<pad>", eos_token="<eos>", bos_token="<bos>", unk_token="<unk>",
         padding_side="right",
     )  # fmt: skip
+
+
+def _qwen(vocabulary: int, layers: int) -> Any:
+    from transformers import Qwen3Config
+
+    return Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=1024,
+        initializer_range=0.5,
+    )
+
+
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+"""Chat template with what the pipelines of diffusers use of Qwen 3's."""
+
+
+def _qwen_tokenizer() -> Any:
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import Qwen2Tokenizer
+
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
+    trained.train_from_iterator(CORPUS, trainer)
+    model = json.loads(trained.to_str())["model"]
+    tokenizer = Qwen2Tokenizer(
+        vocab=model["vocab"],
+        merges=[tuple(pair) for pair in model["merges"]],
+        chat_template=CHAT,
+        model_max_length=1024,
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    return tokenizer

@@ -48,6 +48,9 @@ def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.de
             ) from error
         return _FlashAttention(network)
     if name == "xformers":
+        if not any(type(module).__name__ == "UNet2DConditionModel" for module in network.modules()):
+            # diffusers would replace attention that also rotates positions, and compute something else in silence.
+            raise AcceleratorUnavailable("xformers has the attention of UNets only. Use attention sdpa.")
         if importlib.util.find_spec("xformers") is None:
             raise AcceleratorUnavailable("xformers is not installed: pip install xformers, or use attention sdpa.")
         try:

@@ -21,6 +21,8 @@ ANY_TOKENIZER = ("PreTrainedTokenizerFast", "TokenizersBackend")
 CLIP_TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast", *ANY_TOKENIZER)
 T5_TOKENIZERS = ("T5Tokenizer", "T5TokenizerFast", *ANY_TOKENIZER)
 GEMMA_TOKENIZERS = ("GemmaTokenizer", "GemmaTokenizerFast", *ANY_TOKENIZER)
+QWEN_TOKENIZERS = ("Qwen2Tokenizer", "Qwen2TokenizerFast", *ANY_TOKENIZER)
+QWEN_NETWORKS = ("Qwen3Model", "Qwen3ForCausalLM")
 
 
 class PictureShape(NamedTuple):

@@ -58,7 +58,7 @@ def test_families_follow_each_other(show: Show, folders: dict[str, Path]) -> Non
 def test_model_that_is_not_played_is_refused(show: Show, folders: dict[str, Path]) -> None:
     before = show.status()["renderer"]["model"]
     broken = folders["sana"] / "model_index.json"
-    broken.write_text(broken.read_text().replace("SanaTransformer2DModel", "ZImageTransformer2DModel"))
+    broken.write_text(broken.read_text().replace("SanaTransformer2DModel", "SanaVideoTransformer3DModel"))
     show.set(model=str(folders["sana"]))
-    until(lambda: "Z-Image takes a list" in " ".join(show.log.read_text().split()), START)
+    until(lambda: "it draws films" in " ".join(show.log.read_text().split()), START)
     assert show.status()["renderer"]["model"] == before

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import ZImageTransformer2DModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline.accelerators import registry
@@ -54,6 +55,13 @@ def test_unavailable_attention_is_refused(tiny_folder: Path) -> None:
         AcceleratorUnavailable, match=r"OpenVINO has an attention of its own; .* eager, compile, cuda_g"
     ):
         engines(tiny_folder, "flash", "openvino")
+
+
+def test_xformers_is_refused_for_transformers() -> None:
+    with torch.device("meta"):
+        network = ZImageTransformer2DModel(n_layers=1, n_refiner_layers=1)
+    with pytest.raises(AcceleratorUnavailable, match="the attention of UNets only"):
+        with_attention(network, "xformers", torch.float32, torch.device("cpu"))
 
 
 def test_parameter_offers_all_kernels() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from stream_comparison import conditioning_for
-from tiny_networks import flux_network, sana_network, sd3_network, unet_network
+from tiny_networks import flux_network, sana_network, sd3_network, unet_network, z_image_network
 from torch import nn
 
 from pipeline.conditioning import EncodedText
@@ -13,12 +13,13 @@ from pipeline.families.flux import FluxDenoiser
 from pipeline.families.sana import SanaDenoiser
 from pipeline.families.sd3 import SD3Denoiser
 from pipeline.families.unet import UNetDenoiser
+from pipeline.families.z_image import ZImageDenoiser
 from pipeline.guidance import Guidance
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.stream import StreamPipeline
 
 SHAPE, TOKENS = (4, 8, 8), 5
-FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm"]
+FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm", "z-image"]
 
 
 def adapter(family: str) -> nn.Module:
@@ -29,6 +30,8 @@ def adapter(family: str) -> nn.Module:
             return SanaDenoiser(sana_network())
         case "sd3":
             return SD3Denoiser(sd3_network())
+        case "z-image":
+            return ZImageDenoiser(z_image_network(), SHAPE)
     return UNetDenoiser(unet_network(32 if family == "lcm" else None, family == "sdxl"), (64, 64))
 
 
@@ -71,7 +74,7 @@ def test_half_type_with_float32_timesteps(family: str) -> None:
     half = denoiser.to(torch.bfloat16)(latents.bfloat16(), timesteps, halves)
     assert half.dtype == torch.bfloat16
     assert (half - full).abs().max() < 0.1 * full.abs().max()
-    if family in ("sd3", "unet", "sdxl", "lcm"):  # bfloat16 rounds 751 to 752
+    if family in ("sd3", "unet", "sdxl", "lcm", "z-image"):  # bfloat16 rounds 751 to 752
         rounded = denoiser(latents.bfloat16(), timesteps.bfloat16().float(), halves)
         assert torch.equal(rounded[0], half[0])
         assert not torch.equal(rounded[1], half[1])

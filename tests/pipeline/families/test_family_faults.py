@@ -22,7 +22,7 @@ INDEX = f"{WEIGHTS}.index.json"
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("families")
-    return {family: write_family_folder(family, root / family) for family in ("sdxl", "sd3", "flux", "sana")}
+    return {family: write_family_folder(family, root / family) for family in ("sdxl", "sd3", "flux", "sana", "z-image")}
 
 
 @pytest.fixture
@@ -131,6 +131,26 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda folder: edit(folder / "model_index.json", text_encoder=["transformers", "CLIPTextModel"]),
         "The text_encoder of .* is a CLIPTextModel; this version supports Gemma2Model",
     ),
+    "no text encoder": (
+        "z-image",
+        lambda folder: edit(folder / "model_index.json", text_encoder=[None, None]),
+        "The text_encoder of .* is a None; this version supports Qwen3Model or Qwen3ForCausalLM",
+    ),
+    "channels of another autoencoder": (
+        "z-image",
+        lambda folder: edit(folder / "transformer" / "config.json", in_channels=8),
+        "takes 8 channels and returns 8; its vae has latents of 16",
+    ),
+    "omni": (
+        "z-image",
+        lambda folder: edit(folder / "transformer" / "config.json", siglip_feat_dim=1152),
+        "has siglip_feat_dim=1152; this version supports None. Omni variants have others",
+    ),
+    "text encoder of another size": (
+        "z-image",
+        lambda folder: edit(folder / "text_encoder" / "config.json", hidden_size=24),
+        r"reads texts of width 16 \(cap_feat_dim\), and the text_encoder gives 24",
+    ),
     "FLUX.2": (
         "flux",
         lambda folder: edit(folder / "model_index.json", transformer=["diffusers", "Flux2Transformer2DModel"]),
@@ -163,6 +183,24 @@ def test_bad_folder_is_refused(folders: dict[str, Path], tmp_path: Path, fault: 
         _ = load_model(folder).conditioning
 
 
+CHAT_FAULTS: dict[str, tuple[str | None, str]] = {
+    "none": (None, "has no chat template, through which its Qwen 3 reads texts"),
+    "broken": ("{% for %}", "chat template of this model's tokenizer can't be used"),
+    "refuses": ("{{ raise_exception('no users') }}", "can't be used: no users"),
+}
+
+
+@pytest.mark.parametrize("fault", CHAT_FAULTS)
+def test_bad_chat_template_is_refused(folders: dict[str, Path], tmp_path: Path, fault: str) -> None:
+    template, message = CHAT_FAULTS[fault]
+    folder = Path(shutil.copytree(folders["z-image"], tmp_path / "model"))
+    (folder / "tokenizer" / "chat_template.jinja").unlink()
+    if template is not None:
+        (folder / "tokenizer" / "chat_template.jinja").write_text(template)
+    with pytest.raises(ModelError, match=message):
+        load_model(folder).text()
+
+
 def test_too_large_size_is_refused(folders: dict[str, Path]) -> None:
     build = Build(model=str(folders["sd3"]), width=512, height=512, accelerator="eager", threads=1)
     with pytest.raises(ModelError, match="draws at most 128 pixels a side; 512 × 512 is more"):
@@ -173,6 +211,6 @@ def test_every_family_has_a_folder() -> None:
     from pipeline.families.family_table import FAMILIES as TABLE
 
     titles = {"stable-diffusion": "Stable Diffusion", "sdxl": "SDXL", "sd3": "Stable Diffusion 3"}
-    titles |= {"flux": "FLUX.1", "sana": "SANA-Sprint"}
+    titles |= {"flux": "FLUX.1", "sana": "SANA-Sprint", "z-image": "Z-Image"}
     assert {family.title for family in TABLE} == set(titles.values())
     assert set(titles) <= set(FAMILIES)

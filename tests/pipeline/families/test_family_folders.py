@@ -93,6 +93,8 @@ def draw_with_diffusers(pipe: Any, model: Model, noise: FreshNoise, seed: int, f
     kind, options = type(pipe).__name__, dict[str, Any](prompt=frame["text"], num_inference_steps=frame["steps"])
     if kind in ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"):
         options["negative_prompt"] = frame["negative"] or (None if "XL" in kind else "")
+    if kind == "ZImagePipeline":  # its scale is that of what the prompt adds
+        options["negative_prompt"], frame = frame["negative"], frame | {"guidance": frame["guidance"] - 1.0}
     if kind == "FluxPipeline":
         latents = pipe._pack_latents(latents, 1, *shape)
         options["max_sequence_length"] = model.conditioning.embeds[0]

@@ -12,16 +12,17 @@ from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 from polygraphy.common import TensorMetadata
 from polygraphy.comparator import Comparator, SimpleCompareFunc
 from polygraphy.logger import G_LOGGER
-from test_adapters import TOKENS, adapter, inputs
-from tiny_networks import unet_network
+from test_adapters import SHAPE, TOKENS, adapter, inputs
+from tiny_networks import unet_network, z_image_network
 from torch import nn
 
 from pipeline.accelerators.onnx_export import OUTPUT, export
 from pipeline.families.unet import UNetDenoiser
+from pipeline.families.z_image import ZImageDenoiser
 from pipeline.graphs import FamilyGraph
 
 TOLERANCE = 1e-4
-FAMILIES = ["flux", "sana", "sd3", "unet with all inputs"]
+FAMILIES = ["flux", "sana", "sd3", "z-image", "unet with all inputs"]
 """The UNet has the size inputs of SDXL and the guidance embedding of LCM at once: one export covers both."""
 
 Feed = OrderedDict[str, NDArray[np.generic]]
@@ -53,10 +54,12 @@ def feed(names: tuple[str, ...], tensors: tuple[torch.Tensor, ...], rows: slice 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_onnx_equals_torch_at_any_batch(family: str, tmp_path: Path) -> None:
-    if family in ("flux", "sana", "sd3"):
-        denoiser = adapter(family)
-    else:
+    if family == "unet with all inputs":
         denoiser = UNetDenoiser(unet_network(guidance=32, sizes=True, blocks=1), (64, 64))
+    elif family == "z-image":
+        denoiser = ZImageDenoiser(z_image_network(layers=1), SHAPE)
+    else:
+        denoiser = adapter(family)
     if family == "sana":  # two equal layers would only make the export slower
         denoiser.transformer.transformer_blocks = denoiser.transformer.transformer_blocks[:1]
     latents, timesteps, rows = inputs(denoiser, family)

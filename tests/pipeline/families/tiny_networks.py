@@ -7,8 +7,9 @@ from diffusers import (
     SanaTransformer2DModel,
     SD3Transformer2DModel,
     UNet2DConditionModel,
+    ZImageTransformer2DModel,
 )
-from tiny_folders import scale_weights
+from tiny_folders import scale_weights, z_image_transformer
 
 
 def flux_network(guided: bool) -> FluxTransformer2DModel:
@@ -105,6 +106,12 @@ def unet_network(guidance: int | None = None, sizes: bool = False, blocks: int =
     # PeRFlow multiplies the output by up to 3.3 and guidance by 7, and large latents lose precision in float32.
     scale_weights(unet, ["conv_out"], 0.15)
     return unet.eval()
+
+
+def z_image_network(layers: int = 2) -> ZImageTransformer2DModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        return z_image_transformer(4, text=12, layers=layers).eval()
 
 
 def unused_autoencoder() -> AutoencoderKL:
