@@ -5,19 +5,24 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from presets.errors import ModelError
 
-AUTOENCODERS = ("AutoencoderTiny", "AutoencoderDC", "AutoencoderKL")
+AUTOENCODERS = ("AutoencoderTiny", "AutoencoderDC", "AutoencoderKL", "AutoencoderKLFlux2")
 """Supported classes."""
 
 LATENT_CHANNELS = 4
 """Channels of a latent where the configuration does not say, diffusers' default."""
 
+PATCH = 2
+"""Side of the patches that FLUX.2's latents are made of."""
+
 _STAGES = {
     "AutoencoderTiny": "decoder_block_out_channels",
     "AutoencoderDC": "decoder_block_out_channels",
     "AutoencoderKL": "block_out_channels",
+    "AutoencoderKLFlux2": "block_out_channels",
 }
 """Setting that has one value for each size of an autoencoder. Each size is half of the one before."""
 
@@ -46,7 +51,12 @@ def latent_geometry(name: str, config: Mapping[str, Any]) -> LatentGeometry:
             f"The config.json of the vae has latent_channels={channels!r} and {_STAGES[name]}={stages!r}; they must be"
             " a whole number and a list."
         )
-    return LatentGeometry(channels, int(2 ** (len(stages) - 1)))
+    geometry = LatentGeometry(channels, int(2 ** (len(stages) - 1)))
+    if name != "AutoencoderKLFlux2":
+        return geometry
+    if (patch := config.get("patch_size", [PATCH, PATCH])) != [PATCH, PATCH]:
+        raise ModelError(f"The config.json of the vae has patch_size={patch!r}; this version supports [2, 2].")
+    return LatentGeometry(geometry.channels * PATCH**2, geometry.factor * PATCH)
 
 
 class MeanEncoder(nn.Module):
@@ -83,11 +93,47 @@ class KlDecoder(nn.Module):
         return picture
 
 
+class PatchEncoder(nn.Module):
+    """Encoder of an ``AutoencoderKLFlux2``: pixels to the mean latent in patches of 2 × 2, normalised.
+
+    The mean and the variance of each channel of a patch are weights of the autoencoder, not settings.
+    """
+
+    def __init__(self, autoencoder: Any) -> None:
+        super().__init__()
+        self.mean, self.bn = MeanEncoder(autoencoder), autoencoder.bn
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        normalised: torch.Tensor = self.bn(functional.pixel_unshuffle(self.mean(picture), PATCH))
+        return normalised
+
+
+class PatchDecoder(nn.Module):
+    """Decoder of an ``AutoencoderKLFlux2``: the latent of a `PatchEncoder` to pixels."""
+
+    def __init__(self, autoencoder: Any) -> None:
+        super().__init__()
+        self.bn, self.whole = autoencoder.bn, KlDecoder(autoencoder)
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        mean, deviation = (
+            each.view(1, -1, 1, 1) for each in (self.bn.running_mean, (self.bn.running_var + self.bn.eps).sqrt())
+        )
+        picture: torch.Tensor = self.whole(functional.pixel_shuffle(latent * deviation + mean, PATCH))
+        return picture
+
+
+_ENCODERS = {"AutoencoderKL": MeanEncoder, "AutoencoderKLFlux2": PatchEncoder}
+_DECODERS = {"AutoencoderKL": KlDecoder, "AutoencoderKLFlux2": PatchDecoder}
+
+
 def encoder_of(autoencoder: Any) -> Any:
     """Return the encoder of an autoencoder as a module from pixels ``[B, 3, H, W]`` to latents ``[B, C, h, w]``."""
-    return MeanEncoder(autoencoder) if type(autoencoder).__name__ == "AutoencoderKL" else autoencoder.encoder
+    module = _ENCODERS.get(type(autoencoder).__name__)
+    return autoencoder.encoder if module is None else module(autoencoder)
 
 
 def decoder_of(autoencoder: Any) -> Any:
     """Return the decoder of an autoencoder as a module from latents ``[B, C, h, w]`` to pixels ``[B, 3, H, W]``."""
-    return KlDecoder(autoencoder) if type(autoencoder).__name__ == "AutoencoderKL" else autoencoder.decoder
+    module = _DECODERS.get(type(autoencoder).__name__)
+    return autoencoder.decoder if module is None else module(autoencoder)

@@ -51,7 +51,8 @@ class PreparedEngines:
     def source_of(self, latent: torch.Tensor, structure: float) -> torch.Tensor:
         """Return the source latent that a network sees: the autoencoder's own output, ``latent/scale + shift``.
 
-        diffusers' InstructPix2Pix does not scale it either.
+        diffusers' InstructPix2Pix does not scale it either. The autoencoder of FLUX.2 normalises its output itself, so
+        the source is normalised there, as in diffusers' pipeline.
 
         Args:
             latent: Clean latent ``[C, h, w]``.

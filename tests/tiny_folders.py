@@ -238,6 +238,42 @@ def _z_image() -> tuple[dict[str, Any], str]:
     return parts, "ZImagePipeline"
 
 
+def flux2_transformer(channels: int, text: int) -> Any:
+    """Return a network of FLUX.2-klein for latents of `channels` and texts of width `text`."""
+    from diffusers import Flux2Transformer2DModel
+
+    transformer = Flux2Transformer2DModel(
+        in_channels=channels,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=text,
+        timestep_guidance_channels=32,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )
+    scale_weights(transformer, ["modulation", "add_v_proj", "context_embedder", "x_embedder", "to_v", "proj_out"], 3.0)
+    # A text has 512 tokens, whose mean says little: attention picks a few of them.
+    scale_weights(transformer, ["norm_q", "norm_k", "norm_added"], 3.0)
+    return transformer
+
+
+def _flux2() -> tuple[dict[str, Any], str]:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from transformers import Qwen3ForCausalLM
+
+    tokenizer = _qwen_tokenizer()
+    parts = {
+        "transformer": flux2_transformer(16, text=3 * 16),
+        "vae": flux2_autoencoder(),
+        "scheduler": FlowMatchEulerDiscreteScheduler(**DEV_SHIFT),
+        "text_encoder": Qwen3ForCausalLM(_qwen(len(tokenizer), layers=28)),
+        "tokenizer": tokenizer,
+    }
+    return parts, "Flux2KleinPipeline"
+
+
 FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
     "stable-diffusion": _stable_diffusion,
     "lcm": _lcm,
@@ -246,6 +282,7 @@ FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
     "sd3": _sd3,
     "flux": _flux,
     "flux-dev": lambda: _flux(True),
+    "flux2": _flux2,
     "sana": _sana,
     "z-image": _z_image,
 }
@@ -270,6 +307,20 @@ def _unet(**settings: Any) -> Any:
     # PeRFlow multiplies the output by up to 3.3, and large latents lose precision in float32.
     scale_weights(unet, ["conv_out"], 0.15)
     return unet
+
+
+def flux2_autoencoder() -> Any:
+    """Return an autoencoder of FLUX.2 with 4 channels, 16 in a patch, that have statistics of their own."""
+    from diffusers import AutoencoderKLFlux2
+
+    autoencoder = AutoencoderKLFlux2(
+        block_out_channels=(8,) * 4, layers_per_block=1, norm_num_groups=4, latent_channels=4
+    )  # fmt: skip
+    scale_weights(autoencoder, ["coder.conv_in", "coder.conv_out"], 3.0)
+    with torch.no_grad():  # zeros and ones in an untrained network
+        autoencoder.bn.running_mean.normal_(std=0.3)
+        autoencoder.bn.running_var.uniform_(0.5, 2.0)
+    return autoencoder
 
 
 def _kl_autoencoder(channels: int, **settings: Any) -> Any:

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.families import flux, sana, sd3, unet, z_image
+from pipeline.families import flux, flux2, sana, sd3, unet, z_image
 from pipeline.families.family import Family
 from presets.errors import ModelError
 
-FAMILIES = (unet.SDXL, unet.STABLE_DIFFUSION, sd3.SD3, flux.FLUX, sana.SANA, z_image.Z_IMAGE)
+FAMILIES = (unet.SDXL, unet.STABLE_DIFFUSION, sd3.SD3, flux.FLUX, flux2.FLUX2, sana.SANA, z_image.Z_IMAGE)
 """Every family. The first one that matches a folder plays it."""
 
 NOT_PLAYED = {
-    "Flux2Transformer2DModel": "FLUX.2 places its tokens in four dimensions, which the stream does not do yet",
     "SanaVideoTransformer3DModel": "it draws films, and the stream draws pictures",
 }
 """Classes of networks that diffusers has and no family plays, with the reason."""

@@ -1,4 +1,4 @@
-"""Texts for Z-Image: Qwen 3, which reads the prompt as the message of a chat."""
+"""Texts for Z-Image and FLUX.2-klein: Qwen 3, which reads the prompt as the message of a chat."""
 
 from typing import Any
 
@@ -12,6 +12,10 @@ from presets.errors import ModelError
 
 TOKENS = 512
 """Tokens of a text that the networks read, ``max_sequence_length`` of diffusers' pipelines."""
+
+
+KLEIN_LAYERS = (9, 18, 27)
+"""Layers of Qwen 3 after which FLUX.2-klein reads it, ``text_encoder_out_layers`` of diffusers' pipeline."""
 
 
 class QwenChat:
@@ -72,6 +76,29 @@ class ZImageText:
 def z_image_shape(parts: TextParts) -> ConditioningShape:
     """Return the shape of `ZImageText`, known before anything is loaded."""
     return ConditioningShape((TOKENS, checked_width(parts, "cap_feat_dim", 1)), masked=True)
+
+
+class Flux2Text:
+    """Texts of FLUX.2-klein: hidden states after three layers of Qwen 3 side by side, padding included."""
+
+    zeroes_empty_negative = False
+
+    def __init__(self, parts: TextParts) -> None:
+        self.shape = flux2_shape(parts)
+        self._chat = QwenChat(parts, thinking=False)
+
+    def __call__(self, text: str) -> EncodedText:
+        """Return one encoded text, float32."""
+        hidden, _ = self._chat(text)
+        return EncodedText(torch.cat([hidden[layer][0].float() for layer in KLEIN_LAYERS], dim=-1))
+
+
+def flux2_shape(parts: TextParts) -> ConditioningShape:
+    """Return the shape of `Flux2Text`, known before anything is loaded."""
+    layers = whole_number(parts, "text_encoder", "num_hidden_layers")
+    if layers < KLEIN_LAYERS[-1]:
+        raise ModelError(f"The text_encoder has {layers} layers; FLUX.2-klein reads {KLEIN_LAYERS[-1]} of them.")
+    return ConditioningShape((TOKENS, checked_width(parts, "joint_attention_dim", len(KLEIN_LAYERS))))
 
 
 def checked_width(parts: TextParts, key: str, layers: int) -> int:

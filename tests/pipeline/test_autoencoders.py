@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import AutoencoderDC, AutoencoderKL, AutoencoderTiny
+from diffusers import AutoencoderDC, AutoencoderKL, AutoencoderTiny, Flux2KleinPipeline
+from tiny_folders import flux2_autoencoder
 
 from pipeline.autoencoders import AUTOENCODERS, latent_geometry
 from pipeline.graphs import DecoderGraph, EncoderGraph
+from presets.errors import ModelError
 
 BLOCKS = (8,) * 4
 
@@ -89,5 +91,30 @@ def test_autoencoder_equals_diffusers(kind: str, fold: bool) -> None:
         decoded = autoencoder.decode(expected / config.scaling_factor + shift)[0]
         levels = ((decoded + 1) * 127.5).round().clamp(0, 255).permute(0, 2, 3, 1)
         found = DecoderGraph(autoencoder, fold)(expected)
+    assert levels.std() > 1
+    assert (found.float() - levels).abs().max() <= 1
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_flux2_autoencoder_equals_diffusers(fold: bool) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        autoencoder = flux2_autoencoder().eval().requires_grad_(False)
+    config = {key: list(v) if isinstance(v, tuple) else v for key, v in autoencoder.config.items()}
+    assert latent_geometry("AutoencoderKLFlux2", config) == (16, 16)
+    with pytest.raises(ModelError, match=r"has patch_size=\[4, 4\]; this version supports \[2, 2\]"):
+        latent_geometry("AutoencoderKLFlux2", config | {"patch_size": [4, 4]})
+    pixels = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    pipe = Flux2KleinPipeline(None, autoencoder, None, None, None)
+    mean, variance = (each.view(1, -1, 1, 1) for each in (autoencoder.bn.running_mean, autoencoder.bn.running_var))
+    deviation = (variance + autoencoder.config.batch_norm_eps).sqrt()
+    with torch.inference_mode():
+        expected = pipe._encode_vae_image(pixels.permute(0, 3, 1, 2) / 127.5 - 1.0, None)
+        latent = EncoderGraph(autoencoder, fold)(pixels)
+        assert latent.shape == (2, 16, 4, 6)
+        assert (latent - expected).abs().max() < 1e-4 * expected.abs().max()
+        decoded = autoencoder.decode(pipe._unpatchify_latents(expected * deviation + mean))[0]
+        found = DecoderGraph(autoencoder, fold)(expected)
+    levels = ((decoded + 1) * 127.5).round().clamp(0, 255).permute(0, 2, 3, 1)
     assert levels.std() > 1
     assert (found.float() - levels).abs().max() <= 1

@@ -257,7 +257,7 @@ def test_second_source_is_left_out(tmp_path: Path, quick: tuple[str, ...]) -> No
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
-@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "sana", "z-image"])
+@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "flux2", "sana", "z-image"])
 def test_model_of_the_preset_is_rendered(tmp_path: Path, family: str) -> None:
     model = write_family_folder(family, tmp_path / "model")
     still, pictures = tmp_path / "in.png", []

@@ -4,12 +4,13 @@ import pytest
 import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from stream_comparison import conditioning_for
-from tiny_networks import flux_network, sana_network, sd3_network, unet_network, z_image_network
+from tiny_networks import flux2_network, flux_network, sana_network, sd3_network, unet_network, z_image_network
 from torch import nn
 
 from pipeline.conditioning import EncodedText
 from pipeline.denoiser import ConditioningRows
 from pipeline.families.flux import FluxDenoiser
+from pipeline.families.flux2 import Flux2Denoiser
 from pipeline.families.sana import SanaDenoiser
 from pipeline.families.sd3 import SD3Denoiser
 from pipeline.families.unet import UNetDenoiser
@@ -19,7 +20,7 @@ from pipeline.schedules.lcm import lcm_schedule
 from pipeline.stream import StreamPipeline
 
 SHAPE, TOKENS = (4, 8, 8), 5
-FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm", "z-image"]
+FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm", "flux2", "z-image"]
 
 
 def adapter(family: str) -> nn.Module:
@@ -30,6 +31,8 @@ def adapter(family: str) -> nn.Module:
             return SanaDenoiser(sana_network())
         case "sd3":
             return SD3Denoiser(sd3_network())
+        case "flux2":
+            return Flux2Denoiser(flux2_network(), SHAPE)
         case "z-image":
             return ZImageDenoiser(z_image_network(), SHAPE)
     return UNetDenoiser(unet_network(32 if family == "lcm" else None, family == "sdxl"), (64, 64))
@@ -43,7 +46,10 @@ def inputs(denoiser: nn.Module, family: str) -> tuple[torch.Tensor, torch.Tensor
     # FLUX's network rounds σ and guidance to its dtype, as in training, so these are exact in bfloat16.
     values = [1000.0, 500.0, 250.0] if "flux" in family else [1000.0, 751.0, 20.0]
     timesteps = torch.tensor(values) / (1000.0 if family == "sana" else 1.0)
-    latents = torch.randn(3, *SHAPE, generator=torch.Generator().manual_seed(1))
+    channels, height, width = SHAPE
+    generator = torch.Generator().manual_seed(1)
+    latents = torch.randn(3, 2 * channels if family == "flux2" else channels, height, width, generator=generator)
+    latents[2, channels:] = 0.0  # no source
     return latents, timesteps, ConditioningRows(*rows, guidance)
 
 
@@ -61,7 +67,7 @@ def test_no_read_back_from_the_device(family: str) -> None:
         latents.to("meta").sum().item()
     on_meta = ConditioningRows(*(None if part is None else part.to("meta") for part in rows))
     out = denoiser.to("meta")(latents.to("meta"), timesteps.to("meta"), on_meta)
-    assert out.shape == latents.shape
+    assert out.shape == (3, *SHAPE)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

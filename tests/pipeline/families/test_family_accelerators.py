@@ -35,6 +35,8 @@ def reference(model: Model, shapes: Shapes) -> Engines:
 def inputs(shapes: Shapes, rows: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(4)
     given = {name: torch.randn(rows, *shape, generator=generator) for name, shape in shapes.row_inputs.items()}
+    if shapes.sees_source:
+        given["latents"][1:2, shapes.latent[0] :] = 0.0  # a row without a source
     given["timesteps"] = torch.tensor([900.0, 500.0, 20.0])[:rows]
     if "mask" in given:
         given["mask"] = (torch.arange(given["mask"].shape[1]) < torch.tensor([[7], [20], [3]])[:rows]).float()

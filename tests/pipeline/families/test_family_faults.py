@@ -22,7 +22,10 @@ INDEX = f"{WEIGHTS}.index.json"
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("families")
-    return {family: write_family_folder(family, root / family) for family in ("sdxl", "sd3", "flux", "sana", "z-image")}
+    return {
+        family: write_family_folder(family, root / family)
+        for family in ("sdxl", "sd3", "flux", "sana", "flux2", "z-image")
+    }
 
 
 @pytest.fixture
@@ -151,10 +154,37 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda folder: edit(folder / "text_encoder" / "config.json", hidden_size=24),
         r"reads texts of width 16 \(cap_feat_dim\), and the text_encoder gives 24",
     ),
-    "FLUX.2": (
+    "films": (
         "flux",
-        lambda folder: edit(folder / "model_index.json", transformer=["diffusers", "Flux2Transformer2DModel"]),
-        "is a Flux2Transformer2DModel: FLUX.2 places its tokens in four dimensions",
+        lambda folder: edit(folder / "model_index.json", transformer=["diffusers", "SanaVideoTransformer3DModel"]),
+        "is a SanaVideoTransformer3DModel: it draws films",
+    ),
+    "FLUX.2-dev": (
+        "flux2",
+        lambda folder: edit(folder / "transformer" / "config.json", guidance_embeds=True),
+        "takes guidance as an input, as FLUX.2-dev; this version plays FLUX.2-klein",
+    ),
+    "Mistral": (
+        "flux2",
+        lambda folder: edit(
+            folder / "model_index.json", text_encoder=["transformers", "Mistral3ForConditionalGeneration"]
+        ),
+        "is a Mistral3ForConditionalGeneration; this version supports Qwen3Model or Qwen3ForCausalLM",
+    ),
+    "autoencoder without patches": (
+        "flux2",
+        lambda folder: edit(folder / "model_index.json", vae=["diffusers", "AutoencoderKL"]),
+        "takes 16 channels and returns 16; its vae has latents of 4. FLUX.2 needs its own, AutoencoderKLFlux2",
+    ),
+    "text encoder of few layers": (
+        "flux2",
+        lambda folder: edit(folder / "text_encoder" / "config.json", num_hidden_layers=4),
+        "The text_encoder has 4 layers; FLUX.2-klein reads 27 of them",
+    ),
+    "text encoder of another klein": (
+        "flux2",
+        lambda folder: edit(folder / "transformer" / "config.json", joint_attention_dim=60),
+        r"reads texts of width 60 \(joint_attention_dim\), and the text_encoder gives 48",
     ),
     "foreign code": (
         "flux",
@@ -181,6 +211,15 @@ def test_bad_folder_is_refused(folders: dict[str, Path], tmp_path: Path, fault: 
     damage(folder)
     with pytest.raises(ModelError, match=message):
         _ = load_model(folder).conditioning
+
+
+def test_missing_statistics_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(folders["flux2"], tmp_path / "model"))
+    weights = load_file(folder / "vae" / WEIGHTS)
+    del weights["bn.running_var"]
+    save_file(weights, folder / "vae" / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"does not fit its config.json: 1 weights are missing"):
+        _ = load_model(folder).autoencoder
 
 
 CHAT_FAULTS: dict[str, tuple[str | None, str]] = {
@@ -211,6 +250,6 @@ def test_every_family_has_a_folder() -> None:
     from pipeline.families.family_table import FAMILIES as TABLE
 
     titles = {"stable-diffusion": "Stable Diffusion", "sdxl": "SDXL", "sd3": "Stable Diffusion 3"}
-    titles |= {"flux": "FLUX.1", "sana": "SANA-Sprint", "z-image": "Z-Image"}
+    titles |= {"flux": "FLUX.1", "sana": "SANA-Sprint", "z-image": "Z-Image", "flux2": "FLUX.2"}
     assert {family.title for family in TABLE} == set(titles.values())
     assert set(titles) <= set(FAMILIES)

@@ -22,7 +22,7 @@ from pipeline.families.z_image import ZImageDenoiser
 from pipeline.graphs import FamilyGraph
 
 TOLERANCE = 1e-4
-FAMILIES = ["flux", "sana", "sd3", "z-image", "unet with all inputs"]
+FAMILIES = ["flux", "flux2", "sana", "sd3", "z-image", "unet with all inputs"]
 """The UNet has the size inputs of SDXL and the guidance embedding of LCM at once: one export covers both."""
 
 Feed = OrderedDict[str, NDArray[np.generic]]

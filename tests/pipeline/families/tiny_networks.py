@@ -3,13 +3,14 @@
 import torch
 from diffusers import (
     AutoencoderKL,
+    Flux2Transformer2DModel,
     FluxTransformer2DModel,
     SanaTransformer2DModel,
     SD3Transformer2DModel,
     UNet2DConditionModel,
     ZImageTransformer2DModel,
 )
-from tiny_folders import scale_weights, z_image_transformer
+from tiny_folders import flux2_transformer, scale_weights, z_image_transformer
 
 
 def flux_network(guided: bool) -> FluxTransformer2DModel:
@@ -106,6 +107,12 @@ def unet_network(guidance: int | None = None, sizes: bool = False, blocks: int =
     # PeRFlow multiplies the output by up to 3.3 and guidance by 7, and large latents lose precision in float32.
     scale_weights(unet, ["conv_out"], 0.15)
     return unet.eval()
+
+
+def flux2_network() -> Flux2Transformer2DModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(8)
+        return flux2_transformer(4, text=12).eval()
 
 
 def z_image_network(layers: int = 2) -> ZImageTransformer2DModel:
