@@ -46,8 +46,9 @@ def read_network(
             variant="fp16" if ".fp16" in weights[0].name else None,
             **precision,
         )
-    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
-        raise ModelError(f"The {component} in {folder} can't be loaded: {error}") from error
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError, AssertionError) as error:
+        why = str(error) or "its config.json contradicts itself"
+        raise ModelError(f"The {component} in {folder} can't be loaded: {why}") from error
     # Both libraries only warn about missing weights and leave them random.
     wrong = sorted([*info["missing_keys"], *info["mismatched_keys"]], key=str)
     if wrong:

@@ -423,6 +423,7 @@ def _qwen(vocabulary: int, layers: int) -> Any:
         head_dim=8,
         max_position_embeddings=1024,
         initializer_range=0.5,
+        tie_word_embeddings=True,  # as in Qwen3-4B: its file has no weights for the head of a language model
     )
 
 

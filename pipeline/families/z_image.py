@@ -131,6 +131,9 @@ def _check(folder: str, config: Config, channels: int) -> None:
                 f"The transformer of {folder} has {key}={config[key]!r}; this version supports {known!r}. Omni variants"
                 " have others."
             )
+    lengths = config.get("axes_lens", [1024, 512, 512])
+    if not isinstance(lengths, list) or len(lengths) != 3 or not all(type(each) is int for each in lengths):
+        raise ModelError(f"The transformer of {folder} has axes_lens={lengths!r}; it must be three whole numbers.")
 
 
 def _adapter(network: Any, shape: PictureShape) -> nn.Module:

@@ -149,6 +149,11 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda folder: edit(folder / "transformer" / "config.json", siglip_feat_dim=1152),
         "has siglip_feat_dim=1152; this version supports None. Omni variants have others",
     ),
+    "positions on two axes": (
+        "z-image",
+        lambda folder: edit(folder / "transformer" / "config.json", axes_lens=[1024, 64]),
+        r"has axes_lens=\[1024, 64\]; it must be three whole numbers",
+    ),
     "text encoder of another size": (
         "z-image",
         lambda folder: edit(folder / "text_encoder" / "config.json", hidden_size=24),
@@ -211,6 +216,14 @@ def test_bad_folder_is_refused(folders: dict[str, Path], tmp_path: Path, fault: 
     damage(folder)
     with pytest.raises(ModelError, match=message):
         _ = load_model(folder).conditioning
+
+
+def test_contradiction_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    """diffusers asserts that the axes fill a head, without a word."""
+    folder = Path(shutil.copytree(folders["z-image"], tmp_path / "model"))
+    edit(folder / "transformer" / "config.json", axes_dims=[4, 6, 8])
+    with pytest.raises(ModelError, match=r"can't be loaded: its config.json contradicts itself"):
+        _ = load_model(folder).denoiser
 
 
 def test_missing_statistics_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
