@@ -5,7 +5,8 @@ number into a float. A performer's fader must work with each of them.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from unicodedata import category
 
 from presets.errors import ParameterRefused
@@ -14,6 +15,10 @@ _NO_TEXT = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
 """Unicode categories that are replaced in a prompt: controls, surrogates, line ends. Emoji need the joiners."""
 _TRUE = frozenset({"1", "true", "on", "yes"})
 _FALSE = frozenset({"0", "false", "off", "no"})
+
+
+MOST_LISTED = 12
+"""Choices that a refusal lists. Of more it names the nearest."""
 
 
 def as_number(value: object) -> float:
@@ -97,9 +102,17 @@ def choice_coercer(choices: tuple[str, ...]) -> Callable[[object], str]:
             place = -1
         if 0 <= place < len(choices):
             return choices[place]
-        raise ParameterRefused(f"one of {', '.join(choices)} is expected, not {_shown(value)}")
+        raise ParameterRefused(f"{expected_choice(choices, value)} is expected, not {_shown(value)}")
 
     return coerce
+
+
+def expected_choice(choices: Sequence[str], value: object) -> str:
+    """Return "one of" these choices as a phrase, or the nearest ones if there are too many to read."""
+    if len(choices) <= MOST_LISTED:
+        return f"one of {', '.join(choices)}"
+    near = get_close_matches(value[:100].lower(), choices, n=3, cutoff=0.4) if isinstance(value, str) else ()
+    return f"one of {len(choices)} names, such as {', '.join(near or choices[1:4])},"
 
 
 def _shown(value: object) -> str:

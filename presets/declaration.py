@@ -25,6 +25,7 @@ class Group(StrEnum):
     PROMPTS = "prompts"
     STYLE = "style"
     MOVEMENT = "movement"
+    LFO = "lfo"
     FEEDBACK = "feedback"
     SOURCE = "source"
     MIX = "mix"
@@ -47,6 +48,8 @@ class LiveOptions(NamedTuple):
     """True if a preset that does not name the parameter leaves it as it is; a performer sets it for all presets."""
     group: Group | None = None
     """Group on a surface; None follows from the effect."""
+    moves: bool = True
+    """False for a number that no LFO may move: a length of time, a speed that adds up, a limit."""
 
 
 class Action(NamedTuple):
@@ -71,5 +74,7 @@ ACTIONS = (
     Action("/sink/add", "add a sink, until the show ends", argument="the address of a sink"),
     Action("/sink/open", "open a sink that has stopped again", argument="the address of a sink, or its number"),
     Action("/sink/remove", "remove a sink", argument="the address of a sink, or its number"),
+    Action("/tap", "set the tempo by taps, one for each beat"),
+    Action("/resync", "start the beats anew: now is beat 0, the first of a bar"),
     Action("/prompt", "set one prompt alone, at full weight", argument="the text"),
 )

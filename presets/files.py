@@ -3,7 +3,7 @@
 A preset is a mapping with an optional ``name`` and ``description`` and keys of `Parameters`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +15,10 @@ from pydantic import Field, ValidationError
 from presets import strict_yaml
 from presets.atomic_write import write_atomically
 from presets.build import REBUILD_KEYS
+from presets.coercion import expected_choice
 from presets.errors import PresetError
-from presets.parameter_table import PARAMETERS, Value, flatten
+from presets.lfo_parameters import NO_TARGET, Lfo
+from presets.parameter_table import LFO_TARGETS, PARAMETERS, Value, flatten
 from presets.parameters import Parameters, WeightedPrompt
 from presets.preset_problems import problem_of, unknown_key
 from presets.source_parameters import SOURCE_KEYS
@@ -56,7 +58,7 @@ class Preset:
     """Name in the file, or the file's name without its suffix."""
     description: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """Field values of `Parameters` that the file names; ``prompt`` is a tuple of `WeightedPrompt`."""
+    """Field values of `Parameters` that the file names; ``prompt`` is a tuple of `WeightedPrompt`, ``lfo`` of `Lfo`."""
 
     def addresses(self) -> dict[str, Value]:
         """Return the complete preset as plain values by address.
@@ -120,7 +122,7 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
     given: dict[str, Any] = {}
     for key, value in (document.value or {}).items():
         if key in _KEYS:
-            given[key] = _prompt_entries(value) if key == "prompt" and isinstance(value, list) else value
+            given[key] = _ENTRIES[key](value) if key in _ENTRIES and isinstance(value, list) else value
         else:
             problems.append(document.keys[(key,)]._replace(message=unknown_key(key, _KEYS)))
     checked = None
@@ -128,6 +130,11 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
         checked = _PresetFile.model_validate(given, strict=True)
     except ValidationError as error:
         problems += [problem_of(detail, document) for detail in error.errors(include_url=False)]
+    for place, target in enumerate(_targets(given)):
+        if target not in LFO_TARGETS:
+            expected = f"lfo/{place + 1}/target must be {expected_choice(LFO_TARGETS, target)}".rstrip(",")
+            found = document.values[("lfo", place, "target")]
+            problems.append(found._replace(message=f"{expected}; {found.message} was given"))
     for key in ("source", "source2"):
         source = given.get(key)
         if source_problem is not None and isinstance(source, str) and source and (problem := source_problem(source)):
@@ -148,7 +155,7 @@ def preset_text(preset: Preset, stem: str = "") -> str:
         lines["description"] = preset.description
     for key in PRESET_KEYS:
         if key in preset.values:
-            lines[key] = _prompt_lines(preset.values[key]) if key == "prompt" else preset.values[key]
+            lines[key] = _LINES[key](preset.values[key]) if key in _LINES else preset.values[key]
     text: str = yaml.dump(lines, Dumper=strict_yaml.StrictDumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
@@ -177,10 +184,37 @@ def _prompt_entries(entries: list[Any]) -> tuple[Any, ...]:
     return tuple({"text": entry} if isinstance(entry, str) else entry for entry in entries)
 
 
+def _lfo_entries(entries: list[Any]) -> tuple[Any, ...]:
+    """Return the entries of a list of LFOs. A target may be written as its address, with the slash."""
+    return tuple(
+        {**entry, "target": entry["target"].removeprefix("/")}
+        if isinstance(entry, dict) and isinstance(entry.get("target"), str)
+        else entry
+        for entry in entries
+    )
+
+
+def _targets(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the target of each LFO in a file, as far as it is a text."""
+    entries = given.get("lfo")
+    for each in entries if isinstance(entries, tuple) else ():
+        target = each.get("target") if isinstance(each, dict) else None
+        yield target if isinstance(target, str) else NO_TARGET
+
+
+def _lfo_lines(lfos: tuple[Lfo, ...]) -> list[dict[str, Any]]:
+    """Return the entries of LFOs with what differs from the defaults."""
+    return [{"target": lfo.target, **lfo.model_dump(exclude_defaults=True)} for lfo in lfos]
+
+
 def _prompt_lines(prompt: tuple[WeightedPrompt, ...]) -> str | list[dict[str, Any]]:
     if len(prompt) == 1 and prompt[0].weight == 1:
         return prompt[0].text
     return [{"text": entry.text, "weight": entry.weight} for entry in prompt]
+
+
+_ENTRIES: Mapping[str, Callable[[list[Any]], tuple[Any, ...]]] = {"prompt": _prompt_entries, "lfo": _lfo_entries}
+_LINES: Mapping[str, Callable[[Any], Any]] = {"prompt": _prompt_lines, "lfo": _lfo_lines}
 
 
 def _error(label: str, problems: Iterable[Problem]) -> PresetError:

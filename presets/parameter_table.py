@@ -4,20 +4,27 @@ Coercers are compiled once from the field's type and range, so that messages do 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from presets import coercion
 from presets.declaration import Effect, Group, LiveOptions
+from presets.lfo_parameters import LFOS, NO_TARGET, Lfo
 from presets.parameters import PROMPTS, Parameters, WeightedPrompt
 
 Value = str | float | int | bool
 """Plain value of a parameter, as it is stored and sent."""
 
 Kind = Literal["float", "int", "bool", "text", "choice"]
+
+NESTED: Mapping[str, tuple[type[BaseModel], int]] = MappingProxyType(
+    {"prompt": (WeightedPrompt, PROMPTS), "lfo": (Lfo, LFOS)}
+)
+"""Keys of the parameters with several entries: the model of an entry, and their number."""
 
 _GROUPS = {
     Effect.OUTPUT: Group.OUTPUT,
@@ -60,16 +67,21 @@ def snapshot(values: Mapping[str, Value]) -> Parameters:
     The values must have been coerced: nothing is validated again, because this runs for every picture.
     """
     fields: dict[str, Any] = {
-        parameter.key: _value(values, address) for address, parameter in PARAMETERS.items() if parameter.key != "prompt"
+        parameter.key: _value(values, address)
+        for address, parameter in PARAMETERS.items()
+        if parameter.key not in NESTED
     }
-    prompts = (
-        WeightedPrompt.model_construct(
-            text=_value(values, f"/prompt/{place}/text"), weight=_value(values, f"/prompt/{place}/weight")
-        )
-        for place in range(1, PROMPTS + 1)
-    )
-    fields["prompt"] = tuple(prompt for prompt in prompts if prompt.text)
+    for key, (model, most) in NESTED.items():
+        entries = [_entry(model, f"/{key}/{place}", values) for place in range(1, most + 1)]
+        while entries and not _is_used(entries[-1]):  # those between used ones stay, so that each keeps its place
+            entries.pop()
+        fields[key] = tuple(entries)
     return Parameters.model_construct(**fields)
+
+
+def _entry(model: type[BaseModel], address: str, values: Mapping[str, Value]) -> BaseModel:
+    fields: dict[str, Any] = {name: _value(values, f"{address}/{name}") for name in model.model_fields}
+    return model.model_construct(**fields)
 
 
 def _value(values: Mapping[str, Value], address: str) -> Value:
@@ -80,25 +92,59 @@ def flatten(parameters: Parameters) -> dict[str, Value]:
     """Return plain values by address: the reverse of `snapshot`."""
     values: dict[str, Value] = {}
     for address, parameter in PARAMETERS.items():
-        if parameter.key != "prompt":
+        if parameter.key not in NESTED:
             values[address] = getattr(parameters, parameter.key)
-    for place in range(1, PROMPTS + 1):
-        prompt = parameters.prompt[place - 1] if place <= len(parameters.prompt) else WeightedPrompt()
-        values[f"/prompt/{place}/text"] = prompt.text
-        values[f"/prompt/{place}/weight"] = prompt.weight
+    for key, (model, most) in NESTED.items():
+        given = getattr(parameters, key)
+        for place in range(1, most + 1):
+            entry = given[place - 1] if place <= len(given) else model()
+            values |= {f"/{key}/{place}/{name}": getattr(entry, name) for name in model.model_fields}
     return values
 
 
+def _is_used(entry: Any) -> bool:
+    """Return True for a prompt with a text and for an LFO with a target."""
+    return bool(entry.text) if isinstance(entry, WeightedPrompt) else entry.target != NO_TARGET
+
+
 def _parameters() -> Iterator[Parameter]:
+    targets = [NO_TARGET]
     for key, field in Parameters.model_fields.items():
-        live = next(entry for entry in field.metadata if isinstance(entry, LiveOptions))
-        if key == "prompt":
-            for place in range(1, PROMPTS + 1):
-                for inner, inner_field in WeightedPrompt.model_fields.items():
-                    default = getattr(field.default[place - 1], inner) if place <= len(field.default) else None
-                    yield _parameter(f"/prompt/{place}/{inner}", key, inner_field, live, default)
-        else:
-            yield _parameter(f"/{key}", key, field, live, None)
+        live = _live(field)
+        if key == "lfo":
+            continue  # the last, because they move all others
+        for parameter in (
+            _nested(key, field, live) if key in NESTED else [_parameter(f"/{key}", key, field, live, None)]
+        ):
+            if parameter.kind in ("float", "int") and live.moves and live.effect is not Effect.REBUILD:
+                targets.append(parameter.address.removeprefix("/"))
+            yield parameter
+    choices = tuple(targets)
+    for parameter in _nested("lfo", lfo := Parameters.model_fields["lfo"], _live(lfo)):
+        is_target = parameter.address.endswith("/target")
+        yield (
+            replace(parameter, kind="choice", choices=choices, coerce=_name_coercer(choices))
+            if is_target
+            else parameter
+        )
+
+
+def _live(field: FieldInfo) -> LiveOptions:
+    return next(entry for entry in field.metadata if isinstance(entry, LiveOptions))
+
+
+def _nested(key: str, field: FieldInfo, live: LiveOptions) -> Iterator[Parameter]:
+    model, most = NESTED[key]
+    for place in range(1, most + 1):
+        given = field.default[place - 1] if place <= len(field.default) else model()
+        for name, inner in model.model_fields.items():
+            yield _parameter(f"/{key}/{place}/{name}", key, inner, live, getattr(given, name))
+
+
+def _name_coercer(names: tuple[str, ...]) -> Callable[[object], str]:
+    """Return a coercer to one of the names that takes ``/strength`` for ``strength``: it is the number's address."""
+    coerce = coercion.choice_coercer(names)
+    return lambda value: coerce(value.strip().removeprefix("/") if isinstance(value, str) else value)
 
 
 def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, default: Value | None) -> Parameter:
@@ -147,4 +193,7 @@ def _limit(field: FieldInfo, name: str) -> Any:
 
 
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType({parameter.address: parameter for parameter in _parameters()})
-"""Every live control by its address, in the order of the declaration."""
+"""Every live control by its address, in the order of the declaration, with the LFOs last."""
+
+LFO_TARGETS = PARAMETERS["/lfo/1/target"].choices
+"""Names that the target of an LFO takes: none, and every number that may move, by its address without the slash."""

@@ -2,7 +2,8 @@
 
 `presets.parameter_table` derives the preset keys, the OSC addresses, the ZeroMQ messages and the page's controls from
 it. To add a control, add a field here and the line that reads it (`parameters.strength`). A control that starts a new
-renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`.
+renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`, and one that moves
+others into `presets.lfo_parameters`.
 """
 
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from presets.declaration import Effect, Group, LiveOptions
+from presets.lfo_parameters import LfoParameters
 from presets.rebuild_parameters import RebuildParameters
 from presets.source_parameters import SourceParameters
 
@@ -56,12 +58,12 @@ class LiveParameters(BaseModel):
     morph: Annotated[
         float,
         Field(ge=0, le=60, description="time that another prompt, seed or preset takes to fade in; 0 cuts"),
-        LiveOptions(Effect.FRAME, unit="s", stays=True, group=Group.MOVEMENT),
+        LiveOptions(Effect.FRAME, unit="s", stays=True, group=Group.MOVEMENT, moves=False),
     ] = 0.0
     morph_pictures: Annotated[
         int,
         Field(ge=0, le=1000, description="length of a morph as a number of pictures; above 0 it replaces the time"),
-        LiveOptions(Effect.FRAME, unit="pictures", stays=True, group=Group.MOVEMENT),
+        LiveOptions(Effect.FRAME, unit="pictures", stays=True, group=Group.MOVEMENT, moves=False),
     ] = 0
     mode: Annotated[
         Literal["image", "text"],
@@ -118,7 +120,7 @@ class LiveParameters(BaseModel):
     drift: Annotated[
         float,
         Field(ge=0, le=5, description="speed at which the noise changes; 0 holds it"),
-        LiveOptions(Effect.FRAME, unit="noises/s", group=Group.MOVEMENT),
+        LiveOptions(Effect.FRAME, unit="noises/s", group=Group.MOVEMENT, moves=False),
     ] = 0.0
     feedback: Annotated[
         float,
@@ -160,12 +162,12 @@ class LiveParameters(BaseModel):
             le=10,
             description="difference below which an incoming picture is not drawn; 0 draws all",
         ),
-        LiveOptions(Effect.FRAME, unit="%", group=Group.PACING),
+        LiveOptions(Effect.FRAME, unit="%", group=Group.PACING, moves=False),
     ] = 0.0
     skip_longest: Annotated[
         int,
         Field(ge=1, le=1000, description="most pictures skipped in a row"),
-        LiveOptions(Effect.FRAME, unit="pictures", group=Group.PACING),
+        LiveOptions(Effect.FRAME, unit="pictures", group=Group.PACING, moves=False),
     ] = 30
     low_latency: Annotated[
         bool,
@@ -179,12 +181,12 @@ class LiveParameters(BaseModel):
             le=4,
             description="pictures that start together: a higher rate, with a longer delay",
         ),
-        LiveOptions(Effect.FRAME, unit="pictures", group=Group.PACING),
+        LiveOptions(Effect.FRAME, unit="pictures", group=Group.PACING, moves=False),
     ] = 1
     max_rate: Annotated[
         int,
         Field(ge=0, le=240, description="most pictures drawn a second; 0 is no limit"),
-        LiveOptions(Effect.FRAME, unit="pictures/s", stays=True, group=Group.PACING),
+        LiveOptions(Effect.FRAME, unit="pictures/s", stays=True, group=Group.PACING, moves=False),
     ] = 0
     preset: Annotated[
         str,
@@ -208,7 +210,7 @@ class LiveParameters(BaseModel):
     fade: Annotated[
         float,
         Field(ge=0, le=30, description="time that blackout and its release take"),
-        LiveOptions(Effect.OUTPUT, unit="s", stays=True),
+        LiveOptions(Effect.OUTPUT, unit="s", stays=True, moves=False),
     ] = 0.0
 
     @field_validator("prompt", mode="before")
@@ -217,5 +219,5 @@ class LiveParameters(BaseModel):
         return ({"text": value},) if isinstance(value, str) else value
 
 
-class Parameters(RebuildParameters, SourceParameters, LiveParameters):
+class Parameters(RebuildParameters, SourceParameters, LfoParameters, LiveParameters):
     """Immutable snapshot of every live control. The fields of the last base come first."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from pydantic_core import ErrorDetails
 
-from presets.parameters import Parameters, WeightedPrompt
+from presets.parameter_table import NESTED
+from presets.parameters import Parameters
 from presets.strict_yaml import Document, Place, Problem
 
 
@@ -24,12 +25,23 @@ def problem_of(detail: ErrorDetails, document: Document) -> Problem:
     """Return a pydantic error as a sentence, with its place in the file."""
     place: Place = tuple(detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return document.keys[place]._replace(message=unknown_key(str(place[-1]), WeightedPrompt.model_fields))
+        entry, _ = NESTED[str(place[0])]
+        return document.keys[place]._replace(message=unknown_key(str(place[-1]), entry.model_fields))
     while place not in document.values:  # a prompt given as one text has no entries in the file
         place = place[:-1]
     value = document.values[place]
     name = "/".join(str(part + 1) if isinstance(part, int) else part for part in place)
-    return value._replace(message=f"{name} must {_expected(detail)}; {value.message} was given")
+    expected = _FORMS.get((str(place[0]), detail["type"])) or _expected(detail)
+    return value._replace(message=f"{name} must {expected}; {value.message} was given")
+
+
+_FORMS = {
+    ("prompt", "tuple_type"): "be a text, or a list of text and weight",
+    ("prompt", "model_type"): "be a mapping of text and weight",
+    ("lfo", "tuple_type"): "be a list of LFOs",
+    ("lfo", "model_type"): "be a mapping of target, shape, amount, period, timing and phase",
+}
+"""Form of the value of a key with several entries, by key and error."""
 
 
 def _expected(detail: ErrorDetails) -> str:
@@ -45,10 +57,6 @@ def _expected(detail: ErrorDetails) -> str:
             return "be true or false"
         case "literal_error":
             return f"be {limits['expected']}"
-        case "tuple_type":
-            return "be a text, or a list of text and weight"
-        case "model_type":
-            return "be a mapping of text and weight"
         case "less_than_equal":
             return f"be at most {_number(limits['le'])}"
         case "greater_than_equal":

@@ -90,12 +90,12 @@ class SourceParameters(BaseModel):
     lost_after: Annotated[
         float,
         Field(ge=0.5, le=600, description="time without a frame after which the source counts as lost"),
-        LiveOptions(Effect.SOURCE, unit="s", in_presets=False, stays=True),
+        LiveOptions(Effect.SOURCE, unit="s", in_presets=False, stays=True, moves=False),
     ] = 5.0
     lost_fade: Annotated[
         float,
         Field(ge=0, le=60, description="time that the change takes when the source is lost, and when it is back"),
-        LiveOptions(Effect.SOURCE, unit="s", in_presets=False, stays=True),
+        LiveOptions(Effect.SOURCE, unit="s", in_presets=False, stays=True, moves=False),
     ] = 2.0
 
 

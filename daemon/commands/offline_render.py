@@ -5,6 +5,7 @@ The same `ImageStream` as in a show, at the same pace, with the frame number in 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count, islice
 
 import numpy as np
@@ -25,6 +26,7 @@ from presets.errors import BridgeError
 from presets.frame_parameters import FrameParameters, PromptMixture
 from presets.known_words import LONGEST_QUOTE, KnownWords
 from presets.morph import Change, MorphTime, resolve_frame, start_morphs, update_morphs
+from presets.movement import MovementTime, moved
 from presets.parameters import Parameters
 from presets.vocabulary import Vocabulary
 
@@ -50,7 +52,7 @@ def render_clip(plan: RenderPlan, threads: int | None) -> None:
         if any(parameters.source2 for parameters in plan.presets.values()):
             progress.console.print("The second source of the preset is left out: render redraws one clip.")
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
-        clip = zip(islice(decode_clip(plan.source), plan.limit), framings(plan.presets), strict=False)
+        clip = zip(islice(decode_clip(plan.source), plan.limit), framings(plan.presets, float(plan.fps)), strict=False)
         pictures = (fit(frame, stream.width, stream.height, framing) for frame, framing in clip)
         frames = frame_parameters(plan.presets, float(plan.fps))
         for picture in redraw(stream, pictures, frames, lambda: progress.advance(bar)):
@@ -104,16 +106,22 @@ def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[
         at = MorphTime(number / fps, number)
         if number in presets and number > 0:
             state = update_morphs(state, presets[number], at, Change.PRESET)
-        yield resolve_frame(state, at)
+        yield resolve_frame(
+            replace(state, parameters=moved(state.parameters, _movement_time(state.parameters, at))), at
+        )
 
 
-def framings(presets: Mapping[int, Parameters]) -> Iterator[Framing]:
-    """Yield the framing of each frame, without end. `presets` is as in `frame_parameters`."""
-    framing = framing_of(presets[0])
+def framings(presets: Mapping[int, Parameters], fps: float) -> Iterator[Framing]:
+    """Yield the framing of each frame, without end. The arguments are as in `frame_parameters`."""
+    parameters = presets[0]
     for number in count():
-        if number in presets:
-            framing = framing_of(presets[number])
-        yield framing
+        parameters = presets.get(number, parameters)
+        yield framing_of(moved(parameters, _movement_time(parameters, MorphTime(number / fps))))
+
+
+def _movement_time(parameters: Parameters, at: MorphTime) -> MovementTime:
+    """Return the instant for LFOs: the first frame is beat 0."""
+    return MovementTime(at.seconds, at.seconds * parameters.bpm / 60)
 
 
 def redraw(

@@ -1,5 +1,7 @@
 """`AskResponder`: the content of the answers to a renderer's asks."""
 
+from collections.abc import Callable
+
 from daemon.shared.clock import Clock
 from daemon.stage.frame_mixer import FrameMixer
 from daemon.stage.morph_clock import MorphClock
@@ -9,6 +11,7 @@ from daemon.stage.second_source import NewestLayer
 from daemon.stage.source_thread import Fitting, fitted
 from io_bridges.frames import Frame
 from io_bridges.framing import framing_of
+from presets.parameters import Parameters
 
 
 class AskResponder:
@@ -17,14 +20,24 @@ class AskResponder:
     It is the `daemon.link.server.Responder` of a show. The link's thread alone calls the methods.
     """
 
-    def __init__(self, store: ParameterStore, clock: Clock, incoming: NewestFrame, layer: NewestLayer) -> None:
-        """`incoming` holds the newest frame of the first source, `layer` that of the second."""
+    def __init__(
+        self,
+        store: ParameterStore,
+        clock: Clock,
+        incoming: NewestFrame,
+        layer: NewestLayer,
+        parameters: Callable[[], Parameters],
+    ) -> None:
+        """`incoming` holds the newest frame of the first source, `layer` that of the second.
+
+        `parameters` returns the parameters at this moment, with moving ones at their present value.
+        """
         self._store = store
         self._incoming = incoming
-        self._frames = FrameMixer(incoming, layer, lambda: store.snapshot()[1], clock)
+        self._parameters = parameters
+        self._frames = FrameMixer(incoming, layer, parameters, clock)
         self._morphs = MorphClock(store, clock)
-        parameters = store.snapshot()[1]
-        self._size = (parameters.width, parameters.height)
+        self._size = (parameters().width, parameters().height)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -34,11 +47,11 @@ class AskResponder:
     @property
     def fitting(self) -> Fitting:
         """Size that the renderer last asked for, and the framing that the controls ask for."""
-        return Fitting(*self._size, framing_of(self._store.snapshot()[1]))
+        return Fitting(*self._size, framing_of(self._parameters()))
 
     @property
     def is_moving(self) -> bool:
-        """True during a morph and while the noise drifts."""
+        """True during a morph, while the noise drifts and while an LFO moves something."""
         return self._morphs.is_moving
 
     @property
@@ -58,7 +71,7 @@ class AskResponder:
 
     def draws_from_text(self) -> bool:
         """Return True in text mode, while there is no source frame, and for a lost source if the performer wants it."""
-        return self._store.snapshot()[1].mode == "text" or self._has_words_alone()
+        return self._parameters().mode == "text" or self._has_words_alone()
 
     def _has_words_alone(self) -> bool:
         return self._incoming.peek()[0] is None or self._incoming.policy() == "text"

@@ -1,10 +1,13 @@
-"""`MorphClock`: the parameters of each picture, with morphs resolved at the time a renderer asks for it."""
+"""`MorphClock`: the parameters of each picture, with morphs and LFOs resolved at the time a renderer asks for it."""
+
+from dataclasses import replace
 
 from daemon.link.resolved_frame import ResolvedFrame
 from daemon.shared.clock import NS, Clock
 from daemon.stage.live_values import StoreState
 from daemon.stage.parameter_store import ParameterStore
 from presets.morph import Change, MorphTime, is_moving, resolve_frame, start_morphs, update_morphs
+from presets.movement import moved, moves
 
 STILL: tuple[int, bytes] = (-1, b"")
 """Stands for no cached frame, while a morph is going on."""
@@ -24,7 +27,7 @@ class MorphClock:
 
     @property
     def is_moving(self) -> bool:
-        """True during a morph and while the noise drifts."""
+        """True during a morph, while the noise drifts and while an LFO moves something."""
         return self._still is STILL
 
     def resolved_frame(self, words_alone: bool = False) -> tuple[int, bytes]:
@@ -44,8 +47,10 @@ class MorphClock:
         self._pictures += 1
         if self._still is not STILL:
             return self._still
-        moving = is_moving(self._course, at)
-        moment = resolve_frame(self._course, at)
+        moving = is_moving(self._course, at) or moves(parameters)
+        # LFOs swing around the wanted values. A fade goes on as if nothing moved.
+        course = replace(self._course, parameters=moved(parameters, self._store.tempo.time(parameters.bpm)))
+        moment = resolve_frame(course, at)
         if words_alone:
             moment = moment._replace(parameters=moment.parameters.model_copy(update={"mode": "text"}))
         resolved = revision, ResolvedFrame(moment, moving).encode()

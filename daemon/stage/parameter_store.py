@@ -13,6 +13,7 @@ from daemon.stage import replies
 from daemon.stage.live_values import LiveValues
 from daemon.stage.message_reading import prompt_values, read_message
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
+from daemon.stage.tempo_clock import TempoClock
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, FoundSources, Later
 from presets.declaration import ACTIONS, Action
@@ -42,6 +43,7 @@ class ParameterStore(LiveValues):
         library: Library,
         values: Mapping[str, Value] | None = None,
         status: Callable[[], Mapping[str, Any]] | None = None,
+        tempo: TempoClock | None = None,
     ) -> None:
         """Take coerced `values` by address. A missing value has its default. `status` returns the stage's status."""
         start = {address: parameter.default for address, parameter in PARAMETERS.items()} | dict(values or {})
@@ -67,6 +69,8 @@ class ParameterStore(LiveValues):
         """Starts a search for sources; the stage sets it."""
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
+        self.tempo = tempo or TempoClock()
+        """Beats of the show."""
         self._library = library
         self._saver = PresetSaver(library)
         self._stage_status = status
@@ -79,6 +83,8 @@ class ParameterStore(LiveValues):
             "/previous": lambda _, sender, later: self._recall("/previous", self._neighbour(-1), sender, later),
             "/save": self._save,
             "/undo_save": self._undo_save,
+            "/tap": self._tap,
+            "/resync": self._resync,
             "/prompt": lambda text, sender, later: self._mix(((text, 1.0),), sender),
             "/preset": lambda name, sender, later: self._recall("/preset", name, sender, later),
             **{address: partial(self._set_source, address) for address in SOURCES},
@@ -174,6 +180,16 @@ class ParameterStore(LiveValues):
     def _panic(self, _: str, sender: str, later: Later | None) -> ControlReply:
         self._change(self._loaded.panic_values(), sender, "/panic", panic=True)
         return ControlReply("/panic", True, None)
+
+    def _tap(self, _: str, sender: str, later: Later | None) -> ControlReply:
+        bpm = self.tempo.tap()
+        if bpm is not None:
+            self._change({"/bpm": bpm}, sender, "/tap")
+        return ControlReply("/tap", True, None, "tap on" if bpm is None else f"{bpm:g} beats/min")
+
+    def _resync(self, _: str, sender: str, later: Later | None) -> ControlReply:
+        self.tempo.resync()
+        return ControlReply("/resync", True, None)
 
     def _mix(self, prompts: Sequence[tuple[str, float]], sender: str) -> ControlReply:
         """Set these texts with their weights, and no other text."""

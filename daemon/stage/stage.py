@@ -34,6 +34,7 @@ from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.source_rate import SourceRate
 from daemon.stage.source_thread import Fitting
 from daemon.stage.state_file import StateFile
+from daemon.stage.tempo_clock import MovingParameters, TempoClock
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.frames import RenderedFrame
@@ -42,7 +43,6 @@ from presets.build import Build
 from presets.errors import StreamflowError
 from presets.library import Library
 from presets.parameter_table import Value
-from presets.parameters import Parameters
 
 log = logging.getLogger("stage")
 
@@ -59,6 +59,10 @@ HOUSEKEEPING = 0.5
 class Stage:
     """One show. Call `start`, then `keep` until it shall end, then `stop`."""
 
+    _state: StateFile | None = None
+    _claimed: IO[bytes] | None = None
+    """Lock of the state's file."""
+
     def __init__(
         self,
         settings: Settings,
@@ -70,10 +74,11 @@ class Stage:
         """`values` are the first parameters, by address; `notices` are about them."""
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.store = ParameterStore(library, {**values, **settings.sources}, status=self.status)
+        self.store = ParameterStore(library, {**values, **settings.sources}, self.status, TempoClock(self.clock))
+        self._parameters = MovingParameters(self.store, self.store.tempo)
         self._incoming = NewestFrame(self.clock, self._parameters, wake=self._ring_link)
         self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._ring_link)
-        self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest)
+        self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest, self._parameters)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
         self._rendered = BurstSpreader(self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
@@ -116,8 +121,6 @@ class Stage:
             notices,
         )
         self.store.on_panic, self.store.remark = self.output.panic, self._status.remark
-        self._state: StateFile | None = None
-        self._claimed: IO[bytes] | None = None
 
     def start(self) -> None:
         """Open the bridges, put the slate on air and start the renderer. After an error everything is stopped again.
@@ -216,9 +219,6 @@ class Stage:
     def _follow_source(self) -> None:
         self.output.rate = self._source_rate.look(self.bridges.source)
         self.bridges.follow(self.output.rate)  # a sink that was added meanwhile too
-
-    def _parameters(self) -> Parameters:
-        return self.store.snapshot()[1]
 
     def _fitting(self) -> Fitting:
         return self._responder.fitting

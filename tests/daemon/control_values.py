@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from presets.declaration import Effect
-from presets.parameter_table import PARAMETERS, Parameter, Value
+from presets.lfo_parameters import LFOS, Lfo
+from presets.parameter_table import NESTED, PARAMETERS, Parameter, Value
 
 SECOND = f"file:{Path(__file__).parents[2] / 'docs' / 'looks.jpg'}"
 """A second source, of many colours."""
@@ -46,8 +47,16 @@ ANOTHER: dict[str, Value] = {
     "/key_softness": 1.0,
     "/blackout": True,
     "/brightness": 0.4,
+    "/lfo/1/target": "brightness",
+    "/lfo/1/shape": "rise",
+    "/lfo/1/amount": -1.0,
+    "/lfo/1/period": 0.2,
+    "/lfo/1/phase": 0.5,
 }
-"""Another value for each parameter. The further prompts take those of the first."""
+"""Another value for each parameter. The further prompts and LFOs take those of the first."""
+
+DIMMED = {"target": "brightness", "shape": "square", "amount": -1.0, "period": 600.0, "timing": "seconds"}
+"""Settings of an LFO that hold the brightness at a half for the first 300 seconds of a show."""
 
 CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
@@ -70,6 +79,10 @@ CONTEXT: dict[str, dict[str, Any]] = {
     },
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
+    **{
+        f"/lfo/1/{field}": {f"lfo/1/{name}": value for name, value in DIMMED.items() if name not in own}
+        for field, own in (("target", ["target"]), ("amount", ["amount"]), ("shape", []), ("period", []), ("phase", []))
+    },
 }
 """Values that other controls need for this one to have an effect."""
 
@@ -82,13 +95,16 @@ PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
 FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
 """Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
-SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *FRAMES_IN}
+TEMPO = {"/bpm", "/lfo/1/timing"}
+FURTHER_LFOS = {f"/lfo/{place}/{field}" for place in range(2, LFOS + 1) for field in Lfo.model_fields}
+"""Act as the first one does. See `tests/presets/test_movement.py`."""
+SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *TEMPO, *FURTHER_LFOS, *FRAMES_IN}
 """Parameters with a test of their own, in `tests/daemon/stage/test_controls.py` where nothing else is said."""
 
 
 def another_value(parameter: Parameter) -> Value | None:
     """Return another value for a parameter; None if there is none."""
-    first = f"/prompt/1/{parameter.address.rsplit('/', 1)[-1]}" if parameter.key == "prompt" else ""
+    first = f"/{parameter.key}/1/{parameter.address.rsplit('/', 1)[-1]}" if parameter.key in NESTED else ""
     return ANOTHER.get(parameter.address, ANOTHER.get(first))
 
 

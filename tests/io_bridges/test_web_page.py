@@ -13,6 +13,7 @@ from web_browser import (
     wait_movement,
     wait_value,
 )
+from web_client import eventually
 from web_show_control import WebShow, pumping, serving
 
 from io_bridges.web.server import WebControl
@@ -162,6 +163,20 @@ def test_panic_and_keys(page: Page, show: WebShow) -> None:
     wait_value(page, show, "/freeze", True)
     page.keyboard.press("Shift+P")
     wait_value(page, show, "/freeze", False)
+
+
+def test_lfo_and_tempo(page: Page, show: WebShow) -> None:
+    page.locator("#lfo summary").click()
+    amount, other = (page.locator(f"[data-address='/lfo/{place}/amount']") for place in (1, 2))
+    expect(amount).to_be_hidden()
+    page.locator("[data-address='/lfo/1/target'] select").select_option("strength")
+    expect(amount).to_be_visible()
+    expect(other).to_be_hidden()
+    assert show.values()["/lfo/1/target"] == "strength"
+    page.locator("#lfo").get_by_role("button", name="tap").click()
+    page.keyboard.press("t")
+    page.locator("#lfo").get_by_role("button", name="resync").click()
+    eventually(lambda: [call[0] for call in show.calls][-3:] == ["/tap", "/tap", "/resync"])
 
 
 def test_rebuild_waits_for_apply(page: Page, show: WebShow) -> None:

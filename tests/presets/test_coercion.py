@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from presets.errors import ParameterRefused
+from presets.frame_parameters import prompt_shares
 from presets.parameter_table import PARAMETERS, Parameter, flatten, snapshot
 from presets.parameters import Parameters
 
@@ -136,7 +137,10 @@ def test_flatten_reverses_snapshot() -> None:
 
 def test_prompt_without_text_is_absent() -> None:
     parameters = snapshot({"/prompt/1/text": "", "/prompt/3/text": "ice", "/prompt/3/weight": 0.5})
-    assert [(prompt.text, prompt.weight) for prompt in parameters.prompt] == [("ice", 0.5)]
+    assert [(prompt.text, prompt.weight) for prompt in parameters.prompt if prompt.text] == [("ice", 0.5)]
+    assert parameters.prompt[2].text == "ice", "each keeps its place"
+    assert prompt_shares(parameters) == (("ice", 1.0),)
+    assert len(snapshot({"/prompt/1/text": "ice", "/prompt/3/text": ""}).prompt) == 1
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=lambda parameter: parameter.address)

@@ -18,7 +18,9 @@ from presets.files import (
     read_preset,
     write_preset,
 )
-from presets.parameter_table import PARAMETERS
+from presets.lfo_parameters import LFOS, Lfo
+from presets.movement import SHAPES
+from presets.parameter_table import LFO_TARGETS, PARAMETERS
 from presets.parameters import Parameters, WeightedPrompt
 
 
@@ -275,6 +277,18 @@ FIELDS = {
     "between": st.sampled_from(["hold", "blend", "flow"]),
     "source2": TEXT,
     "mix_mode": st.sampled_from(["fade", "luma_key", "mask"]),
+    "lfo": st.lists(
+        st.builds(
+            Lfo,
+            target=st.sampled_from(LFO_TARGETS),
+            shape=st.sampled_from(sorted(SHAPES)),
+            amount=st.floats(-1, 1),
+            period=st.floats(0.05, 600),
+            timing=st.sampled_from(["beats", "seconds"]),
+            phase=st.floats(0, 1),
+        ),
+        max_size=LFOS,
+    ).map(tuple),
     **dict.fromkeys(("mix", "key_hue", "key_threshold", "key_softness"), st.floats(0, 1)),
 }
 

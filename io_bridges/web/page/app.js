@@ -58,6 +58,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.shiftKey && key !== "/") return;
   else if (key === "f") set("/freeze", !values.get("/freeze"));
   else if (key === "b") set("/blackout", !values.get("/blackout"));
+  else if (key === "t") act("/tap");
   else if (key === "/") byId("prompts").querySelector("textarea")?.select();
   else if (!loadByKey(key)) return;
   event.preventDefault();

@@ -25,6 +25,7 @@ export function declare(message) {
     if (parameter.address !== "/preset") place(parameter); // the preset has the buttons of presets.js
   }
   placePanic();
+  placeTempo();
   placePresetActions();
 }
 
@@ -73,6 +74,23 @@ function placePanic() {
     "panic", element("kbd", {}, "⇧P")));
 }
 
+function placeTempo() {
+  const keys = { "/tap": [element("kbd", {}, "T")] };
+  for (const [address, name] of [["/tap", "tap"], ["/resync", "resync"]]) {
+    const action = actions.get(address);
+    if (action) byId("lfo").querySelector(".buttons").append(element("button",
+      { type: "button", title: action.description, onclick: () => act(address) }, name, ...(keys[address] ?? [])));
+  }
+}
+
+// LFOs without a target show no other setting.
+function markUnusedLfos() {
+  for (const [address, control] of controls) {
+    const [, place, part] = address.match(/^\/lfo\/(\d+)\/(\w+)$/) ?? [];
+    if (place && part !== "target") control.element.classList.toggle("unused", values.get(`/lfo/${place}/target`) === "none");
+  }
+}
+
 // ---- values that start a new renderer wait for Apply ----
 
 function stage(address, value) {
@@ -94,7 +112,10 @@ function discard() {
 }
 
 export function startPanels() {
-  watchValues((address) => { if (address.startsWith("/prompt/")) markEmptyPrompts(); });
+  watchValues((address) => {
+    if (address.startsWith("/prompt/")) markEmptyPrompts();
+    if (address.startsWith("/lfo/")) markUnusedLfos();
+  });
   byId("apply-now").onclick = () => {
     const changes = [...staged];
     if (changes.every(([address, value]) => set(address, value))) discard();

@@ -1,16 +1,17 @@
 """Offline rendering with the shipped model: every frame in, every frame out, at any pace, skipped or not."""
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from daemon.commands.offline_render import frame_parameters, redraw, word_notes
+from daemon.commands.offline_render import frame_parameters, framings, redraw, word_notes
 from pipeline.image_stream import ImageStream
 from presets.build import Build
+from presets.lfo_parameters import Lfo
 from presets.parameters import Parameters
 
 SIDE = 64
@@ -147,3 +148,12 @@ def test_drift_moves_a_still_and_is_deterministic(stream: ImageStream) -> None:
     still = frames_of(stream, {0: {}}, 1)
     assert is_same(out[0], still[0])
     assert is_same(out[5], frames_of(stream, {0: {"drift": 1.0}}, 11)[10]), "one noise on, at either speed"
+
+
+def test_lfos_follow_the_frame_number() -> None:
+    lfo = Lfo(target="strength", shape="rise", amount=0.5, period=2.0)  # beats of half a second
+    given = {0: Parameters(lfo=(lfo,), strength=0.5)}
+    strengths = [frame.parameters.strength for frame in islice(frame_parameters(given, 4.0), 5)]
+    assert strengths == pytest.approx([0.25, 0.375, 0.5, 0.625, 0.25])
+    zoom = {0: Parameters(lfo=(lfo.model_copy(update={"target": "zoom"}),), zoom=4.0)}
+    assert len({framing.zoom for framing in islice(framings(zoom, 4.0), 4)}) == 4

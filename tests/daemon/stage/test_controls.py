@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 from control_show import SAME, Picture, difference, pictures_between, settled, show_values
-from control_values import CONTEXT, REBUILDS, SEPARATE, another_value, missing_test
+from control_values import CONTEXT, DIMMED, REBUILDS, SEPARATE, another_value, missing_test
 from feed import Feed
 from show import Show, until
 
@@ -114,6 +114,31 @@ def test_drift(show: Show) -> None:
     settled(show)
     show.set(seed=0)
     show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+
+
+def test_lfos_follow_the_tempo(show: Show) -> None:
+    show.set(
+        bpm=60.0, **{f"lfo/1/{name}": value for name, value in {**DIMMED, "timing": "beats", "period": 2.0}.items()}
+    )
+    assert lengths_of_light(show) == pytest.approx(30, abs=3)
+    show.set(bpm=120.0)
+    assert lengths_of_light(show) == pytest.approx(15, abs=3)
+    show.set(**{"lfo/1/timing": "seconds"})
+    assert lengths_of_light(show) == pytest.approx(30, abs=3)
+    show.set(**{f"lfo/1/{name}": PARAMETERS[f"/lfo/1/{name}"].default for name in DIMMED})
+
+
+def lengths_of_light(show: Show) -> float:
+    """Return the median length in ticks of the times of one brightness, of five whole ones."""
+    changes: list[int] = []
+    last: Picture | None = None
+    for meta, pixels in show.frames():
+        if last is not None and difference(pixels, last) > SAME:
+            changes.append(meta["tick"])
+        last = pixels.copy()
+        if len(changes) == 7:  # the first length may have begun before the change
+            return statistics.median(later - earlier for earlier, later in pairwise(changes[1:]))
+    raise AssertionError
 
 
 def test_prompt_change_reaches_pictures_in_flight(show: Show) -> None:

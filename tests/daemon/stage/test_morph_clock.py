@@ -12,6 +12,7 @@ from daemon.link.resolved_frame import ResolvedFrame
 from daemon.shared.clock import NS
 from daemon.stage.morph_clock import MorphClock
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.tempo_clock import TempoClock
 from presets.frame_parameters import FrameParameters, NoiseWeight, TextWeight, without_morph
 from presets.library import Library
 from presets.parameters import Parameters
@@ -25,7 +26,7 @@ class MorphRig:
     def __init__(self, folder: Path, **values: object) -> None:
         self.library = Library(folder)
         self.clock = HandClock()
-        self.store = ParameterStore(self.library)
+        self.store = ParameterStore(self.library, tempo=TempoClock(self.clock))
         self.set(prompt="ice", **values)
         self.morphs = MorphClock(self.store, self.clock)
 
@@ -166,3 +167,33 @@ def test_resolved_frame_round_trip(
     moment = FrameParameters(Parameters(strength=strength, prompt_mix="spherical", drift=0.1), prompt, negative, noise)
     frame = ResolvedFrame(moment, moving)
     assert ResolvedFrame.decode(frame.encode()) == frame
+
+
+def test_lfo_moves_what_a_renderer_draws(rig: MorphRig) -> None:
+    rig.set(strength=0.5, **{"lfo/1/target": "strength", "lfo/1/shape": "rise", "lfo/1/amount": 0.5, "lfo/1/period": 4})
+    values = [rig.after(0.5) for _ in range(4)]  # a beat each
+    assert [moment.parameters.strength for moment, _ in values] == pytest.approx([0.375, 0.5, 0.625, 0.25])
+    assert all(moving for _, moving in values)
+    rig.set(**{"lfo/1/target": "none"})
+    moment, moving = rig.after(0.5)
+    assert (moment.parameters.strength, moving) == (0.5, False)
+
+
+def test_lfo_moves_prompt_weights_and_seeds(rig: MorphRig) -> None:
+    rig.set(
+        **{"prompt/2/text": "fire", "lfo/1/target": "prompt/2/weight", "lfo/1/shape": "square", "lfo/1/amount": -0.5}
+    )
+    moment, _ = rig.after(0.0)
+    assert texts(moment) == {"ice": 2 / 3, "fire": 1 / 3}
+    rig.set(seed=2**30, **{"lfo/1/target": "seed", "lfo/1/shape": "steps", "lfo/1/period": 1})
+    seeds = {rig.after(0.5)[0].noise[0].seed for _ in range(8)}
+    assert len(seeds) == 8, "another seed at each beat"
+
+
+def test_morph_goes_on_under_an_lfo(rig: MorphRig) -> None:
+    rig.set(morph=10.0, **{"lfo/1/target": "zoom"})
+    rig.after(0.0)
+    rig.set(prompt="fire")
+    rig.after(0.0)
+    moment, _ = rig.after(5.0)
+    assert texts(moment) == {"ice": 0.5, "fire": 0.5}

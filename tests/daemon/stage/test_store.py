@@ -42,6 +42,11 @@ def test_every_parameter_reaches_the_snapshot(store: ParameterStore, address: st
     assert store.values()[address] == sent
     if parameter.key == "prompt" and address.endswith("text"):
         assert any(prompt.text == sent for prompt in parameters.prompt)
+    elif parameter.key == "lfo":
+        _, place, field = address.strip("/").split("/")
+        if field != "target":  # an LFO without one is left out
+            store.apply(f"/lfo/{place}/target", ["zoom"], OSC)
+        assert getattr(store.snapshot()[1].lfo[int(place) - 1], field) == sent
     elif parameter.key != "prompt":
         assert getattr(parameters, parameter.key) == sent
 

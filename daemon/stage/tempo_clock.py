@@ -1,0 +1,102 @@
+"""`TempoClock`: the beats of a show. `MovingParameters`: its parameters as LFOs move them by these beats."""
+
+import threading
+from collections import deque
+from typing import NamedTuple
+
+from daemon.shared.clock import NS, Clock, SystemClock
+from daemon.stage.live_values import LiveValues
+from presets.movement import MovementTime, moved, moves
+from presets.parameter_table import PARAMETERS
+from presets.parameters import Parameters
+
+LONGEST_BEAT = 60.0 / (PARAMETERS["/bpm"].minimum or 20.0)
+"""Seconds after which a tap begins a new tempo."""
+MOST_TAPS = 8
+"""Taps whose mean is the tempo: the newest."""
+UNEVEN = 0.3
+"""Share by which an interval may differ from the mean before it begins a new tempo."""
+FIRST_TEMPO = float(PARAMETERS["/bpm"].default)
+
+
+class _Anchor(NamedTuple):
+    """An instant at which the beats are known, and the tempo from then on."""
+
+    at: int
+    beats: float
+    bpm: float
+
+    def beats_at(self, moment: int) -> float:
+        return self.beats + (moment - self.at) / NS * self.bpm / 60.0
+
+
+class TempoClock:
+    """Counts beats at the tempo that it is asked with. Any thread may call it."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._anchor = _Anchor(self._clock.now(), 0.0, FIRST_TEMPO)
+        self._taps: deque[int] = deque(maxlen=MOST_TAPS)
+
+    def time(self, bpm: float) -> MovementTime:
+        """Return the present instant. Another tempo than before holds from now on, and no beat is lost."""
+        now = self._clock.now()
+        anchor = self._anchor
+        if bpm != anchor.bpm:
+            with self._lock:
+                anchor = self._anchor = _Anchor(now, self._anchor.beats_at(now), bpm)
+        return MovementTime(now / NS, anchor.beats_at(now))
+
+    def tap(self) -> float | None:
+        """Take note of a tap: now is a beat. Return the tempo in beats a minute, None after the first tap."""
+        with self._lock:
+            now = self._clock.now()
+            if self._taps and not self._fits(now):
+                self._taps = deque([self._taps[-1]] if self._is_near(now) else [], maxlen=MOST_TAPS)
+            self._taps.append(now)
+            bpm = self._tapped_tempo()
+            self._anchor = _Anchor(now, float(round(self._anchor.beats_at(now))), bpm or self._anchor.bpm)
+            return bpm
+
+    def resync(self) -> None:
+        """Start the beats anew: now is beat 0."""
+        with self._lock:
+            self._anchor = _Anchor(self._clock.now(), 0.0, self._anchor.bpm)
+
+    def _is_near(self, now: int) -> bool:
+        return (now - self._taps[-1]) / NS <= LONGEST_BEAT
+
+    def _fits(self, now: int) -> bool:
+        """Return True if a tap continues those before it."""
+        if not self._is_near(now):
+            return False
+        count = len(self._taps) - 1
+        if count < 1:
+            return True
+        mean = (self._taps[-1] - self._taps[0]) / count
+        return abs((now - self._taps[-1]) - mean) <= UNEVEN * mean
+
+    def _tapped_tempo(self) -> float | None:
+        count = len(self._taps) - 1
+        length = (self._taps[-1] - self._taps[0]) / NS
+        if count < 1 or length <= 0:
+            return None
+        bpm = PARAMETERS["/bpm"].coerce(round(60.0 * count / length, 2))
+        return float(bpm)
+
+
+class MovingParameters:
+    """Returns the parameters of a show at this moment, with those that LFOs move at their present value.
+
+    While no LFO has a target it returns the snapshot of the values, and reads no clock. Any thread may call it.
+    """
+
+    def __init__(self, values: LiveValues, tempo: TempoClock) -> None:
+        self._values = values
+        self._tempo = tempo
+
+    def __call__(self) -> Parameters:
+        """Return the parameters at this moment."""
+        parameters = self._values.snapshot()[1]
+        return moved(parameters, self._tempo.time(parameters.bpm)) if moves(parameters) else parameters

@@ -1,0 +1,59 @@
+"""Declaration of the movement of other parameters: the tempo, and the low-frequency oscillators (LFOs)."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from presets.declaration import Effect, Group, LiveOptions
+
+LFOS = 4
+"""Number of LFOs."""
+
+NO_TARGET = "none"
+"""Target of an LFO that moves nothing. `presets.parameter_table.LFO_TARGETS` has the others."""
+
+LfoShape = Literal["sine", "triangle", "rise", "fall", "square", "pulse", "noise", "steps"]
+
+
+class Lfo(BaseModel):
+    """One oscillator and the number that it moves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    target: Annotated[
+        str,
+        Field(max_length=100, description="number that this LFO moves around its value; none leaves the LFO out"),
+    ] = NO_TARGET
+    shape: Annotated[
+        LfoShape,
+        Field(
+            description="course of one period: rise and fall are saws, pulse jumps up and dies away, noise wanders"
+            " smoothly, steps jump"
+        ),
+    ] = "sine"
+    amount: Annotated[
+        float,
+        Field(
+            ge=-1, le=1, description="swing to each side, as a share of half of the number's range; below 0 inverted"
+        ),
+    ] = 0.5
+    period: Annotated[float, Field(ge=0.05, le=600, description="length of one period, in beats or seconds")] = 4.0
+    timing: Annotated[Literal["beats", "seconds"], Field(description="unit of the period")] = "beats"
+    phase: Annotated[float, Field(ge=0, le=1, description="place in the period at which beat 0 finds it")] = 0.0
+
+
+class LfoParameters(BaseModel):
+    """Parameters that move others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bpm: Annotated[
+        float,
+        Field(ge=20, le=400, description="tempo of the LFOs that count beats; /tap sets it too"),
+        LiveOptions(Effect.FRAME, unit="beats/min", in_presets=False, stays=True, group=Group.LFO, moves=False),
+    ] = 120.0
+    lfo: Annotated[
+        tuple[Lfo, ...],
+        Field(max_length=LFOS, description="oscillators that move numbers"),
+        LiveOptions(Effect.FRAME, group=Group.LFO),
+    ] = ()

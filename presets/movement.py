@@ -1,0 +1,96 @@
+"""Movement of parameters by LFOs, as a function of time and beats. Nothing here reads a clock.
+
+An LFO swings a number around the value that the performer set. The result stays in the number's range.
+"""
+
+import math
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from presets.lfo_parameters import NO_TARGET, Lfo
+from presets.parameter_table import PARAMETERS, Parameter
+from presets.parameters import Parameters
+
+PULSE_DECAY = 5.0
+"""Exponent of a pulse at the end of its period: e^-5 is under one hundredth of its height."""
+
+
+class MovementTime(NamedTuple):
+    """Instant for which moving parameters are wanted."""
+
+    seconds: float
+    """Seconds on any clock that does not run backwards."""
+    beats: float
+    """Beats since beat 0, of the tempo of the show."""
+
+
+def moves(parameters: Parameters) -> bool:
+    """Return True if an LFO has a target."""
+    return any(lfo.target != NO_TARGET for lfo in parameters.lfo)
+
+
+def moved(parameters: Parameters, at: MovementTime) -> Parameters:
+    """Return the parameters at that instant: the same object if no LFO has a target.
+
+    LFOs with the same target add up. An LFO that moves a prompt's weight does nothing for a prompt without a text.
+    """
+    swings: dict[str, float] = {}
+    for place, lfo in enumerate(parameters.lfo):
+        if lfo.target != NO_TARGET:
+            swings[lfo.target] = swings.get(lfo.target, 0.0) + lfo.amount * _course(lfo, place, at)
+    if not swings:
+        return parameters
+    changes: dict[str, Any] = {}
+    for target, swing in swings.items():
+        parameter = PARAMETERS[f"/{target}"]
+        if parameter.key != "prompt":
+            changes[parameter.key] = _swung(parameter, getattr(parameters, parameter.key), swing)
+            continue
+        place = int(target.split("/")[1]) - 1
+        prompts = list(changes.get("prompt", parameters.prompt))
+        if place < len(prompts):
+            weight = _swung(parameter, prompts[place].weight, swing)
+            prompts[place] = prompts[place].model_copy(update={"weight": weight})
+            changes["prompt"] = tuple(prompts)
+    return parameters.model_copy(update=changes)
+
+
+def _swung(parameter: Parameter, value: float, swing: float) -> Any:
+    """Return the value moved by `swing` times half of its range, in its range, whole for a whole number."""
+    low, high = parameter.minimum, parameter.maximum
+    if low is None or high is None:
+        raise ValueError(f"{parameter.address} has no range to move in")
+    return parameter.coerce(value + swing * (high - low) / 2)
+
+
+def _course(lfo: Lfo, place: int, at: MovementTime) -> float:
+    """Return the place of an LFO in its swing, -1 to 1."""
+    turns = (at.beats if lfo.timing == "beats" else at.seconds) / lfo.period + lfo.phase
+    whole = math.floor(turns)
+    return SHAPES[lfo.shape](turns - whole, whole, place)
+
+
+def _random(number: int, place: int) -> float:
+    """Return a number in [-1, 1) that is the same for equal arguments, in every process and every show."""
+    digest = blake2b(f"{place}:{number}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**63 - 1.0
+
+
+def _noise(turn: float, whole: int, place: int) -> float:
+    """Return value noise: smoothly from one random number to the next (Perlin's fade curve of 2002)."""
+    share = turn**3 * (turn * (6 * turn - 15) + 10)
+    return _random(whole, place) * (1 - share) + _random(whole + 1, place) * share
+
+
+SHAPES: dict[str, Callable[[float, int, int], float]] = {
+    "sine": lambda turn, whole, place: math.sin(2 * math.pi * turn),
+    "triangle": lambda turn, whole, place: 1 - 4 * abs((turn + 0.25) % 1.0 - 0.5),
+    "rise": lambda turn, whole, place: 2 * turn - 1,
+    "fall": lambda turn, whole, place: 1 - 2 * turn,
+    "square": lambda turn, whole, place: 1.0 if turn < 0.5 else -1.0,
+    "pulse": lambda turn, whole, place: math.exp(-PULSE_DECAY * turn),
+    "noise": _noise,
+    "steps": lambda turn, whole, place: _random(whole, place),
+}
+"""Course of each shape: -1 to 1 for the place in the period in [0, 1), the number of the period, and the LFO."""
