@@ -74,7 +74,7 @@ def parts_of(built: BuiltModel) -> dict[str, Callable[[], object]]:
     clean = torch.randn(1, *shapes.latent, device=engines.device)
     timesteps = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
     rows = {name: torch.randn(STEPS, *shape, device=engines.device) for name, shape in shapes.row_inputs.items()}
-    text = ConditioningRows(**{name: rows[name] for name in list(rows)[2:]})
+    text = ConditioningRows.of({name: rows[name] for name in list(rows)[2:]})
     pixels = torch.from_numpy(draw_card(1, shapes.width, shapes.height).copy())[None]
 
     def denoise() -> torch.Tensor:

@@ -1,5 +1,7 @@
 """Checks of a frame before it is admitted to a stream, so that a misfit is refused before anything is written."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,6 +27,8 @@ class FrameRequirements(NamedTuple):
     """Dtype of the stream, for messages. A latent may have any floating point dtype."""
     sees_source: bool
     """True if the network sees the source of a frame."""
+    numbers: int = 0
+    """Numbers of the network's extra inputs, a row."""
 
     def check(
         self,
@@ -53,6 +57,11 @@ class FrameRequirements(NamedTuple):
         for seed, _, _ in noise:
             if not 0 <= seed <= MAX_SEED:
                 raise StreamError(f"seed is {seed}; it must be from 0 to {MAX_SEED}.")
+
+    def check_numbers(self, numbers: Sequence[float]) -> None:
+        """Raise `StreamError` for more or fewer numbers of extra inputs than the network takes, or one out of range."""
+        if len(numbers) != self.numbers or not all(math.isfinite(each) for each in numbers):
+            raise StreamError(f"The extra inputs are {[*numbers]}; this stream takes {self.numbers} finite numbers.")
 
     def check_text(self, conditioning: Conditioning) -> None:
         """Raise `StreamError` if a text has another shape than the stream's."""

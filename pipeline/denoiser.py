@@ -1,6 +1,7 @@
 """Interface between the stream and a network: one call for a batch of latents, each at its own timestep."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -18,6 +19,25 @@ class ConditioningRows(NamedTuple):
     guidance: torch.Tensor | None = None
     """Guidance scales ``[B]``, for guidance-distilled networks. float32 or float64, like timesteps: networks multiply
     them by 1000 and take sines."""
+    extra: Mapping[str, torch.Tensor] = MappingProxyType({})
+    """Inputs that the network has beyond those of its family, by name (`pipeline.extra_inputs`), ``[B, …]`` each."""
+
+    @classmethod
+    def of(cls, parts: Mapping[str, torch.Tensor]) -> "ConditioningRows":
+        """Return the rows with these parts, by name. Names of no field are extra inputs."""
+        own = {name: parts.get(name) for name in cls._fields[1:-1]}
+        extra = {name: part for name, part in parts.items() if name not in cls._fields}
+        return cls(parts["embeds"], **own, extra=extra)
+
+    def part(self, name: str) -> torch.Tensor:
+        """Return the input with this name, which the model must take."""
+        found: torch.Tensor = self.extra[name] if name in self.extra else getattr(self, name)
+        return found
+
+    def parts(self) -> dict[str, torch.Tensor]:
+        """Return every input that the model takes, by name."""
+        own = {"embeds": self.embeds, "mask": self.mask, "pooled": self.pooled, "guidance": self.guidance}
+        return {name: part for name, part in own.items() if part is not None} | dict(self.extra)
 
 
 class Denoiser(Protocol):

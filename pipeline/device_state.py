@@ -43,6 +43,7 @@ class DeviceState:
         second_time: bool,
         embedded_guidance: bool,
         sees_source: bool,
+        numbers: Sequence[tuple[str, int]],
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
@@ -65,25 +66,33 @@ class DeviceState:
         self.sources = zeros(slots + 1, *latent_shape) if sees_source else None
         """Source latent of each slot, ``[slots + 1, C, h, w]``. That of the spare slot stays zero, for rows without."""
         # Two rows a slot: the positive and the negative text.
-        self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros)
+        self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros)[:3]
+        first = at.COLUMNS
+        self._numbers: dict[str, slice] = {}
+        """Columns of each extra input in the block."""
+        for name, count in numbers:
+            self._numbers[name] = slice(first, first + count)
+            first += count
         self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
         inputs = (2 * latent_shape[0] if sees_source else latent_shape[0], *latent_shape[1:])
         self.batches = {
             size: Batch(
                 zeros(size, *inputs),
                 zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
-                _text_rows(size, conditioning, precise if embedded_guidance else None, zeros),
+                _text_rows(size, conditioning, precise if embedded_guidance else None, zeros)._replace(
+                    extra={name: zeros(size, count, dtype=precise) for name, count in numbers}
+                ),
             )
             for size in sizes
         }
         width = max(*sizes, slots)
-        self._ring = PinnedRing(RING_DEPTH, (at.COLUMNS, width), precise, device)
+        self._ring = PinnedRing(RING_DEPTH, (first, width), precise, device)
         self._ring_np: list[Block] = [block.numpy() for block in self._ring.tensors]
-        self._block = zeros(at.COLUMNS, width, dtype=precise)
+        self._block = zeros(first, width, dtype=precise)
         self._index = zeros(at.INDICES, width, dtype=torch.int64)
 
     def next_block(self) -> Block:
-        """Return the next host block to write, ``[COLUMNS, width]``."""
+        """Return the next host block to write, as `pipeline.step_block.write_block` takes it."""
         self._ring.take()
         return self._ring_np[self._ring.index]
 
@@ -127,7 +136,7 @@ class DeviceState:
     def write_text(self, number: int, conditioning: Conditioning) -> None:
         """Copy the positive and the negative text of slot `number`."""
         for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):
-            for rows, part in zip(self._texts, (text.embeds, text.mask, text.pooled, None), strict=True):
+            for rows, part in zip(self._texts, (text.embeds, text.mask, text.pooled), strict=True):
                 if rows is not None and part is not None:
                     # Asynchronous from pinned memory. Texts are immutable, so the copy may happen late.
                     pin = rows.is_cuda and not part.is_cuda
@@ -167,11 +176,13 @@ class DeviceState:
             batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND_TIME + 1, :size].T)
         else:
             batch.timesteps.copy_(block[at.TIMESTEP, :size])
-        for texts, rows in zip(self._texts, batch.conditioning, strict=True):
+        for texts, rows in zip(self._texts, batch.conditioning[:3], strict=True):
             if texts is not None and rows is not None:
                 torch.index_select(texts, 0, index[at.TEXT, :size], out=rows)
         if batch.conditioning.guidance is not None:
             batch.conditioning.guidance.copy_(block[at.EMBEDDED_GUIDANCE, :size])
+        for name, columns in self._numbers.items():
+            batch.conditioning.extra[name].copy_(block[columns, :size].T)
 
     def _update_latents(self, out: torch.Tensor, size: int, terms: StepTerms) -> None:
         """Take the step of `pipeline.guidance.StepCoefficients` in every lane, and set new anchors.

@@ -16,6 +16,7 @@ from torch import nn
 
 from pipeline.autoencoders import decoder_of, encoder_of
 from pipeline.denoiser import ConditioningRows
+from pipeline.extra_inputs import extra_inputs_of
 from pipeline.fold import folded_autoencoder, folded_unet
 
 REVISION = 3
@@ -39,17 +40,21 @@ class TimestepGraph(nn.Module):
 
 class DenoiserGraph(nn.Module):
     """Latents ``[B, C, h, w]``, or ``[B, 2C, h, w]`` with the source beside them, projected timesteps ``[B, P]`` and
-    embeds ``[B, L, D]`` to ``[B, C, h, w]``."""
+    embeds ``[B, L, D]`` to ``[B, C, h, w]``. Extra inputs of the network follow (`pipeline.extra_inputs`)."""
 
     def __init__(self, unet: Any, fold: bool = False) -> None:
         super().__init__()
         self.unet = folded_unet(unet) if fold else unet
+        self.extra_inputs = extra_inputs_of(self.unet)
 
-    def forward(self, latents: torch.Tensor, projected: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, latents: torch.Tensor, projected: torch.Tensor, embeds: torch.Tensor, *extra: torch.Tensor
+    ) -> torch.Tensor:
         # diffusers projects timesteps inside its forward. Replacing that step is the smallest change.
         self.unet.get_time_embed = lambda sample, timestep: timestep.to(sample.dtype)
         try:
-            out: torch.Tensor = self.unet(latents, projected, embeds, return_dict=False)[0]
+            with self.extra_inputs.given(extra):
+                out: torch.Tensor = self.unet(latents, projected, embeds, return_dict=False)[0]
         finally:
             del self.unet.get_time_embed
         return out
@@ -59,17 +64,18 @@ class StepGraph(nn.Module):
     """`DenoiserGraph` with its `TimestepGraph`: latents ``[B, C, h, w]``, float32 timesteps ``[B]`` and embeds ``[B, L,
     D]`` to ``[B, C, h, w]``. The output has the dtype of the latents, which may differ from the network's."""
 
-    names = ("latents", "timesteps", "embeds")
-    """Inputs, in order."""
-
     def __init__(self, unet: Any, fold: bool = False) -> None:
         super().__init__()
         self.project = TimestepGraph(unet)
         self.denoiser = DenoiserGraph(unet, fold)
+        self.names = ("latents", "timesteps", "embeds", *self.denoiser.extra_inputs.names)
+        """Inputs, in order."""
 
-    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, embeds: torch.Tensor, *extra: torch.Tensor
+    ) -> torch.Tensor:
         dtype = _dtype(self.denoiser)
-        out: torch.Tensor = self.denoiser(latents.to(dtype), self.project(timesteps), embeds.to(dtype))
+        out: torch.Tensor = self.denoiser(latents.to(dtype), self.project(timesteps), embeds.to(dtype), *extra)
         return out.to(latents.dtype)
 
 
@@ -86,17 +92,22 @@ class FamilyGraph(nn.Module):
         shape = adapter.conditioning(tokens)
         parts = {"embeds": True, "mask": shape.masked, "pooled": shape.pooled is not None}
         self.names = ("latents", "timesteps", *(name for name, has in parts.items() if has))
-        """Latents, timesteps and embeds, and those of mask, pooled and guidance that the family has."""
+        """Latents, timesteps and embeds, those of mask, pooled and guidance that the family has, and extra inputs."""
         if adapter.embedded_guidance:
             self.names += ("guidance",)
+        self.extra_inputs = extra_inputs_of(adapter)
+        self._own = len(self.names) - 2
+        self.names += self.extra_inputs.names
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, *conditioning: torch.Tensor) -> torch.Tensor:
         dtype = _dtype(self.adapter)
+        own, extra = conditioning[: self._own], conditioning[self._own :]
         rows = {
             name: part if name == "guidance" else part.to(dtype)
-            for name, part in zip(self.names[2:], conditioning, strict=True)
+            for name, part in zip(self.names[2:], own, strict=False)
         }
-        out: torch.Tensor = self.adapter(latents.to(dtype), timesteps, ConditioningRows(**rows))
+        with self.extra_inputs.given(extra):
+            out: torch.Tensor = self.adapter(latents.to(dtype), timesteps, ConditioningRows.of(rows))
         return out.to(latents.dtype)
 
 

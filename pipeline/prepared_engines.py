@@ -31,6 +31,7 @@ class PreparedEngines:
             sizes=self.engines.sizes,
             sees_source=shapes.sees_source,
             embedded_guidance=shapes.embedded_guidance,
+            numbers=shapes.numbers,
             device=self.engines.device,
             recorder=self.engines.recorder,
         )

@@ -1,5 +1,9 @@
 """Slots of a stream on the host: one frame in flight each, in order of admission."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from pipeline.guidance import Guidance
 from pipeline.schedule import FlowSchedule
 from presets.frame_parameters import NoiseWeight
@@ -8,7 +12,7 @@ from presets.frame_parameters import NoiseWeight
 class Slot:
     """One frame in flight."""
 
-    __slots__ = ("fresh_index", "guidance", "has_source", "noise", "row", "schedule", "ticket")
+    __slots__ = ("fresh_index", "guidance", "has_source", "noise", "numbers", "row", "schedule", "ticket")
 
     def __init__(
         self,
@@ -17,6 +21,7 @@ class Slot:
         noise: tuple[NoiseWeight, ...],
         ticket: object,
         has_source: bool,
+        numbers: Sequence[float] = (),
     ) -> None:
         self.schedule = schedule
         self.guidance = guidance
@@ -24,6 +29,8 @@ class Slot:
         self.ticket = ticket
         self.has_source = has_source
         """True if the network sees a source, False if the frame has none or the network sees none."""
+        self.numbers = np.asarray(numbers, np.float32)[:, None]
+        """Numbers of the extra inputs, ``[N, 1]``, the same at every row."""
         self.row = 0
         self.fresh_index = 1
         """Index of the noise tensor for the next fresh noise, 0 or 1. The other one is the noise on the path."""

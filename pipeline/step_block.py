@@ -37,6 +37,7 @@ INDICES = 10
     ANCHOR_OUT,
 ) = range(INDICES, 24)
 COLUMNS = 24
+"""Columns of every stream. Those of the extra inputs of numbers follow, each a value of a denoiser row."""
 
 Block = NDArray[np.float32] | NDArray[np.float64]
 
@@ -77,7 +78,7 @@ def write_block(block: Block, stepping: list[tuple[int, Slot]], spare: int, embe
     spare slot, which is zero.
 
     Args:
-        block: ``[COLUMNS, width]``, overwritten.
+        block: ``[COLUMNS + N, width]`` for N numbers of extra inputs a row, overwritten.
         stepping: Number and slot of each frame that takes part.
         spare: Number of the spare slot.
         embedded: True if guidance is an input of the network and never a second row.
@@ -99,6 +100,7 @@ def write_block(block: Block, stepping: list[tuple[int, Slot]], spare: int, embe
             block[LATENT : SOURCE + 1, end - 1] = number, 2 * number + 1, spare
         block[TIMESTEP : INPUT_SCALE + 1, rows:end] = row[:3, None]
         block[EMBEDDED_GUIDANCE, rows:end] = slot.guidance.scale
+        block[COLUMNS:, rows:end] = slot.numbers
         path, fresh_noise = 2 * number + 1 - slot.fresh_index, 2 * number + slot.fresh_index
         block[READ : FRESH + 1, lane] = number, number, rows, rows + negative, end - 1, path, fresh_noise
         weights = step_coefficients(row, guidance, slot.row)
@@ -119,3 +121,4 @@ def pad_rows(block: Block, rows: int, size: int) -> None:
     """Fill the denoiser rows from `rows` to `size` with copies of row 0. Their outputs are not used."""
     block[LATENT : SOURCE + 1, rows:size] = block[LATENT : SOURCE + 1, :1]
     block[TIMESTEP : EMBEDDED_GUIDANCE + 1, rows:size] = block[TIMESTEP : EMBEDDED_GUIDANCE + 1, :1]
+    block[COLUMNS:, rows:size] = block[COLUMNS:, :1]

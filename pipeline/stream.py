@@ -47,6 +47,7 @@ class StreamPipeline:
         second_time: bool = False,
         embedded_guidance: bool = False,
         sees_source: bool = False,
+        numbers: Sequence[tuple[str, int]] = (),
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         recorder: Recorder | None = None,
@@ -62,6 +63,7 @@ class StreamPipeline:
             second_time: Call the network with timesteps ``[B, 2]``, a schedule's `timestep` and `second_time`.
             embedded_guidance: The network takes the guidance scale as an input, and no frame has a second row.
             sees_source: The network takes ``[B, 2C, h, w]``, with the source of each frame (`pipeline.denoiser`).
+            numbers: Extra inputs of numbers (`pipeline.extra_inputs`): the name of each, and its numbers a row.
             device: Device of the latents.
             dtype: float32, float64 or a half type. Coefficients and timesteps are float32, or float64 for float64.
             recorder: Captures whole steps as CUDA graphs (`pipeline.graph_capture`). None runs them uncaptured.
@@ -80,7 +82,8 @@ class StreamPipeline:
         self.slots = slots
         self._denoiser = denoiser
         self._announce = denoiser.announce_timesteps if isinstance(denoiser, HostTimesteps) else None
-        self._requirements = FrameRequirements(latent_shape, conditioning, dtype, sees_source)
+        count = sum(each for _, each in numbers)
+        self._requirements = FrameRequirements(latent_shape, conditioning, dtype, sees_source, count)
         self._embedded_guidance = embedded_guidance
         self._mix_noise = noise_mixer(latent_shape, torch.device(device), dtype)
         self._table = SlotTable(slots)
@@ -95,6 +98,7 @@ class StreamPipeline:
             second_time=second_time,
             embedded_guidance=embedded_guidance,
             sees_source=sees_source,
+            numbers=numbers,
             device=torch.device(device),
             dtype=dtype,
         )
@@ -123,6 +127,7 @@ class StreamPipeline:
         guidance: Guidance = Guidance(),
         noise: tuple[NoiseWeight, ...] = (NoiseWeight(0),),
         source: torch.Tensor | None = None,
+        numbers: Sequence[float] = (),
         ticket: object = None,
     ) -> None:
         """Put a frame in flight, at row 0 of its schedule.
@@ -135,6 +140,7 @@ class StreamPipeline:
                 mean of all latents. Image guidance needs a `source`.
             noise: Weights of the initial noise, scaled to unit variance. Seeds are 0 to 2³¹ − 1.
             source: Source latent ``[C, h, w]`` that the network sees at every row, copied. None is no source.
+            numbers: Numbers of all extra inputs, one input after the other. The frame keeps them.
             ticket: Returned with the finished latent.
 
         Raises:
@@ -146,11 +152,12 @@ class StreamPipeline:
         if not self.free:
             raise StreamError(f"All {self.slots} slots are in use. Step until one is free, then admit the frame.")
         self._requirements.check(latent, source, schedule, conditioning, guidance, noise)
+        self._requirements.check_numbers(numbers)
         number = self._table.next_number  # occupied only at the end, so a failed write leaves the slot free
         self._mix_noise(noise, ENTRY, self._state.noise[2 * number])
         self._state.write_latents(number, latent, source, schedule)
         self._write_text(number, conditioning)
-        self._table.occupy(Slot(schedule, guidance, noise, ticket, source is not None))
+        self._table.occupy(Slot(schedule, guidance, noise, ticket, source is not None, numbers))
 
     @torch.inference_mode()
     def recondition(self, conditioning: Conditioning) -> None:

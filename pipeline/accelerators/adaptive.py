@@ -5,7 +5,6 @@ batch gets each of those groups in batches of its size.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
@@ -63,14 +62,11 @@ class AdaptiveDenoiser:
         if groups == [list(range(len(latents)))]:
             return self._network(latents, timesteps, conditioning)
         for rows in groups:
-            conditioning_rows: dict[str, Any] = {
-                name: None if tensor is None else self._gather(name, tensor, rows)
-                for name, tensor in conditioning._asdict().items()
-            }
+            texts = {name: self._gather(name, tensor, rows) for name, tensor in conditioning.parts().items()}
             result = self._network(
                 self._gather("latents", latents, rows),
                 self._gather("timesteps", timesteps, rows),
-                ConditioningRows(**conditioning_rows),
+                ConditioningRows.of(texts),
             )
             out = self._buffer("out", len(latents), result)
             for index, row in enumerate(dict.fromkeys(rows)):

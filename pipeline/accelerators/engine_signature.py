@@ -20,7 +20,8 @@ INPUT_NAMES = {
     "pooled": r"pooled(_projections|_prompt_embeds)?|text_embeds",
     "guidance": r"guidance(_scale)?",
 }
-"""Names that exporters use for the inputs that a denoiser may have, as regular expressions."""
+"""Names that exporters use for the inputs that a denoiser may have, as regular expressions. Extra inputs have their own
+name alone."""
 
 IN_WORDS = {
     "latents": "latents",
@@ -73,7 +74,7 @@ def read_signature(path: Path, network: Network, shapes: Shapes) -> EngineSignat
     _check_port(path, latents, _expected_latents(shapes), (None, *shapes.inputs))
     _check_port(path, embeds, "the text embeddings of this model are", (batch, *shapes.embeds))
     for role in list(ports)[3:]:
-        _check_port(path, ports[role], f"{IN_WORDS[role]} of this model is", (batch, *shapes.row_inputs[role]))
+        _check_port(path, ports[role], f"{_in_words(role)} of this model is", (batch, *shapes.row_inputs[role]))
     if not network.outputs:
         raise ModelError(f"{path} has no output.")
     _check_port(path, network.outputs[0], "the output must be", (batch, *shapes.latent))
@@ -95,6 +96,11 @@ def read_signature(path: Path, network: Network, shapes: Shapes) -> EngineSignat
     return EngineSignature(ports, scalar, fixed)
 
 
+def _in_words(role: str) -> str:
+    """Return an input for people. An extra input is called by its name."""
+    return IN_WORDS.get(role, role)
+
+
 def _expected_latents(shapes: Shapes) -> str:
     beside = ", with the source beside them," if shapes.sees_source else ""
     return f"the latents of this model at this size{beside} are"
@@ -104,11 +110,11 @@ def _assign_inputs(path: Path, network: Network, roles: tuple[str, ...]) -> dict
     """Return the network's input for each of `roles`, in their order."""
     ports: dict[str, TensorPort] = {}
     for port in network.inputs:
-        matches = (role for role in roles if re.fullmatch(INPUT_NAMES[role], port.name, re.IGNORECASE))
+        matches = (role for role in roles if re.fullmatch(INPUT_NAMES.get(role, re.escape(role)), port.name, re.I))
         role = next(matches, None)
         if role is None or role in ports:
             others = ", ".join(other.name for other in network.inputs if other is not port)
-            *given, last = (IN_WORDS[role] for role in roles)
+            *given, last = map(_in_words, roles)
             raise ModelError(
                 f"{path} needs an input '{port.name}', {port}. A stream has {', '.join(given)} and {last},"
                 f" such as {others}."

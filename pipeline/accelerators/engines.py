@@ -111,6 +111,8 @@ class Shapes:
     """Width of the pooled vector, None if the denoiser takes none."""
     embedded_guidance: bool = field(default=False, repr=False)
     """True if the denoiser takes the guidance scale of each row as an input."""
+    numbers: tuple[tuple[str, int], ...] = field(default=(), repr=False)
+    """Extra inputs of numbers (`pipeline.extra_inputs`): the name of each, and its numbers a row."""
 
     @property
     def picture(self) -> PictureShape:
@@ -132,7 +134,7 @@ class Shapes:
             shapes["pooled"] = (self.pooled,)
         if self.embedded_guidance:
             shapes["guidance"] = ()
-        return shapes
+        return shapes | {name: (count,) for name, count in self.numbers}
 
     @property
     def inputs(self) -> tuple[int, int, int]:
@@ -161,6 +163,7 @@ class Shapes:
             ", masked": self.masked,
             f", pooled {self.pooled}": self.pooled is not None,
             ", embedded guidance": self.embedded_guidance,
+            **{f", {count} {name}": True for name, count in self.numbers},
         }
         return repr(self) + "".join(words for words, has in named.items() if has)
 

@@ -109,7 +109,7 @@ def _check_output(path: Path, denoiser: Denoiser, rows: int, shapes: Shapes, dev
     given = {
         name: torch.randn(rows, *shape, generator=generator).to(device) for name, shape in shapes.row_inputs.items()
     }
-    text = ConditioningRows(**{name: given[name] for name in list(given)[2:]})
+    text = ConditioningRows.of({name: given[name] for name in list(given)[2:]})
     out = denoiser(given["latents"], torch.full((rows,), 500.0, device=device), text)
     if not bool(out.isfinite().all()):
         raise ModelError(
@@ -139,7 +139,7 @@ class ForeignDenoiser:
         if self._signature.scalar:
             timesteps = timesteps[:1].reshape([1] * rank)
         tensors = {"latents": latents, "timesteps": timesteps}
-        tensors |= {name: part for name, part in conditioning._asdict().items() if name in ports}
+        tensors |= {name: part for name, part in conditioning.parts().items() if name in ports}
         inputs = {ports[role].name: self._cast(tensor, ports[role]) for role, tensor in tensors.items()}
         output = self._network.outputs[0]
         shape = torch.Size((len(latents), *self._latent))

@@ -94,5 +94,5 @@ class _OnnxDenoiser:
         self._functions = {size: _OnnxFunction(network, names, out[:size]) for size in sizes}
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        texts = (getattr(conditioning, name) for name in self._texts)
+        texts = (conditioning.part(name) for name in self._texts)
         return self._functions[len(latents)](latents, timesteps, *texts)

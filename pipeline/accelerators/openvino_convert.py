@@ -138,8 +138,10 @@ def _split_denoiser(model: Model, shapes: Shapes) -> Graphs:
     unet, timesteps = model.denoiser, torch.tensor([1000.0, 500.0])
     project = TimestepGraph(unet)
     projected = project(timesteps)
-    example = (torch.zeros(2, *shapes.inputs), projected, torch.zeros(2, *shapes.embeds))
-    free = [[-1, *shapes.inputs], [-1, projected.shape[1]], [-1, *shapes.embeds]]
+    extra = [(count,) for _, count in shapes.numbers]
+    sides = [shapes.inputs, tuple(projected.shape[1:]), shapes.embeds, *extra]
+    example = tuple(projected if place == 1 else torch.zeros(2, *shape) for place, shape in enumerate(sides))
+    free = [[-1, *shape] for shape in sides]
     return {
         "timesteps": graph_of(project, (timesteps,), [[-1]]),
         "denoiser": graph_of(DenoiserGraph(unet, fold=True), example, free),

@@ -84,7 +84,7 @@ class OpenVinoDenoiser:
         Args:
             parts: The rows of each part by batch size, with the network compiled for them.
             latent: ``(C, h, w)``.
-            texts: Names of the network's inputs behind latents and timesteps, in `pipeline.denoiser.ConditioningRows`.
+            texts: Names of the network's inputs behind latents and timesteps, as `ConditioningRows.part` takes them.
             timesteps: The compiled projection of timesteps; None if the network takes timesteps as they are.
             width: Width of a projected timestep.
         """
@@ -101,7 +101,7 @@ class OpenVinoDenoiser:
         size = len(latents)
         if self._projections:
             timesteps = self._projections[size](timesteps)
-        return self._networks[size](latents, timesteps, *(getattr(conditioning, name) for name in self._texts))
+        return self._networks[size](latents, timesteps, *(conditioning.part(name) for name in self._texts))
 
 
 def _projections(timesteps: Any, width: int, sizes: Iterable[int]) -> dict[int, Request]:

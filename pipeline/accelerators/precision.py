@@ -58,7 +58,7 @@ def torch_denoiser(network: nn.Module, shapes: Shapes) -> Denoiser:
 
     @torch.inference_mode()
     def denoise(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
-        out: torch.Tensor = network(latents, timesteps, *(getattr(conditioning, name) for name in names))
+        out: torch.Tensor = network(latents, timesteps, *(conditioning.part(name) for name in names))
         return out
 
     return denoise

@@ -171,6 +171,6 @@ class _TensorRTDenoiser:
 
     def __call__(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
         out = self._outs[len(latents)]
-        inputs = (latents, timesteps, *(getattr(conditioning, name) for name in self._names[2:]))
+        inputs = (latents, timesteps, *(conditioning.part(name) for name in self._names[2:]))
         self._network({name: each.contiguous() for name, each in zip(self._names, inputs, strict=True)}, out)
         return out

@@ -35,7 +35,7 @@ def network(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Condit
     Rows are independent. The source is the second half of the channels; latents without it have none.
     """
     latents, seen = (latents, None) if latents.shape[1] == SHAPE[0] else latents.split(SHAPE[0], 1)
-    embeds, mask, pooled, guidance = conditioning
+    embeds, mask, pooled, guidance, _ = conditioning
     time = torch.sin(timesteps[:, 0] / 170.0 + torch.cos(timesteps[:, 1])).to(latents.dtype).view(-1, 1, 1, 1)
     features = (embeds.square() * mask[:, :, None]).mean(1) + embeds[:, 0] + pooled.square().sum(1, keepdim=True)
     text = torch.tanh(features / 4).mean(1).view(-1, 1, 1, 1)
@@ -156,6 +156,7 @@ def draw_alone(
     dtype: torch.dtype = torch.float64,
     changes: Sequence[tuple[int, int]] = (),
     sees_source: bool = False,
+    denoiser: Network = network,
 ) -> torch.Tensor:
     """Return the frame drawn by itself with a textbook loop.
 
@@ -165,6 +166,7 @@ def draw_alone(
         dtype: Dtype of the computation.
         changes: Rows, and the text from each row on.
         sees_source: True if the network takes the source beside the latent.
+        denoiser: The network.
     """
     nothing = torch.zeros(SHAPE, dtype=dtype)
     seen = nothing if frame.seen is None else source(frame.seen).to(dtype)
@@ -183,7 +185,7 @@ def draw_alone(
         ) -> torch.Tensor:
             rows = ConditioningRows(*(part.to(dtype)[None] for part in (text.embeds, text.mask, text.pooled)))
             scaled = float(schedule.input_scale[row]) * z
-            return network((torch.cat([scaled, beside]) if sees_source else scaled)[None], t, rows)[0]
+            return denoiser((torch.cat([scaled, beside]) if sees_source else scaled)[None], t, rows)[0]
 
         out = output(text.positive)
         if image_scale != 1:
@@ -220,7 +222,11 @@ class StreamRun:
 
 
 def make_stream(
-    denoiser: Network, slots: int = 4, dtype: torch.dtype = torch.float64, sees_source: bool = False
+    denoiser: Network,
+    slots: int = 4,
+    dtype: torch.dtype = torch.float64,
+    sees_source: bool = False,
+    numbers: Sequence[tuple[str, int]] = (),
 ) -> StreamPipeline:
     return StreamPipeline(
         denoiser,
@@ -230,6 +236,7 @@ def make_stream(
         sizes=(1, 2, 3, 5, 2 * slots, *((3 * slots,) if sees_source else ())),
         second_time=True,
         sees_source=sees_source,
+        numbers=numbers,
         dtype=dtype,
     )
 

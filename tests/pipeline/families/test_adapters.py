@@ -65,7 +65,7 @@ def test_no_read_back_from_the_device(family: str) -> None:
     # Meta tensors have no values, so reading one raises.
     with pytest.raises((RuntimeError, NotImplementedError)):
         latents.to("meta").sum().item()
-    on_meta = ConditioningRows(*(None if part is None else part.to("meta") for part in rows))
+    on_meta = ConditioningRows.of({name: part.to("meta") for name, part in rows.parts().items()})
     out = denoiser.to("meta")(latents.to("meta"), timesteps.to("meta"), on_meta)
     assert out.shape == (3, *SHAPE)
 
@@ -76,7 +76,7 @@ def test_half_type_with_float32_timesteps(family: str) -> None:
     denoiser = adapter(family)
     latents, timesteps, rows = inputs(denoiser, family)
     full = denoiser(latents, timesteps, rows)
-    halves = ConditioningRows(*(None if part is None else part.bfloat16() for part in rows))
+    halves = ConditioningRows.of({name: part.bfloat16() for name, part in rows.parts().items()})
     half = denoiser.to(torch.bfloat16)(latents.bfloat16(), timesteps, halves)
     assert half.dtype == torch.bfloat16
     assert (half - full).abs().max() < 0.1 * full.abs().max()
@@ -94,7 +94,7 @@ def test_rows_are_independent(family: str) -> None:
     batched = denoiser(latents, timesteps, rows)
     for index in range(3):
         here = slice(index, index + 1)
-        own = ConditioningRows(*(None if part is None else part[here] for part in rows))
+        own = ConditioningRows.of({name: part[here] for name, part in rows.parts().items()})
         alone = denoiser(latents[here], timesteps[here], own)
         torch.testing.assert_close(alone, batched[here], rtol=1e-4, atol=1e-4)
         assert (alone - batched[(index + 1) % 3]).abs().max() > 1e-2

@@ -64,7 +64,7 @@ def test_onnx_equals_torch_at_any_batch(family: str, tmp_path: Path) -> None:
         denoiser.transformer.transformer_blocks = denoiser.transformer.transformer_blocks[:1]
     latents, timesteps, rows = inputs(denoiser, family)
     graph = FamilyGraph(denoiser, TOKENS).eval()
-    tensors = (latents, timesteps, *(part for part in rows if part is not None))
+    tensors = (latents, timesteps, *rows.parts().values())
     assert len(timesteps.unique()) == 3
     swapped = (
         part if name == "mask" else part.flip(0) for name, part in zip(graph.names[2:], tensors[2:], strict=True)
