@@ -1,6 +1,8 @@
 """Text conditioning: prompts encoded, cached, and mixed by weight in embedding space."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -12,6 +14,11 @@ from presets.frame_parameters import PromptMixture
 from presets.known_words import KnownWords
 from presets.parameters import PromptMix
 from presets.vocabulary import Vocabulary
+
+Weights = tuple[float, ...]
+
+WeighLoras = Callable[[Weights], AbstractContextManager[None]]
+"""Sets the weights of LoRAs for the texts that are encoded within its context."""
 
 CACHE_SIZE = 64
 """Encoded texts that are kept: enough for the prompts of a show."""
@@ -90,16 +97,21 @@ class TextConditioner:
     thread at the same time.
     """
 
-    def __init__(self, encoder: TextEncoder, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(
+        self, encoder: TextEncoder, vocabulary: Vocabulary | None = None, weigh: WeighLoras | None = None
+    ) -> None:
         """
         Args:
             encoder: The text encoder.
             vocabulary: Words that the text encoder knows; texts are written in them. None leaves texts as they are.
+            weigh: Sets the weights of LoRAs while a text is encoded. None if texts depend on none.
         """
         self._encoder = encoder
         self._known = None if vocabulary is None else KnownWords(vocabulary)
-        self._cache: dict[str, EncodedText] = {}
-        """Encoded texts, in the words that the text encoder knows."""
+        self._weigh = weigh
+        self._cache: dict[tuple[str, Weights], EncodedText] = {}
+        """Encoded texts, in the words that the text encoder knows, with the weights of LoRAs that they depend on."""
+        self._last: tuple[PromptMixture, Conditioning] | None = None
         self._zeros = _zeros(encoder.shape) if encoder.zeroes_empty_negative else None
         """Encoding of an empty negative prompt, None if it is encoded like any other text."""
 
@@ -110,38 +122,47 @@ class TextConditioner:
 
     def encode(self, prompts: PromptMixture) -> Conditioning:
         """Return the conditioning of a mix of prompts. Cached texts are not encoded again."""
-        texts = [self.encode_text(text) for text, _ in prompts.prompt]
-        texts += [self._zeros_for(text) or self.encode_text(text) for text, _ in prompts.negative]
-        return _mix_prompts(prompts, texts)
+        texts = [self.encode_text(text, prompts.loras) for text, _ in prompts.prompt]
+        texts += [self._zeros_for(text) or self.encode_text(text, prompts.loras) for text, _ in prompts.negative]
+        return self._mixed(prompts, texts)
 
     def recall(self, prompts: PromptMixture) -> Conditioning | None:
         """Return the conditioning of a mix of prompts if every text is cached, otherwise None. Encodes nothing."""
-        found = [self._cached(text) for text, _ in prompts.prompt]
-        found += [self._zeros_for(text) or self._cached(text) for text, _ in prompts.negative]
+        found = [self._cache.get(self._key(text, prompts.loras)) for text, _ in prompts.prompt]
+        found += [
+            self._zeros_for(text) or self._cache.get(self._key(text, prompts.loras)) for text, _ in prompts.negative
+        ]
         texts = [text for text in found if text is not None]
-        return _mix_prompts(prompts, texts) if len(texts) == len(found) else None
+        return self._mixed(prompts, texts) if len(texts) == len(found) else None
 
-    def encode_text(self, text: str) -> EncodedText:
-        """Return one encoded text, from the cache if it is among the last `CACHE_SIZE`."""
-        text = self._in_known_words(text)
-        encoded = self._cache.pop(text, None) or self._encode(text)
-        self._cache[text] = encoded  # the most recent is last
+    def encode_text(self, text: str, loras: Weights = ()) -> EncodedText:
+        """Return one encoded text, from the cache if it is among the last `CACHE_SIZE`. `loras` are their weights."""
+        key = self._key(text, loras)
+        encoded = self._cache.pop(key, None) or self._encode(*key)
+        self._cache[key] = encoded  # the most recent is last
         if len(self._cache) > CACHE_SIZE:
             del self._cache[next(iter(self._cache))]
         return encoded
 
-    def _in_known_words(self, text: str) -> str:
-        return text if self._known is None else self._known.interpret(text).text
+    def _key(self, text: str, loras: Weights) -> tuple[str, Weights]:
+        known = text if self._known is None else self._known.interpret(text).text
+        return known, () if self._weigh is None else loras
 
-    def _cached(self, text: str) -> EncodedText | None:
-        return self._cache.get(self._in_known_words(text))
+    def _mixed(self, prompts: PromptMixture, texts: Sequence[EncodedText]) -> Conditioning:
+        """Return the conditioning of `texts`. That of the last mix is the same object, which no frame copies again."""
+        wanted = prompts if self._weigh else prompts._replace(loras=())
+        last = self._last
+        if last is None or last[0] != wanted:
+            self._last = last = wanted, _mix_prompts(prompts, texts)
+        return last[1]
 
     def _zeros_for(self, negative: str) -> EncodedText | None:
         return self._zeros if not negative.strip() else None
 
     @torch.inference_mode()
-    def _encode(self, text: str) -> EncodedText:
-        return self._encoder(text)
+    def _encode(self, text: str, loras: Weights) -> EncodedText:
+        with contextlib.nullcontext() if self._weigh is None else self._weigh(loras):
+            return self._encoder(text)
 
 
 def _zeros(shape: ConditioningShape) -> EncodedText:

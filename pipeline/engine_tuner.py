@@ -210,12 +210,14 @@ def engine_tuner(stream: ImageStream, timer: Timer, together: Together) -> Engin
         return None  # the measurement would take more than the share
     key = selection.key
     preparation = preparation_of(build, lambda text, fraction: None, one_after_another)
-    if not ACCELERATORS[selection.candidate.accelerator].is_kept(load_model(build.model), stream.shapes, preparation):
+    if not ACCELERATORS[selection.candidate.accelerator].is_kept(
+        load_model(build.model, build.loras), stream.shapes, preparation
+    ):
         return None  # the cache can't be written: challengers would be converted anew, and the outcome lost
 
     def prepare(candidate: Candidate, sizes: tuple[int, ...]) -> PreparedEngines:
         # A model of its own: accelerators that run torch's modules move and cast them in place.
-        model = load_model(build.model)
+        model = load_model(build.model, build.loras)
         challenger = selection._replace(candidate=candidate, why="", key=None)
         a_slot = stream.shapes.rows_a_slot
         some = tuple(sorted({*sizes, a_slot})) if sizes else ()

@@ -17,6 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pipeline.loras.lora_layers import LowRankLayer
+
 Kernel = torch.Tensor
 
 
@@ -126,7 +128,7 @@ class FoldedScaleShift(nn.Module):
     def __init__(self, block: Any) -> None:
         super().__init__()
         self.scale, self.shift = _halves(block.time_emb_proj)
-        self.scale.bias.data += 1.0
+        (self.scale.base if isinstance(self.scale, LowRankLayer) else self.scale).bias.data += 1.0
         block.time_emb_proj = None
         self.block = block
 
@@ -146,8 +148,10 @@ class FoldedScaleShift(nn.Module):
         return out
 
 
-def _halves(layer: Any) -> tuple[nn.Linear, nn.Linear]:
+def _halves(layer: Any) -> tuple[Any, Any]:
     """Return two layers that compute the first and the second half of the outputs of a linear layer."""
+    if isinstance(layer, LowRankLayer):
+        return layer.halves(*_halves(layer.base))
     inner, bias = layer.out_features // 2, layer.bias is not None
     halves = nn.Linear(layer.in_features, inner, bias=bias), nn.Linear(layer.in_features, inner, bias=bias)
     for half, rows in zip(halves, (slice(inner), slice(inner, None)), strict=True):

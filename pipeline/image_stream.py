@@ -91,7 +91,7 @@ class ImageStream:
         if build.gpu_share is not None:
             limit_gpu_share(build.gpu_share)
         registry.choose(build.accelerator)
-        model = load_model(build.model)
+        model = load_model(build.model, build.loras)
         check_size(build, model)
         conditioner: list[TextConditioner] = []
 
@@ -138,11 +138,11 @@ class ImageStream:
 
     def encode(self, wording: PromptMixture) -> Conditioning:
         """Return the conditioning of a prompt. Texts that are known are not encoded again."""
-        return self._conditioner.encode(wording)
+        return self._conditioner.encode(wording._replace(loras=self.settings.of_loaded(wording.loras)))
 
     def recall(self, wording: PromptMixture) -> Conditioning | None:
         """Return the conditioning of a prompt if all its texts are known, else None."""
-        return self._conditioner.recall(wording)
+        return self._conditioner.recall(wording._replace(loras=self.settings.of_loaded(wording.loras)))
 
     def admit(
         self,
@@ -180,6 +180,7 @@ class ImageStream:
             guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind, image_guidance),
             noise=moment.noise,
             source=entry.source,
+            numbers=self.settings.of_loaded(parameters.lora_weights),
             ticket=_Ticket(ticket, self._feedback.mix_count),
         )
         if parameters.prompt_change == "all":

@@ -1,9 +1,9 @@
 """Model folders in diffusers format: checked first, their networks loaded on first use."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from torch import nn
 
 from pipeline.autoencoders import latent_geometry
 from pipeline.component_loading import read_network, read_tokenizer
-from pipeline.conditioning import ConditioningShape, TextEncoder
+from pipeline.conditioning import ConditioningShape, TextConditioner, TextEncoder
+from pipeline.extra_inputs import ExtraInputs, extra_inputs_of
 from pipeline.families.family import Family, PictureShape
 from pipeline.families.family_table import find_family
 from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.graphs import FamilyGraph, StepGraph
+from pipeline.loras.lora_set import NO_LORAS, LoraSet, open_loras
 from pipeline.model_files import SHIPPED, component_classes, model_folder, read_json, weights_files
 from pipeline.schedule import FlowSchedule
 from pipeline.solvers import Solver, solver_from_config
@@ -46,10 +48,12 @@ class Model:
     solver: Solver
     vocabulary: Vocabulary | None = None
     """Words that the model knows, None if its text encoder takes any text."""
+    loras: LoraSet = NO_LORAS
+    """LoRAs on the model."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all weights and configurations, the key of everything compiled from them."""
+        """SHA-256 of all weights and configurations of the folder, the key of everything compiled from them."""
         digest = hashlib.sha256()
         files = [path for paths in self.weights.values() for path in paths]
         for path in sorted([*files, *(self.folder / name / "config.json" for name in self.weights)]):
@@ -147,6 +151,13 @@ class Model:
         """
         return self.family.text(self._text_parts(first))
 
+    def conditioner(self, first: Any = None) -> TextConditioner:
+        """Return the text encoder with a cache, and with the weights of LoRAs. `first` is as in `text`."""
+        inputs: list[ExtraInputs] = []
+        encoder = self.family.text(self._text_parts(first, inputs))
+        weigh = partial(self.loras.weigh, inputs) if self.loras.has_texts else None
+        return TextConditioner(encoder, self.vocabulary, weigh)
+
     def adapter(self, network: nn.Module, shape: PictureShape) -> nn.Module:
         """Return a network of this model as a `pipeline.denoiser.Denoiser`."""
         return self.family.adapter(network, shape)
@@ -167,19 +178,28 @@ class Model:
         return self.read_network(self.family.network, dtype)
 
     def read_network(self, component: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-        """Read the network of a component from disk, as `pipeline.component_loading.read_network`."""
+        """Read the network of a component from disk, as `pipeline.component_loading.read_network`, with its LoRAs."""
         disable_tf32()
-        return read_network(self.folder / component, component, self.classes[component], self.weights[component], dtype)
+        folder, name = self.folder / component, self.classes[component]
+        network = read_network(folder, component, name, self.weights[component], dtype)
+        self.loras.add_to(network, component)
+        return network
 
     @property
     def _network_config(self) -> Mapping[str, Any]:
         return self.configurations[self.family.network]
 
-    def _text_parts(self, first: Any = None) -> TextParts:
+    def _text_parts(self, first: Any = None, inputs: list[ExtraInputs] | None = None) -> TextParts:
+        """Return the parts of a text encoder. The extra inputs of each network that is read are added to `inputs`."""
+
         def network(component: str) -> Any:
             if component != "text_encoder":
-                return self.read_network(component)
-            return self.text_encoder if first is None else first
+                network = self.read_network(component)
+            else:
+                network = self.text_encoder if first is None else first
+            if inputs is not None and isinstance(network, nn.Module):
+                inputs.append(extra_inputs_of(network))
+            return network
 
         def tokenizer(component: str) -> Any:
             return self.text_tokenizer if component == "tokenizer" else self._tokenizer(component)
@@ -196,14 +216,15 @@ class Model:
         return read_tokenizer(self.folder / component, self.classes[component])
 
 
-def load_model(name: str | Path = SHIPPED) -> Model:
+def load_model(name: str | Path = SHIPPED, loras: Sequence[str] = ()) -> Model:
     """Return a model folder after checking every file that will be read. No network is loaded yet.
 
     Args:
         name: `SHIPPED`, or the path of a folder in diffusers format (with a ``model_index.json``).
+        loras: LoRA files to put on the model. Empty names are none.
 
     Raises:
-        ModelError: the folder or a file in it is missing, damaged or unsupported.
+        ModelError: the folder or a file in it is missing, damaged or unsupported, or a LoRA is not for this model.
     """
     folder = model_folder(name)
     index = read_json(folder / "model_index.json")
@@ -215,11 +236,13 @@ def load_model(name: str | Path = SHIPPED) -> Model:
         if tokenizer in classes and not (folder / tokenizer).is_dir():
             raise ModelError(f"{folder / tokenizer} is missing. Download the model again.")
     geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
-    family.check(str(folder), read_json(folder / family.network / "config.json"), geometry.channels)
+    config = read_json(folder / family.network / "config.json")
+    family.check(str(folder), config, geometry.channels)
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
     settings = read_json(scheduler_config)
     solver = solver_from_config(classes["scheduler"], settings, scheduler_config, family.flow_matching)
-    return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder))
+    opened = open_loras(loras, str(name), family, config, weights)
+    return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder), opened)
 
 
 def _has_weights(component: str) -> bool:

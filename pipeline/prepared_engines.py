@@ -90,6 +90,7 @@ class PreparedEngines:
             "why": self.choice.why,
             "forward": engines.forward,
             "engine": build.engine,
+            "loras": build.lora_names,
         }
 
 
@@ -112,6 +113,7 @@ def model_shapes(model: Model, width: int, height: int, rows: int) -> Shapes:
         text.masked,
         text.pooled,
         model.embeds_guidance,
+        model.loras.numbers,
     )
 
 
@@ -134,7 +136,7 @@ def preparation_of(
 def text_conditioner(accelerator: str, model: Model, preparation: Preparation) -> TextConditioner:
     """Return the tokenizer and the text encoder of a model in float32 in main memory, as an accelerator has them."""
     first = ACCELERATORS[accelerator].text_encoder(model, preparation)
-    return TextConditioner(model.text(first), model.vocabulary)
+    return model.conditioner(first)
 
 
 def check_size(build: Build, model: Model) -> None:

@@ -64,8 +64,17 @@ class Build(RebuildParameters):
         return self.model_copy(update={"accelerator": name})
 
     def draws_as(self, other: "Build") -> bool:
-        """Return True if both are one model at one size."""
-        return all(getattr(self, key) == getattr(other, key) for key in ("model", "width", "height"))
+        """Return True if both are one model, with the same LoRAs, at one size."""
+        return all(getattr(self, key) == getattr(other, key) for key in ("model", "width", "height", "loras"))
+
+    def of_loaded(self, weights: tuple[float, ...]) -> tuple[float, ...]:
+        """Return the weights of the LoRAs that are loaded, from those of all places."""
+        return tuple(weight for weight, name in zip(weights, self.loras, strict=True) if name)
+
+    @property
+    def lora_names(self) -> str:
+        """Names of the LoRAs that are loaded, without folder and suffix, for people."""
+        return ", ".join(Path(name).stem for name in self.loras if name)
 
     def values(self) -> dict[str, Value]:
         """Return the parameters of this build by address, without the `PERMISSIONS`."""
@@ -80,7 +89,8 @@ class Build(RebuildParameters):
     def __str__(self) -> str:
         engine = f" and {self.engine} for its network" if self.engine else ""
         card = f" for {self.capability}" if self.capability else ""
-        return f"{self.model} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
+        model = f"{self.model} with LoRA {self.lora_names}" if self.lora_names else self.model
+        return f"{model} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
 
     def _identity(self) -> tuple[object, ...]:
         return tuple(getattr(self, key) for key in Build.model_fields if key not in PERMISSIONS)

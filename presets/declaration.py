@@ -27,6 +27,7 @@ class Group(StrEnum):
     MOVEMENT = "movement"
     LFO = "lfo"
     FEEDBACK = "feedback"
+    LORAS = "loras"
     SOURCE = "source"
     MIX = "mix"
     OUTPUT = "output"

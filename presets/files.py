@@ -21,6 +21,7 @@ from presets.lfo_parameters import NO_TARGET, Lfo
 from presets.parameter_table import LFO_TARGETS, PARAMETERS, Value, flatten
 from presets.parameters import Parameters, WeightedPrompt
 from presets.preset_problems import problem_of, unknown_key
+from presets.rebuild_parameters import LORAS
 from presets.source_parameters import SOURCE_KEYS
 from presets.strict_yaml import MAX_BYTES, Problem
 
@@ -31,6 +32,9 @@ KEPT_KEYS = REBUILD_KEYS | {
 
 RIG_KEYS = REBUILD_KEYS | SOURCE_KEYS
 """Keys of the renderer and the source. Panic leaves them alone, and a preset is saved with those it was loaded with."""
+
+LORA_KEYS = frozenset(f"lora{place}" for place in range(1, LORAS + 1))
+"""Keys of the files of LoRAs."""
 
 PRESET_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
 """Parameter keys that a preset may name, in the order of the declaration."""
@@ -65,9 +69,12 @@ class Preset:
 
         Keys that the file does not name have their default, so that a preset draws the same picture whatever was on air
         before. Keys in `KEPT_KEYS` (model, size, accelerator, the length of a morph) are left out unless the file names
-        them. A file that names a model and no engine sets the engine to none.
+        them. A file that names a model and no engine sets the engine to none, and one that names a model or a LoRA sets
+        the LoRAs that it does not name to none.
         """
         named = self.values.keys() | ({"engine"} if "model" in self.values else set())
+        if "model" in self.values or not LORA_KEYS.isdisjoint(self.values):
+            named |= LORA_KEYS
         flat = flatten(Parameters.model_construct(**self.values))
         return {
             address: PARAMETERS[address].coerce(value)  # puts text on one line, without control characters

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from presets.drift import Axis, NoiseChain, noise_weights
 from presets.parameters import Parameters, PromptMix, WeightedPrompt
+from presets.rebuild_parameters import LORAS
 
 NEGLIGIBLE = 1e-9
 """Shares below this are left out."""
@@ -39,6 +40,8 @@ class PromptMixture(NamedTuple):
     """Texts to avoid, under the same rules."""
     mix: PromptMix
     """Kind of mixing, for both."""
+    loras: tuple[float, ...] = (1.0,) * LORAS
+    """Weights of the LoRAs by place, on which texts depend where a LoRA is for the text encoder too."""
 
 
 class FrameParameters(NamedTuple):
@@ -56,7 +59,8 @@ class FrameParameters(NamedTuple):
     @property
     def wording(self) -> PromptMixture:
         """Texts to encode and mix for this picture."""
-        return PromptMixture(self.prompt, self.negative, self.parameters.prompt_mix)
+        parameters = self.parameters
+        return PromptMixture(self.prompt, self.negative, parameters.prompt_mix, parameters.lora_weights)
 
 
 def without_morph(parameters: Parameters) -> FrameParameters:

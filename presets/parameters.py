@@ -20,6 +20,12 @@ PROMPTS = 4
 
 PromptMix = Literal["linear", "spherical"]
 
+LoraWeight = Annotated[
+    float,
+    Field(ge=-2, le=2, description="weight of the LoRA with this number, where one is loaded; 0 is none of it"),
+    LiveOptions(Effect.FRAME, group=Group.LORAS),
+]
+
 
 class WeightedPrompt(BaseModel):
     """One text and its weight. An empty text counts as absent."""
@@ -155,6 +161,10 @@ class LiveParameters(BaseModel):
         Field(ge=-0.5, le=0.5, description="shift upwards each round, as a share of the height"),
         LiveOptions(Effect.FRAME, group=Group.FEEDBACK),
     ] = 0.0
+    lora1_weight: LoraWeight = 1.0
+    lora2_weight: LoraWeight = 1.0
+    lora3_weight: LoraWeight = 1.0
+    lora4_weight: LoraWeight = 1.0
     skip: Annotated[
         float,
         Field(
@@ -212,6 +222,11 @@ class LiveParameters(BaseModel):
         Field(ge=0, le=30, description="time that blackout and its release take"),
         LiveOptions(Effect.OUTPUT, unit="s", stays=True, moves=False),
     ] = 0.0
+
+    @property
+    def lora_weights(self) -> tuple[float, ...]:
+        """Weights of the LoRAs by place."""
+        return self.lora1_weight, self.lora2_weight, self.lora3_weight, self.lora4_weight
 
     @field_validator("prompt", mode="before")
     @classmethod

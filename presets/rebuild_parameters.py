@@ -6,6 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from presets.declaration import Effect, LiveOptions
 
+LORAS = 4
+"""Number of LoRAs on one model."""
+
+LoraName = Annotated[
+    str,
+    Field(max_length=1000, description="LoRA on the model: a .safetensors file for its family; empty is none"),
+    LiveOptions(Effect.REBUILD),
+]
+
 
 class RebuildParameters(BaseModel):
     """Parameters that a renderer is built with. A change of one starts a new renderer."""
@@ -56,3 +65,12 @@ class RebuildParameters(BaseModel):
         ),
         LiveOptions(Effect.REBUILD),
     ] = ""
+    lora1: LoraName = ""
+    lora2: LoraName = ""
+    lora3: LoraName = ""
+    lora4: LoraName = ""
+
+    @property
+    def loras(self) -> tuple[str, ...]:
+        """Files of all LoRAs, by place. An empty name is none."""
+        return self.lora1, self.lora2, self.lora3, self.lora4

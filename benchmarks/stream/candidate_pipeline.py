@@ -27,7 +27,7 @@ class CandidatePipeline(BarePipeline):
     def candidates(self, preset: dict[str, Any], cache: str | None) -> dict[str, Any]:
         """Return every way to play that this machine has, and why the others are missing."""
         build = _build_of(preset, cache)
-        model = load_model(build.model)
+        model = load_model(build.model, build.loras)
         preparation = preparation_of(build, no_progress, run_in_threads)
         choices = select("auto", model, shapes_of(build, model), preparation).choices
         ways = [
@@ -53,7 +53,7 @@ class CandidatePipeline(BarePipeline):
         if candidate is not None:
             wanted = read_candidate(candidate)
             build = build.with_accelerator(wanted.accelerator)
-            model = load_model(build.model)
+            model = load_model(build.model, build.loras)
             preparation = preparation_of(build, no_progress, run_in_threads)
             found = select(build.accelerator, model, shapes_of(build, model), preparation)
             selection = Selection(wanted, "asked for", found.choices, None)

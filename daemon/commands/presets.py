@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +83,7 @@ def check(
       streamflow-live presets check mine.yaml other.yaml
     """
     from daemon.stage.initial_values import open_library
-    from presets.errors import ModelError, PresetError
+    from presets.errors import PresetError
     from presets.files import place_of
 
     library = open_library(presets)
@@ -91,13 +92,14 @@ def check(
         path = Path(name)
         try:
             path, preset = _read(library, name)
-            _check_model(preset.values.get("model"))
         except PresetError as error:
             broken += 1
             _print_error(str(error))
-        except ModelError as error:
+            continue
+        if problems := list(_problems_of_files(preset)):
             broken += 1
-            _print_error(f"{place_of(path, 'model')}: {error}")
+            for key, problem in problems:
+                _print_error(f"{place_of(path, key)}: {problem}")
         else:
             _print(f"{path}: good")
     if broken:
@@ -116,16 +118,30 @@ def _read(library: "Library", name: str) -> "tuple[Path, Preset]":
     return entry.path, preset
 
 
-def _check_model(name: str | None) -> None:
-    """Raise `ModelError` for a model that can't be played. None is a preset that names no model."""
+def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
+    """Yield the key and the problem of the model and each LoRA that a preset names and that can't be played."""
     from daemon.renderer.echo_stream import ECHO_MODEL
+    from presets.errors import ModelError
+    from presets.files import LORA_KEYS
 
-    if name in (None, ECHO_MODEL):
+    model: str = preset.values.get("model", ECHO_MODEL)
+    known = model != ECHO_MODEL
+    named = {key: str(preset.values[key]) for key in sorted(LORA_KEYS) if preset.values.get(key)}
+    if not known and not named:
         return
     # Imported here: torch takes seconds, and few presets name a model.
+    from pipeline.loras.lora_file import open_lora
     from pipeline.models import load_model
 
-    load_model(name)
+    for key, name in (({"model": model} if known else {}) | named).items():
+        try:
+            if known:
+                load_model(model, [] if key == "model" else [name])
+            else:
+                open_lora(name)
+        except ModelError as error:
+            yield key, str(error)
+            known = known and key != "model"
 
 
 def _print(text: str, style: str = "") -> None:

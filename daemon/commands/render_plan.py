@@ -15,6 +15,7 @@ from presets.library import Library
 from presets.model_store import SHIPPED, find_model
 from presets.parameter_table import PARAMETERS, Value, snapshot
 from presets.parameters import Parameters
+from presets.paths import home_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _single_prompt(text: str) -> dict[str, Value]:
 
 
 def _check_files(parameters: Parameters) -> None:
-    """Raise `ModelError` if the model or the engine file that a preset names is not on this disk.
+    """Raise `ModelError` if the model, the engine file or a LoRA that a preset names is not on this disk.
 
     The model itself is checked when it loads, in which torch takes part.
     """
@@ -113,3 +114,6 @@ def _check_files(parameters: Parameters) -> None:
         find_model(parameters.model)
     if parameters.engine and not Path(parameters.engine).expanduser().is_file():
         raise ModelError(f"There is no engine file {parameters.engine}. Name an ONNX or TensorRT file, or none.")
+    for lora in parameters.loras:
+        if lora and not home_path(lora).is_file():
+            raise ModelError(f"There is no LoRA file {lora}. Name a .safetensors file, or none.")

@@ -80,7 +80,7 @@ def _build(build: Build, lines: IO[str]) -> str:
     if engine is not None and not build.capability:  # the file for another card may be on its machine
         foreign_engine.find_reader(engine)
     progress("reading the model", 0.0)
-    model = load_model(build.model)
+    model = load_model(build.model, build.loras)
     preparation = Preparation(progress, cache=root, precision=build.precision, engine=engine)
     TensorRTAccelerator(flavour).prepare(model, shapes_of(build, model), preparation, capability)
     return f"{build.accelerator} is ready for a card of compute capability {capability}"

@@ -18,6 +18,7 @@ from io_bridges.scheme import without_password
 from io_bridges.uri import source_problem
 from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
+from presets.files import LORA_KEYS
 from presets.library import Library
 from presets.model_store import is_missing_model
 from presets.parameter_table import PARAMETERS, Value
@@ -26,7 +27,9 @@ from presets.paths import home_path, is_there
 FIRST_PRESET = "neon"
 """Preset of a first show for which none was asked."""
 
-FILE_ADDRESSES = ("/model", "/engine")
+ADDED_FILES = ("/engine", *(f"/{key}" for key in sorted(LORA_KEYS)))
+"""Parameters that name a file for the model on air, which has no use without it."""
+FILE_ADDRESSES = ("/model", *ADDED_FILES)
 """Parameters that name a file or folder."""
 
 MOST_SOURCES = 2
@@ -44,7 +47,8 @@ def initial_values(
 ) -> dict[str, Value]:
     """Return the value of every parameter by address.
 
-    `restored` are the values of the last show. A model or an engine that no longer exists is reset to its default.
+    `restored` are the values of the last show. A model, an engine or a LoRA that no longer exists is reset to its
+    default.
 
     Raises:
         PresetError: The preset can't be read.
@@ -54,9 +58,8 @@ def initial_values(
         preset = FIRST_PRESET
     values = DEFAULTS | dict(restored)
     if is_missing_model(str(values["/model"])):
-        values |= {address: DEFAULTS[address] for address in FILE_ADDRESSES}  # an engine is of its model alone
-    elif is_missing(values["/engine"]):
-        values["/engine"] = DEFAULTS["/engine"]
+        values |= {address: DEFAULTS[address] for address in FILE_ADDRESSES}
+    values |= {address: DEFAULTS[address] for address in ADDED_FILES if is_missing(values[address])}
     if preset is not None:
         values |= library.resolve(preset)
     if size is not None:

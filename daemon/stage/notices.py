@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from daemon.stage.metrics import LEAST_SILENCE
 from daemon.stage.sink_list import FailedSink
 from daemon.stage.source_switch import RefusedSource
+from presets.files import LORA_KEYS
 from presets.parameter_table import Value
 from presets.parameters import Parameters
 
@@ -54,6 +55,14 @@ def size_notice(drawn: tuple[int, int], output: tuple[int, int], at_start: tuple
 def output_stays(output: tuple[int, int]) -> str:
     """Say that the output keeps its size, and which option sets it."""
     return f"output stays {output[0]}x{output[1]} (set with --output-size at start)"
+
+
+def unused_weight(parameters: Parameters, address: str) -> str:
+    """Return that the weight at `address` has no LoRA to act on; empty if it has one, or is another parameter."""
+    key = address.strip("/").removesuffix("_weight")
+    if not address.endswith("_weight") or key not in LORA_KEYS or getattr(parameters, key):
+        return ""
+    return f"no LoRA is loaded in this place; /{key} names a file"
 
 
 def still_notice(parameters: Parameters, has_source: bool, moving: bool) -> Notice | None:

@@ -20,6 +20,7 @@ from daemon.stage.notices import (
     size_notice,
     source_notice,
     still_notice,
+    unused_weight,
 )
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.second_source import SecondSource
@@ -106,9 +107,11 @@ class ShowStatus:
 
     def remark(self, address: str) -> str:
         """Return the sentence that the reply to a change of `address` carries; empty for none."""
+        parameters = self._parameters()
+        if note := unused_weight(parameters, address):
+            return note
         if address not in ("/width", "/height"):
             return self._words.note(address)
-        parameters = self._parameters()
         notice = size_notice((parameters.width, parameters.height), self._settings.output_size, self._size_at_start)
         return notice.text if notice is not None else ""
 

@@ -27,7 +27,7 @@ class EngineKey:
     """Compute capability that the engine runs on, or a full `card_name` if it runs on no other card."""
     driver: str = "any"
     adapters: tuple[str, ...] = ()
-    """Digests of the adapters merged into the weights, with their strengths."""
+    """Digests of the adapters whose branches the network has. Their weights are inputs, and no part of the key."""
 
     @property
     def digest(self) -> str:

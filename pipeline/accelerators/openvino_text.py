@@ -56,10 +56,11 @@ class CompiledTextEncoder:
 def text_encoder(model: Model, preparation: Preparation) -> Any:
     """Return the compiled text encoder, converted first where the cache does not hold it.
 
-    One that takes a mask of padding tokens, and one of several, are returned as they are, in torch.
+    One that takes a mask of padding tokens, one of several and one with a LoRA are returned as they are, in torch.
     """
     config = dict(model.configurations["text_encoder"])
-    if config.get("use_attention_mask") or not model.splits_timesteps or len(model.family.tokenizers) > 1:
+    several = len(model.family.tokenizers) > 1 or model.loras.has_texts
+    if config.get("use_attention_mask") or not model.splits_timesteps or several:
         return model.text_encoder
     embeds = model.conditioning.embeds
 

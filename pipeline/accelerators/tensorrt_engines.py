@@ -56,6 +56,8 @@ class EngineBuilder:
     """Name of the model and frame size, for people."""
     root: Path
     """Folder of the engine cache."""
+    adapters: tuple[str, ...] = ()
+    """Digests of `Model.loras`."""
 
     def key(self, source: EngineSource) -> EngineKey:
         """Return the key of the engine of a network.
@@ -73,6 +75,7 @@ class EngineBuilder:
             precision=self.precision,
             device=self.capability if self.flavour.builds_ahead else tensorrt_library.current_card(),
             driver="any" if self.flavour.builds_ahead else tensorrt_library.driver_version(),
+            adapters=self.adapters if source.name == "denoiser" else (),
         )
 
 
@@ -85,8 +88,9 @@ def engine_builder(
         raise AcceleratorUnavailable(
             f"{flavour.title} can't build in {precision}. Choose one of {', '.join(PRECISIONS)}."
         )
-    made_for = f"{model.name} {shapes.width}x{shapes.height}"
-    return EngineBuilder(flavour, capability, precision, model.fingerprint, made_for, cache.root_folder(root))
+    made_for = f"{model.name}{model.loras.words} {shapes.width}x{shapes.height}"
+    folder = cache.root_folder(root)
+    return EngineBuilder(flavour, capability, precision, model.fingerprint, made_for, folder, model.loras.digests)
 
 
 def engine_sources(

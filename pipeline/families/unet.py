@@ -58,7 +58,7 @@ class UNetDenoiser(nn.Module):
         config = self.unet.config
         pooled = None
         if self.sizes is not None:
-            pooled = self.unet.add_embedding.linear_1.in_features - 6 * config.addition_time_embed_dim
+            pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
         return ConditioningShape((tokens, config.cross_attention_dim), pooled=pooled)
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: ConditioningRows) -> torch.Tensor:
@@ -151,6 +151,7 @@ STABLE_DIFFUSION = Family(
     embeds_guidance=_embeds_guidance,
     sees_source=_sees_source,
     splits_timesteps=lambda config: not _embeds_guidance(config),
+    takes_loras=True,
 )
 
 SDXL = replace(

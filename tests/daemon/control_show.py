@@ -77,6 +77,19 @@ def pictures_between(show: Show, **values: Any) -> int:
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())
 
 
+def lora_of_the_shipped_model(folder: Path) -> str:
+    """Return a LoRA for the shipped model: one random branch, at its last layer."""
+    from safetensors.numpy import load_file, save_file
+
+    (weights,) = (Path(pipeline.shipped.__file__).parent / "model" / "unet").glob("*.safetensors")
+    out, taken, *kernel = load_file(weights)["conv_out.weight"].shape
+    random, file = np.random.default_rng(3), folder / "stripes.safetensors"
+    down = random.standard_normal((2, taken, *kernel)).astype(np.float32)
+    up = random.standard_normal((out, 2, 1, 1)).astype(np.float32)
+    save_file({"unet.conv_out.lora_A.weight": 0.1 * down, "unet.conv_out.lora_B.weight": 0.3 * up}, file)
+    return str(file)
+
+
 def another_model(folder: Path) -> str:
     """Return the folder of another model: the shipped one with a negated convolution."""
     from safetensors.torch import load_file, save_file  # with torch, which takes seconds

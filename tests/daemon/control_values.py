@@ -33,6 +33,7 @@ ANOTHER: dict[str, Value] = {
     "/feedback_rotate": 45.0,
     "/feedback_x": 0.3,
     "/feedback_y": 0.3,
+    **{f"/lora{place}_weight": 2.0 for place in (1, 2, 3, 4)},
     "/preset": "ice-cells",
     "/zoom": 3.0,
     "/pan_x": 1.0,
@@ -87,7 +88,8 @@ CONTEXT: dict[str, dict[str, Any]] = {
 """Values that other controls need for this one to have an effect."""
 
 REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
-REBUILD_ORDER = (("accelerator", "attention", "width", "height"), ("model",), ("engine",))
+LORAS = ("lora1", "lora2", "lora3", "lora4")
+REBUILD_ORDER = (("accelerator", "attention", "width", "height"), LORAS, ("model",), ("engine",))
 """Keys that start a renderer, in the order in which `tests/daemon/stage/test_rebuilds.py` changes them."""
 PERMISSION = {"/fallback"}
 """Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""

@@ -172,7 +172,7 @@ def test_negative_prompt(conditioner: TextConditioner) -> None:
 def test_cache_of_encoded_texts(conditioner: TextConditioner, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     encoded: list[str] = []
     encode = conditioner._encode
-    monkeypatch.setattr(conditioner, "_encode", lambda text: encoded.append(text) or encode(text))
+    monkeypatch.setattr(conditioner, "_encode", lambda text, loras: encoded.append(text) or encode(text, loras))
     neon = mixture_of(Prompt(text="neon"))
     assert conditioner.encode(neon).positive is conditioner.encode(neon).positive
     assert encoded == ["neon", ""]

@@ -73,6 +73,7 @@ def test_comments_stay_comments() -> None:
         assert parse_preset(text.encode(), "x.yaml").addresses()["/prompt/1/text"] in ("room", "room #5", "room#5", "a")
 
 
+LORAS = {"lora1", "lora2", "lora3", "lora4"}
 FRAMING = {"fit", "zoom", "pan_x", "pan_y", "flip_x", "flip_y"}
 MIX = {"source2", "mix_mode", "mix", "key_hue", "key_threshold", "key_softness"}
 
@@ -85,7 +86,7 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     assert addresses["/width"] == 512
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
-    assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} == REBUILD_KEYS
+    assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} | LORAS == REBUILD_KEYS
     assert {"morph", "morph_pictures", "max_rate", "between", "source", *FRAMING, *MIX} == KEPT_KEYS - REBUILD_KEYS, (
         "set once for every preset that does not name them"
     )
@@ -97,6 +98,18 @@ def test_model_without_engine_clears_the_engine() -> None:
     assert parse_preset(b"model: /m\nengine: unet.onnx", "x.yaml").addresses()["/engine"] == "unet.onnx"
     assert "/engine" not in parse_preset(b"width: 512", "x.yaml").addresses(), "the engine stays with the model"
     assert "/model" not in parse_preset(b"engine: unet.onnx", "x.yaml").addresses()
+
+
+def test_loras_of_another_preset_go() -> None:
+    """A preset that names no model and no LoRA keeps both, and one that names either has its own LoRAs alone."""
+    addresses = {f"/{key}" for key in LORAS}
+    assert not addresses & parse_preset(b"prompt: ice\nlora1_weight: 0.5", "x.yaml").addresses().keys()
+    for text in (b"model: /models/other", b"lora3: a.safetensors", b"model: /m\nlora3: a.safetensors"):
+        found = parse_preset(text, "x.yaml").addresses()
+        assert {address: found[address] for address in addresses} == dict.fromkeys(addresses, "") | (
+            {"/lora3": "a.safetensors"} if b"lora3" in text else {}
+        )
+    assert "/model" not in parse_preset(b"lora3: a.safetensors", "x.yaml").addresses()
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "{}"])
@@ -272,6 +285,8 @@ FIELDS = {
     "accelerator": st.sampled_from(["auto", "openvino", "onnxruntime", "eager"]),
     "attention": st.sampled_from(["sdpa", "flash", "xformers"]),
     "engine": TEXT,
+    **dict.fromkeys(sorted(LORAS), TEXT),
+    **{f"{key}_weight": st.floats(-2, 2) for key in sorted(LORAS)},
     "fallback": st.booleans(),
     "max_rate": st.integers(0, 240),
     "between": st.sampled_from(["hold", "blend", "flow"]),

@@ -106,3 +106,10 @@ def test_words_name_model_size_and_accelerator() -> None:
     assert str(build) == "/m at 128x64 with tensorrt_rtx and a.onnx for its network for 8.9"
     assert build.draws_as(build.with_accelerator("eager"))
     assert not build.draws_as(Build(model="/m", width=64, height=64))
+
+
+def test_words_name_loras() -> None:
+    build = Build(model="/m", width=64, height=64, lora1="~/loras/neon.safetensors", lora4="ink.safetensors")
+    assert str(build) == "/m with LoRA neon, ink at 64x64 with auto"
+    assert build.of_loaded((0.1, 0.2, 0.3, 0.4)) == (0.1, 0.4)
+    assert not build.draws_as(build.model_copy(update={"lora4": ""}))

@@ -66,6 +66,14 @@ function markEmptyPrompts() {
   });
 }
 
+// Weights of LoRAs that are not loaded are dimmed.
+function markEmptyLoras() {
+  for (const address of controls.keys()) {
+    const file = address.match(/^(\/lora\d+)_weight$/)?.[1];
+    if (file) controls.get(address).element.classList.toggle("unused", !values.get(file));
+  }
+}
+
 function placePanic() {
   const panic = actions.get("/panic");
   if (!panic) return;
@@ -115,6 +123,7 @@ export function startPanels() {
   watchValues((address) => {
     if (address.startsWith("/prompt/")) markEmptyPrompts();
     if (address.startsWith("/lfo/")) markUnusedLfos();
+    if (address.startsWith("/lora")) markEmptyLoras();
   });
   byId("apply-now").onclick = () => {
     const changes = [...staged];

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from control_show import control_show, show_values
+from control_show import control_show, lora_of_the_shipped_model, show_values
 from feed import Feed
 from show import Show
 
@@ -19,10 +19,15 @@ def feed() -> Iterator[Feed]:
 
 @pytest.fixture(scope="module")
 def running_show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
-    """A show on eager torch, which has nothing to compile and nothing to measure beside the tests."""
-    folder = tmp_path_factory.mktemp("controls") / "show"
+    """A show on eager torch, which has nothing to compile and nothing to measure beside the tests.
+
+    Its four LoRAs are the same file, at weight 0.
+    """
+    folder = tmp_path_factory.mktemp("controls")
+    lora = lora_of_the_shipped_model(folder)
     look = f"accelerator: eager\nwidth: {SIDE}\nheight: {SIDE}\n"
-    with control_show(folder, feed, look, "--threads", "1") as show:
+    look += "".join(f"lora{place}: {lora}\nlora{place}_weight: 0\n" for place in (1, 2, 3, 4))
+    with control_show(folder / "show", feed, look, "--threads", "1") as show:
         yield show
 
 

@@ -6,8 +6,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from control_show import SAME, another_model, control_show, difference, settled, show_values
-from control_values import ANOTHER, REBUILD_ORDER
+from control_show import (
+    SAME,
+    another_model,
+    control_show,
+    difference,
+    lora_of_the_shipped_model,
+    settled,
+    show_values,
+)
+from control_values import ANOTHER, LORAS, REBUILD_ORDER
 from feed import Feed
 from show import Show, until
 
@@ -91,6 +99,7 @@ def test_rebuilds(show: Show) -> None:
         "attention": "flash",
         "width": 64,
         "height": 64,
+        **dict.fromkeys(LORAS, lora_of_the_shipped_model(show.folder)),
         "model": another_model(show.folder),
         "engine": shipped_network(show.folder, 8, 8),
     }
@@ -100,14 +109,15 @@ def test_rebuilds(show: Show) -> None:
     with show.every_tick() as ticks:
         drawn = [before]
         for keys in REBUILD_ORDER:
-            show.set(**{key: changed[key] for key in keys})
+            without_loras = dict.fromkeys(LORAS if "engine" in keys else (), "")  # the engine has no input for them
+            show.set(**without_loras, **{key: changed[key] for key in keys})
             show.picture(lambda meta, pixels: difference(pixels, drawn[-1]) > SAME, START)
             switched.append(len(ticks))
             drawn.append(settled(show))
             now = show.status()["renderer"]
             assert now["size"] == [64, 64], "the size is that of the pictures on air"
             assert (now["accelerator"], now["attention"]) == ("eager", "flash")
-        assert difference(drawn[3], drawn[1]) < 2 * SAME, "the engine is the network of the model before"
+        assert difference(drawn[4], drawn[1]) < 2 * SAME, "the engine is the network of the model before"
         assert show.status()["renderer"]["engine"] == changed["engine"]
         show.set(**{key: values[f"/{key}"] for key in changed})
         show.picture(lambda meta, pixels: difference(pixels, before) < SAME, START)
