@@ -54,6 +54,16 @@ def test_every_parameter_has_a_control(page: Page) -> None:
     assert unnamed == []
 
 
+def test_weights_without_a_lora_are_dimmed(page: Page, show: WebShow) -> None:
+    unused = re.compile("unused")
+    show.apply("/lora2", ("ink.safetensors",), "osc:1")
+    expect(control_of(page, "/lora2_weight")).not_to_have_class(unused)
+    for place in (1, 3, 4):
+        expect(control_of(page, f"/lora{place}_weight")).to_have_class(unused)
+    show.apply("/lora2", ("",), "osc:1")
+    expect(control_of(page, "/lora2_weight")).to_have_class(unused)
+
+
 def test_prompt_is_sent(page: Page, show: WebShow) -> None:
     prompt = control_of(page, "/prompt/1/text").locator("textarea")
     expect(prompt).to_have_value("neon tunnel")

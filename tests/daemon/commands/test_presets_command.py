@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
@@ -151,6 +153,24 @@ def test_check_reads_the_named_model(folder: Path, tmp_path: Path) -> None:
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"{gone}:2:8: There is no model folder {tmp_path / 'no-such-model'}")
     assert result.stdout == f"{shipped}: good\n"
+
+
+def test_check_reads_the_named_loras(folder: Path) -> None:
+    """Those of the named model, or of any model if none is named."""
+    fits, other = folder / "fits.safetensors", folder / "other.safetensors"
+    for file, width in ((fits, 64), (other, 768)):
+        matrices = {"lora_A": np.ones((2, width), np.float32), "lora_B": np.ones((8, 2), np.float32)}
+        layer = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
+        save_file({f"{layer}.{name}.weight": matrix for name, matrix in matrices.items()}, file)
+    alone, both, gone = (folder / f"{name}.yaml" for name in ("alone", "both", "gone"))
+    alone.write_text(f"lora1: {other}\nlora2: {fits}\n")
+    both.write_text(f"model: shipped\nlora1: {fits}\n")
+    gone.write_text(f"lora1: {folder / 'none.safetensors'}\nprompt: ice\nlora3: {folder / 'mine.yaml'}\n")
+    result = run("presets", "check", alone, both, gone)
+    assert result.stdout == f"{alone}: good\n{both}: good\n"
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"{gone}:1:8: There is no LoRA file")
+    assert second.startswith(f"{gone}:3:8: {folder / 'mine.yaml'} is a '.yaml' file.")
 
 
 def test_doctor_wraps_no_remedy(folder: Path) -> None:

@@ -158,6 +158,7 @@ REFUSED = [
     ((CLIP, "out.mp4", "--preset", "bad.yaml"), "bad.yaml:1:11: strength must be at most 1"),
     ((CLIP, "out.mp4", "--preset", "lost-model.yaml"), "There is no model folder /lost/model"),
     ((CLIP, "out.mp4", "--preset", "lost-engine.yaml"), "There is no engine file /lost/unet.onnx"),
+    ((CLIP, "out.mp4", "--preset", "lost-lora.yaml"), "There is no LoRA file /lost/neon.safetensors"),
     ((CLIP, "out.mp4", "--size", "100x100"), "100"),
     ((CLIP, "out.mp4", "--size", "wide"), "wide"),
     ((CLIP, "out.mp4", "--then", "2=no-such-preset"), "no-such-preset"),
@@ -178,6 +179,7 @@ def test_refusals_leave_no_file(
     Path("bad.yaml").write_text("strength: 2\n")
     Path("lost-model.yaml").write_text("model: /lost/model\n")
     Path("lost-engine.yaml").write_text("engine: /lost/unet.onnx\n")
+    Path("lost-lora.yaml").write_text("lora2: /lost/neon.safetensors\n")
     before = sorted(tmp_path.rglob("*"))
     result = invoke(*arguments)
     assert isinstance(result.exception, StreamflowError), result.output

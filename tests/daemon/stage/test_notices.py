@@ -15,6 +15,7 @@ from daemon.stage.notices import (
     size_notice,
     source_notice,
     still_notice,
+    unused_weight,
 )
 from presets.parameters import Parameters
 
@@ -44,6 +45,13 @@ def test_still_text_mode() -> None:
     alone = still_notice(Parameters(), has_source=False, moving=False)
     assert alone is not None
     assert alone.text.startswith("A show without a source draws the same picture")
+
+
+def test_weight_without_a_lora() -> None:
+    one = Parameters(lora1="neon.safetensors")
+    assert unused_weight(one, "/lora2_weight") == "no LoRA is loaded in this place; /lora2 names a file"
+    for address in ("/lora1_weight", "/lora2", "/strength", "/prompt/1/weight"):
+        assert unused_weight(one, address) == ""
 
 
 def test_source_notices() -> None:
