@@ -11,6 +11,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "docs/accelerators.md",
+    "docs/adapters.md",
     "docs/coming-from-streamdiffusion.md",
     "docs/connections.md",
     "docs/control.md",

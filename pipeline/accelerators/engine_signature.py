@@ -30,6 +30,7 @@ IN_WORDS = {
     "mask": "a mask of tokens",
     "pooled": "a pooled text",
     "guidance": "guidance scales",
+    "loras": "weights of LoRAs",
 }
 """Inputs for people."""
 

@@ -144,6 +144,37 @@ def test_engine_stays_with_its_model(store: ParameterStore, library: Library) ->
     )
 
 
+def test_loras_stay_with_their_model(store: ParameterStore, library: Library) -> None:
+    put(library, "two", "model: /models/one\nlora1: neon.safetensors\nlora2: ink.safetensors\nlora2_weight: 0.6\n")
+    put(library, "one", "lora3: oil.safetensors\n")
+    put(library, "words", "prompt: ice\n")
+    put(library, "other", "model: /models/two\n")
+
+    def loras() -> list[object]:
+        return [store.values()[f"/lora{place}"] for place in (1, 2, 3, 4)]
+
+    accepted(store.apply("/preset", ["two"], OSC))
+    assert store.values()["/lora2_weight"] == 0.6
+    accepted(store.apply("/preset", ["words"], OSC))
+    assert loras() == ["neon.safetensors", "ink.safetensors", "", ""]
+    assert store.values()["/lora2_weight"] == 1.0, "a weight is a part of the look"
+    accepted(store.apply("/lora4", ["live.safetensors"], OSC))
+    accepted(store.apply("/panic", [], OSC))
+    accepted(store.apply("/preset", ["two"], OSC))
+    assert loras() == ["neon.safetensors", "ink.safetensors", "", ""]
+    accepted(store.apply("/lora4", ["live.safetensors"], OSC))
+    accepted(store.apply("/save", ["mine"], OSC))
+    accepted(store.apply("/preset", ["one"], OSC))
+    assert loras() == ["", "", "oil.safetensors", ""]
+    accepted(store.apply("/preset", ["other"], OSC))
+    assert loras() == ["", "", "", ""]
+    accepted(store.apply("/preset", ["mine"], OSC))
+    assert (store.values()["/model"], loras()) == (
+        "/models/one",
+        ["neon.safetensors", "ink.safetensors", "", "live.safetensors"],
+    )
+
+
 def test_save_refuses_invalid_names(store: ParameterStore, library: Library) -> None:
     for name in ("../x", "", "a/b", "x" * 65, "con"):
         assert "can't be a preset's name" in refused(store.apply("/save", [name], OSC))

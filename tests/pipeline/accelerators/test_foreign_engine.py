@@ -1,6 +1,7 @@
 """Foreign ONNX files as denoisers: recognised by their inputs, and refused with the reason if they do not fit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,17 @@ EMBEDS = TensorPort("encoder_hidden_states", (None, 12, 16), torch.float16)
 def test_wrong_inputs_are_refused(network: DescribedNetwork, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
         read_signature(Path("engine.onnx"), network, SHAPES)
+
+
+def test_extra_inputs_have_their_own_names() -> None:
+    shapes, weights = replace(SHAPES, numbers=(("loras", 2),)), TensorPort("loras", (None, 2), torch.float32)
+    with pytest.raises(ModelError, match="has no input for the loras"):
+        read_signature(Path("engine.onnx"), DescribedNetwork(SAMPLE, TIMESTEP, EMBEDS), shapes)
+    given = DescribedNetwork(SAMPLE, TIMESTEP, EMBEDS, weights._replace(shape=(None, 3)))
+    with pytest.raises(ModelError, match=r"loras is float32 \[any × 3\], but weights of LoRAs of this model is"):
+        read_signature(Path("engine.onnx"), given, shapes)
+    signature = read_signature(Path("engine.onnx"), DescribedNetwork(SAMPLE, TIMESTEP, EMBEDS, weights), shapes)
+    assert signature.ports["loras"] == weights
 
 
 def build_of(folder: Path, engine: str) -> Build:
