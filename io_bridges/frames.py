@@ -38,6 +38,8 @@ class RenderedFrame:
     """`Frame.captured_at` of the source frame in nanoseconds; 0 without a source frame."""
     revision: int
     """Revision of the parameters that the frame was admitted with."""
+    given_at: int = 0
+    """Time at which these parameters were given to the renderer, in nanoseconds; 0 for a picture of the stage's own."""
 
     def host_pixels(self) -> Pixels:
         """Return the pixels in host memory, uint8 [H, W, 3]."""

@@ -77,6 +77,7 @@ class LinkClient:
             answer.pixels,
             answer.source_index,
             answer.captured_at,
+            answer.given_at,
         )
 
     def deliver(self, pixels: NDArray[np.uint8], stamps: FrameStamps, call: NetworkCall, place: int) -> None:

@@ -147,9 +147,12 @@ class Answer:
     """Index of the source frame; -1 without one."""
     captured_at: int = 0
     """Nanoseconds on the stage's monotonic clock; 0 without a picture."""
+    given_at: int = 0
+    """Time of this answer, nanoseconds on the stage's monotonic clock."""
 
     def encode(self) -> list[Part]:
-        stamps = {"revision": self.revision, "source_index": self.source_index, "captured_at": self.captured_at}
+        keys = "revision", "source_index", "captured_at", "given_at"
+        stamps = {key: getattr(self, key) for key in keys}
         if self.pixels is None:
             return [encode_header("answer", **stamps), self.frame]
         return [encode_header("answer", shape=self.pixels.shape, **stamps), self.frame, self.pixels.data]
@@ -165,6 +168,7 @@ class Answer:
             pixels(header, parts[2]) if len(parts) == 3 else None,
             whole(header, "source_index", -1),
             whole(header, "captured_at", 0),
+            whole(header, "given_at", 0),
         )
 
 
@@ -180,6 +184,8 @@ class FrameStamps:
     """Revision of the parameters that the picture honours in full."""
     number: int
     """Number of the picture within its renderer, from 1, in the order of admission."""
+    given_at: int = 0
+    """`Answer.given_at` of the answer that the picture is drawn with; 0 for a picture that is drawn again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,7 @@ class Delivery:
             whole(header, "captured_at", 0),
             whole(header, "revision", -1),
             whole(header, "number", 1),
+            whole(header, "given_at", 0),
         )
         call = NetworkCall(
             number(header, "seconds", 0.0, sys.float_info.max),

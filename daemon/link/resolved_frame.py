@@ -55,3 +55,5 @@ class NextFrame:
     """uint8 [H, W, 3], or None where no picture is newer than the last one that was given."""
     source_index: int
     captured_at: int
+    given_at: int
+    """Time of the answer on the stage's clock, nanoseconds."""

@@ -198,7 +198,14 @@ class LinkServer:
     def _deliver(self, report: RendererReport, delivery: Delivery) -> None:
         stamps = delivery.stamps
         self._rendered += 1
-        frame = RenderedFrame(delivery.pixels, self._rendered, stamps.source_index, stamps.captured_at, stamps.revision)
+        frame = RenderedFrame(
+            delivery.pixels,
+            self._rendered,
+            stamps.source_index,
+            stamps.captured_at,
+            stamps.revision,
+            min(stamps.given_at, self._clock.now()),
+        )
         report.deliveries = report.deliveries.after(delivery)
         self._on_delivery(report, frame, delivery.place, delivery.call.finished)
 
@@ -219,9 +226,10 @@ class LinkServer:
         connection.ask = None
         self._asks_waiting -= 1
         revision, resolved = self._responder.resolved_frame()
-        answer = Answer(revision, resolved)
+        now = self._clock.now()
+        answer = Answer(revision, resolved, given_at=now)
         if frame is not None:
-            answer = Answer(revision, resolved, frame.pixels, frame.index, frame.captured_at)
+            answer = Answer(revision, resolved, frame.pixels, frame.index, frame.captured_at, now)
             connection.given_serial = serial
         connection.given_revision = revision
         self._socket.send_multipart([identity, *answer.encode()], zmq.NOBLOCK, copy=False)

@@ -155,7 +155,8 @@ class Player:
             return False
         # A repeated source frame is no measure of the delay, nor is a frame drawn from text alone.
         captured_at = answer.captured_at if self._fresh and pixels is not None else 0
-        stamps = FrameStamps(-1 if pixels is None else self._source_index, captured_at, honoured, self._admitted + 1)
+        source_index, number = -1 if pixels is None else self._source_index, self._admitted + 1
+        stamps = FrameStamps(source_index, captured_at, honoured, number, answer.given_at)
         self._pace.begins(parameters.max_rate)
         self._pace.busy()  # the source is encoded
         self._stream.admit(pixels, answer.moment, conditioning, stamps)

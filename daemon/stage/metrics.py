@@ -98,6 +98,25 @@ class Delays:
         return recent[len(recent) // 2] / NS, recent[min(len(recent) * 99 // 100, len(recent) - 1)] / NS
 
 
+class Lead(Delays):
+    """The time from the parameters of a picture, given to a renderer, to the picture on air."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known = (0, 0.0)
+
+    def seconds(self, now: int) -> float:
+        """Return the median at `now`, in seconds, computed four times a second; 0 before the first picture.
+
+        It stays as it was while no picture comes.
+        """
+        at, seconds = self._known
+        if now - at >= NS // 4:
+            found = self.median_and_p99(now)
+            self._known = (now, seconds if found is None else found[0])
+        return self._known[1]
+
+
 class Intervals:
     """The intervals between marks, for their quantiles. Any thread may mark or read."""
 

@@ -48,8 +48,8 @@ class MorphClock:
         if self._still is not STILL:
             return self._still
         moving = is_moving(self._course, at) or moves(parameters)
-        # LFOs swing around the wanted values. A fade goes on as if nothing moved.
-        course = replace(self._course, parameters=moved(parameters, self._store.tempo.time(parameters.bpm)))
+        # LFOs swing around the wanted values, by the beat at which the picture is on air. Fades go on as if none moved.
+        course = replace(self._course, parameters=moved(parameters, self._store.tempo.time_on_air(parameters.bpm)))
         moment = resolve_frame(course, at)
         if words_alone:
             moment = moment._replace(parameters=moment.parameters.model_copy(update={"mode": "text"}))

@@ -12,7 +12,7 @@ from daemon.shared.threads import restart_on_crash
 from daemon.stage.between_frames import BetweenFrames
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.loss_cover import LossCover
-from daemon.stage.metrics import Delays, Intervals
+from daemon.stage.metrics import Delays, Intervals, Lead
 from daemon.stage.phase_lock import PhaseLock
 from daemon.stage.tick_schedule import TickSchedule
 from io_bridges.frames import RenderedFrame, Tick
@@ -69,6 +69,8 @@ class OutputClock:
         self.missed = 0
         self.intervals = Intervals()
         self.delays = Delays()
+        """Times from the capture of a frame to its picture on air."""
+        self._lead = Lead()
 
     def panic(self, revision: int) -> None:
         """Cut to the safe picture until one drawn with `revision` or a later one comes. Any thread may call it."""
@@ -87,6 +89,10 @@ class OutputClock:
     @rate.setter
     def rate(self, rate: Fraction) -> None:
         self._schedule.wanted = rate
+
+    def lead(self) -> float:
+        """Return the usual time from the parameters of a picture to the picture on air, in seconds. For any thread."""
+        return self._lead.seconds(self._clock.now())
 
     @property
     def on_air(self) -> RenderedFrame | None:
@@ -149,6 +155,8 @@ class OutputClock:
         self.intervals.mark(now)
         if frame.captured_at and not repeated:
             self.delays.mark(now - frame.captured_at, now)
+        if frame.given_at and not repeated:
+            self._lead.mark(now - frame.given_at, now)
         self._outlet.put((out, tick))
 
     def _choose(self, parameters: Parameters, due: int) -> RenderedFrame:

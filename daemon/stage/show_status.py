@@ -92,6 +92,7 @@ class ShowStatus:
             "missed_ticks": output.missed,
             # Pictures drawn from text, and repeated ones, have no capture time.
             "latency_ms": round(delays[0] * 1000, 1) if delays and on_air and on_air.captured_at else None,
+            "lead_ms": round(output.lead() * 1000, 1),
             "on_air": None if on_air is None else {"index": on_air.index, "revision": on_air.revision},
             "renderer": self._supervisor.status(),
             "sources": [self._bridges.source.status(), *self._second.status()],

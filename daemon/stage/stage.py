@@ -75,10 +75,11 @@ class Stage:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.store = ParameterStore(library, {**values, **settings.sources}, self.status, TempoClock(self.clock))
-        self._parameters = MovingParameters(self.store, self.store.tempo)
-        self._incoming = NewestFrame(self.clock, self._parameters, wake=self._ring_link)
+        self._parameters = MovingParameters(self.store, self.store.tempo.time)
+        coming = MovingParameters(self.store, self.store.tempo.time_on_air)
+        self._incoming = NewestFrame(self.clock, coming, wake=self._ring_link)
         self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._ring_link)
-        self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest, self._parameters)
+        self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest, coming)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
         self._rendered = BurstSpreader(self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
@@ -121,6 +122,7 @@ class Stage:
             notices,
         )
         self.store.on_panic, self.store.remark = self.output.panic, self._status.remark
+        self.store.tempo.lead = self.output.lead
 
     def start(self) -> None:
         """Open the bridges, put the slate on air and start the renderer. After an error everything is stopped again.

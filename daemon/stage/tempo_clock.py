@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from daemon.shared.clock import NS, Clock, SystemClock
@@ -38,6 +39,8 @@ class TempoClock:
         self._lock = threading.Lock()
         self._anchor = _Anchor(self._clock.now(), 0.0, FIRST_TEMPO)
         self._taps: deque[int] = deque(maxlen=MOST_TAPS)
+        self.lead: Callable[[], float] = lambda: 0.0
+        """Returns the seconds from the parameters of a picture to the picture on air; the stage sets it."""
 
     def time(self, bpm: float) -> MovementTime:
         """Return the present instant. Another tempo than before holds from now on, and no beat is lost."""
@@ -47,6 +50,12 @@ class TempoClock:
             with self._lock:
                 anchor = self._anchor = _Anchor(now, self._anchor.beats_at(now), bpm)
         return MovementTime(now / NS, anchor.beats_at(now))
+
+    def time_on_air(self, bpm: float) -> MovementTime:
+        """Return the instant at which a picture that is begun now is on air."""
+        seconds, beats = self.time(bpm)
+        lead = self.lead()
+        return MovementTime(seconds + lead, beats + lead * bpm / 60.0)
 
     def tap(self) -> float | None:
         """Take note of a tap: now is a beat. Return the tempo in beats a minute, None after the first tap."""
@@ -92,11 +101,12 @@ class MovingParameters:
     While no LFO has a target it returns the snapshot of the values, and reads no clock. Any thread may call it.
     """
 
-    def __init__(self, values: LiveValues, tempo: TempoClock) -> None:
+    def __init__(self, values: LiveValues, time: Callable[[float], MovementTime]) -> None:
+        """`time` returns the instant that counts, for a tempo: `TempoClock.time` or `TempoClock.time_on_air`."""
         self._values = values
-        self._tempo = tempo
+        self._time = time
 
     def __call__(self) -> Parameters:
         """Return the parameters at this moment."""
         parameters = self._values.snapshot()[1]
-        return moved(parameters, self._tempo.time(parameters.bpm)) if moves(parameters) else parameters
+        return moved(parameters, self._time(parameters.bpm)) if moves(parameters) else parameters

@@ -5,7 +5,7 @@ import pytest
 
 from daemon.shared.clock import NS
 from daemon.stage import metrics
-from daemon.stage.metrics import Delays, Intervals, PictureRate, Rate
+from daemon.stage.metrics import Delays, Intervals, Lead, PictureRate, Rate
 from io_bridges.frames import RenderedFrame
 
 
@@ -99,3 +99,15 @@ def test_quantile_is_cached_for_a_second(monkeypatch: pytest.MonkeyPatch) -> Non
     for mark in range(300):
         intervals.mark((2 + mark) * NS)
     assert intervals.quantile(0.5) == 1
+
+
+def test_lead_is_the_usual_one() -> None:
+    lead = Lead()
+    assert lead.seconds(10 * NS) == 0.0
+    for number in range(20):
+        lead.mark((NS // 10) if number else NS, 11 * NS)
+    assert lead.seconds(11 * NS) == 0.1
+    assert lead.seconds(60 * NS) == 0.1, "it stays while no picture comes"
+    lead.mark(NS // 5, 60 * NS)
+    assert lead.seconds(60 * NS + NS // 8) == 0.1, "not computed again within a quarter of a second"
+    assert lead.seconds(61 * NS) == 0.2

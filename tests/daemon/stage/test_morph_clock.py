@@ -197,3 +197,13 @@ def test_morph_goes_on_under_an_lfo(rig: MorphRig) -> None:
     rig.after(0.0)
     moment, _ = rig.after(5.0)
     assert texts(moment) == {"ice": 0.5, "fire": 0.5}
+
+
+def test_lfo_is_given_ahead_of_the_output(rig: MorphRig) -> None:
+    rig.store.tempo.lead = lambda: 0.25  # half a beat
+    rig.set(strength=0.5, **{"lfo/1/target": "strength", "lfo/1/shape": "rise", "lfo/1/amount": 0.5, "lfo/1/period": 4})
+    moment, _ = rig.after(0.5)
+    assert moment.parameters.strength == pytest.approx(0.25 + 0.5 * 1.5 / 4)
+    rig.set(**{"lfo/1/timing": "seconds", "lfo/1/period": 1})
+    whole_seconds = -rig.clock.time % NS / NS
+    assert rig.after(whole_seconds)[0].parameters.strength == pytest.approx(0.25 + 0.5 * 0.25)

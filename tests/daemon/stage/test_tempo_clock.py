@@ -113,7 +113,7 @@ def test_resync_is_an_action(rig: TempoRig, store: ParameterStore) -> None:
 
 
 def test_parameters_move_with_the_beats(rig: TempoRig, store: ParameterStore) -> None:
-    moving = MovingParameters(store, rig.tempo)
+    moving = MovingParameters(store, rig.tempo.time)
     assert moving() is store.snapshot()[1]
     for address, value in {"target": "/zoom", "shape": "rise", "amount": 0.2, "period": 2.0}.items():
         assert store.apply(f"/lfo/2/{address}", [value], "osc").accepted
