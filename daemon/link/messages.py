@@ -162,14 +162,10 @@ class Answer:
         header = decode_header(parts)
         if len(parts) not in (2, 3):
             raise RendererError(f"An answer has 2 or 3 parts, {len(parts)} came.")
-        return cls(
-            whole(header, "revision", 0),
-            parts[1],
-            pixels(header, parts[2]) if len(parts) == 3 else None,
-            whole(header, "source_index", -1),
-            whole(header, "captured_at", 0),
-            whole(header, "given_at", 0),
-        )
+        shown = pixels(header, parts[2]) if len(parts) == 3 else None
+        limits = ("source_index", -1), ("captured_at", 0), ("given_at", 0)
+        stamps = (whole(header, key, least) for key, least in limits)
+        return cls(whole(header, "revision", 0), parts[1], shown, *stamps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +217,8 @@ class Delivery:
     def decode(cls, header: Header, parts: Sequence[Part]) -> "Delivery":
         if len(parts) != 2:
             raise RendererError(f"A delivery has 2 parts, {len(parts)} came.")
-        stamps = FrameStamps(
-            whole(header, "source_index", -1),
-            whole(header, "captured_at", 0),
-            whole(header, "revision", -1),
-            whole(header, "number", 1),
-            whole(header, "given_at", 0),
-        )
+        limits = ("source_index", -1), ("captured_at", 0), ("revision", -1), ("number", 1), ("given_at", 0)
+        stamps = FrameStamps(*(whole(header, key, least) for key, least in limits))
         call = NetworkCall(
             number(header, "seconds", 0.0, sys.float_info.max),
             whole(header, "in_flight", 0),

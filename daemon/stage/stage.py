@@ -61,7 +61,6 @@ class Stage:
 
     _state: StateFile | None = None
     _claimed: IO[bytes] | None = None
-    """Lock of the state's file."""
 
     def __init__(
         self,
@@ -122,7 +121,6 @@ class Stage:
             notices,
         )
         self.store.on_panic, self.store.remark = self.output.panic, self._status.remark
-        self.store.tempo.lead = self.output.lead
 
     def start(self) -> None:
         """Open the bridges, put the slate on air and start the renderer. After an error everything is stopped again.
@@ -158,6 +156,7 @@ class Stage:
         self.switch.start()
         self.link.start()
         self.supervisor.start()
+        self.store.tempo.lead = self.output.lead
         self.store.watch_revision(self.link.ring)
 
     def where(self) -> list[str]:
