@@ -9,6 +9,8 @@ from presets.declaration import Effect, Group, LiveOptions
 LFOS = 4
 """Number of LFOs."""
 
+BEATS_IN_A_BAR = 4
+
 NO_TARGET = "none"
 """Target of an LFO that moves nothing. `presets.parameter_table.LFO_TARGETS` has the others."""
 
@@ -52,6 +54,11 @@ class LfoParameters(BaseModel):
         Field(ge=20, le=400, description="tempo of the LFOs that count beats; /tap sets it too"),
         LiveOptions(Effect.FRAME, unit="beats/min", in_presets=False, stays=True, group=Group.LFO, moves=False),
     ] = 120.0
+    quantise: Annotated[
+        Literal["off", "beat", "bar"],
+        Field(description="looks that are asked for wait for the next beat, or for the next bar of four beats"),
+        LiveOptions(Effect.FRAME, in_presets=False, stays=True, group=Group.LFO),
+    ] = "off"
     lfo: Annotated[
         tuple[Lfo, ...],
         Field(max_length=LFOS, description="oscillators that move numbers"),

@@ -9,6 +9,7 @@ from daemon.stage.bridge_set import BridgeSet, MakeSink
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.quantised_show import QuantisedShow
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
 from daemon.stage.sink_thread import SinkThread
@@ -22,7 +23,6 @@ from io_bridges.late_source import LateSource
 from io_bridges.osc.server import OscControl
 from io_bridges.rates import exact_rate
 from io_bridges.scheme import without_password
-from io_bridges.show_control import ShowControl
 from io_bridges.uri import (
     announces_rate,
     make_sink,
@@ -124,14 +124,14 @@ class BridgeMaker:
 
     def controls(
         self,
-        show: ShowControl,
+        store: ParameterStore,
         metrics: Callable[[], bytes],
         words: Callable[[], Mapping[str, Sequence[str]]],
     ) -> list[ControlThread]:
         """Return every control that the settings ask for.
 
         Args:
-            show: The show that they control.
+            store: The parameters that they control.
             metrics: Returns the text of ``/metrics``.
             words: Returns the words that the model knows, by kind.
         """
@@ -146,4 +146,5 @@ class BridgeMaker:
             controls["web"] = WebControl(
                 settings.web.host, settings.web.port, preview=self._preview, metrics=metrics, words=words
             )
+        show = QuantisedShow(store)
         return [ControlThread(name, control, show) for name, control in controls.items()]

@@ -97,7 +97,8 @@ PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
 FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
 """Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
-TEMPO = {"/bpm", "/lfo/1/timing"}
+TEMPO = {"/bpm", "/lfo/1/timing", "/quantise"}
+"""See `test_quantised_show.py` for the last one."""
 FURTHER_LFOS = {f"/lfo/{place}/{field}" for place in range(2, LFOS + 1) for field in Lfo.model_fields}
 """Act as the first one does. See `tests/presets/test_movement.py`."""
 SEPARATE = {"/freeze", "/fade", "/between", *PACE, *PASSAGES, *TEMPO, *FURTHER_LFOS, *FRAMES_IN}

@@ -1,0 +1,146 @@
+"""`QuantisedShow`: a show whose looks change on the beat. Every other message passes through at once.
+
+With ``/quantise`` at ``beat`` or ``bar``, a preset or a prompt that a surface asks for waits. It is applied so early
+that its first picture is on air at the next beat, or at the next first beat of a bar.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from daemon.stage.parameter_store import ParameterStore
+from io_bridges.show_control import ControlReply, FoundSources, Later, Subscription
+from presets.declaration import Action
+from presets.lfo_parameters import BEATS_IN_A_BAR
+from presets.parameter_table import Parameter, Value
+
+MOST_HELD = 32
+"""Messages that wait for one beat. The oldest of more is dropped."""
+NOT_MISSED = 0.002
+"""Seconds before a beat in which a message still counts as on it."""
+
+_LOOKS = ("/next", "/previous", "/prompt", "/preset")
+
+StartTimer = Callable[[float, Callable[[], None]], None]
+"""Calls a function after so many seconds, on any thread."""
+
+
+def start_timer(seconds: float, call: Callable[[], None]) -> None:
+    """Call a function after so many seconds on a thread of its own."""
+    timer = threading.Timer(seconds, call)
+    timer.daemon = True
+    timer.start()
+
+
+class HeldMessage(NamedTuple):
+    """A message that waits for its beat."""
+
+    beat: int
+    """Beat at which it is to be on air."""
+    address: str
+    arguments: tuple[object, ...]
+    sender: str
+    later: Later | None
+
+
+class QuantisedShow:
+    """Implements `io_bridges.show_control.ShowControl` around a store. Every method may be called from any thread."""
+
+    def __init__(self, store: ParameterStore, timer: StartTimer = start_timer) -> None:
+        self._store = store
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._held: list[HeldMessage] = []
+        self._due: set[int] = set()
+        """Beats with a timer, one each, so that no flood of messages starts more."""
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Every parameter by address."""
+        return self._store.parameters
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """Every action by address."""
+        return self._store.actions
+
+    def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
+        """Apply a message, or hold it until its beat.
+
+        The reply to a held message is pending and says how long it waits; its outcome goes to `later`. A panic drops
+        what waits.
+        """
+        written = address.lower().rstrip("/")
+        if written == "/panic":
+            _refuse(self._take(lambda message: True), "dropped by /panic")
+        quantise = str(self._store.values()["/quantise"])
+        if quantise == "off" or not (written in _LOOKS or written.startswith("/preset/")):
+            return self._store.apply(address, arguments, sender, later)
+        beat, seconds = self._next(BEATS_IN_A_BAR if quantise == "bar" else 1)
+        with self._lock:
+            self._held.append(HeldMessage(beat, address, tuple(arguments), sender, later))
+            oldest, self._held = self._held[:-MOST_HELD], self._held[-MOST_HELD:]
+            is_new = beat not in self._due
+            self._due.add(beat)
+        _refuse(oldest, "dropped: too many looks wait for one beat")
+        if is_new:
+            self._timer(seconds, partial(self._release, beat))
+        note = f"waits {seconds:.1f} s for the {quantise}"
+        return ControlReply(address, True, None, note, pending=later is not None)
+
+    def find_sources(self, found: Callable[[FoundSources], None]) -> None:
+        """Search for the sources that can be opened now."""
+        self._store.find_sources(found)
+
+    def values(self) -> dict[str, Value]:
+        """Return the wanted value of every parameter by address."""
+        return self._store.values()
+
+    def preset_names(self) -> list[str]:
+        """Return the names of the presets that can be loaded, in order."""
+        return self._store.preset_names()
+
+    def status(self) -> dict[str, object]:
+        """Return the state of the show, with the number of messages that wait for a beat."""
+        return {**self._store.status(), "held": len(self._held)}
+
+    def refused(self, sender: str, reason: str) -> None:
+        """Count a message that could not be understood."""
+        self._store.refused(sender, reason)
+
+    def subscribe(self, surface: str, wake: Callable[[], None]) -> Subscription:
+        """Subscribe to the changes made by others."""
+        return self._store.subscribe(surface, wake)
+
+    def _next(self, beats: int) -> tuple[int, float]:
+        """Return the next multiple of `beats`, and the seconds until a message has to be applied to be on air at it."""
+        bpm = float(self._store.values()["/bpm"])
+        at = self._store.tempo.time_on_air(bpm).beats
+        boundary = math.ceil((at - NOT_MISSED * bpm / 60.0) / beats) * beats
+        return boundary, max((boundary - at) * 60.0 / bpm, 0.0)
+
+    def _release(self, beat: int) -> None:
+        """Apply the messages of a beat, in their order."""
+        with self._lock:
+            self._due.discard(beat)
+        for message in self._take(lambda held: held.beat == beat):
+            reply = self._store.apply(message.address, message.arguments, message.sender, message.later)
+            if message.later is not None:
+                message.later(reply)
+
+    def _take(self, chosen: Callable[[HeldMessage], bool]) -> list[HeldMessage]:
+        """Remove the chosen messages and return them."""
+        taken: list[HeldMessage] = []
+        with self._lock:
+            held, self._held = self._held, []
+            for message in held:
+                (taken if chosen(message) else self._held).append(message)
+        return taken
+
+
+def _refuse(messages: Sequence[HeldMessage], reason: str) -> None:
+    for message in messages:
+        if message.later is not None:
+            message.later(ControlReply(message.address, False, None, reason))
