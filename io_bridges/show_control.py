@@ -5,6 +5,7 @@ The stage's parameter store implements it. `apply_values` applies many values of
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from presets.declaration import Action
@@ -38,9 +39,9 @@ Later = Callable[[ControlReply], None]
 class FoundSources(NamedTuple):
     """Outcome of a search for sources."""
 
-    uris: tuple[str, ...]
+    uris: tuple[str, ...] = ()
     """Sources that can be opened now, as ``/source`` takes them."""
-    failures: Mapping[str, str]
+    failures: Mapping[str, str] = MappingProxyType({})
     """Reason by scheme for those that could not be searched."""
 
 

@@ -44,14 +44,15 @@ SourceProblem = Callable[[str], str]
 """Returns what is wrong with the address of a source; empty if nothing is."""
 
 
-class _PresetFile(Parameters):
+class PresetFile(Parameters):
     """Keys of a preset file. Pydantic checks types and ranges against the declaration."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = "preset"
     description: Annotated[str, Field(max_length=1000)] = ""
 
 
-_KEYS = ("name", "description", *PRESET_KEYS)
+FILE_KEYS = ("name", "description", *PRESET_KEYS)
+"""Keys that a preset file may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +129,13 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
         problems.append(Problem(0, 0, "the preset is empty; set at least one key, such as prompt"))
     given: dict[str, Any] = {}
     for key, value in (document.value or {}).items():
-        if key in _KEYS:
+        if key in FILE_KEYS:
             given[key] = _ENTRIES[key](value) if key in _ENTRIES and isinstance(value, list) else value
         else:
-            problems.append(document.keys[(key,)]._replace(message=unknown_key(key, _KEYS)))
+            problems.append(document.keys[(key,)]._replace(message=unknown_key(key, FILE_KEYS)))
     checked = None
     try:
-        checked = _PresetFile.model_validate(given, strict=True)
+        checked = PresetFile.model_validate(given, strict=True)
     except ValidationError as error:
         problems += [problem_of(detail, document) for detail in error.errors(include_url=False)]
     for place, target in enumerate(_targets(given)):

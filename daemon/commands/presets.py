@@ -1,4 +1,4 @@
-"""``streamflow-live presets``: list the presets, show one, check some."""
+"""``streamflow-live presets``: list the presets, show one, check some, print their schema."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # --help of every command must answer at once
     from presets.files import Preset
     from presets.library import Library
 
-app = typer.Typer(help="List, show and check presets.", no_args_is_help=True)
+app = typer.Typer(help="List, show and check presets, and print their schema.", no_args_is_help=True)
 
 Folder = Annotated[Path | None, typer.Option("--presets", help="Folder of your presets.")]
 
@@ -104,6 +104,35 @@ def check(
             _print(f"{path}: good")
     if broken:
         raise typer.Exit(1)
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write, in place of printing.")] = None,
+    overwrite: Annotated[bool, typer.Option("-y", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Print a JSON schema of preset files, by which editors complete and check keys.
+
+    \b
+    Example for VS Code's YAML extension:
+      streamflow-live presets schema -o preset.schema.json
+      # the first line of a preset:  # yaml-language-server: $schema=preset.schema.json
+    """
+    from presets.preset_schema import preset_schema
+
+    text = json.dumps(preset_schema(), indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        with output.open("w" if overwrite else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        _print_error(f"{output} is there already. Replace it with -y.")
+        raise typer.Exit(1) from None
+    except OSError as error:
+        _print_error(f"{output}: it can't be written: {error.strerror or error}")
+        raise typer.Exit(1) from None
 
 
 def _read(library: "Library", name: str) -> "tuple[Path, Preset]":

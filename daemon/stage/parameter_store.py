@@ -32,8 +32,6 @@ _TEXTS = {"/preset": "the name of a preset", **dict.fromkeys(SOURCES, "the addre
 OpenSource = Callable[[str, str, Later | None], ControlReply]
 """Requests a source by its URI and its sender, and returns at once."""
 
-NOTHING_FOUND = FoundSources((), {})
-
 
 class ParameterStore(LiveValues):
     """The live parameters of one show. Every method may be called from any thread."""
@@ -65,12 +63,11 @@ class ParameterStore(LiveValues):
 
         An address that is not in it is a value like any other.
         """
-        self.search_sources: Callable[[Callable[[FoundSources], None]], None] = lambda found: found(NOTHING_FOUND)
+        self.search_sources: Callable[[Callable[[FoundSources], None]], None] = lambda found: found(FoundSources())
         """Starts a search for sources; the stage sets it."""
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self.tempo = tempo or TempoClock()
-        """Beats of the show."""
         self._library = library
         self._saver = PresetSaver(library)
         self._stage_status = status
@@ -141,6 +138,24 @@ class ParameterStore(LiveValues):
         cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
         return ControlReply(address, True, value, replies.joined(read, cut, self.remark(address)))
 
+    def load(
+        self, address: str, name: str, values: Mapping[str, Value], sender: str, later: Later | None = None
+    ) -> ControlReply:
+        """Load the values of the preset `name`. The reply is to a message to `address`."""
+        known = str(values["/preset"])
+        wanted = {key: value for key, value in values.items() if key not in self.open_source}
+        self._change(wanted, sender, address, LoadedPreset(known, values), is_new_look=True)
+        notes = ["" if known == name else f"{known} was loaded"]
+        for place in SOURCES:
+            if place not in values:
+                uri = self._own_sources.pop(place, None)
+            else:
+                self._own_sources.setdefault(place, self._sources[place])
+                uri = None if place in wanted else str(values[place])
+            if uri is not None:
+                notes.append(self._open_source(place, uri, sender, later).note)
+        return ControlReply(address, True, known if address == "/preset" else None, replies.joined(*notes))
+
     def preset_names(self) -> list[str]:
         """Return the names of the presets that can be loaded, in order."""
         return self._library.names()
@@ -163,8 +178,6 @@ class ParameterStore(LiveValues):
     def find_sources(self, found: Callable[[FoundSources], None]) -> None:
         """Search for the sources that can be opened now. `found` gets them on another thread."""
         self.search_sources(found)
-
-    # Private.
 
     def _act(
         self, address: str, arguments: Sequence[object], sender: str, later: Later | None, read: str
@@ -198,20 +211,7 @@ class ParameterStore(LiveValues):
         return ControlReply("/prompt", True, None, replies.joined(*notes))
 
     def _recall(self, address: str, name: str, sender: str, later: Later | None) -> ControlReply:
-        values = self._library.recall(name)
-        known = str(values["/preset"])
-        wanted = {key: value for key, value in values.items() if key not in self.open_source}
-        self._change(wanted, sender, address, LoadedPreset(known, values), is_new_look=True)
-        notes = ["" if known == name else f"{known} was loaded"]
-        for place in SOURCES:
-            if place not in values:
-                uri = self._own_sources.pop(place, None)
-            else:
-                self._own_sources.setdefault(place, self._sources[place])
-                uri = None if place in wanted else str(values[place])
-            if uri is not None:
-                notes.append(self._open_source(place, uri, sender, later).note)
-        return ControlReply(address, True, known if address == "/preset" else None, replies.joined(*notes))
+        return self.load(address, name, self._library.recall(name), sender, later)
 
     def _set_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
         self._own_sources.pop(address, None)

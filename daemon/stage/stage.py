@@ -7,12 +7,11 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import IO, Any
+from typing import Any
 
 from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock, SystemClock
-from daemon.shared.file_lock import lock_file
 from daemon.shared.process import tune_stage_process
 from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_maker import BridgeMaker
@@ -26,6 +25,7 @@ from daemon.stage.notices import Notice
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.phase_lock import PhaseLock
+from daemon.stage.preset_watch import PresetWatch
 from daemon.stage.prometheus import prometheus_text
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
@@ -33,7 +33,7 @@ from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.source_rate import SourceRate
 from daemon.stage.source_thread import Fitting
-from daemon.stage.state_file import StateFile
+from daemon.stage.state_file import KeptState
 from daemon.stage.tempo_clock import MovingParameters, TempoClock
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
@@ -59,9 +59,6 @@ HOUSEKEEPING = 0.5
 class Stage:
     """One show. Call `start`, then `keep` until it shall end, then `stop`."""
 
-    _state: StateFile | None = None
-    _claimed: IO[bytes] | None = None
-
     def __init__(
         self,
         settings: Settings,
@@ -71,9 +68,9 @@ class Stage:
         notices: Sequence[Notice] = (),
     ) -> None:
         """`values` are the first parameters, by address; `notices` are about them."""
-        self.settings = settings
-        self.clock = clock or SystemClock()
+        self.settings, self.library, self.clock = settings, library, clock or SystemClock()
         self.store = ParameterStore(library, {**values, **settings.sources}, self.status, TempoClock(self.clock))
+        self._kept = KeptState(settings.state, self.store.values_to_keep)
         self._parameters = MovingParameters(self.store, self.store.tempo.time)
         coming = MovingParameters(self.store, self.store.tempo.time_on_air)
         self._incoming = NewestFrame(self.clock, coming, wake=self._ring_link)
@@ -130,10 +127,8 @@ class Stage:
             SettingsError: another show keeps its state in the same file.
         """
         tune_stage_process()
-        if self.settings.state is not None:
-            # First of all, because `stop` saves the state, and must not save over another show's.
-            self._claimed = lock_file(self.settings.state)
-            self._state = StateFile(self.settings.state)
+        # First of all, because `stop` saves the state, and must not save over another show's.
+        self._kept.claim()
         try:
             for control in self._controls:
                 control.start()
@@ -170,8 +165,10 @@ class Stage:
     def keep(self, stop: threading.Event) -> None:
         """Save the state, log notices and replace stuck bridges, until `stop` is set. For the main thread."""
         looked = self.clock.now()
+        watch = PresetWatch(self.library, self.store)
         while not stop.wait(HOUSEKEEPING):
-            self._save_state()
+            self._kept.save()
+            watch.look()
             self._status.log_notices()
             tend_run_loop()
             if self.settings.follow_source:
@@ -185,7 +182,7 @@ class Stage:
 
     def stop(self) -> None:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
-        self._save_state(at_once=True)
+        self._kept.save(at_once=True)
         self.switch.stop()
         self.sink_changes.stop()
         self.supervisor.stop()
@@ -202,8 +199,7 @@ class Stage:
         for bridge in self._bridge_threads():
             if bridge.is_alive():
                 bridge.join(max(until - time.monotonic(), 0.0))
-        if self._claimed is not None:
-            self._claimed.close()
+        self._kept.release()
 
     @property
     def hangs(self) -> bool:
@@ -244,7 +240,3 @@ class Stage:
             self.output.arrived(frame, place)
             self.rendered_rate.count(frame, self.clock.now())
             self.store.on_air = frame.revision
-
-    def _save_state(self, at_once: bool = False) -> None:
-        if self._state is not None:
-            self._state.save_if_changed(self.store.values_to_keep(), at_once)

@@ -8,9 +8,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
+from daemon.shared.file_lock import lock_file
 from presets.atomic_write import write_atomically
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Value
@@ -127,3 +129,30 @@ def _entries(data: bytes) -> dict[str, object]:
         raise _Damaged("it holds no values")
     entries: dict[str, object] = document["values"]
     return entries
+
+
+class KeptState:
+    """State file of a running show. It is locked, so that no other show saves there. Without a path nothing is kept."""
+
+    def __init__(self, path: Path | None, values: Callable[[], dict[str, Value]]) -> None:
+        """`values` returns everything to keep, by address."""
+        self._path = path
+        self._values = values
+        self._file: StateFile | None = None
+        self._lock: IO[bytes] | None = None
+
+    def claim(self) -> None:
+        """Lock the file. Raises `SettingsError` if another show keeps its state there."""
+        if self._path is not None:
+            self._lock = lock_file(self._path)
+            self._file = StateFile(self._path)
+
+    def save(self, at_once: bool = False) -> None:
+        """Save what has changed, if the file is claimed."""
+        if self._file is not None:
+            self._file.save_if_changed(self._values(), at_once)
+
+    def release(self) -> None:
+        """Unlock the file."""
+        if self._lock is not None:
+            self._lock.close()

@@ -1,4 +1,4 @@
-"""``presets list``, ``show`` and ``check``, and ``doctor``, as they are typed."""
+"""``presets list``, ``show``, ``check`` and ``schema``, and ``doctor``, as they are typed."""
 
 import json
 from pathlib import Path
@@ -181,3 +181,17 @@ def test_doctor_wraps_no_remedy(folder: Path) -> None:
         assert word in result.stdout
     assert "::" not in result.stdout
     assert result.stdout.count("use shm:NAME or zmq:PORT") <= 1
+
+
+def test_schema_is_printed_or_written(tmp_path: Path) -> None:
+    printed = json.loads(run("presets", "schema").stdout)
+    assert printed["properties"]["strength"]["maximum"] == 1
+    path = tmp_path / "preset.schema.json"
+    assert run("presets", "schema", "-o", path).exit_code == 0
+    assert json.loads(path.read_text(encoding="utf-8")) == printed
+    path.write_text("mine")
+    again = run("presets", "schema", "-o", path)
+    assert (again.exit_code, path.read_text()) == (1, "mine")
+    assert "Replace it with -y" in again.output
+    assert run("presets", "schema", "-y", "-o", path).exit_code == 0
+    assert json.loads(path.read_text(encoding="utf-8")) == printed

@@ -1,0 +1,85 @@
+"""The preset on air, saved by an editor: loaded again, or refused while what is on air stays."""
+
+from pathlib import Path
+
+import pytest
+
+from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.preset_watch import PresetWatch
+from presets.library import Library
+
+
+@pytest.fixture
+def watch(library: Library, store: ParameterStore) -> PresetWatch:
+    library.folder.mkdir()
+    write(library.folder / "mine.yaml", "prompt: ice\nstrength: 0.5\n")
+    assert store.apply("/preset", ["mine"], "osc").accepted
+    watch = PresetWatch(library, store)
+    watch.look()
+    return watch
+
+
+def write(path: Path, text: str) -> None:
+    """Save as editors do: a new file in the place of the old one."""
+    aside = path.with_suffix(".part")
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def test_saved_file_is_loaded(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
+    store.apply("/strength", [0.9], "osc")
+    before = store.wanted
+    watch.look()
+    assert store.wanted == before, "nothing was saved"
+    write(library.folder / "mine.yaml", "prompt: fire\nstrength: 0.25\n")
+    watch.look()
+    assert (store.values()["/prompt/1/text"], store.values()["/strength"]) == ("fire", 0.25)
+    store.apply("/panic", [], "osc")
+    assert store.values()["/strength"] == 0.25, "panic goes back to the new file"
+
+
+def test_broken_file_is_refused_once(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
+    write(library.folder / "mine.yaml", "prompt: fire\nstrenght: 0.25\n")
+    before = store.values()
+    for _ in range(3):
+        watch.look()
+    assert store.values() == before
+    refused = store.status()["refusals"]
+    assert "mine.yaml:2" in str(refused)
+    assert "did you mean strength" in str(refused)
+    assert str(refused).count("mine.yaml") == 1
+    write(library.folder / "mine.yaml", "prompt: fire\nstrength: 0.25\n")
+    watch.look()
+    assert store.values()["/prompt/1/text"] == "fire"
+
+
+def test_file_that_goes_and_comes_back(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
+    path = library.folder / "mine.yaml"
+    before = store.values()
+    path.unlink()
+    watch.look()
+    write(path, "prompt: fire\n")
+    watch.look()
+    assert store.values() == before, "a file that was away is another one"
+    write(path, "prompt: fire flames\n")
+    watch.look()
+    assert store.values()["/prompt/1/text"] == "fire flames"
+
+
+def test_another_preset_is_not_a_change(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
+    write(library.folder / "other.yaml", "prompt: candy\n")
+    assert store.apply("/preset", ["other"], "osc").accepted
+    store.apply("/strength", [0.3], "osc")
+    watch.look()
+    assert store.values()["/strength"] == 0.3
+
+
+def test_preset_of_the_command_line(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "look.yaml"
+    write(path, "prompt: ice\n")
+    store = ParameterStore(library, library.resolve(str(path)))
+    watch = PresetWatch(library, store)
+    watch.look()
+    write(path, "prompt: fire\n")
+    watch.look()
+    assert (store.values()["/prompt/1/text"], store.values()["/preset"]) == ("fire", str(path))
