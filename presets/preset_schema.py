@@ -23,6 +23,7 @@ def preset_schema() -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "title": "Preset of streamflow-live",
+        "description": "A look. A key that is left out has its default, but for the model, the source and the size.",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
