@@ -23,6 +23,10 @@ _FADERS = {each.address for each in PARAMETERS.values() if each.kind in ("float"
 _LARGEST_SEED = 2**31 - 1
 
 
+TWINS = ("/norm", "/add")
+"""Ends of further addresses of a parameter: its value as a share of its range, and a change of its value."""
+
+
 class Reading(NamedTuple):
     """A message in plain form."""
 
@@ -48,6 +52,8 @@ def read_message(
     if len(arguments) == 1 and type(arguments[0]) is float and address in _FADERS:
         return Reading(address, arguments)  # a fader, a thousand times a second
     arguments = _flattened(arguments)
+    if address.endswith(TWINS) and (parameter := PARAMETERS.get(address.rpartition("/")[0])):
+        return Reading(parameter.address, [_twin_value(parameter, address, arguments, values)])
     if address not in PARAMETERS and address not in _ARGUMENTS:
         address, arguments = _split_address(address, arguments)
     if address == "/preset":
@@ -95,6 +101,29 @@ def _split_address(address: str, arguments: Sequence[object]) -> tuple[str, Sequ
     if parent == "/preset" or parent in _ARGUMENTS:
         return parent, [last, *_button(arguments)]
     return parent, ([last] if _is_press(arguments) else [])
+
+
+def _twin_value(parameter: Parameter, address: str, arguments: Sequence[object], values: Mapping[str, Value]) -> Value:
+    """Return the value that ``/strength/norm 0.5`` or ``/strength/add -0.1`` asks for. A choice moves by places.
+
+    Raises `ParameterRefused` for anything but one number, and for a text.
+    """
+    if parameter.kind == "text":
+        raise ParameterRefused(f"{parameter.address} is a text, which has no range")
+    if len(arguments) != 1:
+        raise ParameterRefused(f"{address} takes one number; {len(arguments) or 'none'} came")
+    sent = arguments[0]
+    number = as_number(_with_point(sent) if isinstance(sent, str) else sent)
+    low, high = parameter.minimum, parameter.maximum
+    if parameter.kind in ("choice", "bool") or low is None or high is None:
+        low, high = 0, len(parameter.choices) - 1 if parameter.choices else 1
+    if address.endswith("/norm"):
+        value = low + min(max(number, 0.0), 1.0) * (high - low)
+        return value if parameter.kind == "float" else round(value)
+    now = values[parameter.address]
+    place = parameter.choices.index(str(now)) if parameter.choices else as_number(now)
+    moved = min(max(place + number, low), high)
+    return moved if parameter.kind == "float" else round(moved)
 
 
 def _preset(arguments: Sequence[object], preset_names: Callable[[], Sequence[str]]) -> Reading:

@@ -102,7 +102,7 @@ class OscDispatcher:
         self._counts["messages"] += len(messages)
         costly = self._unknown = 0
         for message in messages:
-            poll = message.arguments == ["?"]
+            poll = message.arguments == ["?"] or (not message.arguments and self._asks_for(message.address))
             if poll or self._is_costly(message.address):
                 costly += 1
                 if costly > MAX_COSTLY:
@@ -112,6 +112,11 @@ class OscDispatcher:
             self._refuse(sender, surface, f"{self._unknown - MAX_UNKNOWN} more unknown addresses in one datagram")
         if costly > MAX_COSTLY:
             self._refuse(sender, surface, f"more than {MAX_COSTLY} messages without a plain number in one datagram")
+
+    def _asks_for(self, address: str) -> bool:
+        """Return True if a message without an argument polls: a switch is turned by it, and an action done."""
+        parameter = self._show.parameters.get(address)
+        return is_pattern(address) if parameter is None else parameter.kind != "bool"
 
     def _is_costly(self, address: str) -> bool:
         parameter = self._show.parameters.get(address)

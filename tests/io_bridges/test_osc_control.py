@@ -163,6 +163,18 @@ def test_question_mark_polls_a_value(control: OscControl, show: RecordingShow) -
     assert show.applied == [], "a poll is not a prompt"
 
 
+def test_address_without_argument_polls_it(control: OscControl, show: RecordingShow) -> None:
+    stranger = Surface(control)
+    stranger.send("/strength")
+    stranger.wait_for("/strength", pytest.approx(0.9))
+    stranger.send("/prompt/*/weight")
+    stranger.wait_for("/prompt/3/weight", 1.0)
+    assert show.applied == []
+    stranger.send("/freeze")  # a switch
+    stranger.send("/panic")  # an action
+    wait_for(lambda: len(show.applied) == 2)
+
+
 def test_port_in_use_is_named(control: OscControl, show: RecordingShow) -> None:
     second = OscControl(port=control.address[1])
     with pytest.raises(BridgeUnavailable, match=rf"{control.address[1]}.*in use.*--osc"):

@@ -211,3 +211,56 @@ def test_sink_without_a_name(store: ParameterStore, arguments: list[object]) -> 
 def test_release_changes_no_sink(store: ParameterStore, address: str) -> None:
     for arguments in ([0], ["zmq:5560", 0]):
         assert "release" in store.apply(address, arguments, OSC).note
+
+
+@pytest.mark.parametrize(
+    ("address", "argument", "wanted"),
+    [
+        ("/strength/norm", 0.25, 0.25),
+        ("/zoom/norm", 0.5, 5.5),
+        ("/zoom/norm", "0,5", 5.5),
+        ("/pan_x/norm", 0.0, -1.0),
+        ("/pan_x/norm", -3, -1.0),
+        ("/steps/norm", 1.0, 50),
+        ("/seed/norm", 1.0, 2**31 - 1),
+        ("/freeze/norm", 1.0, True),
+        ("/fit/norm", 0.5, "fit"),
+        ("/fit/norm", 1, "stretch"),
+        ("/prompt/2/weight/norm", 0.5, 1.0),
+        ("/strength/add", -0.1, 0.8),
+        ("/strength/add", 9.0, 1.0),
+        ("/steps/add", 2, 6),
+        ("/fit/add", 1, "fit"),
+        ("/fit/add", -1, "fill"),
+        ("/fit/add", 99, "stretch"),
+        ("/freeze/add", 1, True),
+    ],
+)
+def test_twins_of_an_address(store: ParameterStore, address: str, argument: object, wanted: object) -> None:
+    parameter = address.rpartition("/")[0]
+    answer = accepted(store.apply(address, [argument], OSC))
+    assert answer.address == parameter
+    assert store.values()[parameter] == (pytest.approx(wanted) if isinstance(wanted, float) else wanted)
+
+
+@pytest.mark.parametrize("twin", ["norm", "add"])
+def test_every_number_has_twins(store: ParameterStore, twin: str) -> None:
+    for address, parameter in PARAMETERS.items():
+        if parameter.kind != "text":
+            accepted(store.apply(f"{address}/{twin}", [0.0], OSC))
+
+
+@pytest.mark.parametrize(
+    ("address", "arguments", "reason"),
+    [
+        ("/strength/norm", [], "takes one number; none came"),
+        ("/strength/add", [1, 2], "takes one number; 2 came"),
+        ("/strength/add", ["much"], "a number is expected"),
+        ("/strength/norm", [math.nan], "a number is expected"),
+        ("/prompt/1/text/norm", [0.5], "is a text"),
+    ],
+)
+def test_twins_are_refused(store: ParameterStore, address: str, arguments: list[object], reason: str) -> None:
+    before = store.values()
+    assert reason in refused(store.apply(address, arguments, OSC))
+    assert store.values() == before
