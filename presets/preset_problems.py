@@ -31,8 +31,8 @@ def problem_of(detail: ErrorDetails, document: Document) -> Problem:
         place = place[:-1]
     value = document.values[place]
     name = "/".join(str(part + 1) if isinstance(part, int) else part for part in place)
-    expected = _FORMS.get((str(place[0]), detail["type"])) or _expected(detail)
-    return value._replace(message=f"{name} must {expected}; {value.message} was given")
+    wanted = _FORMS.get((str(place[0]), detail["type"])) or expected(detail)
+    return value._replace(message=f"{name} must {wanted}; {value.message} was given")
 
 
 _FORMS = {
@@ -44,7 +44,8 @@ _FORMS = {
 """Form of the value of a key with several entries, by key and error."""
 
 
-def _expected(detail: ErrorDetails) -> str:
+def expected(detail: ErrorDetails) -> str:
+    """Return what a pydantic error expects, as the end of a sentence after "must"."""
     limits = detail.get("ctx", {})
     match detail["type"]:
         case "float_type" | "finite_number":

@@ -90,6 +90,10 @@ def run(
         bool, typer.Option("--open", help="Open the web page in the browser.", rich_help_panel=CONTROL)
     ] = False,
     presets: Annotated[Path | None, typer.Option(help="Folder of your presets.", rich_help_panel=SHOW)] = None,
+    set_list: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with the cues of the show, for /cue/go.", rich_help_panel=SHOW),
+    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(help="File that keeps the show's state (default: in your state folder).", rich_help_panel=SHOW),
@@ -139,6 +143,7 @@ def run(
     )
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
+    from presets.set_list import read_set_list
 
     log_to_terminal(verbose)
     library = open_library(presets)
@@ -156,6 +161,7 @@ def run(
         osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
         control=parse_endpoint(str(control_address)) if control_address else None,
         web=parse_address(web),
+        cues=read_set_list(set_list, library) if set_list else (),
         state=state_path,
         safe_picture=safe_picture,
         threads=threads,

@@ -7,6 +7,7 @@ from functools import partial
 from daemon.shared.clock import Clock
 from daemon.stage.bridge_set import BridgeSet, MakeSink
 from daemon.stage.control_thread import ControlThread
+from daemon.stage.cue_show import CueShow
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.quantised_show import QuantisedShow
@@ -146,5 +147,5 @@ class BridgeMaker:
             controls["web"] = WebControl(
                 settings.web.host, settings.web.port, preview=self._preview, metrics=metrics, words=words
             )
-        show = QuantisedShow(store)
+        show = CueShow(QuantisedShow(store), store, settings.cues)
         return [ControlThread(name, control, show) for name, control in controls.items()]

@@ -62,7 +62,7 @@ def read_message(
         return _prompt(arguments)
     if address == "/sink/add":
         return Reading(address, _joined(arguments))
-    if address in ("/sink/open", "/sink/remove"):
+    if address in ("/sink/open", "/sink/remove", "/cue/jump"):
         return Reading(address, _joined(_numbered(arguments)))
     if address in _ARGUMENTS:
         return Reading(address, arguments if _ARGUMENTS[address] else _press(arguments))
@@ -150,7 +150,7 @@ def _prompt(arguments: Sequence[object]) -> Reading:
 
 
 def _numbered(arguments: Sequence[object]) -> Sequence[object]:
-    """Return the number of a sink as text. A 0 stays a number: it is the release of a button.
+    """Return the number of a sink or a cue as text. A 0 stays a number: it is the release of a button.
 
     Raises `ParameterRefused` for a number with a fraction: another sink than the wanted one must not be removed.
     """
@@ -158,7 +158,7 @@ def _numbered(arguments: Sequence[object]) -> Sequence[object]:
         return arguments
     number = as_number(arguments[0])
     if number != round(number):
-        raise ParameterRefused(f"sinks have whole numbers; {number:g} came")
+        raise ParameterRefused(f"a whole number is expected; {number:g} came")
     return [str(round(number))] if number >= 1 else arguments
 
 

@@ -68,6 +68,7 @@ class ParameterStore(LiveValues):
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self.tempo = tempo or TempoClock()
+        self.with_next_look: Mapping[str, Value] = {}  # values by address in place of those of the next preset
         self._library = library
         self._saver = PresetSaver(library)
         self._stage_status = status
@@ -138,13 +139,12 @@ class ParameterStore(LiveValues):
         cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
         return ControlReply(address, True, value, replies.joined(read, cut, self.remark(address)))
 
-    def load(
-        self, address: str, name: str, values: Mapping[str, Value], sender: str, later: Later | None = None
-    ) -> ControlReply:
-        """Load the values of the preset `name`. The reply is to a message to `address`."""
+    def load(self, to: str, name: str, values: Mapping[str, Value], sender: str, later: Later | None) -> ControlReply:
+        """Load the values of the preset `name`. The reply is to a message to the address `to`."""
+        values, self.with_next_look = {**values, **self.with_next_look}, {}
         known = str(values["/preset"])
         wanted = {key: value for key, value in values.items() if key not in self.open_source}
-        self._change(wanted, sender, address, LoadedPreset(known, values), is_new_look=True)
+        self._change(wanted, sender, to, LoadedPreset(known, values), is_new_look=True)
         notes = ["" if known == name else f"{known} was loaded"]
         for place in SOURCES:
             if place not in values:
@@ -154,7 +154,7 @@ class ParameterStore(LiveValues):
                 uri = None if place in wanted else str(values[place])
             if uri is not None:
                 notes.append(self._open_source(place, uri, sender, later).note)
-        return ControlReply(address, True, known if address == "/preset" else None, replies.joined(*notes))
+        return ControlReply(to, True, known if to == "/preset" else None, replies.joined(*notes))
 
     def preset_names(self) -> list[str]:
         """Return the names of the presets that can be loaded, in order."""

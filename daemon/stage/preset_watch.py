@@ -33,7 +33,7 @@ class PresetWatch:
         known, self._known = self._known, None if stamp is None else (name, stamp)
         if known is not None and stamp is not None and known[0] == name and known[1] != stamp:
             try:
-                self._store.load("/preset", name, self._library.resolve(name), SENDER)
+                self._store.load("/preset", name, self._library.resolve(name), SENDER, None)
             except PresetError as error:
                 # The name alone, because a refusal is cut, and its place in the file comes after the path.
                 problem = str(error).splitlines()[0].replace(str(path), path.name)

@@ -6,15 +6,14 @@ that its first picture is on air at the next beat, or at the next first beat of 
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from daemon.stage.parameter_store import ParameterStore
-from io_bridges.show_control import ControlReply, FoundSources, Later, Subscription
-from presets.declaration import Action
+from daemon.stage.show_wrapper import ShowWrapper, StartTimer, start_timer
+from io_bridges.show_control import ControlReply, Later
 from presets.lfo_parameters import BEATS_IN_A_BAR
-from presets.parameter_table import Parameter, Value
 
 MOST_HELD = 32
 """Messages that wait for one beat. The oldest of more is dropped."""
@@ -22,16 +21,6 @@ NOT_MISSED = 0.002
 """Seconds before a beat in which a message still counts as on it."""
 
 _LOOKS = ("/next", "/previous", "/prompt", "/preset")
-
-StartTimer = Callable[[float, Callable[[], None]], None]
-"""Calls a function after so many seconds, on any thread."""
-
-
-def start_timer(seconds: float, call: Callable[[], None]) -> None:
-    """Call a function after so many seconds on a thread of its own."""
-    timer = threading.Timer(seconds, call)
-    timer.daemon = True
-    timer.start()
 
 
 class HeldMessage(NamedTuple):
@@ -45,26 +34,17 @@ class HeldMessage(NamedTuple):
     later: Later | None
 
 
-class QuantisedShow:
+class QuantisedShow(ShowWrapper):
     """Implements `io_bridges.show_control.ShowControl` around a store. Every method may be called from any thread."""
 
     def __init__(self, store: ParameterStore, timer: StartTimer = start_timer) -> None:
+        super().__init__(store)
         self._store = store
         self._timer = timer
         self._lock = threading.Lock()
         self._held: list[HeldMessage] = []
         self._due: set[int] = set()
         """Beats with a timer, one each, so that no flood of messages starts more."""
-
-    @property
-    def parameters(self) -> Mapping[str, Parameter]:
-        """Every parameter by address."""
-        return self._store.parameters
-
-    @property
-    def actions(self) -> Mapping[str, Action]:
-        """Every action by address."""
-        return self._store.actions
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Apply a message, or hold it until its beat.
@@ -90,29 +70,9 @@ class QuantisedShow:
         note = f"waits {seconds:.1f} s for the {quantise}"
         return ControlReply(address, True, None, note, pending=later is not None)
 
-    def find_sources(self, found: Callable[[FoundSources], None]) -> None:
-        """Search for the sources that can be opened now."""
-        self._store.find_sources(found)
-
-    def values(self) -> dict[str, Value]:
-        """Return the wanted value of every parameter by address."""
-        return self._store.values()
-
-    def preset_names(self) -> list[str]:
-        """Return the names of the presets that can be loaded, in order."""
-        return self._store.preset_names()
-
     def status(self) -> dict[str, object]:
         """Return the state of the show, with the number of messages that wait for a beat."""
         return {**self._store.status(), "held": len(self._held)}
-
-    def refused(self, sender: str, reason: str) -> None:
-        """Count a message that could not be understood."""
-        self._store.refused(sender, reason)
-
-    def subscribe(self, surface: str, wake: Callable[[], None]) -> Subscription:
-        """Subscribe to the changes made by others."""
-        return self._store.subscribe(surface, wake)
 
     def _next(self, beats: int) -> tuple[int, float]:
         """Return the next multiple of `beats`, and the seconds until a message has to be applied to be on air at it."""

@@ -9,6 +9,7 @@ from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.rates import exact_rate, parse_rate
 from presets.errors import SettingsError
+from presets.set_list import Cue
 
 FIRST_RATE = 30.0
 """Rate of the output if none is given, and until that of the source is known."""
@@ -53,6 +54,8 @@ class Settings:
     osc_feedback: tuple[Address, ...] = ()
     control: str | None = "tcp://127.0.0.1:5557"
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
+    cues: tuple[Cue, ...] = ()
+    """Set list of the show; empty for none."""
     state: Path | None = None
     safe_picture: Path | None = None
     threads: int | None = None

@@ -272,3 +272,17 @@ def test_hidden_page_gets_no_pictures(page: Page, control: WebControl) -> None:
     encoded = control.preview.status()["encoded"]
     page.wait_for_timeout(500)
     assert control.preview.status()["encoded"] == encoded
+
+
+def test_set_list(page: Page, show: WebShow) -> None:
+    expect(page.locator("#cues")).to_be_hidden()
+    show.state = {**show.state, "cues": {"presets": ["fire", "ice-cells"], "place": 1}}
+    expect(page.locator(".cue")).to_have_text(["1 fire", "2 ice cells"])
+    expect(page.locator(".cue").first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#cue-go")).to_have_text("Go: ice cells")
+    expect(page.locator("#cue-back")).to_be_disabled()
+    page.locator("#cue-go").click()
+    page.locator(".cue").nth(1).click()
+    eventually(lambda: [call[:2] for call in show.calls][-2:] == [("/cue/go", ()), ("/cue/jump", ("2",))])
+    show.state = {**show.state, "cues": {"presets": ["fire", "ice-cells"], "place": 2}}
+    expect(page.locator("#cue-go")).to_be_disabled()

@@ -3,6 +3,7 @@
 import { byId, toast } from "/dom.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
+import { showCues, startCues } from "/cues.js";
 import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js";
 import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
@@ -36,6 +37,7 @@ connectShow({
     if (message.status) {
       showStatus(message.status);
       showSignals(message.status);
+      showCues(message.status.cues);
       showDrawnAs(message.status.drawn_as ?? {});
       showOpening(message.status.opening_source);
       showOpeningSinks(message.status.opening_sinks);
@@ -65,6 +67,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 startPanels();
+startCues();
 startPresets();
 startPicture();
 startSinks();

@@ -16,7 +16,7 @@ export function declare(message) {
   const now = JSON.stringify(message);
   if (now === declared) return; // the server restarted: unfinished typing stays
   declared = now;
-  for (const place of document.querySelectorAll(".controls, .buttons, #preset-actions")) place.replaceChildren();
+  for (const place of document.querySelectorAll(".controls, [data-group] .buttons, #preset-actions")) place.replaceChildren();
   for (const known of [actions, controls, parameters, values]) known.clear();
   discard();
   for (const action of message.actions) actions.set(action.address, action);

@@ -1,0 +1,108 @@
+"""`CueShow`: a show with a set list, whose cues are called by ``/cue/go``, ``/cue/back`` and ``/cue/jump``."""
+
+import threading
+from collections.abc import Sequence
+
+from daemon.stage.message_reading import read_message
+from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.replies import action_text
+from daemon.stage.show_wrapper import Cancel, ShowWrapper, StartTimer, start_timer
+from io_bridges.show_control import ControlReply, Later, ShowControl
+from presets.errors import ParameterRefused
+from presets.set_list import Cue
+
+FOLLOW_ON = "set list"
+"""Name of the sender of a cue that follows by itself."""
+
+NO_SET_LIST = "there is no set list; start the show with --set-list FILE"
+
+
+class CueShow(ShowWrapper):
+    """Plays the cues of a set list by setting ``/preset`` of the show that it wraps, with the morph of the cue.
+
+    A cue may have the next one follow by itself. Any other cue that is called before cancels that.
+    """
+
+    def __init__(
+        self, show: ShowControl, store: ParameterStore, cues: Sequence[Cue], timer: StartTimer = start_timer
+    ) -> None:
+        """`show` is the store or a show around it."""
+        super().__init__(show)
+        self._store = store
+        self._cues = cues
+        self._timer = timer
+        self._lock = threading.RLock()
+        self._place = -1
+        self._cancel: Cancel = lambda: None
+
+    def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
+        """Call a cue, or pass any other message on. The reply is that to the preset of the cue."""
+        written = "/" + address.lower().strip("/")
+        if not written.startswith("/cue/"):
+            return self._show.apply(address, arguments, sender, later)
+        try:
+            known, arguments, _, _ = read_message(written, arguments, {}, tuple)
+            if known not in ("/cue/go", "/cue/back", "/cue/jump"):
+                return self._show.apply(address, arguments, sender, later)
+            action = self._show.actions[known]
+            text = action_text(known, action.argument, arguments)
+            if text is None:
+                return ControlReply(known, True, None, "a button's release does nothing")
+            with self._lock:
+                return self._call(known, self._wanted(known, text), sender, later)
+        except ParameterRefused as refusal:
+            self.refused(sender, f"{written[:60]}: {refusal}")
+            return ControlReply(written, False, None, str(refusal))
+
+    def status(self) -> dict[str, object]:
+        """Return the state of the show, with the presets of the cues and the place of the last one, from 1."""
+        cues = {"presets": [cue.preset for cue in self._cues], "place": self._place + 1}
+        return {**self._show.status(), **({"cues": cues} if self._cues else {})}
+
+    def _wanted(self, address: str, text: str) -> int:
+        """Return the place of the cue that is wanted. Raises `ParameterRefused`."""
+        if not self._cues:
+            raise ParameterRefused(NO_SET_LIST)
+        if address == "/cue/jump":
+            return self._found(text)
+        place = self._place + (1 if address == "/cue/go" else -1)
+        if place < 0:
+            raise ParameterRefused("no cue comes before")
+        if place >= len(self._cues):
+            raise ParameterRefused("the last cue has been called; /cue/jump 1 begins again")
+        return place
+
+    def _found(self, text: str) -> int:
+        if text.isascii() and text.isdigit():
+            if 1 <= int(text[:9]) <= len(self._cues):
+                return int(text[:9]) - 1
+            raise ParameterRefused(f"there are {len(self._cues)} cues; number {text[:9]} came")
+        # Of several cues with one preset, the next from here on is meant.
+        order: list[int] = [*range(self._place + 1, len(self._cues)), *range(self._place + 1)]
+        for place in order:
+            if self._cues[place].preset.casefold() == text.strip().casefold():
+                return place
+        raise ParameterRefused(f"no cue has the preset {text[:60]!r}")
+
+    def _call(self, address: str, place: int, sender: str, later: Later | None) -> ControlReply:
+        cue = self._cues[place]
+        bpm = float(self.values()["/bpm"])
+        self._cancel()
+        self._cancel = lambda: None
+        morph, after = cue.seconds("morph", bpm), cue.seconds("after", bpm)
+        self._store.with_next_look = {} if morph is None else {"/morph": morph}
+        forward = None if later is None else lambda outcome: later(outcome._replace(address=address))
+        reply = self._show.apply("/preset", [cue.preset], sender, forward)
+        if not reply.accepted:
+            self._store.with_next_look = {}
+        else:
+            self._place = place
+            if after is not None and place + 1 < len(self._cues):
+                self._cancel = self._timer(after, lambda: self._follow(place))
+        note = f"cue {place + 1} of {len(self._cues)}, {cue.preset}"
+        return reply._replace(address=address, value=None, note=f"{note}; {reply.note}" if reply.note else note)
+
+    def _follow(self, place: int) -> None:
+        with self._lock:
+            if self._place == place:
+                self._call("/cue/go", place + 1, FOLLOW_ON, None)

@@ -1,0 +1,28 @@
+// The set list: the cue on air, the next one, and the buttons that call them.
+
+import { byId, element } from "/dom.js";
+import { act } from "/show.js";
+
+let shown = "";
+
+// Show {presets: [name], place: number from 1, 0 before the first}; nothing without a set list.
+export function showCues(cues) {
+  const now = JSON.stringify(cues ?? null);
+  if (now === shown) return;
+  shown = now;
+  byId("cues").hidden = !cues;
+  if (!cues) return;
+  const { presets, place } = cues;
+  byId("cue-list").replaceChildren(...presets.map((name, number) => element("button",
+    { type: "button", class: "cue", title: `Jump to cue ${number + 1}`, "aria-pressed": String(number + 1 === place),
+      onclick: () => act("/cue/jump", String(number + 1)) },
+    `${number + 1} ${name.replaceAll(/[-_]/g, " ")}`)));
+  byId("cue-go").textContent = place < presets.length ? `Go: ${presets[place].replaceAll(/[-_]/g, " ")}` : "Go";
+  byId("cue-go").disabled = place >= presets.length;
+  byId("cue-back").disabled = place <= 1;
+}
+
+export function startCues() {
+  byId("cue-go").onclick = () => act("/cue/go");
+  byId("cue-back").onclick = () => act("/cue/back");
+}
