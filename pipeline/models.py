@@ -16,6 +16,7 @@ from pipeline.conditioning import ConditioningShape, TextConditioner, TextEncode
 from pipeline.extra_inputs import ExtraInputs, extra_inputs_of
 from pipeline.families.family import Family, PictureShape
 from pipeline.families.family_table import find_family
+from pipeline.file_digests import file_digest
 from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.graphs import FamilyGraph, StepGraph
 from pipeline.loras.lora_set import NO_LORAS, LoraSet, open_loras
@@ -58,8 +59,7 @@ class Model:
         files = [path for paths in self.weights.values() for path in paths]
         for path in sorted([*files, *(self.folder / name / "config.json" for name in self.weights)]):
             digest.update(path.relative_to(self.folder).as_posix().encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(file_digest(path))
         return digest.hexdigest()
 
     @cached_property

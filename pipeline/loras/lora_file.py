@@ -1,6 +1,5 @@
 """LoRA files: ``.safetensors`` with the names of diffusers, peft or kohya, checked before a network is loaded."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from pipeline.file_digests import file_digest
 from pipeline.loras.lora_kinds import kind_of_lora
 from presets.errors import ModelError
 from presets.paths import home_path, is_there
@@ -49,8 +49,7 @@ class LoraFile:
     def digest(self) -> str:
         """SHA-256 of the file, part of the key of everything compiled with it. Raises `ModelError`."""
         try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return file_digest(self.path).hex()
         except OSError as error:
             raise ModelError(f"{self.path} can't be read: {error.strerror or error}.") from error
 

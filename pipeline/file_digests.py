@@ -1,0 +1,69 @@
+"""SHA-256 of large files, kept in the user's cache folder, so that a start does not read gigabytes of weights for it.
+
+A kept digest holds as long as the file is the same one (path, inode), of the same size, and neither its content nor its
+attributes were touched since (times of modification and of change, in nanoseconds). A copy that keeps its modification
+time has another time of change, which no program can set. On Windows that time is the time of creation. A file that is
+overwritten there in place, at the same size and with its old modification time, is not noticed.
+"""
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+from os import stat_result
+from pathlib import Path
+
+import platformdirs
+
+from presets.atomic_write import write_atomically
+
+SMALLEST_KEPT = 16_000_000
+"""Bytes from which a digest is kept. Smaller files are read in milliseconds."""
+
+SETTLED = 2.0
+"""Seconds that a file must have been left alone. Some file systems count time in steps of two seconds."""
+
+LONGEST_ENTRY = 10_000
+
+
+def digest_folder() -> Path:
+    """Return the folder of the kept digests."""
+    return Path(platformdirs.user_cache_dir("streamflow-live")) / "digests"
+
+
+def file_digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file's content, 32 bytes: kept from before, or computed. Raises `OSError`."""
+    status = path.stat()
+    if status.st_size < SMALLEST_KEPT:
+        return _read_digest(path)
+    entry = digest_folder() / f"{hashlib.sha256(str(path.resolve()).encode(errors='surrogateescape')).hexdigest()}.json"
+    stamp = _stamp(status)
+    kept = _kept(entry, stamp)
+    if kept is not None:
+        return kept
+    settled = time.time() - max(status.st_mtime, status.st_ctime) > SETTLED
+    digest = _read_digest(path)
+    if settled and _stamp(path.stat()) == stamp:
+        with suppress(OSError):  # without a place to write, the next start reads the file again
+            write_atomically(entry, json.dumps({"stamp": stamp, "sha256": digest.hex()}).encode())
+    return digest
+
+
+def _read_digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _stamp(status: stat_result) -> list[int]:
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
+
+
+def _kept(entry: Path, stamp: list[int]) -> bytes | None:
+    """Return the digest in an entry if it is for this stamp. A damaged entry counts as none."""
+    try:
+        with entry.open("rb") as file:
+            value = json.loads(file.read(LONGEST_ENTRY))
+        digest = bytes.fromhex(value["sha256"])
+        return digest if value["stamp"] == stamp and len(digest) == hashlib.sha256().digest_size else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
