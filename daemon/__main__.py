@@ -14,6 +14,7 @@ try:
     from daemon.commands.displays import displays
     from daemon.commands.doctor import doctor
     from daemon.commands.engines import app as engines_app
+    from daemon.commands.layout import layout
     from daemon.commands.models import app as models_app
     from daemon.commands.presets import app as presets_app
     from daemon.commands.render import render
@@ -44,6 +45,7 @@ app.add_typer(models_app, name="models")
 app.command()(sources)
 app.command()(displays)
 app.command()(words)
+app.command()(layout)
 app.command()(touchdesigner)
 app.command()(doctor)
 app.command()(bench)

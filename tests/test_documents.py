@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/performance.md",
     "docs/programs.md",
     "docs/shared-memory.md",
+    "docs/surfaces.md",
     "benchmarks/README.md",
 )
 PATH = re.compile(r"`((?:benchmarks|daemon|docs|io_bridges|pipeline|presets|tests)/[\w./-]*)`")

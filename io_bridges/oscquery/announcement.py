@@ -4,7 +4,6 @@ It is made for servers that are open to the network only. Without the package ze
 are given the address by hand.
 """
 
-import ipaddress
 import logging
 import socket
 import threading
@@ -12,28 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from io_bridges.lazy_imports import missing_extra
-from io_bridges.oscquery.http_queries import ANY_HOST, NAME, host_info
+from io_bridges.local_network import ANY_HOST, local_addresses
+from io_bridges.oscquery.http_queries import NAME, host_info
 
 log = logging.getLogger("stage.controls")
 
 OSCQUERY_TYPE = "_oscjson._tcp.local."
 OSC_TYPE = "_osc._udp.local."
-
-
-def is_loopback(host: str) -> bool:
-    """Return True if a server on this host is not reachable from the network."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def local_addresses() -> list[str]:
-    """Return the IPv4 addresses of this machine on its networks."""
-    import ifaddr  # a dependency of zeroconf
-
-    found = [str(each.ip) for adapter in ifaddr.get_adapters() for each in adapter.ips if each.is_IPv4]
-    return [address for address in found if not is_loopback(address)]
 
 
 class Announcement:

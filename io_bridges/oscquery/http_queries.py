@@ -1,11 +1,11 @@
 """HTTP side of OSCQuery: the JSON of a node, one of its attributes, or the description of the host."""
 
-from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from io_bridges.local_network import ANY_HOST, osc_address
 from io_bridges.oscquery.address_space import ATTRIBUTES, EXTENSIONS, AddressSpace
 from io_bridges.show_control import MAX_ADDRESS
 from io_bridges.web import json_messages
@@ -13,7 +13,6 @@ from io_bridges.web import json_messages
 HOST_INFO = "HOST_INFO"
 NAME = "streamflow-live"
 """Name of the host that clients list."""
-ANY_HOST = ("", "0.0.0.0")
 
 
 def is_query(request: Request) -> bool:
@@ -46,13 +45,11 @@ def query_response(space: AddressSpace, status: Mapping[str, object], request: R
 def host_info(status: Mapping[str, object]) -> dict[str, object]:
     """Return the description of the host. The WebSocket has the address of the HTTP server, the default."""
     info: dict[str, object] = {"NAME": NAME, "EXTENSIONS": EXTENSIONS}
-    controls = status.get("controls")
-    for control in controls if isinstance(controls, Iterable) else ():
-        address = urlsplit(str(control.get("address") or ""))
-        if address.scheme == "osc.udp":
-            info |= {"OSC_PORT": address.port, "OSC_TRANSPORT": "UDP"}
-            if address.hostname not in ANY_HOST:
-                info["OSC_IP"] = address.hostname
+    if (address := osc_address(status)) is not None:
+        host, port = address
+        info |= {"OSC_PORT": port, "OSC_TRANSPORT": "UDP"}
+        if host not in ANY_HOST:
+            info["OSC_IP"] = host
     return info
 
 

@@ -117,12 +117,14 @@ def _add_parameters(component: Any, declaration: dict[str, Any], send_as: str, r
         if title not in pages:
             pages[title] = component.appendCustomPage(title)
         name = parameter_name(control["address"], addresses)
-        _add_parameter(pages[title], name, control)
+        looks = declaration["presets"] if control["address"] == "/preset" else None
+        _add_parameter(pages[title], name, control, looks)
         addresses[name] = control["address"]
     return addresses
 
 
-def _add_parameter(page: Any, name: str, control: dict[str, Any]) -> None:
+def _add_parameter(page: Any, name: str, control: dict[str, Any], names: list[str] | None) -> None:
+    """Add a custom parameter. A text with known `names` is a menu that takes others too."""
     label, kind = _label(control["address"]), control["kind"]
     if kind in ("float", "int"):
         append = page.appendFloat if kind == "float" else page.appendInt
@@ -134,9 +136,10 @@ def _add_parameter(page: Any, name: str, control: dict[str, Any]) -> None:
             parameter.max, parameter.clampMax, parameter.normMax = high, True, high
     elif kind == "bool":
         parameter = page.appendToggle(name, label=label)[0]
-    elif kind == "choice":
-        parameter = page.appendMenu(name, label=label)[0]
-        parameter.menuNames = parameter.menuLabels = list(control["choices"])
+    elif kind == "choice" or names is not None:
+        append = page.appendMenu if names is None else page.appendStrMenu
+        parameter = append(name, label=label)[0]
+        parameter.menuNames = parameter.menuLabels = list(control["choices"] if names is None else names)
     else:
         parameter = page.appendStr(name, label=label)[0]
     parameter.default = parameter.val = control["default"]

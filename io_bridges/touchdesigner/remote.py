@@ -12,10 +12,17 @@ _INTERVAL = 0.2
 
 
 def controls(page: str) -> dict[str, Any]:
-    """Return the declaration of a running show. `page` is ``http://127.0.0.1:8090``. Raises `OSError`."""
-    with urllib.request.urlopen(f"{page}/api/parameters", timeout=5) as reply:
-        declaration: dict[str, Any] = json.load(reply)
-    return declaration
+    """Return the declaration of a running show, and under ``presets`` the names of its presets. Raises `OSError`.
+
+    `page` is ``http://127.0.0.1:8090``.
+    """
+    declaration: dict[str, Any] = _read(f"{page}/api/parameters")
+    return declaration | {"presets": _read(f"{page}/api/status")["presets"]}
+
+
+def _read(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as reply:
+        return json.load(reply)
 
 
 def osc_message(address: str, value: Any) -> bytes:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from io_bridges.oscquery.announcement import Announcement, is_loopback
+from io_bridges.local_network import is_loopback
+from io_bridges.oscquery.announcement import Announcement
 from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
 from io_bridges.web.connections import BoundedConnection, QuietWebSocket

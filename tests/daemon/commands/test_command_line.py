@@ -68,8 +68,8 @@ import sys
 from typer.testing import CliRunner
 from daemon.__main__ import app
 for command in ("", "run", "render", "build", "engines", "engines list", "engines verify", "engines prune",
-                "presets", "presets list", "presets show", "presets check", "sources", "words", "touchdesigner",
-                "doctor", "bench"):
+                "presets", "presets list", "presets show", "presets check", "sources", "words", "layout",
+                "touchdesigner", "doctor", "bench"):
     done = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*command.split(), "--help"], catch_exceptions=False)
     assert done.exit_code == 0, command
     print(done.output, end="\f")
@@ -84,7 +84,8 @@ def test_help_imports_nothing_heavy() -> None:
     assert heavy.strip() == "set()"
     assert all(len(line) <= 80 for page in pages for line in page.splitlines())
     with_examples = [re.findall(r"Usage: \S+ (.*) \[OPTIONS\]", page)[0] for page in pages if "Examples:" in page]
-    assert with_examples == ["run", "render", "build", "engines prune", "presets check", "sources", "words", "bench"]
+    expected = ["run", "render", "build", "engines prune", "presets check", "sources", "words", "layout", "bench"]
+    assert with_examples == expected
 
 
 def test_a_third_source_is_refused(tmp_path: Path) -> None:

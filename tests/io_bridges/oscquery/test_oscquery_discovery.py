@@ -9,7 +9,8 @@ from pythonoscquery.osc_query_client import OSCQueryClient
 from web_client import port_of
 from zeroconf import ServiceBrowser, ServiceInfo, ServiceListener, Zeroconf
 
-from io_bridges.oscquery.announcement import OSC_TYPE, OSCQUERY_TYPE, Announcement, is_loopback, local_addresses
+from io_bridges.local_network import is_loopback, local_addresses
+from io_bridges.oscquery.announcement import OSC_TYPE, OSCQUERY_TYPE, Announcement
 from io_bridges.web.server import WebControl
 
 OSC_PORT = 9321

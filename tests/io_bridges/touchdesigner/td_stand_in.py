@@ -44,7 +44,7 @@ class Page:
 
     def __getattr__(self, method: str) -> Callable[..., tuple[Par]]:
         kind = method.removeprefix("append")
-        if kind not in ("Float", "Int", "Toggle", "Menu", "Str", "Pulse"):
+        if kind not in ("Float", "Int", "Toggle", "Menu", "StrMenu", "Str", "Pulse"):
             raise AttributeError(method)
 
         def append(name: str, label: str = "") -> tuple[Par]:

@@ -105,6 +105,12 @@ def test_parameter_moves_the_show(rig: Rig) -> None:
     wait_for(lambda: rig.store.values()["/freeze"] is False)
 
 
+def test_looks_are_a_menu(rig: Rig) -> None:
+    assert rig.par("Preset").menuNames == rig.store.preset_names()
+    rig.par("Preset").val = "fire"
+    wait_for(lambda: rig.store.values()["/preset"] == "fire")
+
+
 def test_show_moves_the_parameter(rig: Rig) -> None:
     revision = rig.store.wanted
     rig.store.apply("/strength", [0.125], "osc:elsewhere:1")

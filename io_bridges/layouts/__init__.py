@@ -1,0 +1,1 @@
+"""Make control surfaces from the declaration: files that other programs open, with every control of a show."""
