@@ -138,14 +138,20 @@ class BridgeMaker:
         """
         settings = self._settings
         controls: dict[str, Control] = {}
+        osc = None
         if settings.osc is not None:
             feedback = [(address.host, address.port) for address in settings.osc_feedback]
-            controls["osc"] = OscControl(settings.osc.host, settings.osc.port, feedback=feedback)
+            controls["osc"] = osc = OscControl(settings.osc.host, settings.osc.port, feedback=feedback)
         if settings.control is not None:
             controls["zmq"] = ZmqControl(settings.control)
         if settings.web is not None:
             controls["web"] = WebControl(
-                settings.web.host, settings.web.port, preview=self._preview, metrics=metrics, words=words
+                settings.web.host,
+                settings.web.port,
+                preview=self._preview,
+                metrics=metrics,
+                words=words,
+                osc_messages=osc.monitor.messages if osc else tuple,
             )
         show = CueShow(QuantisedShow(store), store, settings.cues)
         return [ControlThread(name, control, show) for name, control in controls.items()]

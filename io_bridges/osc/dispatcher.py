@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from io_bridges.osc.flood_control import Coalescer
+from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import Impulse, MalformedPacket, Message, decode_packet
 from io_bridges.osc.patterns import AddressTable, MalformedPattern, is_pattern
 from io_bridges.osc.surfaces import MAX_SUBSCRIBERS, Surfaces, UdpAddress
@@ -23,6 +24,9 @@ MAX_SEARCHERS = 64
 """Surfaces that wait for one search for sources."""
 MAX_LISTED = 200
 """Sources in one message. A datagram has no room for many more."""
+
+NO_MESSAGE = Message("", [])
+"""Stands for a datagram of which no message can be told."""
 
 Send = Callable[[str, Sequence[Value], UdpAddress], None]
 
@@ -42,11 +46,13 @@ class OscDispatcher:
         lease: float,
         is_own: Callable[[UdpAddress], bool],
         wake: Callable[[], None] = lambda: None,
+        monitor: OscMonitor | None = None,
     ) -> None:
         """Take the show and the feedback targets.
 
         `send` answers a poll, `lease` is the length of a subscription in seconds, and `is_own` recognises the address
         that this control is bound to. `wake` is called from any thread when `answer_late` has something to do.
+        `monitor` is told every message.
         """
         self._show = show
         self._surfaces = surfaces
@@ -54,6 +60,7 @@ class OscDispatcher:
         self._lease = lease
         self._is_own = is_own
         self._wake = wake
+        self._monitor = monitor or OscMonitor()
         self._late: deque[Callable[[], None]] = deque(maxlen=MAX_LATE)
         self._searchers: set[UdpAddress] = set()
         self._found: FoundSources | None = None
@@ -126,20 +133,22 @@ class OscDispatcher:
         address, arguments = message
         if address.startswith("/streamflow/"):
             # Feedback of another show. Refusing it would send feedback there, which would be refused there, and so on.
+            self._monitor.note(sender, address, arguments, False, "feedback of another show is not read")
             return
         if address in ("/subscribe", "/unsubscribe"):
-            self._apply_subscription(address, arguments, sender, surface)
+            self._apply_subscription(message, sender, surface)
             return
         if address == "/sources":
+            self._monitor.note(sender, address, arguments, True, "searching")
             self._search(sender)
             return
         try:
             found = self._addresses.find(address)
         except MalformedPattern as error:
-            self._refuse(sender, surface, f"{address[:60]}: {error}")
+            self._refuse(sender, surface, f"{address[:60]}: {error}", message)
             return
         if not found and is_pattern(address):
-            self._refuse(sender, surface, f"{address[:60]} matches no parameter")
+            self._refuse(sender, surface, f"{address[:60]} matches no parameter", message)
             return
         if not found:
             self._unknown += 1
@@ -148,13 +157,15 @@ class OscDispatcher:
         # The show refuses an unknown address with a suggestion.
         for known in found or (address,):
             if poll:
-                self._answer_poll(known, sender, surface)
+                self._answer_poll(known, message, sender, surface)
             else:
                 self._apply(known, arguments, sender, surface)
 
     def _apply(self, address: str, arguments: list[object], sender: UdpAddress, surface: str) -> None:
         later = partial(self._put_late, sender)
-        self._take_reply(sender, self._show.apply(address, arguments, surface, later))
+        reply = self._show.apply(address, arguments, surface, later)
+        self._monitor.note(sender, address, arguments, reply.accepted, reply.note)
+        self._take_reply(sender, reply)
 
     def _take_reply(self, sender: UdpAddress, reply: ControlReply) -> None:
         if not reply.accepted:
@@ -169,8 +180,12 @@ class OscDispatcher:
 
     def _put_late(self, sender: UdpAddress, reply: ControlReply) -> None:
         """Keep a reply for `answer_late`. Any thread may call it."""
-        self._late.append(partial(self._take_reply, sender, reply))
+        self._late.append(partial(self._take_late_reply, sender, reply))
         self._wake()
+
+    def _take_late_reply(self, sender: UdpAddress, reply: ControlReply) -> None:
+        self._monitor.note(sender, reply.address, (), reply.accepted, reply.note or "done")
+        self._take_reply(sender, reply)
 
     def _search(self, sender: UdpAddress) -> None:
         if len(self._searchers) < MAX_SEARCHERS:
@@ -189,34 +204,40 @@ class OscDispatcher:
             for target in self._answer_targets(sender):
                 self._send("/streamflow/sources", uris, target)
 
-    def _answer_poll(self, address: str, sender: UdpAddress, surface: str) -> None:
+    def _answer_poll(self, address: str, message: Message, sender: UdpAddress, surface: str) -> None:
         values = self._show.values()
         if address not in values:
-            self._refuse(sender, surface, f"{address[:60]} has no value to poll")
+            self._refuse(sender, surface, f"{address[:60]} has no value to poll", message)
             return
+        self._monitor.note(sender, address, message.arguments, True, "polled")
         for target in self._answer_targets(sender):
             self._send(address, (values[address],), target)
 
     def _answer_targets(self, sender: UdpAddress) -> list[UdpAddress]:
         return [target.address for target in self._surfaces.targets_of(sender)] or [sender]
 
-    def _apply_subscription(self, address: str, arguments: list[object], sender: UdpAddress, surface: str) -> None:
+    def _apply_subscription(self, message: Message, sender: UdpAddress, surface: str) -> None:
+        address, arguments = message
         try:
             number = as_number(arguments[0]) if arguments and arguments != [Impulse.IMPULSE] else float(sender[1])
         except ParameterRefused as error:
-            self._refuse(sender, surface, f"{address} takes the port for feedback: {error}")
+            self._refuse(sender, surface, f"{address} takes the port for feedback: {error}", message)
             return
         target = (sender[0], round(number))
         if not 1024 <= number <= 65_535 or self._is_own(target):
             # A number below 1024 is a button's 1, or the port of some other service.
-            self._refuse(sender, surface, f"{address}: cannot send feedback to port {number:.10g}")
+            self._refuse(sender, surface, f"{address}: cannot send feedback to port {number:.10g}", message)
         elif address == "/unsubscribe":
             self._surfaces.unsubscribe(sender, target)
-        elif not self._surfaces.subscribe(sender, target, time.monotonic() + self._lease):
-            self._refuse(sender, surface, f"{address}: the limit of {MAX_SUBSCRIBERS} surfaces is reached")
+            self._monitor.note(sender, address, arguments, True, f"no more feedback to port {target[1]}")
+        elif self._surfaces.subscribe(sender, target, time.monotonic() + self._lease):
+            self._monitor.note(sender, address, arguments, True, f"feedback to port {target[1]}")
+        else:
+            self._refuse(sender, surface, f"{address}: the limit of {MAX_SUBSCRIBERS} surfaces is reached", message)
 
-    def _refuse(self, sender: UdpAddress, surface: str, reason: str) -> None:
+    def _refuse(self, sender: UdpAddress, surface: str, reason: str, message: Message = NO_MESSAGE) -> None:
         self._counts["refused"] += 1
+        self._monitor.note(sender, message.address, message.arguments, False, reason)
         self._show.refused(surface, reason)
         self._send_refusal(sender, reason)
 

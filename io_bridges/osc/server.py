@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from io_bridges.osc.dispatcher import OscDispatcher
 from io_bridges.osc.flood_control import FloodLimiter
+from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
 from io_bridges.show_control import ShowControl
@@ -56,6 +57,8 @@ class OscControl:
         self._address: UdpAddress | None = None
         self._dispatcher: OscDispatcher | None = None
         self._counts = {"sent": 0, "unsent": 0}
+        self.monitor = OscMonitor()
+        """The last messages. They stay when the control is opened again."""
 
     @property
     def address(self) -> UdpAddress:
@@ -80,7 +83,9 @@ class OscControl:
         self._wake = WakeupSocket()
         self._show = show
         self._surfaces = Surfaces(show, self._wake.call)
-        self._dispatcher = OscDispatcher(show, self._surfaces, self._send, self._lease, self._is_own, self._wake.call)
+        self._dispatcher = OscDispatcher(
+            show, self._surfaces, self._send, self._lease, self._is_own, self._wake.call, self.monitor
+        )
         for target in targets:
             self._surfaces.add(target)
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from io_bridges.osc.monitor import SeenMessages
 from io_bridges.oscquery.address_space import AddressSpace
 from io_bridges.oscquery.http_queries import is_query, query_response
 from io_bridges.oscquery.listener_socket import ListenerSocket
@@ -46,14 +47,16 @@ class WebApp:
         preview: WebPreview,
         metrics: Callable[[], bytes] | None,
         words: json_messages.KnownWordsByKind,
+        osc_messages: SeenMessages = tuple,
     ) -> None:
-        """`metrics` returns the text of ``/metrics``."""
+        """`metrics` returns the text of ``/metrics``, and `osc_messages` the last messages that came by OSC."""
         self._show = show
         self._preview = preview
         self._metrics = metrics
         self._words = words
         self._page_numbers = count(1)
         self._space = AddressSpace(show)
+        self._osc_messages = osc_messages
         self.pages = SocketLimit(MOST_SOCKETS)
         self.viewers = SocketLimit(MOST_SOCKETS)
         self.listeners = SocketLimit(MOST_SOCKETS)
@@ -72,6 +75,7 @@ class WebApp:
                 Route("/api/values", self._put_values, methods=["PUT"]),
                 Route("/api/actions/{name:path}", self._post_action, methods=["POST"]),
                 Route("/api/status", self._get_status),
+                Route("/api/osc/messages", self._get_osc_messages),
                 Route("/api/words", self._get_words),
                 Route("/api/sources", self._get_sources),
                 Route("/output.jpg", self._get_picture),
@@ -117,6 +121,9 @@ class WebApp:
 
     async def _get_status(self, request: Request) -> Response:
         return _json(json_messages.status(self._show))
+
+    async def _get_osc_messages(self, request: Request) -> Response:
+        return _json({"messages": self._osc_messages()})
 
     async def _get_words(self, request: Request) -> Response:
         return _json(self._words())

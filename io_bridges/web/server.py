@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from io_bridges.local_network import is_loopback
+from io_bridges.osc.monitor import SeenMessages
 from io_bridges.oscquery.announcement import Announcement
 from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
@@ -33,6 +34,7 @@ class WebControl:
         preview: WebPreview | None = None,
         metrics: Callable[[], bytes] | None = None,
         words: KnownWordsByKind = dict,
+        osc_messages: SeenMessages = tuple,
     ) -> None:
         """Create it with its port and what it shows.
 
@@ -42,12 +44,14 @@ class WebControl:
             preview: Sink whose pictures the page shows.
             metrics: Returns the text of ``/metrics`` in the format of Prometheus.
             words: Returns the words that the model knows, by kind; empty if it takes any text.
+            osc_messages: Returns the last messages that came by OSC.
         """
         self.preview = preview or WebPreview()
         self._host = host
         self._port = port
         self._metrics = metrics
         self._words = words
+        self._osc_messages = osc_messages
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._app: WebApp | None = None
@@ -63,7 +67,7 @@ class WebControl:
         """Bind and listen. Requests wait until `serve` runs. Raises `BridgeUnavailable`, which names the port."""
         self._socket = self._bind()
         self._port = self._socket.getsockname()[1]
-        self._app = WebApp(show, self.preview, self._metrics, self._words)
+        self._app = WebApp(show, self.preview, self._metrics, self._words, self._osc_messages)
         config = uvicorn.Config(
             self._app.asgi(Hosts(self._host, self._port)),
             loop="asyncio",
