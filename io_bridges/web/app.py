@@ -27,6 +27,7 @@ from io_bridges.show_control import (
 )
 from io_bridges.web import json_messages, picture_socket
 from io_bridges.web.control_socket import ControlSocket
+from io_bridges.web.osc_reference import OscReference
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Guard, Hosts
 from io_bridges.web.sockets import LoopReceiver, SocketLimit
@@ -56,7 +57,7 @@ class WebApp:
         self._words = words
         self._page_numbers = count(1)
         self._space = AddressSpace(show)
-        self._osc_messages = osc_messages
+        self._osc = OscReference(show, osc_messages)
         self.pages = SocketLimit(MOST_SOCKETS)
         self.viewers = SocketLimit(MOST_SOCKETS)
         self.listeners = SocketLimit(MOST_SOCKETS)
@@ -75,6 +76,7 @@ class WebApp:
                 Route("/api/values", self._put_values, methods=["PUT"]),
                 Route("/api/actions/{name:path}", self._post_action, methods=["POST"]),
                 Route("/api/status", self._get_status),
+                Route("/api/osc", self._get_osc),
                 Route("/api/osc/messages", self._get_osc_messages),
                 Route("/api/words", self._get_words),
                 Route("/api/sources", self._get_sources),
@@ -122,8 +124,11 @@ class WebApp:
     async def _get_status(self, request: Request) -> Response:
         return _json(json_messages.status(self._show))
 
+    async def _get_osc(self, request: Request) -> Response:
+        return _json(self._osc.document())
+
     async def _get_osc_messages(self, request: Request) -> Response:
-        return _json({"messages": self._osc_messages()})
+        return _json({"messages": self._osc.messages()})
 
     async def _get_words(self, request: Request) -> Response:
         return _json(self._words())

@@ -58,6 +58,7 @@ class WebShow:
             self.names = list(PRESETS)
             self.words: dict[str, list[str]] = {}
             self.found: tuple[str, ...] = ()
+            self.osc_messages: list[dict[str, object]] = []
             self._change({address: entry.default for address, entry in PARAMETERS.items()}, "test")
 
     @property

@@ -1,6 +1,7 @@
 // The page of the show: messages go to the modules, keys to the show.
 
 import { byId, toast } from "/dom.js";
+import { startOsc } from "/osc.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
 import { showCues, startCues } from "/cues.js";
@@ -66,6 +67,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+startOsc();
 startPanels();
 startCues();
 startPresets();
