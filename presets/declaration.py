@@ -53,6 +53,10 @@ class LiveOptions(NamedTuple):
     """False for a number that no LFO may move: a length of time, a speed that adds up, a limit."""
 
 
+NORM, ADD = "/norm", "/add"
+"""Ends of further addresses of a parameter: its value as a share of its range, and a change of its value."""
+
+
 class Action(NamedTuple):
     """A command that happens once. It has no value to read back."""
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from io_bridges.osc.packets import Impulse
 from presets.coercion import as_number
-from presets.declaration import ACTIONS
+from presets.declaration import ACTIONS, ADD, NORM
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
 from presets.parameters import PROMPTS
@@ -21,10 +21,6 @@ _RELEASE_WORDS = frozenset({"0", "0.0", "off", "false", "no", "up", "release"})
 _SEEDS = ("/seed", "/seed_to")
 _FADERS = {each.address for each in PARAMETERS.values() if each.kind in ("float", "int", "bool")} - {*_SEEDS}
 _LARGEST_SEED = 2**31 - 1
-
-
-TWINS = ("/norm", "/add")
-"""Ends of further addresses of a parameter: its value as a share of its range, and a change of its value."""
 
 
 class Reading(NamedTuple):
@@ -52,7 +48,7 @@ def read_message(
     if len(arguments) == 1 and type(arguments[0]) is float and address in _FADERS:
         return Reading(address, arguments)  # a fader, a thousand times a second
     arguments = _flattened(arguments)
-    if address.endswith(TWINS) and (parameter := PARAMETERS.get(address.rpartition("/")[0])):
+    if address.endswith((NORM, ADD)) and (parameter := PARAMETERS.get(address.rpartition("/")[0])):
         return Reading(parameter.address, [_twin_value(parameter, address, arguments, values)])
     if address not in PARAMETERS and address not in _ARGUMENTS:
         address, arguments = _split_address(address, arguments)
@@ -117,7 +113,7 @@ def _twin_value(parameter: Parameter, address: str, arguments: Sequence[object],
     low, high = parameter.minimum, parameter.maximum
     if parameter.kind in ("choice", "bool") or low is None or high is None:
         low, high = 0, len(parameter.choices) - 1 if parameter.choices else 1
-    if address.endswith("/norm"):
+    if address.endswith(NORM):
         value = low + min(max(number, 0.0), 1.0) * (high - low)
         return value if parameter.kind == "float" else round(value)
     now = values[parameter.address]

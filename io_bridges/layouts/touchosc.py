@@ -1,6 +1,6 @@
 """`layout_of_touchosc`: a layout of TouchOSC with every control of a show.
 
-TouchOSC has no field to type in, so texts are shown and not set; so are choices with too many names for buttons.
+TouchOSC has no field to type in, so texts are shown and not set. A choice with too many names for buttons is stepped.
 The host and the ports are settings of the program, no part of a layout. A script renews the subscription to feedback.
 """
 
@@ -10,7 +10,7 @@ from itertools import cycle
 from io_bridges.layouts.outline import LOOK, Outline, caption, limits, look_address
 from io_bridges.layouts.tosc_messages import CHANGED, PRESSED, RELEASED, Argument, osc_message, shown_in
 from io_bridges.layouts.tosc_nodes import Clear, Rectangle, Tint, layout_file, node
-from presets.declaration import Action, Effect
+from presets.declaration import ADD, Action, Effect
 from presets.parameter_table import Parameter
 
 WIDTH, HEIGHT = 1024, 768
@@ -62,14 +62,9 @@ def layout_of_touchosc(outline: Outline, feedback_port: int) -> bytes:
 
 
 def left_out(outline: Outline) -> list[str]:
-    """Return the addresses that the layout shows and cannot set, and actions that need a text."""
-    parameters = [each for section in outline.sections for each in section.parameters]
-    shown = [each.address for each in parameters if _is_shown_only(each)]
-    return shown + [action.address for action in outline.actions if action.argument]
-
-
-def _is_shown_only(parameter: Parameter) -> bool:
-    return parameter.kind == "text" or len(parameter.choices) > MOST_BUTTONS
+    """Return the addresses of the texts, which the layout shows and cannot set, and of the actions that need one."""
+    texts = [each.address for section in outline.sections for each in section.parameters if each.kind == "text"]
+    return texts + [action.address for action in outline.actions if action.argument]
 
 
 def _page(name: str, frame: Rectangle, children: Sequence[str]) -> str:
@@ -113,10 +108,12 @@ def _cells(parameters: Sequence[Parameter], page: Rectangle, tint: Tint) -> list
         control = Rectangle(cell.x + cell.w * 0.29, cell.y, cell.w * 0.71, cell.h)
         below = side._replace(y=cell.y + half)
         nodes.append(_text(f"name {key}", caption(parameter), side))
-        if _is_shown_only(parameter):
+        if parameter.kind == "text":
             nodes.append(_shown(key, f"value {key}", control))
         elif parameter.kind == "bool":
             nodes += _switch(parameter, control, tint, with_name=False)
+        elif len(parameter.choices) > MOST_BUTTONS:
+            nodes += [_shown(key, f"value {key}", control), *_steps(parameter, control, tint)]
         elif parameter.choices:
             nodes += [_shown(key, f"value {key}", below), *_choices(parameter, control, tint)]
         else:
@@ -160,6 +157,17 @@ def _choices(parameter: Parameter, frame: Rectangle, tint: Tint) -> list[str]:
         part = Rectangle(frame.x + place % columns * width, frame.y + place // columns * height, width - 2, height - 2)
         message = osc_message(parameter.address, Argument("CONSTANT", "STRING", choice), on=PRESSED)
         nodes += _button(f"{parameter.address} {choice}", choice.replace("_", " "), part, tint, message, size=11)
+    return nodes
+
+
+def _steps(parameter: Parameter, frame: Rectangle, tint: Tint) -> list[str]:
+    """Return two buttons at the ends of a place that go to the choice before and after."""
+    nodes: list[str] = []
+    width = frame.w / 5
+    for step, name, x in ((-1, "<", frame.x), (1, ">", frame.x + frame.w - width)):
+        message = osc_message(parameter.address + ADD, Argument("CONSTANT", "INTEGER", str(step)), on=PRESSED)
+        place = Rectangle(x, frame.y, width, frame.h)
+        nodes += _button(f"{parameter.address} {name}", name, place, tint, message, size=22)
     return nodes
 
 

@@ -248,15 +248,12 @@ def test_tosc_is_as_the_editor_writes(outline: Outline, tmp_path: Path) -> None:
 
 
 def test_tosc_has_every_control(tosc: ElementTree.Element, outline: Outline, library: Library) -> None:
-    sent = {address for address, _, _ in sent_by(tosc)}
+    sent = {address.removesuffix("/add") for address, _, _ in sent_by(tosc)}
     known = {address for address in PARAMETERS if address != "/preset"} | ARGUMENTLESS | TAKING
     missing = set(left_out(outline))
     assert sent == known - missing | {look_address(name) for name in library.names()}
-    assert missing - TAKING == {
-        address
-        for address, each in PARAMETERS.items()
-        if address != "/preset" and (each.kind == "text" or len(each.choices) > MOST_BUTTONS)
-    }
+    texts = {address for address, each in PARAMETERS.items() if each.kind == "text" and address != "/preset"}
+    assert missing == texts | TAKING
     tabs = [text(each, "value") for each in tosc.iter("property") if text(each, "key") == "tabLabel"]
     assert tabs == ["looks", *(group.value for group in Group), "actions"]
 
@@ -266,6 +263,17 @@ def test_tosc_is_answered(tosc: ElementTree.Element, store: ParameterStore) -> N
         assert (reply := send(store, message)).accepted, (message, reply.note)
         if message[0] in PARAMETERS:
             assert_taken(store, message[0], message)
+
+
+def test_long_choices_are_stepped(tosc: ElementTree.Element, store: ParameterStore) -> None:
+    long = {address for address, each in PARAMETERS.items() if len(each.choices) > MOST_BUTTONS}
+    steps = {message[2][0]: message for message in sent_by(tosc) if message[0] == "/lfo/2/target/add"}
+    assert "/lfo/2/target" in long
+    assert {address for address, _, _ in sent_by(tosc) if address.endswith("/add")} == {f"{each}/add" for each in long}
+    names = PARAMETERS["/lfo/2/target"].choices
+    for step, place in ((1, 1), (1, 2), (-1, 1)):
+        assert send(store, steps[step]).accepted
+        assert store.values()["/lfo/2/target"] == names[place]
 
 
 def test_tosc_follows_the_show(tosc: ElementTree.Element) -> None:
