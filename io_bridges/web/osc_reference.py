@@ -11,7 +11,7 @@ from io_bridges.osc.monitor import SeenMessages
 from io_bridges.osc.snippets import snippets
 from io_bridges.oscquery.address_space import MEASURED
 from io_bridges.show_control import ShowControl
-from presets.declaration import Action
+from presets.declaration import ADD, NORM, Action
 from presets.parameter_table import Parameter, Value
 
 Entry = dict[str, object]
@@ -96,6 +96,7 @@ class OscReference:
             "default": parameter.default,
             "value": value,
             "effect": parameter.effect.value,
+            "twins": [] if parameter.kind == "text" else [parameter.address + end for end in (NORM, ADD)],
             "description": parameter.description,
             "snippets": snippets(parameter.address, _sent(example), host, port),
         }

@@ -71,6 +71,9 @@ def test_every_address_is_listed(rig: Rig) -> None:
         assert (entry["default"], entry["unit"], entry["kind"]) == (parameter.default, parameter.unit, parameter.kind)
         assert entry["value"] == rig.store.values()[address]
         assert entry["description"] == parameter.description
+        for twin in entry["twins"]:
+            assert rig.store.apply(twin, [0.0 if twin.endswith("add") else 0.5], "test").accepted
+        assert bool(entry["twins"]) == (parameter.kind != "text")
     assert entries["/preset"]["choices"] == rig.store.preset_names()
     assert "/streamflow/refused" in {entry["address"] for entry in reference["sends"]}
 

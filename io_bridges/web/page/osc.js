@@ -25,13 +25,17 @@ const rangeOf = ({ minimum, maximum, multiple_of: step, choices, unit }) => [
   step > 1 ? `in steps of ${step}` : "", unit, (choices ?? []).join(", "),
 ].filter(Boolean).join(" · ");
 
+// The same control by its share of its range, and by a change of its value.
+const twinsOf = ({ address, twins }) => (twins?.length
+  ? `; also ${twins.map((twin) => twin.replace(address, "…")).join(" and ")}` : "");
+
 function makeRow(entry) {
   const value = element("span");
   const code = element("code");
   const copy = element("button", { type: "button", onclick: () => copyText(code.textContent) }, "Copy");
   const article = element("article", { "data-osc": entry.address, "aria-label": entry.address },
     element("strong", {}, entry.address), " ", element("span", {}, [entry.type, rangeOf(entry)].filter(Boolean).join(" · ")), " ",
-    value, element("p", { class: "quiet" }, entry.description), element("div", {}, code, copy));
+    value, element("p", { class: "quiet" }, entry.description + twinsOf(entry)), element("div", {}, code, copy));
   return { entry, article, value, code };
 }
 
