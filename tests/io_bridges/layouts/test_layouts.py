@@ -13,6 +13,7 @@ import pytest
 from py2tosc.defaults import defaults_for
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from daemon.stage.cue_show import CueShow
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.layouts.open_stage_control import session_file
 from io_bridges.layouts.outline import TOP_ROW, Outline, look_address, make_outline
@@ -21,6 +22,7 @@ from io_bridges.osc.packets import decode_packet
 from presets.declaration import ACTIONS, Group
 from presets.library import Library
 from presets.parameter_table import PARAMETERS
+from presets.set_list import Cue
 
 ARGUMENTLESS = {action.address for action in ACTIONS if not action.argument}
 TAKING = {action.address for action in ACTIONS if action.argument}
@@ -51,10 +53,13 @@ def tosc(outline: Outline) -> ElementTree.Element:
 
 
 @pytest.fixture
-def store(library: Library) -> ParameterStore:
+def store(library: Library) -> CueShow:
+    """A show with a set list, on its second cue."""
     store = ParameterStore(library)
-    store.apply("/prompt/1/text", ["something else"], "test")
-    return store
+    show = CueShow(store, store, [Cue(preset=name) for name in ("fire", "ink", "gold")])
+    show.apply("/cue/jump", [2], "test")
+    show.apply("/prompt/1/text", ["something else"], "test")
+    return show
 
 
 def widgets(widget: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -71,9 +76,11 @@ def sending(session: Any) -> dict[str, dict[str, Any]]:
     return by_address
 
 
-def send(store: ParameterStore, message: Message) -> Any:
+def send(store: CueShow, message: Message) -> Any:
     """Send a message as bytes of python-osc, and return the reply of the show."""
     address, tags, values = message
+    if address == "/cue/jump":
+        tags, values = "s", ["ink"]
     if address == "/undo_save":
         assert store.apply("/save", ["a look to undo"], "test").accepted
     builder = OscMessageBuilder(address)
@@ -83,7 +90,7 @@ def send(store: ParameterStore, message: Message) -> Any:
     return store.apply(received, arguments, "osc:10.0.0.9:50000")
 
 
-def assert_taken(store: ParameterStore, address: str, message: Message) -> None:
+def assert_taken(store: CueShow, address: str, message: Message) -> None:
     taken, expected = store.values()[address], PARAMETERS[address].coerce(message[2][0])
     assert taken == (pytest.approx(expected) if isinstance(expected, float) else expected), message
 
@@ -161,7 +168,7 @@ def test_session_shows_the_declaration(session: Any) -> None:
     assert {by_address[address]["type"] for address in ("/seed", "/width")} == {"input"}, "a number to type"
 
 
-def test_session_is_answered(session: Any, store: ParameterStore) -> None:
+def test_session_is_answered(session: Any, store: CueShow) -> None:
     for address, widget in sending(session).items():
         if address in TAKING:
             continue
@@ -173,7 +180,7 @@ def test_session_is_answered(session: Any, store: ParameterStore) -> None:
     assert store.values()["/prompt/1/text"] == "fire"
 
 
-def test_looks_are_loaded(session: Any, tosc: ElementTree.Element, store: ParameterStore, library: Library) -> None:
+def test_looks_are_loaded(session: Any, tosc: ElementTree.Element, store: CueShow, library: Library) -> None:
     assert "my big look" in library.names()
     from_tosc = {message[0]: message for message in sent_by(tosc) if message[0].startswith("/preset/")}
     for name in library.names():
@@ -258,14 +265,14 @@ def test_tosc_has_every_control(tosc: ElementTree.Element, outline: Outline, lib
     assert tabs == ["looks", *(group.value for group in Group), "actions"]
 
 
-def test_tosc_is_answered(tosc: ElementTree.Element, store: ParameterStore) -> None:
+def test_tosc_is_answered(tosc: ElementTree.Element, store: CueShow) -> None:
     for message in sent_by(tosc):
         assert (reply := send(store, message)).accepted, (message, reply.note)
         if message[0] in PARAMETERS:
             assert_taken(store, message[0], message)
 
 
-def test_long_choices_are_stepped(tosc: ElementTree.Element, store: ParameterStore) -> None:
+def test_long_choices_are_stepped(tosc: ElementTree.Element, store: CueShow) -> None:
     long = {address for address, each in PARAMETERS.items() if len(each.choices) > MOST_BUTTONS}
     steps = {message[2][0]: message for message in sent_by(tosc) if message[0] == "/lfo/2/target/add"}
     assert "/lfo/2/target" in long
