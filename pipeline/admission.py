@@ -1,7 +1,8 @@
 """Checks of a frame before it is admitted to a stream, so that a misfit is refused before anything is written."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,8 @@ class FrameRequirements(NamedTuple):
     """True if the network sees the source of a frame."""
     numbers: int = 0
     """Numbers of the network's extra inputs, a row."""
+    tensors: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    """Shape of the tensor of each extra input that has one, by name."""
 
     def check(
         self,
@@ -58,13 +61,29 @@ class FrameRequirements(NamedTuple):
             if not 0 <= seed <= MAX_SEED:
                 raise StreamError(f"seed is {seed}; it must be from 0 to {MAX_SEED}.")
 
-    def check_numbers(self, numbers: Sequence[float]) -> None:
-        """Raise `StreamError` for more or fewer numbers of extra inputs than the network takes, or one out of range."""
+    def check_extra(self, numbers: Sequence[float], tensors: Mapping[str, torch.Tensor]) -> None:
+        """Raise `StreamError` for numbers or tensors of extra inputs that the network does not take."""
         if len(numbers) != self.numbers or not all(math.isfinite(each) for each in numbers):
             raise StreamError(f"The extra inputs are {[*numbers]}; this stream takes {self.numbers} finite numbers.")
+        for name, tensor in tensors.items():
+            if tuple(tensor.shape) != self.tensors.get(name) or not tensor.dtype.is_floating_point:
+                raise StreamError(
+                    f"The extra input {name!r} is {tensor.dtype} {tuple(tensor.shape)}; this stream takes"
+                    f" {self.tensors.get(name, 'none of this name')}."
+                )
 
     def check_text(self, conditioning: Conditioning) -> None:
         """Raise `StreamError` if a text has another shape than the stream's."""
         for name, text in (("positive", conditioning.positive), ("negative", conditioning.negative)):
             if text.shape != self.conditioning:
                 raise StreamError(f"The {name} text has {text.shape}; this stream takes {self.conditioning}.")
+
+
+def check_sizes(sizes: Sequence[int], slots: int, rows_a_slot: int) -> tuple[int, ...]:
+    """Return the prepared batch sizes in rising order. Raise `StreamError` if they can't hold all slots."""
+    if slots < 1:
+        raise StreamError(f"slots is {slots}; a stream needs 1 or more.")
+    rising, rows = tuple(sorted(set(sizes))), slots * rows_a_slot
+    if not rising or rising[0] < 1 or rising[-1] < rows:
+        raise StreamError(f"The prepared batch sizes are {rising}; {slots} slots with guidance need {rows} rows.")
+    return rising

@@ -4,7 +4,7 @@ All tensors are allocated once. `DeviceState.advance` reads nothing back from th
 arguments, so a compiler or a CUDA graph can take all of it, one for each prepared batch size and set of terms.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -44,6 +44,7 @@ class DeviceState:
         embedded_guidance: bool,
         sees_source: bool,
         numbers: Sequence[tuple[str, int]],
+        tensors: Sequence[tuple[str, tuple[int, ...]]],
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
@@ -74,6 +75,10 @@ class DeviceState:
             self._numbers[name] = slice(first, first + count)
             first += count
         self._lanes = {name: zeros(slots, *latent_shape) for name in ("next", "cond", "uncond", "anchor", "noise")}
+        self._tensors = {name: zeros(slots + 1, *shape) for name, shape in tensors}
+        """Tensor of each slot for each extra input that has one, ``[slots + 1, …]``."""
+        # Rows of the largest size, which all sizes share: pictures are large, and one size is called at a time.
+        shared = {name: zeros(max(sizes), *shape) for name, shape in tensors}
         inputs = (2 * latent_shape[0] if sees_source else latent_shape[0], *latent_shape[1:])
         self.batches = {
             size: Batch(
@@ -81,6 +86,7 @@ class DeviceState:
                 zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
                 _text_rows(size, conditioning, precise if embedded_guidance else None, zeros)._replace(
                     extra={name: zeros(size, count, dtype=precise) for name, count in numbers}
+                    | {name: rows[:size] for name, rows in shared.items()}
                 ),
             )
             for size in sizes
@@ -107,7 +113,7 @@ class DeviceState:
         self.send()
 
     def copy_from(self, other: "DeviceState") -> None:
-        """Copy latents, anchors, noise, sources and texts of every slot. Raises `RuntimeError` for other shapes."""
+        """Copy everything that slots hold. Raises `RuntimeError` for other shapes."""
         self.latents.copy_(other.latents)
         self.anchors.copy_(other.anchors)
         self.noise.copy_(other.noise)
@@ -116,6 +122,8 @@ class DeviceState:
         for mine, theirs in zip(self._texts, other._texts, strict=True):
             if mine is not None and theirs is not None:
                 mine.copy_(theirs)
+        for name, held in self._tensors.items():
+            held.copy_(other._tensors[name])
 
     def write_latents(
         self, number: int, latent: torch.Tensor | None, source: torch.Tensor | None, schedule: FlowSchedule
@@ -132,6 +140,11 @@ class DeviceState:
             anchor.copy_(latent)  # first, because `latent` may be a finished one in this slot
             torch.mul(path, q, out=z)
             z.add_(anchor, alpha=p)
+
+    def write_tensors(self, number: int, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Copy the tensors of extra inputs of slot `number`, by name. The others stay."""
+        for name, tensor in tensors.items():
+            self._tensors[name][number].copy_(tensor)
 
     def write_text(self, number: int, conditioning: Conditioning) -> None:
         """Copy the positive and the negative text of slot `number`."""
@@ -183,6 +196,8 @@ class DeviceState:
             batch.conditioning.guidance.copy_(block[at.EMBEDDED_GUIDANCE, :size])
         for name, columns in self._numbers.items():
             batch.conditioning.extra[name].copy_(block[columns, :size].T)
+        for name, held in self._tensors.items():
+            torch.index_select(held, 0, index[at.LATENT, :size], out=batch.conditioning.extra[name])
 
     def _update_latents(self, out: torch.Tensor, size: int, terms: StepTerms) -> None:
         """Take the step of `pipeline.guidance.StepCoefficients` in every lane, and set new anchors.

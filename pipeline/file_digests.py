@@ -9,6 +9,7 @@ overwritten there in place, at the same size and with its old modification time,
 import hashlib
 import json
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from os import stat_result
 from pathlib import Path
@@ -47,6 +48,15 @@ def file_digest(path: Path) -> bytes:
         with suppress(OSError):  # without a place to write, the next start reads the file again
             write_atomically(entry, json.dumps({"stamp": stamp, "sha256": digest.hex()}).encode())
     return digest
+
+
+def digest_of(folder: Path, files: Iterable[Path]) -> str:
+    """Return the SHA-256 of files in a folder with their names, as hexadecimal digits. Raises `OSError`."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(file_digest(path))
+    return digest.hexdigest()
 
 
 def _read_digest(path: Path) -> bytes:

@@ -5,12 +5,13 @@ once) and calls the denoiser once a step. It follows the stream batch of StreamD
 StreamFlow, with the solver in a table (`pipeline.schedule`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 
-from pipeline.admission import FrameRequirements
+from pipeline.admission import FrameRequirements, check_sizes
 from pipeline.conditioning import Conditioning, ConditioningShape
 from pipeline.denoiser import Denoiser, HostTimesteps
 from pipeline.device_state import DeviceState
@@ -48,6 +49,7 @@ class StreamPipeline:
         embedded_guidance: bool = False,
         sees_source: bool = False,
         numbers: Sequence[tuple[str, int]] = (),
+        tensors: Sequence[tuple[str, tuple[int, ...]]] = (),
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         recorder: Recorder | None = None,
@@ -64,6 +66,7 @@ class StreamPipeline:
             embedded_guidance: The network takes the guidance scale as an input, and no frame has a second row.
             sees_source: The network takes ``[B, 2C, h, w]``, with the source of each frame (`pipeline.denoiser`).
             numbers: Extra inputs of numbers (`pipeline.extra_inputs`): the name of each, and its numbers a row.
+            tensors: Extra inputs of one tensor a frame: the name of each, and the tensor's shape.
             device: Device of the latents.
             dtype: float32, float64 or a half type. Coefficients and timesteps are float32, or float64 for float64.
             recorder: Captures whole steps as CUDA graphs (`pipeline.graph_capture`). None runs them uncaptured.
@@ -71,19 +74,12 @@ class StreamPipeline:
         Raises:
             StreamError: `slots` is below 1, or the prepared sizes can't hold all slots.
         """
-        if slots < 1:
-            raise StreamError(f"slots is {slots}; a stream needs 1 or more.")
-        self._sizes = tuple(sorted(set(sizes)))
-        rows = slots * (1 if embedded_guidance else 3 if sees_source else 2)
-        if not self._sizes or self._sizes[0] < 1 or self._sizes[-1] < rows:
-            raise StreamError(
-                f"The prepared batch sizes are {self._sizes}; {slots} slots with guidance need {rows} rows."
-            )
+        self._sizes = check_sizes(sizes, slots, 1 if embedded_guidance else 3 if sees_source else 2)
         self.slots = slots
         self._denoiser = denoiser
         self._announce = denoiser.announce_timesteps if isinstance(denoiser, HostTimesteps) else None
         count = sum(each for _, each in numbers)
-        self._requirements = FrameRequirements(latent_shape, conditioning, dtype, sees_source, count)
+        self._requirements = FrameRequirements(latent_shape, conditioning, dtype, sees_source, count, dict(tensors))
         self._embedded_guidance = embedded_guidance
         self._mix_noise = noise_mixer(latent_shape, torch.device(device), dtype)
         self._table = SlotTable(slots)
@@ -99,6 +95,7 @@ class StreamPipeline:
             embedded_guidance=embedded_guidance,
             sees_source=sees_source,
             numbers=numbers,
+            tensors=tensors,
             device=torch.device(device),
             dtype=dtype,
         )
@@ -128,6 +125,7 @@ class StreamPipeline:
         noise: tuple[NoiseWeight, ...] = (NoiseWeight(0),),
         source: torch.Tensor | None = None,
         numbers: Sequence[float] = (),
+        tensors: Mapping[str, torch.Tensor] = MappingProxyType({}),
         ticket: object = None,
     ) -> None:
         """Put a frame in flight, at row 0 of its schedule.
@@ -141,6 +139,8 @@ class StreamPipeline:
             noise: Weights of the initial noise, scaled to unit variance. Seeds are 0 to 2³¹ − 1.
             source: Source latent ``[C, h, w]`` that the network sees at every row, copied. None is no source.
             numbers: Numbers of all extra inputs, one input after the other. The frame keeps them.
+            tensors: Tensor of each extra input that has one, by name, copied. One that is left out is that of an
+                earlier frame, which numbers must switch off.
             ticket: Returned with the finished latent.
 
         Raises:
@@ -152,10 +152,11 @@ class StreamPipeline:
         if not self.free:
             raise StreamError(f"All {self.slots} slots are in use. Step until one is free, then admit the frame.")
         self._requirements.check(latent, source, schedule, conditioning, guidance, noise)
-        self._requirements.check_numbers(numbers)
+        self._requirements.check_extra(numbers, tensors)
         number = self._table.next_number  # occupied only at the end, so a failed write leaves the slot free
         self._mix_noise(noise, ENTRY, self._state.noise[2 * number])
         self._state.write_latents(number, latent, source, schedule)
+        self._state.write_tensors(number, tensors)
         self._write_text(number, conditioning)
         self._table.occupy(Slot(schedule, guidance, noise, ticket, source is not None, numbers))
 

@@ -113,6 +113,8 @@ class Shapes:
     """True if the denoiser takes the guidance scale of each row as an input."""
     numbers: tuple[tuple[str, int], ...] = field(default=(), repr=False)
     """Extra inputs of numbers (`pipeline.extra_inputs`): the name of each, and its numbers a row."""
+    tensors: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), repr=False)
+    """Extra inputs of one tensor a picture: the name of each, and the tensor's shape."""
 
     @property
     def picture(self) -> PictureShape:
@@ -134,7 +136,7 @@ class Shapes:
             shapes["pooled"] = (self.pooled,)
         if self.embedded_guidance:
             shapes["guidance"] = ()
-        return shapes | {name: (count,) for name, count in self.numbers}
+        return shapes | {name: (count,) for name, count in self.numbers} | dict(self.tensors)
 
     @property
     def inputs(self) -> tuple[int, int, int]:
@@ -164,6 +166,7 @@ class Shapes:
             f", pooled {self.pooled}": self.pooled is not None,
             ", embedded guidance": self.embedded_guidance,
             **{f", {count} {name}": True for name, count in self.numbers},
+            **{f", {'x'.join(map(str, shape))} {name}": True for name, shape in self.tensors},
         }
         return repr(self) + "".join(words for words, has in named.items() if has)
 

@@ -139,8 +139,8 @@ def _split_denoiser(model: Model, shapes: Shapes) -> Graphs:
     unet, timesteps = model.denoiser, torch.tensor([1000.0, 500.0])
     project = TimestepGraph(unet)
     projected = project(timesteps)
-    extra = [(count,) for _, count in shapes.numbers]
-    sides = [shapes.inputs, tuple(projected.shape[1:]), shapes.embeds, *extra]
+    latents, _, *others = shapes.row_inputs.values()
+    sides = [latents, tuple(projected.shape[1:]), *others]
     example = tuple(projected if place == 1 else torch.zeros(2, *shape) for place, shape in enumerate(sides))
     free = [[-1, *shape] for shape in sides]
     return {

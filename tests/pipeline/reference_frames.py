@@ -227,6 +227,7 @@ def make_stream(
     dtype: torch.dtype = torch.float64,
     sees_source: bool = False,
     numbers: Sequence[tuple[str, int]] = (),
+    tensors: Sequence[tuple[str, tuple[int, ...]]] = (),
 ) -> StreamPipeline:
     return StreamPipeline(
         denoiser,
@@ -237,6 +238,7 @@ def make_stream(
         second_time=True,
         sees_source=sees_source,
         numbers=numbers,
+        tensors=tensors,
         dtype=dtype,
     )
 

@@ -1,4 +1,4 @@
-"""Extra inputs of numbers: each frame has its own at every row, whatever frames are in flight beside it."""
+"""Extra inputs, numbers and tensors: each frame has its own at every row, whatever is in flight beside it."""
 
 import pytest
 import torch
@@ -68,6 +68,65 @@ def worst_error(denoiser: Network, exchanged: bool = False) -> float:
         found |= {ticket: latent.clone() for latent, ticket in stream.step()}
     found |= drain(stream)
     return max(float((found[index] - alone(index)).abs().max()) for index in range(len(MIXED_FRAMES)))
+
+
+SHEET = ("sheet", (2, 3, 5))
+"""An input of one tensor a frame, with the shape of a latent."""
+
+
+def sheet(index: int) -> torch.Tensor:
+    return torch.linspace(-1.0, 1.0, 30, dtype=torch.float64).view(SHEET[1]).roll(index, 2) * (1 + index % 4)
+
+
+def with_sheet(latents: torch.Tensor, timesteps: torch.Tensor, rows: ConditioningRows) -> torch.Tensor:
+    return with_numbers()(latents, timesteps, rows) + torch.tanh(latents.roll(1, 1) * rows.part("sheet"))
+
+
+def test_each_frame_has_its_tensor() -> None:
+    """Frames that give none have that of an earlier frame, which their numbers must switch off."""
+
+    def alone_with_sheet(index: int, shown: int) -> torch.Tensor:
+        parts = {"tint": torch.tensor([NUMBERS[0][:2]]).double(), "gain": torch.ones(1, 1).double()}
+
+        def denoise(latents: torch.Tensor, timesteps: torch.Tensor, rows: ConditioningRows) -> torch.Tensor:
+            return with_sheet(latents, timesteps, rows._replace(extra=parts | {"sheet": sheet(shown)[None]}))
+
+        return draw_alone(MIXED_FRAMES[index], index, denoiser=denoise)
+
+    stream, found = make_stream(with_sheet, numbers=INPUTS, tensors=[SHEET]), dict[object, torch.Tensor]()
+    given = sheet(0).clone()  # one memory for all frames, as a source has
+    for index, frame in enumerate(MIXED_FRAMES):
+        while not stream.free:
+            found |= {ticket: latent.clone() for latent, ticket in stream.step()}
+        stream.admit(
+            source(index),
+            schedule_of(frame),
+            conditioning(frame.text),
+            guidance=Guidance(frame.guidance, frame.kind),
+            noise=noise_weights(frame),
+            numbers=(*NUMBERS[0][:2], 1.0),
+            tensors={"sheet": given.copy_(sheet(index))},
+            ticket=index,
+        )
+        if index % 3 == 0:
+            other = make_stream(with_sheet, numbers=INPUTS, tensors=[SHEET])
+            other.take_over(stream)
+            stream = other
+        found |= {ticket: latent.clone() for latent, ticket in stream.step()}
+    found |= drain(stream)
+    errors = [float((found[index] - alone_with_sheet(index, index)).abs().max()) for index in range(len(MIXED_FRAMES))]
+    assert max(errors) < 1e-10
+    assert float((alone_with_sheet(0, 1) - found[0]).abs().max()) > 1e-2, (
+        "the tensor of another frame would not be seen"
+    )
+
+
+@pytest.mark.parametrize("tensors", [{"sheet": torch.zeros(3, 5)}, {"other": torch.zeros(SHEET[1])}])
+def test_other_tensors_are_refused(tensors: dict[str, torch.Tensor]) -> None:
+    stream, frame = make_stream(with_sheet, tensors=[SHEET]), MIXED_FRAMES[0]
+    with pytest.raises(StreamError, match="this stream takes"):
+        stream.admit(source(0), schedule_of(frame), conditioning(0), tensors=tensors)
+    assert stream.free == stream.slots
 
 
 def test_each_frame_has_its_numbers() -> None:
