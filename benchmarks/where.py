@@ -28,7 +28,7 @@ from pipeline.accelerators import registry
 from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.image_stream import ImageStream
-from pipeline.models import load_model
+from pipeline.models import model_of
 from pipeline.prepared_engines import shapes_of
 from presets.build import Build
 from presets.frame_parameters import without_morph
@@ -124,7 +124,7 @@ def count_operations(build: Build) -> dict[str, float]:
     A multiply-add counts as two. The networks are loaded for the count alone, because an accelerator may move or
     convert those it is given.
     """
-    model = load_model(build.model, build.loras)
+    model = model_of(build)
     shapes = shapes_of(build, model)
     rows = {name: torch.randn(STEPS, *shape) for name, shape in shapes.row_inputs.items()}
     rows["timesteps"] = torch.full((STEPS,), 500.0)
@@ -158,7 +158,7 @@ def openvino_layers(build: Build) -> dict[str, dict[str, float]]:
     """Return the milliseconds of each kind of layer on one thread, the least of many calls."""
     from pipeline.accelerators.openvino_convert import converted, openvino_core
 
-    model = load_model(build.model, build.loras)
+    model = model_of(build)
     core, shapes = openvino_core(), shapes_of(build, model)
     graphs = converted(core, model, shapes, no_progress, None)
     sides = [list(each.get_partial_shape())[1:] for each in graphs["denoiser"].inputs]

@@ -16,7 +16,7 @@ from pipeline.accelerators.engines import Together, one_after_another
 from pipeline.accelerators.registry import ACCELERATORS, build_selection
 from pipeline.accelerators.tuning_record import TuningRecord, write_record
 from pipeline.image_stream import ImageStream
-from pipeline.models import load_model
+from pipeline.models import model_of
 from pipeline.prepared_engines import PreparedEngines, preparation_of
 from presets.errors import StreamflowError
 
@@ -210,14 +210,12 @@ def engine_tuner(stream: ImageStream, timer: Timer, together: Together) -> Engin
         return None  # the measurement would take more than the share
     key = selection.key
     preparation = preparation_of(build, lambda text, fraction: None, one_after_another)
-    if not ACCELERATORS[selection.candidate.accelerator].is_kept(
-        load_model(build.model, build.loras), stream.shapes, preparation
-    ):
+    if not ACCELERATORS[selection.candidate.accelerator].is_kept(model_of(build), stream.shapes, preparation):
         return None  # the cache can't be written: challengers would be converted anew, and the outcome lost
 
     def prepare(candidate: Candidate, sizes: tuple[int, ...]) -> PreparedEngines:
         # A model of its own: accelerators that run torch's modules move and cast them in place.
-        model = load_model(build.model, build.loras)
+        model = model_of(build)
         challenger = selection._replace(candidate=candidate, why="", key=None)
         a_slot = stream.shapes.rows_a_slot
         some = tuple(sorted({*sizes, a_slot})) if sizes else ()

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from pipeline.autoencoders import decoder_of, encoder_of
+from pipeline.controlnet.controlled_unet import drawing_unet
 from pipeline.denoiser import ConditioningRows
 from pipeline.extra_inputs import extra_inputs_of
 from pipeline.fold import folded_autoencoder, folded_unet
@@ -51,12 +52,13 @@ class DenoiserGraph(nn.Module):
         self, latents: torch.Tensor, projected: torch.Tensor, embeds: torch.Tensor, *extra: torch.Tensor
     ) -> torch.Tensor:
         # diffusers projects timesteps inside its forward. Replacing that step is the smallest change.
-        self.unet.get_time_embed = lambda sample, timestep: timestep.to(sample.dtype)
+        unet = drawing_unet(self.unet)
+        unet.get_time_embed = lambda sample, timestep: timestep.to(sample.dtype)
         try:
             with self.extra_inputs.given(extra):
                 out: torch.Tensor = self.unet(latents, projected, embeds, return_dict=False)[0]
         finally:
-            del self.unet.get_time_embed
+            del unet.get_time_embed
         return out
 
 

@@ -13,7 +13,7 @@ from pipeline.accelerators.engines import Progress, Together, one_after_another
 from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
-from pipeline.models import Model, load_model
+from pipeline.models import Model, model_of
 from pipeline.picture_entry import PictureEntries
 from pipeline.prepared_engines import PreparedEngines, check_size, preparation_of, shapes_of, text_conditioner
 from pipeline.torch_settings import limit_gpu_share
@@ -58,7 +58,7 @@ class ImageStream:
         self._begun: list[tuple[Callable[[], torch.Tensor], object]] = []
         """Frames whose decoding runs beside the next network call, with their tickets."""
         self._feedback = Feedback(build.width, build.height)
-        self._entries = PictureEntries(build.width, build.height, self._feedback)
+        self._entries = PictureEntries(build, self._feedback)
         self.description: dict[str, str] = {}
         """The model, and how it plays, for the page and the log."""
         self._play(self.prepare(choice, model))
@@ -91,7 +91,7 @@ class ImageStream:
         if build.gpu_share is not None:
             limit_gpu_share(build.gpu_share)
         registry.choose(build.accelerator)
-        model = load_model(build.model, build.loras)
+        model = model_of(build)
         check_size(build, model)
         conditioner: list[TextConditioner] = []
 
@@ -180,7 +180,8 @@ class ImageStream:
             guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind, image_guidance),
             noise=moment.noise,
             source=entry.source,
-            numbers=self.settings.of_loaded(parameters.lora_weights),
+            numbers=self.settings.numbers(parameters, bool(entry.tensors)),
+            tensors=entry.tensors,
             ticket=_Ticket(ticket, self._feedback.mix_count),
         )
         if parameters.prompt_change == "all":

@@ -38,6 +38,8 @@ def component_classes(folder: Path, index: Mapping[str, Any], family: Family) ->
             raise ModelError(
                 f"The {component} of {folder} is a {entry[1]}; this version supports {' or '.join(supported)}."
             )
+        if component in family.tokenizers and not (folder / component).is_dir():
+            raise ModelError(f"{folder / component} is missing. Download the model again.")
         classes[component] = entry[1]
     return classes
 

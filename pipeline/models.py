@@ -1,6 +1,5 @@
 """Model folders in diffusers format: checked first, their networks loaded on first use."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -10,22 +9,22 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.adapters import NO_ADAPTERS, Adapters, open_adapters
 from pipeline.autoencoders import latent_geometry
 from pipeline.component_loading import read_network, read_tokenizer
 from pipeline.conditioning import ConditioningShape, TextConditioner, TextEncoder
 from pipeline.extra_inputs import ExtraInputs, extra_inputs_of
 from pipeline.families.family import Family, PictureShape
 from pipeline.families.family_table import find_family
-from pipeline.file_digests import file_digest
+from pipeline.file_digests import digest_of
 from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.graphs import FamilyGraph, StepGraph
-from pipeline.loras.lora_set import NO_LORAS, LoraSet, open_loras
 from pipeline.model_files import SHIPPED, component_classes, model_folder, read_json, weights_files
 from pipeline.schedule import FlowSchedule
 from pipeline.solvers import Solver, solver_from_config
 from pipeline.text_encoders.text_parts import TextParts
 from pipeline.torch_settings import disable_tf32
-from presets.errors import ModelError
+from presets.build import Build
 from presets.vocabulary import Vocabulary, read_vocabulary
 
 UNLIMITED_TOKENS = int(1e30)
@@ -49,18 +48,14 @@ class Model:
     solver: Solver
     vocabulary: Vocabulary | None = None
     """Words that the model knows, None if its text encoder takes any text."""
-    loras: LoraSet = NO_LORAS
-    """LoRAs on the model."""
+    adapters: Adapters = NO_ADAPTERS
+    """LoRAs and a ControlNet that are put on the model."""
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all weights and configurations of the folder, the key of everything compiled from them."""
-        digest = hashlib.sha256()
         files = [path for paths in self.weights.values() for path in paths]
-        for path in sorted([*files, *(self.folder / name / "config.json" for name in self.weights)]):
-            digest.update(path.relative_to(self.folder).as_posix().encode())
-            digest.update(file_digest(path))
-        return digest.hexdigest()
+        return digest_of(self.folder, [*files, *(self.folder / name / "config.json" for name in self.weights)])
 
     @cached_property
     def denoiser(self) -> torch.nn.Module:
@@ -155,7 +150,8 @@ class Model:
         """Return the text encoder with a cache, and with the weights of LoRAs. `first` is as in `text`."""
         inputs: list[ExtraInputs] = []
         encoder = self.family.text(self._text_parts(first, inputs))
-        weigh = partial(self.loras.weigh, inputs) if self.loras.has_texts else None
+        loras = self.adapters.loras
+        weigh = partial(loras.weigh, inputs) if loras.has_texts else None
         return TextConditioner(encoder, self.vocabulary, weigh)
 
     def adapter(self, network: nn.Module, shape: PictureShape) -> nn.Module:
@@ -178,12 +174,12 @@ class Model:
         return self.read_network(self.family.network, dtype)
 
     def read_network(self, component: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-        """Read the network of a component from disk, as `pipeline.component_loading.read_network`, with its LoRAs."""
+        """Read the network of a component, as `pipeline.component_loading.read_network`, with its adapters."""
         disable_tf32()
         folder, name = self.folder / component, self.classes[component]
         network = read_network(folder, component, name, self.weights[component], dtype)
-        self.loras.add_to(network, component)
-        return network
+        adapted: torch.nn.Module = self.adapters.put_on(network, component, dtype)
+        return adapted
 
     @property
     def _network_config(self) -> Mapping[str, Any]:
@@ -216,15 +212,21 @@ class Model:
         return read_tokenizer(self.folder / component, self.classes[component])
 
 
-def load_model(name: str | Path = SHIPPED, loras: Sequence[str] = ()) -> Model:
+def model_of(build: Build) -> Model:
+    """Return the model of a build, with its adapters, as `load_model`."""
+    return load_model(build.model, build.loras, build.controlnet)
+
+
+def load_model(name: str | Path = SHIPPED, loras: Sequence[str] = (), controlnet: str = "") -> Model:
     """Return a model folder after checking every file that will be read. No network is loaded yet.
 
     Args:
         name: `SHIPPED`, or the path of a folder in diffusers format (with a ``model_index.json``).
         loras: LoRA files to put on the model. Empty names are none.
+        controlnet: Folder of a ControlNet to put beside its UNet. An empty name is none.
 
     Raises:
-        ModelError: the folder or a file in it is missing, damaged or unsupported, or a LoRA is not for this model.
+        ModelError: the folder or a file in it is missing, damaged or unsupported, or an adapter is not for this model.
     """
     folder = model_folder(name)
     index = read_json(folder / "model_index.json")
@@ -232,17 +234,14 @@ def load_model(name: str | Path = SHIPPED, loras: Sequence[str] = ()) -> Model:
     family = find_family(folder, index, {each: read_json(folder / each / "config.json") for each in networks})
     classes = component_classes(folder, index, family)
     weights = {each: weights_files(folder / each, each) for each in classes if _has_weights(each)}
-    for tokenizer in family.tokenizers:
-        if tokenizer in classes and not (folder / tokenizer).is_dir():
-            raise ModelError(f"{folder / tokenizer} is missing. Download the model again.")
     geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
     config = read_json(folder / family.network / "config.json")
     family.check(str(folder), config, geometry.channels)
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
     settings = read_json(scheduler_config)
     solver = solver_from_config(classes["scheduler"], settings, scheduler_config, family.flow_matching)
-    opened = open_loras(loras, str(name), family, config, weights)
-    return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder), opened)
+    adapters = open_adapters(loras, controlnet, str(name), family, config, weights, geometry.factor)
+    return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder), adapters)
 
 
 def _has_weights(component: str) -> bool:

@@ -1,5 +1,6 @@
 """Entry of a picture into the stream: the latent that it begins with, and the source that the network sees."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -7,7 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.accelerators.engines import Engines
+from pipeline.controlnet.control_pictures import ControlPictures
+from pipeline.controlnet.controlled_unet import PICTURE
 from pipeline.feedback import Feedback
+from presets.build import Build
 from presets.errors import StreamError
 from presets.parameters import Parameters
 
@@ -21,12 +25,15 @@ class PictureEntry(NamedTuple):
     """Source latent ``[C, h, w]`` that the network sees; None is no source."""
     strength: float
     """Strength that the frame enters at; 1 without anything to begin with."""
+    tensors: Mapping[str, torch.Tensor]
+    """Extra inputs of one tensor a picture, by name: the control picture, where there is one."""
 
 
 class Encoding(Protocol):
     """The part of `pipeline.prepared_engines.PreparedEngines` that encodes pictures."""
 
     engines: Engines
+    control: ControlPictures | None
 
     @property
     def sees_source(self) -> bool: ...
@@ -36,9 +43,10 @@ class Encoding(Protocol):
 class PictureEntries:
     """Pictures of one size on their way in. No memory of a picture's size is allocated for a frame."""
 
-    def __init__(self, width: int, height: int, feedback: Feedback) -> None:
+    def __init__(self, build: Build, feedback: Feedback) -> None:
         self._feedback = feedback
-        self._pixels = torch.empty(1, height, width, 3, dtype=torch.uint8)
+        self._preprocessor = build.preprocessor
+        self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
         self._pixels_np = self._pixels.numpy()
 
     def read(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, encoding: Encoding) -> PictureEntry:
@@ -46,7 +54,7 @@ class PictureEntries:
 
         In mode ``image`` the picture is what the frame begins with and, where the network sees it and `structure` is
         above 0, its source. With feedback it is the mix for both. In mode ``text`` there is no source, and the fed-back
-        picture is only what the frame begins with.
+        picture is only what the frame begins with. A control picture is made of the picture as it came.
 
         Args:
             pixels: RGB uint8 ``[H, W, 3]``, copied; or None.
@@ -61,11 +69,14 @@ class PictureEntries:
             raise StreamError(
                 f"The picture is {picture.dtype} {picture.shape}; this stream takes uint8 {self._pixels_np.shape[1:]}."
             )
+        tensors = {}
+        if encoding.control is not None and picture is not None and parameters.controlnet_scale > 0.0:
+            tensors[PICTURE] = encoding.control.make(picture, self._preprocessor, parameters)
         fed_back = self._feedback.is_active(parameters)
         strength = parameters.strength if fed_back or picture is not None else 1.0
         is_source = picture is not None and encoding.sees_source and parameters.structure > 0.0
         if strength == 1.0 and not is_source:
-            return PictureEntry(None, None, strength)
+            return PictureEntry(None, None, strength, tensors)
         if fed_back:
             self._feedback.mix(picture, parameters, self._pixels_np[0])
         elif picture is not None:
@@ -75,4 +86,5 @@ class PictureEntries:
             latent if strength < 1.0 else None,  # at strength 1 the frame begins with noise alone
             encoding.source_of(latent, parameters.structure) if is_source else None,
             strength,
+            tensors,
         )

@@ -8,6 +8,7 @@ import torch
 from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes, Together
 from pipeline.accelerators.registry import ACCELERATORS, AcceleratorChoice
 from pipeline.conditioning import ConditioningShape, TextConditioner
+from pipeline.controlnet.control_pictures import ControlPictures
 from pipeline.graphs import latent_normalisation
 from pipeline.models import Model
 from pipeline.stream import StreamPipeline
@@ -32,6 +33,7 @@ class PreparedEngines:
             sees_source=shapes.sees_source,
             embedded_guidance=shapes.embedded_guidance,
             numbers=shapes.numbers,
+            tensors=shapes.tensors,
             device=self.engines.device,
             recorder=self.engines.recorder,
         )
@@ -41,6 +43,8 @@ class PreparedEngines:
         device = self.engines.device
         self._source = torch.zeros(shapes.latent, device=device)
         self._shift, self._unscale = shift[0].to(device), (1.0 / scale[0]).to(device)
+        self.control = ControlPictures(shapes.width, shapes.height, device) if model.adapters.controlnet else None
+        """Maker of control pictures; None without a ControlNet."""
         self._pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
 
     @property
@@ -91,6 +95,7 @@ class PreparedEngines:
             "forward": engines.forward,
             "engine": build.engine,
             "loras": build.lora_names,
+            "controlnet": build.controlnet_name,
         }
 
 
@@ -113,7 +118,8 @@ def model_shapes(model: Model, width: int, height: int, rows: int) -> Shapes:
         text.masked,
         text.pooled,
         model.embeds_guidance,
-        model.loras.numbers,
+        model.adapters.numbers,
+        model.adapters.tensors(width, height),
     )
 
 

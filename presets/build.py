@@ -64,17 +64,38 @@ class Build(RebuildParameters):
         return self.model_copy(update={"accelerator": name})
 
     def draws_as(self, other: "Build") -> bool:
-        """Return True if both are one model, with the same LoRAs, at one size."""
-        return all(getattr(self, key) == getattr(other, key) for key in ("model", "width", "height", "loras"))
+        """Return True if both are one model, with the same LoRAs and ControlNet, at one size."""
+        same = ("model", "width", "height", "loras", "controlnet", "preprocessor")
+        return all(getattr(self, key) == getattr(other, key) for key in same)
 
     def of_loaded(self, weights: tuple[float, ...]) -> tuple[float, ...]:
         """Return the weights of the LoRAs that are loaded, from those of all places."""
         return tuple(weight for weight, name in zip(weights, self.loras, strict=True) if name)
 
+    def numbers(self, parameters: Parameters, controlled: bool) -> tuple[float, ...]:
+        """Return the numbers of a picture that the network takes beside its own inputs.
+
+        Args:
+            parameters: Parameters of the picture.
+            controlled: True if the picture has a control picture. The scale of one without is 0.
+        """
+        weights = self.of_loaded(parameters.lora_weights)
+        return (*weights, parameters.controlnet_scale if controlled else 0.0) if self.controlnet else weights
+
     @property
     def lora_names(self) -> str:
         """Names of the LoRAs that are loaded, without folder and suffix, for people."""
         return ", ".join(Path(name).stem for name in self.loras if name)
+
+    @property
+    def controlnet_name(self) -> str:
+        """Name of the ControlNet that is loaded and of its preprocessor, without the folder, for people."""
+        return f"{Path(self.controlnet).name} ({self.preprocessor})" if self.controlnet else ""
+
+    @property
+    def preprocessor(self) -> str:
+        """Preprocessor of control pictures; empty without a ControlNet, which has no use for one."""
+        return self.controlnet_preprocessor if self.controlnet else ""
 
     def values(self) -> dict[str, Value]:
         """Return the parameters of this build by address, without the `PERMISSIONS`."""
@@ -89,8 +110,9 @@ class Build(RebuildParameters):
     def __str__(self) -> str:
         engine = f" and {self.engine} for its network" if self.engine else ""
         card = f" for {self.capability}" if self.capability else ""
-        model = f"{self.model} with LoRA {self.lora_names}" if self.lora_names else self.model
-        return f"{model} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
+        loras = f" with LoRA {self.lora_names}" if self.lora_names else ""
+        controlnet = f" with ControlNet {self.controlnet_name}" if self.controlnet else ""
+        return f"{self.model}{loras}{controlnet} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
 
     def _identity(self) -> tuple[object, ...]:
         return tuple(getattr(self, key) for key in Build.model_fields if key not in PERMISSIONS)

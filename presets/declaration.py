@@ -28,6 +28,7 @@ class Group(StrEnum):
     LFO = "lfo"
     FEEDBACK = "feedback"
     LORAS = "loras"
+    CONTROLNET = "controlnet"
     SOURCE = "source"
     MIX = "mix"
     OUTPUT = "output"

@@ -36,6 +36,9 @@ RIG_KEYS = REBUILD_KEYS | SOURCE_KEYS
 LORA_KEYS = frozenset(f"lora{place}" for place in range(1, LORAS + 1))
 """Keys of the files of LoRAs."""
 
+CONTROLNET_KEYS = frozenset({"controlnet", "controlnet_preprocessor"})
+"""Keys of the ControlNet."""
+
 PRESET_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
 """Parameter keys that a preset may name, in the order of the declaration."""
 
@@ -70,12 +73,14 @@ class Preset:
 
         Keys that the file does not name have their default, so that a preset draws the same picture whatever was on air
         before. Keys in `KEPT_KEYS` (model, size, accelerator, the length of a morph) are left out unless the file names
-        them. A file that names a model and no engine sets the engine to none, and one that names a model or a LoRA sets
-        the LoRAs that it does not name to none.
+        them. A file that names a model sets the engine, the LoRAs and the ControlNet that it does not name to none. One
+        that names a LoRA has no others, and one that names a ControlNet has its own preprocessor.
         """
         named = self.values.keys() | ({"engine"} if "model" in self.values else set())
         if "model" in self.values or not LORA_KEYS.isdisjoint(self.values):
             named |= LORA_KEYS
+        if not {"model", "controlnet"}.isdisjoint(self.values):
+            named |= CONTROLNET_KEYS
         flat = flatten(Parameters.model_construct(**self.values))
         return {
             address: PARAMETERS[address].coerce(value)  # puts text on one line, without control characters

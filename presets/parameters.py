@@ -2,14 +2,15 @@
 
 `presets.parameter_table` derives the preset keys, the OSC addresses, the ZeroMQ messages and the page's controls from
 it. To add a control, add a field here and the line that reads it (`parameters.strength`). A control that starts a new
-renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`, and one that moves
-others into `presets.lfo_parameters`.
+renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`, one of LoRAs and
+ControlNets into `presets.adapter_parameters`, and one that moves others into `presets.lfo_parameters`.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from presets.adapter_parameters import AdapterParameters
 from presets.declaration import Effect, Group, LiveOptions
 from presets.lfo_parameters import LfoParameters
 from presets.rebuild_parameters import RebuildParameters
@@ -19,12 +20,6 @@ PROMPTS = 4
 """Number of weighted prompts."""
 
 PromptMix = Literal["linear", "spherical"]
-
-LoraWeight = Annotated[
-    float,
-    Field(ge=-2, le=2, description="weight of the LoRA with this number, where one is loaded; 0 is none of it"),
-    LiveOptions(Effect.FRAME, group=Group.LORAS),
-]
 
 
 class WeightedPrompt(BaseModel):
@@ -161,10 +156,6 @@ class LiveParameters(BaseModel):
         Field(ge=-0.5, le=0.5, description="shift upwards each round, as a share of the height"),
         LiveOptions(Effect.FRAME, group=Group.FEEDBACK),
     ] = 0.0
-    lora1_weight: LoraWeight = 1.0
-    lora2_weight: LoraWeight = 1.0
-    lora3_weight: LoraWeight = 1.0
-    lora4_weight: LoraWeight = 1.0
     skip: Annotated[
         float,
         Field(
@@ -223,16 +214,11 @@ class LiveParameters(BaseModel):
         LiveOptions(Effect.OUTPUT, unit="s", stays=True, moves=False),
     ] = 0.0
 
-    @property
-    def lora_weights(self) -> tuple[float, ...]:
-        """Weights of the LoRAs by place."""
-        return self.lora1_weight, self.lora2_weight, self.lora3_weight, self.lora4_weight
-
     @field_validator("prompt", mode="before")
     @classmethod
     def _accept_one_text(cls, value: object) -> object:
         return ({"text": value},) if isinstance(value, str) else value
 
 
-class Parameters(RebuildParameters, SourceParameters, LfoParameters, LiveParameters):
+class Parameters(RebuildParameters, SourceParameters, LfoParameters, AdapterParameters, LiveParameters):
     """Immutable snapshot of every live control. The fields of the last base come first."""

@@ -69,6 +69,21 @@ class RebuildParameters(BaseModel):
     lora2: LoraName = ""
     lora3: LoraName = ""
     lora4: LoraName = ""
+    controlnet: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="ControlNet beside the model: a folder in diffusers format for its family; empty is none",
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = ""
+    controlnet_preprocessor: Annotated[
+        Literal["none", "canny", "tile"],
+        Field(
+            description="control picture: edges of the incoming picture (canny), or that picture itself (none, tile)"
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = "none"
 
     @property
     def loras(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pipeline.accelerators.eager import available_device
 from pipeline.accelerators.registry import Selection, select
 from pipeline.engine_tuner import engine_tuner
 from pipeline.image_stream import ImageStream
-from pipeline.models import load_model
+from pipeline.models import model_of
 from pipeline.prepared_engines import preparation_of, shapes_of
 from presets.build import Build
 
@@ -27,7 +27,7 @@ class CandidatePipeline(BarePipeline):
     def candidates(self, preset: dict[str, Any], cache: str | None) -> dict[str, Any]:
         """Return every way to play that this machine has, and why the others are missing."""
         build = _build_of(preset, cache)
-        model = load_model(build.model, build.loras)
+        model = model_of(build)
         preparation = preparation_of(build, no_progress, run_in_threads)
         choices = select("auto", model, shapes_of(build, model), preparation).choices
         ways = [
@@ -53,7 +53,7 @@ class CandidatePipeline(BarePipeline):
         if candidate is not None:
             wanted = read_candidate(candidate)
             build = build.with_accelerator(wanted.accelerator)
-            model = load_model(build.model, build.loras)
+            model = model_of(build)
             preparation = preparation_of(build, no_progress, run_in_threads)
             found = select(build.accelerator, model, shapes_of(build, model), preparation)
             selection = Selection(wanted, "asked for", found.choices, None)

@@ -148,26 +148,30 @@ def _read(library: "Library", name: str) -> "tuple[Path, Preset]":
 
 
 def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
-    """Yield the key and the problem of the model and each LoRA that a preset names and that can't be played."""
+    """Yield the key and the problem of the model and each adapter that a preset names and that can't be played."""
     from daemon.renderer.echo_stream import ECHO_MODEL
     from presets.errors import ModelError
     from presets.files import LORA_KEYS
+    from presets.paths import home_path
 
     model: str = preset.values.get("model", ECHO_MODEL)
     known = model != ECHO_MODEL
-    named = {key: str(preset.values[key]) for key in sorted(LORA_KEYS) if preset.values.get(key)}
+    named = {key: str(preset.values[key]) for key in (*sorted(LORA_KEYS), "controlnet") if preset.values.get(key)}
     if not known and not named:
         return
     # Imported here: torch takes seconds, and few presets name a model.
+    from pipeline.controlnet.controlnet_folder import read_folder
     from pipeline.loras.lora_file import open_lora
     from pipeline.models import load_model
 
     for key, name in (({"model": model} if known else {}) | named).items():
         try:
             if known:
-                load_model(model, [] if key == "model" else [name])
-            else:
+                load_model(model, [name] if key in LORA_KEYS else [], name if key == "controlnet" else "")
+            elif key in LORA_KEYS:
                 open_lora(name)
+            else:
+                read_folder(home_path(name))
         except ModelError as error:
             yield key, str(error)
             known = known and key != "model"

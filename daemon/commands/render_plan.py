@@ -15,7 +15,7 @@ from presets.library import Library
 from presets.model_store import SHIPPED, find_model
 from presets.parameter_table import PARAMETERS, Value, snapshot
 from presets.parameters import Parameters
-from presets.paths import home_path
+from presets.paths import home_path, is_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _single_prompt(text: str) -> dict[str, Value]:
 
 
 def _check_files(parameters: Parameters) -> None:
-    """Raise `ModelError` if the model, the engine file or a LoRA that a preset names is not on this disk.
+    """Raise `ModelError` if the model, the engine, a LoRA or the ControlNet that a preset names is not on this disk.
 
     The model itself is checked when it loads, in which torch takes part.
     """
@@ -117,3 +117,7 @@ def _check_files(parameters: Parameters) -> None:
     for lora in parameters.loras:
         if lora and not home_path(lora).is_file():
             raise ModelError(f"There is no LoRA file {lora}. Name a .safetensors file, or none.")
+    if parameters.controlnet and not is_there(home_path(parameters.controlnet)):
+        raise ModelError(
+            f"There is no ControlNet folder {parameters.controlnet}. Name a folder in diffusers format, or none."
+        )

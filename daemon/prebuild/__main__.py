@@ -58,7 +58,7 @@ def _build(build: Build, lines: IO[str]) -> str:
     from pipeline.accelerators.tensorrt_library import FLAVOURS
     from pipeline.engine_tuner import engine_tuner
     from pipeline.image_stream import ImageStream
-    from pipeline.models import load_model
+    from pipeline.models import model_of
     from pipeline.prepared_engines import shapes_of
 
     root = root_folder(build.cache)
@@ -80,7 +80,7 @@ def _build(build: Build, lines: IO[str]) -> str:
     if engine is not None and not build.capability:  # the file for another card may be on its machine
         foreign_engine.find_reader(engine)
     progress("reading the model", 0.0)
-    model = load_model(build.model, build.loras)
+    model = model_of(build)
     preparation = Preparation(progress, cache=root, precision=build.precision, engine=engine)
     TensorRTAccelerator(flavour).prepare(model, shapes_of(build, model), preparation, capability)
     return f"{build.accelerator} is ready for a card of compute capability {capability}"

@@ -21,6 +21,10 @@ Level = Literal["info", "warning", "error"]
 _LOG_LEVELS: Mapping[Level, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+CONTROLNET_FADERS = ("/controlnet_scale", "/canny_low", "/canny_high")
+"""Controls that act on a ControlNet alone."""
+
+
 class Notice(NamedTuple):
     """One sentence for the performer."""
 
@@ -57,12 +61,18 @@ def output_stays(output: tuple[int, int]) -> str:
     return f"output stays {output[0]}x{output[1]} (set with --output-size at start)"
 
 
-def unused_weight(parameters: Parameters, address: str) -> str:
-    """Return that the weight at `address` has no LoRA to act on; empty if it has one, or is another parameter."""
+def unused_fader(parameters: Parameters, address: str) -> str:
+    """Return that the control at `address` has no LoRA or ControlNet to act on; empty if it has, or needs none."""
     key = address.strip("/").removesuffix("_weight")
-    if not address.endswith("_weight") or key not in LORA_KEYS or getattr(parameters, key):
+    if address.endswith("_weight") and key in LORA_KEYS and not getattr(parameters, key):
+        return f"no LoRA is loaded in this place; /{key} names a file"
+    if address not in CONTROLNET_FADERS:
         return ""
-    return f"no LoRA is loaded in this place; /{key} names a file"
+    if not parameters.controlnet:
+        return "no ControlNet is loaded; /controlnet names a folder"
+    if address != "/controlnet_scale" and parameters.controlnet_preprocessor != "canny":
+        return f"/controlnet_preprocessor is {parameters.controlnet_preprocessor}; canny alone has thresholds"
+    return ""
 
 
 def still_notice(parameters: Parameters, has_source: bool, moving: bool) -> Notice | None:

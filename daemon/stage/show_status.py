@@ -20,7 +20,7 @@ from daemon.stage.notices import (
     size_notice,
     source_notice,
     still_notice,
-    unused_weight,
+    unused_fader,
 )
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.second_source import SecondSource
@@ -109,7 +109,7 @@ class ShowStatus:
     def remark(self, address: str) -> str:
         """Return the sentence that the reply to a change of `address` carries; empty for none."""
         parameters = self._parameters()
-        if note := unused_weight(parameters, address):
+        if note := unused_fader(parameters, address):
             return note
         if address not in ("/width", "/height"):
             return self._words.note(address)

@@ -31,6 +31,8 @@ IN_WORDS = {
     "pooled": "a pooled text",
     "guidance": "guidance scales",
     "loras": "weights of LoRAs",
+    "control_scale": "scales of a ControlNet",
+    "control_picture": "control pictures",
 }
 """Inputs for people."""
 

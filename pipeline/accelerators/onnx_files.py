@@ -57,7 +57,7 @@ def exported_files(
                 progress(f"exporting the {part}", fraction)
                 write = _writer(model, shapes, precision, part)
                 try:
-                    made_for = f"{model.name}{model.loras.words} {shapes.width}x{shapes.height}"
+                    made_for = f"{model.name}{model.adapters.words} {shapes.width}x{shapes.height}"
                     entry = cache.store(root, key, write, made_for)
                 except CacheError as error:
                     progress(f"{error} The next start exports again.", fraction)
@@ -77,7 +77,7 @@ def _key(model: Model, shapes: Shapes, precision: str, part: str) -> EngineKey:
         revision=REVISION,
         shapes=f"{latent}, {texts_in_words(shapes)}, any batch" if part == "denoiser" else latent,
         precision=precision,
-        adapters=model.loras.digests if part == "denoiser" else (),
+        adapters=model.adapters.digests if part == "denoiser" else (),
     )
 
 

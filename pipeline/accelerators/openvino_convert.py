@@ -45,7 +45,7 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
 
     A cache that can't be written is reported through `progress`, and the next start converts again.
     """
-    key, made_for = _key(model, shapes), f"{model.name}{model.loras.words} {shapes.width}x{shapes.height}"
+    key, made_for = _key(model, shapes), f"{model.name}{model.adapters.words} {shapes.width}x{shapes.height}"
     return kept_graphs(core, key, names_of(model), lambda: _convert(model, shapes, progress), made_for, progress, root)
 
 
@@ -104,7 +104,7 @@ def _key(model: Model, shapes: Shapes) -> EngineKey:
         revision=REVISION,
         shapes=shapes.key(),
         precision="float32",
-        adapters=model.loras.digests,
+        adapters=model.adapters.digests,
     )
 
 

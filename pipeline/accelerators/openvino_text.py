@@ -59,7 +59,7 @@ def text_encoder(model: Model, preparation: Preparation) -> Any:
     One that takes a mask of padding tokens, one of several and one with a LoRA are returned as they are, in torch.
     """
     config = dict(model.configurations["text_encoder"])
-    several = len(model.family.tokenizers) > 1 or model.loras.has_texts
+    several = len(model.family.tokenizers) > 1 or model.adapters.loras.has_texts
     if config.get("use_attention_mask") or not model.splits_timesteps or several:
         return model.text_encoder
     embeds = model.conditioning.embeds

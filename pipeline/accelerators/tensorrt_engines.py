@@ -57,7 +57,7 @@ class EngineBuilder:
     root: Path
     """Folder of the engine cache."""
     adapters: tuple[str, ...] = ()
-    """Digests of `Model.loras`."""
+    """Digests of `Model.adapters`."""
 
     def key(self, source: EngineSource) -> EngineKey:
         """Return the key of the engine of a network.
@@ -88,9 +88,9 @@ def engine_builder(
         raise AcceleratorUnavailable(
             f"{flavour.title} can't build in {precision}. Choose one of {', '.join(PRECISIONS)}."
         )
-    made_for = f"{model.name}{model.loras.words} {shapes.width}x{shapes.height}"
+    made_for = f"{model.name}{model.adapters.words} {shapes.width}x{shapes.height}"
     folder = cache.root_folder(root)
-    return EngineBuilder(flavour, capability, precision, model.fingerprint, made_for, folder, model.loras.digests)
+    return EngineBuilder(flavour, capability, precision, model.fingerprint, made_for, folder, model.adapters.digests)
 
 
 def engine_sources(

@@ -64,6 +64,8 @@ class Family:
     splits_timesteps: Callable[[Config], bool] = lambda config: False
     """Returns True if `pipeline.graphs.StepGraph` plays the network: timesteps are projected outside of it, in
     float32."""
+    takes_controlnet: bool = False
+    """True if a ControlNet can be put beside the network (`pipeline.controlnet`)."""
     takes_loras: bool = False
     """True if LoRAs for the network and its text encoders can be put in (`pipeline.loras`)."""
     latent_multiple: int = 1

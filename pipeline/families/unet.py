@@ -151,6 +151,7 @@ STABLE_DIFFUSION = Family(
     embeds_guidance=_embeds_guidance,
     sees_source=_sees_source,
     splits_timesteps=lambda config: not _embeds_guidance(config),
+    takes_controlnet=True,
     takes_loras=True,
 )
 

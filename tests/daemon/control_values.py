@@ -34,6 +34,8 @@ ANOTHER: dict[str, Value] = {
     "/feedback_x": 0.3,
     "/feedback_y": 0.3,
     **{f"/lora{place}_weight": 2.0 for place in (1, 2, 3, 4)},
+    "/controlnet_scale": 2.0,
+    **dict.fromkeys(("/canny_low", "/canny_high"), 0.0),
     "/preset": "ice-cells",
     "/zoom": 3.0,
     "/pan_x": 1.0,
@@ -69,6 +71,10 @@ CONTEXT: dict[str, dict[str, Any]] = {
     "/guidance_kind": {"guidance": 6.0},
     **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
     "/seed_to": {"seed_mix": 0.6},
+    **{
+        f"/canny_{each}": {"controlnet_scale": 2.0, "canny_low": 200.0, "source2": SECOND, "mix": 1.0}
+        for each in ("low", "high")
+    },
     # Far from an even mix, because the model normalises the text and hears the direction alone.
     "/prompt_mix": {
         "mode": "text",
@@ -89,7 +95,13 @@ CONTEXT: dict[str, dict[str, Any]] = {
 
 REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
 LORAS = ("lora1", "lora2", "lora3", "lora4")
-REBUILD_ORDER = (("accelerator", "attention", "width", "height"), LORAS, ("model",), ("engine",))
+CONTROLNET = ("controlnet", "controlnet_preprocessor")
+REBUILD_ORDER = (
+    ("accelerator", "attention", "width", "height"),
+    (*LORAS, *CONTROLNET),
+    ("model",),
+    ("engine",),
+)
 """Keys that start a renderer, in the order in which `tests/daemon/stage/test_rebuilds.py` changes them."""
 PERMISSION = {"/fallback"}
 """Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""

@@ -64,6 +64,18 @@ def test_weights_without_a_lora_are_dimmed(page: Page, show: WebShow) -> None:
     expect(control_of(page, "/lora2_weight")).to_have_class(unused)
 
 
+def test_controls_without_a_controlnet_are_dimmed(page: Page, show: WebShow) -> None:
+    unused = re.compile("unused")
+    expect(control_of(page, "/controlnet_scale")).to_have_class(unused)
+    show.apply("/controlnet", ("/nets/edges",), "osc:1")
+    expect(control_of(page, "/controlnet_scale")).not_to_have_class(unused)
+    expect(control_of(page, "/canny_low")).to_have_class(unused)
+    show.apply("/controlnet_preprocessor", ("canny",), "osc:1")
+    expect(control_of(page, "/canny_low")).not_to_have_class(unused)
+    show.apply("/controlnet", ("",), "osc:1")
+    expect(control_of(page, "/canny_high")).to_have_class(unused)
+
+
 def test_prompt_is_sent(page: Page, show: WebShow) -> None:
     prompt = control_of(page, "/prompt/1/text").locator("textarea")
     expect(prompt).to_have_value("neon tunnel")

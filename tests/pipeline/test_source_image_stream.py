@@ -121,11 +121,12 @@ def test_picture_is_encoded_once() -> None:
     class Encoding:
         engines: Any = Engines()
         sees_source = True
+        control = None
 
         def source_of(self, latent: torch.Tensor, structure: float) -> torch.Tensor:
             return latent * structure
 
-    entries, encoding = PictureEntries(64, 64, Feedback(64, 64)), Encoding()
+    entries, encoding = PictureEntries(Build(width=64, height=64), Feedback(64, 64)), Encoding()
     for values, encoded, latent, source in (
         ({"strength": 0.5}, 1, True, True),
         ({"strength": 1.0}, 1, False, True),
@@ -137,7 +138,7 @@ def test_picture_is_encoded_once() -> None:
         entry = entries.read(photograph(), look(**values), encoding)
         assert (calls, entry.latent is not None, entry.source is not None) == (encoded, latent, source), values
     encoding.sees_source = False
-    assert entries.read(photograph(), look(), encoding) == (None, None, 1.0)
+    assert entries.read(photograph(), look(), encoding) == (None, None, 1.0, {})
 
 
 def test_mixed_pictures_equal_themselves_alone(stream: ImageStream) -> None:

@@ -74,6 +74,7 @@ def test_comments_stay_comments() -> None:
 
 
 LORAS = {"lora1", "lora2", "lora3", "lora4"}
+CONTROLNET = {"controlnet", "controlnet_preprocessor"}
 FRAMING = {"fit", "zoom", "pan_x", "pan_y", "flip_x", "flip_y"}
 MIX = {"source2", "mix_mode", "mix", "key_hue", "key_threshold", "key_softness"}
 
@@ -86,7 +87,9 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     assert addresses["/width"] == 512
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
-    assert {"model", "width", "height", "accelerator", "attention", "fallback", "engine"} | LORAS == REBUILD_KEYS
+    assert {
+        "model", "width", "height", "accelerator", "attention", "fallback", "engine", *LORAS, *CONTROLNET,
+    } == REBUILD_KEYS  # fmt: skip
     assert {"morph", "morph_pictures", "max_rate", "between", "source", *FRAMING, *MIX} == KEPT_KEYS - REBUILD_KEYS, (
         "set once for every preset that does not name them"
     )
@@ -110,6 +113,22 @@ def test_loras_of_another_preset_go() -> None:
             {"/lora3": "a.safetensors"} if b"lora3" in text else {}
         )
     assert "/model" not in parse_preset(b"lora3: a.safetensors", "x.yaml").addresses()
+
+
+def test_controlnet_of_another_preset_goes() -> None:
+    """A preset that names neither a model nor a ControlNet keeps the one on air, with its preprocessor."""
+
+    def found(text: bytes) -> dict[str, object]:
+        addresses = parse_preset(text, "x.yaml").addresses()
+        return {key: addresses[f"/{key}"] for key in sorted(CONTROLNET) if f"/{key}" in addresses}
+
+    assert found(b"prompt: ice\nlora1: a.safetensors\ncontrolnet_scale: 0.5") == {}
+    none = {"controlnet": "", "controlnet_preprocessor": "none"}
+    assert found(b"model: /models/other") == none
+    assert found(b"controlnet: /nets/tile") == none | {"controlnet": "/nets/tile"}
+    assert found(b"controlnet_preprocessor: canny") == {"controlnet_preprocessor": "canny"}
+    both = b"model: /m\ncontrolnet: /nets/edges\ncontrolnet_preprocessor: canny"
+    assert found(both) == {"controlnet": "/nets/edges", "controlnet_preprocessor": "canny"}
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "{}"])
@@ -287,6 +306,10 @@ FIELDS = {
     "engine": TEXT,
     **dict.fromkeys(sorted(LORAS), TEXT),
     **{f"{key}_weight": st.floats(-2, 2) for key in sorted(LORAS)},
+    "controlnet": TEXT,
+    "controlnet_preprocessor": st.sampled_from(["none", "canny", "tile"]),
+    "controlnet_scale": st.floats(0, 2),
+    **dict.fromkeys(("canny_low", "canny_high"), st.floats(0, 255)),
     "fallback": st.booleans(),
     "max_rate": st.integers(0, 240),
     "between": st.sampled_from(["hold", "blend", "flow"]),

@@ -113,3 +113,16 @@ def test_words_name_loras() -> None:
     assert str(build) == "/m with LoRA neon, ink at 64x64 with auto"
     assert build.of_loaded((0.1, 0.2, 0.3, 0.4)) == (0.1, 0.4)
     assert not build.draws_as(build.model_copy(update={"lora4": ""}))
+
+
+def test_words_name_the_controlnet() -> None:
+    build = Build(model="/m", width=64, height=64, controlnet="~/nets/edges", controlnet_preprocessor="canny")
+    assert str(build) == "/m with ControlNet edges (canny) at 64x64 with auto"
+    for change in ({"controlnet": ""}, {"controlnet_preprocessor": "none"}):
+        assert not build.draws_as(build.model_copy(update=change))
+    without = build.model_copy(update={"controlnet": ""})
+    assert without.draws_as(Build(model="/m", width=64, height=64)), "it has no use for the preprocessor"
+    moved = snapshot({"/controlnet_scale": 0.7, "/lora2_weight": 0.4})
+    both = build.model_copy(update={"lora2": "a.safetensors"})
+    assert [each.numbers(moved, True) for each in (both, build, without)] == [(0.4, 0.7), (0.7,), ()]
+    assert both.numbers(moved, controlled=False) == (0.4, 0.0)

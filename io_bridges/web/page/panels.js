@@ -66,6 +66,15 @@ function markEmptyPrompts() {
   });
 }
 
+// Faders of a ControlNet that is not loaded are dimmed, and thresholds of edges where none are drawn.
+function markControlNet() {
+  const loaded = Boolean(values.get("/controlnet"));
+  const canny = loaded && values.get("/controlnet_preprocessor") === "canny";
+  for (const [address, used] of [["/controlnet_scale", loaded], ["/canny_low", canny], ["/canny_high", canny]]) {
+    controls.get(address)?.element.classList.toggle("unused", !used);
+  }
+}
+
 // Weights of LoRAs that are not loaded are dimmed.
 function markEmptyLoras() {
   for (const address of controls.keys()) {
@@ -124,6 +133,7 @@ export function startPanels() {
     if (address.startsWith("/prompt/")) markEmptyPrompts();
     if (address.startsWith("/lfo/")) markUnusedLfos();
     if (address.startsWith("/lora")) markEmptyLoras();
+    if (address.startsWith("/c")) markControlNet();
   });
   byId("apply-now").onclick = () => {
     const changes = [...staged];

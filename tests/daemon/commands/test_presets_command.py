@@ -173,6 +173,22 @@ def test_check_reads_the_named_loras(folder: Path) -> None:
     assert second.startswith(f"{gone}:3:8: {folder / 'mine.yaml'} is a '.yaml' file.")
 
 
+def test_check_reads_the_named_controlnet(folder: Path) -> None:
+    net = folder / "edges"
+    net.mkdir()
+    (net / "config.json").write_text('{"_class_name": "ControlNetModel", "cross_attention_dim": 768}')
+    save_file({"a": np.zeros(1, np.float32)}, net / "diffusion_pytorch_model.safetensors")
+    alone, both, gone = (folder / f"{name}.yaml" for name in ("alone", "both", "gone"))
+    alone.write_text(f"controlnet: {net}\n")
+    both.write_text(f"prompt: ice\nmodel: shipped\ncontrolnet: {net}\n")
+    gone.write_text(f"controlnet: {folder / 'none'}\n")
+    result = run("presets", "check", alone, both, gone)
+    assert result.stdout == f"{alone}: good\n"
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"{both}:3:13: {net} is a ControlNet for another model than shipped: its in_channels is 4")
+    assert second.startswith(f"{gone}:1:13: There is no ControlNet folder {folder / 'none'}")
+
+
 def test_doctor_wraps_no_remedy(folder: Path) -> None:
     result = run("doctor", "--presets", folder, columns=60)
     assert result.exit_code in (0, 1)

@@ -82,10 +82,11 @@ def test_missing_lora_of_the_last_show(library: Library, tmp_path: Path) -> None
     kept = tmp_path / "ink.safetensors"
     kept.write_bytes(b"")
     gone = str(tmp_path / "neon.safetensors")
-    restored: dict[str, Value] = {"/model": "echo", "/lora1": gone, "/lora2": str(kept)}
+    restored: dict[str, Value] = {"/model": "echo", "/lora1": gone, "/lora2": str(kept), "/controlnet": f"{gone}/net"}
     values = initial_values(library, restored, None, None)
-    assert (values["/lora1"], values["/lora2"]) == ("", str(kept))
-    (notice,) = initial_notices(restored, values)
+    assert (values["/lora1"], values["/lora2"], values["/controlnet"]) == ("", str(kept), "")
+    notice, other = initial_notices(restored, values)
+    assert other.text.startswith("The controlnet of the last show is not there any more")
     assert notice.text == f"The lora1 of the last show is not there any more: {gone}. The model plays without it."
     lost = initial_values(library, restored | {"/model": str(tmp_path / "model")}, None, None)
     assert (lost["/model"], lost["/lora1"], lost["/lora2"]) == ("shipped", "", ""), "LoRAs are of their model alone"

@@ -15,7 +15,7 @@ from daemon.stage.notices import (
     size_notice,
     source_notice,
     still_notice,
-    unused_weight,
+    unused_fader,
 )
 from presets.parameters import Parameters
 
@@ -49,9 +49,20 @@ def test_still_text_mode() -> None:
 
 def test_weight_without_a_lora() -> None:
     one = Parameters(lora1="neon.safetensors")
-    assert unused_weight(one, "/lora2_weight") == "no LoRA is loaded in this place; /lora2 names a file"
+    assert unused_fader(one, "/lora2_weight") == "no LoRA is loaded in this place; /lora2 names a file"
     for address in ("/lora1_weight", "/lora2", "/strength", "/prompt/1/weight"):
-        assert unused_weight(one, address) == ""
+        assert unused_fader(one, address) == ""
+
+
+def test_scale_without_a_controlnet() -> None:
+    tile = Parameters(controlnet="/nets/tile", controlnet_preprocessor="tile")
+    edges = Parameters(controlnet="/nets/edges", controlnet_preprocessor="canny")
+    for address in ("/controlnet_scale", "/canny_low", "/canny_high"):
+        assert unused_fader(Parameters(), address) == "no ControlNet is loaded; /controlnet names a folder"
+        assert unused_fader(edges, address) == ""
+    assert unused_fader(tile, "/controlnet_scale") == ""
+    assert unused_fader(tile, "/canny_low") == "/controlnet_preprocessor is tile; canny alone has thresholds"
+    assert unused_fader(Parameters(), "/controlnet") == ""
 
 
 def test_source_notices() -> None:

@@ -10,6 +10,7 @@ from control_show import (
     SAME,
     another_model,
     control_show,
+    controlnet_of_the_shipped_model,
     difference,
     lora_of_the_shipped_model,
     settled,
@@ -100,6 +101,8 @@ def test_rebuilds(show: Show) -> None:
         "width": 64,
         "height": 64,
         **dict.fromkeys(LORAS, lora_of_the_shipped_model(show.folder)),
+        "controlnet": controlnet_of_the_shipped_model(show.folder),
+        "controlnet_preprocessor": "canny",
         "model": another_model(show.folder),
         "engine": shipped_network(show.folder, 8, 8),
     }
@@ -109,8 +112,8 @@ def test_rebuilds(show: Show) -> None:
     with show.every_tick() as ticks:
         drawn = [before]
         for keys in REBUILD_ORDER:
-            without_loras = dict.fromkeys(LORAS if "engine" in keys else (), "")  # the engine has no input for them
-            show.set(**without_loras, **{key: changed[key] for key in keys})
+            without = dict.fromkeys((*LORAS, "controlnet") if "engine" in keys else (), "")  # an engine has no inputs
+            show.set(**without, **{key: changed[key] for key in keys})
             show.picture(lambda meta, pixels: difference(pixels, drawn[-1]) > SAME, START)
             switched.append(len(ticks))
             drawn.append(settled(show))

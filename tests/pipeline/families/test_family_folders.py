@@ -151,7 +151,7 @@ def test_stream_equals_the_pipeline(
     for changed in changes:
         assert max_difference(draw_with_diffusers(pipe, model, noise, 0, frames[0] | changed), expected[0]) > MIN_EFFECT
 
-    monkeypatch.setattr("pipeline.image_stream.load_model", lambda name, loras: model)
+    monkeypatch.setattr("pipeline.image_stream.model_of", lambda build: model)
     build = Build(model=str(model.folder), width=SIDE, height=SIDE, accelerator="eager", slots=3, threads=1)
     drawn, most = draw_in_stream(ImageStream.build(build, lambda text, fraction: None), frames)
     assert most == 3

@@ -69,7 +69,7 @@ def test_stream_equals_instruct_pix2pix(
     for changed in ({"text": "autumn"}, {"source": 3}, {"guidance": 1.5}, {"image": 1.0}):
         assert max_difference(draw_with_diffusers(pipe, 0, FRAMES[0] | changed), expected[0]) > MIN_EFFECT
 
-    monkeypatch.setattr("pipeline.image_stream.load_model", lambda name, loras: model)
+    monkeypatch.setattr("pipeline.image_stream.model_of", lambda build: model)
     build = Build(model=str(source_folder), width=64, height=64, accelerator="eager", slots=3, threads=1)
     images = ImageStream.build(build, lambda text, fraction: None)
     prepared, out, seen = images.prepared, {}, set[int]()

@@ -214,9 +214,9 @@ def test_other_text_encoders(tmp_path: Path) -> None:
 
 def test_content_of_the_files_is_in_the_key(folder: Path, good: Tensors, tmp_path: Path) -> None:
     one, other = (write(tmp_path / f"{name}.safetensors", good) for name in ("one", "other"))
-    digests = [load_model(folder, names).loras.digests for names in ([], [str(one)], ["", str(other)])]
+    digests = [load_model(folder, names).adapters.digests for names in ([], [str(one)], ["", str(other)])]
     assert digests[0] == ()
     assert digests[1] == digests[2], "the same content"
     write(other, {name: tensor * 2 for name, tensor in good.items()})
-    assert load_model(folder, [str(other)]).loras.digests != digests[1]
+    assert load_model(folder, [str(other)]).adapters.digests != digests[1]
     assert load_model(folder, [str(one)]).fingerprint == load_model(folder).fingerprint, "encoder and decoder are kept"

@@ -105,7 +105,7 @@ def max_difference(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def make_stream(case: Case, monkeypatch: pytest.MonkeyPatch, slots: int = 3) -> ImageStream:
-    monkeypatch.setattr("pipeline.image_stream.load_model", lambda name, loras: case.model)
+    monkeypatch.setattr("pipeline.image_stream.model_of", lambda build: case.model)
     build = Build(
         model=str(case.model.folder),
         lora1=str(case.files[0]),
@@ -204,7 +204,7 @@ def test_texts_without_loras_ignore_the_weights(plain: Model) -> None:
 def test_weight_zero_is_no_lora(case: Case, plain: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     zeros = draw(make_stream(case, monkeypatch), [(0.0, 0.0)] * 3)
     bare = Case(plain, case.files, None)
-    monkeypatch.setattr("pipeline.image_stream.load_model", lambda name, loras: bare.model)
+    monkeypatch.setattr("pipeline.image_stream.model_of", lambda build: bare.model)
     build = Build(model=str(plain.folder), width=SIDE, height=SIDE, accelerator="eager", slots=3, threads=1)
     without = draw(ImageStream.build(build, lambda text, fraction: None), [(1.0, 1.0)] * 3)
     for drawn, reference in zip(zeros, without, strict=True):

@@ -1,0 +1,176 @@
+"""A ControlNet in the stream equals diffusers' own pipeline with the same pictures and scales, from the same noise.
+
+Frames of other scales and other pictures are in flight beside each other, with a negative prompt. The pictures go in as
+those of a source do: what the stream makes of them is compared with diffusers' recipe.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from controlnet_folders import picture, write_controlnet
+from numpy.typing import NDArray
+from PIL import Image
+from tiny_folders import SIDE, write_family_folder
+
+from pipeline.image_stream import ImageStream
+from pipeline.models import Model, load_model
+from pipeline.noise import ENTRY, unit_noise
+from presets.build import Build
+from presets.frame_parameters import without_morph
+from presets.parameters import Parameters
+
+TOLERANCE = 1e-4
+"""Largest difference of a latent between the stream and the pipeline."""
+MIN_EFFECT = 100 * TOLERANCE
+"""Smallest effect of another scale, another picture and another threshold."""
+
+
+class Frame(NamedTuple):
+    """One picture to draw, with the noise of its number."""
+
+    scale: float
+    number: int
+    """Number of its source."""
+    high: float = 200.0
+    """Upper threshold of its edges."""
+    mode: str = "image"
+
+
+FRAMES = [
+    Frame(1.0, 0),
+    Frame(0.0, 1),
+    Frame(0.4, 2),
+    Frame(2.0, 3, high=60.0),
+    Frame(1.0, 4, mode="text"),
+    Frame(1.3, 5),
+    Frame(0.7, 0),
+]
+TEXTS = {"prompt": "a red ring on the sea", "negative_prompt": "grey paper"}
+
+
+def edges(pixels: NDArray[np.uint8], low: float, high: float) -> Image.Image:
+    """Return diffusers' documented recipe for ControlNets of edges."""
+    found = cv2.Canny(pixels, low, high)[:, :, None]
+    return Image.fromarray(np.concatenate([found, found, found], axis=2))
+
+
+@dataclass
+class Case:
+    """A model folder, a ControlNet for it, and diffusers' pipeline of both."""
+
+    model: Model
+    controlnet: Path
+    pipe: Any
+
+    def expected(self, frame: Frame, seed: int, preprocessor: str = "canny") -> torch.Tensor:
+        """Draw a frame with diffusers."""
+        pixels = picture(frame.number)
+        latents: torch.Tensor = self.pipe(
+            **TEXTS,
+            image=edges(pixels, 100.0, frame.high) if preprocessor == "canny" else Image.fromarray(pixels),
+            controlnet_conditioning_scale=frame.scale if frame.mode == "image" else 0.0,
+            num_inference_steps=4,
+            height=SIDE,
+            width=SIDE,
+            guidance_scale=2.5,
+            latents=unit_noise(seed, ENTRY, latent_shape(self.model))[None],
+            output_type="latent",
+        ).images
+        return latents
+
+    def stream(self, **build: Any) -> ImageStream:
+        size = {"width": SIDE, "height": SIDE, "accelerator": "eager", "slots": 3, "threads": 1}
+        given = {"controlnet": str(self.controlnet), "controlnet_preprocessor": "canny"} | build
+        return ImageStream.build(Build(model=str(self.model.folder), **size, **given), lambda text, fraction: None)
+
+
+def latent_shape(model: Model) -> tuple[int, int, int]:
+    return model.latent_channels, SIDE // model.factor, SIDE // model.factor
+
+
+@pytest.fixture(scope="module", params=["stable-diffusion", "sdxl"])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    folder = tmp_path_factory.mktemp(request.param)
+    model = load_model(write_family_folder(request.param, folder / "model"))
+    controlnet = write_controlnet(model.folder, folder / "edges")
+    return Case(model, controlnet, pipeline_of(model, controlnet))
+
+
+def pipeline_of(model: Model, controlnet: Path) -> Any:
+    """Return diffusers' pipeline of a tiny model folder and a ControlNet."""
+    import diffusers
+    import transformers
+
+    from pipeline.diffusers_schedulers import PeRFlowScheduler
+
+    is_xl = model.family.title == "SDXL"
+    parts = {name: model.read_network(name) for name in model.weights}
+    parts |= {
+        name: getattr(transformers, model.classes[name]).from_pretrained(model.folder / name)
+        for name in model.family.tokenizers
+    }
+    if not is_xl:
+        parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipeline = diffusers.StableDiffusionXLControlNetPipeline if is_xl else diffusers.StableDiffusionControlNetPipeline
+    scheduler = PeRFlowScheduler.from_pretrained(model.folder / "scheduler")
+    pipe = pipeline(**parts, controlnet=diffusers.ControlNetModel.from_pretrained(controlnet), scheduler=scheduler)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def max_difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one - other).abs().max())
+
+
+def draw(images: ImageStream, frames: Sequence[Frame]) -> list[torch.Tensor]:
+    """Draw frames from their sources, several in flight together, and return their latents."""
+    stream, out, waiting = images.prepared.stream, list[torch.Tensor](), list(enumerate(frames))
+    while waiting or stream.in_flight:
+        if waiting and stream.free:
+            seed, frame = waiting.pop(0)
+            moment = without_morph(
+                Parameters(
+                    **TEXTS,  # type: ignore[arg-type]
+                    seed=seed,
+                    mode=frame.mode,  # type: ignore[arg-type]
+                    strength=1.0,
+                    steps=4,
+                    guidance=2.5,
+                    controlnet_scale=frame.scale,
+                    canny_high=frame.high,
+                )
+            )
+            images.admit(picture(frame.number), moment, images.encode(moment.wording))
+        out += [latent[None].clone() for latent, _ in stream.step()]
+    return out
+
+
+def test_stream_equals_the_pipeline_with_a_controlnet(case: Case) -> None:
+    expected = [case.expected(frame, seed) for seed, frame in enumerate(FRAMES)]
+    first = FRAMES[0]
+    for changed in (first._replace(scale=1.25), first._replace(number=1), first._replace(high=60.0)):
+        assert max_difference(case.expected(changed, 0), expected[0]) > MIN_EFFECT, f"{changed} has no effect"
+    for drawn, reference in zip(draw(case.stream(), FRAMES), expected, strict=True):
+        assert max_difference(drawn, reference) < TOLERANCE
+
+
+@pytest.mark.parametrize("preprocessor", ["none", "tile"])
+def test_picture_itself_is_the_control_picture(case: Case, preprocessor: str) -> None:
+    images = case.stream(controlnet_preprocessor=preprocessor)
+    (drawn,) = draw(images, FRAMES[:1])
+    reference = case.expected(FRAMES[0], 0, preprocessor)
+    assert max_difference(drawn, reference) < TOLERANCE
+    assert max_difference(reference, case.expected(FRAMES[0], 0)) > MIN_EFFECT, "edges look the same"
+
+
+def test_scale_zero_is_no_controlnet(case: Case) -> None:
+    """Pictures of scale 0, and those drawn from text, are the model's own, beside pictures that are controlled."""
+    images, frames = case.stream(), [Frame(2.0, 0), Frame(0.0, 1), Frame(2.0, 2), Frame(2.0, 3, mode="text")]
+    with_it, without = draw(images, frames), draw(case.stream(controlnet=""), frames)
+    assert [torch.equal(one, other) for one, other in zip(with_it, without, strict=True)] == [False, True, False, True]
