@@ -15,6 +15,7 @@ DOCUMENTS = (
     "docs/coming-from-streamdiffusion.md",
     "docs/connections.md",
     "docs/control.md",
+    "docs/controlnet.md",
     "docs/families.md",
     "docs/models.md",
     "docs/performance.md",
