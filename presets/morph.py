@@ -25,7 +25,7 @@ from presets.frame_parameters import (
     prompt_shares,
     seed_chains,
 )
-from presets.parameter_table import PARAMETERS
+from presets.parameter_table import NESTED, PARAMETERS
 from presets.parameters import PROMPTS, Parameters
 
 MAX_TEXTS = 32
@@ -37,7 +37,9 @@ _RESOLVED_HERE = frozenset({"morph", "seed_mix", "drift"})
 GLIDING = tuple(
     parameter.key
     for parameter in PARAMETERS.values()
-    if parameter.kind == "float" and parameter.effect is Effect.FRAME and parameter.key not in _RESOLVED_HERE
+    if parameter.kind == "float"
+    and parameter.effect is Effect.FRAME
+    and parameter.key not in _RESOLVED_HERE | NESTED.keys()
 )
 """Keys of the numbers that glide from preset to preset."""
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from presets.drift import MAX_CHAINS
 from presets.frame_parameters import FrameParameters, NoiseWeight, TextWeight, without_morph
+from presets.lfo_parameters import Lfo
 from presets.morph import (
     GLIDING,
     MAX_TEXTS,
@@ -312,3 +313,11 @@ def test_too_many_texts_drop_the_lightest() -> None:
 def test_gliding_keys() -> None:
     assert {"strength", "guidance", "feedback", "feedback_zoom", "skip"} <= set(GLIDING)
     assert not {"brightness", "fade", "drift", "morph", "seed_mix", "steps", "width"} & set(GLIDING)
+    assert {type(getattr(Parameters(), key)) for key in GLIDING} == {float}, "all others have no difference"
+
+
+def test_preset_with_other_lfos_morphs() -> None:
+    one, other = (Parameters(morph=2.0, strength=s, lfo=(Lfo(target="zoom", amount=s),)) for s in (0.25, 0.75))
+    state = update_morphs(start_morphs(one, at(0)), other, at(0), Change.PRESET)
+    drawn = resolve_frame(state, at(1)).parameters
+    assert (drawn.strength, drawn.lfo) == (0.5, other.lfo), "a list of LFOs jumps"
