@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from presets.declaration import Action
-from presets.parameter_table import Parameter, Value
+from presets.parameter_table import Parameter, Value, twin_of
 
 MAX_UNKNOWN = 8
 """Unknown addresses of one request that get a reply with a suggestion. Any more are only counted."""
@@ -148,6 +148,11 @@ def with_outcome(replies: Mapping[str, ControlReply], outcome: Mapping[str, Cont
     return {key: outcome[reply.address] if reply.pending else reply for key, reply in replies.items()}
 
 
+def is_known(show: ShowControl, address: str) -> bool:
+    """Return True for the address of a parameter, of its twins (``/strength/norm``), and of an action."""
+    return address in show.parameters or address in show.actions or twin_of(address) is not None
+
+
 def apply_values(
     show: ShowControl, values: Mapping[str, object], sender: str, later: Later | None = None
 ) -> tuple[dict[str, ControlReply], int]:
@@ -156,12 +161,11 @@ def apply_values(
     The slash at the start of an address may be missing. An unknown address gets a reply with a suggestion, which is
     slow to find. So only the first `MAX_UNKNOWN` get one, and the rest are counted as one refusal.
     """
-    parameters, actions = show.parameters, show.actions
     replies: dict[str, ControlReply] = {}
     unknown = omitted = 0
     for written, value in values.items():
         address = written if written.startswith("/") else f"/{written}"
-        if address not in parameters and address not in actions:
+        if not is_known(show, address):
             unknown += 1
             if unknown > MAX_UNKNOWN or len(address) > MAX_ADDRESS:
                 omitted += 1

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from presets import coercion
-from presets.declaration import Effect, Group, LiveOptions
+from presets.declaration import ADD, NORM, Effect, Group, LiveOptions
 from presets.lfo_parameters import LFOS, NO_TARGET, Lfo
 from presets.parameters import PROMPTS, Parameters, WeightedPrompt
 
@@ -197,3 +197,8 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType({parameter.address: param
 
 LFO_TARGETS = PARAMETERS["/lfo/1/target"].choices
 """Names that the target of an LFO takes: none, and every number that may move, by its address without the slash."""
+
+
+def twin_of(address: str) -> Parameter | None:
+    """Return the parameter of ``/strength/norm`` and ``/strength/add``; None for any other address."""
+    return PARAMETERS.get(address.rpartition("/")[0]) if address.endswith((NORM, ADD)) else None

@@ -10,7 +10,7 @@ from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import Impulse, MalformedPacket, Message, decode_packet
 from io_bridges.osc.patterns import AddressTable, MalformedPattern, is_pattern
 from io_bridges.osc.surfaces import MAX_SUBSCRIBERS, Surfaces, UdpAddress
-from io_bridges.show_control import MAX_UNKNOWN, ControlReply, FoundSources, ShowControl
+from io_bridges.show_control import MAX_UNKNOWN, ControlReply, FoundSources, ShowControl, is_known
 from presets.coercion import as_number
 from presets.errors import ParameterRefused
 from presets.parameter_table import Value
@@ -150,7 +150,7 @@ class OscDispatcher:
         if not found and is_pattern(address):
             self._refuse(sender, surface, f"{address[:60]} matches no parameter", message)
             return
-        if not found:
+        if not found and not is_known(self._show, address):
             self._unknown += 1
             if self._unknown > MAX_UNKNOWN:
                 return

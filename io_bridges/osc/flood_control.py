@@ -1,8 +1,8 @@
 """Handling of OSC floods: `Coalescer` keeps the newest value of each fader, `FloodLimiter` batches the reads.
 
-The coalescer takes only datagrams that cannot be refused: one message to a numeric parameter by its exact name, with
-one ``f`` or ``i`` argument that is a number. It does not decode them. The caller handles every other datagram, after
-everything that was kept before it.
+The coalescer takes only datagrams that cannot be refused: one message to a numeric parameter by its exact name, or to
+its share of the range (``/norm``), with one ``f`` or ``i`` argument that is a number. It does not decode them. The
+caller handles every other datagram, after everything that was kept before it.
 """
 
 import math
@@ -10,6 +10,7 @@ import math
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.surfaces import UdpAddress
 from io_bridges.show_control import ShowControl
+from presets.declaration import NORM
 
 INTERVAL = 0.004
 """Longest time in seconds that a datagram waits for the end of a pause."""
@@ -30,10 +31,11 @@ class Coalescer:
 
     def __init__(self, show: ShowControl) -> None:
         self._faders = {
-            encode_message(address, zero)[:-_ARGUMENT_BYTES]: address
+            encode_message(f"{address}{end}", zero)[:-_ARGUMENT_BYTES]: address
             for address, parameter in show.parameters.items()
             # A choice may refuse a number, which must not cost the value before it. A text may load a preset.
             if parameter.kind in ("float", "int", "bool") and address not in show.actions
+            for end in ("", NORM)
             for zero in (0.0, 0)
         }
         """Addresses by the bytes of a datagram before its argument: the address and the type tag."""

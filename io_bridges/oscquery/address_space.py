@@ -44,6 +44,7 @@ class AddressSpace:
     def __init__(self, show: ShowControl) -> None:
         self._show = show
         self._children = _children([*show.parameters, *show.actions, *MEASURED])
+        self._methods = {path: tuple(self._found_methods(path)) for path in self._children}
 
     def __contains__(self, path: str) -> bool:
         return path in self._children
@@ -56,9 +57,12 @@ class AddressSpace:
         """Return the paths of Starlette's routes to all nodes but the root."""
         return [path for name in self._children["/"] for path in (f"/{name}", f"/{name}/{{rest:path}}")]
 
-    def methods(self, path: str) -> list[str]:
+    def methods(self, path: str) -> Sequence[str]:
         """Return the path itself and all paths below it that have a value. Raises `KeyError` for an unknown path."""
-        below = [method for name in self._children[path] for method in self.methods(_join(path, name))]
+        return self._methods[path]
+
+    def _found_methods(self, path: str) -> list[str]:
+        below = [method for name in self._children[path] for method in self._found_methods(_join(path, name))]
         return [path, *below] if path in self._show.parameters or path in MEASURED else below
 
     def values(self) -> dict[str, Value]:

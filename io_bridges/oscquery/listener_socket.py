@@ -12,9 +12,9 @@ from starlette.websockets import WebSocket
 
 from io_bridges.osc.packets import MalformedPacket, decode_packet
 from io_bridges.oscquery.address_space import AddressSpace
-from io_bridges.show_control import MAX_UNKNOWN, ShowControl
+from io_bridges.show_control import MAX_UNKNOWN, ShowControl, is_known
 from io_bridges.web.json_messages import MalformedJson, decode, encode
-from io_bridges.web.sockets import run_until_gone, send_text, waker
+from io_bridges.web.sockets import messages_of, run_until_gone, send_text, waker
 from presets.parameter_table import Value
 
 PUSH_PERIOD = 1 / 60
@@ -46,7 +46,7 @@ class ListenerSocket:
             subscription.close()
 
     async def _receive(self) -> None:
-        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+        async for message in messages_of(self._socket):
             packet = message.get("bytes")
             problems = self._apply(packet) if packet is not None else self._command(message.get("text") or "")
             for problem in problems:
@@ -80,8 +80,9 @@ class ListenerSocket:
             return [f"malformed OSC: {error}"]
         problems: list[str] = []
         for address, arguments in messages:
-            known = address in self._show.parameters or address in self._show.actions
-            if not known and len(problems) >= MAX_UNKNOWN:  # the suggestion for an unknown address is slow to find
+            if (
+                not is_known(self._show, address) and len(problems) >= MAX_UNKNOWN
+            ):  # the suggestion for an unknown address is slow to find
                 continue
             reply = self._show.apply(address, arguments, self._sender)
             if not reply.accepted:

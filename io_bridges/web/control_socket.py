@@ -28,7 +28,7 @@ from io_bridges.web.json_messages import (
     sources_json,
     status,
 )
-from io_bridges.web.sockets import run_until_gone, send_text, waker
+from io_bridges.web.sockets import messages_of, run_until_gone, send_text, waker
 from presets.parameter_table import Value
 
 STATUS_PERIOD = 0.5
@@ -64,7 +64,7 @@ class ControlSocket:
             subscription.close()
 
     async def _receive_messages(self) -> None:
-        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+        async for message in messages_of(self._socket):
             reply = self._reply(message.get("text") or message.get("bytes") or "")
             if reply is not None:
                 await self._send(reply)

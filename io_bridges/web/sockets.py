@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Generic, TypeVar
 
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 TRY_AGAIN_LATER = 1013
@@ -60,6 +61,13 @@ class LoopReceiver(Generic[T]):
     def _put(self, value: T) -> None:
         if not self.future.done():  # the client may be gone
             self.future.set_result(value)
+
+
+async def messages_of(socket: WebSocket) -> AsyncIterator[Message]:
+    """Yield the messages of a client until it is gone. All others get their turn after each one."""
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
+        yield message
+        await asyncio.sleep(0)  # neither `receive` nor `send` waits in a flood
 
 
 async def send_text(socket: WebSocket, text: str) -> None:

@@ -140,6 +140,20 @@ def test_nan_and_infinity_are_refused(drain: Drain, bad: bytes) -> None:
     assert drain.dispatcher.counts["malformed"] == (len(bad) != 4)
 
 
+def test_shares_of_the_range_are_faders(drain: Drain) -> None:
+    shares = [encode_message("/strength/norm", step / 8) for step in range(8)]
+    assert drain.take(encode_message("/strength", 0.5), *shares) == [("/strength/norm", 7 / 8, name(A))]
+    changes = [encode_message("/strength/add", 0.125) for _ in range(3)]
+    assert len(drain.take(*changes)) == 3, "every change counts"
+
+
+def test_every_twin_of_a_bundle_is_applied(drain: Drain) -> None:
+    bundle = OscBundleBuilder(0)
+    for _ in range(20):
+        bundle.add_content(build_msg("/strength/add", 0.01))
+    assert len(drain.take(bundle.build().dgram)) == 20
+
+
 def test_poll_sees_the_value_before_it(drain: Drain) -> None:
     polled: list[Value] = []
     drain.dispatcher = OscDispatcher(
