@@ -32,7 +32,8 @@ class CueShow(ShowWrapper):
         self._cues = cues
         self._timer = timer
         self._lock = threading.RLock()
-        self._place = -1
+        self._place = self._reached = -1
+        self._calls = 0
         self._cancel: Cancel = lambda: None
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
@@ -89,18 +90,38 @@ class CueShow(ShowWrapper):
         bpm = float(self.values()["/bpm"])
         self._cancel()
         self._cancel = lambda: None
-        morph, after = cue.seconds("morph", bpm), cue.seconds("after", bpm)
-        self._store.with_next_look = {} if morph is None else {"/morph": morph}
-        forward = None if later is None else lambda outcome: later(outcome._replace(address=address))
+        self._calls = call = self._calls + 1
+        morph = cue.seconds("morph", bpm)
+
+        def forward(outcome: ControlReply) -> None:
+            # That of the preset's source has another address.
+            if outcome.address == "/preset":
+                self._take_outcome(call, place, outcome.accepted)
+            if later is not None:
+                later(outcome._replace(address=address))
+
+        self._store.next_look.values = {} if morph is None else {"/morph": morph}
         reply = self._show.apply("/preset", [cue.preset], sender, forward)
-        if not reply.accepted:
-            self._store.with_next_look = {}
-        else:
+        self._store.next_look.values = {}
+        if reply.accepted:
             self._place = place
-            if after is not None and place + 1 < len(self._cues):
-                self._cancel = self._timer(after, lambda: self._follow(place))
+        if not reply.pending:
+            self._take_outcome(call, place, reply.accepted)
         note = f"cue {place + 1} of {len(self._cues)}, {cue.preset}"
-        return reply._replace(address=address, value=None, note=f"{note}; {reply.note}" if reply.note else note)
+        reply = reply._replace(address=address, value=None, note=f"{note}; {reply.note}" if reply.note else note)
+        return reply._replace(pending=reply.pending and later is not None)
+
+    def _take_outcome(self, call: int, place: int, accepted: bool) -> None:
+        """Have the next cue follow one that is on air. Go back to the cue before one that was dropped or refused."""
+        with self._lock:
+            if accepted:
+                self._reached = place
+            if call != self._calls:
+                return
+            self._place = self._reached
+            after = self._cues[place].seconds("after", float(self.values()["/bpm"]))
+            if accepted and after is not None and place + 1 < len(self._cues):
+                self._cancel = self._timer(after, lambda: self._follow(place))
 
     def _follow(self, place: int) -> None:
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Any
 
 from daemon.shared.refusals import Refusals
 from daemon.stage import replies
-from daemon.stage.live_values import LiveValues
+from daemon.stage.live_values import LiveValues, NextLook
 from daemon.stage.message_reading import prompt_values, read_message
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
 from daemon.stage.tempo_clock import TempoClock
@@ -68,9 +68,9 @@ class ParameterStore(LiveValues):
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self.tempo = tempo or TempoClock()
-        self.with_next_look: Mapping[str, Value] = {}  # values by address in place of those of the next preset
+        self.next_look = NextLook()
         self._library = library
-        self._saver = PresetSaver(library)
+        self.saver = PresetSaver(library)
         self._stage_status = status
         self._refusals = Refusals()
         if problem:
@@ -141,7 +141,7 @@ class ParameterStore(LiveValues):
 
     def load(self, to: str, name: str, values: Mapping[str, Value], sender: str, later: Later | None) -> ControlReply:
         """Load the values of the preset `name`. The reply is to a message to the address `to`."""
-        values, self.with_next_look = {**values, **self.with_next_look}, {}
+        values, self.next_look.values = {**values, **self.next_look.values}, {}
         known = str(values["/preset"])
         wanted = {key: value for key, value in values.items() if key not in self.open_source}
         self._change(wanted, sender, to, LoadedPreset(known, values), is_new_look=True)
@@ -235,12 +235,12 @@ class ParameterStore(LiveValues):
         with self._lock:
             before = LoadedPreset(str(self._values["/preset"]), self._loaded.values)
             values = self._loaded.values_to_save({**self._values, **self._sources})
-        note = self._saver.save(name, values, sender, before)
+        note = self.saver.save(name, values, sender, before)
         self._change({"/preset": name}, sender, "/save", LoadedPreset(name, {**values, "/preset": name}))
         return ControlReply("/save", True, None, note)
 
     def _undo_save(self, _: str, sender: str, later: Later | None) -> ControlReply:
-        saved, note = self._saver.undo()
+        saved, note = self.saver.undo()
         if self._values["/preset"] == saved.name:
             self._change({"/preset": saved.loaded.name}, sender, "/undo_save", saved.loaded)
         return ControlReply("/undo_save", True, None, note)

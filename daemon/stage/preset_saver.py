@@ -96,6 +96,8 @@ class PresetSaver:
         self._now = now
         self._lock = threading.Lock()
         self._saved: deque[SavedPreset] = deque(maxlen=MOST_UNDONE)
+        self._newest: tuple[Path, bytes] | None = None
+        """The file that was written last, and its content."""
         self._asked: tuple[str, str, float] | None = None
 
     def save(self, name: str, values: Mapping[str, Value], sender: str, loaded: LoadedPreset) -> str:
@@ -116,7 +118,9 @@ class PresetSaver:
             if replaced is not None and len(replaced) > MAX_BYTES:
                 raise PresetError(f"{path} is larger than a preset can be; it is left as it is")
             self._library.save(name, values)
-            self._saved.append(SavedPreset(name, path, replaced, read_bytes(path), loaded))
+            written = read_bytes(path)
+            self._newest = path, written
+            self._saved.append(SavedPreset(name, path, replaced, written, loaded))
         undo = "; /undo_save brings back what it replaced" if shipped or replaced is not None else ""
         return f"saved as {path}{undo}"
 
@@ -137,6 +141,7 @@ class PresetSaver:
                     saved.path.unlink()
                 else:
                     write_atomically(saved.path, saved.replaced)
+                    self._newest = saved.path, saved.replaced
             except OSError as error:
                 self._saved.append(saved)
                 raise PresetError(f"{saved.path}: it can't be restored: {error.strerror or error}") from error
@@ -144,6 +149,11 @@ class PresetSaver:
         if shipped:
             return saved, f"the shipped preset {saved.name} is back"
         return saved, f"{saved.name} is removed" if saved.replaced is None else f"{saved.name} is as it was before"
+
+    def is_own(self, path: Path) -> bool:
+        """Return True if the file is as the newest save or undo left it. Raises `PresetError` if it can't be read."""
+        with self._lock:
+            return self._newest is not None and self._newest[0] == path and self._newest[1] == read_bytes(path)
 
     def _is_confirmed(self, name: str, sender: str) -> bool:
         """Return True at the second request for `name` from one kind of surface within the time limit.

@@ -16,8 +16,9 @@ Stamp = tuple[int, int, int]
 class PresetWatch:
     """Looks at the file of the preset on air. One thread only.
 
-    A file that was changed and can't be loaded is refused like any other message, once for each change: what is on air
-    stays, and the log and the page say why. A file that is gone changes nothing.
+    A file that `/save` or `/undo_save` wrote is not loaded, because the controls may have moved since. One that was
+    changed and can't be loaded is refused like any other message, once for each change: what is on air stays, and the
+    log and the page say why. A file that is gone changes nothing.
     """
 
     def __init__(self, library: Library, store: ParameterStore) -> None:
@@ -33,6 +34,8 @@ class PresetWatch:
         known, self._known = self._known, None if stamp is None else (name, stamp)
         if known is not None and stamp is not None and known[0] == name and known[1] != stamp:
             try:
+                if self._store.saver.is_own(path):
+                    return
                 self._store.load("/preset", name, self._library.resolve(name), SENDER, None)
             except PresetError as error:
                 # The name alone, because a refusal is cut, and its place in the file comes after the path.

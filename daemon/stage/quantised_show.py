@@ -6,7 +6,7 @@ that its first picture is on air at the next beat, or at the next first beat of 
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.show_wrapper import ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.lfo_parameters import BEATS_IN_A_BAR
+from presets.parameter_table import Value
 
 MOST_HELD = 32
 """Messages that wait for one beat. The oldest of more is dropped."""
@@ -32,6 +33,8 @@ class HeldMessage(NamedTuple):
     arguments: tuple[object, ...]
     sender: str
     later: Later | None
+    look: Mapping[str, Value]
+    """Values in place of those of the preset: `ParameterStore.next_look`."""
 
 
 class QuantisedShow(ShowWrapper):
@@ -54,13 +57,15 @@ class QuantisedShow(ShowWrapper):
         """
         written = address.lower().rstrip("/")
         if written == "/panic":
-            _refuse(self._take(lambda message: True), "dropped by /panic")
+            return self._panic(address, arguments, sender, later)
         quantise = str(self._store.values()["/quantise"])
-        if quantise == "off" or not (written in _LOOKS or written.startswith("/preset/")):
+        is_look = written in _LOOKS or written.rpartition("/")[0] in ("/preset", "/prompt")
+        if quantise == "off" or not is_look:
             return self._store.apply(address, arguments, sender, later)
         beat, seconds = self._next(BEATS_IN_A_BAR if quantise == "bar" else 1)
         with self._lock:
-            self._held.append(HeldMessage(beat, address, tuple(arguments), sender, later))
+            look = self._store.next_look.values
+            self._held.append(HeldMessage(beat, address, tuple(arguments), sender, later, look))
             oldest, self._held = self._held[:-MOST_HELD], self._held[-MOST_HELD:]
             is_new = beat not in self._due
             self._due.add(beat)
@@ -74,6 +79,14 @@ class QuantisedShow(ShowWrapper):
         """Return the state of the show, with the number of messages that wait for a beat."""
         return {**self._store.status(), "held": len(self._held)}
 
+    def _panic(self, address: str, arguments: Sequence[object], sender: str, later: Later | None) -> ControlReply:
+        """Drop what waits, unless the message is the release of a button."""
+        before = self._store.standing().panic_revision
+        reply = self._store.apply(address, arguments, sender, later)
+        if self._store.standing().panic_revision != before:
+            _refuse(self._take(lambda message: True), "dropped by /panic")
+        return reply
+
     def _next(self, beats: int) -> tuple[int, float]:
         """Return the next multiple of `beats`, and the seconds until a message has to be applied to be on air at it."""
         bpm = float(self._store.values()["/bpm"])
@@ -86,9 +99,11 @@ class QuantisedShow(ShowWrapper):
         with self._lock:
             self._due.discard(beat)
         for message in self._take(lambda held: held.beat == beat):
+            self._store.next_look.values = message.look
             reply = self._store.apply(message.address, message.arguments, message.sender, message.later)
             if message.later is not None:
-                message.later(reply)
+                # Who waits knows the message by the address that was sent, such as /preset/fire.
+                message.later(reply._replace(address=message.address))
 
     def _take(self, chosen: Callable[[HeldMessage], bool]) -> list[HeldMessage]:
         """Remove the chosen messages and return them."""

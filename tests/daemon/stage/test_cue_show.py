@@ -168,3 +168,44 @@ def test_cue_waits_for_the_beat(store: ParameterStore) -> None:
     assert [(each.address, each.accepted) for each in outcome] == [("/cue/jump", True)]
     assert (store.values()["/preset"], store.values()["/morph"]) == ("ice-cells", 4.0)
     assert FOLLOW_ON not in str(store.status()["refusals"])
+
+
+class HeldRig(CueRig):
+    """The set list of a show whose looks wait for the bar."""
+
+    def __init__(self, store: ParameterStore) -> None:
+        super().__init__(store)
+        self.held: list[Callable[[], None]] = []
+        self.show = CueShow(QuantisedShow(store, lambda _, call: self.held.append(call)), store, CUES, self.timer)
+        self.send("/quantise", "bar")
+
+    def release(self) -> None:
+        held, self.held = self.held, []
+        for call in held:
+            call()
+
+
+def test_each_held_cue_has_its_own_morph(store: ParameterStore) -> None:
+    rig = HeldRig(store)
+    rig.send("/cue/jump", 2)
+    store.apply("/preset", ["gold"], OSC)  # passes by the bar
+    assert store.values()["/morph"] != 4.0, "the morph is that of the cue"
+    rig.send("/cue/jump", 1)
+    rig.send("/cue/jump", 2)
+    rig.release()
+    assert (rig.state, store.values()["/morph"]) == (("ice-cells", 2), 4.0)
+
+
+def test_dropped_cue_comes_again(store: ParameterStore) -> None:
+    rig = HeldRig(store)
+    rig.send("/cue/jump", 2)
+    rig.release()
+    rig.send("/cue/go")
+    rig.send("/cue/go")
+    rig.send("/panic")
+    assert rig.state == ("ice-cells", 2)
+    assert not rig.timers, "nothing follows a cue that did not come"
+    rig.send("/cue/go")
+    assert not rig.timers, "its time has not begun"
+    rig.release()
+    assert (rig.state, rig.fire()) == (("ink", 3), 32.0)

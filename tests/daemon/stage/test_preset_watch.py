@@ -83,3 +83,14 @@ def test_preset_of_the_command_line(library: Library, tmp_path: Path) -> None:
     write(path, "prompt: fire\n")
     watch.look()
     assert (store.values()["/prompt/1/text"], store.values()["/preset"]) == ("fire", str(path))
+
+
+def test_own_saves_are_not_loaded(watch: PresetWatch, store: ParameterStore) -> None:
+    store.apply("/strength", [0.9], "osc")
+    assert store.apply("/save", ["mine"], "osc").accepted
+    store.apply("/strength", [0.7], "osc")
+    watch.look()
+    assert store.values()["/strength"] == 0.7, "the fader moved after the save"
+    assert store.apply("/undo_save", [], "osc").accepted
+    watch.look()
+    assert store.values()["/strength"] == 0.7, "the picture stays"

@@ -9,7 +9,7 @@ from daemon.shared.clock import NS
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.quantised_show import MOST_HELD, QuantisedShow
 from daemon.stage.tempo_clock import TempoClock
-from io_bridges.show_control import ControlReply, ShowControl
+from io_bridges.show_control import ControlReply, LateReplies, ShowControl
 from presets.library import Library
 
 OSC = "osc:127.0.0.1:9"
@@ -121,7 +121,7 @@ def test_messages_of_the_next_beat_wait_on(rig: QuantisedRig) -> None:
     assert rig.preset == "ice-cells"
 
 
-@pytest.mark.parametrize("address", ["/preset/fire", "/Preset/", "/PROMPT", "/previous"])
+@pytest.mark.parametrize("address", ["/preset/fire", "/Preset/", "/PROMPT", "/prompt/ice", "/previous"])
 def test_every_form_of_a_look_waits(rig: QuantisedRig, address: str) -> None:
     rig.send("/quantise", "beat")
     rig.wait(0.2)
@@ -160,3 +160,25 @@ def test_flood_of_looks_is_bounded(rig: QuantisedRig) -> None:
     assert len(rig.timers) == 1, "a timer is a thread"
     rig.fire()
     assert len(rig.late) == 1000
+
+
+def test_outcome_has_the_address_that_was_sent(rig: QuantisedRig) -> None:
+    rig.send("/quantise", "beat")
+    rig.wait(0.2)
+    late = LateReplies()
+    reply = rig.show.apply("/preset/fire", [1], OSC, late.add)
+    outcome: list[ControlReply] = []
+    assert late.when_complete([reply], lambda replies: outcome.extend(replies.values()))
+    rig.fire()
+    assert [(each.address, each.accepted) for each in outcome] == [("/preset/fire", True)], "a request by HTTP ends"
+    assert rig.preset == "fire"
+
+
+def test_release_of_panic_drops_nothing(rig: QuantisedRig) -> None:
+    rig.send("/quantise", "bar")
+    rig.wait(0.2)
+    rig.send("/preset", "fire")
+    rig.send("/panic", 0)
+    assert rig.show.status()["held"] == 1
+    rig.send("/panic", 1)
+    assert rig.show.status()["held"] == 0
