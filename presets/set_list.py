@@ -13,6 +13,8 @@ from presets.preset_problems import expected
 from presets.strict_yaml import Document, Problem
 
 MOST_CUES = 1000
+_NODES = 8 * MOST_CUES
+"""Most keys and values: a cue with everything has seven."""
 
 
 class Cue(BaseModel):
@@ -37,18 +39,18 @@ class Cue(BaseModel):
 
 def read_set_list(path: Path, library: Library) -> tuple[Cue, ...]:
     """Read a set list whose presets are in the library. Raises `PresetError` with every problem on a line."""
-    document = strict_yaml.parse(read_bytes(path))
+    document = strict_yaml.parse(read_bytes(path), _NODES)
     problems = list(document.problems)
     entries = document.value.get("cues") if isinstance(document.value, dict) else None
     if not problems and (not isinstance(entries, list) or not entries or set(document.value or {}) != {"cues"}):
         problems.append(Problem(1, 1, "a set list has one key, cues, with a list of presets"))
+    if isinstance(entries, list) and len(entries) > MOST_CUES:
+        problems.append(Problem(1, 1, f"a set list has at most {MOST_CUES} cues; {len(entries)} came"))
     cues: list[Cue] = []
     for place, entry in enumerate(entries if isinstance(entries, list) and not problems else ()):
         found, wrong = _cue(place, entry, document, library)
         problems += wrong
         cues += found
-    if len(cues) > MOST_CUES:
-        problems.append(Problem(1, 1, f"a set list has at most {MOST_CUES} cues"))
     if problems:
         raise PresetError("\n".join(f"{path}:{line}:{column}: {text}" for line, column, text in sorted(problems)))
     return tuple(cues)

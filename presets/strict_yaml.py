@@ -59,8 +59,11 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
 
-def parse(data: bytes) -> Document:
-    """Read one YAML document. Everything wrong with it is in ``problems``; no bytes raise an error."""
+def parse(data: bytes, most_nodes: int = MAX_NODES) -> Document:
+    """Read one YAML document. Everything wrong with it is in ``problems``; no bytes raise an error.
+
+    `most_nodes` is the largest number of keys and values.
+    """
     document = Document()
     if len(data) > MAX_BYTES:
         document.problems.append(Problem(0, 0, f"the file is larger than the {MAX_BYTES // 1024} KiB allowed"))
@@ -75,6 +78,7 @@ def parse(data: bytes) -> Document:
         return document
     try:
         loader = _Loader(text)
+        loader.most_nodes = most_nodes
         node = loader.get_single_node()
     except _Refused as refused:
         document.problems.append(refused.problem)
@@ -109,6 +113,7 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own attribute
     depth = 0
     nodes = 0
+    most_nodes = MAX_NODES
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -120,8 +125,8 @@ class _Loader(yaml.SafeLoader):
         if self.depth >= MAX_DEPTH:
             raise _Refused(mark, f"at most {MAX_DEPTH} levels of nesting are allowed")
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise _Refused(mark, f"at most {MAX_NODES} keys and values are allowed")
+        if self.nodes > self.most_nodes:
+            raise _Refused(mark, f"at most {self.most_nodes} keys and values are allowed")
         self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1

@@ -6,7 +6,7 @@ import pytest
 
 from presets.errors import PresetError
 from presets.library import Library
-from presets.set_list import Cue, read_set_list
+from presets.set_list import MOST_CUES, Cue, read_set_list
 
 WHOLE = """\
 cues:
@@ -70,3 +70,11 @@ def test_every_problem_is_told(tmp_path: Path, library: Library) -> None:
 def test_missing_file(tmp_path: Path, library: Library) -> None:
     with pytest.raises(PresetError, match="no such file"):
         read_set_list(tmp_path / "tonight.yaml", library)
+
+
+def test_most_cues(tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "  - {preset: fire, morph: 1, after: 9}\n"
+    assert len(read(tmp_path, library, f"cues:\n{line * MOST_CUES}")) == MOST_CUES
+    monkeypatch.setattr(library, "find", None)  # not asked a thousand times for a list that is refused
+    with pytest.raises(PresetError, match=f"at most {MOST_CUES} cues; {MOST_CUES + 1} came"):
+        read(tmp_path, library, "cues:\n" + "  - fire\n" * (MOST_CUES + 1))
