@@ -14,7 +14,7 @@ from io_bridges.osc.packets import MalformedPacket, decode_packet
 from io_bridges.oscquery.address_space import AddressSpace
 from io_bridges.show_control import MAX_UNKNOWN, ShowControl, is_known
 from io_bridges.web.json_messages import MalformedJson, decode, encode
-from io_bridges.web.sockets import messages_of, run_until_gone, send_text, waker
+from io_bridges.web.sockets import messages_of, run_until_gone, send_bytes, send_text, waker
 from presets.parameter_table import Value
 
 PUSH_PERIOD = 1 / 60
@@ -101,7 +101,7 @@ class ListenerSocket:
             for path in [path for path, value in values.items() if path in self._listened]:
                 if self._sent.get(path) != values[path]:
                     self._sent[path] = values[path]
-                    await self._socket.send_bytes(typed_message(path, values[path]))
+                    await send_bytes(self._socket, typed_message(path, values[path]))
             await asyncio.sleep(PUSH_PERIOD)  # limits the messages under a flood of changes
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(measured_due):

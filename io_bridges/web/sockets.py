@@ -71,10 +71,21 @@ async def messages_of(socket: WebSocket) -> AsyncIterator[Message]:
 
 
 async def send_text(socket: WebSocket, text: str) -> None:
-    """Send, waiting while the page does not read. Raises `WebSocketDisconnect` if the page is gone."""
+    """Send, waiting while the client does not read. Raises `WebSocketDisconnect` if it is gone."""
+    _check_open(socket)
+    await socket.send_text(text)
+
+
+async def send_bytes(socket: WebSocket, data: bytes) -> None:
+    """Send, waiting while the client does not read. Raises `WebSocketDisconnect` if it is gone."""
+    _check_open(socket)
+    await socket.send_bytes(data)
+
+
+def _check_open(socket: WebSocket) -> None:
+    # Starlette raises an error of its own after another task has found the client gone.
     if socket.application_state is not WebSocketState.CONNECTED:
         raise WebSocketDisconnect(1006)
-    await socket.send_text(text)
 
 
 async def run_until_gone(*coroutines: Coroutine[None, None, None]) -> None:
