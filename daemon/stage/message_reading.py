@@ -59,7 +59,7 @@ def read_message(
     if address == "/sink/add":
         return Reading(address, _joined(arguments))
     if address in ("/sink/open", "/sink/remove", "/cue/jump"):
-        return Reading(address, _joined(_numbered(arguments)))
+        return Reading(address, _joined(_numbered(address.split("/")[1], arguments)))
     if address in _ARGUMENTS:
         return Reading(address, arguments if _ARGUMENTS[address] else _press(arguments))
     parameter = PARAMETERS.get(address)
@@ -145,7 +145,7 @@ def _prompt(arguments: Sequence[object]) -> Reading:
     return Reading("/prompt", _joined(arguments))
 
 
-def _numbered(arguments: Sequence[object]) -> Sequence[object]:
+def _numbered(noun: str, arguments: Sequence[object]) -> Sequence[object]:
     """Return the number of a sink or a cue as text. A 0 stays a number: it is the release of a button.
 
     Raises `ParameterRefused` for a number with a fraction: another sink than the wanted one must not be removed.
@@ -154,7 +154,7 @@ def _numbered(arguments: Sequence[object]) -> Sequence[object]:
         return arguments
     number = as_number(arguments[0])
     if number != round(number):
-        raise ParameterRefused(f"a whole number is expected; {number:g} came")
+        raise ParameterRefused(f"{noun}s have whole numbers; {number:g} came")
     return [str(round(number))] if number >= 1 else arguments
 
 

@@ -37,7 +37,8 @@ class TempoClock:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._anchor = _Anchor(self._clock.now(), 0.0, FIRST_TEMPO)
+        self._began = self._clock.now()
+        self._anchor = _Anchor(self._began, 0.0, FIRST_TEMPO)
         self._taps: deque[int] = deque(maxlen=MOST_TAPS)
         self.lead: Callable[[], float] = lambda: 0.0
         """Returns the seconds from the parameters of a picture to the picture on air; the stage sets it."""
@@ -49,7 +50,7 @@ class TempoClock:
         if bpm != anchor.bpm:
             with self._lock:
                 anchor = self._anchor = _Anchor(now, self._anchor.beats_at(now), bpm)
-        return MovementTime(now / NS, anchor.beats_at(now))
+        return MovementTime((now - self._began) / NS, anchor.beats_at(now))
 
     def time_on_air(self, bpm: float) -> MovementTime:
         """Return the instant at which a picture that is begun now is on air."""

@@ -58,8 +58,8 @@ ANOTHER: dict[str, Value] = {
 }
 """Another value for each parameter. The further prompts and LFOs take those of the first."""
 
-DIMMED = {"target": "brightness", "shape": "square", "amount": -1.0, "period": 600.0, "timing": "seconds"}
-"""Settings of an LFO that hold the brightness at a half for the first 300 seconds of a show."""
+DIMMED = {"target": "brightness", "shape": "square", "amount": -1.0, "period": 600.0, "timing": "beats"}
+"""Settings of an LFO that hold the brightness at a half for the first 900 seconds of a show at 20 beats a minute."""
 
 CONTEXT: dict[str, dict[str, Any]] = {
     "/negative_prompt": {"guidance": 5.0},
@@ -87,7 +87,10 @@ CONTEXT: dict[str, dict[str, Any]] = {
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
     **{
-        f"/lfo/1/{field}": {f"lfo/1/{name}": value for name, value in DIMMED.items() if name not in own}
+        f"/lfo/1/{field}": {
+            "bpm": 20.0,
+            **{f"lfo/1/{name}": value for name, value in DIMMED.items() if name not in own},
+        }
         for field, own in (("target", ["target"]), ("amount", ["amount"]), ("shape", []), ("period", []), ("phase", []))
     },
 }

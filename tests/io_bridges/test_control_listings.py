@@ -14,6 +14,7 @@ from show_control_fake import RecordingShow
 from starlette.routing import Route, WebSocketRoute
 
 from io_bridges.osc.server import OscControl
+from io_bridges.oscquery.address_space import AddressSpace
 from io_bridges.web.app import WebApp, _page_routes
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
@@ -92,11 +93,11 @@ def test_zeromq_watches(controls: tuple[RecordingShow, OscControl, ZmqControl]) 
 
 
 def test_every_route_is_documented() -> None:
-    """The table of docs/control.md has the routes of the server, and no others."""
+    """The table of docs/control.md has the routes of the server, and no others but OSCQuery's, one for each node."""
     (table,) = re.findall(r"\| route \| body \| answer \|\n\|[-|]+\n((?:\|.*\n)+)", PAGE)
     documented = {tuple(re.match(r"\| `([A-Z]+) (\S+)`", line).groups()) for line in table.splitlines()}
     app = WebApp(RecordingShow(), WebPreview(), None, dict).asgi(Hosts("127.0.0.1", 8090))
-    page = {route.path for route in _page_routes()}
+    page = {route.path for route in _page_routes()} | {"/", *AddressSpace(RecordingShow()).route_paths()}
     routes = {
         (method, route.path.replace("{name:path}", "NAME"))
         for route in app.routes
@@ -105,4 +106,6 @@ def test_every_route_is_documented() -> None:
     }
     assert documented == routes
     sockets = {route.path for route in app.routes if isinstance(route, WebSocketRoute)}
-    assert sockets == set(re.findall(r"`(/ws[/a-z]*)`", PAGE))
+    assert sockets == {"/", *re.findall(r"`(/ws[/a-z]*)`", PAGE)}
+    assert "| WebSocket `ws://127.0.0.1:8090/` |" in PAGE
+    assert "| `GET /?HOST_INFO` |" in PAGE

@@ -15,6 +15,7 @@ from pythonosc.osc_message_builder import build_msg
 from web_client import ask
 from web_show_control import serving
 
+from daemon.stage.cue_show import CueShow
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges import local_network
 from io_bridges.osc.monitor import LENGTH
@@ -24,6 +25,7 @@ from io_bridges.web.server import WebControl
 from presets.declaration import ACTIONS
 from presets.library import Library
 from presets.parameter_table import PARAMETERS
+from presets.set_list import Cue
 
 TAKING = {action.address for action in ACTIONS if action.argument}
 
@@ -52,10 +54,12 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         ("/prompt/2/text", "köln's"),
     ):
         assert store.apply(address, [value], "test").accepted
+    show = CueShow(store, store, [Cue(preset="fire")] * 40)  # the lines of each cue are sent in turn
+    show.apply("/cue/jump", [20], "test")
     with ExitStack() as clean_up:
-        clean_up.enter_context(osc_surface.serving(osc, store))  # type: ignore[arg-type]
+        clean_up.enter_context(osc_surface.serving(osc, show))  # type: ignore[arg-type]
         web = WebControl(port=0, osc_messages=osc.monitor.messages)
-        clean_up.enter_context(serving(web, store))  # type: ignore[arg-type]
+        clean_up.enter_context(serving(web, show))  # type: ignore[arg-type]
         yield Rig(store, osc, web)
 
 

@@ -118,7 +118,7 @@ def test_jump_by_name(rig: CueRig) -> None:
         ([9], "there are 5 cues; number 9 came"),
         (["12345678901234567890"], "there are 5 cues"),
         (["plaid"], "no cue has the preset 'plaid'"),
-        ([1.5], "a whole number is expected"),
+        ([1.5], "cues have whole numbers"),
         ([], "needs a text"),
         (["fire", 1, 2], ""),
     ],

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,19 @@ def test_other_files_are_left_out(name):
 
 
 def test_command_lists_the_writer(name, sink):
-    sink.write(rendered(picture(WIDTH, HEIGHT)), tick())
-    done = CliRunner().invoke(app, ["sources"])
+    searched = threading.Event()
+
+    def write():
+        # As a show does: the command may take longer than a writer that is silent counts as living.
+        while not searched.wait(0.1):
+            sink.write(rendered(picture(WIDTH, HEIGHT)), tick())
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        done = CliRunner().invoke(app, ["sources"])
+    finally:
+        searched.set()
+        writer.join()
     assert f"shm:{name}" in done.output
     assert segment.attach(name) is not None
