@@ -85,9 +85,10 @@ class _WidgetMaker:
         return [self._captioned(each, self._control(each)) for each in section.parameters]
 
     def look(self, name: str) -> Widget:
-        """Return the button that loads a preset."""
+        """Return the button that loads a preset, and then polls its name: the show never echoes a change."""
+        poll = f"send('{LOOK}', {{type: 's', value: '?'}})"
         return self._widget(
-            "button", look_address(name), mode="momentary", label=name, wrap="soft", width=150, height=60
+            "button", look_address(name), mode="momentary", onValue=poll, label=name, wrap="soft", width=150, height=60
         )
 
     def top_button(self, control: Parameter | Action) -> Widget:

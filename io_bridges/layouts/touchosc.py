@@ -90,7 +90,8 @@ def _top_row(controls: Sequence[Parameter | Action]) -> list[str]:
 def _looks(names: Sequence[str], page: Rectangle) -> list[str]:
     nodes: list[str] = []
     for name, frame in zip(names, _grid(page, len(names), _LOOK_COLUMNS), strict=True):
-        nodes += _button(f"look {name}", name, frame, _GREY, osc_message(look_address(name), on=PRESSED))
+        messages = [osc_message(look_address(name), on=PRESSED), _asking(LOOK)]
+        nodes += _button(f"look {name}", name, frame, _GREY, messages)
     return nodes
 
 
@@ -144,7 +145,7 @@ def _switch(parameter: Parameter, frame: Rectangle, tint: Tint, with_name: bool 
 
 
 def _press(action: Action, frame: Rectangle, tint: Tint) -> list[str]:
-    return _button(action.address, caption(action), frame, tint, osc_message(action.address, on=PRESSED))
+    return _button(action.address, caption(action), frame, tint, [osc_message(action.address, on=PRESSED)])
 
 
 def _choices(parameter: Parameter, frame: Rectangle, tint: Tint) -> list[str]:
@@ -156,7 +157,8 @@ def _choices(parameter: Parameter, frame: Rectangle, tint: Tint) -> list[str]:
         width, height = frame.w / columns, frame.h / lines
         part = Rectangle(frame.x + place % columns * width, frame.y + place // columns * height, width - 2, height - 2)
         message = osc_message(parameter.address, Argument("CONSTANT", "STRING", choice), on=PRESSED)
-        nodes += _button(f"{parameter.address} {choice}", choice.replace("_", " "), part, tint, message, size=11)
+        messages = [message, _asking(parameter.address)]
+        nodes += _button(f"{parameter.address} {choice}", choice.replace("_", " "), part, tint, messages, size=11)
     return nodes
 
 
@@ -167,12 +169,21 @@ def _steps(parameter: Parameter, frame: Rectangle, tint: Tint) -> list[str]:
     for step, name, x in ((-1, "<", frame.x), (1, ">", frame.x + frame.w - width)):
         message = osc_message(parameter.address + ADD, Argument("CONSTANT", "INTEGER", str(step)), on=PRESSED)
         place = Rectangle(x, frame.y, width, frame.h)
-        nodes += _button(f"{parameter.address} {name}", name, place, tint, message, size=22)
+        messages = [message, _asking(parameter.address)]
+        nodes += _button(f"{parameter.address} {name}", name, place, tint, messages, size=22)
     return nodes
 
 
-def _button(key: str, name: str, frame: Rectangle, tint: Tint, message: str, size: int = 14) -> list[str]:
-    return [node("BUTTON", key, frame, tint, {"x": 0.0}, [message]), _text(f"name {key}", name, frame, size)]
+def _asking(address: str) -> str:
+    """Return the message that polls an address when a button is let go, for the label that shows it.
+
+    The show never echoes a change to the surface that made it.
+    """
+    return osc_message(address, Argument("CONSTANT", "STRING", "?"), on=RELEASED)
+
+
+def _button(key: str, name: str, frame: Rectangle, tint: Tint, messages: Sequence[str], size: int = 14) -> list[str]:
+    return [node("BUTTON", key, frame, tint, {"x": 0.0}, messages), _text(f"name {key}", name, frame, size)]
 
 
 def _text(key: str, text: str, frame: Rectangle, size: int = 14) -> str:

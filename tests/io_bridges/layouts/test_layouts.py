@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import py2tosc
 import pytest
+from osc_surface import Surface, serving
 from py2tosc.defaults import defaults_for
 from pythonosc.osc_message_builder import OscMessageBuilder
 
@@ -19,6 +20,7 @@ from io_bridges.layouts.open_stage_control import session_file
 from io_bridges.layouts.outline import TOP_ROW, Outline, look_address, make_outline
 from io_bridges.layouts.touchosc import MOST_BUTTONS, layout_of_touchosc, left_out
 from io_bridges.osc.packets import decode_packet
+from io_bridges.osc.server import OscControl
 from presets.declaration import ACTIONS, Group
 from presets.library import Library
 from presets.parameter_table import PARAMETERS
@@ -98,7 +100,19 @@ def assert_taken(store: CueShow, address: str, message: Message) -> None:
 # ---- Open Stage Control ----
 
 
-COMMON = {"type", "id", "comments", "width", "height", "expand", "colorWidget", "padding", "alphaStroke", "onCreate"}
+COMMON = {
+    "type",
+    "id",
+    "comments",
+    "width",
+    "height",
+    "expand",
+    "colorWidget",
+    "padding",
+    "alphaStroke",
+    "onCreate",
+    "onValue",
+}
 SENDING = COMMON | {"address", "target", "typeTags", "decimals", "default"}
 CONTAINER = COMMON | {"layout", "innerPadding", "scroll", "widgets", "tabs"}
 REFERENCE = {
@@ -221,7 +235,7 @@ def osc_of(node: ElementTree.Element) -> list[tuple[str, ElementTree.Element]]:
 
 
 def sent_by(tosc: ElementTree.Element) -> list[Message]:
-    """Return the messages that all controls send, at both ends of their values."""
+    """Return the messages by which controls set something, at both ends of their values."""
     messages: list[Message] = []
     for _, node in controls(tosc):
         for address, message in osc_of(node):
@@ -229,6 +243,8 @@ def sent_by(tosc: ElementTree.Element) -> list[Message]:
                 continue
             assert text(message, "triggers/trigger/condition") in ("ANY", "RISE", "FALL")
             parts = message.findall("arguments/partial")
+            if [text(part, "value") for part in parts] == ["?"]:
+                continue  # a poll
             ends = ("scaleMin", "scaleMax") if any(text(part, "type") == "VALUE" for part in parts) else ("",)
             for end in ends:
                 tags = "".join(text(part, "conversion")[0].lower() for part in parts)
@@ -270,6 +286,35 @@ def test_tosc_is_answered(tosc: ElementTree.Element, store: CueShow) -> None:
         assert (reply := send(store, message)).accepted, (message, reply.note)
         if message[0] in PARAMETERS:
             assert_taken(store, message[0], message)
+
+
+def test_own_presses_are_shown(tosc: ElementTree.Element, session: Any, store: ParameterStore) -> None:
+    """The show echoes no change to its sender. So a button whose effect a label shows polls it when it is let go."""
+    shown = {
+        address
+        for _, node in controls(tosc)
+        for address, message in osc_of(node)
+        if node.get("type") == "LABEL" and text(message, "receive") == "1"
+    }
+    buttons = {name: osc_of(node) for name, node in controls(tosc) if node.get("type") == "BUTTON"}
+    for name, messages in buttons.items():
+        target = messages[0][0].removesuffix("/add")
+        wanted = "/preset" if name.startswith("look ") else target
+        assert (len(messages) == 2) == (wanted in shown), name
+    with serving(OscControl(port=0), store) as control:  # type: ignore[arg-type]
+        surface = Surface(control)
+        surface.send("/subscribe")
+        surface.wait_for("/preset", store.values()["/preset"])
+        for name, value in (("look fire", "fire"), ("/mode text", "text"), ("/lfo/1/target >", "prompt/1/weight")):
+            surface.received.clear()
+            for (address, message), condition in zip(buttons[name], ("RISE", "FALL"), strict=True):
+                assert text(message, "triggers/trigger/condition") == condition
+                parts = [(text(part, "conversion"), text(part, "value")) for part in message.iter("partial")][1:]
+                surface.send(address, *(int(sent) if kind == "INTEGER" else sent for kind, sent in parts))
+            surface.wait_for(address, value)
+        surface.socket.close()
+    (script,) = {each["onValue"] for each in widgets(session["content"]) if "onValue" in each}
+    assert script == "send('/preset', {type: 's', value: '?'})"
 
 
 def test_long_choices_are_stepped(tosc: ElementTree.Element, store: CueShow) -> None:
