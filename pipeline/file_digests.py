@@ -3,13 +3,14 @@
 A kept digest holds as long as the file is the same one (path, inode), of the same size, and neither its content nor its
 attributes were touched since (times of modification and of change, in nanoseconds). A copy that keeps its modification
 time has another time of change, which no program can set. On Windows that time is the time of creation. A file that is
-overwritten there in place, at the same size and with its old modification time, is not noticed.
+overwritten there in place, at the same size and with its old modification time, is not noticed until ``models check``
+reads it.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from os import stat_result
 from pathlib import Path
@@ -35,19 +36,34 @@ def digest_folder() -> Path:
 def file_digest(path: Path) -> bytes:
     """Return the SHA-256 of a file's content, 32 bytes: kept from before, or computed. Raises `OSError`."""
     status = path.stat()
-    if status.st_size < SMALLEST_KEPT:
-        return _read_digest(path)
-    entry = digest_folder() / f"{hashlib.sha256(str(path.resolve()).encode(errors='surrogateescape')).hexdigest()}.json"
-    stamp = _stamp(status)
-    kept = _kept(entry, stamp)
-    if kept is not None:
-        return kept
+    kept = _kept(_entry(path), _stamp(status)) if status.st_size >= SMALLEST_KEPT else None
+    return kept or fresh_digest(path)
+
+
+def fresh_digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file's content, 32 bytes, computed now, and keep it. Raises `OSError`."""
+    status = path.stat()
     settled = time.time() - max(status.st_mtime, status.st_ctime) > SETTLED
     digest = _read_digest(path)
-    if settled and _stamp(path.stat()) == stamp:
-        with suppress(OSError):  # without a place to write, the next start reads the file again
-            write_atomically(entry, json.dumps({"stamp": stamp, "sha256": digest.hex()}).encode())
+    if status.st_size >= SMALLEST_KEPT and settled and _stamp(path.stat()) == _stamp(status):
+        _keep(path, status, digest)
     return digest
+
+
+def keep_digests(digests: Mapping[Path, bytes], sleep: Callable[[float], None] = time.sleep) -> None:
+    """Keep the SHA-256 of files that this process has just written, so that nobody reads them for it.
+
+    It sleeps until the last one has settled, `SETTLED` seconds at most. What can't be kept is computed when it is
+    needed.
+    """
+    with suppress(OSError):
+        large = {path: status for path in digests if (status := path.stat()).st_size >= SMALLEST_KEPT}
+        written = max((max(each.st_mtime, each.st_ctime) for each in large.values()), default=0.0)
+        if large and (rest := min(SETTLED, written + SETTLED - time.time())) > 0:
+            sleep(rest)
+        for path, status in large.items():
+            if _stamp(path.stat()) == _stamp(status):
+                _keep(path, status, digests[path])
 
 
 def digest_of(folder: Path, files: Iterable[Path]) -> str:
@@ -57,6 +73,16 @@ def digest_of(folder: Path, files: Iterable[Path]) -> str:
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(file_digest(path))
     return digest.hexdigest()
+
+
+def _entry(path: Path) -> Path:
+    name = hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape")).hexdigest()
+    return digest_folder() / f"{name}.json"
+
+
+def _keep(path: Path, status: stat_result, digest: bytes) -> None:
+    with suppress(OSError):  # without a place to write, the next start reads the file again
+        write_atomically(_entry(path), json.dumps({"stamp": _stamp(status), "sha256": digest.hex()}).encode())
 
 
 def _read_digest(path: Path) -> bytes:

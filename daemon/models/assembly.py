@@ -10,6 +10,7 @@ from typing import Any
 
 from daemon.models.download import BLOCK, disk_error
 from daemon.shared.file_lock import lock
+from pipeline.file_digests import keep_digests
 from presets.errors import ModelError
 from presets.model_record import RECORD_FILE, ModelRecord, RecordedFile, write_record
 from presets.model_store import INDEX, PARTIAL, folder_name
@@ -145,4 +146,5 @@ def publish(folder: Path, root: Path, record: ModelRecord) -> Path:
             f"{target} can't be written: {error.strerror or error}. Is a show playing it? Stop it and try again."
         ) from error
     shutil.rmtree(old, ignore_errors=True)
+    keep_digests({target / path: bytes.fromhex(file.sha256) for path, file in record.files.items()})
     return target

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from daemon.models.assembly import file_sha256, read_index
+from daemon.models.assembly import read_index
+from pipeline.file_digests import fresh_digest
 from presets.errors import ModelError
 from presets.model_catalogue import CATALOGUE
 from presets.model_record import RECORD_FILE, ModelRecord, read_record
@@ -160,7 +161,7 @@ def _differences(folder: Path, record: ModelRecord, thorough: bool, on_bytes: Ca
         elif path.stat().st_size != recorded.size:
             yield f"{name} has {path.stat().st_size} bytes; {recorded.size} were recorded."
         elif thorough:
-            if file_sha256(path) != recorded.sha256:
+            if fresh_digest(path).hex() != recorded.sha256:
                 yield f"{name} has changed: its SHA-256 is not the recorded one."
             on_bytes(recorded.size)
     recorded_names = {*record.files, RECORD_FILE}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import file_digests
-from pipeline.file_digests import file_digest
+from pipeline.file_digests import file_digest, fresh_digest, keep_digests
 
 FIRST, SECOND = b"weights" * 100, b"WEIGHTS" * 100
 
@@ -89,3 +89,25 @@ def test_cache_that_cannot_be_written(cache: Path, weights: Path) -> None:
 def test_missing_file_raises(cache: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         file_digest(tmp_path / "none")
+
+
+def test_given_digests_are_not_computed(cache: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_digests, "SETTLED", 60.0)
+    slept: list[float] = []
+    given = bytes(range(32))  # not the file's own, so that reading it would be noticed
+    keep_digests({weights: given}, slept.append)
+    assert 0 < sum(slept) <= 60.0
+    assert file_digest(weights) == given
+    weights.write_bytes(SECOND)
+    assert file_digest(weights) == sha256(SECOND)
+
+
+def test_given_digests_of_missing_files(cache: Path, tmp_path: Path) -> None:
+    keep_digests({tmp_path / "none": sha256(FIRST)})
+    assert not cache.exists()
+
+
+def test_fresh_digest_replaces_the_kept_one(cache: Path, weights: Path) -> None:
+    keep_digests({weights: bytes(range(32))})
+    assert fresh_digest(weights) == sha256(FIRST)
+    assert file_digest(weights) == sha256(FIRST)

@@ -13,6 +13,7 @@ from daemon.models import assembly
 from daemon.models.inspection import inspect_model
 from daemon.models.listing import interrupted_bytes
 from daemon.models.pull import PullRequest, pull, pull_request
+from pipeline import file_digests
 from pipeline.models import load_model
 from presets.errors import ModelError
 from presets.model_catalogue import SCHEDULERS, TINY_AUTOENCODERS
@@ -67,6 +68,20 @@ def test_record_names_commits_and_checksums(hub: HubServer, store: Path) -> None
     assert (scheduler.part, scheduler.origin) == ("scheduler", "perflow")
     assert (record.licence, record.paid_show) == ("CC BY-NC 4.0", "no")
     assert {UNET, "vae/config.json", "model_index.json", "LICENSE.md"} <= record.files.keys()
+
+
+def test_first_start_reads_no_weights(
+    hub: HubServer, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("SMALLEST_KEPT", 1), ("SETTLED", -1.0), ("digest_folder", lambda: tmp_path / "digests")):
+        monkeypatch.setattr(file_digests, name, value)
+    folder = Tally().pull("perflow-sd15", store)
+    read: list[Path] = []
+    monkeypatch.setattr(file_digests, "_read_digest", lambda path: read.append(path) or bytes(32))
+    kept = load_model(folder).fingerprint
+    assert not read
+    monkeypatch.undo()
+    assert kept == load_model(folder).fingerprint
 
 
 def test_only_needed_files_are_asked_for(hub: HubServer, store: Path) -> None:
