@@ -3,13 +3,16 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
 import torch
 
+from pipeline.encoded_text import IMAGE_TOKENS as IMAGE_TOKENS
+from pipeline.encoded_text import Conditioning as Conditioning
+from pipeline.encoded_text import ConditioningShape as ConditioningShape
+from pipeline.encoded_text import EncodedImage, ImageEncoder
+from pipeline.encoded_text import EncodedText as EncodedText
+from pipeline.encoded_text import TextEncoder as TextEncoder
 from pipeline.mixing import iterated_slerp, weighted_mean
-from presets.errors import StreamError
 from presets.frame_parameters import PromptMixture
 from presets.known_words import KnownWords
 from presets.parameters import PromptMix
@@ -24,72 +27,6 @@ CACHE_SIZE = 64
 """Encoded texts that are kept: enough for the prompts of a show."""
 
 
-class ConditioningShape(NamedTuple):
-    """Shape of one text as a network takes it."""
-
-    embeds: tuple[int, int]
-    """``(L, D)``: number of tokens, and width of the text encoder's hidden states."""
-    masked: bool = False
-    """True if the network takes a mask of padding tokens."""
-    pooled: int | None = None
-    """Width of the pooled vector, None if the network takes none."""
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedText:
-    """One text, or a mix of several, encoded for the network."""
-
-    embeds: torch.Tensor
-    """Hidden states of the text encoder, ``[L, D]``, padded to the model's token length."""
-    mask: torch.Tensor | None = None
-    """``[L]``: 1 for a token, 0 for padding. None if the network takes no mask."""
-    pooled: torch.Tensor | None = None
-    """Pooled vector ``[P]``. None if the network takes none."""
-
-    def __post_init__(self) -> None:
-        """Raise `StreamError` if the shapes of the parts don't fit together."""
-        fits = self.embeds.ndim == 2 and (self.pooled is None or self.pooled.ndim == 1)
-        if not fits or (self.mask is not None and self.mask.shape != self.embeds.shape[:1]):
-            parts = {"embeds": self.embeds, "mask": self.mask, "pooled": self.pooled}
-            shapes = ", ".join(f"{name} {tuple(part.shape)}" for name, part in parts.items() if part is not None)
-            raise StreamError(f"A text has {shapes}; it must have embeds [L, D], mask [L] and pooled [P].")
-
-    @property
-    def shape(self) -> ConditioningShape:
-        """Shape that a network must take to fit this text."""
-        pooled = None if self.pooled is None else int(self.pooled.shape[0])
-        tokens, width = self.embeds.shape
-        return ConditioningShape((int(tokens), int(width)), self.mask is not None, pooled)
-
-
-@dataclass(frozen=True, eq=False)
-class Conditioning:
-    """Texts of a frame. Immutable, so frames can share one."""
-
-    positive: EncodedText
-    """The prompt."""
-    negative: EncodedText
-    """The negative prompt, or the empty prompt without one. Used under guidance."""
-
-
-class TextEncoder(Protocol):
-    """One text to its encoding, as a family of models has it."""
-
-    @property
-    def shape(self) -> ConditioningShape:
-        """Shape of every encoded text."""
-        ...
-
-    @property
-    def zeroes_empty_negative(self) -> bool:
-        """True if the network was trained with zeros in place of an empty negative prompt."""
-        ...
-
-    def __call__(self, text: str) -> EncodedText:
-        """Return one encoded text, float32 in main memory."""
-        ...
-
-
 class TextConditioner:
     """A text encoder with a cache of encoded texts.
 
@@ -98,33 +35,44 @@ class TextConditioner:
     """
 
     def __init__(
-        self, encoder: TextEncoder, vocabulary: Vocabulary | None = None, weigh: WeighLoras | None = None
+        self,
+        encoder: TextEncoder,
+        vocabulary: Vocabulary | None = None,
+        weigh: WeighLoras | None = None,
+        images: ImageEncoder | None = None,
     ) -> None:
         """
         Args:
             encoder: The text encoder.
             vocabulary: Words that the text encoder knows; texts are written in them. None leaves texts as they are.
             weigh: Sets the weights of LoRAs while a text is encoded. None if texts depend on none.
+            images: Encodes the image beside the prompt. None if the network takes none.
         """
         self._encoder = encoder
         self._known = None if vocabulary is None else KnownWords(vocabulary)
         self._weigh = weigh
+        self._images = images
         self._cache: dict[tuple[str, Weights], EncodedText] = {}
         """Encoded texts, in the words that the text encoder knows, with the weights of LoRAs that they depend on."""
-        self._last: tuple[PromptMixture, Conditioning] | None = None
+        self._last: tuple[PromptMixture, EncodedImage | None, Conditioning] | None = None
         self._zeros = _zeros(encoder.shape) if encoder.zeroes_empty_negative else None
         """Encoding of an empty negative prompt, None if it is encoded like any other text."""
 
     @property
     def shape(self) -> ConditioningShape:
         """Shape of every encoded text."""
-        return self._encoder.shape
+        return self._encoder.shape._replace(image=None if self._images is None else self._images.shape)
+
+    @property
+    def refused(self) -> str:
+        """Sentence about the image that was asked for last and can't be read; empty if it is shown or none was."""
+        return "" if self._images is None else self._images.refused
 
     def encode(self, prompts: PromptMixture) -> Conditioning:
         """Return the conditioning of a mix of prompts. Cached texts are not encoded again."""
         texts = [self.encode_text(text, prompts.loras) for text, _ in prompts.prompt]
         texts += [self._zeros_for(text) or self.encode_text(text, prompts.loras) for text, _ in prompts.negative]
-        return self._mixed(prompts, texts)
+        return self._mixed(prompts, texts, None if self._images is None else self._images.encode(prompts.image))
 
     def recall(self, prompts: PromptMixture) -> Conditioning | None:
         """Return the conditioning of a mix of prompts if every text is cached, otherwise None. Encodes nothing."""
@@ -133,7 +81,9 @@ class TextConditioner:
             self._zeros_for(text) or self._cache.get(self._key(text, prompts.loras)) for text, _ in prompts.negative
         ]
         texts = [text for text in found if text is not None]
-        return self._mixed(prompts, texts) if len(texts) == len(found) else None
+        image = None if self._images is None else self._images.recall(prompts.image)
+        unknown = len(texts) < len(found) or (image is None and self._images is not None)
+        return None if unknown else self._mixed(prompts, texts, image)
 
     def encode_text(self, text: str, loras: Weights = ()) -> EncodedText:
         """Return one encoded text, from the cache if it is among the last `CACHE_SIZE`. `loras` are their weights."""
@@ -148,13 +98,14 @@ class TextConditioner:
         known = text if self._known is None else self._known.interpret(text).text
         return known, () if self._weigh is None else loras
 
-    def _mixed(self, prompts: PromptMixture, texts: Sequence[EncodedText]) -> Conditioning:
+    def _mixed(self, prompts: PromptMixture, texts: Sequence[EncodedText], image: EncodedImage | None) -> Conditioning:
         """Return the conditioning of `texts`. That of the last mix is the same object, which no frame copies again."""
-        wanted = prompts if self._weigh else prompts._replace(loras=())
+        wanted = prompts._replace(loras=prompts.loras if self._weigh else (), image="")
         last = self._last
-        if last is None or last[0] != wanted:
-            self._last = last = wanted, _mix_prompts(prompts, texts)
-        return last[1]
+        if last is None or last[0] != wanted or last[1] is not image:
+            mixed = _mix_prompts(prompts, texts)
+            self._last = last = wanted, image, mixed if image is None else image.beside(mixed)
+        return last[2]
 
     def _zeros_for(self, negative: str) -> EncodedText | None:
         return self._zeros if not negative.strip() else None

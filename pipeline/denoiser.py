@@ -29,6 +29,10 @@ class ConditioningRows(NamedTuple):
         extra = {name: part for name, part in parts.items() if name not in cls._fields}
         return cls(parts["embeds"], **own, extra=extra)
 
+    def with_extra(self, parts: Mapping[str, torch.Tensor]) -> "ConditioningRows":
+        """Return the rows with further inputs beyond those of the family."""
+        return self._replace(extra={**self.extra, **parts})
+
     def part(self, name: str) -> torch.Tensor:
         """Return the input with this name, which the model must take."""
         found: torch.Tensor = self.extra[name] if name in self.extra else getattr(self, name)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from pipeline import step_block as at
-from pipeline.conditioning import Conditioning, ConditioningShape
+from pipeline.conditioning import IMAGE_TOKENS, Conditioning, ConditioningShape
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.pinned_ring import PinnedRing
 from pipeline.schedule import FlowSchedule
@@ -67,7 +67,7 @@ class DeviceState:
         self.sources = zeros(slots + 1, *latent_shape) if sees_source else None
         """Source latent of each slot, ``[slots + 1, C, h, w]``. That of the spare slot stays zero, for rows without."""
         # Two rows a slot: the positive and the negative text.
-        self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros)[:3]
+        self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros).parts()
         first = at.COLUMNS
         self._numbers: dict[str, slice] = {}
         """Columns of each extra input in the block."""
@@ -84,8 +84,8 @@ class DeviceState:
             size: Batch(
                 zeros(size, *inputs),
                 zeros(size, 2, dtype=precise) if second_time else zeros(size, dtype=precise),
-                _text_rows(size, conditioning, precise if embedded_guidance else None, zeros)._replace(
-                    extra={name: zeros(size, count, dtype=precise) for name, count in numbers}
+                _text_rows(size, conditioning, precise if embedded_guidance else None, zeros).with_extra(
+                    {name: zeros(size, count, dtype=precise) for name, count in numbers}
                     | {name: rows[:size] for name, rows in shared.items()}
                 ),
             )
@@ -119,9 +119,8 @@ class DeviceState:
         self.noise.copy_(other.noise)
         if self.sources is not None and other.sources is not None:
             self.sources.copy_(other.sources)
-        for mine, theirs in zip(self._texts, other._texts, strict=True):
-            if mine is not None and theirs is not None:
-                mine.copy_(theirs)
+        for name, texts in self._texts.items():
+            texts.copy_(other._texts[name])
         for name, held in self._tensors.items():
             held.copy_(other._tensors[name])
 
@@ -149,11 +148,11 @@ class DeviceState:
     def write_text(self, number: int, conditioning: Conditioning) -> None:
         """Copy the positive and the negative text of slot `number`."""
         for place, text in ((2 * number, conditioning.positive), (2 * number + 1, conditioning.negative)):
-            for rows, part in zip(self._texts, (text.embeds, text.mask, text.pooled), strict=True):
-                if rows is not None and part is not None:
-                    # Asynchronous from pinned memory. Texts are immutable, so the copy may happen late.
-                    pin = rows.is_cuda and not part.is_cuda
-                    rows[place].copy_(part.pin_memory() if pin else part, non_blocking=rows.is_cuda)
+            for name, part in text.parts().items():
+                rows = self._texts[name]
+                # Asynchronous from pinned memory. Texts are immutable, so the copy may happen late.
+                pin = rows.is_cuda and not part.is_cuda
+                rows[place].copy_(part.pin_memory() if pin else part, non_blocking=rows.is_cuda)
 
     def advance(self, size: int, terms: StepTerms) -> None:
         """Run one step at one prepared batch size: gather, one denoiser call, affine step, scatter.
@@ -189,9 +188,8 @@ class DeviceState:
             batch.timesteps.copy_(block[at.TIMESTEP : at.SECOND_TIME + 1, :size].T)
         else:
             batch.timesteps.copy_(block[at.TIMESTEP, :size])
-        for texts, rows in zip(self._texts, batch.conditioning[:3], strict=True):
-            if texts is not None and rows is not None:
-                torch.index_select(texts, 0, index[at.TEXT, :size], out=rows)
+        for name, texts in self._texts.items():
+            torch.index_select(texts, 0, index[at.TEXT, :size], out=batch.conditioning.part(name))
         if batch.conditioning.guidance is not None:
             batch.conditioning.guidance.copy_(block[at.EMBEDDED_GUIDANCE, :size])
         for name, columns in self._numbers.items():
@@ -243,4 +241,5 @@ def _text_rows(
         zeros(count, shape.embeds[0]) if shape.masked else None,
         None if shape.pooled is None else zeros(count, shape.pooled),
         None if guidance is None else zeros(count, dtype=guidance),
+        {} if shape.image is None else {IMAGE_TOKENS: zeros(count, *shape.image)},
     )

@@ -41,11 +41,14 @@ class ExtraInputs:
 
 
 def declare_extra_input(network: Any, name: str) -> ExtraInputs:
-    """Declare an input of a network by name, and return the object from which its layers read it."""
+    """Declare an input of a network by name, and return the object from which its layers read it.
+
+    An input that is declared already keeps its place.
+    """
     if _ATTRIBUTE not in vars(network):
         setattr(network, _ATTRIBUTE, ExtraInputs())
     inputs: ExtraInputs = getattr(network, _ATTRIBUTE)
-    inputs.names += (name,)
+    inputs.names += () if name in inputs.names else (name,)
     return inputs
 
 

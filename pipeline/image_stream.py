@@ -14,7 +14,7 @@ from pipeline.conditioning import Conditioning, TextConditioner
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
 from pipeline.models import Model, model_of
-from pipeline.picture_entry import PictureEntries
+from pipeline.picture_entry import FrameTicket, PictureEntries
 from pipeline.prepared_engines import PreparedEngines, check_size, preparation_of, shapes_of, text_conditioner
 from pipeline.torch_settings import limit_gpu_share
 from presets.build import Build
@@ -32,14 +32,6 @@ class StreamedFrame(NamedTuple):
     """RGB ``[H, W, 3]``, owned by the caller."""
     ticket: object
     """The ticket that the frame was admitted with."""
-
-
-class _Ticket(NamedTuple):
-    """Ticket of a frame in the stream."""
-
-    given: object
-    fed: int
-    """`Feedback.mix_count` at admission."""
 
 
 class ImageStream:
@@ -131,6 +123,11 @@ class ImageStream:
         return self.model.vocabulary
 
     @property
+    def refused(self) -> str:
+        """Sentence about the image beside the prompt that can't be read; empty for none."""
+        return self._conditioner.refused
+
+    @property
     def hot_sizes(self) -> tuple[int, ...]:
         """Batch sizes that a quarter of the network calls or more had; the usual ones where there was no call."""
         calls = self._stream.calls
@@ -180,9 +177,9 @@ class ImageStream:
             guidance=Guidance.equivalent_to_full(parameters.guidance, parameters.guidance_kind, image_guidance),
             noise=moment.noise,
             source=entry.source,
-            numbers=self.settings.numbers(parameters, bool(entry.tensors)),
+            numbers=self.settings.numbers(parameters, bool(entry.tensors), conditioning.shows_image),
             tensors=entry.tensors,
-            ticket=_Ticket(ticket, self._feedback.mix_count),
+            ticket=FrameTicket(ticket, self._feedback.mix_count),
         )
         if parameters.prompt_change == "all":
             self._stream.recondition(conditioning)
@@ -244,7 +241,7 @@ class ImageStream:
 
     def _out(self, decoded: torch.Tensor, ticket: object) -> StreamedFrame:
         pixels = decoded[0].numpy().copy()
-        if isinstance(ticket, _Ticket):
+        if isinstance(ticket, FrameTicket):
             self._feedback.remember(pixels, ticket.fed)
             ticket = ticket.given
         return StreamedFrame(pixels, ticket)

@@ -12,6 +12,9 @@ from presets.errors import ModelError
 from presets.model_store import SHIPPED as SHIPPED
 from presets.model_store import find_model
 
+UNLIMITED_TOKENS = int(1e30)
+"""transformers' ``model_max_length`` of a tokenizer without a limit."""
+
 LARGEST_INDEX = 50_000_000
 """Bytes of an index of shards; a longer file is no index."""
 
@@ -51,7 +54,7 @@ def weights_files(folder: Path, component: str) -> tuple[Path, ...]:
         ModelError: the weights, a shard or the configuration is missing or damaged.
     """
     read_json(folder / "config.json")
-    stem = "model" if component.startswith("text_encoder") else "diffusion_pytorch_model"
+    stem = "model" if component.startswith(("text_encoder", "image_encoder")) else "diffusion_pytorch_model"
     for variant in ("", ".fp16"):
         path = folder / f"{stem}{variant}.safetensors"
         index = folder / f"{stem}.safetensors.index{variant}.json"
@@ -65,6 +68,12 @@ def weights_files(folder: Path, component: str) -> tuple[Path, ...]:
             _check_header(file)
         return files
     raise ModelError(f"{folder / stem}.safetensors is missing; pickled weights (.bin) are never read.")
+
+
+def token_limit(tokenizer: Path) -> int:
+    """Return the most tokens of a text, as the folder of a tokenizer says."""
+    limit = read_json(tokenizer / "tokenizer_config.json").get("model_max_length")
+    return int(limit) if isinstance(limit, int | float) and limit > 0 else UNLIMITED_TOKENS
 
 
 def _shards(index: Path) -> tuple[Path, ...]:

@@ -19,16 +19,13 @@ from pipeline.families.family_table import find_family
 from pipeline.file_digests import digest_of
 from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.graphs import FamilyGraph, StepGraph
-from pipeline.model_files import SHIPPED, component_classes, model_folder, read_json, weights_files
+from pipeline.model_files import SHIPPED, component_classes, model_folder, read_json, token_limit, weights_files
 from pipeline.schedule import FlowSchedule
 from pipeline.solvers import Solver, solver_from_config
 from pipeline.text_encoders.text_parts import TextParts
 from pipeline.torch_settings import disable_tf32
 from presets.build import Build
 from presets.vocabulary import Vocabulary, read_vocabulary
-
-UNLIMITED_TOKENS = int(1e30)
-"""transformers' ``model_max_length`` of a tokenizer without a limit."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,10 @@ class Model:
     def text_tokenizer(self) -> Any:
         """Tokenizer of single texts: read without transformers where its file tells all, else `tokenizer`."""
         length = self.configurations["text_encoder"].get("max_position_embeddings", 0)
-        return fixed_tokenizer(self.folder / "tokenizer", min(self._token_limit("tokenizer"), length)) or self.tokenizer
+        return (
+            fixed_tokenizer(self.folder / "tokenizer", min(token_limit(self.folder / "tokenizer"), length))
+            or self.tokenizer
+        )
 
     @cached_property
     def configurations(self) -> Mapping[str, Mapping[str, Any]]:
@@ -121,7 +121,7 @@ class Model:
     @cached_property
     def conditioning(self) -> ConditioningShape:
         """Shape of one text, known before the text encoder is loaded."""
-        return self.family.text_shape(self._text_parts())
+        return self.family.text_shape(self._text_parts())._replace(image=self.adapters.image)
 
     def schedule(self, steps: int, strength: float, size: tuple[int, int] | None = None) -> FlowSchedule:
         """Return the schedule of the model's scheduler.
@@ -152,7 +152,7 @@ class Model:
         encoder = self.family.text(self._text_parts(first, inputs))
         loras = self.adapters.loras
         weigh = partial(loras.weigh, inputs) if loras.has_texts else None
-        return TextConditioner(encoder, self.vocabulary, weigh)
+        return TextConditioner(encoder, self.vocabulary, weigh, self.adapters.image_prompts())
 
     def adapter(self, network: nn.Module, shape: PictureShape) -> nn.Module:
         """Return a network of this model as a `pipeline.denoiser.Denoiser`."""
@@ -200,13 +200,9 @@ class Model:
         def tokenizer(component: str) -> Any:
             return self.text_tokenizer if component == "tokenizer" else self._tokenizer(component)
 
-        lengths = {name: self._token_limit(name) for name in self.family.tokenizers if name in self.classes}
+        lengths = {name: token_limit(self.folder / name) for name in self.family.tokenizers if name in self.classes}
         index = read_json(self.folder / "model_index.json")
         return TextParts(tokenizer, network, self.configurations, index, lengths)
-
-    def _token_limit(self, component: str) -> int:
-        limit = read_json(self.folder / component / "tokenizer_config.json").get("model_max_length")
-        return int(limit) if isinstance(limit, int | float) and limit > 0 else UNLIMITED_TOKENS
 
     def _tokenizer(self, component: str) -> Any:
         return read_tokenizer(self.folder / component, self.classes[component])
@@ -214,16 +210,22 @@ class Model:
 
 def model_of(build: Build) -> Model:
     """Return the model of a build, with its adapters, as `load_model`."""
-    return load_model(build.model, build.loras, build.controlnet)
+    return load_model(build.model, build.loras, build.controlnet, (build.ip_adapter, build.ip_adapter_encoder))
 
 
-def load_model(name: str | Path = SHIPPED, loras: Sequence[str] = (), controlnet: str = "") -> Model:
+def load_model(
+    name: str | Path = SHIPPED,
+    loras: Sequence[str] = (),
+    controlnet: str = "",
+    ip_adapter: tuple[str, str] = ("", ""),
+) -> Model:
     """Return a model folder after checking every file that will be read. No network is loaded yet.
 
     Args:
         name: `SHIPPED`, or the path of a folder in diffusers format (with a ``model_index.json``).
         loras: LoRA files to put on the model. Empty names are none.
         controlnet: Folder of a ControlNet to put beside its UNet. An empty name is none.
+        ip_adapter: File of an IP-Adapter, and folder of its image encoder, as `open_ip_adapter` takes them.
 
     Raises:
         ModelError: the folder or a file in it is missing, damaged or unsupported, or an adapter is not for this model.
@@ -240,7 +242,7 @@ def load_model(name: str | Path = SHIPPED, loras: Sequence[str] = (), controlnet
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
     settings = read_json(scheduler_config)
     solver = solver_from_config(classes["scheduler"], settings, scheduler_config, family.flow_matching)
-    adapters = open_adapters(loras, controlnet, str(name), family, config, weights, geometry.factor)
+    adapters = open_adapters(loras, controlnet, ip_adapter, str(name), family, config, weights, geometry.factor)
     return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder), adapters)
 
 

@@ -29,6 +29,14 @@ class PictureEntry(NamedTuple):
     """Extra inputs of one tensor a picture, by name: the control picture, where there is one."""
 
 
+class FrameTicket(NamedTuple):
+    """Ticket of a frame in the stream."""
+
+    given: object
+    fed: int
+    """`Feedback.mix_count` at admission."""
+
+
 class Encoding(Protocol):
     """The part of `pipeline.prepared_engines.PreparedEngines` that encodes pictures."""
 

@@ -96,6 +96,7 @@ class PreparedEngines:
             "engine": build.engine,
             "loras": build.lora_names,
             "controlnet": build.controlnet_name,
+            "ip_adapter": build.ip_adapter_name,
         }
 
 
@@ -120,6 +121,7 @@ def model_shapes(model: Model, width: int, height: int, rows: int) -> Shapes:
         model.embeds_guidance,
         model.adapters.numbers,
         model.adapters.tensors(width, height),
+        text.image,
     )
 
 

@@ -1,4 +1,4 @@
-"""Declaration of the live parameters of what is put on a model: LoRAs and a ControlNet. `presets.parameters` has it."""
+"""Declaration of the live parameters of what is put on a model: LoRAs, a ControlNet and an IP-Adapter."""
 
 from typing import Annotated
 
@@ -37,6 +37,20 @@ class AdapterParameters(BaseModel):
         Field(ge=0, le=255, description="strength of an edge that is drawn in the control picture"),
         LiveOptions(Effect.FRAME, group=Group.CONTROLNET),
     ] = 200.0
+
+    ip_adapter_image: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="file of an image to draw like, where an IP-Adapter is loaded; empty is none",
+        ),
+        LiveOptions(Effect.CONDITIONING, group=Group.IP_ADAPTER),
+    ] = ""
+    ip_adapter_scale: Annotated[
+        float,
+        Field(ge=0, le=2, description="share of the image beside the words, where an IP-Adapter is loaded; 0 is none"),
+        LiveOptions(Effect.FRAME, group=Group.IP_ADAPTER),
+    ] = 1.0
 
     @property
     def lora_weights(self) -> tuple[float, ...]:

@@ -64,23 +64,25 @@ class Build(RebuildParameters):
         return self.model_copy(update={"accelerator": name})
 
     def draws_as(self, other: "Build") -> bool:
-        """Return True if both are one model, with the same LoRAs and ControlNet, at one size."""
-        same = ("model", "width", "height", "loras", "controlnet", "preprocessor")
+        """Return True if both are one model, with the same adapters, at one size."""
+        same = ("model", "width", "height", "loras", "controlnet", "preprocessor", "ip_adapter")
         return all(getattr(self, key) == getattr(other, key) for key in same)
 
     def of_loaded(self, weights: tuple[float, ...]) -> tuple[float, ...]:
         """Return the weights of the LoRAs that are loaded, from those of all places."""
         return tuple(weight for weight, name in zip(weights, self.loras, strict=True) if name)
 
-    def numbers(self, parameters: Parameters, controlled: bool) -> tuple[float, ...]:
+    def numbers(self, parameters: Parameters, controlled: bool, shows_image: bool) -> tuple[float, ...]:
         """Return the numbers of a picture that the network takes beside its own inputs.
 
         Args:
             parameters: Parameters of the picture.
             controlled: True if the picture has a control picture. The scale of one without is 0.
+            shows_image: True if there is an image beside its prompt. The scale without one is 0.
         """
-        weights = self.of_loaded(parameters.lora_weights)
-        return (*weights, parameters.controlnet_scale if controlled else 0.0) if self.controlnet else weights
+        control = (parameters.controlnet_scale if controlled else 0.0,) if self.controlnet else ()
+        image = (parameters.ip_adapter_scale if shows_image else 0.0,) if self.ip_adapter else ()
+        return (*self.of_loaded(parameters.lora_weights), *control, *image)
 
     @property
     def lora_names(self) -> str:
@@ -91,6 +93,11 @@ class Build(RebuildParameters):
     def controlnet_name(self) -> str:
         """Name of the ControlNet that is loaded and of its preprocessor, without the folder, for people."""
         return f"{Path(self.controlnet).name} ({self.preprocessor})" if self.controlnet else ""
+
+    @property
+    def ip_adapter_name(self) -> str:
+        """Name of the IP-Adapter that is loaded, without folder and suffix, for people."""
+        return Path(self.ip_adapter).stem
 
     @property
     def preprocessor(self) -> str:
@@ -112,7 +119,9 @@ class Build(RebuildParameters):
         card = f" for {self.capability}" if self.capability else ""
         loras = f" with LoRA {self.lora_names}" if self.lora_names else ""
         controlnet = f" with ControlNet {self.controlnet_name}" if self.controlnet else ""
-        return f"{self.model}{loras}{controlnet} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
+        image = f" with IP-Adapter {self.ip_adapter_name}" if self.ip_adapter else ""
+        model = f"{self.model}{loras}{controlnet}{image}"
+        return f"{model} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
 
     def _identity(self) -> tuple[object, ...]:
         return tuple(getattr(self, key) for key in Build.model_fields if key not in PERMISSIONS)

@@ -29,6 +29,7 @@ class Group(StrEnum):
     FEEDBACK = "feedback"
     LORAS = "loras"
     CONTROLNET = "controlnet"
+    IP_ADAPTER = "ip_adapter"
     SOURCE = "source"
     MIX = "mix"
     OUTPUT = "output"

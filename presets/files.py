@@ -36,8 +36,13 @@ RIG_KEYS = REBUILD_KEYS | SOURCE_KEYS
 LORA_KEYS = frozenset(f"lora{place}" for place in range(1, LORAS + 1))
 """Keys of the files of LoRAs."""
 
-CONTROLNET_KEYS = frozenset({"controlnet", "controlnet_preprocessor"})
-"""Keys of the ControlNet."""
+ADAPTER_KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "controlnet": frozenset({"controlnet", "controlnet_preprocessor"}),
+        "ip_adapter": frozenset({"ip_adapter", "ip_adapter_encoder"}),
+    }
+)
+"""Keys of the other adapters, by the one that names it."""
 
 PRESET_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
 """Parameter keys that a preset may name, in the order of the declaration."""
@@ -73,14 +78,15 @@ class Preset:
 
         Keys that the file does not name have their default, so that a preset draws the same picture whatever was on air
         before. Keys in `KEPT_KEYS` (model, size, accelerator, the length of a morph) are left out unless the file names
-        them. A file that names a model sets the engine, the LoRAs and the ControlNet that it does not name to none. One
-        that names a LoRA has no others, and one that names a ControlNet has its own preprocessor.
+        them. A file that names a model sets the engine and the adapters that it does not name to none. One that names a
+        LoRA has no others, and one that names a ControlNet or an IP-Adapter has its own settings of it.
         """
         named = self.values.keys() | ({"engine"} if "model" in self.values else set())
         if "model" in self.values or not LORA_KEYS.isdisjoint(self.values):
             named |= LORA_KEYS
-        if not {"model", "controlnet"}.isdisjoint(self.values):
-            named |= CONTROLNET_KEYS
+        for key, together in ADAPTER_KEYS.items():
+            if not {"model", key}.isdisjoint(self.values):
+                named |= together
         flat = flatten(Parameters.model_construct(**self.values))
         return {
             address: PARAMETERS[address].coerce(value)  # puts text on one line, without control characters

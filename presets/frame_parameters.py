@@ -42,6 +42,8 @@ class PromptMixture(NamedTuple):
     """Kind of mixing, for both."""
     loras: tuple[float, ...] = (1.0,) * LORAS
     """Weights of the LoRAs by place, on which texts depend where a LoRA is for the text encoder too."""
+    image: str = ""
+    """File of the image beside the prompt, where an IP-Adapter is loaded. Empty is none."""
 
 
 class FrameParameters(NamedTuple):
@@ -60,7 +62,8 @@ class FrameParameters(NamedTuple):
     def wording(self) -> PromptMixture:
         """Texts to encode and mix for this picture."""
         parameters = self.parameters
-        return PromptMixture(self.prompt, self.negative, parameters.prompt_mix, parameters.lora_weights)
+        loras, image = parameters.lora_weights, parameters.ip_adapter_image
+        return PromptMixture(self.prompt, self.negative, parameters.prompt_mix, loras, image)
 
 
 def without_morph(parameters: Parameters) -> FrameParameters:

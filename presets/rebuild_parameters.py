@@ -85,6 +85,23 @@ class RebuildParameters(BaseModel):
         LiveOptions(Effect.REBUILD),
     ] = "none"
 
+    ip_adapter: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="IP-Adapter on the model: a .safetensors file for its family; empty is none",
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = ""
+    ip_adapter_encoder: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="folder of the IP-Adapter's image encoder; empty is image_encoder beside its file",
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = ""
+
     @property
     def loras(self) -> tuple[str, ...]:
         """Files of all LoRAs, by place. An empty name is none."""

@@ -22,7 +22,7 @@ from pipeline.conditioning import Conditioning
 from pipeline.image_stream import ImageStream
 from pipeline.similar_frame_filter import SimilarFrameFilter
 from presets.build import Build
-from presets.errors import BridgeError
+from presets.errors import BridgeError, ModelError
 from presets.frame_parameters import FrameParameters, PromptMixture
 from presets.known_words import LONGEST_QUOTE, KnownWords
 from presets.morph import Change, MorphTime, resolve_frame, start_morphs, update_morphs
@@ -140,6 +140,9 @@ def redraw(
 
     Yields:
         uint8 ``[H, W, 3]``, one for each of `pictures`.
+
+    Raises:
+        ModelError: the image beside a prompt can't be read.
     """
     skip_filter = SimilarFrameFilter(stream.width, stream.height)
     repeats: deque[int] = deque()  # outputs of each picture in flight: itself, and those skipped after it
@@ -167,6 +170,8 @@ def redraw(
             yield from step()
         if encoded is None or encoded[0] != frame.wording:
             encoded = frame.wording, stream.encode(frame.wording)
+            if stream.refused:
+                raise ModelError(stream.refused)
         stream.admit(picture, frame, encoded[1], number)
         skip_filter.record_admitted(picture, frame)
         repeats.append(1)

@@ -151,27 +151,38 @@ def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
     """Yield the key and the problem of the model and each adapter that a preset names and that can't be played."""
     from daemon.renderer.echo_stream import ECHO_MODEL
     from presets.errors import ModelError
-    from presets.files import LORA_KEYS
+    from presets.files import ADAPTER_KEYS, LORA_KEYS
     from presets.paths import home_path
 
     model: str = preset.values.get("model", ECHO_MODEL)
     known = model != ECHO_MODEL
-    named = {key: str(preset.values[key]) for key in (*sorted(LORA_KEYS), "controlnet") if preset.values.get(key)}
+    keys = (*sorted(LORA_KEYS), *ADAPTER_KEYS, "ip_adapter_image")
+    named = {key: str(preset.values[key]) for key in keys if preset.values.get(key)}
     if not known and not named:
         return
     # Imported here: torch takes seconds, and few presets name a model.
     from pipeline.controlnet.controlnet_folder import read_folder
+    from pipeline.ip_adapter.adapter_file import read_shapes
+    from pipeline.ip_adapter.image_prompts import read_image
     from pipeline.loras.lora_file import open_lora
     from pipeline.models import load_model
 
     for key, name in (({"model": model} if known else {}) | named).items():
         try:
-            if known:
-                load_model(model, [name] if key in LORA_KEYS else [], name if key == "controlnet" else "")
+            if key == "ip_adapter_image":
+                read_image(home_path(name))
+            elif known:
+                encoder = str(preset.values.get("ip_adapter_encoder", ""))
+                load_model(
+                    model,
+                    [name] if key in LORA_KEYS else [],
+                    name if key == "controlnet" else "",
+                    (name, encoder) if key == "ip_adapter" else ("", ""),
+                )
             elif key in LORA_KEYS:
                 open_lora(name)
             else:
-                read_folder(home_path(name))
+                (read_folder if key == "controlnet" else read_shapes)(home_path(name))
         except ModelError as error:
             yield key, str(error)
             known = known and key != "model"

@@ -106,7 +106,7 @@ def _single_prompt(text: str) -> dict[str, Value]:
 
 
 def _check_files(parameters: Parameters) -> None:
-    """Raise `ModelError` if the model, the engine, a LoRA or the ControlNet that a preset names is not on this disk.
+    """Raise `ModelError` if the model, the engine or an adapter that a preset names is not on this disk.
 
     The model itself is checked when it loads, in which torch takes part.
     """
@@ -121,3 +121,7 @@ def _check_files(parameters: Parameters) -> None:
         raise ModelError(
             f"There is no ControlNet folder {parameters.controlnet}. Name a folder in diffusers format, or none."
         )
+    if parameters.ip_adapter and not home_path(parameters.ip_adapter).is_file():
+        raise ModelError(f"There is no IP-Adapter file {parameters.ip_adapter}. Name a .safetensors file, or none.")
+    if parameters.ip_adapter and parameters.ip_adapter_image and not home_path(parameters.ip_adapter_image).is_file():
+        raise ModelError(f"There is no image {parameters.ip_adapter_image}. Name the file of one, or none.")

@@ -39,6 +39,7 @@ class EchoStream:
         "forward": "no call",
     }
     vocabulary: ClassVar[Vocabulary | None] = None
+    refused: ClassVar[str] = ""
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width

@@ -50,6 +50,8 @@ class PlayableStream(Protocol):
     def description(self) -> dict[str, str]: ...
     @property
     def vocabulary(self) -> Vocabulary | None: ...
+    @property
+    def refused(self) -> str: ...
     def encode(self, wording: PromptMixture) -> Any: ...
     def recall(self, wording: PromptMixture) -> Any: ...
     def admit(
@@ -99,6 +101,7 @@ class Player:
         """True while a repeated source gives another frame: feedback, a morph, drift."""
         self._admitted = 0
         self._look: object = None
+        self._refused = ""
         self._seconds = 0.0
 
     def run(self) -> None:
@@ -146,6 +149,8 @@ class Player:
         self._words.want(answer.moment.wording, answer.revision)
         # A revision older than the finished prompt is honoured, however many newer prompts are being encoded.
         conditioning, honoured, current = self._words.newest()
+        if self._stream.refused != self._refused:
+            self._describe()
         self._fresh = answer.pixels is not None
         if self._fresh:
             self._pixels, self._source_index = answer.pixels, answer.source_index
@@ -190,6 +195,12 @@ class Player:
         if self._tuner is None:
             return
         if self._tuner.advance():
-            self._connection.describe(self._stream.description, self._stream.vocabulary)
+            self._describe()
         if self._tuner.done:
             self._tuner = None
+
+    def _describe(self) -> None:
+        """Tell the stage how the stream plays, and which image it can't read."""
+        self._refused = self._stream.refused
+        refused = {"refused": self._refused} if self._refused else {}
+        self._connection.describe(self._stream.description | refused, self._stream.vocabulary)

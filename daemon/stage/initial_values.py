@@ -27,7 +27,13 @@ from presets.paths import home_path, is_there
 FIRST_PRESET = "neon"
 """Preset of a first show for which none was asked."""
 
-ADDED_FILES = ("/engine", *(f"/{key}" for key in sorted(LORA_KEYS)), "/controlnet")
+ADDED_FILES = (
+    "/engine",
+    *(f"/{key}" for key in sorted(LORA_KEYS)),
+    "/controlnet",
+    "/ip_adapter",
+    "/ip_adapter_encoder",
+)
 """Parameters that name a file for the model on air, which has no use without it."""
 FILE_ADDRESSES = ("/model", *ADDED_FILES)
 """Parameters that name a file or folder."""
@@ -47,8 +53,8 @@ def initial_values(
 ) -> dict[str, Value]:
     """Return the value of every parameter by address.
 
-    `restored` are the values of the last show. A model, an engine, a LoRA or a ControlNet that no longer exists
-    is reset to its default.
+    `restored` are the values of the last show. A model, an engine, or an adapter that no longer exists is reset to
+    its default.
 
     Raises:
         PresetError: The preset can't be read.

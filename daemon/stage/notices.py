@@ -24,6 +24,9 @@ _LOG_LEVELS: Mapping[Level, int] = {"info": logging.INFO, "warning": logging.WAR
 CONTROLNET_FADERS = ("/controlnet_scale", "/canny_low", "/canny_high")
 """Controls that act on a ControlNet alone."""
 
+IP_ADAPTER_CONTROLS = ("/ip_adapter_image", "/ip_adapter_scale")
+"""Controls that act on an IP-Adapter alone."""
+
 
 class Notice(NamedTuple):
     """One sentence for the performer."""
@@ -62,10 +65,14 @@ def output_stays(output: tuple[int, int]) -> str:
 
 
 def unused_fader(parameters: Parameters, address: str) -> str:
-    """Return that the control at `address` has no LoRA or ControlNet to act on; empty if it has, or needs none."""
+    """Return that the control at `address` has no adapter to act on; empty if it has, or needs none."""
     key = address.strip("/").removesuffix("_weight")
     if address.endswith("_weight") and key in LORA_KEYS and not getattr(parameters, key):
         return f"no LoRA is loaded in this place; /{key} names a file"
+    if address in IP_ADAPTER_CONTROLS:
+        if not parameters.ip_adapter:
+            return "no IP-Adapter is loaded; /ip_adapter names a file"
+        return "" if parameters.ip_adapter_image else "there is no image; /ip_adapter_image names a file"
     if address not in CONTROLNET_FADERS:
         return ""
     if not parameters.controlnet:
@@ -141,6 +148,11 @@ def refused_source_notice(failed: RefusedSource | None) -> Notice | None:
     if failed is None:
         return None
     return Notice(f"source refused {failed.at}", "warning", f"Source refused: {failed.reason}", in_log=False)
+
+
+def refused_image_notice(reason: str) -> Notice | None:
+    """Return a notice if the renderer can't read the image beside the prompt. An empty reason is none."""
+    return Notice(f"image refused {reason}", "warning", f"Image refused: {reason}") if reason else None
 
 
 def failed_sink_notice(failed: FailedSink) -> Notice:

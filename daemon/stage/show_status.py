@@ -15,6 +15,7 @@ from daemon.stage.notices import (
     as_json,
     failed_sink_notice,
     gives_frames,
+    refused_image_notice,
     refused_source_notice,
     second_source_notice,
     size_notice,
@@ -126,7 +127,8 @@ class ShowStatus:
         """Return the notices that hold now."""
         parameters, source = self._parameters(), self._bridges.source
         source_status = source.status()
-        width, height = self._supervisor.status().get("size", (0, 0))
+        renderer = self._supervisor.status()
+        width, height = renderer.get("size", (0, 0))
         age = (self._clock.now() - self._started_at) / NS
         has_source = source_status.get("source") != "none"
         found = [
@@ -137,6 +139,7 @@ class ShowStatus:
             *map(failed_sink_notice, self._sink_changes.failed),
             refused_source_notice(self._second.switch.failed),
             *(second_source_notice(self._second.thread.uri, each) for each in self._second.status()),
+            refused_image_notice(renderer.get("refused", "")),
             still_notice(parameters, has_source, self._is_moving()),
         ]
         return [notice for notice in found if notice is not None]

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from pipeline.ip_adapter.image_attention import ImageAttention
 from presets.errors import AcceleratorUnavailable
 
 Attention = Literal["sdpa", "flash", "xformers"]
@@ -51,6 +52,8 @@ def with_attention(network: Any, name: str, dtype: torch.dtype, device: torch.de
         if not any(type(module).__name__ == "UNet2DConditionModel" for module in network.modules()):
             # diffusers would replace attention that also rotates positions, and compute something else in silence.
             raise AcceleratorUnavailable("xformers has the attention of UNets only. Use attention sdpa.")
+        if any(isinstance(module, ImageAttention) for module in network.modules()):
+            raise AcceleratorUnavailable("xformers would leave the IP-Adapter out. Use attention sdpa.")
         if importlib.util.find_spec("xformers") is None:
             raise AcceleratorUnavailable("xformers is not installed: pip install xformers, or use attention sdpa.")
         try:

@@ -33,6 +33,8 @@ IN_WORDS = {
     "loras": "weights of LoRAs",
     "control_scale": "scales of a ControlNet",
     "control_picture": "control pictures",
+    "image_scale": "scales of an IP-Adapter",
+    "image_tokens": "tokens of an image",
 }
 """Inputs for people."""
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from pipeline.conditioning import ConditioningShape
+from pipeline.conditioning import IMAGE_TOKENS, ConditioningShape
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.families.family import PictureShape
 from pipeline.graph_capture import Recorder
@@ -116,6 +116,9 @@ class Shapes:
     tensors: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), repr=False)
     """Extra inputs of one tensor a picture: the name of each, and the tensor's shape."""
 
+    image: tuple[int, int] | None = field(default=None, repr=False)
+    """``(N, D)`` of the tokens of an image beside each text, None if the denoiser takes none."""
+
     @property
     def picture(self) -> PictureShape:
         """Shape of the picture, for a family's adapter."""
@@ -124,7 +127,7 @@ class Shapes:
     @property
     def text(self) -> ConditioningShape:
         """Shape of one text."""
-        return ConditioningShape(self.embeds, self.masked, self.pooled)
+        return ConditioningShape(self.embeds, self.masked, self.pooled, self.image)
 
     @property
     def row_inputs(self) -> dict[str, tuple[int, ...]]:
@@ -136,7 +139,8 @@ class Shapes:
             shapes["pooled"] = (self.pooled,)
         if self.embedded_guidance:
             shapes["guidance"] = ()
-        return shapes | {name: (count,) for name, count in self.numbers} | dict(self.tensors)
+        shapes |= {name: (count,) for name, count in self.numbers} | dict(self.tensors)
+        return shapes if self.image is None else shapes | {IMAGE_TOKENS: self.image}
 
     @property
     def inputs(self) -> tuple[int, int, int]:
@@ -165,6 +169,7 @@ class Shapes:
             ", masked": self.masked,
             f", pooled {self.pooled}": self.pooled is not None,
             ", embedded guidance": self.embedded_guidance,
+            f", image tokens {self.image}": self.image is not None,
             **{f", {count} {name}": True for name, count in self.numbers},
             **{f", {'x'.join(map(str, shape))} {name}": True for name, shape in self.tensors},
         }

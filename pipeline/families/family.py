@@ -66,6 +66,8 @@ class Family:
     float32."""
     takes_controlnet: bool = False
     """True if a ControlNet can be put beside the network (`pipeline.controlnet`)."""
+    takes_ip_adapter: bool = False
+    """True if an IP-Adapter can be put into the network (`pipeline.ip_adapter`)."""
     takes_loras: bool = False
     """True if LoRAs for the network and its text encoders can be put in (`pipeline.loras`)."""
     latent_multiple: int = 1
@@ -100,5 +102,5 @@ def check_channels(folder: str, config: Config, expected: int, wanted: str) -> N
 
 
 def component_library(component: str) -> str:
-    """Return the library of a component's class: ``transformers`` for texts, ``diffusers`` for all else."""
-    return "transformers" if component.startswith(("text_encoder", "tokenizer")) else "diffusers"
+    """Return the library of a component's class: ``transformers`` for texts and images, ``diffusers`` for all else."""
+    return "transformers" if component.startswith(("text_encoder", "tokenizer", "image_encoder")) else "diffusers"

@@ -152,6 +152,7 @@ STABLE_DIFFUSION = Family(
     sees_source=_sees_source,
     splits_timesteps=lambda config: not _embeds_guidance(config),
     takes_controlnet=True,
+    takes_ip_adapter=True,
     takes_loras=True,
 )
 

@@ -1,10 +1,8 @@
 """A running show whose controls are tested: its pictures, their difference, and the picture after a change."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,52 +75,6 @@ def pictures_between(show: Show, **values: Any) -> int:
             break
     after = settled(show)
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())
-
-
-def lora_of_the_shipped_model(folder: Path) -> str:
-    """Return a LoRA for the shipped model: one random branch, at its last layer."""
-    from safetensors.numpy import load_file, save_file
-
-    (weights,) = (Path(pipeline.shipped.__file__).parent / "model" / "unet").glob("*.safetensors")
-    out, taken, *kernel = load_file(weights)["conv_out.weight"].shape
-    random, file = np.random.default_rng(3), folder / "stripes.safetensors"
-    down = random.standard_normal((2, taken, *kernel)).astype(np.float32)
-    up = random.standard_normal((out, 2, 1, 1)).astype(np.float32)
-    save_file({"unet.conv_out.lora_A.weight": 0.1 * down, "unet.conv_out.lora_B.weight": 0.3 * up}, file)
-    return str(file)
-
-
-def controlnet_of_the_shipped_model(folder: Path) -> str:
-    """Return the folder of a ControlNet for the shipped model: its way down, with random numbers beside it."""
-    from safetensors.numpy import load_file, save_file
-
-    unet = Path(pipeline.shipped.__file__).parent / "model" / "unet"
-    config, random = json.loads((unet / "config.json").read_text()), np.random.default_rng(4)
-    kept = ("conv_in", "time_embedding", "add_embedding", "down_blocks", "mid_block")
-    tensors = {name: each for name, each in load_file(*unet.glob("*.safetensors")).items() if name.startswith(kept)}
-
-    def convolution(name: str, out: int, taken: int, side: int) -> None:
-        weight = random.standard_normal((out, taken, side, side)) * 1.7 / side / taken**0.5
-        tensors[f"controlnet_{name}.weight"] = weight.astype(np.float32)
-        tensors[f"controlnet_{name}.bias"] = np.zeros(out, np.float32)
-
-    first, *wider = config["block_out_channels"]
-    embedding = (8, 8, 16, 16)  # from the size of a picture to that of its latent
-    convolution("cond_embedding.conv_in", 8, 3, 3)
-    for place, (taken, out) in enumerate(pairwise(embedding)):
-        convolution(f"cond_embedding.blocks.{2 * place}", taken, taken, 3)
-        convolution(f"cond_embedding.blocks.{2 * place + 1}", out, taken, 3)
-    convolution("cond_embedding.conv_out", first, embedding[-1], 3)
-    residuals = [first, first, first, wider[0], wider[0], wider[1]]  # a layer a block, and the halving between two
-    for place, width in enumerate(residuals):
-        convolution(f"down_blocks.{place}", width, width, 1)
-    convolution("mid_block", wider[1], wider[1], 1)
-    net = folder / "edges"
-    net.mkdir()
-    config |= {"_class_name": "ControlNetModel", "conditioning_embedding_out_channels": embedding}
-    (net / "config.json").write_text(json.dumps(config))
-    save_file(tensors, net / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
-    return str(net)
 
 
 def another_model(folder: Path) -> str:

@@ -10,8 +10,10 @@ from presets.declaration import Effect
 from presets.lfo_parameters import LFOS, Lfo
 from presets.parameter_table import NESTED, PARAMETERS, Parameter, Value
 
-SECOND = f"file:{Path(__file__).parents[2] / 'docs' / 'looks.jpg'}"
-"""A second source, of many colours."""
+COLOURS = str(Path(__file__).parents[2] / "docs" / "looks.jpg")
+"""An image of many colours."""
+SECOND = f"file:{COLOURS}"
+"""A second source."""
 
 ANOTHER: dict[str, Value] = {
     "/prompt/1/text": "white ice",
@@ -35,6 +37,8 @@ ANOTHER: dict[str, Value] = {
     "/feedback_y": 0.3,
     **{f"/lora{place}_weight": 2.0 for place in (1, 2, 3, 4)},
     "/controlnet_scale": 2.0,
+    "/ip_adapter_image": COLOURS,
+    "/ip_adapter_scale": 2.0,
     **dict.fromkeys(("/canny_low", "/canny_high"), 0.0),
     "/preset": "ice-cells",
     "/zoom": 3.0,
@@ -71,6 +75,7 @@ CONTEXT: dict[str, dict[str, Any]] = {
     "/guidance_kind": {"guidance": 6.0},
     **{f"/feedback_{warp}": {"feedback": 0.2} for warp in ("zoom", "rotate", "x", "y")},
     "/seed_to": {"seed_mix": 0.6},
+    "/ip_adapter_scale": {"ip_adapter_image": COLOURS, "ip_adapter_scale": 0.5},
     **{
         f"/canny_{each}": {"controlnet_scale": 2.0, "canny_low": 200.0, "source2": SECOND, "mix": 1.0}
         for each in ("low", "high")
@@ -99,9 +104,10 @@ CONTEXT: dict[str, dict[str, Any]] = {
 REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
 LORAS = ("lora1", "lora2", "lora3", "lora4")
 CONTROLNET = ("controlnet", "controlnet_preprocessor")
+IP_ADAPTER = ("ip_adapter", "ip_adapter_encoder")
 REBUILD_ORDER = (
     ("accelerator", "attention", "width", "height"),
-    (*LORAS, *CONTROLNET),
+    (*LORAS, *CONTROLNET, *IP_ADAPTER),
     ("model",),
     ("engine",),
 )

@@ -76,6 +76,19 @@ def test_controls_without_a_controlnet_are_dimmed(page: Page, show: WebShow) -> 
     expect(control_of(page, "/canny_high")).to_have_class(unused)
 
 
+def test_controls_without_an_ip_adapter_are_dimmed(page: Page, show: WebShow) -> None:
+    unused = re.compile("unused")
+    expect(control_of(page, "/ip_adapter_image")).to_have_class(unused)
+    show.apply("/ip_adapter", ("/a.safetensors",), "osc:1")
+    expect(control_of(page, "/ip_adapter_image")).not_to_have_class(unused)
+    expect(control_of(page, "/ip_adapter_scale")).to_have_class(unused)
+    show.apply("/ip_adapter_image", ("/moss.jpg",), "osc:1")
+    expect(control_of(page, "/ip_adapter_scale")).not_to_have_class(unused)
+    for address in ("/ip_adapter_image", "/ip_adapter"):
+        show.apply(address, ("",), "osc:1")
+    expect(control_of(page, "/ip_adapter_image")).to_have_class(unused)
+
+
 def test_prompt_is_sent(page: Page, show: WebShow) -> None:
     prompt = control_of(page, "/prompt/1/text").locator("textarea")
     expect(prompt).to_have_value("neon tunnel")

@@ -75,6 +75,7 @@ def test_comments_stay_comments() -> None:
 
 LORAS = {"lora1", "lora2", "lora3", "lora4"}
 CONTROLNET = {"controlnet", "controlnet_preprocessor"}
+IP_ADAPTER = {"ip_adapter", "ip_adapter_encoder"}
 FRAMING = {"fit", "zoom", "pan_x", "pan_y", "flip_x", "flip_y"}
 MIX = {"source2", "mix_mode", "mix", "key_hue", "key_threshold", "key_softness"}
 
@@ -88,7 +89,7 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {
-        "model", "width", "height", "accelerator", "attention", "fallback", "engine", *LORAS, *CONTROLNET,
+        "model", "width", "height", "accelerator", "attention", "fallback", "engine", *LORAS, *CONTROLNET, *IP_ADAPTER,
     } == REBUILD_KEYS  # fmt: skip
     assert {"morph", "morph_pictures", "max_rate", "between", "source", *FRAMING, *MIX} == KEPT_KEYS - REBUILD_KEYS, (
         "set once for every preset that does not name them"
@@ -129,6 +130,15 @@ def test_controlnet_of_another_preset_goes() -> None:
     assert found(b"controlnet_preprocessor: canny") == {"controlnet_preprocessor": "canny"}
     both = b"model: /m\ncontrolnet: /nets/edges\ncontrolnet_preprocessor: canny"
     assert found(both) == {"controlnet": "/nets/edges", "controlnet_preprocessor": "canny"}
+
+
+def test_ip_adapter_of_another_preset_goes() -> None:
+    """A preset that does not name an image has none, and one that names no IP-Adapter keeps the one on air."""
+    kept = parse_preset(b"prompt: ice", "x.yaml").addresses()
+    assert (kept["/ip_adapter_image"], "/ip_adapter" in kept, "/ip_adapter_encoder" in kept) == ("", False, False)
+    for text, file in ((b"model: /m", ""), (b"ip_adapter: /a.safetensors", "/a.safetensors")):
+        addresses = parse_preset(text, "x.yaml").addresses()
+        assert (addresses["/ip_adapter"], addresses["/ip_adapter_encoder"]) == (file, "")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "{}"])
@@ -308,7 +318,8 @@ FIELDS = {
     **{f"{key}_weight": st.floats(-2, 2) for key in sorted(LORAS)},
     "controlnet": TEXT,
     "controlnet_preprocessor": st.sampled_from(["none", "canny", "tile"]),
-    "controlnet_scale": st.floats(0, 2),
+    **dict.fromkeys(("controlnet_scale", "ip_adapter_scale"), st.floats(0, 2)),
+    **dict.fromkeys(("ip_adapter", "ip_adapter_encoder", "ip_adapter_image"), TEXT),
     **dict.fromkeys(("canny_low", "canny_high"), st.floats(0, 255)),
     "fallback": st.booleans(),
     "max_rate": st.integers(0, 240),

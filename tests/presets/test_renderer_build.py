@@ -124,5 +124,13 @@ def test_words_name_the_controlnet() -> None:
     assert without.draws_as(Build(model="/m", width=64, height=64)), "it has no use for the preprocessor"
     moved = snapshot({"/controlnet_scale": 0.7, "/lora2_weight": 0.4})
     both = build.model_copy(update={"lora2": "a.safetensors"})
-    assert [each.numbers(moved, True) for each in (both, build, without)] == [(0.4, 0.7), (0.7,), ()]
-    assert both.numbers(moved, controlled=False) == (0.4, 0.0)
+    assert [each.numbers(moved, True, True) for each in (both, build, without)] == [(0.4, 0.7), (0.7,), ()]
+    assert both.numbers(moved, controlled=False, shows_image=False) == (0.4, 0.0)
+
+
+def test_words_name_the_ip_adapter() -> None:
+    build = Build(model="/m", width=64, height=64, ip_adapter="~/ip-adapter_sd15.safetensors")
+    assert str(build) == "/m with IP-Adapter ip-adapter_sd15 at 64x64 with auto"
+    assert not build.draws_as(Build(model="/m", width=64, height=64))
+    moved = snapshot({"/ip_adapter_scale": 0.7})
+    assert [build.numbers(moved, True, shows) for shows in (True, False)] == [(0.7,), (0.0,)]

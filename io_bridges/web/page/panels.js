@@ -75,6 +75,15 @@ function markControlNet() {
   }
 }
 
+// Controls of an IP-Adapter that is not loaded are dimmed, and its scale without an image.
+function markIpAdapter() {
+  const loaded = Boolean(values.get("/ip_adapter"));
+  const shown = loaded && Boolean(values.get("/ip_adapter_image"));
+  for (const [address, used] of [["/ip_adapter_image", loaded], ["/ip_adapter_scale", shown]]) {
+    controls.get(address)?.element.classList.toggle("unused", !used);
+  }
+}
+
 // Weights of LoRAs that are not loaded are dimmed.
 function markEmptyLoras() {
   for (const address of controls.keys()) {
@@ -134,6 +143,7 @@ export function startPanels() {
     if (address.startsWith("/lfo/")) markUnusedLfos();
     if (address.startsWith("/lora")) markEmptyLoras();
     if (address.startsWith("/c")) markControlNet();
+    if (address.startsWith("/ip_adapter")) markIpAdapter();
   });
   byId("apply-now").onclick = () => {
     const changes = [...staged];

@@ -189,6 +189,17 @@ def test_check_reads_the_named_controlnet(folder: Path) -> None:
     assert second.startswith(f"{gone}:1:13: There is no ControlNet folder {folder / 'none'}")
 
 
+def test_check_reads_the_named_image(folder: Path) -> None:
+    (folder / "note.png").write_text("hello")
+    one, gone = folder / "one.yaml", folder / "gone.yaml"
+    one.write_text(f"ip_adapter_image: {folder / 'note.png'}\n")
+    gone.write_text(f"ip_adapter: {folder / 'none.safetensors'}\n")
+    result = run("presets", "check", one, gone)
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"{one}:1:19: {folder / 'note.png'} is no image of a kind that is read")
+    assert second.startswith(f"{gone}:1:13: There is no IP-Adapter file")
+
+
 def test_doctor_wraps_no_remedy(folder: Path) -> None:
     result = run("doctor", "--presets", folder, columns=60)
     assert result.exit_code in (0, 1)

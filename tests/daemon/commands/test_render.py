@@ -160,6 +160,7 @@ REFUSED = [
     ((CLIP, "out.mp4", "--preset", "lost-engine.yaml"), "There is no engine file /lost/unet.onnx"),
     ((CLIP, "out.mp4", "--preset", "lost-lora.yaml"), "There is no LoRA file /lost/neon.safetensors"),
     ((CLIP, "out.mp4", "--preset", "lost-net.yaml"), "There is no ControlNet folder /lost/edges"),
+    ((CLIP, "out.mp4", "--preset", "lost-ip.yaml"), "There is no IP-Adapter file /lost/a.safetensors"),
     ((CLIP, "out.mp4", "--size", "100x100"), "100"),
     ((CLIP, "out.mp4", "--size", "wide"), "wide"),
     ((CLIP, "out.mp4", "--then", "2=no-such-preset"), "no-such-preset"),
@@ -182,6 +183,7 @@ def test_refusals_leave_no_file(
     Path("lost-engine.yaml").write_text("engine: /lost/unet.onnx\n")
     Path("lost-lora.yaml").write_text("lora2: /lost/neon.safetensors\n")
     Path("lost-net.yaml").write_text("controlnet: /lost/edges\n")
+    Path("lost-ip.yaml").write_text("ip_adapter: /lost/a.safetensors\n")
     before = sorted(tmp_path.rglob("*"))
     result = invoke(*arguments)
     assert isinstance(result.exception, StreamflowError), result.output

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from control_show import control_show, controlnet_of_the_shipped_model, lora_of_the_shipped_model, show_values
+from control_show import control_show, show_values
 from feed import Feed
+from shipped_adapters import (
+    controlnet_of_the_shipped_model,
+    ip_adapter_of_the_shipped_model,
+    lora_of_the_shipped_model,
+)
 from show import Show
 
 SIDE = 64
@@ -21,14 +26,15 @@ def feed() -> Iterator[Feed]:
 def running_show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
     """A show on eager torch, which has nothing to compile and nothing to measure beside the tests.
 
-    Its four LoRAs are the same file, at weight 0. Its ControlNet of edges is at scale 0.
+    Its four LoRAs are the same file, at weight 0. Its ControlNet of edges is at scale 0, and its IP-Adapter has
+    no image.
     """
     folder = tmp_path_factory.mktemp("controls")
     lora = lora_of_the_shipped_model(folder)
     look = f"accelerator: eager\nwidth: {SIDE}\nheight: {SIDE}\n"
     look += "".join(f"lora{place}: {lora}\nlora{place}_weight: 0\n" for place in (1, 2, 3, 4))
     look += f"controlnet: {controlnet_of_the_shipped_model(folder)}\ncontrolnet_preprocessor: canny\n"
-    look += "controlnet_scale: 0\n"
+    look += f"controlnet_scale: 0\nip_adapter: {ip_adapter_of_the_shipped_model(folder)}\n"
     with control_show(folder / "show", feed, look, "--threads", "1") as show:
         yield show
 

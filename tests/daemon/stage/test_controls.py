@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 from control_show import SAME, Picture, difference, pictures_between, settled, show_values
-from control_values import CONTEXT, DIMMED, REBUILDS, SEPARATE, another_value, missing_test
+from control_values import COLOURS, CONTEXT, DIMMED, REBUILDS, SEPARATE, another_value, missing_test
 from feed import Feed
 from show import Show, until
 
@@ -49,6 +49,19 @@ def test_control_changes_the_picture(show: Show, parameter: Parameter) -> None:
     show.set(**{address[1:]: old for address, old in values.items() if address != "/preset"})
     show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
     show.set(**{key: PARAMETERS[f"/{key}"].default for key in context})
+
+
+def test_refused_image_leaves_the_picture(show: Show) -> None:
+    before = settled(show)
+    show.set(ip_adapter_image="/no/such.png")
+    refused = "Image refused: There is no image /no/such.png. Name a JPEG, PNG, WebP, BMP or TIFF, or none."
+    until(lambda: {"level": "warning", "text": refused} in show.status()["notices"])
+    assert difference(settled(show), before) < SAME
+    show.set(ip_adapter_image=COLOURS)
+    show.picture(lambda meta, pixels: difference(pixels, before) > SAME)
+    until(lambda: not any("Image refused" in notice["text"] for notice in show.status()["notices"]))
+    show.set(ip_adapter_image="")
+    show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
 
 
 def test_freeze(show: Show) -> None:

@@ -65,6 +65,14 @@ def test_scale_without_a_controlnet() -> None:
     assert unused_fader(Parameters(), "/controlnet") == ""
 
 
+def test_image_without_an_ip_adapter() -> None:
+    loaded = Parameters(ip_adapter="/a.safetensors")
+    for address in ("/ip_adapter_scale", "/ip_adapter_image"):
+        assert unused_fader(Parameters(), address) == "no IP-Adapter is loaded; /ip_adapter names a file"
+        assert unused_fader(loaded, address) == "there is no image; /ip_adapter_image names a file"
+        assert unused_fader(Parameters(ip_adapter="/a.safetensors", ip_adapter_image="/b.png"), address) == ""
+
+
 def test_source_notices() -> None:
     def text(age: float = 60.0, **status: object) -> str:
         well = {"failure": "", "silent_s": 0, "pictures": 9, "meanwhile": "holding the last picture"}

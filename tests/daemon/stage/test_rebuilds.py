@@ -10,14 +10,17 @@ from control_show import (
     SAME,
     another_model,
     control_show,
-    controlnet_of_the_shipped_model,
     difference,
-    lora_of_the_shipped_model,
     settled,
     show_values,
 )
 from control_values import ANOTHER, LORAS, REBUILD_ORDER
 from feed import Feed
+from shipped_adapters import (
+    controlnet_of_the_shipped_model,
+    ip_adapter_of_the_shipped_model,
+    lora_of_the_shipped_model,
+)
 from show import Show, until
 
 from presets.build import Build
@@ -103,6 +106,8 @@ def test_rebuilds(show: Show) -> None:
         **dict.fromkeys(LORAS, lora_of_the_shipped_model(show.folder)),
         "controlnet": controlnet_of_the_shipped_model(show.folder),
         "controlnet_preprocessor": "canny",
+        "ip_adapter": (ip_adapter := ip_adapter_of_the_shipped_model(show.folder)),
+        "ip_adapter_encoder": str(Path(ip_adapter).parent / "image_encoder"),
         "model": another_model(show.folder),
         "engine": shipped_network(show.folder, 8, 8),
     }
@@ -112,7 +117,9 @@ def test_rebuilds(show: Show) -> None:
     with show.every_tick() as ticks:
         drawn = [before]
         for keys in REBUILD_ORDER:
-            without = dict.fromkeys((*LORAS, "controlnet") if "engine" in keys else (), "")  # an engine has no inputs
+            without = dict.fromkeys(
+                (*LORAS, "controlnet", "ip_adapter") if "engine" in keys else (), ""
+            )  # an engine has no inputs
             show.set(**without, **{key: changed[key] for key in keys})
             show.picture(lambda meta, pixels: difference(pixels, drawn[-1]) > SAME, START)
             switched.append(len(ticks))
