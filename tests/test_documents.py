@@ -17,6 +17,7 @@ DOCUMENTS = (
     "docs/control.md",
     "docs/controlnet.md",
     "docs/families.md",
+    "docs/ip-adapter.md",
     "docs/models.md",
     "docs/performance.md",
     "docs/programs.md",
