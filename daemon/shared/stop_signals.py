@@ -1,9 +1,9 @@
 """Signals that ask a process to end, as an event that its threads wait for."""
 
-import queue
+import atexit
 import signal
+import socket
 import threading
-from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Ctrl-C, and what service managers, ``make`` and ``timeout`` send. One stop may bring several of them at once."""
@@ -12,21 +12,28 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stop_on_signals() -> threading.Event:
     """Handle `STOP_SIGNALS` from now on, and return the event that the first one sets. Call it on the main thread.
 
-    The handler only puts into a `queue.SimpleQueue`, which is documented as reentrant. ``Event.set`` is not: a signal
-    that comes while the main thread is inside the event, or inside the handler of another one, would wait for a lock
-    that its own thread holds, and the process would never end.
+    Python calls a handler on the main thread, between two of its instructions. A main thread that is about to sleep on
+    a lock, or is inside a long call, may not come to it before the next signal. Therefore a thread reads the number of
+    the signal from the wake-up socket, to which the system's own handler writes at once.
     """
     stop = threading.Event()
-    asked: queue.SimpleQueue[int] = queue.SimpleQueue()
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)  # a full socket must not stop the process in a handler
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        asked.put(number)
+    def read_signals() -> None:
+        while number := receiver.recv(1):  # to the end: nobody else reads what the next signals write
+            if number[0] in STOP_SIGNALS:
+                stop.set()
 
-    def wait_for_a_signal() -> None:
-        asked.get()
-        stop.set()
-
-    threading.Thread(target=wait_for_a_signal, name="stop-signals", daemon=True).start()
+    threading.Thread(target=read_signals, name="stop-signals", daemon=True).start()
+    signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
     for number in STOP_SIGNALS:
-        signal.signal(number, on_signal)
+        signal.signal(number, lambda number, frame: None)
+    # The interpreter's end brings the system's own handlers back: one more Ctrl-C would end in an error status.
+    atexit.register(_ignore_signals)
     return stop
+
+
+def _ignore_signals() -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -7,6 +7,8 @@ import sys
 import time
 from contextlib import suppress
 
+import pytest
+
 BUSY = """
 import sys, time
 from daemon.shared.stop_signals import stop_on_signals
@@ -29,6 +31,23 @@ stop = stop_on_signals()
 print("ready", flush=True)
 stop.wait()
 """
+
+
+INSIDE_A_CALL = """
+import hashlib, os, threading
+from daemon.shared.stop_signals import stop_on_signals
+stop = stop_on_signals()
+
+def end():
+    stop.wait()
+    print("stopped", flush=True)
+    os._exit(0)
+
+threading.Thread(target=end, daemon=True).start()
+print("ready", flush=True)
+hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
+"""Computes for minutes in one call, in which Python calls no handler."""
 
 
 def started(program: str) -> subprocess.Popen[str]:
@@ -57,6 +76,30 @@ def test_several_signals_end_a_wait() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
+    try:
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+
+
+def test_signal_during_a_long_call() -> None:
+    process = started(INSIDE_A_CALL)
+    os.kill(process.pid, signal.SIGTERM)
+    try:
+        out, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (out, process.returncode) == ("stopped\n", 0)
+
+
+def test_other_signals_do_not_stop() -> None:
+    process = started(
+        WAITING.replace("print(", "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\nprint(")
+    )
+    os.kill(process.pid, signal.SIGUSR1)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    os.kill(process.pid, signal.SIGTERM)
     try:
         assert process.wait(30) == 0
     finally:
