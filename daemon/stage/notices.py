@@ -27,6 +27,9 @@ CONTROLNET_FADERS = ("/controlnet_scale", "/canny_low", "/canny_high")
 IP_ADAPTER_CONTROLS = ("/ip_adapter_image", "/ip_adapter_scale")
 """Controls that act on an IP-Adapter alone."""
 
+ADAPTER_CONTROLS = frozenset((*(f"/{key}_weight" for key in LORA_KEYS), *CONTROLNET_FADERS, *IP_ADAPTER_CONTROLS))
+"""Controls that act on what is put on a model."""
+
 
 class Notice(NamedTuple):
     """One sentence for the performer."""
@@ -66,15 +69,15 @@ def output_stays(output: tuple[int, int]) -> str:
 
 def unused_fader(parameters: Parameters, address: str) -> str:
     """Return that the control at `address` has no adapter to act on; empty if it has, or needs none."""
+    if address not in ADAPTER_CONTROLS:
+        return ""
     key = address.strip("/").removesuffix("_weight")
-    if address.endswith("_weight") and key in LORA_KEYS and not getattr(parameters, key):
-        return f"no LoRA is loaded in this place; /{key} names a file"
+    if key in LORA_KEYS:
+        return "" if getattr(parameters, key) else f"no LoRA is loaded in this place; /{key} names a file"
     if address in IP_ADAPTER_CONTROLS:
         if not parameters.ip_adapter:
             return "no IP-Adapter is loaded; /ip_adapter names a file"
         return "" if parameters.ip_adapter_image else "there is no image; /ip_adapter_image names a file"
-    if address not in CONTROLNET_FADERS:
-        return ""
     if not parameters.controlnet:
         return "no ControlNet is loaded; /controlnet names a folder"
     if address != "/controlnet_scale" and parameters.controlnet_preprocessor != "canny":

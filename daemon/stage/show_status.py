@@ -9,6 +9,7 @@ from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.metrics import Rate
 from daemon.stage.notices import (
+    ADAPTER_CONTROLS,
     Notice,
     NoticeLog,
     StartNotices,
@@ -109,11 +110,12 @@ class ShowStatus:
 
     def remark(self, address: str) -> str:
         """Return the sentence that the reply to a change of `address` carries; empty for none."""
-        parameters = self._parameters()
-        if note := unused_fader(parameters, address):
-            return note
+        # Most controls need no parameters, which are built anew after each change: a fader changes them all the time.
+        if address in ADAPTER_CONTROLS:
+            return unused_fader(self._parameters(), address)
         if address not in ("/width", "/height"):
             return self._words.note(address)
+        parameters = self._parameters()
         notice = size_notice((parameters.width, parameters.height), self._settings.output_size, self._size_at_start)
         return notice.text if notice is not None else ""
 

@@ -24,8 +24,9 @@ class WordNotes:
 
     def note(self, address: str) -> str:
         """Return how the text at `address` is drawn; empty if it is drawn as it is, or is no prompt."""
-        known = self._current()
-        if known is None or not ("prompt" in address and address.endswith(("/text", "/negative_prompt"))):
+        if not ("prompt" in address and address.endswith(("/text", "/negative_prompt"))):
+            return ""
+        if (known := self._current()) is None:
             return ""
         return next((known.interpret(text).note for place, text in self._texts() if place == address), "")
 
