@@ -9,6 +9,7 @@ from daemon.stage.replies import action_text
 from daemon.stage.show_wrapper import Cancel, ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later, ShowControl
 from presets.errors import ParameterRefused
+from presets.parameter_table import PARAMETERS
 from presets.set_list import Cue
 
 FOLLOW_ON = "set list"
@@ -38,6 +39,8 @@ class CueShow(ShowWrapper):
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Call a cue, or pass any other message on. The reply is that to the preset of the cue."""
+        if address in PARAMETERS:  # most messages, and never a cue
+            return self._show.apply(address, arguments, sender, later)
         written = "/" + address.lower().strip("/")
         if not written.startswith("/cue/"):
             return self._show.apply(address, arguments, sender, later)
@@ -87,7 +90,7 @@ class CueShow(ShowWrapper):
 
     def _call(self, address: str, place: int, sender: str, later: Later | None) -> ControlReply:
         cue = self._cues[place]
-        bpm = float(self.values()["/bpm"])
+        bpm = float(self._store.value("/bpm"))
         self._cancel()
         self._cancel = lambda: None
         self._calls = call = self._calls + 1
@@ -119,7 +122,7 @@ class CueShow(ShowWrapper):
             if call != self._calls:
                 return
             self._place = self._reached
-            after = self._cues[place].seconds("after", float(self.values()["/bpm"]))
+            after = self._cues[place].seconds("after", float(self._store.value("/bpm")))
             if accepted and after is not None and place + 1 < len(self._cues):
                 self._cancel = self._timer(after, lambda: self._follow(place))
 

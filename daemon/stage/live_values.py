@@ -80,6 +80,10 @@ class LiveValues:
         with self._lock:
             return dict(self._values)
 
+    def value(self, address: str) -> Value:
+        """Return the wanted value of one parameter. `values` copies them all."""
+        return self._values[address]
+
     def subscribe(self, surface: str, wake: Callable[[], None]) -> ChangeQueue:
         """Subscribe to changes. A sender whose name starts with `surface` does not get the address it sent itself."""
         return self._subscriptions.add(surface, wake)

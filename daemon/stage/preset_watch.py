@@ -28,7 +28,7 @@ class PresetWatch:
 
     def look(self) -> None:
         """Load the preset on air again if its file has changed since the last look."""
-        name = str(self._store.values()["/preset"])
+        name = str(self._store.value("/preset"))
         path = self._path(name)
         stamp = _stamp(path)
         known, self._known = self._known, None if stamp is None else (name, stamp)

@@ -14,7 +14,7 @@ from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.show_wrapper import ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.lfo_parameters import BEATS_IN_A_BAR
-from presets.parameter_table import Value
+from presets.parameter_table import PARAMETERS, Value
 
 MOST_HELD = 32
 """Messages that wait for one beat. The oldest of more is dropped."""
@@ -22,6 +22,8 @@ NOT_MISSED = 0.002
 """Seconds before a beat in which a message still counts as on it."""
 
 _LOOKS = ("/next", "/previous", "/prompt", "/preset")
+_AT_ONCE = PARAMETERS.keys() - {*_LOOKS}
+"""Faders and switches, which are most of all messages."""
 
 
 class HeldMessage(NamedTuple):
@@ -55,10 +57,12 @@ class QuantisedShow(ShowWrapper):
         The reply to a held message is pending and says how long it waits; its outcome goes to `later`. A panic drops
         what waits.
         """
+        if address in _AT_ONCE:
+            return self._store.apply(address, arguments, sender, later)
         written = address.lower().rstrip("/")
         if written == "/panic":
             return self._panic(address, arguments, sender, later)
-        quantise = str(self._store.values()["/quantise"])
+        quantise = str(self._store.value("/quantise"))
         is_look = written in _LOOKS or written.rpartition("/")[0] in ("/preset", "/prompt")
         if quantise == "off" or not is_look:
             return self._store.apply(address, arguments, sender, later)
@@ -89,7 +93,7 @@ class QuantisedShow(ShowWrapper):
 
     def _next(self, beats: int) -> tuple[int, float]:
         """Return the next multiple of `beats`, and the seconds until a message has to be applied to be on air at it."""
-        bpm = float(self._store.values()["/bpm"])
+        bpm = float(self._store.value("/bpm"))
         at = self._store.tempo.time_on_air(bpm).beats
         boundary = math.ceil((at - NOT_MISSED * bpm / 60.0) / beats) * beats
         return boundary, max((boundary - at) * 60.0 / bpm, 0.0)
