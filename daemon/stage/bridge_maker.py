@@ -153,5 +153,5 @@ class BridgeMaker:
                 words=words,
                 osc_messages=osc.monitor.messages if osc else tuple,
             )
-        show = CueShow(QuantisedShow(store), store, settings.cues)
+        show = CueShow(QuantisedShow(store), settings.cues)
         return [ControlThread(name, control, show) for name, control in controls.items()]

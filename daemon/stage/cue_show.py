@@ -4,10 +4,9 @@ import threading
 from collections.abc import Sequence
 
 from daemon.stage.message_reading import read_message
-from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.replies import action_text
-from daemon.stage.show_wrapper import Cancel, ShowWrapper, StartTimer, start_timer
-from io_bridges.show_control import ControlReply, Later, ShowControl
+from daemon.stage.show_wrapper import Cancel, LookControl, ShowWrapper, StartTimer, start_timer
+from io_bridges.show_control import ControlReply, Later
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS
 from presets.set_list import Cue
@@ -19,17 +18,14 @@ NO_SET_LIST = "there is no set list; start the show with --set-list FILE"
 
 
 class CueShow(ShowWrapper):
-    """Plays the cues of a set list by setting ``/preset`` of the show that it wraps, with the morph of the cue.
+    """Plays the cues of a set list by loading presets of the show that it wraps, with the morph of the cue.
 
     A cue may have the next one follow by itself. Any other cue that is called before cancels that.
     """
 
-    def __init__(
-        self, show: ShowControl, store: ParameterStore, cues: Sequence[Cue], timer: StartTimer = start_timer
-    ) -> None:
-        """`show` is the store or a show around it."""
+    def __init__(self, show: LookControl, cues: Sequence[Cue], timer: StartTimer = start_timer) -> None:
         super().__init__(show)
-        self._store = store
+        self._looks = show
         self._cues = cues
         self._timer = timer
         self._lock = threading.RLock()
@@ -90,11 +86,10 @@ class CueShow(ShowWrapper):
 
     def _call(self, address: str, place: int, sender: str, later: Later | None) -> ControlReply:
         cue = self._cues[place]
-        bpm = float(self._store.value("/bpm"))
+        morph = cue.seconds("morph", self._bpm())
         self._cancel()
         self._cancel = lambda: None
         self._calls = call = self._calls + 1
-        morph = cue.seconds("morph", bpm)
 
         def forward(outcome: ControlReply) -> None:
             # That of the preset's source has another address.
@@ -103,9 +98,7 @@ class CueShow(ShowWrapper):
             if later is not None:
                 later(outcome._replace(address=address))
 
-        self._store.next_look.values = {} if morph is None else {"/morph": morph}
-        reply = self._show.apply("/preset", [cue.preset], sender, forward)
-        self._store.next_look.values = {}
+        reply = self._looks.recall(cue.preset, {} if morph is None else {"/morph": morph}, sender, forward)
         if reply.accepted:
             self._place = place
         if not reply.pending:
@@ -122,9 +115,12 @@ class CueShow(ShowWrapper):
             if call != self._calls:
                 return
             self._place = self._reached
-            after = self._cues[place].seconds("after", float(self._store.value("/bpm")))
+            after = self._cues[place].seconds("after", self._bpm())
             if accepted and after is not None and place + 1 < len(self._cues):
                 self._cancel = self._timer(after, lambda: self._follow(place))
+
+    def _bpm(self) -> float:
+        return float(self.values()["/bpm"])
 
     def _follow(self, place: int) -> None:
         with self._lock:

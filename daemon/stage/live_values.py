@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from daemon.stage.preset_saver import LoadedPreset
@@ -20,13 +19,6 @@ class StoreState(NamedTuple):
     """Revision that the last loaded preset made; 0 if there was none."""
     panic_revision: int
     """Revision that the last panic made; 0 if there was none."""
-
-
-class NextLook(threading.local):
-    """Values in place of those of the next preset that the same thread loads."""
-
-    values: Mapping[str, Value] = MappingProxyType({})
-    """Values by address."""
 
 
 class LiveValues:

@@ -10,7 +10,7 @@ from typing import Any
 
 from daemon.shared.refusals import Refusals
 from daemon.stage import replies
-from daemon.stage.live_values import LiveValues, NextLook
+from daemon.stage.live_values import LiveValues
 from daemon.stage.message_reading import prompt_values, read_message
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
 from daemon.stage.tempo_clock import TempoClock
@@ -68,7 +68,6 @@ class ParameterStore(LiveValues):
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self.tempo = tempo or TempoClock()
-        self.next_look = NextLook()
         self._library = library
         self.saver = PresetSaver(library)
         self._stage_status = status
@@ -132,16 +131,20 @@ class ParameterStore(LiveValues):
         except ConfirmationNeeded as error:
             return ControlReply(address, False, None, str(error), confirm=True)
         except PresetError as error:
-            return self._refuse(
-                address, sender, f"{address}: a preset that can't be used", replies.first_line(str(error))
-            )
+            return self._refuse_preset(address, sender, error)
         self._change({address: value}, sender, address)
         cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
         return ControlReply(address, True, value, replies.joined(read, cut, self.remark(address)))
 
+    def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None = None) -> ControlReply:
+        """Load a preset as ``/preset`` does, with the values `instead` in place of its own. Nothing is raised."""
+        try:
+            return self.load("/preset", name, {**self._library.recall(name), **instead}, sender, later)
+        except PresetError as error:
+            return self._refuse_preset("/preset", sender, error)
+
     def load(self, to: str, name: str, values: Mapping[str, Value], sender: str, later: Later | None) -> ControlReply:
         """Load the values of the preset `name`. The reply is to a message to the address `to`."""
-        values, self.next_look.values = {**values, **self.next_look.values}, {}
         known = str(values["/preset"])
         wanted = {key: value for key, value in values.items() if key not in self.open_source}
         self._change(wanted, sender, to, LoadedPreset(known, values), is_new_look=True)
@@ -244,6 +247,9 @@ class ParameterStore(LiveValues):
         if self._values["/preset"] == saved.name:
             self._change({"/preset": saved.loaded.name}, sender, "/undo_save", saved.loaded)
         return ControlReply("/undo_save", True, None, note)
+
+    def _refuse_preset(self, address: str, sender: str, error: PresetError) -> ControlReply:
+        return self._refuse(address, sender, f"{address}: a preset that can't be used", replies.first_line(str(error)))
 
     def _refuse(self, address: str, sender: str, reason: str, sentence: str) -> ControlReply:
         self._refusals.count(sender, reason, f"{address[:60]}: {sentence}")

@@ -32,15 +32,13 @@ class HeldMessage(NamedTuple):
     beat: int
     """Beat at which it is to be on air."""
     address: str
-    arguments: tuple[object, ...]
-    sender: str
+    """Address as it was sent, such as ``/preset/fire``."""
+    apply: Callable[[], ControlReply]
     later: Later | None
-    look: Mapping[str, Value]
-    """Values in place of those of the preset: `ParameterStore.next_look`."""
 
 
 class QuantisedShow(ShowWrapper):
-    """Implements `io_bridges.show_control.ShowControl` around a store. Every method may be called from any thread."""
+    """Implements `daemon.stage.show_wrapper.LookControl` around a store. Every method may be called from any thread."""
 
     def __init__(self, store: ParameterStore, timer: StartTimer = start_timer) -> None:
         super().__init__(store)
@@ -62,14 +60,21 @@ class QuantisedShow(ShowWrapper):
         written = address.lower().rstrip("/")
         if written == "/panic":
             return self._panic(address, arguments, sender, later)
-        quantise = str(self._store.value("/quantise"))
+        apply = partial(self._store.apply, address, tuple(arguments), sender, later)
         is_look = written in _LOOKS or written.rpartition("/")[0] in ("/preset", "/prompt")
-        if quantise == "off" or not is_look:
-            return self._store.apply(address, arguments, sender, later)
+        return self._on_its_beat(address, apply, later) if is_look else apply()
+
+    def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None = None) -> ControlReply:
+        """Load a preset with the values `instead` in place of its own, or hold it like a ``/preset``."""
+        return self._on_its_beat("/preset", partial(self._store.recall, name, instead, sender, later), later)
+
+    def _on_its_beat(self, address: str, apply: Callable[[], ControlReply], later: Later | None) -> ControlReply:
+        quantise = str(self._store.value("/quantise"))
+        if quantise == "off":
+            return apply()
         beat, seconds = self._next(BEATS_IN_A_BAR if quantise == "bar" else 1)
         with self._lock:
-            look = self._store.next_look.values
-            self._held.append(HeldMessage(beat, address, tuple(arguments), sender, later, look))
+            self._held.append(HeldMessage(beat, address, apply, later))
             oldest, self._held = self._held[:-MOST_HELD], self._held[-MOST_HELD:]
             is_new = beat not in self._due
             self._due.add(beat)
@@ -103,10 +108,9 @@ class QuantisedShow(ShowWrapper):
         with self._lock:
             self._due.discard(beat)
         for message in self._take(lambda held: held.beat == beat):
-            self._store.next_look.values = message.look
-            reply = self._store.apply(message.address, message.arguments, message.sender, message.later)
+            reply = message.apply()
             if message.later is not None:
-                # Who waits knows the message by the address that was sent, such as /preset/fire.
+                # Who waits knows the message by the address that was sent.
                 message.later(reply._replace(address=message.address))
 
     def _take(self, chosen: Callable[[HeldMessage], bool]) -> list[HeldMessage]:

@@ -5,6 +5,7 @@ The wrappers of `daemon.stage` each change one thing: looks that wait for the be
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from io_bridges.show_control import ControlReply, FoundSources, Later, ShowControl, Subscription
 from presets.declaration import Action
@@ -13,6 +14,13 @@ from presets.parameter_table import Parameter, Value
 Cancel = Callable[[], None]
 StartTimer = Callable[[float, Callable[[], None]], Cancel]
 """Calls a function after so many seconds, on any thread, unless it is cancelled before."""
+
+
+class LookControl(ShowControl, Protocol):
+    """A show whose presets can be loaded with other values than their own: the store, or a show around it."""
+
+    def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None = None) -> ControlReply:
+        """Load a preset as ``/preset`` does, with the values `instead` in place of its own. Nothing is raised."""
 
 
 def start_timer(seconds: float, call: Callable[[], None]) -> Cancel:

@@ -54,7 +54,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         ("/prompt/2/text", "köln's"),
     ):
         assert store.apply(address, [value], "test").accepted
-    show = CueShow(store, store, [Cue(preset="fire")] * 40)  # the lines of each cue are sent in turn
+    show = CueShow(store, [Cue(preset="fire")] * 40)  # the lines of each cue are sent in turn
     show.apply("/cue/jump", [20], "test")
     with ExitStack() as clean_up:
         clean_up.enter_context(osc_surface.serving(osc, show))  # type: ignore[arg-type]

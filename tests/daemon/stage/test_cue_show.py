@@ -27,7 +27,7 @@ class CueRig:
     def __init__(self, store: ParameterStore) -> None:
         self.timers: dict[int, tuple[float, Callable[[], None]]] = {}
         self.count = 0
-        self.show = CueShow(store, store, CUES, self.timer)
+        self.show = CueShow(store, CUES, self.timer)
 
     def timer(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
         self.count = number = self.count + 1
@@ -141,7 +141,7 @@ def test_flood_of_cues_has_one_timer(rig: CueRig) -> None:
 
 
 def test_without_a_set_list(store: ParameterStore) -> None:
-    show = CueShow(store, store, ())
+    show = CueShow(store, ())
     reply = show.apply("/cue/go", [], OSC)
     assert (reply.accepted, reply.note) == (False, "there is no set list; start the show with --set-list FILE")
     assert "cues" not in show.status()
@@ -156,7 +156,7 @@ def test_broken_preset_leaves_the_place(rig: CueRig, library: Library) -> None:
 
 def test_cue_waits_for_the_beat(store: ParameterStore) -> None:
     held: list[Callable[[], None]] = []
-    show = CueShow(QuantisedShow(store, lambda seconds, call: held.append(call)), store, CUES)
+    show = CueShow(QuantisedShow(store, lambda seconds, call: held.append(call)), CUES)
     store.apply("/quantise", ["bar"], OSC)
     late = LateReplies()
     reply = show.apply("/cue/jump", [2], OSC, late.add)
@@ -176,7 +176,7 @@ class HeldRig(CueRig):
     def __init__(self, store: ParameterStore) -> None:
         super().__init__(store)
         self.held: list[Callable[[], None]] = []
-        self.show = CueShow(QuantisedShow(store, lambda _, call: self.held.append(call)), store, CUES, self.timer)
+        self.show = CueShow(QuantisedShow(store, lambda _, call: self.held.append(call)), CUES, self.timer)
         self.send("/quantise", "bar")
 
     def release(self) -> None:

@@ -58,7 +58,7 @@ def tosc(outline: Outline) -> ElementTree.Element:
 def store(library: Library) -> CueShow:
     """A show with a set list, on its second cue."""
     store = ParameterStore(library)
-    show = CueShow(store, store, [Cue(preset=name) for name in ("fire", "ink", "gold")])
+    show = CueShow(store, [Cue(preset=name) for name in ("fire", "ink", "gold")])
     show.apply("/cue/jump", [2], "test")
     show.apply("/prompt/1/text", ["something else"], "test")
     return show
