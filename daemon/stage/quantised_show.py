@@ -1,7 +1,8 @@
 """`QuantisedShow`: a show whose looks change on the beat. Every other message passes through at once.
 
 With ``/quantise`` at ``beat`` or ``bar``, a preset or a prompt that a surface asks for waits. It is applied so early
-that its first picture is on air at the next beat, or at the next first beat of a bar.
+that its first picture is on air at the next beat, or at the next first beat of a bar. It keeps to that beat when the
+tempo changes meanwhile.
 """
 
 import math
@@ -11,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from daemon.stage.parameter_store import ParameterStore
-from daemon.stage.show_wrapper import ShowWrapper, StartTimer, start_timer
+from daemon.stage.show_wrapper import Cancel, ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.lfo_parameters import BEATS_IN_A_BAR
 from presets.parameter_table import PARAMETERS, Value
@@ -22,7 +23,9 @@ NOT_MISSED = 0.002
 """Seconds before a beat in which a message still counts as on it."""
 
 _LOOKS = ("/next", "/previous", "/prompt", "/preset")
-_AT_ONCE = PARAMETERS.keys() - {*_LOOKS}
+_TEMPO = ("/bpm", "/tap", "/resync")
+"""Beginnings of the addresses that change when a beat comes: ``/bpm/norm`` too."""
+_AT_ONCE = PARAMETERS.keys() - {*_LOOKS, *_TEMPO}
 """Faders and switches, which are most of all messages."""
 
 
@@ -31,6 +34,8 @@ class HeldMessage(NamedTuple):
 
     beat: int
     """Beat at which it is to be on air."""
+    every: int
+    """Number that the beat is a multiple of."""
     address: str
     """Address as it was sent, such as ``/preset/fire``."""
     apply: Callable[[], ControlReply]
@@ -46,8 +51,8 @@ class QuantisedShow(ShowWrapper):
         self._timer = timer
         self._lock = threading.Lock()
         self._held: list[HeldMessage] = []
-        self._due: set[int] = set()
-        """Beats with a timer, one each, so that no flood of messages starts more."""
+        self._due: dict[int, Cancel] = {}
+        """Cancels the timer of a beat. Each has one, so that no flood of messages starts more."""
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Apply a message, or hold it until its beat.
@@ -61,6 +66,8 @@ class QuantisedShow(ShowWrapper):
         if written == "/panic":
             return self._panic(address, arguments, sender, later)
         apply = partial(self._store.apply, address, tuple(arguments), sender, later)
+        if written.startswith(_TEMPO):
+            return self._set_tempo(apply)
         is_look = written in _LOOKS or written.rpartition("/")[0] in ("/preset", "/prompt")
         return self._on_its_beat(address, apply, later) if is_look else apply()
 
@@ -72,16 +79,15 @@ class QuantisedShow(ShowWrapper):
         quantise = str(self._store.value("/quantise"))
         if quantise == "off":
             return apply()
-        beat, seconds = self._next(BEATS_IN_A_BAR if quantise == "bar" else 1)
+        every = BEATS_IN_A_BAR if quantise == "bar" else 1
         with self._lock:
-            self._held.append(HeldMessage(beat, address, apply, later))
+            beat = self._next(every)
+            self._held.append(HeldMessage(beat, every, address, apply, later))
             oldest, self._held = self._held[:-MOST_HELD], self._held[-MOST_HELD:]
-            is_new = beat not in self._due
-            self._due.add(beat)
+            if beat not in self._due:
+                self._start_timer(beat)
         _refuse(oldest, "dropped: too many looks wait for one beat")
-        if is_new:
-            self._timer(seconds, partial(self._release, beat))
-        note = f"waits {seconds:.1f} s for the {quantise}"
+        note = f"waits {self._seconds_until(beat):.1f} s for the {quantise}"
         return ControlReply(address, True, None, note, pending=later is not None)
 
     def status(self) -> dict[str, object]:
@@ -96,17 +102,46 @@ class QuantisedShow(ShowWrapper):
             _refuse(self._take(lambda message: True), "dropped by /panic")
         return reply
 
-    def _next(self, beats: int) -> tuple[int, float]:
-        """Return the next multiple of `beats`, and the seconds until a message has to be applied to be on air at it."""
+    def _set_tempo(self, apply: Callable[[], ControlReply]) -> ControlReply:
+        """Pass a message on, and start the timers anew."""
+        reply = apply()
+        _, now = self._tempo()
+        with self._lock:
+            self._held = [
+                # Its beat is far away when the beats are counted anew.
+                message._replace(beat=self._next(message.every)) if message.beat - now > message.every else message
+                for message in self._held
+            ]
+            for cancel in self._due.values():
+                cancel()
+            self._due = {}
+            for beat in {message.beat for message in self._held}:
+                self._start_timer(beat)
+        return reply
+
+    def _start_timer(self, beat: int) -> None:
+        """Have what waits for a beat applied in time. The caller holds the lock."""
+        self._due[beat] = self._timer(self._seconds_until(beat), partial(self._release, beat))
+
+    def _tempo(self) -> tuple[float, float]:
+        """Return the tempo, and the beat at which a picture that is begun now is on air."""
         bpm = float(self._store.value("/bpm"))
-        at = self._store.tempo.time_on_air(bpm).beats
-        boundary = math.ceil((at - NOT_MISSED * bpm / 60.0) / beats) * beats
-        return boundary, max((boundary - at) * 60.0 / bpm, 0.0)
+        return bpm, self._store.tempo.time_on_air(bpm).beats
+
+    def _next(self, every: int) -> int:
+        """Return the next multiple of `every` at which a picture that is begun now can be on air."""
+        bpm, now = self._tempo()
+        return math.ceil((now - NOT_MISSED * bpm / 60.0) / every) * every
+
+    def _seconds_until(self, beat: int) -> float:
+        """Return the seconds until a message has to be applied to be on air at a beat."""
+        bpm, now = self._tempo()
+        return max((beat - now) * 60.0 / bpm, 0.0)
 
     def _release(self, beat: int) -> None:
         """Apply the messages of a beat, in their order."""
         with self._lock:
-            self._due.discard(beat)
+            self._due.pop(beat, None)
         for message in self._take(lambda held: held.beat == beat):
             reply = message.apply()
             if message.later is not None:

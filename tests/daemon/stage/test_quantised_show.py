@@ -22,8 +22,12 @@ class QuantisedRig:
         self.clock = HandClock()
         self.store = ParameterStore(library, tempo=TempoClock(self.clock))
         self.timers: list[tuple[float, Callable[[], None]]] = []
-        self.show = QuantisedShow(self.store, lambda seconds, call: self.timers.append((seconds, call)))
+        self.show = QuantisedShow(self.store, self.timer)
         self.late: list[ControlReply] = []
+
+    def timer(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
+        self.timers.append(entry := (seconds, call))
+        return lambda: self.timers.remove(entry)
 
     def wait(self, seconds: float) -> None:
         self.clock.time += round(seconds * NS)
@@ -93,6 +97,38 @@ def test_message_on_the_beat_does_not_wait(rig: QuantisedRig) -> None:
     rig.wait(2.001)
     rig.send("/next")
     assert rig.timers[-1][0] == 0
+
+
+def test_held_look_follows_the_tempo(rig: QuantisedRig) -> None:
+    rig.send("/quantise", "bar")
+    rig.wait(0.2)
+    rig.send("/preset", "fire")
+    for address, sent, seconds in (("/bpm", 240.0, 0.9), ("/bpm/norm", 0.0, 10.8), ("/bpm/120", 1, 1.8)):
+        assert rig.send(address, sent).accepted
+        assert [each for each, _ in rig.timers] == [pytest.approx(seconds)], "one timer, at the moment of its beat"
+    rig.send("/tap")  # now, at 0.4, is beat 0
+    assert [each for each, _ in rig.timers] == [pytest.approx(2.0)]
+    rig.wait(0.4)
+    rig.send("/tap")
+    assert [each for each, _ in rig.timers] == [pytest.approx(1.2)], "three beats at 150 a minute"
+    rig.fire()
+    assert rig.preset == "fire"
+
+
+def test_held_look_takes_the_next_bar_after_a_resync(rig: QuantisedRig) -> None:
+    rig.store.tempo.lead = lambda: 0.1
+    rig.send("/quantise", "bar")
+    rig.wait(20.2)
+    rig.send("/preset", "fire")
+    ((_, late),) = rig.timers
+    rig.send("/resync", 0)  # the button's release
+    assert [each for each, _ in rig.timers] == [pytest.approx(1.7)]
+    rig.send("/resync")
+    assert [each for each, _ in rig.timers] == [pytest.approx(1.9)], "bar 1 of the new count, not bar 11"
+    late()  # it fired while it was cancelled
+    assert rig.preset != "fire"
+    rig.fire()
+    assert rig.preset == "fire"
 
 
 def test_order_of_messages_stays(rig: QuantisedRig) -> None:
