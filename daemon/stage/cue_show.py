@@ -20,7 +20,8 @@ NO_SET_LIST = "there is no set list; start the show with --set-list FILE"
 class CueShow(ShowWrapper):
     """Plays the cues of a set list by loading presets of the show that it wraps, with the morph of the cue.
 
-    A cue may have the next one follow by itself. Any other cue that is called before cancels that.
+    A cue may have the next one follow by itself. Any other cue that is called before cancels that. A cue whose preset
+    can't be loaded is refused once. From then on the next cue and the one before go past it, until a cue is taken.
     """
 
     def __init__(self, show: LookControl, cues: Sequence[Cue], timer: StartTimer = start_timer) -> None:
@@ -30,6 +31,8 @@ class CueShow(ShowWrapper):
         self._timer = timer
         self._lock = threading.RLock()
         self._place = self._reached = -1
+        self._unplayable: set[int] = set()
+        """Places of the cues that were refused since the last one that was taken."""
         self._calls = 0
         self._cancel: Cancel = lambda: None
 
@@ -65,7 +68,10 @@ class CueShow(ShowWrapper):
             raise ParameterRefused(NO_SET_LIST)
         if address == "/cue/jump":
             return self._found(text)
-        place = self._place + (1 if address == "/cue/go" else -1)
+        step = 1 if address == "/cue/go" else -1
+        place = self._place + step
+        while place in self._unplayable:
+            place += step
         if place < 0:
             raise ParameterRefused("no cue comes before")
         if place >= len(self._cues):
@@ -112,6 +118,9 @@ class CueShow(ShowWrapper):
         with self._lock:
             if accepted:
                 self._reached = place
+                self._unplayable.clear()
+            elif self._cues[place].preset not in self.preset_names():  # and not one that was dropped
+                self._unplayable.add(place)
             if call != self._calls:
                 return
             self._place = self._reached
@@ -124,5 +133,8 @@ class CueShow(ShowWrapper):
 
     def _follow(self, place: int) -> None:
         with self._lock:
-            if self._place == place:
-                self._call("/cue/go", place + 1, FOLLOW_ON, None)
+            if self._place != place:
+                return
+            for following in range(place + 1, len(self._cues)):
+                if self._call("/cue/go", following, FOLLOW_ON, None).accepted:
+                    return

@@ -152,6 +152,31 @@ def test_broken_preset_leaves_the_place(rig: CueRig, library: Library) -> None:
     (library.folder / "fire.yaml").write_text("strenght: 1\n")
     assert not rig.send("/cue/go").accepted
     assert rig.state[1] == 0
+    assert rig.send("/cue/go").note == "cue 2 of 5, ice-cells", "it goes past the cue"
+    assert "no cue comes before" not in rig.send("/cue/back").note, "the file may be good again"
+    assert rig.state == ("ice-cells", 2)
+    assert "no cue comes before" in rig.send("/cue/back").note
+
+
+def test_follow_on_goes_past_broken_presets(rig: CueRig, library: Library) -> None:
+    library.folder.mkdir()
+    rig.send("/cue/jump", 3)
+    (library.folder / "fire.yaml").write_text("strenght: 1\n")
+    assert rig.fire() == 32.0
+    assert rig.state == ("infrared", 5)
+    assert "a preset that can't be used" in str(rig.show.status()["refusals"])
+
+
+def test_held_cue_of_a_broken_preset(store: ParameterStore, library: Library) -> None:
+    rig = HeldRig(store)
+    rig.send("/cue/go")
+    library.folder.mkdir()
+    (library.folder / "fire.yaml").write_text("strenght: 1\n")
+    rig.release()
+    assert rig.state[1] == 0
+    rig.send("/cue/go")
+    rig.release()
+    assert rig.state == ("ice-cells", 2)
 
 
 def test_cue_waits_for_the_beat(store: ParameterStore) -> None:
