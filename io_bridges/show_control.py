@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from presets.declaration import Action
-from presets.parameter_table import Parameter, Value, twin_of
+from presets.parameter_table import TWINS, Parameter, Value
 
 MAX_UNKNOWN = 8
 """Unknown addresses of one request that get a reply with a suggestion. Any more are only counted."""
@@ -150,7 +150,7 @@ def with_outcome(replies: Mapping[str, ControlReply], outcome: Mapping[str, Cont
 
 def is_known(show: ShowControl, address: str) -> bool:
     """Return True for the address of a parameter, of its twins (``/strength/norm``), and of an action."""
-    return address in show.parameters or address in show.actions or twin_of(address) is not None
+    return address in show.parameters or address in show.actions or address in TWINS
 
 
 def apply_values(

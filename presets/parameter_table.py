@@ -199,6 +199,7 @@ LFO_TARGETS = PARAMETERS["/lfo/1/target"].choices
 """Names that the target of an LFO takes: none, and every number that may move, by its address without the slash."""
 
 
-def twin_of(address: str) -> Parameter | None:
-    """Return the parameter of ``/strength/norm`` and ``/strength/add``; None for any other address."""
-    return PARAMETERS.get(address.rpartition("/")[0]) if address.endswith((NORM, ADD)) else None
+TWINS: Mapping[str, Parameter] = MappingProxyType(
+    {address + end: parameter for address, parameter in PARAMETERS.items() for end in (NORM, ADD)}
+)
+"""The parameter of ``/strength/norm`` and ``/strength/add``, for every parameter."""

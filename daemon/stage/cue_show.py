@@ -8,7 +8,7 @@ from daemon.stage.replies import action_text
 from daemon.stage.show_wrapper import Cancel, LookControl, ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.errors import ParameterRefused
-from presets.parameter_table import PARAMETERS
+from presets.parameter_table import PARAMETERS, TWINS
 from presets.set_list import Cue
 
 FOLLOW_ON = "set list"
@@ -38,7 +38,7 @@ class CueShow(ShowWrapper):
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Call a cue, or pass any other message on. The reply is that to the preset of the cue."""
-        if address in PARAMETERS:  # most messages, and never a cue
+        if address in PARAMETERS or address in TWINS:  # most messages, and never a cue
             return self._show.apply(address, arguments, sender, later)
         written = "/" + address.lower().strip("/")
         if not written.startswith("/cue/"):

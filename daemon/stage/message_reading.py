@@ -13,7 +13,7 @@ from io_bridges.osc.packets import Impulse
 from presets.coercion import as_number
 from presets.declaration import ACTIONS, NORM
 from presets.errors import ParameterRefused
-from presets.parameter_table import PARAMETERS, Parameter, Value, twin_of
+from presets.parameter_table import PARAMETERS, TWINS, Parameter, Value
 from presets.parameters import PROMPTS
 
 _ARGUMENTS: Mapping[str, str] = {action.address: action.argument for action in ACTIONS}
@@ -48,7 +48,7 @@ def read_message(
     if len(arguments) == 1 and type(arguments[0]) is float and address in _FADERS:
         return Reading(address, arguments)  # a fader, a thousand times a second
     arguments = _flattened(arguments)
-    if (parameter := twin_of(address)) is not None:
+    if (parameter := TWINS.get(address)) is not None:
         return Reading(parameter.address, [_twin_value(parameter, address, arguments, values)])
     if address not in PARAMETERS and address not in _ARGUMENTS:
         address, arguments = _split_address(address, arguments)

@@ -15,7 +15,7 @@ from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.show_wrapper import Cancel, ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.lfo_parameters import BEATS_IN_A_BAR
-from presets.parameter_table import PARAMETERS, Value
+from presets.parameter_table import PARAMETERS, TWINS, Value
 
 MOST_HELD = 32
 """Messages that wait for one beat. The oldest of more is dropped."""
@@ -25,7 +25,7 @@ NOT_MISSED = 0.002
 _LOOKS = ("/next", "/previous", "/prompt", "/preset")
 _TEMPO = ("/bpm", "/tap", "/resync")
 """Beginnings of the addresses that change when a beat comes: ``/bpm/norm`` too."""
-_AT_ONCE = PARAMETERS.keys() - {*_LOOKS, *_TEMPO}
+_AT_ONCE = {address for address in (*PARAMETERS, *TWINS) if address not in _LOOKS and not address.startswith(_TEMPO)}
 """Faders and switches, which are most of all messages."""
 
 

@@ -10,10 +10,10 @@ from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import Impulse, MalformedPacket, Message, decode_packet
 from io_bridges.osc.patterns import AddressTable, MalformedPattern, is_pattern
 from io_bridges.osc.surfaces import MAX_SUBSCRIBERS, Surfaces, UdpAddress
-from io_bridges.show_control import MAX_UNKNOWN, ControlReply, FoundSources, ShowControl, is_known
+from io_bridges.show_control import MAX_UNKNOWN, ControlReply, FoundSources, ShowControl
 from presets.coercion import as_number
 from presets.errors import ParameterRefused
-from presets.parameter_table import Value
+from presets.parameter_table import TWINS, Value
 
 MAX_COSTLY = 64
 """Texts, patterns, polls, actions and unknown addresses taken from one datagram. Other values are not limited."""
@@ -64,7 +64,7 @@ class OscDispatcher:
         self._late: deque[Callable[[], None]] = deque(maxlen=MAX_LATE)
         self._searchers: set[UdpAddress] = set()
         self._found: FoundSources | None = None
-        self._addresses = AddressTable(show.parameters, without_patterns=show.actions)
+        self._addresses = AddressTable(show.parameters, without_patterns=[*show.actions, *TWINS])
         self._coalescer = Coalescer(show)
         self._unknown = 0
         self._counts = dict.fromkeys(("datagrams", "messages", "accepted", "refused", "malformed"), 0)
@@ -150,7 +150,7 @@ class OscDispatcher:
         if not found and is_pattern(address):
             self._refuse(sender, surface, f"{address[:60]} matches no parameter", message)
             return
-        if not found and not is_known(self._show, address):
+        if not found:
             self._unknown += 1
             if self._unknown > MAX_UNKNOWN:
                 return
