@@ -67,8 +67,12 @@ class AddressSpace:
 
     def values(self) -> dict[str, Value]:
         """Return the value of every method that can be read, by its path."""
+        return {**self._show.values(), **self.measured()}
+
+    def measured(self) -> dict[str, Value]:
+        """Return the read-only numbers by their paths."""
         status = self._show.status()
-        return {**self._show.values(), **{path: _measured(status, path) for path in MEASURED}}
+        return {path: _measured(status, path) for path in MEASURED}
 
     def _node(self, path: str, values: Mapping[str, Value]) -> Node:
         node = {"FULL_PATH": path, **self._method(path, values)}

@@ -11,8 +11,8 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from starlette.websockets import WebSocket
 
 from io_bridges.osc.packets import MalformedPacket, decode_packet
-from io_bridges.oscquery.address_space import AddressSpace
-from io_bridges.show_control import MAX_UNKNOWN, ShowControl, is_known
+from io_bridges.oscquery.address_space import MEASURED, AddressSpace
+from io_bridges.show_control import MAX_UNKNOWN, ShowControl, Subscription, is_known
 from io_bridges.web.json_messages import MalformedJson, decode, encode
 from io_bridges.web.sockets import messages_of, run_until_gone, send_bytes, send_text, waker
 from presets.parameter_table import Value
@@ -33,15 +33,17 @@ class ListenerSocket:
         self._space = space
         self._sender = sender
         self._listened: set[str] = set()
-        self._sent: dict[str, Value] = {}
-        """Values that the client has, of the paths that it listens to."""
+        self._new: set[str] = set()
+        """Paths that it listens to since the last send, whose values it does not have."""
+        self._measured: dict[str, Value] = {}
+        """Measured values that it has."""
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Exchange messages until the client is gone."""
         subscription = self._show.subscribe(self._sender, waker(self._changed))
         try:
-            await run_until_gone(self._receive(), self._push())
+            await run_until_gone(self._receive(), self._push(subscription))
         finally:
             subscription.close()
 
@@ -58,10 +60,12 @@ class ListenerSocket:
         try:
             match decode(text):
                 case {"COMMAND": "LISTEN", "DATA": str(path)} if path in self._space:
-                    self._listened.update(self._space.methods(path))
+                    self._new.update(set(self._space.methods(path)) - self._listened)
+                    self._listened |= self._new
                 case {"COMMAND": "IGNORE", "DATA": str(path)} if path in self._space:
                     self._listened.difference_update(self._space.methods(path))
-                    self._sent = {each: value for each, value in self._sent.items() if each in self._listened}
+                    self._new &= self._listened
+                    self._measured = {each: value for each, value in self._measured.items() if each in self._listened}
                 case {"COMMAND": "LISTEN" | "IGNORE", "DATA": str(path)}:
                     raise MalformedJson(f"{path[:100]} is no address of this show")
                 case _:
@@ -80,28 +84,31 @@ class ListenerSocket:
             return [f"malformed OSC: {error}"]
         problems: list[str] = []
         for address, arguments in messages:
-            if (
-                not is_known(self._show, address) and len(problems) >= MAX_UNKNOWN
-            ):  # the suggestion for an unknown address is slow to find
-                continue
+            if len(problems) >= MAX_UNKNOWN and not is_known(self._show, address):
+                continue  # the suggestion for an unknown address is slow to find
             reply = self._show.apply(address, arguments, self._sender)
             if not reply.accepted:
                 problems.append(f"{address[:60]}: {reply.note}")
         return problems[:MAX_UNKNOWN]
 
-    async def _push(self) -> None:
+    async def _push(self, subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
         measured_due = loop.time()
         while True:
             self._changed.clear()
-            values = self._show.values()
+            values = subscription.take()
+            if self._new:
+                values |= {path: value for path, value in self._space.values().items() if path in self._new}
+                self._new.clear()
             if loop.time() >= measured_due:
-                values = self._space.values()
+                values |= {} if self._listened.isdisjoint(MEASURED) else self._space.measured()
                 measured_due = loop.time() + MEASURED_PERIOD
-            for path in [path for path, value in values.items() if path in self._listened]:
-                if self._sent.get(path) != values[path]:
-                    self._sent[path] = values[path]
-                    await send_bytes(self._socket, typed_message(path, values[path]))
+            for path, value in values.items():
+                if path not in self._listened or self._measured.get(path) == value:
+                    continue
+                if path in MEASURED:
+                    self._measured[path] = value
+                await send_bytes(self._socket, typed_message(path, value))
             await asyncio.sleep(PUSH_PERIOD)  # limits the messages under a flood of changes
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(measured_due):

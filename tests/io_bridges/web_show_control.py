@@ -96,8 +96,10 @@ class WebShow:
         self._values.update(changes)
         for subscription in self.subscriptions:
             if not sender.startswith(subscription.surface):
+                waiting = bool(subscription.changes)
                 subscription.changes.update(changes)
-                subscription.wake()
+                if not waiting:  # as the store does
+                    subscription.wake()
 
     def find_sources(self, found: Callable[[FoundSources], None]) -> None:
         threading.Thread(target=found, args=[FoundSources(self.found, {"syphon": "It runs on macOS only."})]).start()

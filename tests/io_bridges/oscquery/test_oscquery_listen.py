@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -10,6 +11,7 @@ from web_client import eventually, open_socket
 from web_show_control import WebShow
 from websockets.sync.client import ClientConnection
 
+from io_bridges.oscquery import listener_socket
 from io_bridges.web.server import WebControl
 from presets.parameter_table import PARAMETERS
 
@@ -56,6 +58,29 @@ def test_listen_and_ignore(control: WebControl, show: WebShow) -> None:
         show.apply("/seed", (7,), "osc:127.0.0.1:9000")
         assert pushed(client) == ("/seed", [7])
     eventually(lambda: show.subscriptions == [])
+
+
+def test_every_change_wakes_the_client(control: WebControl, show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_socket, "MEASURED_PERIOD", 1000.0)  # nothing else wakes it in this test
+    with open_socket(control, "/") as client:
+        command(client, "LISTEN", "/strength")
+        assert pushed(client)[0] == "/strength"
+        for value in (0.25, 0.5, 0.75):
+            show.apply("/strength", (value,), "test")
+            assert pushed(client) == ("/strength", [value])
+
+
+def test_own_changes_are_not_sent_back(control: WebControl, show: WebShow) -> None:
+    with open_socket(control, "/") as client:
+        for address in ("/strength", "/seed"):
+            command(client, "LISTEN", address)
+            assert pushed(client)[0] == address
+        client.send(packet("/strength", 0.25))
+        eventually(lambda: show.values()["/strength"] == 0.25)
+        show.apply("/seed", (7,), "test")
+        assert pushed(client) == ("/seed", [7])
+        show.apply("/strength", (0.5,), "test")
+        assert pushed(client) == ("/strength", [0.5])
 
 
 def test_types_of_pushed_values(control: WebControl, show: WebShow) -> None:
