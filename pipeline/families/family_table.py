@@ -16,6 +16,15 @@ NOT_PLAYED = {
 }
 """Classes of networks that diffusers has and no family plays, with the reason."""
 
+KONTEXT = "it edits a source that its network sees, and FLUX.1 is played without. FLUX.2-klein edits sources"
+PIPELINES_NOT_PLAYED = {
+    "FluxKontextPipeline": KONTEXT,
+    "FluxKontextInpaintPipeline": KONTEXT,
+    "Flux2KleinKVPipeline": "its network reads the source once and keeps that. FLUX.2-klein without KV is played",
+}
+"""Classes of pipelines whose networks have the class and the configuration of a family, and were trained for another
+use, with the reason."""
+
 
 def find_family(folder: Path, index: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> Family:
     """Return the family that plays a folder.
@@ -28,6 +37,9 @@ def find_family(folder: Path, index: Mapping[str, Any], configs: Mapping[str, Ma
     Raises:
         ModelError: no family plays its network, with the reason.
     """
+    pipeline = str(index.get("_class_name"))
+    if pipeline in PIPELINES_NOT_PLAYED:
+        raise ModelError(f"{folder} is a {pipeline}: {PIPELINES_NOT_PLAYED[pipeline]}.")
     for family in FAMILIES:
         entry = index.get(family.network)
         named = isinstance(entry, list) and len(entry) == 2 and entry[1] == family.network_class

@@ -93,8 +93,8 @@ def unpack_latents(tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 
 def _check(folder: str, config: Mapping[str, Any], channels: int) -> None:
     wanted = (
-        f"its vae has latents of {channels}, so FLUX.1 takes {4 * channels}. Fill, Canny, Depth and Kontext variants"
-        " take others."
+        f"its vae has latents of {channels}, so FLUX.1 takes {4 * channels}. Fill, Canny and Depth variants take"
+        " others."
     )
     check_channels(folder, config, 4 * channels, wanted)
 

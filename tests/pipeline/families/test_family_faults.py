@@ -119,10 +119,20 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda folder: edit(folder / "vae" / "config.json", latent_channels=4),
         "takes 16 channels and returns 16; its vae has latents of 4",
     ),
-    "kontext": (
+    "fill": (
         "flux",
         lambda folder: edit(folder / "transformer" / "config.json", in_channels=64),
-        "so FLUX.1 takes 16. Fill, Canny, Depth and Kontext variants take others",
+        "so FLUX.1 takes 16. Fill, Canny and Depth variants take others",
+    ),
+    "kontext": (
+        "flux",
+        lambda folder: edit(folder / "model_index.json", _class_name="FluxKontextPipeline"),
+        "is a FluxKontextPipeline: it edits a source that its network sees",
+    ),
+    "klein with kept keys and values": (
+        "flux2",
+        lambda folder: edit(folder / "model_index.json", _class_name="Flux2KleinKVPipeline"),
+        "is a Flux2KleinKVPipeline: its network reads the source once",
     ),
     "no second text encoder": (
         "flux",
