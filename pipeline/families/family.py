@@ -55,7 +55,7 @@ class Family:
     """Returns the shape of a text from configurations alone."""
     adapter: Callable[[Any, PictureShape], nn.Module]
     """Makes a `pipeline.denoiser.Denoiser` of the network."""
-    embeds_guidance: Callable[[Config], bool]
+    embeds_guidance: Callable[[Config], bool] = lambda config: False
     """Returns True if the network takes the guidance scale as an input."""
     matches: Callable[[Config], bool] = lambda config: True
     """Returns True if the family plays a network with this configuration. Families of one class differ by it."""

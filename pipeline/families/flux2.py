@@ -97,7 +97,6 @@ FLUX2 = Family(
     text=Flux2Text,
     text_shape=flux2_shape,
     adapter=_adapter,
-    embeds_guidance=lambda config: False,
     sees_source=lambda config: True,
     flow_matching=MappingProxyType({"shift_rule": "empirical"}),
 )

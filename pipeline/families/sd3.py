@@ -81,7 +81,6 @@ SD3 = Family(
     text=Sd3Text,
     text_shape=sd3_shape,
     adapter=_adapter,
-    embeds_guidance=lambda config: False,
     latent_multiple=2,
     optional=frozenset({"text_encoder_3", "tokenizer_3"}),
     # StableDiffusion3Pipeline leaves the grid to the scheduler.

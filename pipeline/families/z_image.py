@@ -161,7 +161,6 @@ Z_IMAGE = Family(
     text=ZImageText,
     text_shape=z_image_shape,
     adapter=_adapter,
-    embeds_guidance=lambda config: False,
     latent_multiple=2,
     flow_matching=MappingProxyType({"shift_rule": "linear"}),
 )
