@@ -98,16 +98,13 @@ class FamilyGraph(nn.Module):
         if adapter.embedded_guidance:
             self.names += ("guidance",)
         self.extra_inputs = extra_inputs_of(adapter)
-        self._own = len(self.names) - 2
+        self._own = self.names[2:]
         self.names += self.extra_inputs.names
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, *conditioning: torch.Tensor) -> torch.Tensor:
         dtype = _dtype(self.adapter)
-        own, extra = conditioning[: self._own], conditioning[self._own :]
-        rows = {
-            name: part if name == "guidance" else part.to(dtype)
-            for name, part in zip(self.names[2:], own, strict=False)
-        }
+        own, extra = conditioning[: len(self._own)], conditioning[len(self._own) :]
+        rows = {name: part if name == "guidance" else part.to(dtype) for name, part in zip(self._own, own, strict=True)}
         with self.extra_inputs.given(extra):
             out: torch.Tensor = self.adapter(latents.to(dtype), timesteps, ConditioningRows.of(rows))
         return out.to(latents.dtype)
