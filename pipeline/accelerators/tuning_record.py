@@ -126,7 +126,7 @@ def write_record(root: Path | None, key: TuningKey, record: TuningRecord) -> Non
 
 def _network(model: Model) -> str:
     digest = hashlib.sha256(
-        json.dumps([model.classes, model.configurations, model.adapters.digests], sort_keys=True, default=str).encode()
+        json.dumps([model.classes, model.configurations, *model.adapters.digests], sort_keys=True, default=str).encode()
     )
     for name, path in sorted((name, path) for name, paths in model.weights.items() for path in paths):
         with path.open("rb") as file:
