@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderDC, AutoencoderKL, AutoencoderTiny, Flux2KleinPipeline
-from tiny_folders import flux2_autoencoder
+from tiny_autoencoders import flux2_autoencoder
 
 from pipeline.autoencoders import AUTOENCODERS, latent_geometry
 from pipeline.graphs import DecoderGraph, EncoderGraph

@@ -13,7 +13,8 @@ from stream_comparison import (
     max_difference,
     source_latent,
 )
-from tiny_networks import flux_network, unused_autoencoder
+from tiny_autoencoders import unused_autoencoder
+from tiny_networks import flux_network
 
 from pipeline.families.flux import FluxDenoiser
 from pipeline.schedules.dynamic_shift import linear_mu

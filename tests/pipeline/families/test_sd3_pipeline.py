@@ -18,7 +18,8 @@ from stream_comparison import (
     max_difference,
     source_latent,
 )
-from tiny_networks import sd3_network, unused_autoencoder
+from tiny_autoencoders import unused_autoencoder
+from tiny_networks import sd3_network
 
 from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
 from pipeline.families.sd3 import SD3Denoiser

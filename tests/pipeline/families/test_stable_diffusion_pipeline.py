@@ -22,7 +22,8 @@ from stream_comparison import (
     max_difference,
     source_latent,
 )
-from tiny_networks import unet_network, unused_autoencoder
+from tiny_autoencoders import unused_autoencoder
+from tiny_networks import unet_network
 
 from pipeline.diffusers_schedulers import PeRFlowScheduler
 from pipeline.families.unet import UNetDenoiser

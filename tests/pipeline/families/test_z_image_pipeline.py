@@ -13,7 +13,8 @@ from stream_comparison import (
     max_difference,
     source_latent,
 )
-from tiny_networks import unused_autoencoder, z_image_network
+from tiny_autoencoders import unused_autoencoder
+from tiny_networks import z_image_network
 
 from pipeline.conditioning import EncodedText
 from pipeline.families.family import PictureShape
