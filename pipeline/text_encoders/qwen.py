@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from torch.nn import functional
 
 from pipeline.conditioning import ConditioningShape, EncodedText
@@ -30,6 +29,8 @@ class QwenChat:
         Raises:
             ModelError: the tokenizer has no chat template, or one that can't be used.
         """
+        from jinja2 import TemplateError  # every start would import it
+
         self._tokenizer, self._thinking = parts.tokenizer("tokenizer"), thinking
         # The head of a language model would predict words, which nobody reads.
         self._network = parts.network("text_encoder").base_model

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from pipeline.accelerators.engines import Engines
+    from pipeline.accelerators.engines import Engines, Preparation
     from pipeline.models import Model
 
 ALPHABET = [*string.ascii_lowercase, *string.digits]
@@ -120,6 +120,15 @@ def _write_tokenizer(folder: Path, tokens: list[str]) -> None:
     (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     CLIPTokenizer.from_pretrained(folder, model_max_length=12).save_pretrained(folder)
+
+
+@pytest.fixture
+def preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Preparation":
+    """Preparation in float32 of one row and of three, with a cache of its own."""
+    from pipeline.accelerators.engines import Preparation
+
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)  # a setting of the whole process
+    return Preparation(lambda text, fraction: None, threads=1, cache=tmp_path, precision="float32", sizes=(1, 3))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,21 +14,17 @@ import numpy as np
 import pytest
 import torch
 from controlnet_folders import picture, write_controlnet
+from diffusers import ControlNetModel
+from diffusers_pipelines import draw, eager_stream, pipeline_of
 from numpy.typing import NDArray
 from PIL import Image
+from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
 from tiny_folders import SIDE, write_family_folder
 
-from pipeline.image_stream import ImageStream
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
-from presets.build import Build
-from presets.frame_parameters import without_morph
+from presets.frame_parameters import FrameParameters, without_morph
 from presets.parameters import Parameters
-
-TOLERANCE = 1e-4
-"""Largest difference of a latent between the stream and the pipeline."""
-MIN_EFFECT = 100 * TOLERANCE
-"""Smallest effect of another scale, another picture and another threshold."""
 
 
 class Frame(NamedTuple):
@@ -84,10 +80,25 @@ class Case:
         ).images
         return latents
 
-    def stream(self, **build: Any) -> ImageStream:
-        size = {"width": SIDE, "height": SIDE, "accelerator": "eager", "slots": 3, "threads": 1}
+    def draw(self, frames: Sequence[Frame], **build: Any) -> list[torch.Tensor]:
+        """Draw frames in a stream, from their sources."""
         given = {"controlnet": str(self.controlnet), "controlnet_preprocessor": "canny"} | build
-        return ImageStream.build(Build(model=str(self.model.folder), **size, **given), lambda text, fraction: None)
+        moments = [(picture(frame.number), moment(frame, seed)) for seed, frame in enumerate(frames)]
+        return draw(eager_stream(self.model, **given), moments)
+
+
+def moment(frame: Frame, seed: int) -> FrameParameters:
+    parameters = Parameters(
+        **TEXTS,  # type: ignore[arg-type]
+        seed=seed,
+        mode=frame.mode,  # type: ignore[arg-type]
+        strength=1.0,
+        steps=4,
+        guidance=2.5,
+        controlnet_scale=frame.scale,
+        canny_high=frame.high,
+    )
+    return without_morph(parameters)
 
 
 def latent_shape(model: Model) -> tuple[int, int, int]:
@@ -99,56 +110,8 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp(request.param)
     model = load_model(write_family_folder(request.param, folder / "model"))
     controlnet = write_controlnet(model.folder, folder / "edges")
-    return Case(model, controlnet, pipeline_of(model, controlnet))
-
-
-def pipeline_of(model: Model, controlnet: Path) -> Any:
-    """Return diffusers' pipeline of a tiny model folder and a ControlNet."""
-    import diffusers
-    import transformers
-
-    from pipeline.diffusers_schedulers import PeRFlowScheduler
-
-    is_xl = model.family.title == "SDXL"
-    parts = {name: model.read_network(name) for name in model.weights}
-    parts |= {
-        name: getattr(transformers, model.classes[name]).from_pretrained(model.folder / name)
-        for name in model.family.tokenizers
-    }
-    if not is_xl:
-        parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    pipeline = diffusers.StableDiffusionXLControlNetPipeline if is_xl else diffusers.StableDiffusionControlNetPipeline
-    scheduler = PeRFlowScheduler.from_pretrained(model.folder / "scheduler")
-    pipe = pipeline(**parts, controlnet=diffusers.ControlNetModel.from_pretrained(controlnet), scheduler=scheduler)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def max_difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float((one - other).abs().max())
-
-
-def draw(images: ImageStream, frames: Sequence[Frame]) -> list[torch.Tensor]:
-    """Draw frames from their sources, several in flight together, and return their latents."""
-    stream, out, waiting = images.prepared.stream, list[torch.Tensor](), list(enumerate(frames))
-    while waiting or stream.in_flight:
-        if waiting and stream.free:
-            seed, frame = waiting.pop(0)
-            moment = without_morph(
-                Parameters(
-                    **TEXTS,  # type: ignore[arg-type]
-                    seed=seed,
-                    mode=frame.mode,  # type: ignore[arg-type]
-                    strength=1.0,
-                    steps=4,
-                    guidance=2.5,
-                    controlnet_scale=frame.scale,
-                    canny_high=frame.high,
-                )
-            )
-            images.admit(picture(frame.number), moment, images.encode(moment.wording))
-        out += [latent[None].clone() for latent, _ in stream.step()]
-    return out
+    network = ControlNetModel.from_pretrained(controlnet)
+    return Case(model, controlnet, pipeline_of(model, "ControlNet", controlnet=network))
 
 
 def test_stream_equals_the_pipeline_with_a_controlnet(case: Case) -> None:
@@ -156,14 +119,13 @@ def test_stream_equals_the_pipeline_with_a_controlnet(case: Case) -> None:
     first = FRAMES[0]
     for changed in (first._replace(scale=1.25), first._replace(number=1), first._replace(high=60.0)):
         assert max_difference(case.expected(changed, 0), expected[0]) > MIN_EFFECT, f"{changed} has no effect"
-    for drawn, reference in zip(draw(case.stream(), FRAMES), expected, strict=True):
+    for drawn, reference in zip(case.draw(FRAMES), expected, strict=True):
         assert max_difference(drawn, reference) < TOLERANCE
 
 
 @pytest.mark.parametrize("preprocessor", ["none", "tile"])
 def test_picture_itself_is_the_control_picture(case: Case, preprocessor: str) -> None:
-    images = case.stream(controlnet_preprocessor=preprocessor)
-    (drawn,) = draw(images, FRAMES[:1])
+    (drawn,) = case.draw(FRAMES[:1], controlnet_preprocessor=preprocessor)
     reference = case.expected(FRAMES[0], 0, preprocessor)
     assert max_difference(drawn, reference) < TOLERANCE
     assert max_difference(reference, case.expected(FRAMES[0], 0)) > MIN_EFFECT, "edges look the same"
@@ -171,6 +133,6 @@ def test_picture_itself_is_the_control_picture(case: Case, preprocessor: str) ->
 
 def test_scale_zero_is_no_controlnet(case: Case) -> None:
     """Pictures of scale 0, and those drawn from text, are the model's own, beside pictures that are controlled."""
-    images, frames = case.stream(), [Frame(2.0, 0), Frame(0.0, 1), Frame(2.0, 2), Frame(2.0, 3, mode="text")]
-    with_it, without = draw(images, frames), draw(case.stream(controlnet=""), frames)
+    frames = [Frame(2.0, 0), Frame(0.0, 1), Frame(2.0, 2), Frame(2.0, 3, mode="text")]
+    with_it, without = case.draw(frames), case.draw(frames, controlnet="")
     assert [torch.equal(one, other) for one, other in zip(with_it, without, strict=True)] == [False, True, False, True]

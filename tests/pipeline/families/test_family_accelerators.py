@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from row_comparison import denoise, random_rows
 from tiny_folders import FAMILIES, SIDE, write_family_folder
 
 from pipeline.accelerators import eager, openvino, registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.denoiser import ConditioningRows
 from pipeline.models import Model, load_model
 from pipeline.prepared_engines import model_shapes
 
@@ -32,37 +32,24 @@ def reference(model: Model, shapes: Shapes) -> Engines:
     return eager.build(model, shapes, Preparation(lambda text, fraction: None))
 
 
-def inputs(shapes: Shapes, rows: int) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(4)
-    given = {name: torch.randn(rows, *shape, generator=generator) for name, shape in shapes.row_inputs.items()}
+def inputs(shapes: Shapes) -> dict[str, torch.Tensor]:
+    given = random_rows(shapes)
     if shapes.sees_source:
         given["latents"][1:2, shapes.latent[0] :] = 0.0  # a row without a source
-    given["timesteps"] = torch.tensor([900.0, 500.0, 20.0])[:rows]
     if "mask" in given:
-        given["mask"] = (torch.arange(given["mask"].shape[1]) < torch.tensor([[7], [20], [3]])[:rows]).float()
+        given["mask"] = (torch.arange(given["mask"].shape[1]) < torch.tensor([[7], [20], [3]])).float()
     if "guidance" in given:
-        given["guidance"] = torch.tensor([4.5, 1.0, 7.0])[:rows]
+        given["guidance"] = torch.tensor([4.5, 1.0, 7.0])
     return given
-
-
-def denoise(engines: Engines, given: dict[str, torch.Tensor]) -> torch.Tensor:
-    texts = ConditioningRows(**{name: part for name, part in given.items() if name not in ("latents", "timesteps")})
-    return engines.denoiser(given["latents"], given["timesteps"], texts).clone()
 
 
 def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max())
 
 
-@pytest.fixture
-def preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preparation:
-    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)  # a setting of the whole process
-    return Preparation(lambda text, fraction: None, threads=1, cache=tmp_path, precision="float32", sizes=(1, ROWS))
-
-
 def compare(engines: Engines, reference: Engines, shapes: Shapes) -> None:
     """Check denoiser, encoder and decoder, after showing that each input of the denoiser has an effect."""
-    given = inputs(shapes, ROWS)
+    given = inputs(shapes)
     expected = denoise(reference, given)
     for role in given:
         changed = given | {role: given[role].flip(0)}

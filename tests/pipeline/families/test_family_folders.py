@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers_pipelines import pipeline_of
 from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
 from tiny_folders import FAMILIES, SIDE, write_family_folder
 
@@ -45,20 +46,11 @@ def model(folder: Path) -> Model:
 @pytest.fixture(scope="module")
 def pipe(folder: Path, model: Model) -> Any:
     import diffusers
-    import transformers
 
-    from pipeline.diffusers_schedulers import PeRFlowScheduler
-
-    loader = getattr(diffusers, json.loads((folder / "model_index.json").read_text())["_class_name"])
     if model.classes["scheduler"] == "PeRFlowScheduler":  # a class that diffusers does not know and can't load
-        parts = {name: model.read_network(name) for name in model.weights}
-        for name in model.family.tokenizers:
-            parts[name] = getattr(transformers, model.classes[name]).from_pretrained(folder / name)
-        if model.family.title == "Stable Diffusion":
-            parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-        pipe = loader(**parts, scheduler=PeRFlowScheduler.from_pretrained(folder / "scheduler"))
-    else:
-        pipe = loader.from_pretrained(folder, local_files_only=True)
+        return pipeline_of(model)
+    loader = getattr(diffusers, json.loads((folder / "model_index.json").read_text())["_class_name"])
+    pipe = loader.from_pretrained(folder, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

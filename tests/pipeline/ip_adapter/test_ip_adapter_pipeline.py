@@ -12,20 +12,16 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from diffusers.utils import load_image
+from diffusers_pipelines import draw, eager_stream, pipeline_of
 from ip_adapter_files import write_image, write_ip_adapter
+from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
 from tiny_folders import SIDE, write_family_folder
 
 from pipeline.image_stream import ImageStream
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
-from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
-
-TOLERANCE = 1e-4
-"""Largest difference of a latent between the stream and the pipeline."""
-MIN_EFFECT = 100 * TOLERANCE
-"""Smallest effect of another scale and another image."""
 
 
 class Frame(NamedTuple):
@@ -67,9 +63,7 @@ class Case:
         return latents
 
     def stream(self, **build: Any) -> ImageStream:
-        size = {"width": SIDE, "height": SIDE, "accelerator": "eager", "slots": 3, "threads": 1}
-        given = {"ip_adapter": str(self.file)} | build
-        return ImageStream.build(Build(model=str(self.model.folder), **size, **given), lambda text, fraction: None)
+        return eager_stream(self.model, **{"ip_adapter": str(self.file)} | build)
 
     def moment(self, frame: Frame, seed: int) -> Any:
         parameters = Parameters(
@@ -83,16 +77,9 @@ class Case:
         )
         return without_morph(parameters)
 
-    def draw(self, images: ImageStream, frames: Sequence[Frame]) -> list[torch.Tensor]:
-        """Draw frames, several in flight together, and return their latents."""
-        stream, out, waiting = images.prepared.stream, list[torch.Tensor](), list(enumerate(frames))
-        while waiting or stream.in_flight:
-            if waiting and stream.free:
-                seed, frame = waiting.pop(0)
-                moment = self.moment(frame, seed)
-                images.admit(None, moment, images.encode(moment.wording))
-            out += [latent[None].clone() for latent, _ in stream.step()]
-        return out
+    def draw(self, frames: Sequence[Frame], **build: Any) -> list[torch.Tensor]:
+        """Draw frames in a stream, from their words and images."""
+        return draw(self.stream(**build), [(None, self.moment(frame, seed)) for seed, frame in enumerate(frames)])
 
 
 @pytest.fixture(scope="module", params=["stable-diffusion", "sdxl"])
@@ -102,33 +89,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     file = write_ip_adapter(model.folder, folder)
     for seed, name in enumerate("abc"):
         write_image(folder / f"{name}.png", seed)
-    return Case(model, file, pipeline_of(model, file))
-
-
-def pipeline_of(model: Model, file: Path) -> Any:
-    """Return diffusers' pipeline of a tiny model folder with an IP-Adapter."""
-    import diffusers
-    import transformers
-
-    from pipeline.diffusers_schedulers import PeRFlowScheduler
-
-    is_xl = model.family.title == "SDXL"
-    parts = {name: model.read_network(name) for name in model.weights}
-    parts |= {
-        name: getattr(transformers, model.classes[name]).from_pretrained(model.folder / name)
-        for name in model.family.tokenizers
-    }
-    if not is_xl:
-        parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    pipeline = diffusers.StableDiffusionXLPipeline if is_xl else diffusers.StableDiffusionPipeline
-    pipe = pipeline(**parts, scheduler=PeRFlowScheduler.from_pretrained(model.folder / "scheduler"))
+    pipe = pipeline_of(model)
     pipe.load_ip_adapter(str(file.parent), subfolder="", weight_name=file.name)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def max_difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float((one - other).abs().max())
+    return Case(model, file, pipe)
 
 
 def test_stream_equals_the_pipeline_with_an_ip_adapter(case: Case) -> None:
@@ -136,16 +99,16 @@ def test_stream_equals_the_pipeline_with_an_ip_adapter(case: Case) -> None:
     first = FRAMES[0]
     for changed in (first._replace(scale=1.25), first._replace(image="b")):
         assert max_difference(case.expected(changed, 0), expected[0]) > MIN_EFFECT, f"{changed} has no effect"
-    for drawn, reference in zip(case.draw(case.stream(), FRAMES), expected, strict=True):
+    for drawn, reference in zip(case.draw(FRAMES), expected, strict=True):
         assert max_difference(drawn, reference) < TOLERANCE
 
 
 def test_scale_zero_is_no_ip_adapter(case: Case) -> None:
+    """Pictures of scale 0, and those without an image, are the model's own, beside pictures of an image."""
     frames = [Frame(2.0, "a"), Frame(0.0, "b"), Frame(2.0, "")]
-    with_it, without = case.draw(case.stream(), frames), case.draw(case.stream(ip_adapter=""), frames)
-    differences = [max_difference(one, other) for one, other in zip(with_it, without, strict=True)]
-    assert differences[0] > MIN_EFFECT
-    assert max(differences[1:]) < 1e-5, "rounding of one attention in another order"
+    with_it, without = case.draw(frames), case.draw(frames, ip_adapter="")
+    assert max_difference(with_it[0], without[0]) > MIN_EFFECT
+    assert [torch.equal(one, other) for one, other in zip(with_it, without, strict=True)] == [False, True, True]
 
 
 def test_images_are_encoded_once(case: Case) -> None:

@@ -11,21 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers_pipelines import eager_stream, pipeline_of
 from lora_files import branches, in_diffusers_names, in_kohya_names, write
+from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
 from tiny_folders import SIDE, write_family_folder
 
 from pipeline.guidance import Guidance
 from pipeline.image_stream import ImageStream, StreamedFrame
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
-from presets.build import Build
 from presets.frame_parameters import NoiseWeight, PromptMixture, TextWeight, without_morph
 from presets.parameters import Parameters
-
-TOLERANCE = 1e-4
-"""Largest difference of a latent between the stream and the pipeline."""
-MIN_EFFECT = 100 * TOLERANCE
-"""Smallest effect of half a weight of each LoRA."""
 
 Weights = tuple[float, float]
 
@@ -59,27 +55,6 @@ class Case:
         return latents
 
 
-def pipeline_of(model: Model) -> Any:
-    """Return diffusers' pipeline of a tiny folder."""
-    import diffusers
-    import transformers
-
-    from pipeline.diffusers_schedulers import PeRFlowScheduler
-
-    is_xl = model.family.title == "SDXL"
-    parts = {name: model.read_network(name) for name in model.weights}
-    parts |= {
-        name: getattr(transformers, model.classes[name]).from_pretrained(model.folder / name)
-        for name in model.family.tokenizers
-    }
-    if not is_xl:
-        parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    loader = diffusers.StableDiffusionXLPipeline if is_xl else diffusers.StableDiffusionPipeline
-    pipe = loader(**parts, scheduler=PeRFlowScheduler.from_pretrained(model.folder / "scheduler"))
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
 @pytest.fixture(scope="module", params=["stable-diffusion", "sdxl"])
 def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """The model without a LoRA."""
@@ -100,23 +75,8 @@ def case(plain: Model, tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(load_model(plain.folder, [str(file) for file in files]), files, pipe)
 
 
-def max_difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float((one - other).abs().max())
-
-
-def make_stream(case: Case, monkeypatch: pytest.MonkeyPatch, slots: int = 3) -> ImageStream:
-    monkeypatch.setattr("pipeline.image_stream.model_of", lambda build: case.model)
-    build = Build(
-        model=str(case.model.folder),
-        lora1=str(case.files[0]),
-        lora3=str(case.files[1]),
-        width=SIDE,
-        height=SIDE,
-        accelerator="eager",
-        slots=slots,
-        threads=1,
-    )
-    return ImageStream.build(build, lambda text, fraction: None)
+def make_stream(case: Case) -> ImageStream:
+    return eager_stream(case.model, lora1=str(case.files[0]), lora3=str(case.files[1]))
 
 
 def draw(images: ImageStream, frames: list[Weights]) -> list[torch.Tensor]:
@@ -140,18 +100,18 @@ def draw(images: ImageStream, frames: list[Weights]) -> list[torch.Tensor]:
     return [out[seed] for seed in range(len(frames))]
 
 
-def test_stream_equals_the_pipeline_with_loras(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_equals_the_pipeline_with_loras(case: Case) -> None:
     expected = [case.expected(weights, seed) for seed, weights in enumerate(FRAMES)]
     for seed, (one, two) in enumerate(FRAMES):
         for changed in ((one + 0.5, two), (one, two + 0.5)):
             assert max_difference(case.expected(changed, seed), expected[seed]) > MIN_EFFECT, f"{changed} does nothing"
-    for drawn, reference in zip(draw(make_stream(case, monkeypatch), FRAMES), expected, strict=True):
+    for drawn, reference in zip(draw(make_stream(case), FRAMES), expected, strict=True):
         assert max_difference(drawn, reference) < TOLERANCE
 
 
-def test_pictures_keep_the_weights_of_their_admission(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_keep_the_weights_of_their_admission(case: Case) -> None:
     """Faders move between any two pictures: nothing is built again, and what is in flight goes on as it was."""
-    images = make_stream(case, monkeypatch)
+    images = make_stream(case)
     engines = images.prepared.engines
 
     def admit(one: float, two: float) -> None:
@@ -183,8 +143,8 @@ def test_pictures_keep_the_weights_of_their_admission(case: Case, monkeypatch: p
     assert images.prepared.engines is engines
 
 
-def test_text_weights_are_encoded_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = make_stream(case, monkeypatch)
+def test_text_weights_are_encoded_once(case: Case) -> None:
+    images = make_stream(case)
     words = without_morph(Parameters(prompt="fire", lora1_weight=0.5)).wording
     half = images.encode(words)
     assert images.recall(words) is half, "the same object, which no picture copies again"
@@ -201,11 +161,8 @@ def test_texts_without_loras_ignore_the_weights(plain: Model) -> None:
     assert conditioner.recall(words._replace(loras=(0.1, 0.2, 0.3, 0.4))) is encoded
 
 
-def test_weight_zero_is_no_lora(case: Case, plain: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    zeros = draw(make_stream(case, monkeypatch), [(0.0, 0.0)] * 3)
-    bare = Case(plain, case.files, None)
-    monkeypatch.setattr("pipeline.image_stream.model_of", lambda build: bare.model)
-    build = Build(model=str(plain.folder), width=SIDE, height=SIDE, accelerator="eager", slots=3, threads=1)
-    without = draw(ImageStream.build(build, lambda text, fraction: None), [(1.0, 1.0)] * 3)
+def test_weight_zero_is_no_lora(case: Case, plain: Model) -> None:
+    zeros = draw(make_stream(case), [(0.0, 0.0)] * 3)
+    without = draw(eager_stream(plain), [(1.0, 1.0)] * 3)
     for drawn, reference in zip(zeros, without, strict=True):
         assert torch.equal(drawn, reference)

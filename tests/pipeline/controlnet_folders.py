@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tiny_folders import SIDE, scale_weights
+from tiny_denoisers import scale_weights
+from tiny_folders import SIDE
 
 from pipeline.models import load_model
 

@@ -1,0 +1,62 @@
+"""diffusers' own pipelines of tiny folders of Stable Diffusion and SDXL, and frames of the stream to compare."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tiny_folders import SIDE
+
+from pipeline.image_stream import ImageStream
+from pipeline.models import Model
+from presets.build import Build
+from presets.frame_parameters import FrameParameters
+
+Frame = tuple[NDArray[np.uint8] | None, FrameParameters]
+"""Source of a frame, or None, and its parameters."""
+
+
+def pipeline_of(model: Model, kind: str = "", **parts: Any) -> Any:
+    """Return the pipeline of a folder with PeRFlow's scheduler.
+
+    Args:
+        model: The model.
+        kind: Part of the name of its class before ``Pipeline``, such as ``ControlNet``.
+        parts: Components that the folder does not have.
+    """
+    import diffusers
+    import transformers
+
+    from pipeline.diffusers_schedulers import PeRFlowScheduler
+
+    networks = {name: model.read_network(name) for name in model.weights}
+    tokenizers = {
+        name: getattr(transformers, model.classes[name]).from_pretrained(model.folder / name)
+        for name in model.family.tokenizers
+    }
+    is_xl = model.family.title == "SDXL"
+    if not is_xl:
+        parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    scheduler = PeRFlowScheduler.from_pretrained(model.folder / "scheduler")
+    loader = getattr(diffusers, f"StableDiffusion{'XL' if is_xl else ''}{kind}Pipeline")
+    pipe = loader(**networks, **tokenizers, **parts, scheduler=scheduler)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def eager_stream(model: Model, **build: Any) -> ImageStream:
+    """Return a stream of a model with three slots, for pictures of `SIDE` pixels. `build` has its adapters."""
+    size = {"width": SIDE, "height": SIDE, "accelerator": "eager", "slots": 3, "threads": 1}
+    return ImageStream.build(Build(model=str(model.folder), **size, **build), lambda text, fraction: None)
+
+
+def draw(images: ImageStream, frames: Iterable[Frame]) -> list[torch.Tensor]:
+    """Draw frames from their sources, several in flight together, and return their latents ``[1, C, h, w]``."""
+    stream, out, waiting = images.prepared.stream, list[torch.Tensor](), list(frames)
+    while waiting or stream.in_flight:
+        if waiting and stream.free:
+            pixels, moment = waiting.pop(0)
+            images.admit(pixels, moment, images.encode(moment.wording))
+        out += [latent[None].clone() for latent, _ in stream.step()]
+    return out
