@@ -13,6 +13,7 @@ from daemon.stage import replies
 from daemon.stage.live_values import LiveValues
 from daemon.stage.message_reading import prompt_values, read_message
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
+from daemon.stage.source_addresses import SOURCES, SourceAddresses
 from daemon.stage.tempo_clock import TempoClock
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, FoundSources, Later
@@ -22,9 +23,6 @@ from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
-
-SOURCES = ("/source", "/source2")
-"""Addresses of the sources. A change of one opens another source."""
 
 _TEXTS = {"/preset": "the name of a preset", **dict.fromkeys(SOURCES, "the address of a source")}
 """Phrase for the missing text, for refusals. Setting one of these parameters is an action."""
@@ -46,14 +44,8 @@ class ParameterStore(LiveValues):
         """Take coerced `values` by address. A missing value has its default. `status` returns the stage's status."""
         start = {address: parameter.default for address, parameter in PARAMETERS.items()} | dict(values or {})
         loaded, problem = opening_preset(library, start)
-        self._sources = {address: str(start[address]) for address in SOURCES}
-        self._own_sources = {
-            address: str(PARAMETERS[address].default)
-            for address in SOURCES
-            if loaded.values.get(address) == start[address]
-        }
-        """Sources to bring back when a preset names none, by address, while that of a preset is wanted."""
-        super().__init__(start | {at: without_password(uri) for at, uri in self._sources.items()}, loaded)
+        self._sources = SourceAddresses(start, loaded.values)
+        super().__init__(start | {at: without_password(uri) for at, uri in self._sources.all().items()}, loaded)
         self.on_air = 0
         """Revision that the picture on air was admitted with; the stage sets it."""
         self.remark: Callable[[str], str] = lambda address: ""
@@ -92,16 +84,16 @@ class ParameterStore(LiveValues):
 
     def take_source(self, uri: str, sender: str, address: str = "/source") -> None:
         """Set the address of a source to the URI on air, without its password. The stage calls it after a switch."""
-        self._sources[address] = uri
+        self._sources.take(address, uri)
         self._change({address: without_password(uri)}, sender, address)
 
     def source_uri(self, address: str) -> str:
         """Return the URI of a source with its password."""
-        return self._sources[address]
+        return self._sources.uri(address)
 
     def values_to_keep(self) -> dict[str, Value]:
         """Return the values from which the next show starts, with the passwords of the sources."""
-        return {**self.values(), **self._sources}
+        return {**self.values(), **self._sources.all()}
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -149,13 +141,8 @@ class ParameterStore(LiveValues):
         wanted = {key: value for key, value in values.items() if key not in self.open_source}
         self._change(wanted, sender, to, LoadedPreset(known, values), is_new_look=True)
         notes = ["" if known == name else f"{known} was loaded"]
-        for place in SOURCES:
-            if place not in values:
-                uri = self._own_sources.pop(place, None)
-            else:
-                self._own_sources.setdefault(place, self._sources[place])
-                uri = None if place in wanted else str(values[place])
-            if uri is not None:
+        for place, uri in self._sources.wanted_by(values).items():
+            if uri is not None and place not in wanted:
                 notes.append(self._open_source(place, uri, sender, later).note)
         return ControlReply(to, True, known if to == "/preset" else None, replies.joined(*notes))
 
@@ -217,7 +204,7 @@ class ParameterStore(LiveValues):
         return self.load(address, name, self._library.recall(name), sender, later)
 
     def _set_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
-        self._own_sources.pop(address, None)
+        self._sources.choose(address)
         return self._open_source(address, uri, sender, later)
 
     def _open_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
@@ -237,7 +224,7 @@ class ParameterStore(LiveValues):
     def _save(self, name: str, sender: str, later: Later | None) -> ControlReply:
         with self._lock:
             before = LoadedPreset(str(self._values["/preset"]), self._loaded.values)
-            values = self._loaded.values_to_save({**self._values, **self._sources})
+            values = self._loaded.values_to_save({**self._values, **self._sources.all()})
         note = self.saver.save(name, values, sender, before)
         self._change({"/preset": name}, sender, "/save", LoadedPreset(name, {**values, "/preset": name}))
         return ControlReply("/save", True, None, note)
