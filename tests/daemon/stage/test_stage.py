@@ -107,8 +107,8 @@ def test_gpu_share_reaches_renderer(tmp_path: Path) -> None:
 
 def test_chosen_port_is_shown(tmp_path: Path) -> None:
     with Show(tmp_path / "show", "--sink", "zmq:tcp://127.0.0.1:0") as show:
-        address = until(lambda: show.status()["sinks"][1]["address"])
-        assert not address.endswith(":0")
+        # The status names the address that was asked for until the sink is open.
+        address = until(lambda: (given := show.status()["sinks"][1]["address"]) and not given.endswith(":0") and given)
         until(lambda: f"({address})" in show.log.read_text())
 
 
