@@ -125,6 +125,8 @@ class TrainingPlan:
     flow_batch: int = 20
     """Pairs of 128 × 128 pixels in a batch. Smaller crops come in proportionally more pairs, larger ones in fewer."""
     flow_rate: float = 2e-3
+    small_crops: bool = True
+    """Crops of 64 pixels for the first half of the flow's time. A run from a trained model goes without."""
     ema_decay: float = 0.998
 
     polish_minutes: float = 10.0

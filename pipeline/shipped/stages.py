@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -133,7 +134,7 @@ class ModelTraining:
         return f"{run.step} steps, loss {_recent(run.losses):.4f}"
 
     def _flow(self) -> str:
-        plan = self.plan
+        plan = replace(self.plan, small_crops=not self.started)
         trained = {"unet": self.networks.unet, "text_encoder": self.networks.text_encoder}
         run = self._run("flow", plan.flow_minutes, plan.flow_rate, trained)
         # A resumed run starts a little behind the shard where it stopped, to have more than one at hand.

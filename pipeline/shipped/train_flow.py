@@ -76,13 +76,13 @@ def training_sigmas(count: int) -> Tensor:
     return torch.where(kind < 0.5, torch.ones(count), torch.where(kind < 0.75, 1 - torch.rand(count), middle))
 
 
-def crop_side(progress: float) -> int:
-    """Return the side of the latents in latent pixels at a progress of 0 to 1: 8, then 16, then whole pictures.
+def crop_side(progress: float, small: bool = True) -> int:
+    """Return the side of the latents in latent pixels at a progress of 0 to 1: 8 if `small`, then 16, then whole.
 
     Styles are local, so small crops teach them as well as large ones, with four times as many captions a step.
-    Composition needs whole pictures.
+    Composition needs whole pictures. A trained network knows the styles already, and a crop of 8 is mostly border.
     """
-    return 8 if progress < 0.5 else (16 if progress < 0.8 else 1024)
+    return 8 if small and progress < 0.5 else (16 if progress < 0.8 else 1024)
 
 
 def interpolate(latents: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
@@ -141,5 +141,5 @@ def _batches(
         while passes > 0:
             # The newest first, then random ones, so that each shard is used about `shard_uses` times in all.
             chosen = kept[-1] if passes == plan.shard_uses else kept[int(rng.integers(len(kept)))]
-            yield from chosen.batches(plan.flow_batch, crop_side(run.progress), rng)
+            yield from chosen.batches(plan.flow_batch, crop_side(run.progress, plan.small_crops), rng)
             passes -= 1
