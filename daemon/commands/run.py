@@ -77,6 +77,15 @@ def run(
         list[str] | None,
         typer.Option(help="HOST:PORT that gets every change by OSC. Repeatable.", rich_help_panel=CONTROL),
     ] = None,
+    osc_aliases: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Understand the OSC addresses of another program too: streamdiffusiontd, scope, resolume, or a YAML "
+            "file. Repeatable.",
+            rich_help_panel=CONTROL,
+        ),
+    ] = None,
     control: Annotated[
         str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or 'off'.", rich_help_panel=CONTROL)
     ] = "5557",
@@ -143,6 +152,7 @@ def run(
     )
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
+    from presets.address_aliases import read_alias_tables
     from presets.set_list import read_set_list
 
     log_to_terminal(verbose)
@@ -159,6 +169,7 @@ def run(
         follow_source=follow_source,
         osc=parse_address(osc),
         osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
+        osc_aliases=read_alias_tables(osc_aliases or ()),
         control=parse_endpoint(str(control_address)) if control_address else None,
         web=parse_address(web),
         cues=read_set_list(set_list, library) if set_list else (),

@@ -141,7 +141,9 @@ class BridgeMaker:
         osc = None
         if settings.osc is not None:
             feedback = [(address.host, address.port) for address in settings.osc_feedback]
-            controls["osc"] = osc = OscControl(settings.osc.host, settings.osc.port, feedback=feedback)
+            controls["osc"] = osc = OscControl(
+                settings.osc.host, settings.osc.port, feedback=feedback, aliases=settings.osc_aliases
+            )
         if settings.control is not None:
             controls["zmq"] = ZmqControl(settings.control)
         if settings.web is not None:

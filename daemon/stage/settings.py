@@ -8,6 +8,7 @@ from io_bridges import scheme_options, uri
 from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.rates import exact_rate, parse_rate
+from presets.address_aliases import AliasTable
 from presets.errors import SettingsError
 from presets.set_list import Cue
 
@@ -52,6 +53,8 @@ class Settings:
     """True if the output takes the rate of the first source."""
     osc: Address | None = field(default_factory=lambda: Address("127.0.0.1", 9000))
     osc_feedback: tuple[Address, ...] = ()
+    osc_aliases: AliasTable = field(default_factory=AliasTable)
+    """Addresses of other programs that OSC control understands too."""
     control: str | None = "tcp://127.0.0.1:5557"
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
     cues: tuple[Cue, ...] = ()

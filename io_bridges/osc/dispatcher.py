@@ -1,17 +1,17 @@
 """`OscDispatcher` applies OSC messages to the show and tells the sender what was refused."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from io_bridges.osc.flood_control import Coalescer
 from io_bridges.osc.monitor import OscMonitor
-from io_bridges.osc.packets import Impulse, MalformedPacket, Message, decode_packet
+from io_bridges.osc.packets import MalformedPacket, Message, decode_packet
 from io_bridges.osc.patterns import AddressTable, MalformedPattern, is_pattern
-from io_bridges.osc.surfaces import MAX_SUBSCRIBERS, Surfaces, UdpAddress
-from io_bridges.show_control import MAX_UNKNOWN, ControlReply, FoundSources, ShowControl
-from presets.coercion import as_number
+from io_bridges.osc.source_search import SourceSearch
+from io_bridges.osc.surfaces import Surfaces, UdpAddress
+from io_bridges.show_control import MAX_UNKNOWN, ControlReply, ShowControl
+from presets.address_aliases import Alias, AliasTable
 from presets.errors import ParameterRefused
 from presets.parameter_table import TWINS, Value
 
@@ -20,10 +20,6 @@ MAX_COSTLY = 64
 
 MAX_LATE = 256
 """Replies that come later and wait to be sent. The oldest of more is dropped."""
-MAX_SEARCHERS = 64
-"""Surfaces that wait for one search for sources."""
-MAX_LISTED = 200
-"""Sources in one message. A datagram has no room for many more."""
 
 NO_MESSAGE = Message("", [])
 """Stands for a datagram of which no message can be told."""
@@ -47,12 +43,13 @@ class OscDispatcher:
         is_own: Callable[[UdpAddress], bool],
         wake: Callable[[], None] = lambda: None,
         monitor: OscMonitor | None = None,
+        aliases: AliasTable | None = None,
     ) -> None:
         """Take the show and the feedback targets.
 
         `send` answers a poll, `lease` is the length of a subscription in seconds, and `is_own` recognises the address
         that this control is bound to. `wake` is called from any thread when `answer_late` has something to do.
-        `monitor` is told every message.
+        `monitor` is told every message. `aliases` are addresses of other programs that are understood too.
         """
         self._show = show
         self._surfaces = surfaces
@@ -61,13 +58,13 @@ class OscDispatcher:
         self._is_own = is_own
         self._wake = wake
         self._monitor = monitor or OscMonitor()
+        self._aliases = aliases or AliasTable()
         self._late: deque[Callable[[], None]] = deque(maxlen=MAX_LATE)
-        self._searchers: set[UdpAddress] = set()
-        self._found: FoundSources | None = None
+        self._search = SourceSearch(show, wake)
         self._addresses = AddressTable(show.parameters, without_patterns=[*show.actions, *TWINS])
         self._coalescer = Coalescer(show)
         self._unknown = 0
-        self._counts = dict.fromkeys(("datagrams", "messages", "accepted", "refused", "malformed"), 0)
+        self._counts = dict.fromkeys(("datagrams", "messages", "accepted", "refused", "malformed", "ignored"), 0)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -93,9 +90,10 @@ class OscDispatcher:
         """Tell surfaces the outcome of what took time."""
         while self._late:
             self._late.popleft()()
-        found, self._found = self._found, None
-        if found is not None:
-            self._send_sources(found)
+        uris, searchers = self._search.take()
+        for sender in searchers:
+            for target in self._answer_targets(sender):
+                self._send("/streamflow/sources", uris, target)
 
     def _apply_datagram(self, datagram: bytes, sender: UdpAddress) -> None:
         self._counts["datagrams"] += 1
@@ -127,6 +125,8 @@ class OscDispatcher:
 
     def _is_costly(self, address: str) -> bool:
         parameter = self._show.parameters.get(address)
+        if parameter is None and (alias := self._aliases.find(address)) is not None:
+            parameter = self._show.parameters.get(alias.to)
         return parameter is None or parameter.kind == "text"  # A text may load a preset.
 
     def _apply_message(self, message: Message, poll: bool, sender: UdpAddress, surface: str) -> None:
@@ -140,7 +140,10 @@ class OscDispatcher:
             return
         if address == "/sources":
             self._monitor.note(sender, address, arguments, True, "searching")
-            self._search(sender)
+            self._search.ask(sender)
+            return
+        if (alias := self._aliases.find(address)) is not None:
+            self._apply_alias(alias, message, poll, sender, surface)
             return
         try:
             found = self._addresses.find(address)
@@ -161,10 +164,32 @@ class OscDispatcher:
             else:
                 self._apply(known, arguments, sender, surface)
 
-    def _apply(self, address: str, arguments: list[object], sender: UdpAddress, surface: str) -> None:
+    def _apply_alias(self, alias: Alias, message: Message, poll: bool, sender: UdpAddress, surface: str) -> None:
+        """Apply what a message of another program means here."""
+        if poll and alias.to:
+            self._answer_poll(alias.to, message, sender, surface)
+            return
+        try:
+            calls = alias.calls(*message)
+        except ParameterRefused as refusal:
+            self._refuse(sender, surface, str(refusal), message)
+            return
+        if not calls:
+            self._counts["ignored"] += 1
+            self._monitor.note(sender, *message, True, "nothing to do here")
+        for address, arguments in calls:
+            self._apply(address, arguments, sender, surface, message)
+
+    def _apply(
+        self, address: str, arguments: list[object], sender: UdpAddress, surface: str, alias: Message | None = None
+    ) -> None:
         later = partial(self._put_late, sender)
         reply = self._show.apply(address, arguments, surface, later)
-        self._monitor.note(sender, address, arguments, reply.accepted, reply.note)
+        if alias is None:
+            self._monitor.note(sender, address, arguments, reply.accepted, reply.note)
+        else:
+            read = " ".join([address, *map(str, arguments)])
+            self._monitor.note(sender, *alias, reply.accepted, f"{read}; {reply.note}" if reply.note else read)
         self._take_reply(sender, reply)
 
     def _take_reply(self, sender: UdpAddress, reply: ControlReply) -> None:
@@ -187,23 +212,6 @@ class OscDispatcher:
         self._monitor.note(sender, reply.address, (), reply.accepted, reply.note or "done")
         self._take_reply(sender, reply)
 
-    def _search(self, sender: UdpAddress) -> None:
-        if len(self._searchers) < MAX_SEARCHERS:
-            self._searchers.add(sender)
-        if len(self._searchers) == 1:
-            self._show.find_sources(self._put_found)
-
-    def _put_found(self, found: FoundSources) -> None:
-        self._found = found
-        self._wake()
-
-    def _send_sources(self, found: FoundSources) -> None:
-        uris = [uri.encode("utf-8", "replace").decode() for uri in found.uris[:MAX_LISTED]]
-        searchers, self._searchers = self._searchers, set()
-        for sender in searchers:
-            for target in self._answer_targets(sender):
-                self._send("/streamflow/sources", uris, target)
-
     def _answer_poll(self, address: str, message: Message, sender: UdpAddress, surface: str) -> None:
         values = self._show.values()
         if address not in values:
@@ -217,23 +225,12 @@ class OscDispatcher:
         return [target.address for target in self._surfaces.targets_of(sender)] or [sender]
 
     def _apply_subscription(self, message: Message, sender: UdpAddress, surface: str) -> None:
-        address, arguments = message
         try:
-            number = as_number(arguments[0]) if arguments and arguments != [Impulse.IMPULSE] else float(sender[1])
-        except ParameterRefused as error:
-            self._refuse(sender, surface, f"{address} takes the port for feedback: {error}", message)
-            return
-        target = (sender[0], round(number))
-        if not 1024 <= number <= 65_535 or self._is_own(target):
-            # A number below 1024 is a button's 1, or the port of some other service.
-            self._refuse(sender, surface, f"{address}: cannot send feedback to port {number:.10g}", message)
-        elif address == "/unsubscribe":
-            self._surfaces.unsubscribe(sender, target)
-            self._monitor.note(sender, address, arguments, True, f"no more feedback to port {target[1]}")
-        elif self._surfaces.subscribe(sender, target, time.monotonic() + self._lease):
-            self._monitor.note(sender, address, arguments, True, f"feedback to port {target[1]}")
+            note = self._surfaces.change_subscription(message, sender, self._lease, self._is_own)
+        except ParameterRefused as refusal:
+            self._refuse(sender, surface, str(refusal), message)
         else:
-            self._refuse(sender, surface, f"{address}: the limit of {MAX_SUBSCRIBERS} surfaces is reached", message)
+            self._monitor.note(sender, *message, True, note)
 
     def _refuse(self, sender: UdpAddress, surface: str, reason: str, message: Message = NO_MESSAGE) -> None:
         self._counts["refused"] += 1

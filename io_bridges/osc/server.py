@@ -20,6 +20,7 @@ from io_bridges.osc.packets import encode_message
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
 from io_bridges.show_control import ShowControl
 from io_bridges.wakeup_socket import WakeupSocket
+from presets.address_aliases import AliasTable
 from presets.errors import BridgeError, BridgeUnavailable
 from presets.parameter_table import Value
 
@@ -42,15 +43,17 @@ class OscControl:
         port: int = 9000,
         feedback: Sequence[tuple[str, int]] = (),
         lease: float = 600.0,
+        aliases: AliasTable | None = None,
     ) -> None:
         """Set the host and port to bind; port 0 takes any free port.
 
         `feedback` lists the hosts and ports that always get changes. Surfaces that send ``/subscribe`` get them too,
-        for `lease` seconds after each ``/subscribe``.
+        for `lease` seconds after each ``/subscribe``. `aliases` are addresses of other programs.
         """
         self._wanted = (host, port)
         self._feedback = tuple(feedback)
         self._lease = lease
+        self._aliases = aliases
         self._wake: WakeupSocket | None = None
         self._stopping = False
         self._socket: socket.socket | None = None
@@ -84,7 +87,7 @@ class OscControl:
         self._show = show
         self._surfaces = Surfaces(show, self._wake.call)
         self._dispatcher = OscDispatcher(
-            show, self._surfaces, self._send, self._lease, self._is_own, self._wake.call, self.monitor
+            show, self._surfaces, self._send, self._lease, self._is_own, self._wake.call, self.monitor, self._aliases
         )
         for target in targets:
             self._surfaces.add(target)

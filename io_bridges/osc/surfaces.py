@@ -8,9 +8,13 @@ subscribe, or send from the port that they listen on.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 
+from io_bridges.osc.packets import Impulse, Message
 from io_bridges.show_control import ShowControl, Subscription
+from presets.coercion import as_number
+from presets.errors import ParameterRefused
 from presets.parameter_table import Value
 
 MAX_SUBSCRIBERS = 16
@@ -82,6 +86,32 @@ class Surfaces:
     def add(self, address: UdpAddress) -> None:
         """Add a configured target. It gets every value at first."""
         self._add(address, math.inf)
+
+    def change_subscription(
+        self, message: Message, sender: UdpAddress, lease: float, is_own: Callable[[UdpAddress], bool]
+    ) -> str:
+        """Do what a ``/subscribe`` or ``/unsubscribe`` asks for, and return a note about it.
+
+        Its argument is the port for feedback; without one it is the sender's own. A subscription lasts `lease` seconds.
+
+        Raises:
+            ParameterRefused: for anything but a port that feedback can go to, and for one surface too many.
+        """
+        address, arguments = message
+        try:
+            number = as_number(arguments[0]) if arguments and arguments != [Impulse.IMPULSE] else float(sender[1])
+        except ParameterRefused as error:
+            raise ParameterRefused(f"{address} takes the port for feedback: {error}") from error
+        target = (sender[0], round(number))
+        if not 1024 <= number <= 65_535 or is_own(target):
+            # A number below 1024 is a button's 1, or the port of some other service.
+            raise ParameterRefused(f"{address}: cannot send feedback to port {number:.10g}")
+        if address == "/unsubscribe":
+            self.unsubscribe(sender, target)
+            return f"no more feedback to port {target[1]}"
+        if not self.subscribe(sender, target, time.monotonic() + lease):
+            raise ParameterRefused(f"{address}: the limit of {MAX_SUBSCRIBERS} surfaces is reached")
+        return f"feedback to port {target[1]}"
 
     def subscribe(self, sender: UdpAddress, address: UdpAddress, expires: float) -> bool:
         """Add a subscriber or renew its subscription; it gets every value. Return False if there are too many.

@@ -91,4 +91,4 @@ def test_comparison_names_real_controls(tmp_path: Path) -> None:
 def test_comparison_of_timesteps() -> None:
     """The rows of the page, by the schedule itself."""
     assert lcm_schedule(4, 1.0).timestep.tolist() == [999, 759, 499, 259]
-    assert lcm_schedule(4, 0.36).timestep.tolist() == [359, 259]
+    assert lcm_schedule(5, 0.36).timestep.tolist() == [359, 199]
