@@ -66,6 +66,11 @@ class LiveParameters(BaseModel):
         Field(ge=0, le=1000, description="length of a morph as a number of pictures; above 0 it replaces the time"),
         LiveOptions(Effect.FRAME, unit="pictures", stays=True, group=Group.MOVEMENT, moves=False),
     ] = 0
+    takeover: Annotated[
+        Literal["jump", "pickup"],
+        Field(description="OSC faders after a recall: jump to their place, or wait until they pass the present value"),
+        LiveOptions(Effect.FRAME, in_presets=False, stays=True, group=Group.MOVEMENT),
+    ] = "jump"
     mode: Annotated[
         Literal["image", "text"],
         Field(description="image redraws the incoming picture; text draws from the prompt alone"),

@@ -17,6 +17,7 @@ from daemon.stage.sink_thread import SinkThread
 from daemon.stage.source_finder import SourceFinder
 from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.source_thread import Fitting, SourceThread
+from daemon.stage.takeover_show import TakeoverShow
 from daemon.stage.tick_picker import TickPicker
 from io_bridges.bridges import Control, Sink
 from io_bridges.late_sink import LateSink
@@ -155,5 +156,5 @@ class BridgeMaker:
                 words=words,
                 osc_messages=osc.monitor.messages if osc else tuple,
             )
-        show = CueShow(QuantisedShow(store), settings.cues)
+        show = TakeoverShow(CueShow(QuantisedShow(store), settings.cues), store.value)
         return [ControlThread(name, control, show) for name, control in controls.items()]

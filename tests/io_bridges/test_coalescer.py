@@ -55,7 +55,8 @@ def test_newest_fader_value_wins(drain: Drain) -> None:
     assert drain.take(*(encode_message("/strength", step / 8) for step in range(8))) == [("/strength", 7 / 8, name(A))]
     assert drain.take(encode_message("/strength", 0.5)) == [("/strength", 0.5, name(A))]
     assert drain.dispatcher.counts == {
-        "datagrams": 9, "messages": 9, "accepted": 2, "refused": 0, "malformed": 0, "superseded": 7,
+        "datagrams": 9, "messages": 9, "accepted": 2, "refused": 0, "malformed": 0, "ignored": 0,
+        "superseded": 7,
     }  # fmt: skip
 
 
