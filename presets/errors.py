@@ -4,6 +4,7 @@
     ├── SettingsError           a command-line option or address that can't be used
     ├── PresetError             a preset file that is refused whole: path, line, expected value
     │   └── ConfirmationNeeded  a save that replaces a shipped preset, until it is sent again
+    ├── ControlsError           a recording of controls that is refused whole: path, line, expected value
     ├── ParameterRefused        a live value that can't be coerced; the output stays as it was
     ├── BridgeError             a source, sink or control failed while it was open
     │   └── BridgeUnavailable   it can't run here: the reason, and what to install or start
@@ -34,6 +35,10 @@ class PresetError(StreamflowError):
 
 class ConfirmationNeeded(PresetError):
     """A save that replaces a shipped preset, until the same request is sent again."""
+
+
+class ControlsError(StreamflowError):
+    """A recording of controls that is refused whole, with its path, the line and what was expected."""
 
 
 class ParameterRefused(StreamflowError):

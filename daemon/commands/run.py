@@ -99,6 +99,17 @@ def run(
         bool, typer.Option("--open", help="Open the web page in the browser.", rich_help_panel=CONTROL)
     ] = False,
     presets: Annotated[Path | None, typer.Option(help="Folder of your presets.", rich_help_panel=SHOW)] = None,
+    record_controls: Annotated[
+        Path | None,
+        typer.Option(help="Record every message of the controls to a new .jsonl file.", rich_help_panel=SHOW),
+    ] = None,
+    play_controls: Annotated[
+        Path | None,
+        typer.Option(help="Play recorded controls from the start; hands stay in charge.", rich_help_panel=SHOW),
+    ] = None,
+    loop_controls: Annotated[
+        bool, typer.Option("--loop-controls", help="Play them in a loop.", rich_help_panel=SHOW)
+    ] = False,
     set_list: Annotated[
         Path | None,
         typer.Option(help="YAML file with the cues of the show, for /cue/go.", rich_help_panel=SHOW),
@@ -143,6 +154,7 @@ def run(
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
+    from daemon.stage.control_transport import controls_path, first_controls
     from daemon.stage.initial_values import (
         initial_notices,
         initial_values,
@@ -159,7 +171,9 @@ def run(
     library = open_library(presets)
     state_path = state or default_state_path()
     restored = {} if fresh else StateFile(state_path).restore()
-    values = initial_values(library, restored, preset, parse_size(size) if size else None)
+    controls = first_controls(play_controls, loop_controls)
+    kept = restored if controls is None else {**restored, **controls.first_values()}
+    values = initial_values(library, kept, preset, parse_size(size) if size else None)
     control_address = parse_address(control)
     rate, follow_source = parse_output_rate(fps)
     settings = Settings(
@@ -173,6 +187,9 @@ def run(
         control=parse_endpoint(str(control_address)) if control_address else None,
         web=parse_address(web),
         cues=read_set_list(set_list, library) if set_list else (),
+        record_controls=controls_path(str(record_controls)) if record_controls else None,
+        play_controls=controls,
+        loop_controls=loop_controls,
         state=state_path,
         safe_picture=safe_picture,
         threads=threads,

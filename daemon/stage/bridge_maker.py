@@ -7,10 +7,11 @@ from functools import partial
 from daemon.shared.clock import Clock
 from daemon.stage.bridge_set import BridgeSet, MakeSink
 from daemon.stage.control_thread import ControlThread
+from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
-from daemon.stage.quantised_show import QuantisedShow
+from daemon.stage.recorded_show import RecordedShow
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
 from daemon.stage.sink_thread import SinkThread
@@ -126,14 +127,14 @@ class BridgeMaker:
 
     def controls(
         self,
-        store: ParameterStore,
+        transport: ControlTransport,
         metrics: Callable[[], bytes],
         words: Callable[[], Mapping[str, Sequence[str]]],
     ) -> list[ControlThread]:
         """Return every control that the settings ask for.
 
         Args:
-            store: The parameters that they control.
+            transport: Records and plays what they control.
             metrics: Returns the text of ``/metrics``.
             words: Returns the words that the model knows, by kind.
         """
@@ -156,5 +157,6 @@ class BridgeMaker:
                 words=words,
                 osc_messages=osc.monitor.messages if osc else tuple,
             )
-        show = TakeoverShow(CueShow(QuantisedShow(store), settings.cues), store.value)
+        recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)
+        show = TakeoverShow(recorded, transport.store.value)
         return [ControlThread(name, control, show) for name, control in controls.items()]

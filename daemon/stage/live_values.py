@@ -8,6 +8,12 @@ from daemon.stage.preset_saver import LoadedPreset
 from daemon.stage.subscriptions import ChangeQueue, Subscriptions
 from presets.parameter_table import PARAMETERS, Value, snapshot
 from presets.parameters import Parameters
+from presets.taken_message import LOOKS, RESTART, ShowStart, TakenMessage, TempoMark, prompt_arguments
+
+Note = Callable[[TakenMessage], None]
+"""Takes note of a message. It is called with the lock held, and returns at once."""
+
+_NO_TEMPO = TempoMark(0, 0.0, 120.0)
 
 
 class StoreState(NamedTuple):
@@ -19,6 +25,8 @@ class StoreState(NamedTuple):
     """Revision that the last loaded preset made; 0 if there was none."""
     panic_revision: int
     """Revision that the last panic made; 0 if there was none."""
+    cut_revision: int
+    """Revision that applies at once, whatever `morph` says: that of the last panic or restart; 0 if there was none."""
 
 
 class LiveValues:
@@ -39,7 +47,9 @@ class LiveValues:
         self._revision = 1
         self._look_revision = 0
         self._panic_revision = 0
-        self._state = StoreState((0, Parameters()), 0, 0)
+        self._cut_revision = 0
+        self._note: Note | None = None
+        self._state = StoreState((0, Parameters()), 0, 0, 0)
 
     @property
     def wanted(self) -> int:
@@ -53,9 +63,9 @@ class LiveValues:
             return state
         with self._lock:
             revision, values = self._revision, dict(self._values)
-            look, panic = self._look_revision, self._panic_revision
+            revisions = self._look_revision, self._panic_revision, self._cut_revision
         # Two threads may both build one. If the older is kept last, its revision shows it at the next call.
-        self._state = state = StoreState((revision, snapshot(values)), look, panic)
+        self._state = state = StoreState((revision, snapshot(values)), *revisions)
         return state
 
     def snapshot(self) -> tuple[int, Parameters]:
@@ -80,7 +90,19 @@ class LiveValues:
         """Subscribe to changes. A sender whose name starts with `surface` does not get the address it sent itself."""
         return self._subscriptions.add(surface, wake)
 
-    def _change(
+    def note_messages(self, note: Note | None) -> tuple[dict[str, Value], LoadedPreset]:
+        """Have `note` called with every message that is taken from now on. Return the values and the preset of now."""
+        with self._lock:
+            self._note = note
+            return dict(self._values), self._loaded
+
+    def note(self, message: TakenMessage) -> None:
+        """Note a message that changes no value here: one that opens a source or a sink."""
+        with self._lock:
+            if self._note is not None:
+                self._note(message)
+
+    def change(
         self,
         wanted: Mapping[str, Value],
         sender: str,
@@ -88,22 +110,35 @@ class LiveValues:
         loaded: LoadedPreset | None = None,
         panic: bool = False,
         is_new_look: bool = False,
+        is_message: bool = True,
     ) -> None:
-        """Set the values as one new revision. If nothing changes there is no new revision, except for a panic.
+        """Set the values as one new revision. If nothing changes there is no new revision, except for a cut.
 
-        `loaded` is the preset that panic restores from now on. `is_new_look` is True if the values are a whole preset.
+        Args:
+            wanted: Coerced values by address.
+            sender: Name of who wants them.
+            sent: Address of the message. `RESTART` and a panic cut.
+            loaded: The preset that panic restores from now on.
+            panic: True for a panic.
+            is_new_look: True if the values are a whole preset.
+            is_message: False if they are the outcome of an earlier message, and not to be noted.
         """
+        is_cut = panic or sent == RESTART
         with self._lock:
-            changes = {address: value for address, value in wanted.items() if self._values[address] != value}
             if loaded is not None:
                 self._loaded = loaded
-            if not changes and not panic:
+            if self._note is not None and is_message:
+                self._note(self._taken(wanted, sender, sent, loaded, panic))
+            changes = {address: value for address, value in wanted.items() if self._values[address] != value}
+            if not changes and not is_cut:
                 return
             self._values.update(changes)
             self._revision += 1
             revision = self._revision
             if panic:
                 self._panic_revision = revision
+            if is_cut:
+                self._cut_revision = revision
             if is_new_look:
                 self._look_revision = revision
             queues = self._subscriptions.publish(changes, sender, sent)
@@ -113,3 +148,19 @@ class LiveValues:
         for changed in watchers:
             changed()
         self._subscriptions.wake(queues)
+
+    def _taken(
+        self, wanted: Mapping[str, Value], sender: str, sent: str, loaded: LoadedPreset | None, panic: bool
+    ) -> TakenMessage:
+        """Return a change as the message that makes it, in plain form. The caller holds the lock."""
+        if sent == RESTART:
+            start = ShowStart({**self._values, **wanted}, self._loaded.name, self._loaded.values, _NO_TEMPO, 0)
+            return TakenMessage(RESTART, (), sender, start=start)
+        if loaded is not None:
+            # A neighbour and a cue too are a preset by name.
+            return TakenMessage(sent if sent in LOOKS else "/preset", (loaded.name,), sender, values=loaded.values)
+        if panic:
+            return TakenMessage(sent, (), sender, values=wanted)
+        if sent == "/prompt":
+            return TakenMessage(sent, prompt_arguments(wanted), sender)
+        return TakenMessage(sent, (wanted[sent],) if sent in wanted else (), sender)

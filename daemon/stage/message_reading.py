@@ -56,7 +56,7 @@ def read_message(
         return _preset(arguments, preset_names)
     if address == "/prompt":
         return _prompt(arguments)
-    if address == "/sink/add":
+    if address in ("/sink/add", "/record/controls", "/play/controls", "/play/loop"):
         return Reading(address, _joined(arguments))
     if address in ("/sink/open", "/sink/remove", "/cue/jump"):
         return Reading(address, _joined(_numbered(address.split("/")[1], arguments)))

@@ -63,6 +63,6 @@ class MorphClock:
 
     def _change(self, standing: StoreState) -> Change:
         """Return what changed the parameters since the last call. Of several causes the most abrupt counts."""
-        if standing.panic_revision > self._revision:
+        if standing.cut_revision > self._revision:
             return Change.CUT
         return Change.PRESET if standing.look_revision > self._revision else Change.CONTROL

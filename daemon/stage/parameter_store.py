@@ -21,6 +21,7 @@ from presets.declaration import ACTIONS, Action
 from presets.errors import ConfirmationNeeded, ParameterRefused, PresetError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value
+from presets.taken_message import TakenMessage
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
 
@@ -85,7 +86,7 @@ class ParameterStore(LiveValues):
     def take_source(self, uri: str, sender: str, address: str = "/source") -> None:
         """Set the address of a source to the URI on air, without its password. The stage calls it after a switch."""
         self._sources.take(address, uri)
-        self._change({address: without_password(uri)}, sender, address)
+        self.change({address: without_password(uri)}, sender, address, is_message=False)
 
     def source_uri(self, address: str) -> str:
         """Return the URI of a source with its password."""
@@ -124,7 +125,7 @@ class ParameterStore(LiveValues):
             return ControlReply(address, False, None, str(error), confirm=True)
         except PresetError as error:
             return self._refuse_preset(address, sender, error)
-        self._change({address: value}, sender, address)
+        self.change({address: value}, sender, address)
         cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
         return ControlReply(address, True, value, replies.joined(read, cut, self.remark(address)))
 
@@ -139,7 +140,7 @@ class ParameterStore(LiveValues):
         """Load the values of the preset `name`. The reply is to a message to the address `to`."""
         known = str(values["/preset"])
         wanted = {key: value for key, value in values.items() if key not in self.open_source}
-        self._change(wanted, sender, to, LoadedPreset(known, values), is_new_look=True)
+        self.change(wanted, sender, to, LoadedPreset(known, values), is_new_look=True)
         notes = ["" if known == name else f"{known} was loaded"]
         for place, uri in self._sources.wanted_by(values).items():
             if uri is not None and place not in wanted:
@@ -181,22 +182,22 @@ class ParameterStore(LiveValues):
         return reply._replace(note=replies.joined(read, cut, reply.note))
 
     def _panic(self, _: str, sender: str, later: Later | None) -> ControlReply:
-        self._change(self._loaded.panic_values(), sender, "/panic", panic=True)
+        self.change(self._loaded.panic_values(), sender, "/panic", panic=True)
         return ControlReply("/panic", True, None)
 
     def _tap(self, _: str, sender: str, later: Later | None) -> ControlReply:
         bpm = self.tempo.tap()
-        if bpm is not None:
-            self._change({"/bpm": bpm}, sender, "/tap")
+        self.change({} if bpm is None else {"/bpm": bpm}, sender, "/tap")
         return ControlReply("/tap", True, None, "tap on" if bpm is None else f"{bpm:g} beats/min")
 
     def _resync(self, _: str, sender: str, later: Later | None) -> ControlReply:
         self.tempo.resync()
+        self.change({}, sender, "/resync")
         return ControlReply("/resync", True, None)
 
     def _mix(self, prompts: Sequence[tuple[str, float]], sender: str) -> ControlReply:
         """Set these texts with their weights, and no other text."""
-        self._change(prompt_values(prompts), sender, "/prompt")
+        self.change(prompt_values(prompts), sender, "/prompt")
         notes = [self.remark(f"/prompt/{place}/text") for place in range(1, len(prompts) + 1)]
         return ControlReply("/prompt", True, None, replies.joined(*notes))
 
@@ -205,6 +206,7 @@ class ParameterStore(LiveValues):
 
     def _set_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
         self._sources.choose(address)
+        self.note(TakenMessage(address, (without_password(uri),), sender))
         return self._open_source(address, uri, sender, later)
 
     def _open_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
@@ -216,7 +218,10 @@ class ParameterStore(LiveValues):
     def _change_sinks(self, address: str, text: str, sender: str, later: Later | None) -> ControlReply:
         if self.change_sinks is None:
             return self._refuse(address, sender, "no sinks", "there are no sinks to change")
-        return self.change_sinks(address, text, sender, later)
+        reply = self.change_sinks(address, text, sender, later)
+        if reply.accepted:
+            self.note(TakenMessage(address, (without_password(text),), sender))
+        return reply
 
     def _neighbour(self, step: int) -> str:
         return self._library.neighbour(str(self._values["/preset"]), step)
@@ -226,13 +231,13 @@ class ParameterStore(LiveValues):
             before = LoadedPreset(str(self._values["/preset"]), self._loaded.values)
             values = self._loaded.values_to_save({**self._values, **self._sources.all()})
         note = self.saver.save(name, values, sender, before)
-        self._change({"/preset": name}, sender, "/save", LoadedPreset(name, {**values, "/preset": name}))
+        self.change({"/preset": name}, sender, "/save", LoadedPreset(name, {**values, "/preset": name}))
         return ControlReply("/save", True, None, note)
 
     def _undo_save(self, _: str, sender: str, later: Later | None) -> ControlReply:
         saved, note = self.saver.undo()
         if self._values["/preset"] == saved.name:
-            self._change({"/preset": saved.loaded.name}, sender, "/undo_save", saved.loaded)
+            self.change({"/preset": saved.loaded.name}, sender, "/undo_save", saved.loaded)
         return ControlReply("/undo_save", True, None, note)
 
     def _refuse_preset(self, address: str, sender: str, error: PresetError) -> ControlReply:

@@ -105,6 +105,11 @@ class QuantisedShow(ShowWrapper):
     def _set_tempo(self, apply: Callable[[], ControlReply]) -> ControlReply:
         """Pass a message on, and start the timers anew."""
         reply = apply()
+        self.follow_tempo()
+        return reply
+
+    def follow_tempo(self) -> None:
+        """Start the timers anew, after a change of the tempo."""
         _, now = self._tempo()
         with self._lock:
             self._held = [
@@ -117,7 +122,6 @@ class QuantisedShow(ShowWrapper):
             self._due = {}
             for beat in {message.beat for message in self._held}:
                 self._start_timer(beat)
-        return reply
 
     def _start_timer(self, beat: int) -> None:
         """Have what waits for a beat applied in time. The caller holds the lock."""

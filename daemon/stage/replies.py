@@ -15,6 +15,9 @@ _TEXT_LIKE = {
     "/sink/add": "/source",
     "/sink/open": "/source",
     "/sink/remove": "/source",
+    "/record/controls": "/source",
+    "/play/controls": "/source",
+    "/play/loop": "/source",
 }
 """Parameter whose limits apply to the text of an action. Other texts have the limits of a preset's name."""
 

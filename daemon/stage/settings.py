@@ -9,6 +9,7 @@ from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.rates import exact_rate, parse_rate
 from presets.address_aliases import AliasTable
+from presets.control_file import RecordedControls
 from presets.errors import SettingsError
 from presets.set_list import Cue
 
@@ -59,6 +60,12 @@ class Settings:
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
     cues: tuple[Cue, ...] = ()
     """Set list of the show; empty for none."""
+    record_controls: Path | None = None
+    """File that the controls are recorded to from the start."""
+    play_controls: RecordedControls | None = None
+    """Recorded controls that play from the start."""
+    loop_controls: bool = False
+    """True if they play in a loop."""
     state: Path | None = None
     safe_picture: Path | None = None
     threads: int | None = None

@@ -18,6 +18,7 @@ from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.control_transport import ControlTransport
 from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import PictureRate
 from daemon.stage.newest_frame import NewestFrame
@@ -77,7 +78,7 @@ class Stage:
         self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._ring_link)
         self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest, coming)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
-        self._rendered = BurstSpreader(self.clock)
+        self._rendered, self.transport = BurstSpreader(self.clock), ControlTransport(self.store, self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
@@ -98,7 +99,7 @@ class Stage:
         make.show_rate = lambda: self.output.rate
         self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
-        self._controls = make.controls(self.store, lambda: prometheus_text(self.status()), self._words.known_words)
+        self._controls = make.controls(self.transport, lambda: prometheus_text(self.status()), self._words.known_words)
         self._status = ShowStatus(
             settings,
             self.clock,
@@ -130,6 +131,7 @@ class Stage:
         # First of all, because `stop` saves the state, and must not save over another show's.
         self._kept.claim()
         try:
+            self.transport.start(self.settings)
             for control in self._controls:
                 control.start()
             self.bridges.source.start()
@@ -183,6 +185,7 @@ class Stage:
     def stop(self) -> None:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
         self._kept.save(at_once=True)
+        self.transport.stop()
         self.switch.stop()
         self.sink_changes.stop()
         self.supervisor.stop()

@@ -3,13 +3,13 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from daemon.shared.clock import NS, Clock, SystemClock
 from daemon.stage.live_values import LiveValues
 from presets.movement import MovementTime, moved, moves
 from presets.parameter_table import PARAMETERS
 from presets.parameters import Parameters
+from presets.taken_message import TempoMark
 
 LONGEST_BEAT = 60.0 / (PARAMETERS["/bpm"].minimum or 20.0)
 """Seconds after which a tap begins a new tempo."""
@@ -20,17 +20,6 @@ UNEVEN = 0.3
 FIRST_TEMPO = float(PARAMETERS["/bpm"].default)
 
 
-class _Anchor(NamedTuple):
-    """An instant at which the beats are known, and the tempo from then on."""
-
-    at: int
-    beats: float
-    bpm: float
-
-    def beats_at(self, moment: int) -> float:
-        return self.beats + (moment - self.at) / NS * self.bpm / 60.0
-
-
 class TempoClock:
     """Counts beats at the tempo that it is asked with. Any thread may call it."""
 
@@ -38,7 +27,7 @@ class TempoClock:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._began = self._clock.now()
-        self._anchor = _Anchor(self._began, 0.0, FIRST_TEMPO)
+        self._anchor = TempoMark(self._began, 0.0, FIRST_TEMPO)
         self._taps: deque[int] = deque(maxlen=MOST_TAPS)
         self.lead: Callable[[], float] = lambda: 0.0
         """Returns the seconds from the parameters of a picture to the picture on air; the stage sets it."""
@@ -49,7 +38,7 @@ class TempoClock:
         anchor = self._anchor
         if bpm != anchor.bpm:
             with self._lock:
-                anchor = self._anchor = _Anchor(now, self._anchor.beats_at(now), bpm)
+                anchor = self._anchor = TempoMark(now, self._anchor.beats_at(now), bpm)
         return MovementTime((now - self._began) / NS, anchor.beats_at(now))
 
     def time_on_air(self, bpm: float) -> MovementTime:
@@ -66,13 +55,28 @@ class TempoClock:
                 self._taps = deque([self._taps[-1]] if self._is_near(now) else [], maxlen=MOST_TAPS)
             self._taps.append(now)
             bpm = self._tapped_tempo()
-            self._anchor = _Anchor(now, float(round(self._anchor.beats_at(now))), bpm or self._anchor.bpm)
+            self._anchor = TempoMark(now, float(round(self._anchor.beats_at(now))), bpm or self._anchor.bpm)
             return bpm
 
     def resync(self) -> None:
         """Start the beats anew: now is beat 0."""
         with self._lock:
-            self._anchor = _Anchor(self._clock.now(), 0.0, self._anchor.bpm)
+            self._anchor = TempoMark(self._clock.now(), 0.0, self._anchor.bpm)
+
+    def mark(self, bpm: float | None) -> tuple[TempoMark, int]:
+        """Return an instant at which the beats are known, and that from which the seconds count, on the clock.
+
+        The tempo from now on is `bpm`, if it is given.
+        """
+        if bpm is not None:
+            self.time(bpm)
+        return self._anchor, self._began
+
+    def place(self, mark: TempoMark, began: int | None = None) -> None:
+        """Count the beats from a mark on, and the seconds from `began` on, if it is given."""
+        with self._lock:
+            self._anchor = mark
+            self._began = self._began if began is None else began
 
     def _is_near(self, now: int) -> bool:
         return (now - self._taps[-1]) / NS <= LONGEST_BEAT

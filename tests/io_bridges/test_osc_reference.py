@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, chdir
 from typing import Any
 
 import osc_surface
@@ -15,8 +15,11 @@ from pythonosc.osc_message_builder import build_msg
 from web_client import ask
 from web_show_control import serving
 
+from daemon.shared.clock import SystemClock
+from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.recorded_show import RecordedShow
 from io_bridges import local_network
 from io_bridges.osc.monitor import LENGTH
 from io_bridges.osc.server import OscControl
@@ -54,9 +57,13 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         ("/prompt/2/text", "köln's"),
     ):
         assert store.apply(address, [value], "test").accepted
-    show = CueShow(store, [Cue(preset="fire")] * 40)  # the lines of each cue are sent in turn
+    transport = ControlTransport(store, SystemClock())
+    # The lines of each cue are sent in turn.
+    show = RecordedShow(CueShow(store, [Cue(preset="fire")] * 40), transport)
     show.apply("/cue/jump", [20], "test")
     with ExitStack() as clean_up:
+        clean_up.enter_context(chdir(tmp_path_factory.mktemp("recordings")))
+        clean_up.callback(transport.stop)
         clean_up.enter_context(osc_surface.serving(osc, show))  # type: ignore[arg-type]
         web = WebControl(port=0, osc_messages=osc.monitor.messages)
         clean_up.enter_context(serving(web, show))  # type: ignore[arg-type]
@@ -93,7 +100,9 @@ def assert_taken(rig: Rig, program: str, send: Callable[[list[str]], None]) -> N
         before = max((each["number"] for each in rig.osc.monitor.messages()), default=-1)
 
         def new(before: Any = before) -> dict[Any, Any]:
-            return {each["address"]: each for each in rig.osc.monitor.messages() if each["number"] > before}
+            # The late outcome of an action, which may come at any time, has no arguments.
+            seen = [each for each in rig.osc.monitor.messages() if each["arguments"] or each["address"] not in TAKING]
+            return {each["address"]: each for each in seen if each["number"] > before}
 
         send([entry["snippets"][program] for entry in entries])
         wait_for(lambda: len(new()) >= len(entries))  # noqa: B023

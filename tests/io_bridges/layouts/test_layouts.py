@@ -14,8 +14,12 @@ from osc_surface import Surface, serving
 from py2tosc.defaults import defaults_for
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from daemon.shared.clock import SystemClock
+from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.recorded_show import RecordedShow
+from daemon.stage.show_wrapper import ShowWrapper
 from io_bridges.layouts.open_stage_control import session_file
 from io_bridges.layouts.outline import TOP_ROW, Outline, look_address, make_outline
 from io_bridges.layouts.touchosc import MOST_BUTTONS, layout_of_touchosc, left_out
@@ -55,10 +59,10 @@ def tosc(outline: Outline) -> ElementTree.Element:
 
 
 @pytest.fixture
-def store(library: Library) -> CueShow:
+def store(library: Library) -> ShowWrapper:
     """A show with a set list, on its second cue."""
-    store = ParameterStore(library)
-    show = CueShow(store, [Cue(preset=name) for name in ("fire", "ink", "gold")])
+    transport = ControlTransport(ParameterStore(library), SystemClock())
+    show = RecordedShow(CueShow(transport.store, [Cue(preset=name) for name in ("fire", "ink", "gold")]), transport)
     show.apply("/cue/jump", [2], "test")
     show.apply("/prompt/1/text", ["something else"], "test")
     return show
@@ -78,7 +82,7 @@ def sending(session: Any) -> dict[str, dict[str, Any]]:
     return by_address
 
 
-def send(store: CueShow, message: Message) -> Any:
+def send(store: ShowWrapper, message: Message) -> Any:
     """Send a message as bytes of python-osc, and return the reply of the show."""
     address, tags, values = message
     if address == "/cue/jump":
@@ -92,7 +96,7 @@ def send(store: CueShow, message: Message) -> Any:
     return store.apply(received, arguments, "osc:10.0.0.9:50000")
 
 
-def assert_taken(store: CueShow, address: str, message: Message) -> None:
+def assert_taken(store: ShowWrapper, address: str, message: Message) -> None:
     taken, expected = store.values()[address], PARAMETERS[address].coerce(message[2][0])
     assert taken == (pytest.approx(expected) if isinstance(expected, float) else expected), message
 
@@ -182,7 +186,7 @@ def test_session_shows_the_declaration(session: Any) -> None:
     assert {by_address[address]["type"] for address in ("/seed", "/width")} == {"input"}, "a number to type"
 
 
-def test_session_is_answered(session: Any, store: CueShow) -> None:
+def test_session_is_answered(session: Any, store: ShowWrapper) -> None:
     for address, widget in sending(session).items():
         if address in TAKING:
             continue
@@ -194,7 +198,7 @@ def test_session_is_answered(session: Any, store: CueShow) -> None:
     assert store.values()["/prompt/1/text"] == "fire"
 
 
-def test_looks_are_loaded(session: Any, tosc: ElementTree.Element, store: CueShow, library: Library) -> None:
+def test_looks_are_loaded(session: Any, tosc: ElementTree.Element, store: ShowWrapper, library: Library) -> None:
     assert "my big look" in library.names()
     from_tosc = {message[0]: message for message in sent_by(tosc) if message[0].startswith("/preset/")}
     for name in library.names():
@@ -281,7 +285,7 @@ def test_tosc_has_every_control(tosc: ElementTree.Element, outline: Outline, lib
     assert tabs == ["looks", *(group.value for group in Group), "actions"]
 
 
-def test_tosc_is_answered(tosc: ElementTree.Element, store: CueShow) -> None:
+def test_tosc_is_answered(tosc: ElementTree.Element, store: ShowWrapper) -> None:
     for message in sent_by(tosc):
         assert (reply := send(store, message)).accepted, (message, reply.note)
         if message[0] in PARAMETERS:
@@ -317,7 +321,7 @@ def test_own_presses_are_shown(tosc: ElementTree.Element, session: Any, store: P
     assert script == "send('/preset', {type: 's', value: '?'})"
 
 
-def test_long_choices_are_stepped(tosc: ElementTree.Element, store: CueShow) -> None:
+def test_long_choices_are_stepped(tosc: ElementTree.Element, store: ShowWrapper) -> None:
     long = {address for address, each in PARAMETERS.items() if len(each.choices) > MOST_BUTTONS}
     steps = {message[2][0]: message for message in sent_by(tosc) if message[0] == "/lfo/2/target/add"}
     assert "/lfo/2/target" in long

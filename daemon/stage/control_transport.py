@@ -1,0 +1,146 @@
+"""`ControlTransport`: records the controls of a show, and plays recorded ones, as surfaces ask for it."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from daemon.shared.clock import Clock
+from daemon.stage.control_player import ControlPlayer
+from daemon.stage.control_recorder import ControlRecorder
+from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.quantised_show import QuantisedShow
+from daemon.stage.settings import Settings
+from daemon.stage.show_wrapper import StartTimer, start_timer
+from io_bridges.show_control import ControlReply, Later
+from presets.control_file import SUFFIX, RecordedControls, read_controls
+from presets.errors import ControlsError, SettingsError
+from presets.paths import home_path
+
+log = logging.getLogger("stage.controls")
+
+CLOSING = 2.0
+"""Seconds for the file to be whole when the show ends."""
+
+_PAUSE = 0.002
+"""Seconds in which other threads work, now and then while a long recording is read."""
+
+
+def controls_path(text: str) -> Path:
+    """Return the path of a recording by its name or path; the end of its name may be left out."""
+    return home_path(text if text.lower().endswith(SUFFIX) else f"{text}{SUFFIX}")
+
+
+def first_controls(path: Path | None, loop: bool) -> RecordedControls | None:
+    """Return the recording that a show plays from its start, None for none.
+
+    Raises:
+        ControlsError: The file can't be read.
+        SettingsError: A loop of nothing is asked for.
+    """
+    if path is None:
+        if loop:
+            raise SettingsError("--loop-controls goes with --play-controls FILE")
+        return None
+    controls = read_controls(controls_path(str(path)))
+    log.info(played(controls))
+    return controls
+
+
+class ControlTransport:
+    """The recorder and the player of one show. Every method but `start` and `stop` returns at once, for any thread."""
+
+    def __init__(self, store: ParameterStore, clock: Clock, timer: StartTimer = start_timer) -> None:
+        self.store = store
+        self.quantised = QuantisedShow(store, timer)
+        """The show whose looks wait for the beat, which follows the tempo that is played."""
+        self.recorder = ControlRecorder(store, clock)
+        self.player = ControlPlayer(store, clock, self.quantised)
+        self._lock = threading.Lock()
+        self._reader: threading.Thread | None = None
+        self._stops = 0
+
+    def start(self, settings: Settings) -> None:
+        """Begin what the settings ask for. Raises `BridgeError` if no file can be recorded."""
+        self.player.start()
+        if settings.record_controls is not None:
+            self.recorder.record_now(settings.record_controls)
+        if settings.play_controls is not None:
+            self.player.play(settings.play_controls, settings.loop_controls)
+
+    def stop(self) -> None:
+        """End both, with a file that is whole."""
+        self.player.close()
+        self.recorder.end(CLOSING)
+
+    def request(self, address: str, text: str, sender: str, later: Later | None) -> ControlReply:
+        """Perform an action by its address. `later` gets the outcome of what takes time."""
+        if address == "/record/controls":
+            return self._record(address, controls_path(text), sender, later)
+        if address == "/record/stop":
+            path, is_ended = self.recorder.state.path, self.recorder.end()
+            return ControlReply(address, True, None, f"recorded {path}" if is_ended else "nothing is recorded")
+        if address == "/play/stop":
+            return ControlReply(address, True, None, "stopped" if self.stop_playing() else "nothing is played")
+        return self._play(address, controls_path(text), sender, later)
+
+    def stop_playing(self) -> bool:
+        """Play no further message, nor a recording that is being read. Return False if there was none."""
+        with self._lock:
+            self._stops += 1
+            is_reading = self._reader is not None and self._reader.is_alive()
+        return self.player.stop() or is_reading
+
+    def status(self) -> dict[str, object]:
+        """Return what is recorded and played now, each None for nothing."""
+        recording, playing = self.recorder.state, self.player.state
+        return {
+            "recording_controls": recording._asdict() | {"seconds": round(recording.seconds, 1)}
+            if recording.path
+            else None,
+            "playing_controls": playing._asdict() | {"seconds": round(playing.seconds, 1)} if playing.path else None,
+        }
+
+    def _record(self, address: str, path: Path, sender: str, later: Later | None) -> ControlReply:
+        def outcome(opened: str, problem: str) -> None:
+            reply = self._answer(address, not problem, problem or f"recording into {opened}", sender)
+            if later is not None:
+                later(reply)
+
+        if not self.recorder.record(path, outcome):
+            return self._answer(address, False, "a recording is on already; /record/stop ends it", sender)
+        return ControlReply(address, True, None, f"opens {path}", pending=later is not None)
+
+    def _play(self, address: str, path: Path, sender: str, later: Later | None) -> ControlReply:
+        with self._lock:
+            if self._reader is not None and self._reader.is_alive():
+                return self._answer(address, False, "another recording is being read", sender)
+            work = (address, path, sender, later, self._stops)
+            self._reader = threading.Thread(target=self._read, args=work, name="read-controls", daemon=True)
+            self._reader.start()
+        return ControlReply(address, True, None, f"reads {path}", pending=later is not None)
+
+    def _read(self, address: str, path: Path, sender: str, later: Later | None, stops: int) -> None:
+        try:
+            controls = read_controls(path, lambda: time.sleep(_PAUSE))
+        except ControlsError as error:
+            reply = self._answer(address, False, str(error), sender)
+        else:
+            with self._lock:
+                is_wanted = stops == self._stops
+                if is_wanted:
+                    self.player.play(controls, loop=address == "/play/loop")
+            reply = self._answer(address, is_wanted, played(controls) if is_wanted else "stopped meanwhile", sender)
+        if later is not None:
+            later(reply)
+
+    def _answer(self, address: str, is_taken: bool, note: str, sender: str) -> ControlReply:
+        if not is_taken:
+            self.store.refused(sender, f"{address}: {note}")
+        return ControlReply(address, is_taken, None, note)
+
+
+def played(controls: RecordedControls) -> str:
+    """Return a sentence about a recording that is played now."""
+    cut = "; its last line is not whole and left out" if controls.is_cut else ""
+    return f"plays {controls.path}: {len(controls.messages)} messages in {controls.length / 1e9:.1f} s{cut}"

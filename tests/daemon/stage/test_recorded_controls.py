@@ -1,0 +1,244 @@
+"""A rehearsal that is recorded and played back has the same values at the same ticks."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from control_rehearsal import HAND, RATE, Message, Moment, Rehearsal
+
+from daemon.stage import control_recorder
+from daemon.stage.control_player import SENDER
+from io_bridges.show_control import ControlReply
+from presets.control_file import RecordedControls, read_controls
+from presets.library import Library
+from presets.set_list import Cue
+
+TICKS = 12 * RATE
+CUES = (Cue(preset="lava", morph_beats=3.0, after_beats=2.0), Cue(preset="ice-cells", morph=0.5))
+SCRIPT: tuple[Message, ...] = (
+    (0.1, "/strength", [0.25]),
+    (0.15, "/strength/add", ["0,5"]),
+    (0.2, "/prompt", ["liquid", "chrome"]),
+    (0.25, "/morph", [1.5]),
+    (0.3, "/drift", [0.7]),
+    (0.5, "/prompt", ["white ice", 1.0, "a fire", 0.4]),
+    (0.9, "/seed", [-1]),
+    (1.1, "/lfo/1/target", ["/strength"]),
+    (1.1, "/lfo/1/shape", ["steps"]),
+    (1.13, "/lfo/1/period", [0.5]),
+    (1.2, "/lfo/2/target", ["brightness"]),
+    (1.2, "/lfo/2/timing", ["seconds"]),
+    (1.2, "/lfo/2/shape", ["noise"]),
+    (1.25, "/lfo/2/period", [0.4]),
+    (2.0, "/tap", []),
+    (2.41, "/tap", [1]),
+    (2.83, "/tap", []),
+    (3.1, "/bpm/norm", [0.3]),
+    (3.3, "/zoom", [1.7]),
+    (3.5, "/quantise", ["bar"]),
+    (3.6, "/preset/fire", []),
+    (3.61, "/guidance", [400]),
+    (5.9, "/quantise", ["beat"]),
+    (6.0, "/cue/go", []),
+    (6.2, "/resync", []),
+    (7.7, "/blackout", ["bang"]),
+    (7.9, "/save", ["rehearsed"]),
+    (8.0, "/steps", [3]),
+    (8.2, "/seed_mix", [0.5]),
+    (8.6, "/panic", []),
+    (8.9, "/undo_save", []),
+    (9.0, "/next", []),
+    (9.1, "/freeze", [True]),
+    (9.6, "/source", ["stream:rtsp://me:secret@camera/1"]),
+    (9.7, "/panic", []),
+    (10.5, "/prompt/2/text", ["moss"]),
+)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("presets")
+    (folder / "lava.yaml").write_text("prompt: lava\nseed: 7\ndrift: 0.2\nlfo:\n  - target: zoom\n    period: 1.5\n")
+    return Library(folder)
+
+
+@pytest.fixture
+def rehearsal(library: Library) -> Iterator[Rehearsal]:
+    with_cues = Rehearsal(library, CUES)
+    yield with_cues
+    with_cues.transport.stop()
+
+
+@pytest.fixture(scope="module")
+def taped(library: Library, tmp_path_factory: pytest.TempPathFactory) -> tuple[RecordedControls, list[Moment]]:
+    """The recording of the script, and what each tick of the rehearsal had."""
+    rehearsal = Rehearsal(library, CUES)
+    rehearsal.record(tmp_path_factory.mktemp("tapes") / "rehearsal.jsonl")
+    moments = rehearsal.play(TICKS, SCRIPT)
+    return rehearsal.recorded(), moments
+
+
+def test_the_rehearsal_moves_everything(taped: tuple[RecordedControls, list[Moment]]) -> None:
+    _, moments = taped
+    assert len({moment.frame.parameters.strength for moment in moments}) > 10
+    assert len({moment.output.brightness for moment in moments}) > 40
+    assert len({moment.frame.noise for moment in moments}) > 100
+    assert len({moment.frame.prompt for moment in moments}) > 20
+    assert (
+        {moment.output.blackout for moment in moments} == {moment.output.freeze for moment in moments} == {False, True}
+    )
+    assert {"fire", "lava", "ice-cells", "rehearsed"} < {moment.output.preset for moment in moments}
+
+
+def test_playing_has_the_same_values_at_each_tick(tmp_path: Path, taped: tuple[RecordedControls, list[Moment]]) -> None:
+    controls, moments = taped
+    # Another show, older, without those presets, and in the middle of a morph.
+    other = Rehearsal(Library(tmp_path / "none"), age=77)
+    other.play(
+        20, [(0.1, "/morph", [9.0]), (0.2, "/preset", ["ink"]), (0.3, "/bpm", [90.0]), (0.4, "/lfo/4/target", ["mix"])]
+    )
+    other.transport.player.play(controls)
+    assert other.play(TICKS) == moments
+    assert other.transport.player.catch_up() is None
+    assert other.transport.status()["playing_controls"] is None
+
+
+def test_a_loop_begins_anew_each_time(library: Library, taped: tuple[RecordedControls, list[Moment]]) -> None:
+    controls, moments = taped
+    assert controls.length == TICKS * 10**9 // RATE
+    other = Rehearsal(library)
+    other.transport.player.play(controls, loop=True)
+    assert other.play(2 * TICKS + 5) == [*moments, *moments, *moments[:5]]
+    other.clock.time += 1000 * controls.length
+    assert other.play(1) == moments[5:6], "whole rounds are left out"
+    assert other.send("/play/stop").note == "stopped"
+    still = other.store.values()
+    other.play(TICKS)
+    assert other.store.values() == still
+
+
+def test_a_recording_of_a_playing_plays_alike(
+    tmp_path: Path, library: Library, taped: tuple[RecordedControls, list[Moment]]
+) -> None:
+    controls, moments = taped
+    second = Rehearsal(library, age=5)
+    second.play(7, [(0.1, "/strength", [0.9])])
+    second.record(tmp_path / "copy.jsonl")
+    before = second.play(3)
+    second.transport.player.play(controls)
+    assert second.play(TICKS) == moments
+    copy = second.recorded()
+    assert {message.sender for message in copy.messages} == {SENDER}
+    third = Rehearsal(library)
+    third.transport.player.play(copy)
+    assert third.play(3 + TICKS) == [*before, *moments]
+
+
+def test_hands_stay_in_charge(rehearsal: Rehearsal, taped: tuple[RecordedControls, list[Moment]]) -> None:
+    controls, moments = taped
+    heard = rehearsal.show.subscribe(HAND, lambda: None)
+    rehearsal.transport.player.play(controls)
+    played = rehearsal.play(3 * RATE, [(1.0, "/structure", [0.125])])
+    assert [moment.frame.parameters.structure for moment in played[30:34]] == [1.0, 1.0, 0.125, 0.125]
+    assert played[-1].frame.prompt == moments[len(played) - 1].frame.prompt
+    assert heard.take()["/prompt/1/text"] == "white ice", "each surface hears of what is played"
+    rehearsal.send("/panic")
+    assert rehearsal.transport.status()["playing_controls"] is None
+    rehearsal.send("/panic", 0)
+
+
+def test_lines_are_plain(taped: tuple[RecordedControls, list[Moment]]) -> None:
+    controls, _ = taped
+    text = controls.path.read_text(encoding="utf-8")
+    header, *lines = map(json.loads, text.splitlines())
+    assert (header["format"], header["version"]) == ("streamflow-live controls", 1)
+    assert header["values"]["/strength"] == controls.start.values["/strength"]
+    assert lines[0] == {"time": 0.1, "address": "/strength", "arguments": [0.25], "sender": "osc:127.0.0.1:50123"}
+    assert (lines[1]["address"], lines[1]["arguments"]) == ("/strength", [0.75]), "the value that was taken"
+    assert lines[2]["arguments"] == ["liquid chrome", 1.0]
+    assert lines[-1] == {"time": 12.0, "end": True, "dropped": 0}
+    presets = [line for line in lines if line.get("address") == "/preset"]
+    assert [line["arguments"] for line in presets[:3]] == [["fire"], ["lava"], ["ice-cells"]]
+    (tempo,) = (line["tempo"] for line in lines if line.get("address") == "/bpm")
+    beats = tempo["beats"] + (presets[0]["time"] - tempo["at"]) * tempo["bpm"] / 60
+    assert presets[0]["time"] > 3.6
+    assert beats % 4 == pytest.approx(0, abs=1e-6), "on its bar, and not when it was asked for"
+    assert "secret" not in text
+    assert "stream:rtsp://me:***@camera/1" in text
+
+
+def test_a_file_is_never_replaced(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    names = [str(tmp_path / "Take"), str(tmp_path / "Take.jsonl")]
+    for name in names:
+        assert rehearsal.send("/record/controls", name).pending
+        assert not rehearsal.show.apply("/record/controls", [name], "test").accepted, "one at a time"
+        while not rehearsal.replies:
+            threading.Event().wait(0.01)
+        rehearsal.replies.clear()
+        rehearsal.send("/record/stop")
+        rehearsal.transport.recorder.end(60.0)
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == ["Take-2.jsonl", "Take.jsonl"]
+    assert rehearsal.show.apply("/record/stop", [], "test").note == "nothing is recorded"
+
+
+def outcome_of(rehearsal: Rehearsal, address: str, text: str) -> ControlReply:
+    """Send a request and return its late reply."""
+    arrived = threading.Event()
+    replies: list[ControlReply] = []
+    assert rehearsal.show.apply(
+        address, [text], "test", lambda reply: (replies.append(reply), arrived.set())[0]
+    ).pending
+    assert arrived.wait(60.0)
+    return replies[0]
+
+
+def test_surfaces_play_by_name(
+    rehearsal: Rehearsal, tmp_path: Path, taped: tuple[RecordedControls, list[Moment]]
+) -> None:
+    controls, moments = taped
+    reply = outcome_of(rehearsal, "/play/controls", str(controls.path).removesuffix(".jsonl"))
+    assert reply.note == f"plays {controls.path}: {len(controls.messages)} messages in 12.0 s"
+    assert rehearsal.play(RATE) == moments[:RATE]
+    playing = rehearsal.show.status()["playing_controls"]
+    assert playing == {"path": str(controls.path), "seconds": 1.0, "length": 12.0, "loop": False}
+    refused = outcome_of(rehearsal, "/play/loop", str(tmp_path / "missing"))
+    assert (refused.accepted, refused.note) == (False, f"{tmp_path / 'missing.jsonl'}: no such file")
+    assert rehearsal.show.status()["playing_controls"] is not None, "the other one plays on"
+    refused = outcome_of(rehearsal, "/record/controls", str(tmp_path / "no" / "folder"))
+    assert "Cannot record controls into" in refused.note
+
+
+def test_a_crash_leaves_what_was_written(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    rehearsal.record(tmp_path / "crash.jsonl")
+    rehearsal.play(10, [(0.1, "/strength", [0.5]), (0.2, "/zoom", [2.0])])
+    while b"/zoom" not in (tmp_path / "crash.jsonl").read_bytes():
+        threading.Event().wait(0.02)
+    so_far = (tmp_path / "crash.jsonl").read_bytes()
+    (tmp_path / "cut.jsonl").write_bytes(so_far[:-9])
+    whole, cut = read_controls(tmp_path / "crash.jsonl"), read_controls(tmp_path / "cut.jsonl")
+    assert [message.address for message in whole.messages] == ["/strength", "/zoom"]
+    assert ([message.address for message in cut.messages], whole.is_cut, cut.is_cut) == (["/strength"], False, True)
+
+
+def test_a_slow_disk_drops_the_oldest(rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_recorder, "INTERVAL", 3600.0)
+    rehearsal.record(tmp_path / "slow.jsonl")
+    for number in range(control_recorder.MOST_WAITING + 3):
+        rehearsal.send("/seed", number)
+    rehearsal.transport.recorder.end(60.0)
+    lines = (tmp_path / "slow.jsonl").read_text().splitlines()
+    assert json.loads(lines[1])["arguments"] == [3]
+    assert json.loads(lines[-1])["dropped"] == rehearsal.transport.recorder.state.dropped == 3
+
+
+def test_a_full_disk_ends_the_recording(rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_recorder, "INTERVAL", 0.01)
+    monkeypatch.setattr("io_bridges.disk_space.RESERVE", 1 << 60)
+    rehearsal.record(tmp_path / "full.jsonl")
+    while rehearsal.transport.recorder.is_on:
+        threading.Event().wait(0.01)
+    (notice,) = rehearsal.show.status()["notices"]  # type: ignore[misc]
+    assert "The disk of" in notice["text"]
+    rehearsal.send("/strength", 0.5)
