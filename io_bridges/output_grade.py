@@ -32,3 +32,23 @@ def apply_grade(picture: Pixels, grade: OutputGrade) -> Pixels:
     It is a new array, because a sink may still read the one of the last tick.
     """
     return pixels.fade(picture, grade.level)
+
+
+class BlackoutFade:
+    """The way into a blackout and out of it, tick by tick."""
+
+    def __init__(self) -> None:
+        self._level = 1.0
+
+    def step(self, is_dark: bool, seconds: float, rate: float) -> float:
+        """Return the level of a tick: 0 is black, 1 is fully lit.
+
+        Args:
+            is_dark: True for a blackout, False for its release.
+            seconds: Time that the whole way takes; 0 cuts.
+            rate: Ticks a second.
+        """
+        step = 1.0 if seconds <= 0 else 1.0 / max(seconds * rate, 1.0)
+        target = 0.0 if is_dark else 1.0
+        self._level += min(max(target - self._level, -step), step)
+        return self._level

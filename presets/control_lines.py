@@ -24,8 +24,10 @@ from presets.taken_message import (
     TempoMark,
 )
 
-LONGEST = 10_000_000.0
-"""Seconds of the longest recording."""
+LONGEST = 1_000_000.0
+"""Seconds of the longest recording, to which nanoseconds are exact."""
+_LONGEST_SHOW = 1e9
+"""Seconds before a recording at which its show may have begun."""
 _MOST_BEATS = 1e9
 _TEXTS = 1000
 """Characters of the longest sender, and of the path of a preset."""
@@ -60,7 +62,7 @@ def read_header(line: bytes) -> tuple[ShowStart, str]:
 def read_line(line: bytes) -> TakenMessage | EndLine:
     """Return what any later line describes. Raises `LineRefused`."""
     fields = _object(line, "a message")
-    at = _nanoseconds(fields.get("time"), "time")
+    at = _nanoseconds(fields.get("time"), "time", LONGEST)
     if at < 0:
         raise LineRefused("time must be 0 or later")
     if "end" in fields:
@@ -199,8 +201,8 @@ def _tempo(given: Any) -> TempoMark:
     return TempoMark(_nanoseconds(given["at"], "at"), beats, float(bpm))
 
 
-def _nanoseconds(given: Any, name: str) -> int:
-    return round(_number(given, name, LONGEST) * NS)
+def _nanoseconds(given: Any, name: str, most: float = _LONGEST_SHOW) -> int:
+    return round(_number(given, name, most) * NS)
 
 
 def _number(given: Any, name: str, most: float) -> float:

@@ -6,18 +6,21 @@ The same `ImageStream` as in a show, at the same pace, with the frame number in 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import count, islice
+from functools import partial
+from itertools import count, islice, tee
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from daemon.commands.played_controls import PlayedPicture
 from daemon.commands.render_output import replace_when_whole
 from daemon.commands.render_plan import RenderPlan
 from daemon.commands.terminal import progress_bar
 from daemon.shared.threads import run_in_threads
 from io_bridges.clip import ClipWriter, decode_clip
 from io_bridges.framing import Framing, fit, framing_of
+from io_bridges.output_grade import NEUTRAL, apply_grade
 from pipeline.conditioning import Conditioning
 from pipeline.image_stream import ImageStream
 from pipeline.similar_frame_filter import SimilarFrameFilter
@@ -47,22 +50,18 @@ def render_clip(plan: RenderPlan, threads: int | None) -> None:
         ClipWriter(aside, parameters.width, parameters.height, plan.fps) as writer,
     ):
         stream = load_stream(parameters, threads, progress)
-        for note in word_notes(stream.vocabulary, plan.presets):
+        for note in plan_notes(plan, stream.vocabulary):
             progress.console.print(note, markup=False)
-        if any(parameters.source2 for parameters in plan.presets.values()):
-            progress.console.print("The second source of the preset is left out: render redraws one clip.")
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
-        clip = zip(islice(decode_clip(plan.source), plan.limit), framings(plan.presets, float(plan.fps)), strict=False)
-        pictures = (fit(frame, stream.width, stream.height, framing) for frame, framing in clip)
-        frames = frame_parameters(plan.presets, float(plan.fps))
-        for picture in redraw(stream, pictures, frames, lambda: progress.advance(bar)):
+        frames, framing, grade = courses(plan)
+        clip = zip(islice(decode_clip(plan.source), plan.limit), framing, strict=False)
+        pictures = (fit(frame, stream.width, stream.height, framed) for frame, framed in clip)
+        for picture in grade(redraw(stream, pictures, frames, lambda: progress.advance(bar))):
             writer.write(picture)
         if not writer.count:
             raise BridgeError(f"{plan.source} has no frame that can be decoded")
-        if missed := plan.missed(writer.count):
-            times = ", ".join(f"{seconds:g}" for seconds in missed)
-            end = writer.count / float(plan.fps)
-            progress.console.print(f"The clip ends at {end:.2f} s, before the preset at {times} s.")
+        if note := plan.missed_note(writer.count):
+            progress.console.print(note, markup=False)
 
 
 def load_stream(parameters: Parameters, threads: int | None, progress: Progress) -> ImageStream:
@@ -77,6 +76,19 @@ def load_stream(parameters: Parameters, threads: int | None, progress: Progress)
     return stream
 
 
+def plan_notes(plan: RenderPlan, vocabulary: Vocabulary | None) -> list[str]:
+    """Return a sentence for everything in a plan that is not drawn as it is written."""
+    notes = word_notes(vocabulary, plan.presets)
+    if any(parameters.source2 for parameters in plan.presets.values()):
+        notes.append("The second source of the preset is left out: render redraws one clip.")
+    if plan.controls is not None:
+        notes += [note for note in text_notes(vocabulary, plan.controls.texts()) if note not in notes]
+        if plan.controls.left_out:
+            left_out = ", ".join(plan.controls.left_out)
+            notes.append(f"Recorded changes of {left_out} are left out: render has one clip, model and size.")
+    return notes
+
+
 def word_notes(vocabulary: Vocabulary | None, presets: Mapping[int, Parameters]) -> list[str]:
     """Return a sentence for each prompt that the model doesn't draw as it is written.
 
@@ -84,14 +96,43 @@ def word_notes(vocabulary: Vocabulary | None, presets: Mapping[int, Parameters])
         vocabulary: Words that the model knows. None if it takes any text.
         presets: Parameters by the number of the frame from which they hold.
     """
-    known = None if vocabulary is None else KnownWords(vocabulary)
     texts = dict.fromkeys(
         text
         for parameters in presets.values()
         for text in (*(prompt.text for prompt in parameters.prompt), parameters.negative_prompt)
     )
+    return text_notes(vocabulary, texts)
+
+
+def text_notes(vocabulary: Vocabulary | None, texts: Iterable[str]) -> list[str]:
+    """Return what `word_notes` does, for texts of which each comes once."""
+    known = None if vocabulary is None else KnownWords(vocabulary)
     notes = [] if known is None else [(text, known.interpret(text).note) for text in texts]
     return [f"'{text[:LONGEST_QUOTE]}' is {note}" for text, note in notes if note]
+
+
+Grading = Callable[[Iterable[Picture]], Iterator[Picture]]
+
+
+def courses(plan: RenderPlan) -> tuple[Iterator[FrameParameters], Iterator[Framing], Grading]:
+    """Return the parameters and the framing of each frame, without end, and the function that grades what is drawn.
+
+    Presets leave the output as it is drawn. Recorded controls may fade and freeze it, as they do in a show.
+    """
+    if plan.controls is None:
+        fps = float(plan.fps)
+        return frame_parameters(plan.presets, fps), framings(plan.presets, fps), iter
+    # They are read in turn, so that as many wait as pictures are in flight.
+    frames, framing, grades = tee(plan.controls.pictures(plan.fps), 3)
+    return (each.frame for each in frames), (each.framing for each in framing), partial(graded, grades)
+
+
+def graded(played: Iterable[PlayedPicture], drawn: Iterable[Picture]) -> Iterator[Picture]:
+    """Yield the pictures as they go out."""
+    held: Picture | None = None
+    for picture, each in zip(drawn, played, strict=False):
+        held = picture if held is None or not each.is_frozen else held
+        yield held if each.grade == NEUTRAL else apply_grade(held, each.grade)
 
 
 def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[FrameParameters]:

@@ -26,6 +26,9 @@ def render(
         list[str] | None,
         typer.Option(metavar="SECONDS=PRESET", help="Change to another preset there, by its morph. Repeatable."),
     ] = None,
+    controls: Annotated[
+        Path | None, typer.Option(help="Controls recorded by run, which decide about the look.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace OUTPUT if it exists.")] = False,
 ) -> None:
     """Redraw every frame of INPUT into OUTPUT, in order, without a show.
@@ -36,6 +39,7 @@ def render(
     Examples:
       streamflow-live render clip.mp4 out.mp4 --preset fire
       streamflow-live render clip.mp4 out.mp4 --then 4.5=ice-cells
+      streamflow-live render clip.mp4 out.mp4 --controls rehearsal.jsonl
       streamflow-live render photo.jpg out.png --prompt "golden rings"
     """
     # Imported here so that --help of every command answers at once.
@@ -46,7 +50,7 @@ def render(
     given = {"/strength": strength, "/steps": steps, "/seed": seed}
     changes = {address: value for address, value in given.items() if value is not None}
     plan = make_plan(
-        source, output, overwrite, open_library(presets), preset, size, changes, prompt, then or [], frames
+        source, output, overwrite, open_library(presets), preset, size, changes, prompt, then or [], frames, controls
     )
     # Imported here: torch takes seconds, and a refusal of the arguments does not need it.
     from daemon.commands.offline_render import render_clip

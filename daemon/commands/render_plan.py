@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from daemon.commands.played_controls import PlayedControls
 from daemon.commands.render_output import check_output
-from daemon.stage.initial_values import frames_of, initial_values, scheduled_values
+from daemon.stage.control_transport import controls_path
+from daemon.stage.initial_values import FILE_ADDRESSES, frames_of, initial_values, scheduled_values
 from daemon.stage.settings import parse_size
 from io_bridges.clip import clip_info
 from io_bridges.image_files import is_still
+from presets.control_file import read_controls
 from presets.errors import ModelError, SettingsError
 from presets.library import Library
 from presets.model_store import SHIPPED, find_model
@@ -33,15 +36,23 @@ class RenderPlan:
     """Most frames to redraw; None is all of them."""
     total: int | None
     """Number of frames, for the progress bar; None where the clip does not say."""
+    controls: PlayedControls | None = None
+    """Recorded controls that decide about each frame, in place of `presets`."""
 
     @property
     def parameters(self) -> Parameters:
         """Parameters of the first frame. Size, model and accelerator are theirs throughout."""
         return self.presets[0]
 
-    def missed(self, drawn: int) -> list[float]:
-        """Return the times of presets that a clip of `drawn` frames did not reach."""
-        return [seconds for seconds in self.seconds if round(seconds * self.fps) >= drawn]
+    def missed_note(self, drawn: int) -> str:
+        """Return a sentence about the presets or controls that a clip of `drawn` frames did not reach, or nothing."""
+        end = drawn / float(self.fps)
+        missed = [seconds for seconds in self.seconds if round(seconds * self.fps) >= drawn]
+        if missed:
+            times = ", ".join(f"{seconds:g}" for seconds in missed)
+            return f"The clip ends at {end:.2f} s, before the preset at {times} s."
+        length = 0.0 if self.controls is None else self.controls.seconds
+        return f"The clip ends at {end:.2f} s, before the recorded controls at {length:.2f} s." if length > end else ""
 
 
 def make_plan(
@@ -55,6 +66,7 @@ def make_plan(
     prompt: str | None,
     then: Sequence[str],
     frames: int | None,
+    controls: Path | None = None,
 ) -> RenderPlan:
     """Check the arguments of ``render`` and return what is to be done.
 
@@ -69,15 +81,25 @@ def make_plan(
         prompt: One prompt in place of the preset's.
         then: Later presets, ``SECONDS=PRESET`` each.
         frames: Most frames to redraw.
+        controls: Recorded controls, which decide about the look. A preset beside them gives the model and the size.
 
     Raises:
         SettingsError: an argument that can't be used.
         PresetError: a preset that does not exist or is refused.
+        ControlsError: recorded controls that are refused.
         ModelError: the folder of the preset's model, or the file of its engine, does not exist.
         BridgeError: an input that can't be read.
     """
     check_output(source, output, overwrite)
-    values = initial_values(library, {}, preset, parse_size(size) if size else None)
+    recorded = None if controls is None else read_controls(controls_path(str(controls)))
+    if recorded is not None and (changes or prompt is not None or then):
+        raise SettingsError(
+            f"{recorded.path} decides about the look: leave out --then, --prompt, --strength, --steps and --seed"
+        )
+    first = {} if recorded is None else recorded.first_values()
+    values = initial_values(library, first, preset, parse_size(size) if size else None)
+    if preset is None:  # a file that is gone is refused below, and not replaced
+        values |= {address: first[address] for address in FILE_ADDRESSES if address in first}
     values |= {address: PARAMETERS[address].coerce(value) for address, value in changes.items()}
     if prompt is not None:
         values |= _single_prompt(prompt)
@@ -92,7 +114,8 @@ def make_plan(
         )
     later = scheduled_values(library, values, then)
     by_frame = {frame: snapshot(later[at]) for frame, at in frames_of(later, info.fps).items()}
-    return RenderPlan(source, output, {0: parameters} | by_frame, tuple(later), info.fps, frames, total)
+    played = None if recorded is None else PlayedControls(recorded, library, values)
+    return RenderPlan(source, output, {0: parameters} | by_frame, tuple(later), info.fps, frames, total, played)
 
 
 def _single_prompt(text: str) -> dict[str, Value]:

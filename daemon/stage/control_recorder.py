@@ -18,6 +18,7 @@ from daemon.stage.source_addresses import SOURCES
 from io_bridges.disk_space import shortage
 from io_bridges.scheme import without_password
 from presets.control_file import MOST_MESSAGES
+from presets.control_lines import LONGEST
 from presets.errors import BridgeError
 from presets.parameter_table import Value
 from presets.taken_message import RESTART, TEMPO, ShowStart, TakenMessage, TempoMark, to_end, to_header, to_line
@@ -72,15 +73,16 @@ class ControlRecorder:
         return self._thread is not None and self._thread.is_alive()
 
     def record(self, path: Path, outcome: Outcome) -> bool:
-        """Begin a recording, as soon as the file is open. Return False if another one is not done.
+        """Begin a recording, as soon as its file is open and the one before is closed. Return False while one is on.
 
         A name that is taken gets a number: ``rehearsal-2.jsonl``. `outcome` is called on another thread.
         """
         with self._lock:
-            if self.is_on:
+            if self.is_on and not self._ending.is_set():
                 return False
-            self._ending.clear()
-            self._thread = threading.Thread(target=self._run, args=(path, outcome), name="record-controls", daemon=True)
+            self._ending = threading.Event()
+            work = (path, outcome, self._ending, self._thread)
+            self._thread = threading.Thread(target=self._run, args=work, name="record-controls", daemon=True)
             self._thread.start()
             return True
 
@@ -100,13 +102,16 @@ class ControlRecorder:
 
     def end(self, wait: float = 0.0) -> bool:
         """End the recording, and wait so many seconds until the file is whole. Return False if there is none."""
-        thread, was_on = self._thread, self.is_on
-        self._ending.set()
+        with self._lock:
+            thread, was_on = self._thread, self.is_on and not self._ending.is_set()
+            self._ending.set()
         if thread is not None:
             thread.join(wait)
         return was_on
 
-    def _run(self, wanted: Path, outcome: Outcome) -> None:
+    def _run(self, wanted: Path, outcome: Outcome, ending: threading.Event, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
         try:
             file, path = _open_new(wanted)
         except OSError as error:
@@ -117,7 +122,7 @@ class ControlRecorder:
                 self._begin(file, path)
                 outcome(str(path), "")
                 log.info("recording the controls into %s", path)
-                self._write(file, path)
+                self._write(file, path, ending)
         except OSError as error:
             self._fail(f"Cannot write to {path}: {error.strerror or error}")
         finally:
@@ -153,11 +158,11 @@ class ControlRecorder:
         mark, began = self._store.tempo.mark(bpm)
         return mark._replace(at=mark.at - self._began), began - self._began
 
-    def _write(self, file: IO[str], path: Path) -> None:
+    def _write(self, file: IO[str], path: Path, ending: threading.Event) -> None:
         """Write what waits until the recording is ended, or can't go on."""
         written, is_ending = 0, False
         while not is_ending:
-            is_ending = self._ending.wait(INTERVAL)
+            is_ending = ending.wait(INTERVAL)
             if is_ending:
                 self._store.note_messages(None)
                 ended = self._clock.now() - self._began
@@ -165,10 +170,11 @@ class ControlRecorder:
                 self._fail(problem)
                 return
             while self._waiting:
-                if written == MOST_MESSAGES:
-                    self._fail(f"{path} holds {MOST_MESSAGES} messages, the most of one file. Record into another one")
+                message = self._waiting.popleft()
+                if written == MOST_MESSAGES or message.at > LONGEST * NS:
+                    self._fail(f"{path} has {written} messages, and is full. Record into another file")
                     return
-                file.write(to_line(_clean(self._waiting.popleft())))
+                file.write(to_line(_clean(message)))
                 written += 1
             if is_ending:
                 file.write(to_end(ended, self._state.dropped))

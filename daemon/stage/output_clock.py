@@ -16,7 +16,7 @@ from daemon.stage.metrics import Delays, Intervals, Lead
 from daemon.stage.phase_lock import PhaseLock
 from daemon.stage.tick_schedule import TickSchedule
 from io_bridges.frames import RenderedFrame, Tick
-from io_bridges.output_grade import NEUTRAL, OutputGrade, apply_grade, output_grade
+from io_bridges.output_grade import NEUTRAL, BlackoutFade, OutputGrade, apply_grade, output_grade
 from io_bridges.rates import exact_rate
 from presets.parameters import Parameters
 
@@ -64,7 +64,7 @@ class OutputClock:
         self._on_air: RenderedFrame | None = None
         self._shown: tuple[RenderedFrame, OutputGrade] | None = None
         self._graded: RenderedFrame | None = None
-        self._level = 1.0
+        self._blackout = BlackoutFade()
         self.ticks = 0
         self.missed = 0
         self.intervals = Intervals()
@@ -138,7 +138,8 @@ class OutputClock:
         # Panic cuts: a long fade would delay the safe picture after a blackout.
         fade = parameters.fade if self._panic is None else 0.0
         frame, light = self._covered(self._choose(parameters, due), parameters)
-        grade = output_grade(parameters, light * self._fade_to(0.0 if parameters.blackout else 1.0, fade))
+        fade_level = self._blackout.step(parameters.blackout, fade, float(self._schedule.rate))
+        grade = output_grade(parameters, light * fade_level)
         repeated = self._shown is not None and self._shown[0] is frame and self._shown[1] == grade
         if grade == NEUTRAL:
             out = frame
@@ -188,8 +189,3 @@ class OutputClock:
             return frame, 1.0
         self._cover.fps = float(self._schedule.rate)
         return self._cover.show(frame, safe, parameters.lost_fade, moves=not parameters.freeze)
-
-    def _fade_to(self, target: float, seconds: float) -> float:
-        step = 1.0 if seconds <= 0 else 1.0 / max(seconds * float(self._schedule.rate), 1.0)
-        self._level += min(max(target - self._level, -step), step)
-        return self._level

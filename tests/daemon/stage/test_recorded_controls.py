@@ -177,8 +177,8 @@ def test_a_file_is_never_replaced(rehearsal: Rehearsal, tmp_path: Path) -> None:
         while not rehearsal.replies:
             threading.Event().wait(0.01)
         rehearsal.replies.clear()
-        rehearsal.send("/record/stop")
-        rehearsal.transport.recorder.end(60.0)
+        assert rehearsal.send("/record/stop").note == f"recorded {rehearsal.transport.recorder.state.path}"
+    rehearsal.transport.recorder.end(60.0)
     assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == ["Take-2.jsonl", "Take.jsonl"]
     assert rehearsal.show.apply("/record/stop", [], "test").note == "nothing is recorded"
 
