@@ -18,7 +18,7 @@ SUFFIX = ".jsonl"
 """End of the names of recordings."""
 
 MOST_MESSAGES = 1_000_000
-"""Messages of the longest recording, which take some 300 MB of memory when it is played."""
+"""Messages of the longest recording, which take some 220 MB of memory when it is played."""
 MOST_LINE = 256 * 1024
 """Bytes of the longest line."""
 MOST_BYTES = 1 << 30

@@ -14,6 +14,7 @@ from presets.parameters import PROMPTS
 from presets.taken_message import (
     FORMAT,
     LOOKS,
+    NO_VALUES,
     NS,
     RESTART,
     SINKS,
@@ -80,7 +81,7 @@ def read_line(line: bytes) -> TakenMessage | EndLine:
         _arguments(address, fields["arguments"]),
         sys.intern(_text(fields["sender"], "sender")),
         at,
-        values=_values(fields["values"], "values") if "values" in extra else {},
+        values=_values(fields["values"], "values") if "values" in extra else NO_VALUES,
         tempo=_tempo(fields["tempo"]) if "tempo" in extra else None,
         start=_inner_start(fields["start"]) if address == RESTART else None,
     )

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/models.md",
     "docs/performance.md",
     "docs/programs.md",
+    "docs/recorded-controls.md",
     "docs/shared-memory.md",
     "docs/surfaces.md",
     "benchmarks/README.md",

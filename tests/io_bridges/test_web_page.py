@@ -311,3 +311,25 @@ def test_set_list(page: Page, show: WebShow) -> None:
     eventually(lambda: [call[:2] for call in show.calls][-2:] == [("/cue/go", ()), ("/cue/jump", ("2",))])
     show.state = {**show.state, "cues": {"presets": ["fire", "ice-cells"], "place": 2}}
     expect(page.locator("#cue-go")).to_be_disabled()
+
+
+def test_recorded_controls(page: Page, show: WebShow) -> None:
+    page.locator("#recorded > summary").click()
+    page.locator("#record-controls").click()
+    expect(page.locator("#controls-name")).to_be_focused()
+    page.locator("#controls-name").fill("tonight")
+    for button in ("record", "play", "loop"):
+        page.locator(f"#{button}-controls").click()
+    expect(page.locator("#stop-controls")).to_be_disabled()
+    recording = {"path": "tonight.jsonl", "is_on": True, "messages": 7, "seconds": 12.5, "dropped": 1}
+    playing = {"path": "last.jsonl", "seconds": 3.9, "length": 60.0, "loop": True}
+    show.state = {**show.state, "recording_controls": recording, "playing_controls": playing}
+    expect(page.locator("#recording-controls")).to_have_text("Recording tonight.jsonl: 12 s, 7 messages, 1 dropped")
+    expect(page.locator("#playing-controls")).to_have_text("Playing last.jsonl: 3 s in a loop of 60 s")
+    page.get_by_role("button", name="Stop recording").click()
+    page.locator("#stop-controls").click()
+    named = [(address, ("tonight",)) for address in ("/record/controls", "/play/controls", "/play/loop")]
+    eventually(lambda: [call[:2] for call in show.calls][-5:] == [*named, ("/record/stop", ()), ("/play/stop", ())])
+    show.state = {**show.state, "recording_controls": {**recording, "is_on": False}, "playing_controls": None}
+    expect(page.locator("#recording-controls")).to_have_text("")
+    expect(page.locator("#record-controls")).to_have_text("Record")

@@ -6,6 +6,7 @@ import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
 import { showCues, startCues } from "/cues.js";
 import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js";
+import { showRecorded, startRecorded } from "/recorded.js";
 import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
 import { showOpeningSinks, showSinkReply, startSinks } from "/sinks.js";
@@ -39,6 +40,7 @@ connectShow({
       showStatus(message.status);
       showSignals(message.status);
       showCues(message.status.cues);
+      showRecorded(message.status);
       showDrawnAs(message.status.drawn_as ?? {});
       showOpening(message.status.opening_source);
       showOpeningSinks(message.status.opening_sinks);
@@ -70,6 +72,7 @@ document.addEventListener("keydown", (event) => {
 startOsc();
 startPanels();
 startCues();
+startRecorded();
 startPresets();
 startPicture();
 startSinks();

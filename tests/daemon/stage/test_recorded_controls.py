@@ -3,17 +3,24 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from control_rehearsal import HAND, RATE, Message, Moment, Rehearsal
 
+from daemon.shared.clock import SystemClock
 from daemon.stage import control_recorder
 from daemon.stage.control_player import SENDER
+from daemon.stage.control_transport import ControlTransport, first_controls
+from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.settings import Settings
 from io_bridges.show_control import ControlReply
 from presets.control_file import RecordedControls, read_controls
+from presets.errors import BridgeError, ControlsError, SettingsError
 from presets.library import Library
 from presets.set_list import Cue
+from presets.taken_message import RESTART
 
 TICKS = 12 * RATE
 CUES = (Cue(preset="lava", morph_beats=3.0, after_beats=2.0), Cue(preset="ice-cells", morph=0.5))
@@ -242,3 +249,28 @@ def test_a_full_disk_ends_the_recording(rehearsal: Rehearsal, tmp_path: Path, mo
     (notice,) = rehearsal.show.status()["notices"]  # type: ignore[misc]
     assert "The disk of" in notice["text"]
     rehearsal.send("/strength", 0.5)
+
+
+def test_settings_record_and_play_from_the_start(
+    tmp_path: Path, library: Library, taped: tuple[RecordedControls, list[Moment]]
+) -> None:
+    controls, _ = taped
+    short = replace(controls, messages=controls.messages[:3], length=300_000_000)
+    transport = ControlTransport(ParameterStore(library), SystemClock())
+    transport.start(Settings(record_controls=tmp_path / "live.jsonl", play_controls=short))
+    while transport.player.state.path:
+        threading.Event().wait(0.01)
+    transport.stop()
+    assert transport.store.value("/prompt/1/text") == "liquid chrome"
+    live = read_controls(tmp_path / "live.jsonl")
+    assert [message.address for message in live.messages] == [RESTART, "/strength", "/strength", "/prompt"]
+    with pytest.raises(BridgeError, match="Cannot record controls into"):
+        transport.start(Settings(record_controls=tmp_path / "no" / "folder"))
+    transport.stop()
+
+
+def test_a_loop_needs_a_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--loop-controls goes with --play-controls FILE"):
+        first_controls(None, loop=True)
+    with pytest.raises(ControlsError, match="no such file"):
+        first_controls(tmp_path / "missing", loop=False)
