@@ -68,13 +68,15 @@ class RecordedControls:
     def first_values(self) -> dict[str, Value]:
         """Return the values that a show begins with if it plays the recording at once: model and size too.
 
-        What depends on the machine is left out, and an address whose password the file does not hold.
+        What depends on the machine is left out, and an address whose password the file does not hold. The preset need
+        not be there, so it has no name until the recording plays.
         """
-        return {
+        found = {
             address: value
             for address, value in self.start.values.items()
             if PARAMETERS[address].key not in _MACHINE_KEYS and ":***@" not in str(value)
         }
+        return {**found, "/preset": ""}
 
     def without_rig(self) -> tuple["RecordedControls", list[str]]:
         """Return the recording without any change of model, size, source or sinks, and the addresses left out."""

@@ -199,7 +199,8 @@ def run(
     values |= settings.sources
     notices += initial_notices(restored, values)
     stage = Stage(settings, library, values, notices=notices)
-    _play(stage, [*restored_look(restored, preset), *notices], open_page)
+    look = restored_look(restored, preset) if controls is None else []
+    _play(stage, [*look, *notices], open_page)
 
 
 def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:

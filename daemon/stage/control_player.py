@@ -77,7 +77,7 @@ class ControlPlayer:
         """Set the show to the start of a recording and play it, in place of any other one."""
         with self._lock:
             self._controls = controls
-            self._is_loop = loop and controls.length >= SHORTEST_LOOP * NS
+            self._is_loop = loop and not is_too_short(controls)
             self._begin(controls, self._clock.now())
         self._wake.set()
 
@@ -126,6 +126,13 @@ class ControlPlayer:
             self._open(address, uri)
         self._follow_tempo()
 
+    def _known(self, address: str, value: Value) -> Value:
+        """Return a value, with its password if it is the source on air."""
+        if address not in SOURCES:
+            return value
+        on_air = self._store.source_uri(address)
+        return on_air if without_password(on_air) == value else value
+
     def _open(self, address: str, uri: str) -> None:
         """Open a source unless it is on air already. Its password is not in the file."""
         if without_password(self._store.source_uri(address)) != without_password(uri):
@@ -142,7 +149,8 @@ class ControlPlayer:
             self._follow_tempo()
         elif address == "/preset":
             name = str(arguments[0])
-            store.load(address, name, {**message.values, address: name}, SENDER, None)
+            values = {key: self._known(key, value) for key, value in message.values.items()}
+            store.load(address, name, {**values, address: name}, SENDER, None)
         elif address in ("/save", "/undo_save"):  # nothing is written: the look is the preset from now on
             loaded = LoadedPreset(str(arguments[0]), message.values)
             store.change({"/preset": loaded.name}, SENDER, address, loaded)
@@ -161,3 +169,8 @@ class ControlPlayer:
     def _follow_tempo(self) -> None:
         if self._quantised is not None:
             self._quantised.follow_tempo()
+
+
+def is_too_short(controls: RecordedControls) -> bool:
+    """Return True for a recording that can't be played in a loop."""
+    return controls.length < SHORTEST_LOOP * NS

@@ -65,7 +65,8 @@ class ControlRecorder:
     @property
     def state(self) -> RecordingState:
         """State of the newest recording."""
-        return self._state
+        state = self._state
+        return state._replace(seconds=(self._clock.now() - self._began) / NS) if state.is_on else state
 
     @property
     def is_on(self) -> bool:
@@ -127,7 +128,7 @@ class ControlRecorder:
             self._fail(f"Cannot write to {path}: {error.strerror or error}")
         finally:
             self._store.note_messages(None)
-            self._state = self._state._replace(is_on=False)
+            self._state = self.state._replace(is_on=False)
 
     def _begin(self, file: IO[str], path: Path) -> None:
         self._waiting.clear()
@@ -151,7 +152,7 @@ class ControlRecorder:
         state = self._state
         is_full = len(self._waiting) == MOST_WAITING
         self._waiting.append(message)
-        self._state = state._replace(messages=state.messages + 1, dropped=state.dropped + is_full, seconds=at / NS)
+        self._state = state._replace(messages=state.messages + 1, dropped=state.dropped + is_full)
 
     def _tempo(self, bpm: float | None) -> tuple[TempoMark, int]:
         """Return the tempo of now, and since when the seconds count, in nanoseconds of the recording."""

@@ -5,8 +5,8 @@ import threading
 import time
 from pathlib import Path
 
-from daemon.shared.clock import Clock
-from daemon.stage.control_player import ControlPlayer
+from daemon.shared.clock import NS, Clock
+from daemon.stage.control_player import SHORTEST_LOOP, ControlPlayer, is_too_short
 from daemon.stage.control_recorder import ControlRecorder
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.quantised_show import QuantisedShow
@@ -43,6 +43,8 @@ def first_controls(path: Path | None, loop: bool) -> RecordedControls | None:
             raise SettingsError("--loop-controls goes with --play-controls FILE")
         return None
     controls = read_controls(controls_path(str(path)))
+    if loop and is_too_short(controls):
+        raise SettingsError(f"--loop-controls: {_too_short(controls)}")
     log.info(played(controls))
     return controls
 
@@ -121,15 +123,18 @@ class ControlTransport:
         return ControlReply(address, True, None, f"reads {path}", pending=later is not None)
 
     def _read(self, address: str, path: Path, sender: str, later: Later | None, stops: int) -> None:
+        is_loop = address == "/play/loop"
         try:
             controls = read_controls(path, lambda: time.sleep(_PAUSE))
+            if is_loop and is_too_short(controls):
+                raise ControlsError(_too_short(controls))
         except ControlsError as error:
             reply = self._answer(address, False, str(error), sender)
         else:
             with self._lock:
                 is_wanted = stops == self._stops
                 if is_wanted:
-                    self.player.play(controls, loop=address == "/play/loop")
+                    self.player.play(controls, is_loop)
             reply = self._answer(address, is_wanted, played(controls) if is_wanted else "stopped meanwhile", sender)
         if later is not None:
             later(reply)
@@ -143,4 +148,8 @@ class ControlTransport:
 def played(controls: RecordedControls) -> str:
     """Return a sentence about a recording that is played now."""
     cut = "; its last line is not whole and left out" if controls.is_cut else ""
-    return f"plays {controls.path}: {len(controls.messages)} messages in {controls.length / 1e9:.1f} s{cut}"
+    return f"plays {controls.path}: {len(controls.messages)} messages in {controls.length / NS:.1f} s{cut}"
+
+
+def _too_short(controls: RecordedControls) -> str:
+    return f"{controls.path} takes {controls.length / NS:g} s; a loop takes at least {SHORTEST_LOOP:g} s"

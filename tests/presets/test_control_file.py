@@ -203,7 +203,7 @@ def test_machine_and_passwords_stay_out_of_a_start(tmp_path: Path) -> None:
     path = tmp_path / "take.jsonl"
     path.write_text(to_header(START._replace(values=values), "") + line() + "\n")
     first = read_controls(path).first_values()
-    assert first["/width"] == 512
+    assert (first["/width"], first["/preset"]) == (512, "")
     assert not {"/source", "/accelerator"} & first.keys()
     opening = read_controls(path).opening(read_controls(path).start)
     assert not {"/source", "/accelerator", "/width"} & opening.keys()

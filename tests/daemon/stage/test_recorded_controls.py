@@ -213,13 +213,44 @@ def test_surfaces_play_by_name(
     refused = outcome_of(rehearsal, "/play/loop", str(tmp_path / "missing"))
     assert (refused.accepted, refused.note) == (False, f"{tmp_path / 'missing.jsonl'}: no such file")
     assert rehearsal.show.status()["playing_controls"] is not None, "the other one plays on"
+    short = tmp_path / "short.jsonl"
+    short.write_text(controls.path.read_text().splitlines()[0] + "\n")
+    refused = outcome_of(rehearsal, "/play/loop", str(short))
+    assert refused.note == f"{short} takes 0 s; a loop takes at least 0.1 s"
     refused = outcome_of(rehearsal, "/record/controls", str(tmp_path / "no" / "folder"))
     assert "Cannot record controls into" in refused.note
 
 
+def test_a_source_on_air_keeps_its_password(tmp_path: Path, library: Library) -> None:
+    uri = "stream:rtsp://me:secret@camera/1"
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "camera.yaml").write_text(f"source: {uri}\n")
+    first = Rehearsal(Library(tmp_path / "presets"))
+    first.record(tmp_path / "take.jsonl")
+    first.play(20, [(0.1, "/preset", ["camera"]), (0.2, "/source", ["card:"]), (0.3, "/source", [uri])])
+    controls = first.recorded()
+    assert "secret" not in controls.path.read_text()
+    asked: list[str] = []
+    other = Rehearsal(library)
+    other.store.take_source(uri, HAND)
+    other.store.open_source["/source"] = lambda uri, sender, later: (
+        asked.append(uri),
+        ControlReply("/source", True, None),
+    )[1]
+    other.transport.player.play(controls)
+    other.play(20)
+    hidden = "stream:rtsp://me:***@camera/1"
+    assert asked == ["card:", uri, "card:"], "the start, the preset and the other source"
+    assert other.store.values()["/source"] == hidden
+
+
 def test_a_crash_leaves_what_was_written(rehearsal: Rehearsal, tmp_path: Path) -> None:
     rehearsal.record(tmp_path / "crash.jsonl")
-    rehearsal.play(10, [(0.1, "/strength", [0.5]), (0.2, "/zoom", [2.0])])
+    rehearsal.play(RATE, [(0.1, "/strength", [0.5]), (0.2, "/zoom", [2.0])])
+    recording = rehearsal.show.status()["recording_controls"]
+    path = str(tmp_path / "crash.jsonl")
+    expected = {"path": path, "is_on": True, "messages": 2, "seconds": 1.0, "dropped": 0, "failure": ""}
+    assert recording == expected
     while b"/zoom" not in (tmp_path / "crash.jsonl").read_bytes():
         threading.Event().wait(0.02)
     so_far = (tmp_path / "crash.jsonl").read_bytes()
