@@ -33,6 +33,7 @@ _MOST_BEATS = 1e9
 _TEXTS = 1000
 """Characters of the longest sender, and of the path of a preset."""
 _ADDRESSES = {*PARAMETERS, *LOOKS, *TEMPO, *SINKS, "/prompt", "/panic", RESTART}
+_DEFAULTS = {address: parameter.default for address, parameter in PARAMETERS.items()}
 _START = {"values", "preset", "tempo", "began"}
 
 
@@ -129,9 +130,8 @@ def _start(fields: Mapping[str, Any]) -> ShowStart:
     if not isinstance(preset, dict):
         raise LineRefused("preset must be a JSON object with name and values")
     _expect_keys(preset, {"name", "values"})
-    values = _values(fields["values"], "values")
-    if missing := sorted(PARAMETERS.keys() - values.keys()):
-        raise LineRefused(f"values must hold every parameter; {missing[0]} is missing")
+    # A parameter that did not exist yet when this was recorded was as it is by default.
+    values = {**_DEFAULTS, **_values(fields["values"], "values")}
     own = _values(preset["values"], "the preset's values")
     return ShowStart(
         values, _text(preset["name"], "name"), own, _tempo(fields["tempo"]), _nanoseconds(fields["began"], "began")

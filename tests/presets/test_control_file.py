@@ -59,6 +59,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     }
 
 
+def test_a_newer_parameter_has_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "take.jsonl"
+    older = {address: value for address, value in VALUES.items() if address != "/zoom"}
+    path.write_text(to_header(START._replace(values={**older, "/seed": 8}), ""))
+    assert read_controls(path).start.values == {**VALUES, "/seed": 8}
+
+
 @settings(max_examples=50)
 @given(st.integers(0, 10**15), st.floats(0, 1), st.floats(-1e9, 1e9), st.integers(-(10**15), 10**15))
 def test_times_and_numbers_are_exact(at: int, strength: float, beats: float, mark: int) -> None:
@@ -136,7 +143,7 @@ def test_a_bad_line_refuses_the_file(tmp_path: Path, text: str, expected: str) -
         ('{"format": "midi"}', 'a recording of controls is expected, whose first line has "format"'),
         (HEADER.replace('"version": 1', '"version": 2'), "version 1 is expected, not 2"),
         (HEADER.replace('"version": 1', '"version": true'), "version 1 is expected, not True"),
-        (HEADER.replace('"/seed": 0, ', ""), "values must hold every parameter; /seed is missing"),
+        (HEADER.replace('"/seed": 0, ', '"/sed": 0, '), "there is no parameter '/sed'"),
         (HEADER.replace('"beats": 3.25', '"beats": NaN'), "a finite number is expected, not NaN"),
         ("\x89PNG\r\n\x1a\n", "a recording of controls is expected, as one line of JSON ('utf-8' codec can't decode"),
         ("\x00" * 400_000, "a line has at most 262144 bytes"),
