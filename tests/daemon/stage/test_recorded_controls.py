@@ -19,6 +19,7 @@ from io_bridges.show_control import ControlReply
 from presets.control_file import RecordedControls, read_controls
 from presets.errors import BridgeError, ControlsError, SettingsError
 from presets.library import Library
+from presets.parameter_table import PARAMETERS
 from presets.set_list import Cue
 from presets.taken_message import RESTART
 
@@ -141,6 +142,22 @@ def test_a_recording_of_a_playing_plays_alike(
     third = Rehearsal(library)
     third.transport.player.play(copy)
     assert third.play(3 + TICKS) == [*before, *moments]
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_every_control_plays_as_it_was_taken(tmp_path: Path, library: Library, end: str) -> None:
+    text = '\x07 "\u00fcber" \\ \u2028\U0001f525 ' * (100 if end == "high" else 1)
+    first, other = Rehearsal(library), Rehearsal(library)
+    first.record(tmp_path / "all.jsonl")
+    for address, parameter in PARAMETERS.items():
+        if address == "/preset":
+            continue
+        low, high = (0, len(parameter.choices) - 1) if parameter.choices else (-1e12, 1e12)
+        first.send(address, text if parameter.kind == "text" else low if end == "low" else high)
+    assert len(set(first.store.values().items()) - set(other.store.values().items())) > 50
+    other.transport.player.play(first.recorded())
+    other.play(1)
+    assert other.store.values() == first.store.values()
 
 
 def test_hands_stay_in_charge(rehearsal: Rehearsal, taped: tuple[RecordedControls, list[Moment]]) -> None:
