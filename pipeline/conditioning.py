@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -12,6 +13,7 @@ from pipeline.encoded_text import ConditioningShape as ConditioningShape
 from pipeline.encoded_text import EncodedImage, ImageEncoder
 from pipeline.encoded_text import EncodedText as EncodedText
 from pipeline.encoded_text import TextEncoder as TextEncoder
+from pipeline.lazy_text_encoder import LazyTextEncoder
 from pipeline.mixing import iterated_slerp, weighted_mean
 from presets.frame_parameters import PromptMixture
 from presets.known_words import KnownWords
@@ -26,12 +28,33 @@ WeighLoras = Callable[[Weights], AbstractContextManager[None]]
 CACHE_SIZE = 64
 """Encoded texts that are kept: enough for the prompts of a show."""
 
+LONGEST_QUOTE = 40
+"""Characters of a text in a sentence about it."""
+
+
+class TextEncoderState(NamedTuple):
+    """State of a text encoder, for the one who watches its memory and tells the performer."""
+
+    loading: str = ""
+    """Work in words while a text waits for the text encoder; empty for none."""
+    encoded: int = 0
+    """Number of texts that it has encoded."""
+    held: int = 0
+    """Bytes of main memory that freeing it gives back, about; 0 if there is nothing to free."""
+
+
+class TextsOnDisk(Protocol):
+    """The part of `pipeline.kept_texts.KeptTexts` that is used here."""
+
+    def read(self, text: str, weights: Weights) -> EncodedText | None: ...
+    def write(self, text: str, weights: Weights, encoded: EncodedText) -> None: ...
+
 
 class TextConditioner:
     """A text encoder with a cache of encoded texts.
 
-    `encode` and `encode_text` may run on one thread at a time, which need not be the stream's. `recall` may run on any
-    thread at the same time.
+    `encode`, `encode_text`, `load` and `free` may run on one thread at a time, which need not be the stream's. All else
+    may run on any thread at the same time.
     """
 
     def __init__(
@@ -40,6 +63,7 @@ class TextConditioner:
         vocabulary: Vocabulary | None = None,
         weigh: WeighLoras | None = None,
         images: ImageEncoder | None = None,
+        kept: TextsOnDisk | None = None,
     ) -> None:
         """
         Args:
@@ -47,11 +71,15 @@ class TextConditioner:
             vocabulary: Words that the text encoder knows; texts are written in them. None leaves texts as they are.
             weigh: Sets the weights of LoRAs while a text is encoded. None if texts depend on none.
             images: Encodes the image beside the prompt. None if the network takes none.
+            kept: Texts on disk, which are not encoded again. None keeps none.
         """
         self._encoder = encoder
         self._known = None if vocabulary is None else KnownWords(vocabulary)
         self._weigh = weigh
         self._images = images
+        self._kept = kept
+        self._lazy = encoder if isinstance(encoder, LazyTextEncoder) else None
+        self._encoded, self._loading = 0, ""
         self._cache: dict[tuple[str, Weights], EncodedText] = {}
         """Encoded texts, in the words that the text encoder knows, with the weights of LoRAs that they depend on."""
         self._last: tuple[PromptMixture, EncodedImage | None, Conditioning] | None = None
@@ -67,6 +95,21 @@ class TextConditioner:
     def refused(self) -> str:
         """Sentence about the image that was asked for last and can't be read; empty if it is shown or none was."""
         return "" if self._images is None else self._images.refused
+
+    @property
+    def text_encoder(self) -> TextEncoderState:
+        """State of the text encoder."""
+        return TextEncoderState(self._loading, self._encoded, 0 if self._lazy is None else self._lazy.held_bytes)
+
+    def load(self) -> None:
+        """Load the text encoder, if it is not. Raises `ModelError`."""
+        if self._lazy is not None:
+            self._lazy.load()
+
+    def free(self) -> None:
+        """Drop the text encoder's networks, which the next unknown text loads again. Encoded texts stay."""
+        if self._lazy is not None:
+            self._lazy.free()
 
     def encode(self, prompts: PromptMixture) -> Conditioning:
         """Return the conditioning of a mix of prompts. Cached texts are not encoded again."""
@@ -110,10 +153,22 @@ class TextConditioner:
     def _zeros_for(self, negative: str) -> EncodedText | None:
         return self._zeros if not negative.strip() else None
 
-    @torch.inference_mode()
     def _encode(self, text: str, loras: Weights) -> EncodedText:
-        with contextlib.nullcontext() if self._weigh is None else self._weigh(loras):
-            return self._encoder(text)
+        if self._kept is not None and (found := self._kept.read(text, loras)) is not None:
+            return found
+        if self._lazy is not None and not self._lazy.is_loaded:
+            quoted = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+            self._loading = f"loading the text encoder for '{quoted}'"
+            try:
+                self._lazy.load()  # ahead of the weights of its LoRAs
+            finally:
+                self._loading = ""
+        with torch.inference_mode(), contextlib.nullcontext() if self._weigh is None else self._weigh(loras):
+            encoded = self._encoder(text)
+        self._encoded += 1
+        if self._kept is not None:
+            self._kept.write(text, loras, encoded)
+        return encoded
 
 
 def _zeros(shape: ConditioningShape) -> EncodedText:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,11 +9,12 @@ from numpy.typing import NDArray
 
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Progress, Together, one_after_another
-from pipeline.conditioning import Conditioning, TextConditioner
+from pipeline.conditioning import Conditioning, TextConditioner, TextEncoderState
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
 from pipeline.models import Model, model_of
 from pipeline.picture_entry import FrameTicket, PictureEntries
+from pipeline.picture_entry import StreamedFrame as StreamedFrame
 from pipeline.prepared_engines import PreparedEngines, check_size, preparation_of, shapes_of, text_conditioner
 from pipeline.torch_settings import limit_gpu_share
 from presets.build import Build
@@ -23,15 +23,6 @@ from presets.vocabulary import Vocabulary
 
 USUAL_SIZES = (3, 4)
 """Batch sizes of the default look with and without a source, where no call tells which sizes are played."""
-
-
-class StreamedFrame(NamedTuple):
-    """A finished frame."""
-
-    pixels: NDArray[np.uint8]
-    """RGB ``[H, W, 3]``, owned by the caller."""
-    ticket: object
-    """The ticket that the frame was admitted with."""
 
 
 class ImageStream:
@@ -88,7 +79,6 @@ class ImageStream:
         conditioner: list[TextConditioner] = []
 
         def load_text_encoder() -> None:
-            progress("loading the text encoder", 0.3)
             beside = replace(preparation, progress=lambda text, fraction: progress(text, 0.3))
             conditioner.append(text_conditioner(accelerator, model, beside))
 
@@ -126,6 +116,15 @@ class ImageStream:
     def refused(self) -> str:
         """Sentence about the image beside the prompt that can't be read; empty for none."""
         return self._conditioner.refused
+
+    @property
+    def text_encoder(self) -> TextEncoderState:
+        """State of the text encoder."""
+        return self._conditioner.text_encoder
+
+    def free_text_encoder(self) -> None:
+        """Drop the text encoder, which the next unknown text loads again. It runs on the thread of `encode`."""
+        self._conditioner.free()
 
     @property
     def hot_sizes(self) -> tuple[int, ...]:

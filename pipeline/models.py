@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import nn
 from pipeline.adapters import NO_ADAPTERS, Adapters, open_adapters
 from pipeline.autoencoders import latent_geometry
 from pipeline.component_loading import read_network, read_tokenizer
-from pipeline.conditioning import ConditioningShape, TextConditioner, TextEncoder
+from pipeline.conditioning import ConditioningShape, TextEncoder
 from pipeline.extra_inputs import ExtraInputs, extra_inputs_of
 from pipeline.families.family import Family, PictureShape
 from pipeline.families.family_table import find_family
@@ -121,7 +121,7 @@ class Model:
     @cached_property
     def conditioning(self) -> ConditioningShape:
         """Shape of one text, known before the text encoder is loaded."""
-        return self.family.text_shape(self._text_parts())._replace(image=self.adapters.image)
+        return self.family.text_shape(self.text_parts())._replace(image=self.adapters.image)
 
     def schedule(self, steps: int, strength: float, size: tuple[int, int] | None = None) -> FlowSchedule:
         """Return the schedule of the model's scheduler.
@@ -144,15 +144,11 @@ class Model:
         Args:
             first: Network in place of ``text_encoder``, as an accelerator compiles it. None loads it.
         """
-        return self.family.text(self._text_parts(first))
+        return self.family.text(self.text_parts(first))
 
-    def conditioner(self, first: Any = None) -> TextConditioner:
-        """Return the text encoder with a cache, and with the weights of LoRAs. `first` is as in `text`."""
-        inputs: list[ExtraInputs] = []
-        encoder = self.family.text(self._text_parts(first, inputs))
-        loras = self.adapters.loras
-        weigh = partial(loras.weigh, inputs) if loras.has_texts else None
-        return TextConditioner(encoder, self.vocabulary, weigh, self.adapters.image_prompts())
+    def free_text_encoder(self) -> None:
+        """Drop `text_encoder`, which is read again on its next use."""
+        self.__dict__.pop("text_encoder", None)
 
     def adapter(self, network: nn.Module, shape: PictureShape) -> nn.Module:
         """Return a network of this model as a `pipeline.denoiser.Denoiser`."""
@@ -185,7 +181,7 @@ class Model:
     def _network_config(self) -> Mapping[str, Any]:
         return self.configurations[self.family.network]
 
-    def _text_parts(self, first: Any = None, inputs: list[ExtraInputs] | None = None) -> TextParts:
+    def text_parts(self, first: Any = None, inputs: list[ExtraInputs] | None = None) -> TextParts:
         """Return the parts of a text encoder. The extra inputs of each network that is read are added to `inputs`."""
 
         def network(component: str) -> Any:

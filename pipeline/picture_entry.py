@@ -37,6 +37,15 @@ class FrameTicket(NamedTuple):
     """`Feedback.mix_count` at admission."""
 
 
+class StreamedFrame(NamedTuple):
+    """A finished frame."""
+
+    pixels: NDArray[np.uint8]
+    """RGB ``[H, W, 3]``, owned by the caller."""
+    ticket: object
+    """The ticket that the frame was admitted with."""
+
+
 class Encoding(Protocol):
     """The part of `pipeline.prepared_engines.PreparedEngines` that encodes pictures."""
 

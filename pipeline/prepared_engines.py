@@ -1,6 +1,7 @@
 """Engines made ready for a stream: with slots of their own, so that they can be timed, and play from any picture on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,6 +11,8 @@ from pipeline.accelerators.registry import ACCELERATORS, AcceleratorChoice
 from pipeline.conditioning import ConditioningShape, TextConditioner
 from pipeline.controlnet.control_pictures import ControlPictures
 from pipeline.graphs import latent_normalisation
+from pipeline.kept_texts import kept_texts
+from pipeline.model_texts import conditioner_of
 from pipeline.models import Model
 from pipeline.stream import StreamPipeline
 from presets.build import Build
@@ -142,9 +145,21 @@ def preparation_of(
 
 
 def text_conditioner(accelerator: str, model: Model, preparation: Preparation) -> TextConditioner:
-    """Return the tokenizer and the text encoder of a model in float32 in main memory, as an accelerator has them."""
-    first = ACCELERATORS[accelerator].text_encoder(model, preparation)
-    return model.conditioner(first)
+    """Return the tokenizers and text encoders of a model in main memory, as an accelerator has them.
+
+    They are loaded now, unless texts of this model are kept on disk. The first text that is not then loads them.
+    """
+    row = ACCELERATORS[accelerator]
+    # Later loads are on the thread of texts, which has no progress to report.
+    preparations = [replace(preparation, progress=lambda text, fraction: None)]
+    kept = kept_texts(model, row.text_engine, preparation.cache)
+    conditioner = conditioner_of(model, lambda: row.text_encoder(model, preparations[-1]), kept)
+    preparations.append(preparation)
+    if kept is None or not kept.has_any:
+        preparation.progress("loading the text encoder", 0.3)
+        conditioner.load()
+    preparations.pop()
+    return conditioner
 
 
 def check_size(build: Build, model: Model) -> None:

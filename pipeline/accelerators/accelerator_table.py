@@ -47,6 +47,11 @@ class Accelerator(NamedTuple):
         own = getattr(self._module(), "text_encoder", None)
         return model.text_encoder if own is None else own(model, preparation)
 
+    @property
+    def text_engine(self) -> str:
+        """Name of what runs the text encoder: the accelerator, or torch."""
+        return self.name if hasattr(self._module(), "text_encoder") else "torch"
+
     def is_kept(self, model: Model, shapes: Shapes, preparation: Preparation) -> bool:
         """Return True if the engine cache holds all that `build` needs, or if it needs nothing from there."""
         kept = getattr(self._module(), "is_kept", None)

@@ -67,7 +67,9 @@ def text_encoder(model: Model, preparation: Preparation) -> Any:
     def convert() -> dict[str, Any]:
         ids = torch.zeros(1, embeds[0], dtype=torch.int64)
         with torch.no_grad():
-            return {NAME: graph_of(TextGraph(model.text_encoder), (ids,), [[*ids.shape]])}
+            graphs = {NAME: graph_of(TextGraph(model.text_encoder), (ids,), [[*ids.shape]])}
+        model.free_text_encoder()  # the compiled one takes its place
+        return graphs
 
     key = EngineKey(
         accelerator="openvino",

@@ -55,6 +55,9 @@ class Family:
     """Returns the shape of a text from configurations alone."""
     adapter: Callable[[Any, PictureShape], nn.Module]
     """Makes a `pipeline.denoiser.Denoiser` of the network."""
+    zeroes_empty_negative: Callable[[Config], bool] = lambda index: False
+    """Returns True if a ``model_index.json`` is of a network that was trained with zeros in place of an empty negative
+    prompt."""
     embeds_guidance: Callable[[Config], bool] = lambda config: False
     """Returns True if the network takes the guidance scale as an input."""
     matches: Callable[[Config], bool] = lambda config: True

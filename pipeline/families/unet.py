@@ -11,7 +11,7 @@ from torch import nn
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
 from pipeline.families.family import CLIP_TOKENIZERS, Family, PictureShape
-from pipeline.text_encoders.clip import ClipText, SdxlText, clip_shape, sdxl_shape
+from pipeline.text_encoders.clip import ClipText, SdxlText, clip_shape, sdxl_shape, sdxl_zeroes_empty_negative
 from pipeline.text_encoders.text_parts import TextParts
 from presets.errors import ModelError
 
@@ -166,6 +166,7 @@ SDXL = replace(
     },
     text=SdxlText,
     text_shape=sdxl_shape,
+    zeroes_empty_negative=sdxl_zeroes_empty_negative,
     matches=lambda config: config.get("addition_embed_type") == "text_time",
     splits_timesteps=lambda config: False,
 )

@@ -1,5 +1,6 @@
 """Texts for the UNets: CLIP's last hidden states for Stable Diffusion, two CLIP encoders side by side for SDXL."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ class SdxlText:
 
     def __init__(self, parts: TextParts) -> None:
         self.shape = sdxl_shape(parts)
-        self.zeroes_empty_negative = bool(parts.index.get("force_zeros_for_empty_prompt", True))
+        self.zeroes_empty_negative = sdxl_zeroes_empty_negative(parts.index)
         self._encoders = [
             (parts.tokenizer(f"tokenizer{end}"), parts.network(f"text_encoder{end}")) for end in ("", "_2")
         ]
@@ -71,3 +72,8 @@ def sdxl_shape(parts: TextParts) -> ConditioningShape:
     return ConditioningShape(
         (clip_length(parts), width), pooled=whole_number(parts, "text_encoder_2", "projection_dim")
     )
+
+
+def sdxl_zeroes_empty_negative(index: Mapping[str, Any]) -> bool:
+    """Return True if a ``model_index.json`` asks for zeros in place of an empty negative prompt, diffusers' default."""
+    return bool(index.get("force_zeros_for_empty_prompt", True))

@@ -24,6 +24,7 @@ from pipeline.families.unet import STABLE_DIFFUSION
 from pipeline.ip_adapter.adapter_file import open_ip_adapter
 from pipeline.ip_adapter.image_attention import ImageAttention, add_ip_adapter
 from pipeline.ip_adapter.image_prompts import read_image
+from pipeline.model_texts import conditioner_of
 from pipeline.models import load_model
 from presets.errors import ModelError
 
@@ -53,7 +54,7 @@ def refusal(model: Path, file: Path) -> str:
 
     def put_on() -> None:
         loaded = load_model(model, ip_adapter=(str(file), ""))
-        loaded.conditioner()
+        conditioner_of(loaded)
         assert loaded.adapters.ip_adapter is not None
         add_ip_adapter(network, loaded.adapters.ip_adapter)
 

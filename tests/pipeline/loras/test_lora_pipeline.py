@@ -18,6 +18,8 @@ from tiny_folders import SIDE, write_family_folder
 
 from pipeline.guidance import Guidance
 from pipeline.image_stream import ImageStream, StreamedFrame
+from pipeline.kept_texts import KeptTexts, text_key
+from pipeline.model_texts import conditioner_of
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from presets.frame_parameters import NoiseWeight, PromptMixture, TextWeight, without_morph
@@ -155,10 +157,27 @@ def test_text_weights_are_encoded_once(case: Case) -> None:
 
 
 def test_texts_without_loras_ignore_the_weights(plain: Model) -> None:
-    conditioner = plain.conditioner()
+    conditioner = conditioner_of(plain)
     words = without_morph(Parameters(prompt="fire")).wording
     encoded = conditioner.encode(words)
     assert conditioner.recall(words._replace(loras=(0.1, 0.2, 0.3, 0.4))) is encoded
+
+
+def test_texts_on_disk_follow_the_weights(case: Case, plain: Model, tmp_path: Path) -> None:
+    model = load_model(plain.folder, [str(file) for file in case.files])
+    kept = KeptTexts(tmp_path, text_key(model, "torch"), model.conditioning)
+    in_memory, first, second = (
+        conditioner_of(case.model),
+        conditioner_of(model, None, kept),
+        conditioner_of(model, None, kept),
+    )
+    expected = [in_memory.encode_text(TEXTS[0], weights) for weights in FAR_APART]
+    assert max_difference(expected[0].embeds, expected[-1].embeds) > 1e-3
+    for texts in (first, second):
+        found = [texts.encode_text(TEXTS[0], weights) for weights in FAR_APART]
+        assert all(torch.equal(one.embeds, other.embeds) for one, other in zip(found, expected, strict=True))
+    assert (first.text_encoder.encoded, second.text_encoder.encoded) == (len(FAR_APART), 0)
+    assert text_key(plain, "torch") != text_key(model, "torch")
 
 
 def test_weight_zero_is_no_lora(case: Case, plain: Model) -> None:
