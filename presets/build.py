@@ -5,7 +5,7 @@ JSON with no other edit. To these it adds the limits of the machine.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from presets.parameter_table import Value
 from presets.parameters import Parameters
@@ -17,6 +17,9 @@ REBUILD_KEYS = frozenset(RebuildParameters.model_fields)
 PERMISSIONS = frozenset({"fallback"})
 """Keys that allow another build. They make no build another one."""
 
+TextEncoderRule = Literal["auto", "keep", "free"]
+"""Rule for a text encoder in main memory once its texts are encoded: free it if memory is short, keep it, free it."""
+
 
 class Build(RebuildParameters):
     """One build of a renderer: a change of any field but the `PERMISSIONS` needs a new renderer."""
@@ -25,6 +28,8 @@ class Build(RebuildParameters):
     """Threads of the network; None takes one for each physical core."""
     gpu_share: float | None = None
     """Share of the device's memory and time, above 0; None is all of it. See `pipeline.torch_settings`."""
+    text_encoder: TextEncoderRule = "auto"
+    """What becomes of a large text encoder once its texts are encoded."""
     slots: int = 8
     """Most pictures in flight."""
     cache: Path | None = None
@@ -41,13 +46,19 @@ class Build(RebuildParameters):
         *,
         threads: int | None = None,
         gpu_share: float | None = None,
+        text_encoder: TextEncoderRule = "auto",
         precision: str = "",
         capability: str = "",
     ) -> "Build":
         """Return the build that coerced parameters ask for, within these limits. Nothing is validated again."""
         wanted: dict[str, Any] = {key: getattr(parameters, key) for key in REBUILD_KEYS}
         return cls.model_construct(
-            **wanted, threads=threads, gpu_share=gpu_share, precision=precision, capability=capability
+            **wanted,
+            threads=threads,
+            gpu_share=gpu_share,
+            text_encoder=text_encoder,
+            precision=precision,
+            capability=capability,
         )
 
     @classmethod

@@ -15,6 +15,7 @@ from daemon.stage.settings import Settings, parse_address, parse_output_rate, pa
 from io_bridges.scheme import Kind
 from io_bridges.schemes import schemes
 from io_bridges.uri import parse_endpoint
+from presets.build import TextEncoderRule
 
 if TYPE_CHECKING:  # --help of every command must answer at once
     from daemon.stage.notices import Notice
@@ -140,6 +141,14 @@ def run(
             rich_help_panel=MACHINE,
         ),
     ] = None,
+    text_encoder: Annotated[
+        TextEncoderRule,
+        typer.Option(
+            help="Large text encoder once its texts are encoded: keep it in memory, free it, or (auto) free it if"
+            " memory is short.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "auto",
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log more, the renderer's messages too.", rich_help_panel=MACHINE)
     ] = False,
@@ -194,6 +203,7 @@ def run(
         safe_picture=safe_picture,
         threads=threads,
         gpu_share=gpu_share,
+        text_encoder=text_encoder,
     )
     settings, notices = with_sources(settings, source or (), values)
     values |= settings.sources

@@ -56,7 +56,8 @@ def build_player(build: Build, connection: LinkClient) -> Player:
         connection.takes_long,
     )
     connection.describe(stream.description, stream.vocabulary)
-    return Player(connection, stream, share, tuner=engine_tuner(stream, time.perf_counter, run_in_threads))
+    tuner = engine_tuner(stream, time.perf_counter, run_in_threads)
+    return Player(connection, stream, share, tuner=tuner, text_encoder=build.text_encoder)
 
 
 def computes_on_processor(build: Build) -> bool:

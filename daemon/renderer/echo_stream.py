@@ -6,7 +6,7 @@ The delays of link, supervisor and stage are measured and tested with it (``mode
 import struct
 import time
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,14 @@ class EchoFrame:
     ticket: object
 
 
+class NoTextEncoder(NamedTuple):
+    """State of the text encoder, as that of `ImageStream`."""
+
+    loading: str = ""
+    encoded: int = 0
+    held: int = 0
+
+
 class EchoStream:
     """Replacement of `ImageStream`. A frame drawn from text is the seed as a grey."""
 
@@ -40,6 +48,7 @@ class EchoStream:
     }
     vocabulary: ClassVar[Vocabulary | None] = None
     refused: ClassVar[str] = ""
+    text_encoder: ClassVar[NoTextEncoder] = NoTextEncoder()
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width
@@ -61,6 +70,9 @@ class EchoStream:
     def recall(self, wording: PromptMixture) -> object:
         """Return the prompt itself: nothing is encoded."""
         return wording
+
+    def free_text_encoder(self) -> None:
+        """Do nothing: there is none."""
 
     def admit(
         self, pixels: NDArray[np.uint8] | None, moment: FrameParameters, conditioning: object, ticket: object

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from daemon.link.client import LinkClient
 from daemon.link.messages import FrameStamps, NetworkCall
 from daemon.renderer.prompt_encoder import PromptEncoder
+from daemon.renderer.text_encoder_memory import TextEncoderMemory, TextEncoderUse
 from daemon.renderer.throttle import Throttle
 from daemon.shared.clock import Clock, SystemClock
 from pipeline.similar_frame_filter import SimilarFrameFilter
+from presets.build import TextEncoderRule
 from presets.frame_parameters import FrameParameters, PromptMixture
 from presets.parameters import Parameters
 from presets.vocabulary import Vocabulary
@@ -36,6 +38,13 @@ class FinishedFrame(Protocol):
     def ticket(self) -> object: ...
 
 
+class TextEncoderWork(TextEncoderUse, Protocol):
+    """The part of `pipeline.conditioning.TextEncoderState` that the loop uses."""
+
+    @property
+    def loading(self) -> str: ...
+
+
 class PlayableStream(Protocol):
     """The part of `pipeline.image_stream.ImageStream` that the loop uses."""
 
@@ -52,6 +61,9 @@ class PlayableStream(Protocol):
     def vocabulary(self) -> Vocabulary | None: ...
     @property
     def refused(self) -> str: ...
+    @property
+    def text_encoder(self) -> TextEncoderWork: ...
+    def free_text_encoder(self) -> None: ...
     def encode(self, wording: PromptMixture) -> Any: ...
     def recall(self, wording: PromptMixture) -> Any: ...
     def admit(
@@ -78,16 +90,20 @@ class Player:
         share: float = 1.0,
         clock: Clock | None = None,
         tuner: Tuner | None = None,
+        text_encoder: TextEncoderRule = "auto",
     ) -> None:
         """
         Args:
             connection: The link to the stage.
             stream: The stream to play.
             share: Share of the time that the device may be busy, above 0.
-            clock: The clock of the throttle.
+            clock: The clock of the throttle, and of the text encoder's idle time.
             tuner: A measurement of the stream's engines, which may exchange them after a network call.
+            text_encoder: What becomes of a large text encoder once its texts are encoded.
         """
-        self._pace = Throttle(clock or SystemClock(), share)
+        clock = clock or SystemClock()
+        self._pace = Throttle(clock, share)
+        self._memory = TextEncoderMemory(text_encoder, clock)
         self._connection = connection
         self._stream = stream
         self._tuner = tuner
@@ -101,7 +117,8 @@ class Player:
         """True while a repeated source gives another frame: feedback, a morph, drift."""
         self._admitted = 0
         self._look: object = None
-        self._refused = ""
+        self._told = ("", "", "")
+        """Refused image, refused prompt and loading text encoder, as the stage knows them."""
         self._seconds = 0.0
 
     def run(self) -> None:
@@ -148,9 +165,8 @@ class Player:
         self._lively = parameters.feedback > 0 or answer.moving
         self._words.want(answer.moment.wording, answer.revision)
         # A revision older than the finished prompt is honoured, however many newer prompts are being encoded.
-        conditioning, honoured, current = self._words.newest()
-        if self._stream.refused != self._refused:
-            self._describe()
+        conditioning, honoured, current = self._words.newest(self._report_first_prompt)
+        self._watch_text_encoder()
         self._fresh = answer.pixels is not None
         if self._fresh:
             self._pixels, self._source_index = answer.pixels, answer.source_index
@@ -170,6 +186,18 @@ class Player:
         self._still.record_admitted(pixels, look)
         self._look = look
         return True
+
+    def _watch_text_encoder(self) -> None:
+        """Tell the stage what the text encoder does and refuses, and free its memory when that is due."""
+        state = self._stream.text_encoder
+        if (self._stream.refused, self._words.refused, state.loading) != self._told:
+            self._describe()
+        if self._memory.is_due(state):
+            self._words.run_beside(self._stream.free_text_encoder)
+
+    def _report_first_prompt(self) -> None:
+        """Tell the stage why there is no picture yet."""
+        self._connection.progress("loading", self._stream.text_encoder.loading or "encoding the first prompt", 0.99)
 
     def _is_due(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, look: object) -> bool:
         """Return True if the frame would differ from the last one by more than the performer wants skipped."""
@@ -200,7 +228,8 @@ class Player:
             self._tuner = None
 
     def _describe(self) -> None:
-        """Tell the stage how the stream plays, and which image it can't read."""
-        self._refused = self._stream.refused
-        refused = {"refused": self._refused} if self._refused else {}
-        self._connection.describe(self._stream.description | refused, self._stream.vocabulary)
+        """Tell the stage how the stream plays, what it can't read, and what it waits for."""
+        self._told = self._stream.refused, self._words.refused, self._stream.text_encoder.loading
+        names = "refused", "refused_words", "loading"
+        said = {name: sentence for name, sentence in zip(names, self._told, strict=True) if sentence}
+        self._connection.describe(self._stream.description | said, self._stream.vocabulary)

@@ -158,6 +158,18 @@ def refused_image_notice(reason: str) -> Notice | None:
     return Notice(f"image refused {reason}", "warning", f"Image refused: {reason}") if reason else None
 
 
+def words_notice(refused: str, loading: str) -> Notice | None:
+    """Return a notice if the renderer can't encode the words that are wanted, or loads its text encoder for them.
+
+    Args:
+        refused: Why the words can't be encoded; empty for none.
+        loading: Work in words; empty for none.
+    """
+    if refused:
+        return Notice(f"words refused {refused}", "warning", f"The words before stay: {refused}")
+    return Notice("text encoder", "info", f"The words before stay: {loading}.") if loading else None
+
+
 def failed_sink_notice(failed: FailedSink) -> Notice:
     """Return a notice about a sink that was asked for and could not be opened."""
     return Notice(f"sink refused {failed.at}", "warning", f"Sink refused: {failed.reason}", in_log=False)

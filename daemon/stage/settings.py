@@ -9,6 +9,7 @@ from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.rates import exact_rate, parse_rate
 from presets.address_aliases import AliasTable
+from presets.build import TextEncoderRule
 from presets.control_file import RecordedControls
 from presets.errors import SettingsError
 from presets.set_list import Cue
@@ -72,6 +73,8 @@ class Settings:
     """Threads of the renderer on a CPU; None leaves the number to the accelerator."""
     gpu_share: float | None = None
     """Share of the device's memory and time for the renderer, above 0; None is all of it."""
+    text_encoder: TextEncoderRule = "auto"
+    """What becomes of a large text encoder in main memory once its texts are encoded."""
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` for sources and sinks that can't play together."""

@@ -23,6 +23,7 @@ from daemon.stage.notices import (
     source_notice,
     still_notice,
     unused_fader,
+    words_notice,
 )
 from daemon.stage.output_clock import OutputClock
 from daemon.stage.second_source import SecondSource
@@ -142,6 +143,7 @@ class ShowStatus:
             refused_source_notice(self._second.switch.failed),
             *(second_source_notice(self._second.thread.uri, each) for each in self._second.status()),
             refused_image_notice(renderer.get("refused", "")),
+            words_notice(renderer.get("refused_words", ""), renderer.get("loading", "")),
             still_notice(parameters, has_source, self._is_moving()),
         ]
         return [notice for notice in found if notice is not None]

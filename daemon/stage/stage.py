@@ -227,7 +227,8 @@ class Stage:
         return self.sink_changes.uris()
 
     def _wanted_build(self) -> Build:
-        return Build.of(self._parameters(), threads=self.settings.threads, gpu_share=self.settings.gpu_share)
+        limits = {key: getattr(self.settings, key) for key in ("threads", "gpu_share", "text_encoder")}
+        return Build.of(self._parameters(), **limits)
 
     def _go_back(self, build: Build, reason: str) -> None:
         log.error("Going back to %s: %s", build, reason)

@@ -16,6 +16,7 @@ from presets.rebuild_parameters import RebuildParameters
 LIMITS: dict[str, Any] = {
     "threads": 3,
     "gpu_share": 0.5,
+    "text_encoder": "free",
     "slots": 2,
     "cache": Path("/cache"),
     "precision": "float16",

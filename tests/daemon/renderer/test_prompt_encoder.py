@@ -3,7 +3,9 @@ import time
 
 import pytest
 
+from daemon.renderer import prompt_encoder
 from daemon.renderer.prompt_encoder import PromptEncoder
+from presets.errors import ModelError
 from presets.frame_parameters import PromptMixture, TextWeight, without_morph
 from presets.parameters import Parameters
 
@@ -160,3 +162,77 @@ def test_failing_encoder_fails_renderer() -> None:
     words.want(saying("anything"), 1)
     with pytest.raises(MemoryError, match="no room"):
         words.newest()
+
+
+def test_refused_words_leave_those_before() -> None:
+    tried: list[PromptMixture] = []
+    known = {"fire"}
+
+    def encode(wording: PromptMixture) -> PromptMixture:
+        tried.append(wording)
+        raise ModelError("The text_encoder is gone.")
+
+    def recall(wording: PromptMixture) -> PromptMixture | None:
+        return wording if {share.text for share in wording.prompt} <= known else None
+
+    words = PromptEncoder(encode, recall)
+    words.want(saying("fire"), 1)
+    words.want(saying("moss"), 2)
+    deadline = time.monotonic() + 20
+    while not words.refused:
+        assert words.newest()[::2] == (saying("fire"), False)
+        assert time.monotonic() < deadline
+    assert words.refused == "The text_encoder is gone."
+    words.want(saying("moss", ""), 3)  # a morph on its way from it asks for other weights of the same texts
+    assert words.newest() == (saying("fire"), 1, False)
+    assert len(tried) == 1, "the same texts are not tried again"
+    words.want(saying("fire"), 4)
+    assert words.newest() == (saying("fire"), 4, True)
+    assert words.refused == ""
+    words.want(saying("moss"), 5)
+    while not words.refused:
+        words.newest()
+        assert time.monotonic() < deadline
+    assert len(tried) == 2, "asked for anew, they are tried anew"
+
+
+def test_refused_first_words_end_the_renderer() -> None:
+    def encode(wording: PromptMixture) -> PromptMixture:
+        raise ModelError("The text_encoder is gone.")
+
+    words = PromptEncoder(encode, lambda wording: None)
+    words.want(saying("moss"), 1)
+    with pytest.raises(ModelError, match="is gone"):
+        words.newest()
+
+
+def test_first_words_report_their_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_encoder, "WAIT", 0.001)
+    texts, waits = Texts(), list[int]()
+    words = PromptEncoder(texts.encode, texts.recall)
+    words.want(saying("moss"), 1)
+
+    def meanwhile() -> None:
+        waits.append(1)
+        if len(waits) == 3:
+            texts.go_on.set()
+
+    assert words.newest(meanwhile)[::2] == (saying("moss"), True)
+    assert len(waits) >= 3
+
+
+def test_work_runs_beside_and_in_turn() -> None:
+    texts, order = Texts(), list[str]()
+    words = PromptEncoder(texts.encode, texts.recall)
+    words.want(saying("moss"), 1)
+    texts.begun.wait(20)
+    for _ in range(3):
+        words.run_beside(lambda: order.append(f"after {len(texts.encoded)} texts"))
+    assert order == []
+    texts.go_on.set()
+    words.newest()
+    deadline = time.monotonic() + 20
+    while not order:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert order == ["after 1 texts"]

@@ -16,6 +16,7 @@ from daemon.stage.notices import (
     source_notice,
     still_notice,
     unused_fader,
+    words_notice,
 )
 from presets.parameters import Parameters
 
@@ -71,6 +72,16 @@ def test_image_without_an_ip_adapter() -> None:
         assert unused_fader(Parameters(), address) == "no IP-Adapter is loaded; /ip_adapter names a file"
         assert unused_fader(loaded, address) == "there is no image; /ip_adapter_image names a file"
         assert unused_fader(Parameters(ip_adapter="/a.safetensors", ip_adapter_image="/b.png"), address) == ""
+
+
+def test_words_notices() -> None:
+    assert words_notice("", "") is None
+    loading = words_notice("", "loading the text encoder for 'moss'")
+    assert loading is not None
+    assert loading.text == "The words before stay: loading the text encoder for 'moss'."
+    refused = words_notice("The text_encoder is damaged.", "")
+    assert refused is not None
+    assert (refused.level, refused.text) == ("warning", "The words before stay: The text_encoder is damaged.")
 
 
 def test_source_notices() -> None:

@@ -98,11 +98,11 @@ def test_missing_model_keeps_look_on_air(show: Show) -> None:
     show.picture(lambda meta, pixels: meta["index"] > index)
 
 
-def test_gpu_share_reaches_renderer(tmp_path: Path) -> None:
-    with Show(tmp_path / "show", "--gpu-share", "0.6") as show:
+def test_limits_reach_renderer(tmp_path: Path) -> None:
+    with Show(tmp_path / "show", "--gpu-share", "0.6", "--text-encoder", "free") as show:
         show.picture(drawn)
         (renderer,) = psutil.Process(show.process.pid).children()
-        assert '"gpu_share":0.6' in renderer.cmdline()[-1]
+        assert '"gpu_share":0.6,"text_encoder":"free"' in renderer.cmdline()[-1]
 
 
 def test_chosen_port_is_shown(tmp_path: Path) -> None:
