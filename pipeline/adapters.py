@@ -8,6 +8,7 @@ import torch
 
 from pipeline.controlnet.controlled_unet import PICTURE, SCALE, ControlledUNet
 from pipeline.controlnet.controlnet_folder import ControlNetFolder, open_controlnet
+from pipeline.controlnet.depth_folder import DepthFolder, open_depth_model
 from pipeline.encoded_text import IMAGE_TOKENS
 from pipeline.extra_inputs import declare_extra_input
 from pipeline.families.family import Config, Family
@@ -24,6 +25,8 @@ class Adapters:
 
     loras: LoraSet = NO_LORAS
     controlnet: ControlNetFolder | None = None
+    depth: DepthFolder | None = None
+    """Depth model that makes the control pictures; None if they are made otherwise."""
     ip_adapter: IpAdapter | None = None
 
     @property
@@ -87,7 +90,7 @@ NO_ADAPTERS = Adapters()
 
 def open_adapters(
     loras: Sequence[str],
-    controlnet: str,
+    controlnet: tuple[str, str],
     ip_adapter: tuple[str, str],
     model: str,
     family: Family,
@@ -99,7 +102,8 @@ def open_adapters(
 
     Args:
         loras: LoRA files. Empty names are none.
-        controlnet: Folder of the ControlNet, empty for none.
+        controlnet: Folder of the ControlNet, empty for none, and name of the depth model that makes its pictures, empty
+            if they are made otherwise.
         ip_adapter: File of the IP-Adapter, empty for none, and folder of its image encoder.
         model: Name of the model.
         family: Its family.
@@ -112,6 +116,7 @@ def open_adapters(
     """
     return Adapters(
         open_loras(loras, model, family, config, parts),
-        open_controlnet(controlnet, model, family, config, factor),
+        open_controlnet(controlnet[0], model, family, config, factor),
+        open_depth_model(controlnet[1]) if all(controlnet) else None,
         open_ip_adapter(*ip_adapter, model, family, config),
     )

@@ -54,7 +54,9 @@ def weights_files(folder: Path, component: str) -> tuple[Path, ...]:
         ModelError: the weights, a shard or the configuration is missing or damaged.
     """
     read_json(folder / "config.json")
-    stem = "model" if component.startswith(("text_encoder", "image_encoder")) else "diffusion_pytorch_model"
+    stem = (
+        "model" if component.startswith(("text_encoder", "image_encoder", "depth_model")) else "diffusion_pytorch_model"
+    )
     for variant in ("", ".fp16"):
         path = folder / f"{stem}{variant}.safetensors"
         index = folder / f"{stem}.safetensors.index{variant}.json"

@@ -206,7 +206,8 @@ class Model:
 
 def model_of(build: Build) -> Model:
     """Return the model of a build, with its adapters, as `load_model`."""
-    return load_model(build.model, build.loras, build.controlnet, (build.ip_adapter, build.ip_adapter_encoder))
+    images = build.ip_adapter, build.ip_adapter_encoder
+    return load_model(build.model, build.loras, build.controlnet, images, build.depth_model)
 
 
 def load_model(
@@ -214,6 +215,7 @@ def load_model(
     loras: Sequence[str] = (),
     controlnet: str = "",
     ip_adapter: tuple[str, str] = ("", ""),
+    depth_model: str = "",
 ) -> Model:
     """Return a model folder after checking every file that will be read. No network is loaded yet.
 
@@ -222,6 +224,7 @@ def load_model(
         loras: LoRA files to put on the model. Empty names are none.
         controlnet: Folder of a ControlNet to put beside its UNet. An empty name is none.
         ip_adapter: File of an IP-Adapter, and folder of its image encoder, as `open_ip_adapter` takes them.
+        depth_model: Name of the depth model that makes the pictures of the ControlNet. An empty name is none.
 
     Raises:
         ModelError: the folder or a file in it is missing, damaged or unsupported, or an adapter is not for this model.
@@ -238,7 +241,8 @@ def load_model(
     scheduler_config = folder / "scheduler" / "scheduler_config.json"
     settings = read_json(scheduler_config)
     solver = solver_from_config(classes["scheduler"], settings, scheduler_config, family.flow_matching)
-    adapters = open_adapters(loras, controlnet, ip_adapter, str(name), family, config, weights, geometry.factor)
+    beside = (controlnet, depth_model), ip_adapter, str(name)
+    adapters = open_adapters(loras, *beside, family, config, weights, geometry.factor)
     return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder), adapters)
 
 

@@ -46,7 +46,9 @@ class PreparedEngines:
         device = self.engines.device
         self._source = torch.zeros(shapes.latent, device=device)
         self._shift, self._unscale = shift[0].to(device), (1.0 / scale[0]).to(device)
-        self.control = ControlPictures(shapes.width, shapes.height, device) if model.adapters.controlnet else None
+        adapters = model.adapters
+        has_control = adapters.controlnet is not None
+        self.control = ControlPictures(shapes.width, shapes.height, device, adapters.depth) if has_control else None
         """Maker of control pictures; None without a ControlNet."""
         self._pixels = torch.zeros(1, shapes.height, shapes.width, 3, dtype=torch.uint8)
 
@@ -73,8 +75,10 @@ class PreparedEngines:
         return self._source.add_(self._shift).mul_(structure)
 
     def warm_up(self) -> None:
-        """Run the encoder, the decoder and `Engines.warm_up_sizes` once. Pictures in flight are not touched."""
+        """Run encoder, decoder, depth model and `Engines.warm_up_sizes` once. Pictures in flight are not touched."""
         self.engines.decode(self.engines.encode(self._pixels))
+        if self.control is not None:
+            self.control.warm_up()
         self.stream.warm_up(fresh=self._adds_noise, sizes=self.engines.warm_up_sizes)
 
     def rehearse(self, size: int) -> None:

@@ -7,6 +7,7 @@ JSON with no other edit. To these it adds the limits of the machine.
 from pathlib import Path
 from typing import Any, Literal
 
+from presets.model_catalogue import DEPTH_MODEL
 from presets.parameter_table import Value
 from presets.parameters import Parameters
 from presets.rebuild_parameters import RebuildParameters
@@ -76,7 +77,7 @@ class Build(RebuildParameters):
 
     def draws_as(self, other: "Build") -> bool:
         """Return True if both are one model, with the same adapters, at one size."""
-        same = ("model", "width", "height", "loras", "controlnet", "preprocessor", "ip_adapter")
+        same = ("model", "width", "height", "loras", "controlnet", "preprocessor", "depth_model", "ip_adapter")
         return all(getattr(self, key) == getattr(other, key) for key in same)
 
     def of_loaded(self, weights: tuple[float, ...]) -> tuple[float, ...]:
@@ -114,6 +115,11 @@ class Build(RebuildParameters):
     def preprocessor(self) -> str:
         """Preprocessor of control pictures; empty without a ControlNet, which has no use for one."""
         return self.controlnet_preprocessor if self.controlnet else ""
+
+    @property
+    def depth_model(self) -> str:
+        """Name of the depth model that makes control pictures; empty if none is needed."""
+        return (self.controlnet_depth_model or DEPTH_MODEL) if self.preprocessor == "depth" else ""
 
     def values(self) -> dict[str, Value]:
         """Return the parameters of this build by address, without the `PERMISSIONS`."""

@@ -38,7 +38,7 @@ LORA_KEYS = frozenset(f"lora{place}" for place in range(1, LORAS + 1))
 
 ADAPTER_KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "controlnet": frozenset({"controlnet", "controlnet_preprocessor"}),
+        "controlnet": frozenset({"controlnet", "controlnet_preprocessor", "controlnet_depth_model"}),
         "ip_adapter": frozenset({"ip_adapter", "ip_adapter_encoder"}),
     }
 )

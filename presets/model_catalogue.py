@@ -61,6 +61,19 @@ class CatalogueModel:
     """Size of the download in GB, about. None if no source was found."""
 
 
+@dataclass(frozen=True, slots=True)
+class DepthModel:
+    """One depth model, by the name that a preset gives it. Its repository has transformers' format."""
+
+    name: str
+    title: str
+    hub_id: str
+    revision: str
+    licence: Licence
+    download: float
+    """Size of the download in GB, about."""
+
+
 _BETAS = {
     "num_train_timesteps": 1000,
     "beta_start": 0.00085,
@@ -175,3 +188,16 @@ _ROWS = (
 
 CATALOGUE: Mapping[str, CatalogueModel] = MappingProxyType({row.name: row for row in _ROWS})
 """Every model by its name."""
+
+DEPTH_MODEL = "depth-anything-v2-small"
+"""Depth model where a preset names none."""
+
+DEPTH_MODELS: Mapping[str, DepthModel] = MappingProxyType(
+    {
+        DEPTH_MODEL: DepthModel(
+            DEPTH_MODEL, "Depth Anything V2 Small", "depth-anything/Depth-Anything-V2-Small-hf",
+            "5426e4f0f36572d16453bbda7a8389317b1bef99", _APACHE, 0.1,
+        ),
+    }
+)  # fmt: skip
+"""Depth models by name, for the preprocessor ``depth``. Base and Large are CC BY-NC 4.0."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from presets.errors import ModelError
-from presets.model_catalogue import CATALOGUE, CatalogueModel
+from presets.model_catalogue import CATALOGUE, DEPTH_MODEL, DEPTH_MODELS, CatalogueModel, DepthModel
 from presets.paths import home_path, is_there
 
 SHIPPED = "shipped"
@@ -104,12 +104,47 @@ def find_model(name: str) -> Path:
     raise ModelError(f"There is no model {name[:80]!r}; {_advice(name)}")
 
 
+def depth_model(name: str) -> DepthModel | None:
+    """Return the row of a depth model's name or hub id. Case, spaces, - and _ are alike."""
+    wanted = _folded(name)
+    return next((row for row in DEPTH_MODELS.values() if wanted in (_folded(row.name), _folded(row.hub_id))), None)
+
+
+def find_depth_model(name: str) -> Path:
+    """Return the folder of a depth model: a path, or a name or a hub id that was pulled.
+
+    Raises:
+        ModelError: there is none; the message says how to get it.
+    """
+    path, row = home_path(name), depth_model(name)
+    if is_there(path):
+        return path
+    if row is None:
+        names = " or ".join(DEPTH_MODELS)
+        raise ModelError(f"There is no depth model {name[:200]!r}. Name a folder in transformers' format, or {names}.")
+    folder = store_folder() / folder_name(row.name)
+    if not is_there(folder / "config.json"):
+        raise ModelError(f"{row.title} is not on this disk yet. Get it by: streamflow-live models pull {row.name}")
+    return folder
+
+
 def is_missing_model(name: str) -> bool:
     """Return True if a model is neither built in nor on this disk."""
     if name in BUILT_IN:
         return False
     try:
         find_model(name)
+    except ModelError:
+        return True
+    return False
+
+
+def is_missing_depth_model(preprocessor: str, name: str) -> bool:
+    """Return True if a preprocessor needs a depth model that is not on this disk. An empty name is `DEPTH_MODEL`."""
+    if preprocessor != "depth":
+        return False
+    try:
+        find_depth_model(name or DEPTH_MODEL)
     except ModelError:
         return True
     return False

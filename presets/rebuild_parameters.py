@@ -78,12 +78,19 @@ class RebuildParameters(BaseModel):
         LiveOptions(Effect.REBUILD),
     ] = ""
     controlnet_preprocessor: Annotated[
-        Literal["none", "canny", "tile"],
-        Field(
-            description="control picture: edges of the incoming picture (canny), or that picture itself (none, tile)"
-        ),
+        Literal["none", "canny", "depth", "tile"],
+        Field(description="control picture: edges of the incoming picture (canny), its depth, or itself (none, tile)"),
         LiveOptions(Effect.REBUILD),
     ] = "none"
+    controlnet_depth_model: Annotated[
+        str,
+        Field(
+            max_length=1000,
+            description="depth model of the preprocessor depth: a name that was pulled, or a folder; empty is"
+            " depth-anything-v2-small",
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = ""
 
     ip_adapter: Annotated[
         str,

@@ -54,7 +54,8 @@ def _table(rows: "list[ListedModel]") -> Table:
     table.add_column("plays", overflow="fold", ratio=4)
     for row in rows:
         here = f"{row.bytes / 1e9:.1f} GB" if row.folder else (f"({row.download:g} GB)" if row.download else "–")
-        plays = Text(row.reason, style="red") if row.reason else Text("yes", style="green")
+        able = "yes" if row.use == "model" else f"as {row.use}"
+        plays = Text(row.reason, style="red") if row.reason else Text(able, style="green")
         paid = Text(row.paid_show, style=_PAID.get(row.paid_show, ""))
         licence = Text(f"{row.licence}; account needed" if row.gated else row.licence)
         table.add_row(Text(row.name, style="bold" if row.folder else ""), here, paid, licence, plays)
@@ -156,8 +157,9 @@ def check(
     from daemon.commands.terminal import download_bar
     from daemon.models.inspection import folder_bytes, inspect_model
     from pipeline.model_files import model_folder
+    from presets.model_store import depth_model, find_depth_model
 
-    folder = model_folder(name)
+    folder = find_depth_model(name) if depth_model(name) else model_folder(name)
     with download_bar() as bar:
         task = bar.add_task("reading", total=folder_bytes(folder))
         found = inspect_model(folder, thorough=True, on_bytes=lambda count: bar.update(task, advance=count))
@@ -188,7 +190,7 @@ def _print_inspection(found: "ModelInspection") -> None:
 
 def _report(folder: Path) -> None:
     """Print where a new model is, its licence, and how it is played."""
-    from daemon.models.inspection import inspect_model
+    from daemon.models.inspection import DEPTH_TITLE, inspect_model
     from presets.model_record import read_record
     from presets.model_store import stored_name
 
@@ -197,7 +199,10 @@ def _report(folder: Path) -> None:
     if (record := read_record(folder)) is not None:
         _print(f"Licence: {record.licence}. Paid show: {record.paid_show}.", _PAID.get(record.paid_show, ""))
     if found.is_good:
-        _print(f"Play it by this line of a preset: model: {stored_name(folder)}")
+        depth = f"controlnet_preprocessor: depth\ncontrolnet_depth_model: {stored_name(folder)}"
+        lines = f"these lines of a preset, beside a controlnet:\n{depth}"
+        model = f"this line of a preset: model: {stored_name(folder)}"
+        _print(f"Play it by {lines if found.family == DEPTH_TITLE else model}")
         return
     _print_error(f"It is here, but this version can't play it: {(found.problems or [found.reason])[0]}")
     raise typer.Exit(1)

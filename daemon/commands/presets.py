@@ -152,16 +152,21 @@ def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
     from daemon.renderer.echo_stream import ECHO_MODEL
     from presets.errors import ModelError
     from presets.files import ADAPTER_KEYS, LORA_KEYS
+    from presets.model_catalogue import DEPTH_MODEL
     from presets.paths import home_path
 
     model: str = preset.values.get("model", ECHO_MODEL)
     known = model != ECHO_MODEL
     keys = (*sorted(LORA_KEYS), *ADAPTER_KEYS, "ip_adapter_image")
     named = {key: str(preset.values[key]) for key in keys if preset.values.get(key)}
+    if named.get("controlnet") and preset.values.get("controlnet_preprocessor") == "depth":
+        own = str(preset.values.get("controlnet_depth_model", ""))
+        named["controlnet_depth_model" if own else "controlnet_preprocessor"] = own or DEPTH_MODEL
     if not known and not named:
         return
     # Imported here: torch takes seconds, and few presets name a model.
     from pipeline.controlnet.controlnet_folder import read_folder
+    from pipeline.controlnet.depth_folder import open_depth_model
     from pipeline.ip_adapter.adapter_file import read_shapes
     from pipeline.ip_adapter.image_prompts import read_image
     from pipeline.loras.lora_file import open_lora
@@ -169,7 +174,9 @@ def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
 
     for key, name in (({"model": model} if known else {}) | named).items():
         try:
-            if key == "ip_adapter_image":
+            if key.startswith("controlnet_"):
+                open_depth_model(name)
+            elif key == "ip_adapter_image":
                 read_image(home_path(name))
             elif known:
                 encoder = str(preset.values.get("ip_adapter_encoder", ""))

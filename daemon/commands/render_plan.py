@@ -15,7 +15,8 @@ from io_bridges.image_files import is_still
 from presets.control_file import read_controls
 from presets.errors import ModelError, SettingsError
 from presets.library import Library
-from presets.model_store import SHIPPED, find_model
+from presets.model_catalogue import DEPTH_MODEL
+from presets.model_store import SHIPPED, find_depth_model, find_model
 from presets.parameter_table import PARAMETERS, Value, snapshot
 from presets.parameters import Parameters
 from presets.paths import home_path, is_there
@@ -144,6 +145,8 @@ def _check_files(parameters: Parameters) -> None:
         raise ModelError(
             f"There is no ControlNet folder {parameters.controlnet}. Name a folder in diffusers format, or none."
         )
+    if parameters.controlnet and parameters.controlnet_preprocessor == "depth":
+        find_depth_model(parameters.controlnet_depth_model or DEPTH_MODEL)
     if parameters.ip_adapter and not home_path(parameters.ip_adapter).is_file():
         raise ModelError(f"There is no IP-Adapter file {parameters.ip_adapter}. Name a .safetensors file, or none.")
     if parameters.ip_adapter and parameters.ip_adapter_image and not home_path(parameters.ip_adapter_image).is_file():

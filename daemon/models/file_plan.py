@@ -105,7 +105,7 @@ def plan_model(
         ModelError: a file is missing, or the weights are pickled only.
     """
     files = repository.files
-    chosen = {path: path for path in files if "/" not in path and _LICENCE_FILE.fullmatch(path)}
+    chosen = {path: path for path in _licences(repository)}
     chosen["model_index.json"] = "model_index.json"
     components = [name for name in COMPONENTS if _is_there(index.get(name)) and name not in replaced]
     for name in components:
@@ -128,6 +128,12 @@ def plan_autoencoder(repository: ModelRepository) -> list[PlannedFile]:
     return _planned(repository, {name: f"vae/{name}" for name in names})
 
 
+def plan_depth_model(repository: ModelRepository) -> list[PlannedFile]:
+    """Return the files of a repository that is one depth model, in transformers' format. Raises `ModelError`."""
+    names = ["config.json", "preprocessor_config.json", "model.safetensors"]
+    return _planned(repository, {name: name for name in names + _licences(repository)})
+
+
 def missing_bytes(plan: Iterable[PlannedFile], folder: Path) -> int:
     """Return the bytes that are still to be written into a folder."""
     sizes = ((each.remote.size, folder / each.local) for each in plan)
@@ -142,6 +148,11 @@ def _planned(repository: ModelRepository, chosen: Mapping[str, str]) -> list[Pla
         if not path.endswith(".safetensors") and repository.files[path].size > LARGEST_TEXT:
             raise ModelError(f"{repository.hub_id}: {path} has more than {LARGEST_TEXT} bytes. Nothing was downloaded.")
     return [PlannedFile(repository, repository.files[path], local) for path, local in sorted(chosen.items())]
+
+
+def _licences(repository: ModelRepository) -> list[str]:
+    """Return the files with a licence at the top of a repository."""
+    return [path for path in repository.files if "/" not in path and _LICENCE_FILE.fullmatch(path)]
 
 
 def _is_there(entry: object) -> bool:

@@ -12,10 +12,12 @@ from pipeline.file_digests import fresh_digest
 from presets.errors import ModelError
 from presets.model_catalogue import CATALOGUE
 from presets.model_record import RECORD_FILE, ModelRecord, read_record
-from presets.model_store import stored_name
+from presets.model_store import INDEX, stored_name
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 """Endings of files that can run code when they are read. They are never read."""
+
+DEPTH_TITLE = "a depth model for controlnet_preprocessor depth"
 
 LARGEST_TEXT = 100_000_000
 """Bytes of a configuration."""
@@ -58,6 +60,9 @@ def inspect_model(
     if record is not None:
         problems += _differences(folder, record, thorough, on_bytes)
     problems += damaged_files(folder)
+    if is_depth_model(folder):
+        title, reason = ("", "it is damaged") if problems else depth_reason(folder)
+        return ModelInspection(folder, _name(folder, record), record, {}, folder_bytes(folder), problems, title, reason)
     parts: dict[str, str] = {}
     try:
         index = read_index(folder)
@@ -67,7 +72,7 @@ def inspect_model(
     family, reason = ("", "it is damaged") if problems else playing_family(folder)
     return ModelInspection(
         folder,
-        record.name if record else stored_name(folder),
+        _name(folder, record),
         record,
         parts,
         folder_bytes(folder),
@@ -86,6 +91,22 @@ def playing_family(folder: Path) -> tuple[str, str]:
     except ModelError as error:
         return "", str(error)
     return model.family.title, ""
+
+
+def is_depth_model(folder: Path) -> bool:
+    """Return True if a folder has the files of a depth model, and not those of a model that draws."""
+    return not (folder / INDEX).exists() and (folder / "preprocessor_config.json").exists()
+
+
+def depth_reason(folder: Path) -> tuple[str, str]:
+    """Return the title of depth models and an empty text, or an empty text and why a folder can't be used as one."""
+    from pipeline.controlnet.depth_folder import open_depth_model  # torch takes seconds
+
+    try:
+        open_depth_model(str(folder))
+    except ModelError as error:
+        return "", str(error)
+    return DEPTH_TITLE, ""
 
 
 def settings_reason(folder: Path) -> str:
@@ -130,6 +151,10 @@ def damaged_files(folder: Path) -> list[str]:
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files of a folder."""
     return sum(path.stat().st_size for path in _files(folder))
+
+
+def _name(folder: Path, record: ModelRecord | None) -> str:
+    return record.name if record else stored_name(folder)
 
 
 def _files(folder: Path) -> Iterator[Path]:

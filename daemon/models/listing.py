@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from daemon.models.inspection import catalogue_reason, folder_bytes, playing_family
+from daemon.models.inspection import catalogue_reason, depth_reason, folder_bytes, playing_family
 from presets.errors import ModelError
-from presets.model_catalogue import CATALOGUE
+from presets.model_catalogue import CATALOGUE, DEPTH_MODELS, DepthModel
 from presets.model_record import read_record
 from presets.model_store import PARTIAL, folder_name, stored_models, stored_name
 
@@ -33,6 +33,8 @@ class ListedModel:
     guidance: str
     reason: str
     """Why this version can't play it; empty if it can."""
+    use: str = "model"
+    """Key of a preset that takes the name: ``model`` or ``controlnet_depth_model``."""
 
     def as_json(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -40,7 +42,7 @@ class ListedModel:
 
 
 def listed_models(root: Path) -> list[ListedModel]:
-    """Return the models of the catalogue in its order, then the others in the store."""
+    """Return the models of the catalogue in its order, the depth models, then the others in the store."""
     here = {folder.name.casefold(): folder for folder in stored_models(root)}
     rows = []
     for row in CATALOGUE.values():
@@ -61,13 +63,35 @@ def listed_models(root: Path) -> list[ListedModel]:
                 playing_family(folder)[1] if folder else catalogue_reason(row.name),
             )
         )
-    return rows + [_other(folder) for folder in here.values()]
+    depth_models = [_depth_model(root, row) for row in DEPTH_MODELS.values()]
+    return rows + depth_models + [_other(folder) for folder in here.values()]
 
 
 def interrupted_bytes(root: Path) -> int:
     """Return the bytes that pulls left which did not finish."""
     partial = root / PARTIAL
     return folder_bytes(partial) if partial.is_dir() else 0
+
+
+def _depth_model(root: Path, row: DepthModel) -> ListedModel:
+    """Return the line of a depth model."""
+    folder = root / folder_name(row.name)
+    here = folder.is_dir()
+    return ListedModel(
+        row.name,
+        row.title,
+        row.hub_id,
+        str(folder) if here else "",
+        folder_bytes(folder) if here else 0,
+        row.download,
+        row.licence.text,
+        row.licence.paid_show,
+        False,
+        "",
+        "",
+        depth_reason(folder)[1] if here else "",
+        "controlnet_depth_model",
+    )
 
 
 def _other(folder: Path) -> ListedModel:

@@ -21,15 +21,16 @@ from daemon.models.file_plan import (
     Progress,
     missing_bytes,
     plan_autoencoder,
+    plan_depth_model,
     plan_model,
 )
 from daemon.models.hub import HubRepository, open_hub
 from daemon.models.hub_cache import CachedRepository
 from daemon.models.inspection import damaged_files, settings_reason
 from presets.errors import ModelError
-from presets.model_catalogue import SCHEDULERS, TINY_AUTOENCODERS, CatalogueModel
+from presets.model_catalogue import SCHEDULERS, TINY_AUTOENCODERS, CatalogueModel, DepthModel
 from presets.model_record import ModelRecord, ModelSource, read_record
-from presets.model_store import HUB_ID, INDEX, catalogue_model, folder_name
+from presets.model_store import HUB_ID, INDEX, catalogue_model, depth_model, folder_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class PullRequest:
     """Pull a model that this version can't play too."""
     own_autoencoder: bool = False
     """Keep the repository's autoencoder where the catalogue has a tiny one."""
+    depth: DepthModel | None = None
+    """Row of the depth models, None for a model that draws."""
+
+    @property
+    def listed(self) -> CatalogueModel | DepthModel | None:
+        """Row of either catalogue, None for another repository."""
+        return self.row or self.depth
 
     @property
     def autoencoder(self) -> str:
@@ -60,6 +68,8 @@ def pull_request(name: str) -> PullRequest:
     row = catalogue_model(name)
     if row is not None:
         return PullRequest(row.name, row.hub_id, row)
+    if (depth := depth_model(name)) is not None:
+        return PullRequest(depth.name, depth.hub_id, None, depth=depth)
     if not HUB_ID.fullmatch(name):
         raise ModelError(
             f"{name[:80]!r} is no name of the catalogue and no hub id (OWNER/NAME). streamflow-live models list prints"
@@ -89,7 +99,7 @@ def pull(
     """
     if not request.offline:
         open_hub()
-    repository = _open(request, request.hub_id, request.revision or (request.row.revision if request.row else ""))
+    repository = _open(request, request.hub_id, request.revision or (request.listed.revision if request.listed else ""))
     tiny = TINY_AUTOENCODERS[request.autoencoder] if request.autoencoder else None
     vae = _open(request, tiny.hub_id, tiny.revision) if tiny else None
     sources = _sources(request, repository, vae)
@@ -107,7 +117,7 @@ def pull(
         try:
             known = {each.local: fetch_file(each, folder, on_bytes) for each in small}
             changed = _compose(request, folder)
-            if not request.anyway and (reason := settings_reason(folder)):
+            if not request.anyway and not request.depth and (reason := settings_reason(folder)):
                 raise ModelError(f"{reason} Nothing large was downloaded; --anyway pulls it all the same.")
             known |= {each.local: fetch_file(each, folder, on_bytes) for each in plan[len(small) :]}
             remove_others(folder, set(known) | changed)
@@ -127,6 +137,8 @@ def _plan(
     request: PullRequest, repository: ModelRepository, vae: ModelRepository | None, folder: Path
 ) -> list[PlannedFile]:
     """Return all files of a model. Its index is fetched first, because it names the components."""
+    if request.depth:
+        return plan_depth_model(repository)
     listed = repository.files.get(INDEX)
     if listed is None:
         raise ModelError(
@@ -142,6 +154,8 @@ def _plan(
 
 def _compose(request: PullRequest, folder: Path) -> set[str]:
     """Put in what the catalogue has for a model. Return the files that are not the hub's any more. Raises `OSError`."""
+    if request.depth:
+        return set()
     if request.row and request.row.scheduler:
         put_scheduler(folder, SCHEDULERS[request.row.scheduler])
     name_components(folder, {"vae": ["diffusers", "AutoencoderTiny"]} if request.autoencoder else {})
@@ -158,8 +172,8 @@ def _sources(request: PullRequest, model: ModelRepository, vae: ModelRepository 
 
 
 def _licence(request: PullRequest, repository: ModelRepository) -> tuple[str, str]:
-    if request.row:
-        return request.row.licence.text, request.row.licence.paid_show
+    if request.listed:
+        return request.listed.licence.text, request.listed.licence.paid_show
     return repository.licence or "not named: read its card", "ask"
 
 

@@ -20,7 +20,7 @@ from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
 from presets.files import LORA_KEYS
 from presets.library import Library
-from presets.model_store import is_missing_model
+from presets.model_store import is_missing_depth_model, is_missing_model
 from presets.parameter_table import PARAMETERS, Value
 from presets.paths import home_path, is_there
 
@@ -37,6 +37,8 @@ ADDED_FILES = (
 """Parameters that name a file for the model on air, which has no use without it."""
 FILE_ADDRESSES = ("/model", *ADDED_FILES)
 """Parameters that name a file or folder."""
+
+DEPTH_ADDRESSES = ("/controlnet_preprocessor", "/controlnet_depth_model")
 
 MOST_SOURCES = 2
 
@@ -66,6 +68,8 @@ def initial_values(
     if is_missing_model(str(values["/model"])):
         values |= {address: DEFAULTS[address] for address in FILE_ADDRESSES}
     values |= {address: DEFAULTS[address] for address in ADDED_FILES if is_missing(values[address])}
+    if is_missing_depth_model(*(str(values[address]) for address in DEPTH_ADDRESSES)):
+        values |= {address: DEFAULTS[address] for address in DEPTH_ADDRESSES}
     if preset is not None:
         values |= library.resolve(preset)
     if size is not None:
@@ -142,6 +146,9 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
         if lost and values[address] == DEFAULTS[address]:
             plays = "The shipped model plays." if address == "/model" else "The model plays without it."
             add("error", address, f"The {address[1:]} of the last show is not there any more: {gone}. {plays}")
+    preprocessor, depth_model = (restored.get(address, "") for address in DEPTH_ADDRESSES)
+    if preprocessor != values[DEPTH_ADDRESSES[0]] and is_missing_depth_model(str(preprocessor), str(depth_model)):
+        add("error", DEPTH_ADDRESSES[0], "The depth model of the last show is not there any more. Nothing makes depth.")
     if values["/blackout"]:
         add(
             "warning",

@@ -105,5 +105,6 @@ def check_channels(folder: str, config: Config, expected: int, wanted: str) -> N
 
 
 def component_library(component: str) -> str:
-    """Return the library of a component's class: ``transformers`` for texts and images, ``diffusers`` for all else."""
-    return "transformers" if component.startswith(("text_encoder", "tokenizer", "image_encoder")) else "diffusers"
+    """Return the library of a component's class: ``transformers`` for texts, images and depth, else ``diffusers``."""
+    theirs = ("text_encoder", "tokenizer", "image_encoder", "depth_model")
+    return "transformers" if component.startswith(theirs) else "diffusers"

@@ -103,7 +103,7 @@ CONTEXT: dict[str, dict[str, Any]] = {
 
 REBUILDS = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.REBUILD}
 LORAS = ("lora1", "lora2", "lora3", "lora4")
-CONTROLNET = ("controlnet", "controlnet_preprocessor")
+CONTROLNET = ("controlnet", "controlnet_preprocessor", "controlnet_depth_model")
 IP_ADAPTER = ("ip_adapter", "ip_adapter_encoder")
 REBUILD_ORDER = (
     ("accelerator", "attention", "width", "height"),

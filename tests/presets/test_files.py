@@ -74,7 +74,7 @@ def test_comments_stay_comments() -> None:
 
 
 LORAS = {"lora1", "lora2", "lora3", "lora4"}
-CONTROLNET = {"controlnet", "controlnet_preprocessor"}
+CONTROLNET = {"controlnet", "controlnet_preprocessor", "controlnet_depth_model"}
 IP_ADAPTER = {"ip_adapter", "ip_adapter_encoder"}
 FRAMING = {"fit", "zoom", "pan_x", "pan_y", "flip_x", "flip_y"}
 MIX = {"source2", "mix_mode", "mix", "key_hue", "key_threshold", "key_softness"}
@@ -124,12 +124,12 @@ def test_controlnet_of_another_preset_goes() -> None:
         return {key: addresses[f"/{key}"] for key in sorted(CONTROLNET) if f"/{key}" in addresses}
 
     assert found(b"prompt: ice\nlora1: a.safetensors\ncontrolnet_scale: 0.5") == {}
-    none = {"controlnet": "", "controlnet_preprocessor": "none"}
+    none = {"controlnet": "", "controlnet_preprocessor": "none", "controlnet_depth_model": ""}
     assert found(b"model: /models/other") == none
     assert found(b"controlnet: /nets/tile") == none | {"controlnet": "/nets/tile"}
     assert found(b"controlnet_preprocessor: canny") == {"controlnet_preprocessor": "canny"}
     both = b"model: /m\ncontrolnet: /nets/edges\ncontrolnet_preprocessor: canny"
-    assert found(both) == {"controlnet": "/nets/edges", "controlnet_preprocessor": "canny"}
+    assert found(both) == none | {"controlnet": "/nets/edges", "controlnet_preprocessor": "canny"}
 
 
 def test_ip_adapter_of_another_preset_goes() -> None:
@@ -317,7 +317,8 @@ FIELDS = {
     **dict.fromkeys(sorted(LORAS), TEXT),
     **{f"{key}_weight": st.floats(-2, 2) for key in sorted(LORAS)},
     "controlnet": TEXT,
-    "controlnet_preprocessor": st.sampled_from(["none", "canny", "tile"]),
+    "controlnet_preprocessor": st.sampled_from(["none", "canny", "depth", "tile"]),
+    "controlnet_depth_model": TEXT,
     **dict.fromkeys(("controlnet_scale", "ip_adapter_scale"), st.floats(0, 2)),
     **dict.fromkeys(("ip_adapter", "ip_adapter_encoder", "ip_adapter_image"), TEXT),
     **dict.fromkeys(("canny_low", "canny_high"), st.floats(0, 255)),

@@ -123,6 +123,12 @@ def test_words_name_the_controlnet() -> None:
         assert not build.draws_as(build.model_copy(update=change))
     without = build.model_copy(update={"controlnet": ""})
     assert without.draws_as(Build(model="/m", width=64, height=64)), "it has no use for the preprocessor"
+    depth = build.model_copy(update={"controlnet_preprocessor": "depth"})
+    assert (depth.depth_model, build.depth_model) == ("depth-anything-v2-small", "")
+    named = depth.model_copy(update={"controlnet_depth_model": "/nets/depth"})
+    assert named.depth_model == "/nets/depth"
+    assert not depth.draws_as(named)
+    assert build.draws_as(build.model_copy(update={"controlnet_depth_model": "/nets/depth"})), "canny needs none"
     moved = snapshot({"/controlnet_scale": 0.7, "/lora2_weight": 0.4})
     both = build.model_copy(update={"lora2": "a.safetensors"})
     assert [each.numbers(moved, True, True) for each in (both, build, without)] == [(0.4, 0.7), (0.7,), ()]

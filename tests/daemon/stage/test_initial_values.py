@@ -18,6 +18,7 @@ from daemon.stage.settings import Settings
 from daemon.stage.state_file import StateFile
 from presets.errors import PresetError, SettingsError
 from presets.library import Library
+from presets.model_store import FOLDER_VARIABLE
 from presets.parameter_table import Value
 from presets.parameters import Parameters
 
@@ -90,6 +91,22 @@ def test_missing_lora_of_the_last_show(library: Library, tmp_path: Path) -> None
     assert notice.text == f"The lora1 of the last show is not there any more: {gone}. The model plays without it."
     lost = initial_values(library, restored | {"/model": str(tmp_path / "model")}, None, None)
     assert (lost["/model"], lost["/lora1"], lost["/lora2"]) == ("shipped", "", ""), "LoRAs are of their model alone"
+
+
+def test_missing_depth_model_of_the_last_show(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "store"))
+    for model in ("", str(tmp_path / "gone")):
+        restored: dict[str, Value] = {"/controlnet_preprocessor": "depth", "/controlnet_depth_model": model}
+        values = initial_values(library, restored, None, None)
+        assert (values["/controlnet_preprocessor"], values["/controlnet_depth_model"]) == ("none", "")
+        (notice,) = initial_notices(restored, values)
+        assert notice.text == "The depth model of the last show is not there any more. Nothing makes depth."
+    kept: dict[str, Value] = restored | {"/controlnet_depth_model": str(tmp_path)}
+    values = initial_values(library, kept, None, None)
+    assert values["/controlnet_preprocessor"] == "depth"
+    assert initial_notices(kept, values) == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from shipped_adapters import (
     lora_of_the_shipped_model,
 )
 from show import Show, until
+from tiny_depth_model import write_depth_model
 
 from presets.build import Build
 
@@ -111,7 +112,8 @@ def test_rebuilds(show: Show) -> None:
         "height": 64,
         **dict.fromkeys(LORAS, lora_of_the_shipped_model(show.folder)),
         "controlnet": controlnet_of_the_shipped_model(show.folder),
-        "controlnet_preprocessor": "canny",
+        "controlnet_preprocessor": "depth",
+        "controlnet_depth_model": str(write_depth_model(show.folder / "depth")),
         "ip_adapter": (ip_adapter := ip_adapter_of_the_shipped_model(show.folder)),
         "ip_adapter_encoder": str(Path(ip_adapter).parent / "image_encoder"),
         "model": another_model(show.folder),

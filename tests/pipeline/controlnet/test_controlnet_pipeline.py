@@ -19,8 +19,11 @@ from diffusers_pipelines import draw, eager_stream, pipeline_of
 from numpy.typing import NDArray
 from PIL import Image
 from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
+from tiny_depth_model import write_depth_model
 from tiny_folders import SIDE, write_family_folder
 
+from pipeline.controlnet.control_pictures import ControlPictures
+from pipeline.controlnet.depth_folder import open_depth_model
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from presets.frame_parameters import FrameParameters, without_morph
@@ -64,12 +67,13 @@ class Case:
     controlnet: Path
     pipe: Any
 
-    def expected(self, frame: Frame, seed: int, preprocessor: str = "canny") -> torch.Tensor:
-        """Draw a frame with diffusers."""
+    def expected(self, frame: Frame, seed: int, control: str | torch.Tensor = "canny") -> torch.Tensor:
+        """Draw a frame with diffusers. `control` is a preprocessor, or a control picture ``[1, 3, H, W]``."""
         pixels = picture(frame.number)
+        made = edges(pixels, 100.0, frame.high) if control == "canny" else Image.fromarray(pixels)
         latents: torch.Tensor = self.pipe(
             **TEXTS,
-            image=edges(pixels, 100.0, frame.high) if preprocessor == "canny" else Image.fromarray(pixels),
+            image=made if isinstance(control, str) else control,
             controlnet_conditioning_scale=frame.scale if frame.mode == "image" else 0.0,
             num_inference_steps=4,
             height=SIDE,
@@ -129,6 +133,19 @@ def test_picture_itself_is_the_control_picture(case: Case, preprocessor: str) ->
     reference = case.expected(FRAMES[0], 0, preprocessor)
     assert max_difference(drawn, reference) < TOLERANCE
     assert max_difference(reference, case.expected(FRAMES[0], 0)) > MIN_EFFECT, "edges look the same"
+
+
+def test_depth_is_that_of_each_frame(case: Case, tmp_path: Path) -> None:
+    """`test_depth_maps` compares the depth itself."""
+    folder = str(write_depth_model(tmp_path / "depth"))
+    pictures = ControlPictures(SIDE, SIDE, torch.device("cpu"), open_depth_model(folder))
+    frames = [Frame(1.0, 0), Frame(0.6, 1)]
+    drawn = case.draw(frames, controlnet_preprocessor="depth", controlnet_depth_model=folder)
+    for seed, frame in enumerate(frames):
+        depth = pictures.make(picture(frame.number), "depth", Parameters()).clone()
+        reference = case.expected(frame, seed, depth[None])
+        assert max_difference(drawn[seed], reference) < TOLERANCE
+        assert max_difference(reference, case.expected(frame, seed, "tile")) > MIN_EFFECT, "depth looks the same"
 
 
 def test_scale_zero_is_no_controlnet(case: Case) -> None:
