@@ -45,7 +45,11 @@ class LazyTextEncoder:
     def load(self) -> TextEncoder:
         """Return the text encoder, loaded first if it is not. Raises `ModelError`."""
         if self._encoder is None:
-            self._encoder = self._read()
+            try:
+                self._encoder = self._read()
+            finally:
+                if self._encoder is None:  # what was read before the fault stays no longer
+                    self._release()
         return self._encoder
 
     def free(self) -> None:

@@ -119,6 +119,8 @@ class Player:
         self._look: object = None
         self._told = ("", "", "")
         """Refused image, refused prompt and loading text encoder, as the stage knows them."""
+        self._awaited = ""
+        """Work that the first picture waits for, as the stage knows it."""
         self._seconds = 0.0
 
     def run(self) -> None:
@@ -196,8 +198,11 @@ class Player:
             self._words.run_beside(self._stream.free_text_encoder)
 
     def _report_first_prompt(self) -> None:
-        """Tell the stage why there is no picture yet."""
-        self._connection.progress("loading", self._stream.text_encoder.loading or "encoding the first prompt", 0.99)
+        """Tell the stage why there is no picture yet. A text encoder that hangs says nothing more."""
+        text = self._stream.text_encoder.loading or "encoding the first prompt"
+        if text != self._awaited:
+            self._awaited = text
+            self._connection.progress("loading", text, 0.99)
 
     def _is_due(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, look: object) -> bool:
         """Return True if the frame would differ from the last one by more than the performer wants skipped."""

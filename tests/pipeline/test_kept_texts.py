@@ -20,6 +20,7 @@ from pipeline.kept_texts import KeptTexts, make_room, text_key
 from pipeline.models import Model, load_model
 from pipeline.prepared_engines import text_conditioner
 from presets.build import Build
+from presets.errors import ModelError
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
@@ -241,3 +242,18 @@ def test_shipped_model_keeps_no_texts(tmp_path: Path) -> None:
     assert texts.text_encoder == ("", 1, 0), "it stays in memory"
     assert texts._lazy is not None
     assert texts._lazy.is_loaded
+
+
+def test_failed_load_leaves_nothing(folder: Path, tmp_path: Path, loads: list[str]) -> None:
+    model = load_model(shutil.copytree(folder, tmp_path / "model"))
+    texts = text_conditioner("eager", model, Preparation(lambda text, fraction: None, cache=tmp_path))
+    texts.encode_text(TEXT)
+    texts.free()
+    shutil.move(model.folder / "text_encoder_3", tmp_path / "aside")
+    for _ in range(2):
+        with pytest.raises(ModelError, match="text_encoder_3"):
+            texts.encode_text(OTHER)
+        assert texts.text_encoder == ("", 1, 0)
+        assert "text_encoder" not in vars(model), "the first of three was read before"
+    shutil.move(tmp_path / "aside", model.folder / "text_encoder_3")
+    assert_same(texts.encode_text(OTHER), load_model(folder).text()(OTHER))

@@ -11,6 +11,7 @@ from hand_clock import HandClock
 from test_player import Rig, card
 from tiny_folders import SIDE, write_family_folder
 
+from daemon.renderer import prompt_encoder
 from daemon.renderer.player import Player
 from daemon.renderer.text_encoder_memory import IDLE, ROOM, TextEncoderMemory
 from daemon.shared.clock import NS
@@ -18,6 +19,7 @@ from pipeline import kept_texts
 from pipeline.conditioning import TextEncoderState
 from pipeline.image_stream import ImageStream
 from presets.build import Build
+from presets.frame_parameters import PromptMixture
 
 SIZE = 9_500_000_000
 
@@ -127,5 +129,25 @@ def test_stage_hears_what_is_loaded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -
     rig.set(prompt="moss")
     play_until(rig, lambda: rig.report.description.values.get("loading") == "loading the text encoder for 'moss'")
     heard.set()
+    play_until(rig, lambda: rig.player._words.newest().current)
     play_until(rig, lambda: "loading" not in rig.report.description.values)
-    assert rig.player._words.newest().current
+
+
+def test_first_words_are_reported_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage ends a renderer that says nothing for too long, so a text encoder that hangs must fall silent."""
+    monkeypatch.setattr(prompt_encoder, "WAIT", 0.001)
+    said: list[tuple[str, str]] = []
+    progress = rig.connection.progress
+    monkeypatch.setattr(
+        rig.connection, "progress", lambda phase, text, done: (said.append((phase, text)), progress(phase, text, done))
+    )
+    encode = rig.player._words._encode
+
+    def slow(wording: PromptMixture) -> object:
+        time.sleep(0.1)
+        return encode(wording)
+
+    monkeypatch.setattr(rig.player._words, "_encode", slow)
+    rig.set(prompt="fire", strength=1.0)
+    assert rig.turn(card(0)) == 1
+    assert [each for each in said if each[0] == "loading"] == [("loading", "encoding the first prompt")]

@@ -34,6 +34,7 @@ def test_encoder_equals_transformers(tmp_path: Path) -> None:
     model = load_model(SHIPPED)
     row = registry.ACCELERATORS["openvino"]
     compiled = row.text_encoder(model, Preparation(quiet, cache=tmp_path))
+    assert "text_encoder" not in vars(model), "that of torch is not needed any more"
     assert isinstance(compiled, CompiledTextEncoder)
     assert registry.ACCELERATORS["eager"].text_encoder(model, Preparation(quiet)) is model.text_encoder
     found, expected = conditioner(model, compiled), conditioner(model, model.text_encoder)
