@@ -13,6 +13,7 @@ from benchmarks.show.measure_daemon import measure_daemon
 from benchmarks.show.measure_delay import measure_delay, measure_message
 from benchmarks.show.measure_flood import measure_flood
 from benchmarks.show.measure_frames import measure_frames
+from benchmarks.show.measure_scripted import measure_scripted
 from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
 from benchmarks.show.measure_sweep import measure_sweep
 from benchmarks.show.measure_switch import measure_switch
@@ -38,7 +39,7 @@ class Measurement(NamedTuple):
     by_row: bool = False
     """True if it skips the rows in `BenchPlan.known`, so that ``--resume`` continues row by row."""
     whole_when_alone: bool = False
-    """True if ``--quick`` lets it end when it is the only one: it trains for minutes before its first figure."""
+    """True if ``--quick`` lets it end when it is the only one: minutes go by before its first figure."""
 
 
 PAPER: Mapping[str, Any] = {"by_name_only": True, "group": "paper", "by_row": True}
@@ -63,6 +64,13 @@ MEASUREMENTS = (
     Measurement("switch", "a change of accelerator on a running show: the longest output gap", measure_switch),
     Measurement(
         "sweep", "ten minutes of random control changes: lost frames and memory", measure_sweep, by_name_only=True
+    ),
+    Measurement(
+        "scripted",
+        "ten minutes of a show by script: looks on beats, LFOs, panic, a broken look",
+        measure_scripted,
+        by_name_only=True,
+        whole_when_alone=True,
     ),
     Measurement(
         "model",

@@ -22,6 +22,8 @@ class ReceivedFrame:
     revision: int
     stamp: int = 0
     """Time that the echo renderer wrote into the pixels. Without an echo renderer the value means nothing."""
+    is_lit: bool = True
+    """False for a black frame, by a sample of its pixels."""
 
     @property
     def rendered(self) -> bool:

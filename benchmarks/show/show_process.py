@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,6 +38,7 @@ class ShowProcess:
         source: str = "card:",
         fps: float = 30.0,
         cache: Path | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         """Set up the command.
 
@@ -47,6 +48,7 @@ class ShowProcess:
             source: As of ``--source``.
             fps: Rate of the output clock.
             cache: Cache folder in place of the user's. None uses the user's.
+            options: Further options of ``run``.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.osc_port = free_port(socket.SOCK_DGRAM)
@@ -58,6 +60,7 @@ class ShowProcess:
             *("--source", source, "--sink", f"zmq:tcp://127.0.0.1:{out}", "--fps", str(fps)),
             *("--osc", str(self.osc_port), "--control", str(self._control_port), "--web", str(web)),
             *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),
+            *options,
         ]
         self.log = folder / "show.log"
         self.reader = SinkReader(f"tcp://127.0.0.1:{out}")

@@ -10,6 +10,9 @@ import zmq
 from benchmarks.report.findings import NotMeasured
 from benchmarks.show.received_frames import ReceivedFrame
 
+SAMPLE = 1009
+"""Bytes from one to the next that tell a black frame. A prime number meets every channel."""
+
 
 class SinkReader(threading.Thread):
     """A thread that receives frames into `frames` until it is stopped. It may start before the show."""
@@ -45,6 +48,7 @@ class SinkReader(threading.Thread):
                         meta["captured_at"],
                         meta["revision"],
                         int.from_bytes(pixels.buffer[:8], "little"),
+                        any(pixels.buffer[::SAMPLE]),
                     )
                 )
 
