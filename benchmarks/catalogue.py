@@ -13,6 +13,7 @@ from benchmarks.show.measure_daemon import measure_daemon
 from benchmarks.show.measure_delay import measure_delay, measure_message
 from benchmarks.show.measure_flood import measure_flood
 from benchmarks.show.measure_frames import measure_frames
+from benchmarks.show.measure_models import measure_models
 from benchmarks.show.measure_scripted import measure_scripted
 from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
 from benchmarks.show.measure_sweep import measure_sweep
@@ -62,6 +63,9 @@ MEASUREMENTS = (
     Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),
     Measurement("recovery", "kill -9 of the renderer: output gap and time to recover", measure_recovery),
     Measurement("switch", "a change of accelerator on a running show: the longest output gap", measure_switch),
+    Measurement(
+        "models", "ten changes of the model on a running show: gaps and memory", measure_models, by_name_only=True
+    ),
     Measurement(
         "sweep", "ten minutes of random control changes: lost frames and memory", measure_sweep, by_name_only=True
     ),

@@ -62,3 +62,16 @@ def accelerators(text: str | None) -> tuple[str, ...] | None:
         refused = ", ".join(map(repr, unknown if names else [text]))
         raise SettingsError(f"--accelerators is {refused}; it takes some of {', '.join(known)}")
     return names
+
+
+def several_models(text: str | None) -> tuple[str, ...]:
+    """Return the models of a comma-separated list, none for None. Raise `SettingsError` for fewer than two.
+
+    Folders are returned as absolute paths: a show has a folder of its own.
+    """
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if len(set(names)) < 2:
+        raise SettingsError(f"--among is {text!r}; it takes two models or more, as in sd-turbo,lcm")
+    return tuple(str(Path(name).resolve()) if Path(name).is_dir() else name for name in names)

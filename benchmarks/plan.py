@@ -29,6 +29,8 @@ class EvaluationSettings:
     steps: tuple[int, ...] = (1, 4, 8)
     accelerators: tuple[str, ...] | None = None
     """Accelerators to compare. None means all that work on this machine."""
+    among: tuple[str, ...] = ()
+    """Models that `models` changes between. Empty means `model` and a very small one."""
     full_autoencoder: bool = False
     """True if the comparison starts with Stable Diffusion's full autoencoder."""
     largest: int | None = None

@@ -37,6 +37,7 @@ class BenchOptions:
     steps: str
     precision: str
     accelerators: str | None
+    among: str | None
     full_autoencoder: bool
     largest: int | None
     pictures: int
@@ -53,6 +54,7 @@ class BenchOptions:
             "precision": options.known_precision(self.precision),
             "steps": options.whole_numbers(self.steps, "--steps"),
             "accelerators": options.accelerators(self.accelerators),
+            "among": options.several_models(self.among),
             "largest": self.largest,
             "pictures": self.pictures,
             "footage": self.footage,

@@ -1,6 +1,10 @@
-"""Tiny model folders of every family: the real classes with random weights."""
+"""Tiny model folders of every family: the real classes with random weights.
+
+``python tests/tiny_folders.py FOLDER`` writes all of them.
+"""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,3 +179,8 @@ FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
     "z-image": _z_image,
 }
 """Parts of each folder by component, and the class of its pipeline in diffusers."""
+
+
+if __name__ == "__main__":
+    for each in FAMILIES:
+        print(write_family_folder(each, Path(sys.argv[1]) / each))

@@ -52,6 +52,9 @@ def bench(
     accelerators: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="Measure these only.", rich_help_panel=PAPER)
     ] = None,
+    among: Annotated[
+        str | None, typer.Option(metavar="MODEL,...", help="Models that `models` changes between.")
+    ] = None,
     full_autoencoder: Annotated[
         bool, typer.Option("--full-autoencoder", help="Use Stable Diffusion's own.", rich_help_panel=PAPER)
     ] = False,
@@ -104,6 +107,7 @@ def bench(
         steps=steps,
         precision=precision,
         accelerators=accelerators,
+        among=among,
         full_autoencoder=full_autoencoder,
         largest=largest,
         pictures=pictures,

@@ -46,6 +46,7 @@ def test_unknown_measurement_lists_names() -> None:
         (["--precision", "float12"], "float12"),
         (["--accelerators", "eager,warp"], "'warp'"),
         (["--architecture", "sd99"], "sd15-perflow"),
+        (["--among", "sd-turbo,sd-turbo"], "two models or more"),
         (["--only", "delay", "--json", "FILE/results.json"], "can't be written"),
     ],
 )
