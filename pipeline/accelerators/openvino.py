@@ -14,6 +14,7 @@ from pipeline.accelerators.precision import dtype_of
 from pipeline.accelerators.processor import usable_cores
 from pipeline.denoiser import Denoiser
 from pipeline.models import Model
+from pipeline.weight_counts import count_denoiser
 
 SHARED_FROM = 4
 """Fewest rows of an even batch that is split between two requests, each on half of the threads: each computes its rows
@@ -30,6 +31,10 @@ LARGEST_STATIC = 8
 
 ANY = 0
 """Rows of the network that takes any number."""
+
+LARGE = 50_000_000
+"""Weights from which a network is compiled for any number of rows alone. Each compiled network has a copy of all its
+weights: one for each size would take 20 GB for the 860 million of Stable Diffusion 1.5 in bfloat16."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """OpenVINO's name of each precision."""
@@ -75,12 +80,11 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
     graphs = converted(core, model, shapes, progress, preparation.cache)
     # Torch only moves a few small tensors here; threads of its own would spin on the cores that OpenVINO computes on.
     torch.set_num_threads(1)
-    rows = shapes.rows if preparation.engine is None else 0
-    every_size = tuple(size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
-    sizes = preparation.sizes or (shapes.with_most_rows(every_size) if every_size else ())
+    sizes = _sizes(shapes, preparation)
     parts = {size: parts_of(size, requests) for size in sizes}
-    kind_of = {size: (shared[0] if size <= LARGEST_STATIC else ANY, len(shared)) for size, shared in parts.items()}
-    kinds = sorted(set(kind_of.values()))
+    largest = _largest_static(model)
+    kind_of = {size: _kind(size, requests, largest) for size in sizes}
+    kinds = kinds_of(model, shapes, preparation, requests)
 
     def compiling(graph: Any, hint: str = HINTS[precision], **more: Any) -> Callable[[], Any]:
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": hint}
@@ -119,6 +123,30 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
 def parts_of(size: int, requests: int) -> tuple[int, ...]:
     """Return the rows of each request for a batch of `size` rows."""
     return (size,) if requests < 2 or size < SHARED_FROM or size % 2 else (size // 2, size // 2)
+
+
+def kinds_of(model: Model, shapes: Shapes, preparation: Preparation, requests: int) -> list[tuple[int, int]]:
+    """Return rows (or `ANY`) and requests side by side of each network that is compiled, a copy of the weights each."""
+    largest = _largest_static(model)
+    return sorted({_kind(size, requests, largest) for size in _sizes(shapes, preparation)})
+
+
+def _sizes(shapes: Shapes, preparation: Preparation) -> tuple[int, ...]:
+    """Return the batch sizes to prepare, none for a foreign engine."""
+    rows = shapes.rows if preparation.engine is None else 0
+    every_size = tuple(size for size in range(1, rows + 1) if size <= EVERY_SIZE or size % 2 == 0 or size == rows)
+    return preparation.sizes or (shapes.with_most_rows(every_size) if every_size else ())
+
+
+def _kind(size: int, requests: int, largest: int) -> tuple[int, int]:
+    """Return the rows that the network of a batch size is compiled for, or `ANY`, and its requests side by side."""
+    parts = parts_of(size, requests)
+    return parts[0] if size <= largest else ANY, len(parts)
+
+
+def _largest_static(model: Model) -> int:
+    """Return the largest batch size of a model with a network compiled for it alone."""
+    return 0 if count_denoiser(model) >= LARGE else LARGEST_STATIC
 
 
 def _resized(denoiser: Any, rows: int) -> Any:

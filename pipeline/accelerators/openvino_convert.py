@@ -1,8 +1,11 @@
 """Conversion of a model's graphs from torch to OpenVINO, kept on disk and verified when it is read."""
 
+import ctypes
 import functools
+import gc
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +49,13 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
     A cache that can't be written is reported through `progress`, and the next start converts again.
     """
     key, made_for = _key(model, shapes), f"{model.name}{model.adapters.words} {shapes.width}x{shapes.height}"
-    return kept_graphs(core, key, names_of(model), lambda: _convert(model, shapes, progress), made_for, progress, root)
+
+    def convert() -> Graphs:
+        graphs = _convert(model, shapes, progress)
+        _release_networks(model)
+        return graphs
+
+    return kept_graphs(core, key, names_of(model), convert, made_for, progress, root)
 
 
 def kept_graphs(
@@ -84,9 +93,14 @@ def kept_graphs(
         progress(f"{root / key.folder} is damaged; converting the network again: {reason}", 0.0)
     graphs = convert()
     try:
-        cache.store(root, key, lambda folder: _write(graphs, folder), made_for)
+        entry = cache.store(root, key, lambda folder: _write(graphs, folder), made_for)
+        # The files are mapped into memory, which the system frees when it is short. The others hold torch's weights.
+        graphs = {name: core.read_model(entry / f"{name}.xml") for name in names}
+        _return_memory()
     except CacheError as error:
         progress(f"{error} The next start converts again.", 0.4)
+    except RuntimeError:  # removed meanwhile, as above
+        pass
     return graphs
 
 
@@ -106,6 +120,19 @@ def _key(model: Model, shapes: Shapes) -> EngineKey:
         precision="float32",
         adapters=model.adapters.digests,
     )
+
+
+def _release_networks(model: Model) -> None:
+    """Forget torch's networks, which frees their memory once they are converted. The next use reads them again."""
+    for name in ("denoiser", "autoencoder"):
+        vars(model).pop(name, None)
+
+
+def _return_memory() -> None:
+    """Return freed memory to the system. The C library of Linux keeps more than half of what a conversion took."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):  # other systems have no such function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _write(graphs: Graphs, folder: Path) -> None:
