@@ -16,6 +16,7 @@ from pipeline.accelerators.engines import Together, one_after_another
 from pipeline.accelerators.registry import ACCELERATORS, build_selection
 from pipeline.accelerators.tuning_record import TuningRecord, write_record
 from pipeline.image_stream import ImageStream
+from pipeline.memory_check import check_challenger
 from pipeline.models import model_of
 from pipeline.prepared_engines import PreparedEngines, preparation_of
 from presets.errors import StreamflowError
@@ -219,7 +220,9 @@ def engine_tuner(stream: ImageStream, timer: Timer, together: Together) -> Engin
         challenger = selection._replace(candidate=candidate, why="", key=None)
         a_slot = stream.shapes.rows_a_slot
         some = tuple(sorted({*sizes, a_slot})) if sizes else ()
-        choice = build_selection(challenger, model, stream.shapes, replace(preparation, sizes=some))
+        settings = replace(preparation, sizes=some)
+        check_challenger(build, model, stream.shapes, candidate, settings)
+        choice = build_selection(challenger, model, stream.shapes, settings)
         prepared = stream.prepare(choice, model, some[-1] // a_slot if some else None)
         prepared.warm_up()
         return prepared

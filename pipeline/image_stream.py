@@ -12,6 +12,7 @@ from pipeline.accelerators.engines import Progress, Together, one_after_another
 from pipeline.conditioning import Conditioning, TextConditioner, TextEncoderState
 from pipeline.feedback import Feedback
 from pipeline.guidance import Guidance
+from pipeline.memory_check import select_in_memory
 from pipeline.models import Model, model_of
 from pipeline.picture_entry import FrameTicket, PictureEntries
 from pipeline.picture_entry import StreamedFrame as StreamedFrame
@@ -54,6 +55,7 @@ class ImageStream:
         together: Together = one_after_another,
         takes_long: Callable[[str, str], None] = lambda accelerator, stand_in: None,
         selection: registry.Selection | None = None,
+        others: Callable[[], int] = lambda: 0,
     ) -> "ImageStream":
         """Load the model and prepare it.
 
@@ -61,14 +63,15 @@ class ImageStream:
             build: The model, its size and its accelerator.
             progress: Receives the current work and the fraction done, 0 to 1.
             together: Does work in parallel; this module starts no thread.
-            takes_long: Receives an accelerator that has to be prepared for this model first, and one that can play
-                until then.
+            takes_long: Receives an accelerator that must be prepared for this model first, and its stand-in.
             selection: The way to play, in place of the one that `build` asks for.
+            others: Returns the bytes of main memory that other renderers would give back.
 
         Raises:
             ModelError: the model folder is missing, damaged or of an unknown kind.
             AcceleratorUnavailable: the accelerator asked for can't work here.
             StreamError: a size or a number of slots that can't be.
+            MemoryShort: the memory is too short, as `pipeline.memory_check.select_in_memory`.
         """
         progress("reading the model", 0.0)
         if build.gpu_share is not None:
@@ -86,12 +89,11 @@ class ImageStream:
             build, lambda text, fraction: progress(text, 0.95 * fraction), together, load_text_encoder
         )
         shapes = shapes_of(build, model)
-        chosen = selection or registry.select(build.accelerator, model, shapes, preparation)
+        chosen = selection or select_in_memory(build, model, shapes, preparation, others())
         accelerator = chosen.candidate.accelerator
         if other := registry.stand_in(accelerator, model, shapes, preparation):
             takes_long(accelerator, other)
-        choice = registry.build_selection(chosen, model, shapes, preparation)
-        stream = cls(build, model, choice, conditioner[0])
+        stream = cls(build, model, registry.build_selection(chosen, model, shapes, preparation), conditioner[0])
         progress("warming up", 0.95)
         stream.warm_up()
         progress("ready", 1.0)

@@ -37,6 +37,8 @@ class Build(RebuildParameters):
     """Folder of the engine cache; None takes the user's cache folder."""
     precision: str = ""
     """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
+    skip_memory_check: bool = False
+    """True if the model is loaded even where the memory seems to be too short for it."""
     capability: str = ""
     """Compute capability of a card in another machine, as ``8.9``, to build an engine for; empty is this machine."""
 
@@ -49,6 +51,7 @@ class Build(RebuildParameters):
         gpu_share: float | None = None,
         text_encoder: TextEncoderRule = "auto",
         precision: str = "",
+        skip_memory_check: bool = False,
         capability: str = "",
     ) -> "Build":
         """Return the build that coerced parameters ask for, within these limits. Nothing is validated again."""
@@ -59,6 +62,7 @@ class Build(RebuildParameters):
             gpu_share=gpu_share,
             text_encoder=text_encoder,
             precision=precision,
+            skip_memory_check=skip_memory_check,
             capability=capability,
         )
 

@@ -9,6 +9,7 @@
     ├── BridgeError             a source, sink or control failed while it was open
     │   └── BridgeUnavailable   it can't run here: the reason, and what to install or start
     ├── ModelError              a model folder that is missing, incomplete or of an unknown kind
+    │   └── ModelTooLarge       a model that needs more memory than there is, even alone
     ├── AcceleratorUnavailable  an accelerator that can't work here: the reason and the remedy
     ├── BuildError              an engine that could not be built ahead of the show
     ├── CacheError              an engine that can't be stored on disk; it still plays
@@ -55,6 +56,10 @@ class BridgeUnavailable(BridgeError):
 
 class ModelError(StreamflowError):
     """A model folder that is missing, incomplete or of an unknown kind."""
+
+
+class ModelTooLarge(ModelError):
+    """A model that needs more memory than there is, even if nothing else plays."""
 
 
 class AcceleratorUnavailable(StreamflowError):

@@ -50,6 +50,18 @@ def write_family_folder(family: str, folder: Path) -> Path:
     return folder
 
 
+def add_hole(weights: Path, size: int = 10**12) -> None:
+    """Add a tensor of so many bytes to a weights file, as a hole that takes no place on the disk."""
+    whole = weights.read_bytes()
+    end = 8 + int.from_bytes(whole[:8], "little")
+    header, data = json.loads(whole[8:end]), whole[end:]
+    header["hole"] = {"dtype": "U8", "shape": [size], "data_offsets": [len(data), len(data) + size]}
+    text = json.dumps(header).encode()
+    with weights.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + data)
+        file.truncate(file.tell() + size)
+
+
 def _stable_diffusion() -> tuple[dict[str, Any], str]:
     from pipeline.diffusers_schedulers import PeRFlowScheduler
 

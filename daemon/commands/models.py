@@ -186,6 +186,15 @@ def _print_inspection(found: "ModelInspection") -> None:
         _print_error(f"  can't be played: {found.reason}")
     else:
         _print(f"  can be played, as {found.family}", "green")
+        _print_memory(found.folder)
+
+
+def _print_memory(folder: Path) -> None:
+    """Print what the model needs of the memory here, and what is free."""
+    from pipeline.memory_check import memory_report
+
+    report = memory_report(folder)
+    _print(f"  {report.text}", "" if report.is_enough else "yellow")
 
 
 def _report(folder: Path) -> None:

@@ -37,7 +37,7 @@ Picture = NDArray[np.uint8]
 """RGB ``[H, W, 3]``."""
 
 
-def render_clip(plan: RenderPlan, threads: int | None) -> None:
+def render_clip(plan: RenderPlan, threads: int | None, skip_memory_check: bool = False) -> None:
     """Redraw the clip of `plan` into its output, with a progress bar on standard error.
 
     Raises `StreamflowError`; the output is then as it was.
@@ -49,7 +49,7 @@ def render_clip(plan: RenderPlan, threads: int | None) -> None:
         # Opened before the model loads: a name that can't be written is refused at once.
         ClipWriter(aside, parameters.width, parameters.height, plan.fps) as writer,
     ):
-        stream = load_stream(parameters, threads, progress)
+        stream = load_stream(parameters, threads, progress, skip_memory_check)
         for note in plan_notes(plan, stream.vocabulary):
             progress.console.print(note, markup=False)
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
@@ -64,11 +64,13 @@ def render_clip(plan: RenderPlan, threads: int | None) -> None:
             progress.console.print(note, markup=False)
 
 
-def load_stream(parameters: Parameters, threads: int | None, progress: Progress) -> ImageStream:
+def load_stream(
+    parameters: Parameters, threads: int | None, progress: Progress, skip_memory_check: bool = False
+) -> ImageStream:
     """Load the model that `parameters` ask for, with a bar of its own. Raises what `ImageStream.build` raises."""
     bar = progress.add_task("loading the model", total=100)
     stream = ImageStream.build(
-        Build.of(parameters, threads=threads),
+        Build.of(parameters, threads=threads, skip_memory_check=skip_memory_check),
         lambda text, fraction: progress.update(bar, description=text, completed=round(fraction * 100)),
         run_in_threads,
     )

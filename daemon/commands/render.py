@@ -22,6 +22,10 @@ def render(
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     presets: Annotated[Path | None, typer.Option(help="Folder of your presets.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads for the model.")] = None,
+    skip_memory_check: Annotated[
+        bool,
+        typer.Option("--skip-memory-check", help="Load the model even if the memory seems to be too short for it."),
+    ] = False,
     then: Annotated[
         list[str] | None,
         typer.Option(metavar="SECONDS=PRESET", help="Change to another preset there, by its morph. Repeatable."),
@@ -57,7 +61,7 @@ def render(
 
     try:
         with signals_as_ctrl_c():
-            render_clip(plan, threads)
+            render_clip(plan, threads, skip_memory_check)
     except KeyboardInterrupt:
         state = "is as it was" if output.exists() else "was not written"
         typer.echo(f"Cancelled. {output} {state}.", err=True)

@@ -149,6 +149,14 @@ def run(
             rich_help_panel=MACHINE,
         ),
     ] = "auto",
+    skip_memory_check: Annotated[
+        bool,
+        typer.Option(
+            "--skip-memory-check",
+            help="Load a model even if the memory seems to be too short for it.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log more, the renderer's messages too.", rich_help_panel=MACHINE)
     ] = False,
@@ -204,6 +212,7 @@ def run(
         threads=threads,
         gpu_share=gpu_share,
         text_encoder=text_encoder,
+        skip_memory_check=skip_memory_check,
     )
     settings, notices = with_sources(settings, source or (), values)
     values |= settings.sources

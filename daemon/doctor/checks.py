@@ -23,10 +23,14 @@ from daemon.doctor.display_search import search_displays
 from daemon.doctor.source_search import search_sources
 from io_bridges.schemes import SCHEMES
 from presets.errors import BridgeUnavailable
+from presets.free_memory import free_main_memory
 from presets.library import Library
 
 COARSEST_CLOCK = 0.001
 """Seconds. A tick at 60 Hz takes 17 ms."""
+
+LEAST_MEMORY = 1_500_000_000
+"""Bytes of main memory that a show of the shipped model needs with room for the change to another renderer."""
 
 Protocol = Literal["tcp", "udp"]
 
@@ -57,6 +61,7 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
         clock_finding(time.get_clock_info("monotonic").resolution),
         *bridge_findings(),
         model_finding(),
+        memory_finding(free_main_memory()),
         *torch_findings(torch_build(), nvidia_cards()),
         openvino_finding(),
         onnxruntime_finding(),
@@ -140,6 +145,16 @@ def model_finding() -> Finding:
         )
     size = sum(file.stat().st_size for file in weights) / 1e6
     return Finding("model", "shipped", Verdict.WORKS, f"{size:.1f} MB of weights in {model}")
+
+
+def memory_finding(free: int) -> Finding:
+    """Return the finding for main memory, of which `free` bytes can be had."""
+    total = psutil.virtual_memory().total
+    needs = "`streamflow-live models check NAME` tells what a model needs"
+    detail = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB are free; {needs}"
+    if free >= LEAST_MEMORY:
+        return Finding("model", "memory", Verdict.WORKS, detail)
+    return Finding("model", "memory", Verdict.TROUBLE, detail, "close other programs, or raise the container's limit")
 
 
 def port_finding(port: DefaultPort) -> Finding:

@@ -17,6 +17,7 @@ from daemon.doctor.accelerator_probe import torch_has_gpu
 from daemon.link.client import TOKEN_VARIABLE, LinkClient
 from daemon.link.messages import FailureKind
 from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
+from daemon.renderer.other_renderers import memory_of_others
 from daemon.renderer.player import Player
 from daemon.shared.offline_environment import stay_offline
 from daemon.shared.process import exit_with_parent, keep_compiled_code, lower_priority
@@ -54,6 +55,7 @@ def build_player(build: Build, connection: LinkClient) -> Player:
         progress,
         run_in_threads,
         connection.takes_long,
+        others=memory_of_others,
     )
     connection.describe(stream.description, stream.vocabulary)
     tuner = engine_tuner(stream, time.perf_counter, run_in_threads)

@@ -75,6 +75,8 @@ class Settings:
     """Share of the device's memory and time for the renderer, above 0; None is all of it."""
     text_encoder: TextEncoderRule = "auto"
     """What becomes of a large text encoder in main memory once its texts are encoded."""
+    skip_memory_check: bool = False
+    """True if a model is loaded even where the memory seems to be too short for it."""
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` for sources and sinks that can't play together."""

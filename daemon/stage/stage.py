@@ -227,7 +227,8 @@ class Stage:
         return self.sink_changes.uris()
 
     def _wanted_build(self) -> Build:
-        limits = {key: getattr(self.settings, key) for key in ("threads", "gpu_share", "text_encoder")}
+        names = ("threads", "gpu_share", "text_encoder", "skip_memory_check")
+        limits = {key: getattr(self.settings, key) for key in names}
         return Build.of(self._parameters(), **limits)
 
     def _go_back(self, build: Build, reason: str) -> None:

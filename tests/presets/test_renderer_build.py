@@ -15,6 +15,7 @@ from presets.rebuild_parameters import RebuildParameters
 
 LIMITS: dict[str, Any] = {
     "threads": 3,
+    "skip_memory_check": True,
     "gpu_share": 0.5,
     "text_encoder": "free",
     "slots": 2,

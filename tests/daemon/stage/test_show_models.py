@@ -1,5 +1,6 @@
 """Models of other families named on a running show: each one draws, and the output misses nothing meanwhile."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from control_show import SAME, control_show, difference, settled
+from control_show import SAME, control_show, difference, settled, show_values
 from feed import Feed
 from pythonosc.udp_client import SimpleUDPClient
 from show import Show, until
-from tiny_folders import SIDE, write_family_folder
+from tiny_folders import SIDE, add_hole, write_family_folder
 
 START = 240.0
 """Most seconds for the start of a renderer on a busy machine."""
@@ -103,6 +104,21 @@ def test_families_follow_each_other(show: Show, feed: Feed, folders: dict[str, P
     periods = [after - tick for (tick, _, _), (after, _, _) in pairwise(ticks)]
     assert min(periods) > 0
     assert sum(periods) < 1.05 * len(periods)
+
+
+def test_too_large_model_is_refused(show: Show, folders: dict[str, Path]) -> None:
+    """The show goes on with the renderer that it has, which must not give way to a model that can't play anyway."""
+    before = show.status()["renderer"]
+    large = folders["flux"].rename(folders["flux"].with_name("large"))
+    add_hole(large / "transformer" / "diffusion_pytorch_model.safetensors")
+    with show.every_tick() as ticks:
+        show.set(model=str(large))
+        refused = "needs about [0-9.]+ GB of memory, and [0-9.]+ GB are free"
+        until(lambda: re.search(refused, " ".join(show.log.read_text().split())), START)
+        until(lambda: show_values(show)["/model"] == before["model"])
+    after = show.status()["renderer"]
+    assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
+    assert all(index > 0 and lit for _, index, lit in ticks), "the look on air stays"
 
 
 def test_model_that_is_not_played_is_refused(show: Show, folders: dict[str, Path]) -> None:

@@ -99,10 +99,11 @@ def test_missing_model_keeps_look_on_air(show: Show) -> None:
 
 
 def test_limits_reach_renderer(tmp_path: Path) -> None:
-    with Show(tmp_path / "show", "--gpu-share", "0.6", "--text-encoder", "free") as show:
+    with Show(tmp_path / "show", "--gpu-share", "0.6", "--text-encoder", "free", "--skip-memory-check") as show:
         show.picture(drawn)
         (renderer,) = psutil.Process(show.process.pid).children()
         assert '"gpu_share":0.6,"text_encoder":"free"' in renderer.cmdline()[-1]
+        assert '"skip_memory_check":true' in renderer.cmdline()[-1]
 
 
 def test_chosen_port_is_shown(tmp_path: Path) -> None:
