@@ -1,6 +1,7 @@
 """Memory of the other renderers of a show, which they give back when they end."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
@@ -18,14 +19,20 @@ def memory_of_others(own: int | None = None) -> int:
         own: Process id of this renderer; None is this process.
     """
     total = 0
-    with suppress(psutil.Error):
-        process = psutil.Process(own or os.getpid())
-        stage = process.parent()
-        for other in stage.children() if stage else ():
-            with suppress(psutil.Error):  # it has ended meanwhile
-                if other.pid != process.pid and MODULE in other.cmdline():
-                    total += _private_bytes(other)
+    for other in _other_renderers(own or os.getpid()):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            total += _private_bytes(other)
     return total
+
+
+def _other_renderers(own: int) -> Iterator[psutil.Process]:
+    """Yield the renderers that the parent of a process has started beside it."""
+    with suppress(psutil.Error):
+        stage = psutil.Process(own).parent()
+        for other in stage.children() if stage else ():
+            with suppress(psutil.Error):
+                if other.pid != own and MODULE in other.cmdline():
+                    yield other
 
 
 def _private_bytes(process: psutil.Process) -> int:
