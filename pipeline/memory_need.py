@@ -30,7 +30,7 @@ TORCH_WORKING = 0.1
 CONVERSION = 8
 """Bytes of a weight while OpenVINO's graphs are made: torch's in float32, and the converted one."""
 
-ONNX_EXPORT = 2.3
+ONNX_EXPORT = 2
 """Copies of the network where torch exports it in the same process, each with ONNX Runtime's working share."""
 
 GPU_LIBRARIES = 500_000_000

@@ -13,6 +13,7 @@ from pipeline.accelerators import cache
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.onnx_export import OPSET, export
+from pipeline.accelerators.released_networks import forget_networks, return_memory
 from pipeline.graphs import REVISION, DecoderGraph, EncoderGraph, precise
 from pipeline.models import Model
 from presets.errors import CacheError
@@ -63,6 +64,9 @@ def exported_files(
                     progress(f"{error} The next start exports again.", fraction)
                     entry = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamflow-live-")))
                     write(entry)
+                if part == parts[-1]:  # the denoiser, the largest
+                    forget_networks(model, ("denoiser", "autoencoder"))
+                    return_memory()
             files[part] = entry / FILE
         yield files
 

@@ -1,11 +1,8 @@
 """Conversion of a model's graphs from torch to OpenVINO, kept on disk and verified when it is read."""
 
-import ctypes
 import functools
-import gc
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from torch import nn
 from pipeline.accelerators import cache
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
+from pipeline.accelerators.released_networks import forget_networks, return_memory
 from pipeline.graphs import REVISION, DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
 from pipeline.models import Model
 from presets.errors import CacheError
@@ -52,7 +50,7 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
 
     def convert() -> Graphs:
         graphs = _convert(model, shapes, progress)
-        _release_networks(model)
+        forget_networks(model, ("denoiser", "autoencoder"))
         return graphs
 
     return kept_graphs(core, key, names_of(model), convert, made_for, progress, root)
@@ -96,7 +94,7 @@ def kept_graphs(
         entry = cache.store(root, key, lambda folder: _write(graphs, folder), made_for)
         # The files are mapped into memory, which the system frees when it is short. The others hold torch's weights.
         graphs = {name: core.read_model(entry / f"{name}.xml") for name in names}
-        _return_memory()
+        return_memory()
     except CacheError as error:
         progress(f"{error} The next start converts again.", 0.4)
     except RuntimeError:  # removed meanwhile, as above
@@ -120,19 +118,6 @@ def _key(model: Model, shapes: Shapes) -> EngineKey:
         precision="float32",
         adapters=model.adapters.digests,
     )
-
-
-def _release_networks(model: Model) -> None:
-    """Forget torch's networks, which frees their memory once they are converted. The next use reads them again."""
-    for name in ("denoiser", "autoencoder"):
-        vars(model).pop(name, None)
-
-
-def _return_memory() -> None:
-    """Return freed memory to the system. The C library of Linux keeps more than half of what a conversion took."""
-    gc.collect()
-    with suppress(AttributeError, OSError, TypeError):  # other systems have no such function
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _write(graphs: Graphs, folder: Path) -> None:
