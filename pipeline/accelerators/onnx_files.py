@@ -65,7 +65,7 @@ def exported_files(
                     entry = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamflow-live-")))
                     write(entry)
                 if part == parts[-1]:  # the denoiser, the largest
-                    forget_networks(model, ("denoiser", "autoencoder"))
+                    forget_networks(model)
                     return_memory()
             files[part] = entry / FILE
         yield files

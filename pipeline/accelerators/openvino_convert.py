@@ -50,7 +50,7 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
 
     def convert() -> Graphs:
         graphs = _convert(model, shapes, progress)
-        forget_networks(model, ("denoiser", "autoencoder"))
+        forget_networks(model)
         return graphs
 
     return kept_graphs(core, key, names_of(model), convert, made_for, progress, root)

@@ -10,18 +10,16 @@ from contextlib import suppress
 
 from pipeline.models import Model
 
-NETWORKS = ("denoiser", "autoencoder", "text_encoder")
-"""Networks that a model keeps."""
+NETWORKS = ("denoiser", "autoencoder")
+"""Networks that a model keeps, without its text encoder, which `pipeline.lazy_text_encoder` frees."""
 
 
-def forget_networks(model: Model, names: tuple[str, ...] = NETWORKS) -> None:
-    """Let a model forget networks that it has read.
+def forget_networks(model: Model) -> None:
+    """Let a model forget the `NETWORKS` that it has read.
 
-    Args:
-        model: The model. Its networks can still be used: the next use reads them again.
-        names: Some of `NETWORKS`. One that something else refers to stays in memory.
+    The next use of one reads it again. One that something else refers to stays in memory.
     """
-    for name in names:
+    for name in NETWORKS:
         vars(model).pop(name, None)
 
 
@@ -30,6 +28,8 @@ def return_memory() -> None:
 
     The C library of Linux keeps what is freed for its own next use: two thirds of a gigabyte after the conversion of a
     network of 220 million weights. Other systems have no such function, and nothing happens.
+
+    It takes some tenths of a second, so it is for the end of a conversion and not for a show.
     """
     gc.collect()
     with suppress(AttributeError, OSError, TypeError):
