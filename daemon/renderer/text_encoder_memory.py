@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import psutil
-
 from daemon.shared.clock import NS, Clock
 from presets.build import TextEncoderRule
+from presets.free_memory import free_main_memory
 
 IDLE = 30.0
 """Seconds without a text to encode after which ``auto`` looks at the memory."""
@@ -40,7 +39,7 @@ class TextEncoderMemory:
             available: Returns the bytes of main memory that programs can have; None asks the system.
         """
         self._rule, self._clock = rule, clock
-        self._available = available or (lambda: int(psutil.virtual_memory().available))
+        self._available = available or free_main_memory
         self._encoded = 0
         self._since = clock.now()
 
