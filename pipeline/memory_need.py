@@ -120,5 +120,5 @@ def _engine_bytes(engine: Path | None) -> int:
     """Return the size of a foreign engine; 0 without one, or where it can't be read, which is told later."""
     try:
         return engine.stat().st_size if engine else 0
-    except OSError:
+    except (OSError, ValueError):
         return 0
