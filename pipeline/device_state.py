@@ -47,9 +47,11 @@ class DeviceState:
         tensors: Sequence[tuple[str, tuple[int, ...]]],
         device: torch.device,
         dtype: torch.dtype,
+        outer: Denoiser | None = None,
     ) -> None:
         """Allocate the tensors. The arguments are those of `pipeline.stream.StreamPipeline`, which checks them."""
         self._denoiser = denoiser
+        self._outer = denoiser if outer is None else outer
         self._slots = slots
         self._dtype = dtype
         self._channels = latent_shape[0]
@@ -154,12 +156,13 @@ class DeviceState:
                 pin = rows.is_cuda and not part.is_cuda
                 rows[place].copy_(part.pin_memory() if pin else part, non_blocking=rows.is_cuda)
 
-    def advance(self, size: int, terms: StepTerms) -> None:
+    def advance(self, size: int, terms: StepTerms, reuses: bool = False) -> None:
         """Run one step at one prepared batch size: gather, one denoiser call, affine step, scatter.
 
         Args:
             size: A prepared batch size.
             terms: Terms to compute. The last block sent must give all others the weight 0.
+            reuses: True to call the outermost blocks alone, on the features that the denoiser kept.
 
         Raises:
             StreamError: the denoiser returned another shape or dtype.
@@ -167,7 +170,7 @@ class DeviceState:
         self._index.copy_(self._block[: at.INDICES])
         self._gather_inputs(size)
         batch = self.batches[size]
-        out = self._denoiser(*batch)
+        out = (self._outer if reuses else self._denoiser)(*batch)
         shape = (size, *self.latents.shape[1:])
         if out.shape != shape or out.dtype != self._dtype:
             raise StreamError(

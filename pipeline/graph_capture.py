@@ -43,7 +43,7 @@ class CapturableState(Protocol):
     """The part of `pipeline.device_state.DeviceState` that `CapturedStep` uses."""
 
     def send_empty(self) -> None: ...
-    def advance(self, size: int, terms: StepTerms) -> None: ...
+    def advance(self, size: int, terms: StepTerms, reuses: bool = False) -> None: ...
 
 
 class CapturedStep:
@@ -52,49 +52,55 @@ class CapturedStep:
     def __init__(self, state: CapturableState, record: Recorder) -> None:
         self._state = state
         self._record = record
-        self._replays: dict[tuple[int, StepTerms], Callable[[], Any]] = {}
+        self._replays: dict[tuple[int, StepTerms, bool], Callable[[], Any]] = {}
 
-    def prepare(self, sizes: Iterable[int], terms: Iterable[StepTerms]) -> None:
+    def prepare(self, sizes: Iterable[int], terms: Iterable[StepTerms], kinds: Iterable[bool] = (False,)) -> None:
         """Capture each of `sizes` with each of `terms`, the largest size first so that the others reuse its memory.
 
         Frames in flight do not change: the warm-up steps have no frame.
+
+        Args:
+            sizes: Batch sizes.
+            terms: Terms of the steps.
+            kinds: False for steps of the whole network, True for those that reuse its deep features.
 
         Raises:
             AcceleratorUnavailable: the step can't be captured.
             MemoryShort: there is too little memory.
         """
         every_terms = list(terms)
+        every_step = [(one, reuses) for reuses in kinds for one in every_terms]
         for size in sorted(sizes, reverse=True):
-            for one in every_terms:
+            for one, reuses in every_step:
                 self._state.send_empty()
-                self._capture(size, one)
+                self._capture(size, one, reuses)
 
-    def advance(self, size: int, terms: StepTerms) -> None:
+    def advance(self, size: int, terms: StepTerms, reuses: bool = False) -> None:
         """Run one step, as `DeviceState.advance`.
 
         Terms without a capture use the capture that has them and the fewest others, which the block gives the weight
         0. So frames with different kinds of guidance share one captured step. Terms that no capture has run uncaptured,
         because a capture during the show would stall it.
         """
-        replay = self._replays.get((size, terms))
-        if replay is None and (wider := self._narrowest_superset(size, terms)) is not None:
-            replay = self._replays[size, terms] = self._replays[size, wider]
+        replay = self._replays.get((size, terms, reuses))
+        if replay is None and (wider := self._narrowest_superset(size, terms, reuses)) is not None:
+            replay = self._replays[size, terms, reuses] = self._replays[size, wider, reuses]
         if replay is None:
-            self._state.advance(size, terms)
+            self._state.advance(size, terms, reuses)
         else:
             replay()
 
-    def _narrowest_superset(self, size: int, terms: StepTerms) -> StepTerms | None:
+    def _narrowest_superset(self, size: int, terms: StepTerms, reuses: bool) -> StepTerms | None:
         """Return the captured terms of this size that include `terms` and the fewest others, None if there are none."""
-        captured = (one for prepared, one in self._replays if prepared == size)
+        captured = (one for prepared, one, kind in self._replays if (prepared, kind) == (size, reuses))
         supersets = (one for one in captured if all(has >= needs for has, needs in zip(one, terms, strict=True)))
         return min(supersets, key=sum, default=None)
 
-    def _capture(self, size: int, terms: StepTerms) -> None:
+    def _capture(self, size: int, terms: StepTerms, reuses: bool) -> None:
         try:
             for _ in range(WARM_UPS):
-                self._state.advance(size, terms)
-            self._replays[size, terms] = self._record(lambda: self._state.advance(size, terms))
+                self._state.advance(size, terms, reuses)
+            self._replays[size, terms, reuses] = self._record(lambda: self._state.advance(size, terms, reuses))
         except torch.OutOfMemoryError as error:
             raise MemoryShort(f"There is too little GPU memory to capture a step of {size} rows.") from error
         except RuntimeError as error:  # torch raises it for any other failure of a capture

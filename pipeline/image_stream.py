@@ -180,6 +180,7 @@ class ImageStream:
             source=entry.source,
             numbers=self.settings.numbers(parameters, bool(entry.tensors), conditioning.shows_image),
             tensors=entry.tensors,
+            reuse=entry.reuse,
             ticket=FrameTicket(ticket, self._feedback.mix_count),
         )
         if parameters.prompt_change == "all":

@@ -11,6 +11,8 @@ from pipeline.accelerators.engines import Engines
 from pipeline.controlnet.control_pictures import ControlPictures
 from pipeline.controlnet.controlled_unet import PICTURE
 from pipeline.feedback import Feedback
+from pipeline.reuse.source_path import SourcePath
+from pipeline.slots import PictureReuse
 from presets.build import Build
 from presets.errors import StreamError
 from presets.parameters import Parameters
@@ -27,6 +29,7 @@ class PictureEntry(NamedTuple):
     """Strength that the frame enters at; 1 without anything to begin with."""
     tensors: Mapping[str, torch.Tensor]
     """Extra inputs of one tensor a picture, by name: the control picture, where there is one."""
+    reuse: PictureReuse = PictureReuse()
 
 
 class FrameTicket(NamedTuple):
@@ -65,6 +68,7 @@ class PictureEntries:
         self._preprocessor = build.preprocessor
         self._pixels = torch.empty(1, build.height, build.width, 3, dtype=torch.uint8)
         self._pixels_np = self._pixels.numpy()
+        self._path = SourcePath(build.width, build.height) if build.reuse else None
 
     def read(self, pixels: NDArray[np.uint8] | None, parameters: Parameters, encoding: Encoding) -> PictureEntry:
         """Encode a picture as its parameters ask, at most once.
@@ -93,15 +97,32 @@ class PictureEntries:
         strength = parameters.strength if fed_back or picture is not None else 1.0
         is_source = picture is not None and encoding.sees_source and parameters.structure > 0.0
         if strength == 1.0 and not is_source:
-            return PictureEntry(None, None, strength, tensors)
+            return PictureEntry(None, None, strength, tensors, self._reuse(None, parameters, (False, False)))
         if fed_back:
             self._feedback.mix(picture, parameters, self._pixels_np[0])
         elif picture is not None:
             np.copyto(self._pixels_np[0], picture)
         latent = encoding.engines.encode(self._pixels)[0]
+        begins = strength < 1.0  # at strength 1 the frame begins with noise alone
         return PictureEntry(
-            latent if strength < 1.0 else None,  # at strength 1 the frame begins with noise alone
+            latent if begins else None,
             encoding.source_of(latent, parameters.structure) if is_source else None,
             strength,
             tensors,
+            self._reuse(self._pixels_np[0], parameters, (begins, is_source)),
         )
+
+    def _reuse(
+        self, picture: NDArray[np.uint8] | None, parameters: Parameters, seen: tuple[bool, bool]
+    ) -> PictureReuse:
+        """Return the limits of reuse for a picture.
+
+        Args:
+            picture: The picture that was encoded.
+            parameters: Parameters of the frame.
+            seen: True if the frame begins with it, and True if it is the source.
+        """
+        if self._path is None:
+            return PictureReuse()
+        settings = (*seen, parameters.structure if seen[1] else 0.0)
+        return PictureReuse(parameters.reuse_longest, parameters.reuse_change, self._path.advance(picture), settings)

@@ -14,6 +14,7 @@ from pipeline.graphs import latent_normalisation
 from pipeline.kept_texts import kept_texts
 from pipeline.model_texts import conditioner_of
 from pipeline.models import Model
+from pipeline.reuse.outer_unet import kept_shape
 from pipeline.stream import StreamPipeline
 from presets.build import Build
 from presets.errors import StreamError
@@ -39,6 +40,7 @@ class PreparedEngines:
             tensors=shapes.tensors,
             device=self.engines.device,
             recorder=self.engines.recorder,
+            outer=self.engines.outer,
         )
         self._adds_noise = bool(model.schedule(4, 1.0, (shapes.width, shapes.height)).c.any())
         self._sees_source = shapes.sees_source
@@ -104,22 +106,28 @@ class PreparedEngines:
             "loras": build.lora_names,
             "controlnet": build.controlnet_name,
             "ip_adapter": build.ip_adapter_name,
+            "reuse": "deep features" if build.reuse else "",
         }
 
 
 def shapes_of(build: Build, model: Model) -> Shapes:
     """Return the shapes that the engines of a build are prepared for."""
     rows = build.slots if model.embeds_guidance else 2 * build.slots
-    return model_shapes(model, build.width, build.height, rows)
+    return model_shapes(model, build.width, build.height, rows, build.reuse)
 
 
-def model_shapes(model: Model, width: int, height: int, rows: int) -> Shapes:
-    """Return the shapes of a model at a size in pixels, for `rows` rows of a call with guidance."""
+def model_shapes(model: Model, width: int, height: int, rows: int, keeps: bool = False) -> Shapes:
+    """Return the shapes of a model at a size in pixels, for `rows` rows of a call with guidance.
+
+    Raises:
+        ModelError: the network is to keep deep features (`pipeline.reuse`) and can't.
+    """
+    sides = height // model.factor, width // model.factor
     text = model.conditioning
     return Shapes(
         width,
         height,
-        (model.latent_channels, height // model.factor, width // model.factor),
+        (model.latent_channels, *sides),
         text.embeds,
         rows,
         model.sees_source,
@@ -129,6 +137,7 @@ def model_shapes(model: Model, width: int, height: int, rows: int) -> Shapes:
         model.adapters.numbers,
         model.adapters.tensors(width, height),
         text.image,
+        kept_shape(model, *sides) if keeps else None,
     )
 
 

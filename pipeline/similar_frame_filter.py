@@ -16,7 +16,7 @@ class SimilarFrameFilter:
     """Comparison with the last admitted frame. For one thread. Pixels are compared on the host, without a device."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._rows, self._columns = _samples(height), _samples(width)
+        self._rows, self._columns = evenly_spaced(height), evenly_spaced(width)
         shape = len(range(height)[self._rows]), len(range(width)[self._columns]), 3
         self._last = np.zeros(shape, dtype=np.uint8)
         self._current = np.zeros(shape, dtype=np.uint8)
@@ -59,7 +59,7 @@ class SimilarFrameFilter:
             np.copyto(self._last, pixels[self._rows, self._columns])
 
 
-def _samples(length: int) -> slice:
+def evenly_spaced(length: int) -> slice:
     """Return up to `MAX_SAMPLES` evenly spaced positions of a side."""
     stride = -(-length // MAX_SAMPLES)
     return slice(stride // 2, None, stride)

@@ -1,18 +1,46 @@
 """Slots of a stream on the host: one frame in flight each, in order of admission."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import torch
 
+from pipeline.encoded_text import Conditioning
 from pipeline.guidance import Guidance
 from pipeline.schedule import FlowSchedule
 from presets.frame_parameters import NoiseWeight
 
 
+class PictureReuse(NamedTuple):
+    """Limits of reuse for one picture, and what its source is known by."""
+
+    longest: int = 0
+    """Most calls in a row that reuse features; 0 reuses none."""
+    change: float = 0.0
+    """Most change of the source that features may be reused for, in percent of full scale."""
+    path: float = 0.0
+    """Sum of all changes of the source up to this picture, in percent. Two pictures differ by no more than their
+    places on this path."""
+    settings: object = None
+    """Everything else that the latents of the picture depend on, compared by ``==``."""
+
+
 class Slot:
     """One frame in flight."""
 
-    __slots__ = ("fresh_index", "guidance", "has_source", "noise", "numbers", "row", "schedule", "ticket")
+    __slots__ = (
+        "fresh_index",
+        "guidance",
+        "has_source",
+        "noise",
+        "numbers",
+        "reuse",
+        "row",
+        "schedule",
+        "texts",
+        "ticket",
+    )
 
     def __init__(
         self,
@@ -22,6 +50,7 @@ class Slot:
         ticket: object,
         has_source: bool,
         numbers: Sequence[float] = (),
+        reuse: PictureReuse = PictureReuse(),
     ) -> None:
         self.schedule = schedule
         self.guidance = guidance
@@ -31,6 +60,9 @@ class Slot:
         """True if the network sees a source, False if the frame has none or the network sees none."""
         self.numbers = np.asarray(numbers, np.float32)[:, None]
         """Numbers of the extra inputs, ``[N, 1]``, the same at every row."""
+        self.reuse = reuse
+        self.texts: tuple[Conditioning | None, ...] = ()
+        """Conditioning of each row so far, in a stream that reuses features."""
         self.row = 0
         self.fresh_index = 1
         """Index of the noise tensor for the next fresh noise, 0 or 1. The other one is the noise on the path."""
@@ -49,6 +81,15 @@ class Slot:
         """Move to the next row. Fresh noise that was added becomes the noise on the path."""
         self.fresh_index ^= self.adds_noise
         self.row += 1
+
+
+class FinishedLatent(NamedTuple):
+    """A frame after its last step."""
+
+    latent: torch.Tensor
+    """Clean latent ``[C, h, w]``. A view of its slot, valid until the next `StreamPipeline.admit`."""
+    ticket: object
+    """The ticket that the frame was admitted with."""
 
 
 class SlotTable:

@@ -7,7 +7,6 @@ StreamFlow, with the solver in a table (`pipeline.schedule`).
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 import torch
 
@@ -18,20 +17,12 @@ from pipeline.device_state import DeviceState
 from pipeline.graph_capture import CapturedStep, Recorder, needed_terms
 from pipeline.guidance import Guidance
 from pipeline.noise import ENTRY, noise_mixer
+from pipeline.reuse.reuse_decision import ReuseDecision
 from pipeline.schedule import FlowSchedule
-from pipeline.slots import Slot, SlotTable
+from pipeline.slots import FinishedLatent, PictureReuse, Slot, SlotTable
 from pipeline.step_block import NO_TERMS, TIMESTEP, pad_rows, write_block
 from presets.errors import StreamError
 from presets.frame_parameters import NoiseWeight
-
-
-class FinishedLatent(NamedTuple):
-    """A frame after its last step."""
-
-    latent: torch.Tensor
-    """Clean latent ``[C, h, w]``. A view of its slot, valid until the next `StreamPipeline.admit`."""
-    ticket: object
-    """The ticket that the frame was admitted with."""
 
 
 class StreamPipeline:
@@ -53,6 +44,7 @@ class StreamPipeline:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         recorder: Recorder | None = None,
+        outer: Denoiser | None = None,
     ) -> None:
         """
         Args:
@@ -70,13 +62,15 @@ class StreamPipeline:
             device: Device of the latents.
             dtype: float32, float64 or a half type. Coefficients and timesteps are float32, or float64 for float64.
             recorder: Captures whole steps as CUDA graphs (`pipeline.graph_capture`). None runs them uncaptured.
+            outer: Outermost blocks of `denoiser`, on the deep features that it kept at its last call of the same size
+                (`pipeline.reuse`). None if it keeps none.
 
         Raises:
             StreamError: `slots` is below 1, or the prepared sizes can't hold all slots.
         """
         self._sizes = check_sizes(sizes, slots, 1 if embedded_guidance else 3 if sees_source else 2)
         self.slots = slots
-        self._denoiser = denoiser
+        self._networks = (denoiser,) if outer is None else (denoiser, outer)
         self._announce = denoiser.announce_timesteps if isinstance(denoiser, HostTimesteps) else None
         count = sum(each for _, each in numbers)
         self._requirements = FrameRequirements(latent_shape, conditioning, dtype, sees_source, count, dict(tensors))
@@ -98,7 +92,9 @@ class StreamPipeline:
             tensors=tensors,
             device=torch.device(device),
             dtype=dtype,
+            outer=outer,
         )
+        self.reuse = ReuseDecision(outer is not None)
         self._captured = None if recorder is None else CapturedStep(self._state, recorder)
         self._advance = self._state.advance if self._captured is None else self._captured.advance
         self.calls = dict.fromkeys(self._sizes, 0)
@@ -126,6 +122,7 @@ class StreamPipeline:
         source: torch.Tensor | None = None,
         numbers: Sequence[float] = (),
         tensors: Mapping[str, torch.Tensor] = MappingProxyType({}),
+        reuse: PictureReuse = PictureReuse(),
         ticket: object = None,
     ) -> None:
         """Put a frame in flight, at row 0 of its schedule.
@@ -141,6 +138,7 @@ class StreamPipeline:
             numbers: Numbers of all extra inputs, one input after the other. The frame keeps them.
             tensors: Tensor of each extra input that has one, by name, copied. One that is left out is that of an
                 earlier frame, which numbers must switch off.
+            reuse: Limits of reuse, which count if the stream has outermost blocks.
             ticket: Returned with the finished latent.
 
         Raises:
@@ -158,7 +156,7 @@ class StreamPipeline:
         self._state.write_latents(number, latent, source, schedule)
         self._state.write_tensors(number, tensors)
         self._write_text(number, conditioning)
-        self._table.occupy(Slot(schedule, guidance, noise, ticket, source is not None, numbers))
+        self._table.occupy(Slot(schedule, guidance, noise, ticket, source is not None, numbers, reuse))
 
     @torch.inference_mode()
     def recondition(self, conditioning: Conditioning) -> None:
@@ -188,7 +186,9 @@ class StreamPipeline:
             self._state.send()
             if self._announce is not None:
                 self._announce(block[TIMESTEP, :size].tolist())
-            self._advance(size, terms)
+            reuses = self.reuse.reuses(stepping, self._written)
+            self._advance(size, terms, reuses)
+            self.reuse.record(reuses, stepping, self._written)
             self.calls[size] += 1
             for _, slot in stepping:
                 slot.advance()
@@ -209,10 +209,12 @@ class StreamPipeline:
             sizes: Batch sizes to call the denoiser at. None is all.
         """
         for size in self._sizes if sizes is None else sizes:
-            self._denoiser(*self._state.batches[size])
+            for network in self._networks:
+                network(*self._state.batches[size])
         if self._captured is not None:
             terms = needed_terms(fresh, self._embedded_guidance, self._requirements.sees_source)
-            self._captured.prepare(self._sizes, terms)
+            self._captured.prepare(self._sizes, terms, (False, True)[: len(self._networks)])
+        self.reuse.forget()  # the features of another call are in their place now
 
     @torch.inference_mode()
     def idle_step(self, size: int) -> None:
@@ -221,7 +223,8 @@ class StreamPipeline:
         The device may still be working when this returns.
         """
         self._state.send_empty()
-        self._advance(next(prepared for prepared in self._sizes if prepared >= size), NO_TERMS)
+        self._advance(next(prepared for prepared in self._sizes if prepared >= size), NO_TERMS, False)
+        self.reuse.forget()
 
     @torch.inference_mode()
     def take_over(self, other: "StreamPipeline") -> None:

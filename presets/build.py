@@ -141,7 +141,8 @@ class Build(RebuildParameters):
         loras = f" with LoRA {self.lora_names}" if self.lora_names else ""
         controlnet = f" with ControlNet {self.controlnet_name}" if self.controlnet else ""
         image = f" with IP-Adapter {self.ip_adapter_name}" if self.ip_adapter else ""
-        model = f"{self.model}{loras}{controlnet}{image}"
+        reuse = " with reuse" if self.reuse else ""
+        model = f"{self.model}{loras}{controlnet}{image}{reuse}"
         return f"{model} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
 
     def _identity(self) -> tuple[object, ...]:

@@ -78,8 +78,8 @@ class Preset:
 
         Keys that the file does not name have their default, so that a preset draws the same picture whatever was on air
         before. Keys in `KEPT_KEYS` (model, size, accelerator, the length of a morph) are left out unless the file names
-        them. A file that names a model sets the engine and the adapters that it does not name to none. One that names a
-        LoRA has no others, and one that names a ControlNet or an IP-Adapter has its own settings of it.
+        them. A file that names a model sets the engine, the adapters and the reuse that it does not name to none. One
+        that names a LoRA has no others, and one that names a ControlNet or an IP-Adapter has its own settings of it.
         """
         named = self.values.keys() | ({"engine"} if "model" in self.values else set())
         if "model" in self.values or not LORA_KEYS.isdisjoint(self.values):
@@ -87,6 +87,8 @@ class Preset:
         for key, together in ADAPTER_KEYS.items():
             if not {"model", key}.isdisjoint(self.values):
                 named |= together
+        if not {"model", "controlnet"}.isdisjoint(self.values):  # not every network can reuse what it has kept
+            named |= {"reuse"}
         flat = flatten(Parameters.model_construct(**self.values))
         return {
             address: PARAMETERS[address].coerce(value)  # puts text on one line, without control characters

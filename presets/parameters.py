@@ -175,6 +175,16 @@ class LiveParameters(BaseModel):
         Field(ge=1, le=1000, description="most pictures skipped in a row"),
         LiveOptions(Effect.FRAME, unit="pictures", group=Group.PACING, moves=False),
     ] = 30
+    reuse_longest: Annotated[
+        int,
+        Field(ge=0, le=30, description="most network calls in a row that reuse deep features, where reuse is on"),
+        LiveOptions(Effect.FRAME, unit="calls", group=Group.PACING, moves=False),
+    ] = 1
+    reuse_change: Annotated[
+        float,
+        Field(ge=0, le=100, description="most change of a part of the source that deep features are reused for"),
+        LiveOptions(Effect.FRAME, unit="%", group=Group.PACING, moves=False),
+    ] = 5.0
     low_latency: Annotated[
         bool,
         Field(description="finish each picture before the next starts: the shortest delay, at a lower rate"),

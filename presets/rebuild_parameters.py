@@ -65,6 +65,11 @@ class RebuildParameters(BaseModel):
         ),
         LiveOptions(Effect.REBUILD),
     ] = ""
+    reuse: Annotated[
+        bool,
+        Field(description="keep deep features of a UNet for the next pictures, as reuse_longest and reuse_change say"),
+        LiveOptions(Effect.REBUILD),
+    ] = False
     lora1: LoraName = ""
     lora2: LoraName = ""
     lora3: LoraName = ""

@@ -52,6 +52,7 @@ def _build(build: Build, lines: IO[str]) -> str:
     """Build the engines and return a sentence about the result. Raises `StreamflowError`."""
     from daemon.shared.threads import run_in_threads
     from pipeline.accelerators import foreign_engine, tensorrt_build
+    from pipeline.accelerators.accelerator_table import ACCELERATORS
     from pipeline.accelerators.cache import root_folder
     from pipeline.accelerators.engines import Preparation
     from pipeline.accelerators.tensorrt import TensorRTAccelerator
@@ -82,7 +83,9 @@ def _build(build: Build, lines: IO[str]) -> str:
     progress("reading the model", 0.0)
     model = model_of(build)
     preparation = Preparation(progress, cache=root, precision=build.precision, engine=engine)
-    TensorRTAccelerator(flavour).prepare(model, shapes_of(build, model), preparation, capability)
+    shapes = shapes_of(build, model)
+    ACCELERATORS[build.accelerator].check_reuse(shapes)
+    TensorRTAccelerator(flavour).prepare(model, shapes, preparation, capability)
     return f"{build.accelerator} is ready for a card of compute capability {capability}"
 
 

@@ -31,16 +31,27 @@ class Accelerator(NamedTuple):
     """True if preparing takes minutes and is done ahead of the show. `auto` then needs the engines in the cache."""
     attends: bool = False
     """True if it supports `Preparation.attention`. The others use their own attention kernel."""
+    keeps: bool = False
+    """True if its denoiser can keep deep features (`pipeline.reuse`)."""
 
     def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
-        """Prepare the model. Raises `AcceleratorUnavailable`, for an attention that it can't have too."""
+        """Prepare the model. Raises `AcceleratorUnavailable`, for an attention or a reuse that it can't have too."""
         if preparation.attention != "sdpa" and not self.attends:
             heeding = ", ".join(row.name for row in ACCELERATORS.values() if row.attends)
             raise AcceleratorUnavailable(
                 f"{self.title} has an attention of its own; attention {preparation.attention} is for {heeding}."
             )
+        self.check_reuse(shapes)
         engines: Engines = self._module().build(model, shapes, preparation)
         return engines
+
+    def check_reuse(self, shapes: Shapes) -> None:
+        """Raise `AcceleratorUnavailable` if the denoiser is to keep deep features and can't."""
+        if shapes.kept is not None and not self.keeps:
+            keeping = ", ".join(row.name for row in ACCELERATORS.values() if row.keeps)
+            raise AcceleratorUnavailable(
+                f"{self.title} can't keep deep features; reuse is for {keeping}. Set reuse to false or use one of them."
+            )
 
     def text_encoder(self, model: Model, preparation: Preparation) -> Any:
         """Return the model's text encoder, for main memory: the accelerator's own, or that of transformers."""
@@ -99,6 +110,7 @@ ACCELERATORS = {
             _openvino_missing,
             "Install it with: pip install openvino",
             "pipeline.accelerators.openvino",
+            keeps=True,
         ),
         Accelerator(
             "onnxruntime",
@@ -123,7 +135,7 @@ ACCELERATORS = {
             "pipeline.accelerators.tensorrt:RTX",
             ahead=True,
         ),
-        Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager", attends=True),
+        Accelerator("eager", "torch", lambda: "", "", "pipeline.accelerators.eager", attends=True, keeps=True),
         Accelerator(
             "compile",
             "torch.compile",
@@ -131,6 +143,7 @@ ACCELERATORS = {
             "On a processor install g++ or clang++; on a GPU: pip install triton",
             "pipeline.accelerators.compiled",
             attends=True,
+            keeps=True,
         ),
         Accelerator(
             "cuda_graphs",
@@ -139,6 +152,7 @@ ACCELERATORS = {
             "`streamflow-live doctor` tells what torch and the driver lack",
             "pipeline.accelerators.torch_gpu:CUDA",
             attends=True,
+            keeps=True,
         ),
         Accelerator(
             "mps",
@@ -147,6 +161,7 @@ ACCELERATORS = {
             "Use accelerator openvino or eager",
             "pipeline.accelerators.torch_gpu:MPS",
             attends=True,
+            keeps=True,
         ),
     )
 }

@@ -6,6 +6,7 @@ recorded as CUDA graphs around the compiled blocks, which has not run on hardwar
 """
 
 import importlib.util
+from functools import partial
 from typing import Any
 
 import torch
@@ -59,13 +60,14 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     encoder, decoder = autoencoder_graphs(model, dtype, device)
     preparation.meanwhile()
     network: torch.nn.Module | None = None
+    attend = partial(with_attention, name=preparation.attention, dtype=dtype, device=device)
     if preparation.engine is None:
         plain = torch_network(model, shapes, dtype, device)
-        network = with_attention(on_device(plain, device), preparation.attention, dtype, device)
+        network = on_device(plain, device)
         _compile(network, {*_repeated_blocks(plain), *EXTRA_BLOCKS})
-        _first_calls(network, shapes, device, progress)
+        _first_calls(attend(network), shapes, device, progress)
     progress("ready", 1.0)
-    return torch_engines(network, encoder, decoder, shapes, precision, device, preparation.sizes)
+    return torch_engines(network, encoder, decoder, shapes, precision, device, preparation.sizes, attend)
 
 
 def _compile(network: torch.nn.Module, kinds: set[str]) -> None:

@@ -1,12 +1,13 @@
 """Eager torch, on an NVIDIA GPU if torch sees one, else on the CPU. Tests compare every other accelerator with it."""
 
 import copy
+from functools import partial
 
 import torch
 
 from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
-from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of, torch_denoiser, torch_network
+from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of, torch_denoisers, torch_network
 from pipeline.denoiser import Denoiser
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
@@ -32,10 +33,12 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     precision = preparation.precision or "float32"
     dtype = dtype_of(precision, tuple(TYPES), "eager torch")
     denoiser: Denoiser = left_out
+    outer: Denoiser | None = None
     if preparation.engine is None:
         progress("loading the network", 0.1)
         network = torch_network(model, shapes, dtype, device)
-        denoiser = torch_denoiser(with_attention(network, preparation.attention, dtype, device), shapes)
+        attend = partial(with_attention, name=preparation.attention, dtype=dtype, device=device)
+        denoiser, outer = torch_denoisers(network, shapes, attend)
     progress("loading the autoencoder", 0.6)
     # A copy where it is converted or moved in place: other accelerators need the model's own in float32.
     as_it_is = dtype == torch.float32 and device.type == "cpu"
@@ -56,4 +59,5 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     preparation.meanwhile()
     progress("ready", 1.0)
     sizes = tuple(range(1, shapes.most_rows + 1))
-    return Engines(denoiser, encode, decode, sizes, device, precision, any_size=device.type == "cpu")
+    any_size = device.type == "cpu"
+    return Engines(denoiser, encode, decode, sizes, device, precision, outer=outer, any_size=any_size)

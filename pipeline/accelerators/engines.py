@@ -67,6 +67,9 @@ class Engines:
     begin_decode: Callable[[torch.Tensor], Callable[[], torch.Tensor]] | None = None
     """Starts `decode` of a latent, which may be overwritten at once, and returns a function that waits for the pixels.
     The next network call runs meanwhile. As many decodes may be pending as the denoiser has rows."""
+    outer: Denoiser | None = None
+    """Outermost blocks of the denoiser, on the deep features that it kept at its last call of the same size
+    (`pipeline.reuse`). None where it keeps none."""
     recorder: Recorder | None = None
     """Captures whole steps around the denoiser as CUDA graphs (`pipeline.graph_capture`)."""
     forward: str = "one call a step"
@@ -119,6 +122,10 @@ class Shapes:
     image: tuple[int, int] | None = field(default=None, repr=False)
     """``(N, D)`` of the tokens of an image beside each text, None if the denoiser takes none."""
 
+    kept: tuple[int, int, int] | None = field(default=None, repr=False)
+    """``(C, h, w)`` of the deep features that the denoiser keeps for one row (`pipeline.reuse`), None if it keeps
+    none."""
+
     @property
     def picture(self) -> PictureShape:
         """Shape of the picture, for a family's adapter."""
@@ -169,6 +176,7 @@ class Shapes:
             ", masked": self.masked,
             f", pooled {self.pooled}": self.pooled is not None,
             ", embedded guidance": self.embedded_guidance,
+            f", keeps {self.kept}": self.kept is not None,
             f", image tokens {self.image}": self.image is not None,
             **{f", {count} {name}": True for name, count in self.numbers},
             **{f", {'x'.join(map(str, shape))} {name}": True for name, shape in self.tensors},

@@ -8,11 +8,10 @@ import torch
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.openvino_convert import converted, openvino_core
 from pipeline.accelerators.openvino_convert import is_kept as converted_is_kept
-from pipeline.accelerators.openvino_requests import OpenVinoDenoiser, Request
+from pipeline.accelerators.openvino_requests import Request, openvino_denoisers
 from pipeline.accelerators.openvino_text import text_encoder as text_encoder
 from pipeline.accelerators.precision import dtype_of
 from pipeline.accelerators.processor import usable_cores
-from pipeline.denoiser import Denoiser
 from pipeline.models import Model
 from pipeline.weight_counts import count_denoiser
 
@@ -90,13 +89,15 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": hint}
         return lambda: core.compile_model(graph, "CPU", options | more)
 
-    def network(rows: int, side_by_side: int) -> Callable[[], Any]:
-        graph = _resized(graphs["denoiser"], rows)
+    def network(name: str, rows: int, side_by_side: int) -> Callable[[], Any]:
+        graph = _resized(graphs[name], rows)
         if side_by_side == 1:
             return compiling(graph)
         return compiling(graph, PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=side_by_side)
 
-    work = [compiling(graphs["encoder"]), compiling(graphs["decoder"]), *(network(*kind) for kind in kinds)]
+    forms: list[str] = [name for name in ("denoiser", "outer") if name in graphs]
+    work = [compiling(graphs[name]) for name in ("encoder", "decoder")]
+    work += [network(name, *kind) for name in forms for kind in kinds]
     if "timesteps" in graphs:  # always in float32: bfloat16 has one number for 750 and 753
         work.append(compiling(graphs["timesteps"], "f32"))
     answers = preparation.together(work)
@@ -107,17 +108,18 @@ def compile_engines(core: Any, model: Model, shapes: Shapes, precision: str, pre
         compiled.append(answer)
     timesteps = compiled.pop() if "timesteps" in graphs else None
     encoder, decoder, *networks = compiled
-    of_kind = dict(zip(kinds, networks, strict=True))
-    shares = {size: [(rows, of_kind[kind_of[size]]) for rows in shared] for size, shared in parts.items()}
-    denoiser: Denoiser = left_out
-    if sizes:
-        width = _projected_width(graphs["denoiser"]) if timesteps is not None else 0
-        denoiser = OpenVinoDenoiser(shares, shapes.latent, tuple(shapes.row_inputs)[2:], timesteps, width)
+    of_kind = dict(zip([(name, *kind) for name in forms for kind in kinds], networks, strict=True))
+    shares = {
+        name: {size: [(rows, of_kind[name, *kind_of[size]]) for rows in shared] for size, shared in parts.items()}
+        for name in forms
+    }
+    width = _projected_width(graphs["denoiser"]) if timesteps is not None else 0
+    denoiser, outer = openvino_denoisers(shares, shapes, timesteps, width) if sizes else (left_out, None)
     encode = Request(encoder, torch.empty(1, *shapes.latent))
     decode = Request(decoder, torch.empty(1, shapes.height, shapes.width, 3, dtype=torch.uint8))
     progress("ready", 1.0)
-    device = torch.device("cpu")
-    return Engines(denoiser, encode, decode, sizes, device, precision, requests=requests, threads=threads)
+    host = torch.device("cpu")
+    return Engines(denoiser, encode, decode, sizes, host, precision, outer=outer, requests=requests, threads=threads)
 
 
 def parts_of(size: int, requests: int) -> tuple[int, ...]:

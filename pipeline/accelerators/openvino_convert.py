@@ -16,8 +16,10 @@ from pipeline.accelerators import cache
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.released_networks import forget_networks, return_memory
-from pipeline.graphs import REVISION, DecoderGraph, DenoiserGraph, EncoderGraph, TimestepGraph
+from pipeline.graphs import REVISION, DecoderGraph, DenoiserGraph, EncoderGraph, FamilyGraph, TimestepGraph
 from pipeline.models import Model
+from pipeline.reuse.outer_unet import keeping_unet, outer_unet
+from pipeline.reuse.reuse_graphs import KeepingGraph, OuterGraph
 from presets.errors import CacheError
 
 Graphs = dict[str, Any]
@@ -35,10 +37,12 @@ def openvino_core() -> Any:
     return openvino.Core()
 
 
-def names_of(model: Model) -> tuple[str, ...]:
-    """Return the names of a model's graphs. ``timesteps`` is left out where the denoiser projects them itself."""
+def names_of(model: Model, shapes: Shapes) -> tuple[str, ...]:
+    """Return the names of a model's graphs. ``timesteps`` is left out where the denoiser projects them itself, and
+    ``outer``, its outermost blocks, where it keeps no deep features."""
     split = ("timesteps",) if model.splits_timesteps else ()
-    return (*split, "denoiser", "encoder", "decoder")
+    outer = () if shapes.kept is None else ("outer",)
+    return (*split, "denoiser", *outer, "encoder", "decoder")
 
 
 def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root: Path | None) -> Graphs:
@@ -53,7 +57,7 @@ def converted(core: Any, model: Model, shapes: Shapes, progress: Progress, root:
         forget_networks(model)
         return graphs
 
-    return kept_graphs(core, key, names_of(model), convert, made_for, progress, root)
+    return kept_graphs(core, key, names_of(model, shapes), convert, made_for, progress, root)
 
 
 def kept_graphs(
@@ -148,24 +152,45 @@ def _convert(model: Model, shapes: Shapes, progress: Progress) -> Graphs:
 
 def _split_denoiser(model: Model, shapes: Shapes) -> Graphs:
     """Return the denoiser, and the projection of timesteps that is computed in float32 in every precision."""
-    unet, timesteps = model.denoiser, torch.tensor([1000.0, 500.0])
-    project = TimestepGraph(unet)
+    timesteps = torch.tensor([1000.0, 500.0])
+    project = TimestepGraph(model.denoiser)
     projected = project(timesteps)
     latents, _, *others = shapes.row_inputs.values()
     sides = [latents, tuple(projected.shape[1:]), *others]
     example = tuple(projected if place == 1 else torch.zeros(2, *shape) for place, shape in enumerate(sides))
-    free = [[-1, *shape] for shape in sides]
-    return {
-        "timesteps": graph_of(project, (timesteps,), [[-1]]),
-        "denoiser": graph_of(DenoiserGraph(unet, fold=True), example, free),
-    }
+    denoiser = _denoiser_graphs(model, shapes, lambda unet: DenoiserGraph(unet, fold=True), example)
+    return {"timesteps": graph_of(project, (timesteps,), [[-1]])} | denoiser
 
 
 def _whole_denoiser(model: Model, shapes: Shapes) -> Graphs:
     """Return the denoiser of a family whose network projects timesteps itself."""
     example = tuple(torch.zeros(2, *shape) for shape in shapes.row_inputs.values())
-    free = [[-1, *shape] for shape in shapes.row_inputs.values()]
-    return {"denoiser": graph_of(model.step_graph(shapes.picture), example, free)}
+    tokens = shapes.embeds[0]
+    return _denoiser_graphs(
+        model, shapes, lambda network: FamilyGraph(model.adapter(network, shapes.picture), tokens), example
+    )
+
+
+def _denoiser_graphs(
+    model: Model, shapes: Shapes, graph: Callable[[nn.Module], nn.Module], example: tuple[torch.Tensor, ...]
+) -> Graphs:
+    """Return the denoiser, and its outermost blocks where it keeps deep features.
+
+    Args:
+        model: The model.
+        shapes: Shapes of its inputs.
+        graph: Makes a graph of its network.
+        example: Inputs of the graph.
+    """
+    network, free = model.denoiser, [[-1, *tensor.shape[1:]] for tensor in example]
+    if shapes.kept is None:
+        return {"denoiser": graph_of(graph(network), example, free)}
+    kept = torch.zeros(2, *shapes.kept)
+    outer = OuterGraph(graph(outer_unet(network)))
+    return {
+        "denoiser": graph_of(KeepingGraph(graph(keeping_unet(network))), example, free),
+        "outer": graph_of(outer, (*example, kept), [*free, [-1, *shapes.kept]]),
+    }
 
 
 def graph_of(graph: nn.Module, example: tuple[torch.Tensor, ...], shapes: list[list[int]]) -> Any:

@@ -1,5 +1,6 @@
 """A model's networks in torch, in any precision, with float32 inputs and outputs: the stream around them is float32."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,10 +10,21 @@ from pipeline.accelerators.engines import Shapes
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.graphs import FamilyGraph
 from pipeline.models import Model
+from pipeline.reuse.outer_unet import keeping_unet, outer_unet
+from pipeline.reuse.reuse_graphs import KeepingGraph, KeepingNetwork, OuterGraph, ReadingNetwork
 from presets.errors import AcceleratorUnavailable
 
 TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Dtypes by the name in `pipeline.accelerators.engines.Preparation`."""
+
+
+Attend = Callable[[nn.Module], nn.Module]
+"""Puts another attention kernel into a network, in place or around it."""
+
+
+def plain_attention(network: nn.Module) -> nn.Module:
+    """Return the network with the attention that it has: the `Attend` that changes nothing."""
+    return network
 
 
 class CastNetwork(nn.Module):
@@ -46,10 +58,18 @@ def torch_network(model: Model, shapes: Shapes, dtype: torch.dtype, device: torc
     """Return the model's network as a module of the tensors in ``shapes.row_inputs``, on `device`.
 
     Weights are in `dtype`, inputs and output in float32. Timesteps and guidance stay in float32 as far as the family
-    has them so.
+    has them so. With ``shapes.kept`` it is a `KeepingNetwork`.
     """
     network = model.denoiser_in(dtype, device)
-    return FamilyGraph(model.adapter(network, shapes.picture), shapes.embeds[0]).to(device).eval()
+
+    def graph(form: nn.Module) -> FamilyGraph:
+        return FamilyGraph(model.adapter(form, shapes.picture), shapes.embeds[0])
+
+    if shapes.kept is None:
+        return graph(network).to(device).eval()
+    whole, outer = KeepingGraph(graph(keeping_unet(network))), OuterGraph(graph(outer_unet(network)))
+    kept = torch.zeros(shapes.most_rows, *shapes.kept, dtype=dtype)
+    return KeepingNetwork(whole, outer, kept).to(device).eval()
 
 
 def torch_denoiser(network: nn.Module, shapes: Shapes) -> Denoiser:
@@ -62,3 +82,17 @@ def torch_denoiser(network: nn.Module, shapes: Shapes) -> Denoiser:
         return out
 
     return denoise
+
+
+def torch_denoisers(
+    network: nn.Module, shapes: Shapes, attend: Attend = plain_attention
+) -> tuple[Denoiser, Denoiser | None]:
+    """Return the denoiser of a `torch_network`, and its outermost blocks; None in their place if it keeps no features.
+
+    Args:
+        network: Result of `torch_network`.
+        shapes: Shapes that it was made for.
+        attend: Puts another attention kernel into a module.
+    """
+    outer = None if shapes.kept is None else torch_denoiser(attend(ReadingNetwork(network)), shapes)
+    return torch_denoiser(attend(network), shapes), outer

@@ -13,7 +13,7 @@ from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.processor import usable_cores
 from pipeline.accelerators.tuning_record import TuningKey, read_record, tuning_key
 from pipeline.models import Model
-from presets.errors import AcceleratorUnavailable
+from presets.errors import AcceleratorUnavailable, ModelError
 
 TENSOR_CORES = (7, 5)
 """Compute capability from which half precision is likely the fastest."""
@@ -98,6 +98,8 @@ def build_selection(selection: Selection, model: Model, shapes: Shapes, preparat
         requests=candidate.requests or preparation.requests,
         threads=candidate.threads or preparation.threads,
     )
+    if engine is not None and shapes.kept is not None:
+        raise ModelError(f"{engine} keeps no deep features, which reuse needs. Set reuse to false or use no engine.")
     if engine is not None:
         foreign_engine.find_reader(engine)  # what can be refused at once is not built for first
     engines = ACCELERATORS[candidate.accelerator].build(model, shapes, preparation)

@@ -5,7 +5,7 @@ from typing import TypeVar
 import torch
 
 from pipeline.accelerators.engines import Engines, Shapes, left_out
-from pipeline.accelerators.precision import CastNetwork, torch_denoiser
+from pipeline.accelerators.precision import Attend, CastNetwork, plain_attention, torch_denoisers
 from pipeline.accelerators.transfer import OverlappedDecoder, Upload
 from pipeline.graph_capture import cuda_recorder
 from pipeline.graphs import DecoderGraph, EncoderGraph
@@ -30,17 +30,19 @@ def torch_engines(
     precision: str,
     device: torch.device,
     sizes: tuple[int, ...] = (),
+    attend: Attend = plain_attention,
 ) -> Engines:
     """Return engines that call these modules, with overlapped transfers. On a GPU, steps are recorded as CUDA graphs.
 
     Args:
-        network: Result of `torch_denoiser.torch_network`. None leaves the denoiser out.
+        network: Result of `precision.torch_network`. None leaves the denoiser out.
         encoder: Turns pixels into a latent.
         decoder: Turns a latent into pixels.
         shapes: Shapes of frames and latents.
         precision: Name of the precision of the modules.
         device: Device that the modules are on already.
         sizes: Batch sizes of the denoiser. Empty takes `prepared_sizes`.
+        attend: Puts another attention kernel into a module.
     """
     pixels = (shapes.height, shapes.width, 3)
     upload = Upload((1, *pixels), torch.uint8, device)
@@ -51,14 +53,16 @@ def torch_engines(
         return latent
 
     decode = OverlappedDecoder(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.most_rows)
+    denoiser, outer = (left_out, None) if network is None else torch_denoisers(network, shapes, attend)
     return Engines(
-        left_out if network is None else torch_denoiser(network, shapes),
+        denoiser,
         encode,
         decode,
         sizes or shapes.with_most_rows(prepared_sizes(shapes.rows)),
         device,
         precision,
         begin_decode=decode.begin,
+        outer=outer,
         recorder=cuda_recorder() if device.type == "cuda" else None,
     )
 

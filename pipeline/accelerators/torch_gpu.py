@@ -6,6 +6,7 @@ has run on hardware, and `auto` leaves MPS out until it has been measured on a M
 
 import platform
 import sys
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -34,15 +35,15 @@ class TorchGpu(NamedTuple):
         precision = preparation.precision or "float16"
         dtype = dtype_of(precision, tuple(TYPES), self.title)
         network = None
+        attend = partial(with_attention, name=preparation.attention, dtype=dtype, device=self.device)
         if preparation.engine is None:
             progress("loading the network", 0.1)
             network = on_device(torch_network(model, shapes, dtype, self.device), self.device)
-            network = with_attention(network, preparation.attention, dtype, self.device)
         progress("loading the autoencoder", 0.6)
         encoder, decoder = autoencoder_graphs(model, dtype, self.device)
         preparation.meanwhile()
         progress("ready", 1.0)
-        return torch_engines(network, encoder, decoder, shapes, precision, self.device, preparation.sizes)
+        return torch_engines(network, encoder, decoder, shapes, precision, self.device, preparation.sizes, attend)
 
 
 CUDA = TorchGpu("CUDA", torch.device("cuda"))

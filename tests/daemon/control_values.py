@@ -114,7 +114,11 @@ REBUILD_ORDER = (
 """Keys that start a renderer, in the order in which `tests/daemon/stage/test_rebuilds.py` changes them."""
 PERMISSION = {"/fallback"}
 """Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""
+APART = {"/reuse"}
+"""Starts a renderer that draws the same. See `tests/pipeline/reuse/test_reused_pictures.py`."""
 PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
+REUSE = {"/reuse_longest", "/reuse_change"}
+"""See `tests/pipeline/reuse/test_reused_pictures.py`."""
 FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
 """Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
@@ -122,7 +126,7 @@ TEMPO = {"/bpm", "/lfo/1/timing", "/quantise"}
 """See `test_quantised_show.py` for the last one."""
 FURTHER_LFOS = {f"/lfo/{place}/{field}" for place in range(2, LFOS + 1) for field in Lfo.model_fields}
 """Act as the first one does. See `tests/presets/test_movement.py`."""
-SEPARATE = {"/freeze", "/fade", "/between", "/takeover", *PACE, *PASSAGES, *TEMPO, *FURTHER_LFOS, *FRAMES_IN}
+SEPARATE = {"/freeze", "/fade", "/between", "/takeover", *PACE, *REUSE, *PASSAGES, *TEMPO, *FURTHER_LFOS, *FRAMES_IN}
 """Parameters with a test of their own, in `tests/daemon/stage/test_controls.py` where nothing else is said."""
 
 
@@ -136,7 +140,7 @@ def missing_test(parameter: Parameter) -> str:
     """Return what to add where, so that the effect of a parameter is tested; empty if it is tested."""
     address, value = parameter.address, another_value(parameter)
     if parameter.effect is Effect.REBUILD:
-        if address in PERMISSION or any(address[1:] in keys for keys in REBUILD_ORDER):
+        if address in PERMISSION | APART or any(address[1:] in keys for keys in REBUILD_ORDER):
             return ""
         return (
             f"{address} starts a renderer, and no test shows its effect. In {__file__}, add {address[1:]!r} to"

@@ -25,6 +25,7 @@ from reference_frames import (
 
 from pipeline.graph_capture import CapturedStep
 from pipeline.guidance import Guidance, GuidanceKind
+from pipeline.slots import PictureReuse
 from pipeline.step_block import StepTerms
 from pipeline.stream import StreamPipeline
 from presets.errors import AcceleratorUnavailable
@@ -46,7 +47,7 @@ class FakeRecorder:
         return replay
 
 
-def stream_with(recorder: FakeRecorder, denoiser: Any = network) -> StreamPipeline:
+def stream_with(recorder: FakeRecorder, denoiser: Any = network, outer: Any = None) -> StreamPipeline:
     return StreamPipeline(
         denoiser,
         slots=4,
@@ -56,6 +57,7 @@ def stream_with(recorder: FakeRecorder, denoiser: Any = network) -> StreamPipeli
         second_time=True,
         dtype=torch.float64,
         recorder=recorder,
+        outer=outer,
     )
 
 
@@ -140,7 +142,7 @@ def test_narrowest_capture_is_replayed() -> None:
     class State:
         def send_empty(self) -> None: ...
 
-        def advance(self, size: int, terms: StepTerms) -> None:
+        def advance(self, size: int, terms: StepTerms, reuses: bool = False) -> None:
             ran.append((size, terms))
 
     def terms(letters: str) -> StepTerms:
@@ -163,8 +165,34 @@ def test_failed_capture_is_refused() -> None:
     class State:
         def send_empty(self) -> None: ...
 
-        def advance(self, size: int, terms: Any) -> None:
+        def advance(self, size: int, terms: Any, reuses: bool = False) -> None:
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
 
     with pytest.raises(AcceleratorUnavailable, match=r"A step of 3 rows can't be captured .* not permitted"):
         CapturedStep(State(), FakeRecorder()).prepare([1, 3], ["plain"])
+
+
+def test_reused_steps_are_captured_too() -> None:
+    """A step of the outermost blocks has captures of its own: none of the whole network stands in for it."""
+    called: list[str] = []
+
+    def called_by(name: str) -> Any:
+        def denoise(*inputs: Any) -> torch.Tensor:
+            called.append(name)
+            return network(*inputs)
+
+        return denoise
+
+    recorder = FakeRecorder()
+    stream = stream_with(recorder, called_by("whole"), outer=called_by("outermost"))
+    stream.warm_up()
+    assert recorder.captured == 2 * 4 * len(SIZES)
+    frame = FrameSettings(1, 1.0, 1.0, 0, 0, "euler")
+    schedule, text = schedule_of(frame), conditioning(frame.text)
+    called.clear()
+    for _ in range(5):
+        stream.admit(None, schedule, text, noise=noise_weights(frame), reuse=PictureReuse(longest=2))
+        latent = stream.step()[0].latent
+    assert called == ["whole", "outermost", "outermost", "whole", "outermost"]
+    assert recorder.replayed == 5
+    torch.testing.assert_close(latent, draw_alone(frame, 0), rtol=0, atol=1e-10)

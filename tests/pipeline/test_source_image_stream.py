@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.feedback import Feedback
 from pipeline.image_stream import ImageStream, StreamedFrame
-from pipeline.picture_entry import PictureEntries
+from pipeline.picture_entry import PictureEntries, PictureEntry
 from presets.build import Build
 from presets.errors import StreamError
 from presets.frame_parameters import without_morph
@@ -138,7 +138,7 @@ def test_picture_is_encoded_once() -> None:
         entry = entries.read(photograph(), look(**values), encoding)
         assert (calls, entry.latent is not None, entry.source is not None) == (encoded, latent, source), values
     encoding.sees_source = False
-    assert entries.read(photograph(), look(), encoding) == (None, None, 1.0, {})
+    assert entries.read(photograph(), look(), encoding) == PictureEntry(None, None, 1.0, {})
 
 
 def test_mixed_pictures_equal_themselves_alone(stream: ImageStream) -> None:

@@ -89,7 +89,8 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {
-        "model", "width", "height", "accelerator", "attention", "fallback", "engine", *LORAS, *CONTROLNET, *IP_ADAPTER,
+        "model", "width", "height", "accelerator", "attention", "fallback", "engine", "reuse",
+        *LORAS, *CONTROLNET, *IP_ADAPTER,
     } == REBUILD_KEYS  # fmt: skip
     assert {"morph", "morph_pictures", "max_rate", "between", "source", *FRAMING, *MIX} == KEPT_KEYS - REBUILD_KEYS, (
         "set once for every preset that does not name them"
@@ -102,6 +103,14 @@ def test_model_without_engine_clears_the_engine() -> None:
     assert parse_preset(b"model: /m\nengine: unet.onnx", "x.yaml").addresses()["/engine"] == "unet.onnx"
     assert "/engine" not in parse_preset(b"width: 512", "x.yaml").addresses(), "the engine stays with the model"
     assert "/model" not in parse_preset(b"engine: unet.onnx", "x.yaml").addresses()
+
+
+def test_reuse_of_another_model_goes() -> None:
+    """Not every model has it, and none with a ControlNet."""
+    for named in (b"model: /models/other", b"controlnet: /nets/edges"):
+        assert parse_preset(named, "x.yaml").addresses()["/reuse"] is False
+        assert parse_preset(named + b"\nreuse: true", "x.yaml").addresses()["/reuse"] is True
+    assert "/reuse" not in parse_preset(b"prompt: ice", "x.yaml").addresses()
 
 
 def test_loras_of_another_preset_go() -> None:
@@ -298,6 +307,9 @@ FIELDS = {
     "feedback_y": st.floats(-0.5, 0.5),
     "skip": st.floats(0, 10),
     "skip_longest": st.integers(1, 1000),
+    "reuse": st.booleans(),
+    "reuse_longest": st.integers(0, 30),
+    "reuse_change": st.floats(0, 100),
     "low_latency": st.booleans(),
     "frame_buffer": st.integers(1, 4),
     "prompt_mix": st.sampled_from(["linear", "spherical"]),
