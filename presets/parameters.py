@@ -179,12 +179,12 @@ class LiveParameters(BaseModel):
         int,
         Field(ge=0, le=30, description="most network calls in a row that reuse deep features, where reuse is on"),
         LiveOptions(Effect.FRAME, unit="calls", group=Group.PACING, moves=False),
-    ] = 1
+    ] = 3
     reuse_change: Annotated[
         float,
         Field(ge=0, le=100, description="most change of a part of the source that deep features are reused for"),
         LiveOptions(Effect.FRAME, unit="%", group=Group.PACING, moves=False),
-    ] = 5.0
+    ] = 25.0
     low_latency: Annotated[
         bool,
         Field(description="finish each picture before the next starts: the shortest delay, at a lower rate"),

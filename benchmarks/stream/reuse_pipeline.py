@@ -26,9 +26,6 @@ FRAMES = 32
 """Frames of the clip, forth and back, that are compared."""
 TURN = 16
 """Pictures of one turn: a multiple of the calls from one computation of the features to the next."""
-ANY_CHANGE = 100.0
-"""`reuse_change` at which the source never ends a run of reuse, so that `reuse_longest` alone is measured."""
-
 Frames = list[NDArray[np.uint8]]
 
 
@@ -43,24 +40,23 @@ class ReusePipeline:
     """Two streams of one model, and the requests that compare them."""
 
     def build(self, preset: dict[str, Any], cache: str | None) -> dict[str, Any]:
-        """Build both streams, the second in the precision of the first. Return its description."""
+        """Build both streams, the second to play as the first does. Return its description."""
         build = Build(**preset, cache=Path(cache) if cache else None)
         self._plain = ImageStream.build(build, no_progress, run_in_threads)
-        said = self._plain.description
-        same = build.model_copy(
-            update={"reuse": True, "accelerator": said["accelerator"], "precision": said["precision"]}
-        )
-        self._reusing = ImageStream.build(same, no_progress, run_in_threads)
+        chosen = self._plain.prepared.choice.selection
+        same = None if chosen is None else chosen._replace(key=None)
+        reusing = build.model_copy(update={"reuse": True})
+        self._reusing = ImageStream.build(reusing, no_progress, run_in_threads, selection=same)
         clip = moving_clip(build.width)
         self._clip = [*clip, *reversed(clip)]
-        return {"description": said}
+        return {"description": self._plain.description}
 
-    def compare(self, look: dict[str, Any], longest: int, seconds: float, at_least: int) -> dict[str, Any]:
+    def compare(self, look: dict[str, Any], limits: dict[str, Any], seconds: float, at_least: int) -> dict[str, Any]:
         """Compare the rates of both streams in interleaved turns of `TURN` pictures. Pictures in flight outlive a turn.
 
         Processor time is that of all threads, which other programs on the machine hardly change.
         """
-        plain, reusing = self._turns(self._plain, look), self._turns(self._reusing, _with_limit(look, longest))
+        plain, reusing = self._turns(self._plain, look), self._turns(self._reusing, look | limits)
         times: list[tuple[Spent, Spent]] = []
         for number in repeat_for(seconds, at_least + 1):
             first, second = (plain, reusing) if number % 2 else (reusing, plain)
@@ -76,29 +72,25 @@ class ReusePipeline:
             "rounds": len(times),
         }
 
-    def error(self, look: dict[str, Any], longest: list[int], prompts: list[str]) -> dict[str, Any]:
-        """Return the PSNR of each picture against that without reuse, and the share of calls that reused.
+    def error(self, look: dict[str, Any], limits: list[dict[str, Any]], prompts: list[str]) -> dict[str, Any]:
+        """Return the PSNR of each picture against that without reuse, and the share of calls that reused, by limit.
 
         ``next`` is the PSNR of a picture against the next one without reuse: what a picture that is late would have.
         """
-        answer: dict[str, Any] = {str(each): [] for each in longest}
-        shares: dict[str, list[float]] = {str(each): [] for each in longest}
+        errors: list[list[float]] = [[] for _ in limits]
+        shares: list[list[float]] = [[] for _ in limits]
         following: list[float] = []
+        stream = self._reusing.prepared.stream
         for prompt in prompts:
             words = look | {"prompt": [{"text": prompt}]}
             expected = self._pictures(self._plain, words)
             following += [psnr(one, other) for one, other in pairwise(expected)]
-            for each in longest:
-                stream = self._reusing.prepared.stream
+            for place, each in enumerate(limits):
                 before, calls = stream.reuse.reused, sum(stream.calls.values())
-                drawn = self._pictures(self._reusing, _with_limit(words, each))
-                answer[str(each)] += [psnr(one, other) for one, other in zip(drawn, expected, strict=True)]
-                shares[str(each)].append((stream.reuse.reused - before) / (sum(stream.calls.values()) - calls))
-        return {
-            "psnr": answer,
-            "reused": {name: sum(all_) / len(all_) for name, all_ in shares.items()},
-            "next": following,
-        }
+                drawn = self._pictures(self._reusing, words | each)
+                errors[place] += [psnr(one, other) for one, other in zip(drawn, expected, strict=True)]
+                shares[place].append((stream.reuse.reused - before) / (sum(stream.calls.values()) - calls))
+        return {"psnr": errors, "reused": [statistics.mean(share) for share in shares], "next": following}
 
     def _pictures(self, stream: ImageStream, look: dict[str, Any]) -> Frames:
         turns = self._turns(stream, look)
@@ -123,10 +115,6 @@ def _spent(turns: Iterator[Frames]) -> Spent:
     while drawn < TURN:
         drawn += len(next(turns))
     return Spent(time.perf_counter() - seconds, time.process_time() - processor)
-
-
-def _with_limit(look: dict[str, Any], longest: int) -> dict[str, Any]:
-    return look | {"reuse_longest": longest, "reuse_change": ANY_CHANGE}
 
 
 def main() -> None:
