@@ -143,8 +143,13 @@ class BridgeMaker:
         osc = None
         if settings.osc is not None:
             feedback = [(address.host, address.port) for address in settings.osc_feedback]
+            tcp = settings.osc_tcp
             controls["osc"] = osc = OscControl(
-                settings.osc.host, settings.osc.port, feedback=feedback, aliases=settings.osc_aliases
+                settings.osc.host,
+                settings.osc.port,
+                feedback=feedback,
+                aliases=settings.osc_aliases,
+                tcp=(tcp.host, tcp.port) if tcp else None,
             )
         if settings.control is not None:
             controls["zmq"] = ZmqControl(settings.control)

@@ -55,6 +55,8 @@ class Settings:
     """True if the output takes the rate of the first source."""
     osc: Address | None = field(default_factory=lambda: Address("127.0.0.1", 9000))
     osc_feedback: tuple[Address, ...] = ()
+    osc_tcp: Address | None = None
+    """Where OSC is heard over TCP too."""
     osc_aliases: AliasTable = field(default_factory=AliasTable)
     """Addresses of other programs that OSC control understands too."""
     control: str | None = "tcp://127.0.0.1:5557"
@@ -163,3 +165,12 @@ def parse_address(text: str) -> Address | None:
     if port.isascii() and port.isdigit() and int(port) <= 65535:
         return Address(host.strip("[]") or "127.0.0.1", int(port))
     raise SettingsError(f"a port, HOST:PORT or 'off' is expected; {text!r} was given")
+
+
+def zmq_endpoint(text: str) -> str | None:
+    """Return the ZeroMQ endpoint of ``5557`` (on loopback) or ``0.0.0.0:5557``; None for ``off``.
+
+    Raises `SettingsError`.
+    """
+    address = parse_address(text)
+    return None if address is None else uri.parse_endpoint(str(address))

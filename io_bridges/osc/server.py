@@ -1,15 +1,13 @@
-"""`OscControl`: OSC control and feedback over one UDP socket.
+"""`OscControl`: OSC control and feedback over one UDP socket, and over TCP where that is asked for.
 
 docs/control.md says what a surface may send and what it gets back. This module has the socket and the timing of
 feedback, `osc.dispatcher` applies the messages, `osc.surfaces` keeps the feedback targets, and `osc.flood_control`
 handles floods.
 """
 
-import errno
 import math
 import selectors
 import socket
-import sys
 import time
 from collections.abc import Sequence
 
@@ -18,14 +16,14 @@ from io_bridges.osc.flood_control import FloodLimiter
 from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
+from io_bridges.osc.tcp_connections import TcpConnections
+from io_bridges.osc.udp_socket import bind_udp, resolve
 from io_bridges.show_control import ShowControl
 from io_bridges.wakeup_socket import WakeupSocket
 from presets.address_aliases import AliasTable
 from presets.errors import BridgeError, BridgeUnavailable
 from presets.parameter_table import Value
 
-RECEIVE_BUFFER = 4 << 20
-"""Bytes of receive buffer to request from the system: some seconds of the busiest surface."""
 FEEDBACK_INTERVAL = 0.02
 """Seconds between two values sent for one address."""
 STATUS_INTERVAL = 1.0
@@ -35,7 +33,7 @@ BATCH_TIME = 0.004
 
 
 class OscControl:
-    """A `Control` for OSC 1.0 on one UDP port (IPv4), which also sends feedback from that port."""
+    """A `Control` for OSC on one UDP port (IPv4), which also sends feedback from that port, and on one TCP port."""
 
     def __init__(
         self,
@@ -44,16 +42,20 @@ class OscControl:
         feedback: Sequence[tuple[str, int]] = (),
         lease: float = 600.0,
         aliases: AliasTable | None = None,
+        tcp: tuple[str, int] | None = None,
     ) -> None:
         """Set the host and port to bind; port 0 takes any free port.
 
         `feedback` lists the hosts and ports that always get changes. Surfaces that send ``/subscribe`` get them too,
         for `lease` seconds after each ``/subscribe``. `aliases` are addresses of other programs.
+        `tcp` is the host and port of TCP; None for none.
         """
         self._wanted = (host, port)
         self._feedback = tuple(feedback)
         self._lease = lease
         self._aliases = aliases
+        self._wanted_tcp = tcp
+        self._tcp: TcpConnections | None = None
         self._wake: WakeupSocket | None = None
         self._stopping = False
         self._socket: socket.socket | None = None
@@ -72,8 +74,8 @@ class OscControl:
 
     def open(self, show: ShowControl) -> None:
         """Bind. Raises `BridgeUnavailable` for a port in use, an unknown host, or feedback to this control itself."""
-        targets = [(_resolve(host), port) for host, port in self._feedback]
-        self._socket = self._bind()
+        targets = [(resolve(host), port) for host, port in self._feedback]
+        self._socket = bind_udp(*self._wanted)
         self._address = self._socket.getsockname()
         for host, port in targets:
             if self._is_own((host, port)) or not 1 <= port <= 65_535:
@@ -91,6 +93,13 @@ class OscControl:
         )
         for target in targets:
             self._surfaces.add(target)
+        if self._wanted_tcp is not None:
+            try:
+                self._tcp = TcpConnections(*self._wanted_tcp, self._wake.call, show.refused)
+            except BridgeUnavailable:
+                self.close()
+                raise
+            self._surfaces.is_connected = self._tcp.knows
 
     def serve(self) -> None:
         """Apply messages and send feedback until `stop`. Raises `BridgeError` if the socket itself fails."""
@@ -121,6 +130,7 @@ class OscControl:
                 if self._wake in ready:
                     self._wake.clear()
                     self._dispatcher.answer_late()
+                    self._take_packets(self._dispatcher)
                     changed = True
                 began = time.monotonic()
                 # After a pause there are certainly datagrams, so the socket is read without a select.
@@ -136,7 +146,10 @@ class OscControl:
             wake.call()
 
     def close(self) -> None:
-        """Release the port. Never raises; may be called twice."""
+        """Release the ports. Never raises; may be called twice."""
+        if self._tcp is not None:
+            self._tcp.close()
+            self._tcp = None
         if self._wake is not None:
             self._surfaces.close()
             self._wake.close()
@@ -149,32 +162,15 @@ class OscControl:
         """Return the address, the number of feedback targets and the counters."""
         return {
             "address": None if self._address is None else f"osc.udp://{self._address[0]}:{self._address[1]}",
+            **(
+                {}
+                if self._tcp is None
+                else {"tcp": "osc.tcp://{}:{}".format(*self._tcp.address), "clients": len(self._tcp)}
+            ),
             "targets": 0 if self._dispatcher is None else len(self._surfaces),
             **({} if self._dispatcher is None else self._dispatcher.counts),
             **self._counts,
         }
-
-    def _bind(self) -> socket.socket:
-        host, port = self._wanted
-        address = _resolve(host)
-        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        bound.setblocking(False)
-        if sys.platform == "win32":  # Otherwise another program could share the port and take the datagrams.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        try:
-            bound.bind((address, port))
-        except OSError as error:
-            bound.close()
-            if error.errno == errno.EADDRINUSE:
-                why = "is in use. Stop the program that uses it, or choose another port with --osc"
-            else:
-                why = f"cannot be opened: {error.strerror or error}"
-            raise BridgeUnavailable(f"OSC port {port} (UDP, {host}) {why}") from error
-        except OverflowError as error:
-            bound.close()
-            raise BridgeUnavailable(f"OSC port {port} is not valid. Choose one from 0 to 65535") from error
-        return bound
 
     def _is_own(self, address: UdpAddress) -> bool:
         host, port = self.address
@@ -200,6 +196,17 @@ class OscControl:
         finally:
             dispatcher.flush()
 
+    def _take_packets(self, dispatcher: OscDispatcher) -> None:
+        """Handle what came over TCP, and forget the clients that are gone."""
+        if self._tcp is None:
+            return
+        packets, gone = self._tcp.take()
+        for packet, sender in packets:
+            dispatcher.receive(packet, sender)
+        dispatcher.flush()
+        for client in gone:
+            self._surfaces.unsubscribe(client, client)
+
     def _queue_status(self) -> None:
         if not len(self._surfaces):
             return
@@ -218,18 +225,13 @@ class OscControl:
     def _send(self, address: str, values: Sequence[Value], target: UdpAddress) -> None:
         if self._socket is None:
             return
+        packet = encode_message(address, *values)
+        if self._tcp is not None and self._tcp.knows(target):
+            self._counts["sent" if self._tcp.send(packet, target) else "unsent"] += 1
+            return
         try:
-            self._socket.sendto(encode_message(address, *values), target)
+            self._socket.sendto(packet, target)
         except OSError:  # No route to that host, or a full buffer. The next feedback carries the newest value anyway.
             self._counts["unsent"] += 1
         else:
             self._counts["sent"] += 1
-
-
-def _resolve(host: str) -> str:
-    """Return the IPv4 address of a host. Raises `BridgeUnavailable`."""
-    try:
-        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise BridgeUnavailable(f"OSC: no IPv4 address found for the host {host!r}") from error
-    return str(found[0][4][0])

@@ -71,6 +71,8 @@ class Surfaces:
         self._targets: dict[UdpAddress, FeedbackTarget] = {}
         self._senders: dict[UdpAddress, FeedbackTarget] = {}
         """Targets by the address that each subscriber sent from."""
+        self.is_connected: Callable[[UdpAddress], bool] = lambda address: False
+        """Returns True for the address of a TCP client. What it asks for is answered to itself alone."""
 
     def __len__(self) -> int:
         return len(self._targets)
@@ -166,6 +168,8 @@ class Surfaces:
         owner = self._target_from(sender)
         if owner is not None:
             return [owner]
+        if self.is_connected(sender):
+            return []
         return [target for target in self._targets.values() if target.address[0] == sender[0]]
 
     def close(self) -> None:

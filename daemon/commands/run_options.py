@@ -1,0 +1,147 @@
+"""Options of ``streamflow-live run``, by the panel of --help that they stand in."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from io_bridges.scheme import Kind
+from io_bridges.schemes import schemes
+from presets.build import TextEncoderRule
+
+PICTURES, CONTROL, SHOW, MACHINE = "Pictures in and out", "Control", "Show", "Machine"
+"""Panels of the options in --help."""
+
+
+def _names(kind: Kind) -> str:
+    """Return the schemes of a kind for --help."""
+    names = [f"{name}:" for name in schemes(kind)]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+PresetOption = Annotated[str | None, typer.Argument(metavar="PRESET", help="First preset: a name, or a .yaml file.")]
+SourceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Pictures in: {_names('source')} (default: the preset's or the last show's, or card:)."
+        " A second one lies over the first, as /mix_mode says. docs/connections.md tells of each.",
+        rich_help_panel=PICTURES,
+    ),
+]
+SinkOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Pictures out, repeatable: {_names('sink')} (default: zmq:tcp://127.0.0.1:5556).",
+        rich_help_panel=PICTURES,
+    ),
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Size that the model draws: WIDTHxHEIGHT in steps of 32 (default: the last show's, or 256x256).",
+        rich_help_panel=PICTURES,
+    ),
+]
+OutputSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Size of the output, constant for the whole show (default: the drawn size).", rich_help_panel=PICTURES
+    ),
+]
+FpsOption = Annotated[
+    str,
+    typer.Option(
+        help="Constant rate of the output, such as 25, 29.97 or 30000/1001; 'source' takes that of the source.",
+        rich_help_panel=PICTURES,
+    ),
+]
+OscOption = Annotated[
+    str,
+    typer.Option(help="OSC in: a UDP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL),
+]
+OscFeedbackOption = Annotated[
+    list[str] | None,
+    typer.Option(help="HOST:PORT that gets every change by OSC. Repeatable.", rich_help_panel=CONTROL),
+]
+OscTcpOption = Annotated[
+    str,
+    typer.Option(
+        help="OSC over TCP too: a port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL
+    ),
+]
+OscAliasesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Understand the OSC addresses of another program too: streamdiffusiontd, scope, resolume, or a YAML "
+        "file. Repeatable.",
+        rich_help_panel=CONTROL,
+    ),
+]
+ControlOption = Annotated[
+    str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or 'off'.", rich_help_panel=CONTROL)
+]
+WebOption = Annotated[
+    str,
+    typer.Option(help="Web page: a TCP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL),
+]
+OpenPageOption = Annotated[
+    bool, typer.Option("--open", help="Open the web page in the browser.", rich_help_panel=CONTROL)
+]
+PresetsOption = Annotated[Path | None, typer.Option(help="Folder of your presets.", rich_help_panel=SHOW)]
+RecordControlsOption = Annotated[
+    Path | None,
+    typer.Option(help="Record every message of the controls to a new .jsonl file.", rich_help_panel=SHOW),
+]
+PlayControlsOption = Annotated[
+    Path | None,
+    typer.Option(help="Play recorded controls from the start; hands stay in charge.", rich_help_panel=SHOW),
+]
+LoopControlsOption = Annotated[bool, typer.Option("--loop-controls", help="Play them in a loop.", rich_help_panel=SHOW)]
+SetListOption = Annotated[
+    Path | None,
+    typer.Option(help="YAML file with the cues of the show, for /cue/go.", rich_help_panel=SHOW),
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(help="File that keeps the show's state (default: in your state folder).", rich_help_panel=SHOW),
+]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Start with the defaults, not with the last state.", rich_help_panel=SHOW)
+]
+SafePictureOption = Annotated[
+    Path | None,
+    typer.Option(help="Picture for panic, shown while the model loads too.", rich_help_panel=SHOW),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processor threads for the model (default: one for each core).", rich_help_panel=MACHINE),
+]
+GpuShareOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.05,
+        max=1,
+        help="Share of the GPU's memory and time to use, if other programs draw too.",
+        rich_help_panel=MACHINE,
+    ),
+]
+TextEncoderOption = Annotated[
+    TextEncoderRule,
+    typer.Option(
+        help="Large text encoder once its texts are encoded: keep it in memory, free it, or (auto) free it if"
+        " memory is short.",
+        rich_help_panel=MACHINE,
+    ),
+]
+SkipMemoryCheckOption = Annotated[
+    bool,
+    typer.Option(
+        "--skip-memory-check",
+        help="Load a model even if the memory seems to be too short for it.",
+        rich_help_panel=MACHINE,
+    ),
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log more, the renderer's messages too.", rich_help_panel=MACHINE)
+]

@@ -1,0 +1,42 @@
+"""The UDP socket of OSC control, and addresses of hosts."""
+
+import errno
+import socket
+import sys
+
+from presets.errors import BridgeUnavailable
+
+RECEIVE_BUFFER = 4 << 20
+"""Bytes of receive buffer to request from the system: some seconds of the busiest surface."""
+
+
+def bind_udp(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and never blocks. Raises `BridgeUnavailable`."""
+    address = resolve(host)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.setblocking(False)
+    if sys.platform == "win32":  # Otherwise another program could share the port and take the datagrams.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    try:
+        bound.bind((address, port))
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            why = "is in use. Stop the program that uses it, or choose another port with --osc"
+        else:
+            why = f"cannot be opened: {error.strerror or error}"
+        raise BridgeUnavailable(f"OSC port {port} (UDP, {host}) {why}") from error
+    except OverflowError as error:
+        bound.close()
+        raise BridgeUnavailable(f"OSC port {port} is not valid. Choose one from 0 to 65535") from error
+    return bound
+
+
+def resolve(host: str) -> str:
+    """Return the IPv4 address of a host. Raises `BridgeUnavailable`."""
+    try:
+        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        raise BridgeUnavailable(f"OSC: no IPv4 address found for the host {host!r}") from error
+    return str(found[0][4][0])

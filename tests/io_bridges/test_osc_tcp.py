@@ -1,0 +1,163 @@
+"""OSC over TCP, with the clients of python-osc and liblo: values, feedback, floods, and clients that misbehave."""
+
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from osc_surface import LONG, Surface, serving, wait_for
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_tcp_server import MODE_1_0, MODE_1_1
+from pythonosc.tcp_client import SimpleTCPClient
+from show_control_fake import RecordingShow
+
+from io_bridges.osc.packets import encode_message
+from io_bridges.osc.server import OscControl
+from io_bridges.osc.stream_framing import framed
+from io_bridges.osc.tcp_connections import MAX_CONNECTIONS
+from presets.errors import BridgeUnavailable
+
+needs_oscsend = pytest.mark.skipif(shutil.which("oscsend") is None, reason="oscsend is missing: install liblo-tools")
+
+
+@pytest.fixture
+def show() -> RecordingShow:
+    return RecordingShow()
+
+
+@pytest.fixture
+def control(show: RecordingShow) -> Iterator[OscControl]:
+    with serving(OscControl(port=0, tcp=("127.0.0.1", 0)), show) as control:
+        yield control
+
+
+def port_of(control: OscControl) -> int:
+    return int(str(control.status()["tcp"]).rpartition(":")[2])
+
+
+def client_of(control: OscControl, mode: str) -> SimpleTCPClient:
+    return SimpleTCPClient("127.0.0.1", port_of(control), mode=mode, timeout=LONG)
+
+
+def read_until(client: SimpleTCPClient, address: str, value: object) -> None:
+    """Read feedback until this value comes."""
+    deadline = time.monotonic() + LONG
+    while time.monotonic() < deadline:
+        for packet in filter(None, client.receive(timeout=LONG)):
+            message = OscMessage(packet)
+            if (message.address, message.params) == (address, [value]):
+                return
+    raise AssertionError(f"{address} {value!r} did not come")
+
+
+@pytest.mark.parametrize("mode", [MODE_1_0, MODE_1_1])
+def test_values_and_feedback(control: OscControl, show: RecordingShow, mode: str) -> None:
+    with client_of(control, mode) as client:
+        client.send_message("/strength", 0.25)
+        wait_for(lambda: show.values()["/strength"] == 0.25)
+        client.send_message("/strength", "?")
+        read_until(client, "/strength", 0.25)
+        client.send_message("/subscribe", [])
+        read_until(client, "/accelerator", "auto")
+        show.apply("/seed", [7], "web:1")
+        read_until(client, "/seed", 7)
+        wait_for(lambda: control.status()["clients"] == 1)
+    wait_for(lambda: (control.status()["clients"], control.status()["targets"]) == (0, 0))
+
+
+@needs_oscsend
+def test_liblo_sends_by_tcp(control: OscControl, show: RecordingShow) -> None:
+    url = f"osc.tcp://127.0.0.1:{port_of(control)}/"
+    subprocess.run(["oscsend", url, "/prompt/2/text", "s", "köln, säule"], check=True, timeout=LONG)
+    wait_for(lambda: show.values()["/prompt/2/text"] == "köln, säule")
+    assert str(show.applied[0][2]).startswith("osc:127.0.0.1:")
+
+
+def test_udp_and_tcp_hear_of_each_other(control: OscControl, show: RecordingShow) -> None:
+    surface = Surface(control)
+    surface.send("/subscribe")
+    surface.wait_for("/accelerator", "auto")
+    with client_of(control, MODE_1_0) as client:
+        client.send_message("/subscribe", [])
+        read_until(client, "/accelerator", "auto")
+        client.send_message("/brightness", 0.5)
+        surface.wait_for("/brightness", 0.5)
+        surface.send("/seed", 99)
+        read_until(client, "/seed", 99)
+
+
+def test_nothing_is_lost_in_a_flood(control: OscControl, show: RecordingShow) -> None:
+    with client_of(control, MODE_1_0) as client:
+        stream = b"".join(
+            framed(encode_message("/steps", "12" if step % 2 else "13"), "size") for step in range(10_000)
+        )
+        client.socket.sendall(stream)
+        client.send_message("/seed", 5)
+        wait_for(lambda: show.values()["/seed"] == 5)
+    assert control.status()["accepted"] == 10_001
+
+
+@pytest.mark.parametrize(
+    "stream", [b"\x7f\xff\xff\xff" * 40_000, struct.pack("!I", 1 << 20), b"GET / HTTP/1.1\r\n" * 10_000]
+)
+def test_malformed_stream_ends_its_connection(control: OscControl, show: RecordingShow, stream: bytes) -> None:
+    with client_of(control, MODE_1_0) as good:
+        with socket.create_connection(("127.0.0.1", port_of(control)), LONG) as bad, suppress(ConnectionError):
+            bad.sendall(stream)
+            assert bad.recv(1) == b""
+        good.send_message("/seed", 3)
+        wait_for(lambda: show.values()["/seed"] == 3)
+    assert len(show.refusals) == 1
+
+
+def test_malformed_packet_is_counted(control: OscControl) -> None:
+    with client_of(control, MODE_1_0) as client:
+        client.socket.sendall(framed(b"no osc", "size"))
+        wait_for(lambda: control.status()["malformed"] == 1)
+
+
+def test_one_client_too_many(control: OscControl, show: RecordingShow) -> None:
+    clients = [client_of(control, MODE_1_0) for _ in range(MAX_CONNECTIONS)]
+    wait_for(lambda: control.status()["clients"] == MAX_CONNECTIONS)
+    with socket.create_connection(("127.0.0.1", port_of(control)), LONG) as late:
+        late.settimeout(LONG)
+        assert late.recv(1) == b""
+    clients.pop().close()
+    wait_for(lambda: control.status()["clients"] == MAX_CONNECTIONS - 1)
+    with client_of(control, MODE_1_0) as another:
+        another.send_message("/seed", 8)
+        wait_for(lambda: show.values()["/seed"] == 8)
+    for client in clients:
+        client.close()
+
+
+def test_client_that_reads_nothing_is_closed(control: OscControl, show: RecordingShow) -> None:
+    with client_of(control, MODE_1_0) as deaf:
+        deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.send_message("/subscribe", [])
+        wait_for(lambda: control.status()["targets"] == 1)
+        deadline = time.monotonic() + LONG
+        step = 0
+        while control.status()["clients"] and time.monotonic() < deadline:
+            step += 1
+            show.apply("/prompt/1/text", [f"{step} " + "x" * 900], "web:1")
+            time.sleep(0.002)
+        assert control.status()["clients"] == 0
+        wait_for(lambda: control.status()["targets"] == 0)
+
+
+def test_port_in_use_is_told(show: RecordingShow) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        control = OscControl(port=0, tcp=("127.0.0.1", taken.getsockname()[1]))
+        with pytest.raises(BridgeUnavailable, match=r"\(TCP, 127.0.0.1\) is in use.*--osc-tcp"):
+            control.open(show)
+        control.close()
+
+
+def test_off_unless_asked_for(show: RecordingShow) -> None:
+    with serving(OscControl(port=0), show) as control:
+        assert "tcp" not in control.status()
