@@ -30,8 +30,8 @@ FILM_LOOKS = (
     *("labyrinth", "bonfire", "blueprint", "pulse"),
 )
 PAGE = "http://127.0.0.1:8090/"
-PAGE_SIZES = {"page.png": (1440, 900), "page-1024.jpg": (1024, 1366), "page-390.jpg": (390, 844)}
-"""Pictures of the page: of a laptop, a tablet and a phone. The last two show the whole width and one screen."""
+PAGE_SIZES = {"page.png": (1440, 900), "page-1024.jpg": (1024, 768), "page-390.jpg": (390, 844)}
+"""Pictures of the page: of a laptop, a tablet and a phone. """
 PATIENCE = 180.0
 """Seconds for a show to draw its first pictures."""
 
