@@ -1,4 +1,4 @@
-"""Process-wide settings of torch: float32 arithmetic, and a share of a GPU that other programs use too."""
+"""Process-wide settings of torch: float32 arithmetic, convolutions, and a share of a GPU that others use too."""
 
 import torch
 
@@ -15,6 +15,15 @@ def disable_tf32() -> None:
     """
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
+
+
+def time_convolutions() -> None:
+    """Have cuDNN time its algorithms for each new shape of a convolution and keep the fastest.
+
+    A show has few shapes, and they are prepared before its first picture. The algorithms may differ from one process to
+    the next, and rounding with them, so only a live show asks for it. Without a GPU nothing changes.
+    """
+    torch.backends.cudnn.benchmark = True
 
 
 def limit_gpu_share(share: float) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.models import load_model
-from pipeline.torch_settings import disable_tf32, limit_gpu_share
+from pipeline.torch_settings import disable_tf32, limit_gpu_share, time_convolutions
 
 
 def test_loading_a_network_disables_tf32(tiny_folder: Path) -> None:
@@ -35,6 +35,12 @@ def test_gpu_computes_float32_without_tf32() -> None:
     found = torch.nn.functional.conv2d(images.cuda(), weights.cuda()), matrix.cuda() @ matrix.cuda()
     for one, other in zip(exact, found, strict=True):  # TF32 would give a relative error of 1e-4 or more
         assert (one - other.double().cpu()).norm() / one.norm() < 2e-5
+
+
+def test_live_shows_time_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    time_convolutions()
+    assert torch.backends.cudnn.benchmark
 
 
 def test_gpu_share_without_a_gpu() -> None:
