@@ -17,7 +17,7 @@ from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
 from io_bridges.osc.tcp_connections import TcpConnections
-from io_bridges.osc.udp_socket import bind_udp, resolve
+from io_bridges.osc.udp_socket import LOOPBACK6, bind_loopback6, bind_udp, resolve
 from io_bridges.show_control import ShowControl
 from io_bridges.wakeup_socket import WakeupSocket
 from presets.address_aliases import AliasTable
@@ -59,6 +59,8 @@ class OscControl:
         self._wake: WakeupSocket | None = None
         self._stopping = False
         self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
+        """That socket, and one for IPv6 loopback: some programs send there to ``localhost``."""
         self._address: UdpAddress | None = None
         self._dispatcher: OscDispatcher | None = None
         self._counts = {"sent": 0, "unsent": 0}
@@ -77,6 +79,7 @@ class OscControl:
         targets = [(resolve(host), port) for host, port in self._feedback]
         self._socket = bind_udp(*self._wanted)
         self._address = self._socket.getsockname()
+        self._sockets = [self._socket, *bind_loopback6(*self._address)]
         for host, port in targets:
             if self._is_own((host, port)) or not 1 <= port <= 65_535:
                 self.close()
@@ -109,7 +112,8 @@ class OscControl:
         next_feedback = next_status = pause_end = 0.0
         changed = False
         with selectors.DefaultSelector() as everything, selectors.DefaultSelector() as wake_only:
-            everything.register(self._socket, selectors.EVENT_READ)
+            for bound in self._sockets:
+                everything.register(bound, selectors.EVENT_READ)
             everything.register(self._wake, selectors.EVENT_READ)
             wake_only.register(self._wake, selectors.EVENT_READ)
             while not self._stopping:
@@ -133,9 +137,10 @@ class OscControl:
                     self._take_packets(self._dispatcher)
                     changed = True
                 began = time.monotonic()
-                # After a pause there are certainly datagrams, so the socket is read without a select.
-                if self._socket in ready or (pausing and began >= pause_end):
-                    count = self._drain(self._socket, self._dispatcher, began + BATCH_TIME)
+                # After a pause there are certainly datagrams, so the sockets are read without a select.
+                is_over = pausing and began >= pause_end
+                if readable := [bound for bound in self._sockets if is_over or bound in ready]:
+                    count = sum(self._drain(bound, self._dispatcher, began + BATCH_TIME) for bound in readable)
                     pause_end = limiter.pause_until(began, count)
 
     def stop(self) -> None:
@@ -154,9 +159,9 @@ class OscControl:
             self._surfaces.close()
             self._wake.close()
             self._wake = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        for bound in self._sockets:
+            bound.close()
+        self._socket, self._sockets = None, []
 
     def status(self) -> dict[str, object]:
         """Return the address, the number of feedback targets and the counters."""
@@ -174,7 +179,9 @@ class OscControl:
 
     def _is_own(self, address: UdpAddress) -> bool:
         host, port = self.address
-        return address[1] == port and (address[0] == host or (host == "0.0.0.0" and address[0].startswith("127.")))
+        if address[1] != port:
+            return False
+        return address[0] in (host, LOOPBACK6) or (host == "0.0.0.0" and address[0].startswith("127."))
 
     def _drain(self, bound: socket.socket, dispatcher: OscDispatcher, until: float) -> int:
         """Handle the waiting datagrams until the time `until`. Return the number of datagrams."""
@@ -190,7 +197,7 @@ class OscControl:
                 except OSError as error:
                     raise BridgeError(f"OSC port {self.address[1]} failed: {error.strerror or error}") from error
                 count += 1
-                dispatcher.receive(datagram, sender)
+                dispatcher.receive(datagram, sender[:2])
                 if time.monotonic() >= until:
                     return count
         finally:
@@ -230,7 +237,7 @@ class OscControl:
             self._counts["sent" if self._tcp.send(packet, target) else "unsent"] += 1
             return
         try:
-            self._socket.sendto(packet, target)
+            self._sockets[-1 if ":" in target[0] else 0].sendto(packet, target)
         except OSError:  # No route to that host, or a full buffer. The next feedback carries the newest value anyway.
             self._counts["unsent"] += 1
         else:

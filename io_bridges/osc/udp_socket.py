@@ -6,6 +6,7 @@ import sys
 
 from presets.errors import BridgeUnavailable
 
+LOOPBACK, LOOPBACK6 = "127.0.0.1", "::1"
 RECEIVE_BUFFER = 4 << 20
 """Bytes of receive buffer to request from the system: some seconds of the busiest surface."""
 
@@ -31,6 +32,28 @@ def bind_udp(host: str, port: int) -> socket.socket:
         bound.close()
         raise BridgeUnavailable(f"OSC port {port} is not valid. Choose one from 0 to 65535") from error
     return bound
+
+
+def bind_loopback6(host: str, port: int) -> list[socket.socket]:
+    """Return a socket on the same port of IPv6 loopback if `host` is that of IPv4, else none.
+
+    Without IPv6, or where another program has the port, there is none either: the other socket is enough.
+    """
+    if host != LOOPBACK:
+        return []
+    try:
+        bound = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    except OSError:
+        return []
+    try:
+        bound.setblocking(False)
+        if sys.platform == "win32":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        bound.bind((LOOPBACK6, port))
+    except OSError:
+        bound.close()
+        return []
+    return [bound]
 
 
 def resolve(host: str) -> str:

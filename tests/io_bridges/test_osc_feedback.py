@@ -14,9 +14,11 @@ from show_control_fake import RecordingShow
 from io_bridges.osc import server
 from io_bridges.osc.packets import decode_packet, encode_message
 from io_bridges.osc.server import FEEDBACK_INTERVAL, OscControl
+from io_bridges.osc.udp_socket import bind_loopback6
 
 needs_oscsend = pytest.mark.skipif(shutil.which("oscsend") is None, reason="oscsend is missing: install liblo-tools")
 needs_oscdump = pytest.mark.skipif(shutil.which("oscdump") is None, reason="oscdump is missing: install liblo-tools")
+HAS_IPV6 = bool(bind_loopback6("127.0.0.1", 0))
 
 
 @pytest.fixture
@@ -225,3 +227,19 @@ def test_oscdump_receives_feedback(show: RecordingShow) -> None:
             dump.kill()
             dump.wait()
     assert len(seen) == 3
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6 loopback")
+def test_ipv6_loopback(control: OscControl, show: RecordingShow) -> None:
+    """Programs that send to ``localhost`` may send there."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as surface:
+        surface.bind(("::1", 0))
+        surface.settimeout(LONG)
+        surface.sendto(encode_message("/strength", 0.25), ("::1", control.address[1]))
+        wait_for(lambda: show.values()["/strength"] == 0.25)
+        surface.sendto(encode_message("/subscribe"), ("::1", control.address[1]))
+        show.apply("/seed", [7], "web:1")
+        heard = set[tuple[str, object]]()
+        while ("/seed", 7) not in heard:
+            (message,) = decode_packet(surface.recv(65_535))
+            heard.add((message.address, message.arguments[0]))  # type: ignore[arg-type]
