@@ -5,6 +5,7 @@ number into a float. A performer's fader must work with each of them.
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from unicodedata import category
@@ -86,6 +87,19 @@ def text_coercer(longest: int, shortest: int = 0) -> Callable[[object], str]:
         if len(text) < shortest:
             raise ParameterRefused("a text that is not empty is expected")
         return text
+
+    return coerce
+
+
+def name_coercer(pattern: str) -> Callable[[object], str]:
+    """Return a coercer to a name of this form, which no path has. It refuses all others."""
+    form = re.compile(pattern)
+
+    def coerce(value: object) -> str:
+        name = value.strip() if isinstance(value, str) else None
+        if name is None or not form.fullmatch(name):
+            raise ParameterRefused(f"a name of letters, digits, _ and - is expected, and no path; not {_shown(value)}")
+        return name
 
     return coerce
 

@@ -30,6 +30,7 @@ class Group(StrEnum):
     LORAS = "loras"
     CONTROLNET = "controlnet"
     IP_ADAPTER = "ip_adapter"
+    PROCESSORS = "processors"
     SOURCE = "source"
     MIX = "mix"
     OUTPUT = "output"

@@ -16,6 +16,7 @@
     ├── MemoryShort             too little memory on the device or the machine
     ├── ScheduleError           steps, strength or timesteps out of the schedule's range
     ├── StreamError             a latent, slot or conditioning that does not fit the stream
+    ├── ProcessorError          a file of a processor that is refused, or one that fails: file, line, problem
     └── RendererError           a renderer process that could not be started, or died too often
 
 They are at the bottom of the import order so that every folder can raise them.
@@ -84,6 +85,10 @@ class ScheduleError(StreamflowError):
 
 class StreamError(StreamflowError):
     """A latent, slot or conditioning that does not fit the stream."""
+
+
+class ProcessorError(StreamflowError):
+    """A file of a processor that is refused, or a processor that fails, with its file, the line and the problem."""
 
 
 class RendererError(StreamflowError):

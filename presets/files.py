@@ -17,9 +17,10 @@ from presets.atomic_write import write_atomically
 from presets.build import REBUILD_KEYS
 from presets.coercion import expected_choice
 from presets.errors import PresetError
-from presets.lfo_parameters import NO_TARGET, Lfo
+from presets.lfo_parameters import NO_TARGET
+from presets.nested_entries import ENTRIES, LINES
 from presets.parameter_table import LFO_TARGETS, PARAMETERS, Value, flatten
-from presets.parameters import Parameters, WeightedPrompt
+from presets.parameters import Parameters
 from presets.preset_problems import problem_of, unknown_key
 from presets.rebuild_parameters import LORAS
 from presets.source_parameters import SOURCE_KEYS
@@ -71,7 +72,7 @@ class Preset:
     """Name in the file, or the file's name without its suffix."""
     description: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """Field values of `Parameters` that the file names; ``prompt`` is a tuple of `WeightedPrompt`, ``lfo`` of `Lfo`."""
+    """Field values of `Parameters` that the file names; Those with several entries are tuples of their models."""
 
     def addresses(self) -> dict[str, Value]:
         """Return the complete preset as plain values by address.
@@ -143,7 +144,7 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
     given: dict[str, Any] = {}
     for key, value in (document.value or {}).items():
         if key in FILE_KEYS:
-            given[key] = _ENTRIES[key](value) if key in _ENTRIES and isinstance(value, list) else value
+            given[key] = ENTRIES[key](value) if key in ENTRIES and isinstance(value, list) else value
         else:
             problems.append(document.keys[(key,)]._replace(message=unknown_key(key, FILE_KEYS)))
     checked = None
@@ -176,7 +177,7 @@ def preset_text(preset: Preset, stem: str = "") -> str:
         lines["description"] = preset.description
     for key in PRESET_KEYS:
         if key in preset.values:
-            lines[key] = _LINES[key](preset.values[key]) if key in _LINES else preset.values[key]
+            lines[key] = LINES[key](preset.values[key]) if key in LINES else preset.values[key]
     text: str = yaml.dump(lines, Dumper=strict_yaml.StrictDumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
@@ -200,42 +201,12 @@ def write_preset(path: Path, preset: Preset) -> None:
         raise PresetError(f"{path}: it can't be written: {error.strerror or error}") from error
 
 
-def _prompt_entries(entries: list[Any]) -> tuple[Any, ...]:
-    """Return the entries of a list of prompts. One that is a text alone has full weight."""
-    return tuple({"text": entry} if isinstance(entry, str) else entry for entry in entries)
-
-
-def _lfo_entries(entries: list[Any]) -> tuple[Any, ...]:
-    """Return the entries of a list of LFOs. A target may be written as its address, with the slash."""
-    return tuple(
-        {**entry, "target": entry["target"].removeprefix("/")}
-        if isinstance(entry, dict) and isinstance(entry.get("target"), str)
-        else entry
-        for entry in entries
-    )
-
-
 def _targets(given: Mapping[str, Any]) -> Iterator[str]:
     """Yield the target of each LFO in a file, as far as it is a text."""
     entries = given.get("lfo")
     for each in entries if isinstance(entries, tuple) else ():
         target = each.get("target") if isinstance(each, dict) else None
         yield target if isinstance(target, str) else NO_TARGET
-
-
-def _lfo_lines(lfos: tuple[Lfo, ...]) -> list[dict[str, Any]]:
-    """Return the entries of LFOs with what differs from the defaults."""
-    return [{"target": lfo.target, **lfo.model_dump(exclude_defaults=True)} for lfo in lfos]
-
-
-def _prompt_lines(prompt: tuple[WeightedPrompt, ...]) -> str | list[dict[str, Any]]:
-    if len(prompt) == 1 and prompt[0].weight == 1:
-        return prompt[0].text
-    return [{"text": entry.text, "weight": entry.weight} for entry in prompt]
-
-
-_ENTRIES: Mapping[str, Callable[[list[Any]], tuple[Any, ...]]] = {"prompt": _prompt_entries, "lfo": _lfo_entries}
-_LINES: Mapping[str, Callable[[Any], Any]] = {"prompt": _prompt_lines, "lfo": _lfo_lines}
 
 
 def _error(label: str, problems: Iterable[Problem]) -> PresetError:

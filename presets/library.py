@@ -7,7 +7,7 @@ import contextlib
 import importlib.resources
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -55,14 +55,15 @@ class Library:
         self.folder = folder or Path(platformdirs.user_config_dir("streamflow-live", appauthor=False)) / "presets"
         self.listing_error = ""
         """Reason why the user's folder could not be listed the last time; empty if it could."""
+        self.values_left_out: Callable[[Preset], Mapping[str, Value]] = lambda preset: {}
+        """Returns the values by address that a preset leaves to its processors."""
         self._read: dict[Path, tuple[tuple[int, int, int], LibraryEntry]] = {}
 
     def entries(self) -> list[LibraryEntry]:
         """Return every preset in the order of the number keys.
 
-        The shipped presets come first, in alphabetical order; a user's preset of the same name takes the place of the
-        shipped one. The other presets of the user follow in the order of `ORDER_FILE`, which `save` extends, so that a
-        saved preset moves no other. Those that are not in it come last, in alphabetical order.
+        The shipped presets come first, by the alphabet, each replaced by a user's preset of the same name. The others
+        of the user follow in the order of `ORDER_FILE`, which `save` extends, and then by the alphabet.
         """
         paths = self._paths()
         shipped = {path.stem.casefold() for path in self._shipped_files()}
@@ -92,12 +93,13 @@ class Library:
     def recall(self, name: str) -> dict[str, Value]:
         """Return the preset of that name as plain values by address, with ``/preset``. Raises `PresetError`."""
         entry, preset = self.find(name)
-        return {**preset.addresses(), "/preset": entry.name}
+        return {**preset.addresses(), **self.values_left_out(preset), "/preset": entry.name}
 
     def resolve(self, name_or_path: str) -> dict[str, Value]:
         """Return what `recall` does for a name or the path of a .yaml file, as typed on the command line."""
         if _is_path(name_or_path):
-            return {**self.read(Path(name_or_path)).addresses(), "/preset": name_or_path}
+            preset = self.read(Path(name_or_path))
+            return {**preset.addresses(), **self.values_left_out(preset), "/preset": name_or_path}
         return self.recall(name_or_path)
 
     def complete(self, name_or_path: str) -> Preset:
@@ -109,15 +111,14 @@ class Library:
     def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
         """Save plain values by address as a preset of the user's, over one of that name if there is one.
 
-        Keys in `KEPT_KEYS` (model, size, accelerator, morph) are written only if `values` has them. Without a
-        description, that of the preset of the same name stays.
+        Keys in `KEPT_KEYS` are written only if `values` has them. Without a description, that of the old file stays.
         Raises `PresetError` for a name that a preset can't have, and if the file can't be written.
         """
         path = self.user_path(name)
         there = self._user_files()
         if path not in there and len(there) >= MAX_PRESETS:
             raise PresetError(f"{self.folder} holds {MAX_PRESETS} presets already; delete some first")
-        # Faders send float32: 0.3 arrives as 0.30000001192092896, which is unreadable in a file.
+        # Faders send float32: 0.3 arrives as 0.30000001192092896.
         tidy = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
         if description is None:
             paths = self._paths()

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from presets.lfo_parameters import NO_TARGET, Lfo
-from presets.parameter_table import PARAMETERS, Parameter
+from presets.parameter_table import NESTED, PARAMETERS, Parameter
 from presets.parameters import Parameters
 
 PULSE_DECAY = 5.0
@@ -33,7 +33,8 @@ def moves(parameters: Parameters) -> bool:
 def moved(parameters: Parameters, at: MovementTime) -> Parameters:
     """Return the parameters at that instant: the same object if no LFO has a target.
 
-    LFOs with the same target add up. An LFO that moves a prompt's weight does nothing for a prompt without a text.
+    LFOs with the same target add up. An LFO that moves a prompt's weight or a processor's number does nothing for
+    one that is not there.
     """
     swings: dict[str, float] = {}
     for place, lfo in enumerate(parameters.lfo):
@@ -44,15 +45,15 @@ def moved(parameters: Parameters, at: MovementTime) -> Parameters:
     changes: dict[str, Any] = {}
     for target, swing in swings.items():
         parameter = PARAMETERS[f"/{target}"]
-        if parameter.key != "prompt":
+        if parameter.key not in NESTED:
             changes[parameter.key] = _swung(parameter, getattr(parameters, parameter.key), swing)
             continue
-        place = int(target.split("/")[1]) - 1
-        prompts = list(changes.get("prompt", parameters.prompt))
-        if place < len(prompts):
-            weight = _swung(parameter, prompts[place].weight, swing)
-            prompts[place] = prompts[place].model_copy(update={"weight": weight})
-            changes["prompt"] = tuple(prompts)
+        key, number, field = target.split("/")
+        place, entries = int(number) - 1, list(changes.get(key, getattr(parameters, key)))
+        if place < len(entries):
+            value = _swung(parameter, getattr(entries[place], field), swing)
+            entries[place] = entries[place].model_copy(update={field: value})
+            changes[key] = tuple(entries)
     return parameters.model_copy(update=changes)
 
 

@@ -15,6 +15,7 @@ from presets import coercion
 from presets.declaration import ADD, NORM, Effect, Group, LiveOptions
 from presets.lfo_parameters import LFOS, NO_TARGET, Lfo
 from presets.parameters import PROMPTS, Parameters, WeightedPrompt
+from presets.processor_parameters import NAME_PATTERN, PROCESSORS, ProcessorPlace
 
 Value = str | float | int | bool
 """Plain value of a parameter, as it is stored and sent."""
@@ -22,7 +23,7 @@ Value = str | float | int | bool
 Kind = Literal["float", "int", "bool", "text", "choice"]
 
 NESTED: Mapping[str, tuple[type[BaseModel], int]] = MappingProxyType(
-    {"prompt": (WeightedPrompt, PROMPTS), "lfo": (Lfo, LFOS)}
+    {"prompt": (WeightedPrompt, PROMPTS), "lfo": (Lfo, LFOS), "processor": (ProcessorPlace, PROCESSORS)}
 )
 """Keys of the parameters with several entries: the model of an entry, and their number."""
 
@@ -103,7 +104,9 @@ def flatten(parameters: Parameters) -> dict[str, Value]:
 
 
 def _is_used(entry: Any) -> bool:
-    """Return True for a prompt with a text and for an LFO with a target."""
+    """Return True for a prompt with a text, an LFO with a target and a processor with a name."""
+    if isinstance(entry, ProcessorPlace):
+        return bool(entry.name)
     return bool(entry.text) if isinstance(entry, WeightedPrompt) else entry.target != NO_TARGET
 
 
@@ -165,7 +168,10 @@ def _parameter(address: str, key: str, field: FieldInfo, live: LiveOptions, defa
         kind, coerce = "float", coercion.float_coercer(minimum, maximum)
     elif annotation is str:
         kind = "text"
-        coerce = coercion.text_coercer(_limit(field, "max_length") or 1000, _limit(field, "min_length") or 0)
+        if _limit(field, "pattern") == NAME_PATTERN:
+            coerce = coercion.name_coercer(NAME_PATTERN)
+        else:
+            coerce = coercion.text_coercer(_limit(field, "max_length") or 1000, _limit(field, "min_length") or 0)
     else:
         raise TypeError(f"{address}: {annotation!r} is not a type of a live control")
     return Parameter(

@@ -3,7 +3,8 @@
 `presets.parameter_table` derives the preset keys, the OSC addresses, the ZeroMQ messages and the page's controls from
 it. To add a control, add a field here and the line that reads it (`parameters.strength`). A control that starts a new
 renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`, one of LoRAs and
-ControlNets into `presets.adapter_parameters`, and one that moves others into `presets.lfo_parameters`.
+ControlNets into `presets.adapter_parameters`, one of processors into `presets.processor_parameters`, and one that moves
+others into `presets.lfo_parameters`.
 """
 
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from presets.adapter_parameters import AdapterParameters
 from presets.declaration import Effect, Group, LiveOptions
 from presets.lfo_parameters import LfoParameters
+from presets.processor_parameters import ProcessorParameters
 from presets.rebuild_parameters import RebuildParameters
 from presets.source_parameters import SourceParameters
 
@@ -235,5 +237,7 @@ class LiveParameters(BaseModel):
         return ({"text": value},) if isinstance(value, str) else value
 
 
-class Parameters(RebuildParameters, SourceParameters, LfoParameters, AdapterParameters, LiveParameters):
+class Parameters(
+    RebuildParameters, SourceParameters, LfoParameters, ProcessorParameters, AdapterParameters, LiveParameters
+):
     """Immutable snapshot of every live control. The fields of the last base come first."""

@@ -40,6 +40,9 @@ _FORMS = {
     ("prompt", "model_type"): "be a mapping of text and weight",
     ("lfo", "tuple_type"): "be a list of LFOs",
     ("lfo", "model_type"): "be a mapping of target, shape, amount, period, timing and phase",
+    ("processor", "tuple_type"): "be a list of processors",
+    ("processor", "model_type"): "be a name, or a mapping of name, active and value1 to value4",
+    ("processor", "string_pattern_mismatch"): "be a name of letters, digits, _ and -, and no path",
 }
 """Form of the value of a key with several entries, by key and error."""
 

@@ -20,6 +20,10 @@ def preset_schema() -> dict[str, Any]:
     # A target may be written as an address too, with its slash.
     targets = [*LFO_TARGETS, *(f"/{target}" for target in LFO_TARGETS[1:])]
     schema["$defs"]["Lfo"]["properties"]["target"] |= {"enum": targets}
+    # A name alone is a processor.
+    places, name = properties["processor"], schema["$defs"]["ProcessorPlace"]["properties"]["name"]
+    named = {"type": "string", "maxLength": name["maxLength"], "pattern": name["pattern"]}
+    properties["processor"] = {**places, "items": {"anyOf": [named, places["items"]]}}
     return {
         "$schema": DIALECT,
         "title": "Preset of streamflow-live",

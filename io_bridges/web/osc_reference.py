@@ -83,6 +83,8 @@ class OscReference:
         if parameter.address == "/preset":
             choices = self._show.preset_names()
             example = value or (choices[0] if choices else "")
+        elif parameter.key == "processor" and parameter.kind == "text":
+            example = value or "mirror"  # a name, which has no spaces
         return {
             "address": parameter.address,
             "group": parameter.group.value,

@@ -126,7 +126,12 @@ TEMPO = {"/bpm", "/lfo/1/timing", "/quantise"}
 """See `test_quantised_show.py` for the last one."""
 FURTHER_LFOS = {f"/lfo/{place}/{field}" for place in range(2, LFOS + 1) for field in Lfo.model_fields}
 """Act as the first one does. See `tests/presets/test_movement.py`."""
-SEPARATE = {"/freeze", "/fade", "/between", "/takeover", *PACE, *REUSE, *PASSAGES, *TEMPO, *FURTHER_LFOS, *FRAMES_IN}
+PROCESSED = {address for address, parameter in PARAMETERS.items() if parameter.key == "processor"}
+"""Need files of processors. See `tests/daemon/stage/test_show_processors.py`."""
+SEPARATE = {
+    *("/freeze", "/fade", "/between", "/takeover"),
+    *(*PACE, *REUSE, *PASSAGES, *TEMPO, *FURTHER_LFOS, *FRAMES_IN, *PROCESSED),
+}
 """Parameters with a test of their own, in `tests/daemon/stage/test_controls.py` where nothing else is said."""
 
 

@@ -22,6 +22,7 @@ from presets.lfo_parameters import LFOS, Lfo
 from presets.movement import SHAPES
 from presets.parameter_table import LFO_TARGETS, PARAMETERS
 from presets.parameters import Parameters, WeightedPrompt
+from presets.processor_parameters import PROCESSORS, ProcessorPlace
 
 
 def problems(text: str | bytes) -> list[str]:
@@ -351,6 +352,16 @@ FIELDS = {
         ),
         max_size=LFOS,
     ).map(tuple),
+    "processor": st.lists(
+        st.builds(
+            ProcessorPlace,
+            name=st.sampled_from(["mirror", "my-trails_2"]),
+            active=st.booleans(),
+            value1=st.floats(0, 1),
+            value4=st.floats(0, 1),
+        ),
+        max_size=PROCESSORS,
+    ).map(tuple),
     **dict.fromkeys(("mix", "key_hue", "key_threshold", "key_softness"), st.floats(0, 1)),
 }
 
@@ -393,3 +404,26 @@ def test_link_is_written_through(tmp_path: Path) -> None:
     write_preset(tmp_path / "link.yaml", Preset("link", "", {"seed": 5}))
     assert (tmp_path / "link.yaml").is_symlink()
     assert "seed: 5" in (tmp_path / "real.yaml").read_text()
+
+
+def test_processors_are_names_or_mappings() -> None:
+    text = b"processor:\n- mirror\n- {name: trails, active: false, value2: 1}\n"
+    preset = parse_preset(text, "x.yaml")
+    mirror, trails = preset.values["processor"]
+    assert (mirror, trails.name, trails.active, trails.values) == (
+        ProcessorPlace(name="mirror"),
+        "trails",
+        False,
+        (0.5, 1.0, 0.5, 0.5),
+    )
+    assert preset.addresses()["/processor/2/value2"] == 1.0
+    assert preset.addresses()["/processor/3/name"] == ""
+
+
+def test_processor_names_are_no_paths() -> None:
+    for name in ("../mirror", "/tmp/mirror", "mirror.py", "1st", "a b"):
+        (problem,) = problems(f"seed: 1\nprocessor:\n- {{name: '{name}'}}\n")
+        assert problem.startswith("ice.yaml:3:"), problem
+        assert "letters, digits, _ and -, and no path" in problem
+    (problem,) = problems("processor: [{name: mirror, value1: 2}]\n")
+    assert "processor/1/value1 must be at most 1" in problem

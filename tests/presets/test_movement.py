@@ -14,6 +14,7 @@ from presets.lfo_parameters import LFOS, Lfo
 from presets.movement import SHAPES, MovementTime, moved, moves
 from presets.parameter_table import LFO_TARGETS, PARAMETERS, flatten, snapshot
 from presets.parameters import Parameters
+from presets.processor_parameters import ProcessorPlace
 
 TIMES = st.floats(-1e6, 1e6)
 
@@ -137,3 +138,12 @@ def test_target_is_also_an_address() -> None:
     target = PARAMETERS["/lfo/1/target"]
     assert target.coerce("/prompt/2/weight") == target.coerce(" Prompt/2/Weight ") == "prompt/2/weight"
     assert target.coerce(0) == "none"
+
+
+def test_lfo_moves_the_number_of_a_processor() -> None:
+    lfo = Lfo(target="processor/2/value1", shape="square", amount=1.0, period=4.0)
+    given = Parameters(lfo=(lfo,), processor=(ProcessorPlace(name="one"), ProcessorPlace(name="two")))
+    first, second = moved(given, MovementTime(0, 1)).processor
+    assert (first.value1, second.value1) == (0.5, 1.0)
+    assert moved(given, MovementTime(0, 3)).processor[1].value1 == 0.0
+    assert not moved(Parameters(lfo=(lfo,)), MovementTime(0, 1)).processor

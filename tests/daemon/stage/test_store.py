@@ -30,7 +30,7 @@ def test_every_parameter_reaches_the_snapshot(store: ParameterStore, address: st
     elif parameter.kind == "choice":
         sent = parameter.choices[-1]
     elif parameter.kind == "text":
-        sent = "other words"
+        sent = "mirror" if parameter.key == "processor" else "other words"
     else:
         sent = parameter.minimum if parameter.minimum != parameter.default else parameter.maximum  # type: ignore[assignment]
         sent = not parameter.default if parameter.kind == "bool" else sent
@@ -47,6 +47,10 @@ def test_every_parameter_reaches_the_snapshot(store: ParameterStore, address: st
         if field != "target":  # an LFO without one is left out
             store.apply(f"/lfo/{place}/target", ["zoom"], OSC)
         assert getattr(store.snapshot()[1].lfo[int(place) - 1], field) == sent
+    elif parameter.key == "processor":
+        _, place, field = address.strip("/").split("/")
+        store.apply(f"/processor/{place}/name", ["mirror"], OSC)
+        assert getattr(store.snapshot()[1].processor[int(place) - 1], field) == sent
     elif parameter.key != "prompt":
         assert getattr(parameters, parameter.key) == sent
 
