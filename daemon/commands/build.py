@@ -96,7 +96,8 @@ def _builds(
     folder: Path | None,
 ) -> list[Build]:
     """Return each different build once. Raises `SettingsError`, `ParameterRefused` or `PresetError`."""
-    from daemon.stage.initial_values import initial_values, open_library
+    from daemon.stage.initial_values import initial_values
+    from daemon.stage.preset_library import open_library
     from daemon.stage.settings import parse_size
     from presets.parameter_table import PARAMETERS, snapshot
 

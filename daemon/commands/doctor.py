@@ -28,7 +28,7 @@ def doctor(
     # Imported here so that --help of every command answers at once.
     from daemon.doctor.checks import examine
     from daemon.doctor.diagnosis import can_play
-    from daemon.stage.initial_values import open_library
+    from daemon.stage.preset_library import open_library
 
     findings = examine(open_library(presets))
     plays = can_play(findings)

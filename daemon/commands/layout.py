@@ -68,7 +68,7 @@ def layout(
       streamflow-live layout open-stage-control -o show.json
       streamflow-live layout touchosc -o show.tosc --group style --group output
     """
-    from daemon.stage.initial_values import open_library
+    from daemon.stage.preset_library import open_library
     from io_bridges.layouts.outline import make_outline
     from presets.atomic_write import write_atomically
     from presets.errors import SettingsError

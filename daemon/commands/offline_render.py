@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from daemon.commands.clip_processors import ClipProcessors
 from daemon.commands.played_controls import PlayedPicture
 from daemon.commands.render_output import replace_when_whole
 from daemon.commands.render_plan import RenderPlan
@@ -45,18 +46,23 @@ def render_clip(plan: RenderPlan, threads: int | None, skip_memory_check: bool =
     parameters = plan.parameters
     with (
         progress_bar() as progress,
+        ClipProcessors(plan.processors) as processors,
         replace_when_whole(plan.output) as aside,
         # Opened before the model loads: a name that can't be written is refused at once.
         ClipWriter(aside, parameters.width, parameters.height, plan.fps) as writer,
     ):
+        processors.check(plan.presets.values())
         stream = load_stream(parameters, threads, progress, skip_memory_check)
         for note in plan_notes(plan, stream.vocabulary):
             progress.console.print(note, markup=False)
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
         frames, framing, grade = courses(plan)
+        frames, before, after = tee(frames, 3)
         clip = zip(islice(decode_clip(plan.source), plan.limit), framing, strict=False)
         pictures = (fit(frame, stream.width, stream.height, framed) for frame, framed in clip)
-        for picture in grade(redraw(stream, pictures, frames, lambda: progress.advance(bar))):
+        changed = processors.changed("before", pictures, (each.parameters.processor for each in before))
+        drawn = redraw(stream, changed, frames, lambda: progress.advance(bar))
+        for picture in grade(processors.changed("after", drawn, (each.parameters.processor for each in after))):
             writer.write(picture)
         if not writer.count:
             raise BridgeError(f"{plan.source} has no frame that can be decoded")

@@ -26,7 +26,7 @@ def list_presets(
     presets: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """List every preset, the broken ones too."""
-    from daemon.stage.initial_values import open_library
+    from daemon.stage.preset_library import open_library
 
     library = open_library(presets)
     entries = library.entries()
@@ -62,7 +62,7 @@ def show(
 
     Copy it to start one of your own. Keys at the end, after a #, stay as they are when the preset is loaded.
     """
-    from daemon.stage.initial_values import open_library
+    from daemon.stage.preset_library import open_library
     from presets.files import annotated_text
 
     sys.stdout.write(annotated_text(open_library(presets).complete(name)))
@@ -82,7 +82,7 @@ def check(
       streamflow-live presets check fire
       streamflow-live presets check mine.yaml other.yaml
     """
-    from daemon.stage.initial_values import open_library
+    from daemon.stage.preset_library import open_library
     from presets.errors import PresetError
     from presets.files import place_of
 

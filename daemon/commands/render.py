@@ -33,6 +33,9 @@ def render(
     controls: Annotated[
         Path | None, typer.Option(help="Controls recorded by run, which decide about the look.")
     ] = None,
+    processors: Annotated[
+        Path | None, typer.Option(help="Folder of your processors, Python files that change pictures.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace OUTPUT if it exists.")] = False,
 ) -> None:
     """Redraw every frame of INPUT into OUTPUT, in order, without a show.
@@ -49,12 +52,23 @@ def render(
     # Imported here so that --help of every command answers at once.
     from daemon.commands.render_plan import make_plan
     from daemon.commands.terminal import signals_as_ctrl_c
-    from daemon.stage.initial_values import open_library
+    from daemon.stage.preset_library import open_library
 
     given = {"/strength": strength, "/steps": steps, "/seed": seed}
     changes = {address: value for address, value in given.items() if value is not None}
     plan = make_plan(
-        source, output, overwrite, open_library(presets), preset, size, changes, prompt, then or [], frames, controls
+        source,
+        output,
+        overwrite,
+        open_library(presets, processors),
+        preset,
+        size,
+        changes,
+        prompt,
+        then or [],
+        frames,
+        controls,
+        processors,
     )
     # Imported here: torch takes seconds, and a refusal of the arguments does not need it.
     from daemon.commands.offline_render import render_clip

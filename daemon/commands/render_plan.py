@@ -39,6 +39,8 @@ class RenderPlan:
     """Number of frames, for the progress bar; None where the clip does not say."""
     controls: PlayedControls | None = None
     """Recorded controls that decide about each frame, in place of `presets`."""
+    processors: Path | None = None
+    """Folder of the user's processors; None takes the one in the configuration."""
 
     @property
     def parameters(self) -> Parameters:
@@ -68,6 +70,7 @@ def make_plan(
     then: Sequence[str],
     frames: int | None,
     controls: Path | None = None,
+    processors: Path | None = None,
 ) -> RenderPlan:
     """Check the arguments of ``render`` and return what is to be done.
 
@@ -83,6 +86,7 @@ def make_plan(
         then: Later presets, ``SECONDS=PRESET`` each.
         frames: Most frames to redraw.
         controls: Recorded controls, which decide about the look. A preset beside them gives the model and the size.
+        processors: Folder of the user's processors.
 
     Raises:
         SettingsError: an argument that can't be used.
@@ -116,7 +120,9 @@ def make_plan(
     later = scheduled_values(library, values, then)
     by_frame = {frame: snapshot(later[at]) for frame, at in frames_of(later, info.fps).items()}
     played = None if recorded is None else PlayedControls(recorded, library, values)
-    return RenderPlan(source, output, {0: parameters} | by_frame, tuple(later), info.fps, frames, total, played)
+    return RenderPlan(
+        source, output, {0: parameters} | by_frame, tuple(later), info.fps, frames, total, played, processors
+    )
 
 
 def _single_prompt(text: str) -> dict[str, Value]:

@@ -31,6 +31,7 @@ def run(
     web: options.WebOption = "8090",
     open_page: options.OpenPageOption = False,
     presets: options.PresetsOption = None,
+    processors: options.ProcessorsOption = None,
     record_controls: options.RecordControlsOption = None,
     play_controls: options.PlayControlsOption = None,
     loop_controls: options.LoopControlsOption = False,
@@ -55,20 +56,15 @@ def run(
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
     from daemon.stage.control_transport import controls_path, first_controls
-    from daemon.stage.initial_values import (
-        initial_notices,
-        initial_values,
-        open_library,
-        restored_look,
-        with_sources,
-    )
+    from daemon.stage.initial_values import initial_notices, initial_values, restored_look, with_sources
+    from daemon.stage.preset_library import open_library
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
     from presets.address_aliases import read_alias_tables
     from presets.set_list import read_set_list
 
     log_to_terminal(verbose)
-    library = open_library(presets)
+    library = open_library(presets, processors)
     state_path = state or default_state_path()
     restored = {} if fresh else StateFile(state_path).restore()
     controls = first_controls(play_controls, loop_controls)
@@ -92,6 +88,7 @@ def run(
         loop_controls=loop_controls,
         state=state_path,
         safe_picture=safe_picture,
+        processors=processors,
         threads=threads,
         gpu_share=gpu_share,
         text_encoder=text_encoder,

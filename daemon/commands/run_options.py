@@ -89,6 +89,10 @@ OpenPageOption = Annotated[
     bool, typer.Option("--open", help="Open the web page in the browser.", rich_help_panel=CONTROL)
 ]
 PresetsOption = Annotated[Path | None, typer.Option(help="Folder of your presets.", rich_help_panel=SHOW)]
+ProcessorsOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of your processors, Python files that change pictures.", rich_help_panel=SHOW),
+]
 RecordControlsOption = Annotated[
     Path | None,
     typer.Option(help="Record every message of the controls to a new .jsonl file.", rich_help_panel=SHOW),

@@ -7,7 +7,8 @@ from daemon.stage.frame_mixer import FrameMixer
 from daemon.stage.morph_clock import MorphClock
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
-from daemon.stage.second_source import NewestLayer
+from daemon.stage.processing import Processing
+from daemon.stage.second_source import SecondSource
 from daemon.stage.source_thread import Fitting, fitted
 from io_bridges.frames import Frame
 from io_bridges.framing import framing_of
@@ -25,17 +26,20 @@ class AskResponder:
         store: ParameterStore,
         clock: Clock,
         incoming: NewestFrame,
-        layer: NewestLayer,
+        second: SecondSource,
         parameters: Callable[[], Parameters],
+        processing: Processing,
     ) -> None:
-        """`incoming` holds the newest frame of the first source, `layer` that of the second.
+        """`incoming` holds the newest frame of the first source, `second` that of the second.
 
-        `parameters` returns the parameters at this moment, with moving ones at their present value.
+        `parameters` returns the parameters at this moment, with moving ones at their present value. `processing` has
+        the processors of the frames.
         """
         self._store = store
         self._incoming = incoming
         self._parameters = parameters
-        self._frames = FrameMixer(incoming, layer, parameters, clock)
+        mixer = FrameMixer(incoming, second.newest, parameters, clock)
+        self._frames = processing.frames(mixer, parameters, lambda: self._size)
         self._morphs = MorphClock(store, clock)
         self._size = (parameters().width, parameters().height)
 

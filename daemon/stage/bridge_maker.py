@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 
+from daemon.processors.processor_folder import ProcessorFolder
 from daemon.shared.clock import Clock
 from daemon.stage.bridge_set import BridgeSet, MakeSink
 from daemon.stage.control_thread import ControlThread
@@ -11,6 +12,7 @@ from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.processor_show import ProcessorShow
 from daemon.stage.recorded_show import RecordedShow
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
@@ -44,12 +46,23 @@ from io_bridges.zmq_control import ZmqControl
 class BridgeMaker:
     """Makes bridges that are not open yet, on threads that are not started."""
 
-    def __init__(self, settings: Settings, clock: Clock, incoming: NewestFrame, fitting: Callable[[], Fitting]) -> None:
-        """`incoming` gets the frames of the source on air, fitted as `fitting` says."""
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        incoming: NewestFrame,
+        fitting: Callable[[], Fitting],
+        processors: ProcessorFolder,
+    ) -> None:
+        """`incoming` gets the frames of the source on air, fitted as `fitting` says.
+
+        Controls reach the `processors` by their names.
+        """
         self._settings = settings
         self._clock = clock
         self._incoming = incoming
         self._fitting = fitting
+        self._processors = processors
         self._preview = WebPreview()
         self.show_rate: Callable[[], Fraction] = lambda: exact_rate(settings.fps)
         """Returns the rate of the output clock; the stage sets it."""
@@ -163,5 +176,5 @@ class BridgeMaker:
                 osc_messages=osc.monitor.messages if osc else tuple,
             )
         recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)
-        show = TakeoverShow(recorded, transport.store.value)
+        show = ProcessorShow(TakeoverShow(recorded, transport.store.value), transport.store.value, self._processors)
         return [ControlThread(name, control, show) for name, control in controls.items()]

@@ -13,7 +13,7 @@ from presets.parameters import Parameters
 
 
 class FrameMixer:
-    """Mixes the newest frames when the renderer asks, so that only drawn pictures are mixed. One thread uses it."""
+    """Mixes the newest frames when the renderer asks, so that only drawn pictures are mixed. One thread at a time."""
 
     def __init__(
         self, first: NewestFrame, second: NewestLayer, parameters: Callable[[], Parameters], clock: Clock

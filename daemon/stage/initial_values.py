@@ -8,14 +8,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from daemon.stage.notices import Level, Notice
 from daemon.stage.settings import Settings
 from daemon.stage.source_switch import NO_SOURCE
 from io_bridges.scheme import without_password
-from io_bridges.uri import source_problem
 from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
 from presets.files import LORA_KEYS
@@ -43,11 +41,6 @@ DEPTH_ADDRESSES = ("/controlnet_preprocessor", "/controlnet_depth_model")
 MOST_SOURCES = 2
 
 DEFAULTS = {address: parameter.default for address, parameter in PARAMETERS.items()}
-
-
-def open_library(folder: Path | None) -> Library:
-    """Return the shipped presets and those in a folder, by default the user's, with their sources checked."""
-    return Library(folder, source_problem)
 
 
 def initial_values(

@@ -71,6 +71,8 @@ class Settings:
     """True if they play in a loop."""
     state: Path | None = None
     safe_picture: Path | None = None
+    processors: Path | None = None
+    """Folder of the user's processors; None takes the one in the configuration."""
     threads: int | None = None
     """Threads of the renderer on a CPU; None leaves the number to the accelerator."""
     gpu_share: float | None = None

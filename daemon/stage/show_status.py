@@ -26,6 +26,7 @@ from daemon.stage.notices import (
     words_notice,
 )
 from daemon.stage.output_clock import OutputClock
+from daemon.stage.processing import Processing
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
@@ -56,6 +57,7 @@ class ShowStatus:
         controls: Sequence[ControlThread],
         link: LinkServer,
         words: WordNotes,
+        processing: Processing,
         notices: Sequence[Notice] = (),
     ) -> None:
         """`is_moving` returns True during a morph and while the noise drifts. `notices` are about the start values."""
@@ -74,6 +76,7 @@ class ShowStatus:
         self._controls = controls
         self._link = link
         self._words = words
+        self._processing = processing
         self._size_at_start = (parameters().width, parameters().height)
         self._started_at = clock.now()
         self._start_notices = StartNotices(notices)
@@ -106,6 +109,7 @@ class ShowStatus:
             "abandoned_bridges": self._bridges.abandoned + self._second.abandoned,
             "link_refused": self._link.refused,
             "drawn_as": self._words.notes(),
+            "processors": self._processing.status(),
             "notices": as_json(self.notices()),
         }
 
@@ -114,6 +118,8 @@ class ShowStatus:
         # Most controls need no parameters, which are built anew after each change: a fader changes them all the time.
         if address in ADAPTER_CONTROLS:
             return unused_fader(self._parameters(), address)
+        if address.startswith("/processor/"):
+            return self._processing.remark(address)
         if address not in ("/width", "/height"):
             return self._words.note(address)
         parameters = self._parameters()
@@ -145,5 +151,6 @@ class ShowStatus:
             refused_image_notice(renderer.get("refused", "")),
             words_notice(renderer.get("refused_words", ""), renderer.get("loading", "")),
             still_notice(parameters, has_source, self._is_moving()),
+            *self._processing.notices(),
         ]
         return [notice for notice in found if notice is not None]

@@ -3,7 +3,6 @@
 Nothing here imports torch: the stage is up while the network is still loading.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from daemon.stage.output_clock import OutputClock
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.phase_lock import PhaseLock
 from daemon.stage.preset_watch import PresetWatch
+from daemon.stage.processing import Processing
 from daemon.stage.prometheus import prometheus_text
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
@@ -36,16 +36,14 @@ from daemon.stage.source_rate import SourceRate
 from daemon.stage.source_thread import Fitting
 from daemon.stage.state_file import KeptState
 from daemon.stage.tempo_clock import MovingParameters, TempoClock
+from daemon.stage.wanted_build import WantedBuild
 from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.frames import RenderedFrame
 from io_bridges.syphon.run_loop import tend_run_loop
-from presets.build import Build
 from presets.errors import StreamflowError
 from presets.library import Library
 from presets.parameter_table import Value
-
-log = logging.getLogger("stage")
 
 FIRST_OPENING = 5.0
 """Seconds to wait for a source or sink to open. The show then starts without it, and it opens in the background."""
@@ -74,28 +72,20 @@ class Stage:
         self._kept = KeptState(settings.state, self.store.values_to_keep)
         self._parameters = MovingParameters(self.store, self.store.tempo.time)
         coming = MovingParameters(self.store, self.store.tempo.time_on_air)
-        self._incoming = NewestFrame(self.clock, coming, wake=self._ring_link)
-        self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._ring_link)
-        self._responder = AskResponder(self.store, self.clock, self._incoming, self.second.newest, coming)
+        self._incoming = NewestFrame(self.clock, coming, wake=self._frame_came)
+        self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._frame_came)
+        self.processing = Processing(settings.processors, self.clock, self._parameters, self._ring, self._show)
+        self._responder = AskResponder(self.store, self.clock, self._incoming, self.second, coming, self.processing)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
         self._rendered, self.transport = BurstSpreader(self.clock), ControlTransport(self.store, self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
-        self.supervisor = Supervisor(self.link, self.clock, self._wanted_build, self._go_back, self.slates.show)
-        make = BridgeMaker(settings, self.clock, self._incoming, self._fitting)
+        wanted = WantedBuild(settings, self.store, self._parameters)
+        self.supervisor = Supervisor(self.link, self.clock, wanted.build, wanted.go_back, self.slates.show)
+        make = BridgeMaker(settings, self.clock, self._incoming, self._fitting, self.processing.folder)
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
         self.switch, self.sink_changes = make.changes(self.bridges, self.store, self.second.switch)
-        self.output = OutputClock(
-            settings.fps,
-            self.clock,
-            self._parameters,
-            self._rendered,
-            self.slates.loading,
-            self.slates.safe,
-            self.bridges,
-            LossCover(settings.fps, self._incoming.policy),
-            PhaseLock() if settings.follow_source else None,
-        )
+        self.output = self._output_clock()
         make.show_rate = lambda: self.output.rate
         self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
@@ -116,6 +106,7 @@ class Stage:
             self._controls,
             self.link,
             self._words,
+            self.processing,
             notices,
         )
         self.store.on_panic, self.store.remark = self.output.panic, self._status.remark
@@ -151,6 +142,7 @@ class Stage:
             self.stop()
             raise
         self.switch.start()
+        self.processing.start()
         self.link.start()
         self.supervisor.start()
         self.store.tempo.lead = self.output.lead
@@ -171,6 +163,7 @@ class Stage:
         while not stop.wait(HOUSEKEEPING):
             self._kept.save()
             watch.look()
+            self.processing.look()
             self._status.log_notices()
             tend_run_loop()
             if self.settings.follow_source:
@@ -192,6 +185,7 @@ class Stage:
         self.bridges.source.stop()
         self.second.stop()
         self.link.close()
+        self.processing.stop()
         self.output.stop()
         self.output.join()
         for sink in self.bridges.sinks:
@@ -213,6 +207,19 @@ class Stage:
         """Return the state of the show, ready for JSON. Any thread may call it."""
         return self._status.compose()
 
+    def _output_clock(self) -> OutputClock:
+        return OutputClock(
+            self.settings.fps,
+            self.clock,
+            self._parameters,
+            self._rendered,
+            self.slates.loading,
+            self.slates.safe,
+            self.bridges,
+            LossCover(self.settings.fps, self._incoming.policy),
+            PhaseLock() if self.settings.follow_source else None,
+        )
+
     def _bridge_threads(self) -> list[BridgeThread]:
         return [self.bridges.source, *self.bridges.sinks, *self.bridges.leaving(), *self.second.threads]
 
@@ -226,22 +233,18 @@ class Stage:
     def _sinks(self) -> list[str]:
         return self.sink_changes.uris()
 
-    def _wanted_build(self) -> Build:
-        names = ("threads", "gpu_share", "text_encoder", "skip_memory_check")
-        limits = {key: getattr(self.settings, key) for key in names}
-        return Build.of(self._parameters(), **limits)
-
-    def _go_back(self, build: Build, reason: str) -> None:
-        log.error("Going back to %s: %s", build, reason)
-        for address, value in build.values().items():
-            self.store.apply(address, [value], "supervisor")
-
-    def _ring_link(self) -> None:
+    def _ring(self) -> None:
         self.link.ring()
+
+    def _frame_came(self) -> None:
+        self.processing.frame_came()
 
     def _on_delivery(self, report: RendererReport, frame: RenderedFrame, place: int, of: int) -> None:
         if self.supervisor.is_on_air(report):
-            self._rendered.put(frame, place, of)
-            self.output.arrived(frame, place)
             self.rendered_rate.count(frame, self.clock.now())
-            self.store.on_air = frame.revision
+            self.processing.put(frame, place, of)
+
+    def _show(self, frame: RenderedFrame, place: int, of: int) -> None:
+        self._rendered.put(frame, place, of)
+        self.output.arrived(frame, place)
+        self.store.on_air = frame.revision
