@@ -17,6 +17,7 @@ try:
     from daemon.commands.layout import layout
     from daemon.commands.models import app as models_app
     from daemon.commands.presets import app as presets_app
+    from daemon.commands.processors import app as processors_app
     from daemon.commands.render import render
     from daemon.commands.run import run
     from daemon.commands.sources import sources
@@ -42,6 +43,7 @@ app.command()(build)
 app.add_typer(engines_app, name="engines")
 app.add_typer(presets_app, name="presets")
 app.add_typer(models_app, name="models")
+app.add_typer(processors_app, name="processors")
 app.command()(sources)
 app.command()(displays)
 app.command()(words)

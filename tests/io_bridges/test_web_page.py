@@ -333,3 +333,19 @@ def test_recorded_controls(page: Page, show: WebShow) -> None:
     show.state = {**show.state, "recording_controls": {**recording, "is_on": False}, "playing_controls": None}
     expect(page.locator("#recording-controls")).to_have_text("")
     expect(page.locator("#record-controls")).to_have_text("Record")
+
+
+def test_processors_show_their_numbers(page: Page, show: WebShow) -> None:
+    numbers = [{"name": "amount", "minimum": 0, "maximum": 9, "about": "how much"}]
+    used = {"name": "mirror", "moment": "before", "state": "playing", "pictures": 5, "bypassed": 2, "ms": 1.5}
+    known = {"mirror": {"description": "", "moments": ["before"], "numbers": numbers}}
+    show.state = {"fps": 24, "processors": {"known": known, "used": [{**used, "problem": "mirror.py:3: no"}]}}
+    show.apply("/processor/1/name", ("mirror",), "osc:1")
+    page.locator("#processors summary").click()
+    expect(control_of(page, "/processor/1/value1").locator(".name")).to_have_text("amount")
+    expect(control_of(page, "/processor/1/active")).to_be_visible()
+    for address in ("/processor/1/value2", "/processor/2/value1", "/processor/2/active"):
+        expect(control_of(page, address)).to_be_hidden()
+    expect(page.locator("#processor-folder")).to_contain_text("mirror (before): mirror.py:3: no.")
+    expect(page.locator("#processor-names option")).to_have_count(1)
+    expect(control_of(page, "/processor/2/name").locator("input")).to_have_attribute("list", "processor-names")

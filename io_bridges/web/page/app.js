@@ -6,6 +6,7 @@ import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
 import { showCues, startCues } from "/cues.js";
 import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js";
+import { showProcessors } from "/processors.js";
 import { showRecorded, startRecorded } from "/recorded.js";
 import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
@@ -41,6 +42,7 @@ connectShow({
       showSignals(message.status);
       showCues(message.status.cues);
       showRecorded(message.status);
+      showProcessors(message.status.processors);
       showDrawnAs(message.status.drawn_as ?? {});
       showOpening(message.status.opening_source);
       showOpeningSinks(message.status.opening_sinks);
