@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/ip-adapter.md",
     "docs/models.md",
     "docs/performance.md",
+    "docs/processors.md",
     "docs/programs.md",
     "docs/recorded-controls.md",
     "docs/shared-memory.md",
