@@ -18,6 +18,7 @@ DOCUMENTS = (
     "docs/controlnet.md",
     "docs/families.md",
     "docs/ip-adapter.md",
+    "docs/midi.md",
     "docs/models.md",
     "docs/performance.md",
     "docs/processors.md",

@@ -27,6 +27,8 @@ def run(
     osc_feedback: options.OscFeedbackOption = None,
     osc_tcp: options.OscTcpOption = "off",
     osc_aliases: options.OscAliasesOption = None,
+    midi: options.MidiOption = None,
+    midi_map: options.MidiMapOption = None,
     control: options.ControlOption = "5557",
     web: options.WebOption = "8090",
     open_page: options.OpenPageOption = False,
@@ -61,6 +63,7 @@ def run(
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
     from presets.address_aliases import read_alias_tables
+    from presets.midi_file import read_midi_setup
     from presets.set_list import read_set_list
 
     log_to_terminal(verbose)
@@ -80,6 +83,7 @@ def run(
         osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
         osc_tcp=parse_address(osc_tcp),
         osc_aliases=read_alias_tables(osc_aliases or ()),
+        midi=read_midi_setup(midi or (), midi_map),
         control=zmq_endpoint(control),
         web=parse_address(web),
         cues=read_set_list(set_list, library) if set_list else (),

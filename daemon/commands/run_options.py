@@ -78,6 +78,18 @@ OscAliasesOption = Annotated[
         rich_help_panel=CONTROL,
     ),
 ]
+MidiOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|off",
+        help="MIDI in and out: a part of the name of a port. Repeatable (default: off).",
+        rich_help_panel=CONTROL,
+    ),
+]
+MidiMapOption = Annotated[
+    Path | None,
+    typer.Option(help="MIDI mapping, kept there (default: in your config folder).", rich_help_panel=CONTROL),
+]
 ControlOption = Annotated[
     str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or 'off'.", rich_help_panel=CONTROL)
 ]

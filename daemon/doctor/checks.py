@@ -20,7 +20,9 @@ from daemon.doctor.accelerator_probe import (
 )
 from daemon.doctor.diagnosis import Finding, Verdict
 from daemon.doctor.display_search import search_displays
-from daemon.doctor.source_search import search_sources
+from daemon.doctor.source_search import ask_child, search_sources
+from io_bridges.lazy_imports import missing_extra
+from io_bridges.midi.device import COMMAND
 from io_bridges.schemes import SCHEMES
 from presets.errors import BridgeUnavailable
 from presets.free_memory import free_main_memory
@@ -31,6 +33,8 @@ COARSEST_CLOCK = 0.001
 
 LEAST_MEMORY = 1_500_000_000
 """Bytes of main memory that a show of the shipped model needs with room for the change to another renderer."""
+MIDI_SECONDS = 10.0
+"""Seconds for the search of MIDI ports."""
 
 Protocol = Literal["tcp", "udp"]
 
@@ -60,6 +64,7 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
         python_finding(),
         clock_finding(time.get_clock_info("monotonic").resolution),
         *bridge_findings(),
+        midi_finding(),
         model_finding(),
         memory_finding(free_main_memory()),
         *torch_findings(torch_build(), nvidia_cards()),
@@ -100,6 +105,22 @@ def bridge_findings() -> list[Finding]:
             detail = f"{scheme.description} ({scheme.example})"
             findings.append(Finding(scheme.kind, name, Verdict.WORKS, detail))
     return findings
+
+
+def midi_finding() -> Finding:
+    """Return the finding for MIDI: the ports of the system, or the reason why there are none.
+
+    It is looked for in a child process, which a driver may crash or hang.
+    """
+    if reason := missing_extra("rtmidi2", "midi"):
+        return Finding("control", "midi", Verdict.ABSENT, *_without_remedy(reason))
+    answer = ask_child([*COMMAND, "--list"], MIDI_SECONDS)
+    inputs, outputs = answer.get("inputs", ()), answer.get("outputs", ())
+    if not inputs and not outputs:
+        reason, remedy = _without_remedy(answer.get("failure") or "there is no MIDI port. Use: a MIDI device")
+        return Finding("control", "midi", Verdict.ABSENT, reason, remedy)
+    ports = ", ".join(dict.fromkeys((*inputs, *outputs)))
+    return Finding("control", "midi", Verdict.WORKS, f"{ports} (--midi takes a part of a name)")
 
 
 def _without_remedy(reason: str) -> tuple[str, str]:

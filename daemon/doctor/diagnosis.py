@@ -21,7 +21,7 @@ class Finding:
     """One line of the report."""
 
     area: str
-    """``python``, ``source``, ``sink``, ``model``, ``accelerator``, ``port`` or ``preset``."""
+    """``python``, ``source``, ``sink``, ``control``, ``model``, ``accelerator``, ``port`` or ``preset``."""
     name: str
     verdict: Verdict
     detail: str

@@ -10,6 +10,7 @@ from daemon.stage.bridge_set import BridgeSet, MakeSink
 from daemon.stage.control_thread import ControlThread
 from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
+from daemon.stage.midi_show import MidiShow
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.processor_show import ProcessorShow
@@ -25,6 +26,7 @@ from daemon.stage.tick_picker import TickPicker
 from io_bridges.bridges import Control, Sink
 from io_bridges.late_sink import LateSink
 from io_bridges.late_source import LateSource
+from io_bridges.midi.control import MidiControl
 from io_bridges.osc.server import OscControl
 from io_bridges.rates import exact_rate
 from io_bridges.scheme import without_password
@@ -164,6 +166,9 @@ class BridgeMaker:
                 aliases=settings.osc_aliases,
                 tcp=(tcp.host, tcp.port) if tcp else None,
             )
+        midi = None if settings.midi is None else MidiControl(settings.midi)
+        if midi is not None:
+            controls["midi"] = midi
         if settings.control is not None:
             controls["zmq"] = ZmqControl(settings.control)
         if settings.web is not None:
@@ -176,5 +181,6 @@ class BridgeMaker:
                 osc_messages=osc.monitor.messages if osc else tuple,
             )
         recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)
-        show = ProcessorShow(TakeoverShow(recorded, transport.store.value), transport.store.value, self._processors)
+        taken_over = TakeoverShow(recorded, transport.store.value)
+        show = MidiShow(ProcessorShow(taken_over, transport.store.value, self._processors), midi)
         return [ControlThread(name, control, show) for name, control in controls.items()]

@@ -17,6 +17,8 @@ from presets.parameter_table import PARAMETERS, TWINS, Parameter, Value
 from presets.parameters import PROMPTS
 
 _ARGUMENTS: Mapping[str, str] = {action.address: action.argument for action in ACTIONS}
+_NAMES = ("/sink/add", "/record/controls", "/play/controls", "/play/loop", "/midi/learn", "/midi/forget")
+"""Actions whose text may come in several words."""
 _RELEASE_WORDS = frozenset({"0", "0.0", "off", "false", "no", "up", "release"})
 _SEEDS = ("/seed", "/seed_to")
 _FADERS = {each.address for each in PARAMETERS.values() if each.kind in ("float", "int", "bool")} - {*_SEEDS}
@@ -56,7 +58,7 @@ def read_message(
         return _preset(arguments, preset_names)
     if address == "/prompt":
         return _prompt(arguments)
-    if address in ("/sink/add", "/record/controls", "/play/controls", "/play/loop"):
+    if address in _NAMES:
         return Reading(address, _joined(arguments))
     if address in ("/sink/open", "/sink/remove", "/cue/jump"):
         return Reading(address, _joined(_numbered(address.split("/")[1], arguments)))

@@ -18,6 +18,8 @@ _TEXT_LIKE = {
     "/record/controls": "/source",
     "/play/controls": "/source",
     "/play/loop": "/source",
+    "/midi/learn": "/source",
+    "/midi/forget": "/source",
 }
 """Parameter whose limits apply to the text of an action. Other texts have the limits of a preset's name."""
 

@@ -12,6 +12,7 @@ from presets.address_aliases import AliasTable
 from presets.build import TextEncoderRule
 from presets.control_file import RecordedControls
 from presets.errors import SettingsError
+from presets.midi_file import MidiSetup
 from presets.set_list import Cue
 
 FIRST_RATE = 30.0
@@ -59,6 +60,8 @@ class Settings:
     """Where OSC is heard over TCP too."""
     osc_aliases: AliasTable = field(default_factory=AliasTable)
     """Addresses of other programs that OSC control understands too."""
+    midi: MidiSetup | None = None
+    """MIDI devices and their mapping; None for none."""
     control: str | None = "tcp://127.0.0.1:5557"
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
     cues: tuple[Cue, ...] = ()

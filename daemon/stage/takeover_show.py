@@ -21,7 +21,7 @@ NEAR = 0.02
 MOST_FADERS = 4096
 """Faders that are remembered. The one that was moved longest ago is forgotten first."""
 
-_SURFACES = ("osc:",)
+_SURFACES = ("osc:", "midi:")
 """Beginnings of the names of senders whose faders may stand elsewhere. The page's always show the present value."""
 _LARGEST = 10_000
 """Largest range of whole numbers that is a fader's. Seeds and sizes are typed or drawn."""
@@ -66,7 +66,7 @@ class TakeoverShow(ShowWrapper):
         share = _share(parameter, address, arguments)
         if share is None:
             return self._show.apply(address, arguments, sender, later)
-        # A surface may send from another port each time, but it is one surface.
+        # A surface may send from another port each time, and a MIDI device by another control, but it is one surface.
         fader = sender.rpartition(":")[0], parameter.address
         present = self._value(parameter.address)
         with self._lock:

@@ -18,15 +18,18 @@ from web_show_control import serving
 from daemon.shared.clock import SystemClock
 from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
+from daemon.stage.midi_show import MidiShow
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.recorded_show import RecordedShow
 from io_bridges import local_network
+from io_bridges.midi.control import MidiControl
 from io_bridges.osc.monitor import LENGTH
 from io_bridges.osc.server import OscControl
 from io_bridges.osc.snippets import snippets
 from io_bridges.web.server import WebControl
 from presets.declaration import ACTIONS
 from presets.library import Library
+from presets.midi_file import MidiSetup, default_mapping
 from presets.parameter_table import PARAMETERS
 from presets.set_list import Cue
 
@@ -59,7 +62,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         assert store.apply(address, [value], "test").accepted
     transport = ControlTransport(store, SystemClock())
     # The lines of each cue are sent in turn.
-    show = RecordedShow(CueShow(store, [Cue(preset="fire")] * 40), transport)
+    midi = MidiControl(MidiSetup(("box",), default_mapping(), tmp_path_factory.mktemp("midi") / "midi.yaml"))
+    show = MidiShow(RecordedShow(CueShow(store, [Cue(preset="fire")] * 40), transport), midi)
     show.apply("/cue/jump", [20], "test")
     with ExitStack() as clean_up:
         clean_up.enter_context(chdir(tmp_path_factory.mktemp("recordings")))

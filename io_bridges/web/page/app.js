@@ -1,6 +1,7 @@
 // The page of the show: messages go to the modules, keys to the show.
 
 import { byId, toast } from "/dom.js";
+import { showMidi, showMidiTargets, startMidi } from "/midi.js";
 import { startOsc } from "/osc.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
@@ -32,7 +33,10 @@ function showReply(reply) {
 
 connectShow({
   message: (message) => {
-    if (message.declaration) declare(message);
+    if (message.declaration) {
+      declare(message);
+      showMidiTargets();
+    }
     if (message.values) {
       for (const [address, value] of Object.entries(message.values)) take(address, value);
       showConnected();
@@ -43,6 +47,7 @@ connectShow({
       showCues(message.status.cues);
       showRecorded(message.status);
       showProcessors(message.status.processors);
+      showMidi(message.status);
       showDrawnAs(message.status.drawn_as ?? {});
       showOpening(message.status.opening_source);
       showOpeningSinks(message.status.opening_sinks);
@@ -71,6 +76,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+startMidi();
 startOsc();
 startPanels();
 startCues();

@@ -5,7 +5,7 @@ import { showGroups } from "/rows.js";
 import { makeOpen, makeRemove } from "/sinks.js";
 
 const RECENT = 3000; // ms for which a control counts as receiving after its last message
-const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG files", web: "Web page", osc: "OSC",
+const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG files", web: "Web page", osc: "OSC", midi: "MIDI",
   zmq: "ZeroMQ", "zmq+connect": "ZeroMQ" };
 
 export function showSignals(status) {
@@ -72,6 +72,8 @@ function controlRow(bridge) {
   const row = { name: KINDS[name] ?? name, place };
   if (bridge.alive === false) return { ...row, level: "error", text: "stopped" };
   if (bridge.pages !== undefined) return { ...row, level: "good", text: `${count(bridge.pages, "page")} open` };
+  const missing = (bridge.devices ?? []).filter((device) => device.state !== "open");
+  if (missing.length) return { ...row, level: "warning", text: missing.map(({ note, state }) => note || state).join(" · ") };
   const total = bridge.messages ?? bridge.requests ?? 0;
   const last = heard.get(name) ?? { total, at: -Infinity };
   if (total !== last.total) last.at = performance.now();

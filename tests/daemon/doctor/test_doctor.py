@@ -55,7 +55,7 @@ def test_report_as_json(tmp_path: Path) -> None:
         assert finding["verdict"] in {"works", "absent", "trouble"}
         assert finding["detail"]
         by_area.setdefault(finding["area"], {})[finding["name"]] = finding
-    assert by_area.keys() == {"python", "source", "sink", "model", "accelerator", "port", "preset"}
+    assert by_area.keys() == {"python", "source", "sink", "control", "model", "accelerator", "port", "preset"}
     assert by_area["model"].keys() == {"shipped", "memory"}
     assert by_area["accelerator"].keys() == {"torch", "nvidia", "openvino", "onnxruntime"}
     torch = by_area["accelerator"]["torch"]

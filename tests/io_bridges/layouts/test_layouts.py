@@ -17,16 +17,19 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from daemon.shared.clock import SystemClock
 from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
+from daemon.stage.midi_show import MidiShow
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.recorded_show import RecordedShow
 from daemon.stage.show_wrapper import ShowWrapper
 from io_bridges.layouts.open_stage_control import session_file
 from io_bridges.layouts.outline import TOP_ROW, Outline, look_address, make_outline
 from io_bridges.layouts.touchosc import MOST_BUTTONS, layout_of_touchosc, left_out
+from io_bridges.midi.control import MidiControl
 from io_bridges.osc.packets import decode_packet
 from io_bridges.osc.server import OscControl
 from presets.declaration import ACTIONS, Group
 from presets.library import Library
+from presets.midi_file import MidiSetup, default_mapping
 from presets.parameter_table import PARAMETERS
 from presets.set_list import Cue
 
@@ -62,7 +65,9 @@ def tosc(outline: Outline) -> ElementTree.Element:
 def store(library: Library) -> ShowWrapper:
     """A show with a set list, on its second cue."""
     transport = ControlTransport(ParameterStore(library), SystemClock())
-    show = RecordedShow(CueShow(transport.store, [Cue(preset=name) for name in ("fire", "ink", "gold")]), transport)
+    cues = CueShow(transport.store, [Cue(preset=name) for name in ("fire", "ink", "gold")])
+    midi = MidiControl(MidiSetup(("box",), default_mapping(), library.folder / "midi.yaml"))
+    show = MidiShow(RecordedShow(cues, transport), midi)
     show.apply("/cue/jump", [2], "test")
     show.apply("/prompt/1/text", ["something else"], "test")
     return show
