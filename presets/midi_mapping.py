@@ -122,12 +122,15 @@ class MidiMapping:
         return None
 
     def with_learned(self, trigger: MidiTrigger, target: MidiTarget) -> "MidiMapping":
-        """Return the mapping with a control for a target, in place of the controls that the target had."""
-        kept = {
-            each: to
-            for each, to in self.targets.items()
-            if (to.to, to.value) != (target.to, target.value) and _folded(each) != _folded(trigger)
-        }
+        """Return the mapping with a control for a target, in place of the controls that the target had.
+
+        The range that one of them had stays.
+        """
+        kept = {each: to for each, to in self.targets.items() if _folded(each) != _folded(trigger)}
+        for each, to in self.targets.items():
+            if (to.to, to.value) == (target.to, target.value):
+                target = to
+                kept.pop(each, None)
         return MidiMapping({**kept, trigger: target})
 
     def without(self, text: str) -> "MidiMapping":
@@ -164,8 +167,11 @@ def parse_trigger(text: str) -> MidiTrigger:
 
 def parse_target(text: str) -> MidiTarget:
     """Return the target of a text such as ``/strength`` or ``/preset fire``. Raises `ParameterRefused`."""
-    address, _, value = text.strip().partition(" ")
-    return checked(MidiTarget(to="/" + address.strip("/").lower(), value=value.strip() or None), None)
+    address, _, words = text.strip().partition(" ")
+    to, value = "/" + address.strip("/").lower(), words.strip()
+    if to == "/preset" and value.isascii() and value.isdigit():
+        return checked(MidiTarget(to=to, value=int(value[:9])), None)
+    return checked(MidiTarget(to=to, value=value or None), None)
 
 
 def checked(target: MidiTarget, kind: MidiKind | None) -> MidiTarget:

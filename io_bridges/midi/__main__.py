@@ -21,8 +21,9 @@ from presets.errors import BridgeUnavailable
 
 POLL_SECONDS = 0.002
 """Time between two looks for messages."""
-LOOK_SECONDS = 1.0
-"""Time between two looks at the ports of an open device, and between two reports."""
+LOOK_SECONDS = 0.2
+"""Time between two looks at the ports of an open device: less than a plug takes to be pulled out and put in again."""
+REPORT_SECONDS = 1.0
 FIRST_SEARCH, LONGEST_SEARCH = 0.5, 2.0
 """Seconds between two looks for a device that is missing; they grow."""
 MOST_AT_ONCE = 2048
@@ -72,7 +73,7 @@ def play(ports: MidiPorts, name: str, outgoing: "deque[bytes]") -> None:
     # The last line before a crash: the stage tells which port it was.
     write(DeviceReport("opening", "", *opened, found.inputs, found.outputs).encode())
     ports.open(*opened)
-    queue, next_look = MessageQueue(), 0.0
+    queue, next_look, next_report = MessageQueue(), 0.0, 0.0
     while True:
         now = time.monotonic()
         if now >= next_look:
@@ -80,6 +81,8 @@ def play(ports: MidiPorts, name: str, outgoing: "deque[bytes]") -> None:
             found = look(ports, name)
             if (found.input, found.output) != opened:
                 return
+        if now >= next_report:
+            next_report = now + REPORT_SECONDS
             counts = queue.superseded, queue.dropped
             write(DeviceReport("open", "", *opened, found.inputs, found.outputs, *counts).encode())
         for _ in range(MOST_AT_ONCE):  # a flood must not keep the rest waiting

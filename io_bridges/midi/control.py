@@ -60,7 +60,7 @@ class MidiControl:
         self._fed: MidiMapping | None = None
         """Mapping that the devices have feedback of."""
         self._last: dict[str, object] | None = None
-        self._counts = {"messages": 0, "accepted": 0, "refused": 0, "unmapped": 0}
+        self._counts = {"messages": 0, "accepted": 0, "refused": 0, "unmapped": 0, "ticks": 0}
 
     def open(self, show: ShowControl) -> None:
         """Look for the devices from now on. Raises `BridgeUnavailable` without rtmidi2."""
@@ -196,6 +196,7 @@ class MidiControl:
         if status == START:
             played.starts = True
             return
+        self._counts["ticks"] += 1
         name = played.device.name
         bpm = played.tempo.tick(seconds)
         if bpm is not None and self.memory.mapping.find(MidiTrigger("clock", device=name)) is not None:

@@ -37,7 +37,7 @@ class MidiDevice:
         self._has_outgoing = threading.Condition()
         self._heard_at = self._start_at = 0.0
         self._delay = FIRST_DELAY
-        self._was_open = False
+        self._openings = self._openings_told = 0
         self._logged = ""
         self._counts = {"received": 0, "sent": 0, "lost": 0, "restarts": 0, "hangs": 0}
 
@@ -60,9 +60,9 @@ class MidiDevice:
 
     def opened(self) -> bool:
         """Return True once after each opening of the device."""
-        is_open = self.report.state == "open"
-        opened, self._was_open = is_open and not self._was_open, is_open
-        return opened
+        openings = self._openings
+        has_opened, self._openings_told = openings != self._openings_told, openings
+        return has_opened
 
     def send(self, messages: Mapping[object, bytes]) -> None:
         """Send to the device, if it is open. Of the messages under one key that still wait the newest is sent."""
@@ -162,14 +162,19 @@ class MidiDevice:
                 if process is not self._process or found is None:
                     continue
                 if isinstance(found, DeviceReport):
-                    self.report = found
-                    self._delay = FIRST_DELAY if found.state == "open" else self._delay
+                    self._take_report(found)
                 else:
                     self._counts["received"] += len(found)
                     for seconds, data in found:
                         self._queue.add(seconds, data)
                 self._wake()
         self._wake()
+
+    def _take_report(self, report: DeviceReport) -> None:
+        before, self.report = self.report.state, report
+        if report.state == "open" and before != "open":
+            self._delay = FIRST_DELAY
+            self._openings += 1
 
     def _write(self, process: "subprocess.Popen[bytes]", stream: IO[bytes]) -> None:
         """Send what waits. Only this thread waits for a process that does not read."""

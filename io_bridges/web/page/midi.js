@@ -19,7 +19,7 @@ export function showMidiTargets() {
   byId("midi-target").replaceChildren(...[["Controls", numbers], ["Actions", acts], ["Presets", looks]]
     .filter(([, texts]) => texts.length)
     .map(([label, texts]) => element("optgroup", { label }, ...texts.map((text) => element("option", {}, text)))));
-  if (chosen) byId("midi-target").value = chosen;
+  byId("midi-target").value = chosen || "/strength";
 }
 
 function makeDevice({ name, state, input, output, note }) {

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from show import until
 
+from daemon.doctor.checks import midi_finding
+from daemon.doctor.diagnosis import Verdict
 from daemon.shared.clock import SystemClock
 from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.control_transport import ControlTransport
@@ -20,6 +22,7 @@ from daemon.stage.takeover_show import TakeoverShow
 from io_bridges.midi.control import MidiControl
 from io_bridges.midi.device import MidiDevice
 from io_bridges.show_control import ControlReply
+from presets.errors import BridgeUnavailable
 from presets.library import Library
 from presets.midi_file import MidiSetup, default_mapping, parse_mapping
 
@@ -155,6 +158,14 @@ def test_show_without_midi_says_so(tmp_path: Path) -> None:
     store = ParameterStore(Library(tmp_path))
     reply = MidiShow(store, None).apply("/midi/learn", ["/strength"], PAGE)
     assert (reply.accepted, reply.note) == (False, "MIDI is off; start the show with --midi NAME")
+
+
+def test_missing_extra_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rtmidi2", None)  # as if it were not installed
+    with pytest.raises(BridgeUnavailable, match=r"Run: pip install 'streamflow-live\[midi\]'"):
+        Rig(tmp_path).midi.open(ParameterStore(Library(tmp_path)))
+    finding = midi_finding()
+    assert (finding.verdict, finding.remedy) == (Verdict.ABSENT, "pip install 'streamflow-live[midi]'")
 
 
 def test_settings_make_the_control(tmp_path: Path) -> None:

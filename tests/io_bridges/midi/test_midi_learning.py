@@ -77,6 +77,19 @@ def test_pad_is_learned_for_a_preset(desk: Desk) -> None:
     assert len(desk.controls("/preset")) == 18, "the others stay"
 
 
+def test_range_of_an_address_stays(desk: Desk) -> None:
+    desk.memory.mapping = parse_mapping(b"cc 1: {to: /steps, range: [1, 8]}\ncc 2: /strength", "test")
+    desk.learn("/steps")
+    desk.move(b"\xb0\x46\x01")
+    assert {str(trigger): target.range for trigger, target in desk.memory.mapping.targets.items()} == {
+        "cc 2": None,
+        "cc 70 ch 1": (1.0, 8.0),
+    }
+    desk.learn("/preset 3")
+    desk.move(b"\x90\x07\x01")
+    assert list(desk.memory.mapping.targets.values())[-1].value == 3
+
+
 def test_several_devices_are_told_apart(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "midi.yaml", several=True)
     desk.learn("/strength")
