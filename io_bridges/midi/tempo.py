@@ -15,8 +15,8 @@ LONGEST_GAP = 0.5
 """Seconds without a tick after which a clock begins anew."""
 CLEAR_CHANGE = 0.04
 """Share by which the tempo of the newest ticks may differ before they begin a new line."""
-_TOLD_EVERY = 12
-"""Ticks from one result to the next."""
+_HALF = 12
+"""Ticks of half a beat, after which there is another result."""
 
 
 class MidiTempo:
@@ -34,24 +34,32 @@ class MidiTempo:
         ticks.append(seconds)
         self._since_told += 1
         if self._has_changed():
-            newest = list(ticks)[-LEAST_TICKS:]
+            newest = list(ticks)[-TICKS_IN_A_BEAT - 1 :]
             ticks.clear()
             ticks.extend(newest)
-            self._since_told = _TOLD_EVERY
-        if len(ticks) < LEAST_TICKS or self._since_told < _TOLD_EVERY:
+            self._since_told = _HALF
+        if len(ticks) < LEAST_TICKS or self._since_told < _HALF:
             return None
         spacing = _slope(ticks)
         self._since_told = 0
         return round(60.0 / (TICKS_IN_A_BEAT * spacing), 2) if spacing > 0 else None
 
     def _has_changed(self) -> bool:
-        """Return True if the newest ticks have clearly another tempo than all of them."""
+        """Return True if the last two half beats agree on clearly another tempo than the ticks before them.
+
+        A tick that is delivered late makes one of them longer and the other one shorter.
+        """
         ticks = self._ticks
-        if len(ticks) < 2 * LEAST_TICKS:
+        if len(ticks) < 3 * LEAST_TICKS:
             return False
-        newest = (ticks[-1] - ticks[-LEAST_TICKS]) / (LEAST_TICKS - 1)
-        before = (ticks[-LEAST_TICKS] - ticks[0]) / (len(ticks) - LEAST_TICKS)
-        return before > 0 and abs(newest - before) > CLEAR_CHANGE * before
+        newest, previous = (ticks[-1] - ticks[-1 - _HALF]) / _HALF, (ticks[-1 - _HALF] - ticks[-1 - 2 * _HALF]) / _HALF
+        before = (ticks[-1 - 2 * _HALF] - ticks[0]) / (len(ticks) - 1 - 2 * _HALF)
+        return (
+            before > 0
+            and abs(newest - previous) <= CLEAR_CHANGE * previous
+            and abs(newest - before) > CLEAR_CHANGE * before
+            and abs(previous - before) > CLEAR_CHANGE * before
+        )
 
 
 def _slope(ticks: "deque[float]") -> float:

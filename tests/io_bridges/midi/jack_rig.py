@@ -2,20 +2,27 @@
 
 import ctypes.util
 import json
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from daemon.shared.file_lock import lock_file
+from presets.errors import SettingsError
+
 JACKD = shutil.which("jackd")
 LIBJACK = ctypes.util.find_library("jack")
+
+_locks: list[IO[bytes]] = []
+"""Locks of the names of servers, until this process ends."""
 
 needs_jack = pytest.mark.skipif(JACKD is None or LIBJACK is None, reason="needs JACK: apt install jackd2")
 
@@ -26,24 +33,44 @@ def jack_server() -> Iterator[None]:
 
     rtmidi2's wheel for Linux carries a JACK library that is too old for today's servers, so the system's is preloaded.
     """
-    name = f"streamflow-test-{os.getpid()}"
-    assert JACKD is not None
     assert LIBJACK is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JACK_NO_AUDIO_RESERVATION", "1")
+        name, server = start_server()
         patch.setenv("JACK_DEFAULT_SERVER", name)
-        command = [JACKD, "--name", name, "--no-realtime", "-d", "dummy", "-r", "48000", "-p", "128"]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         patch.setenv("LD_PRELOAD", LIBJACK)
         try:
             yield
         finally:
             server.terminate()
             try:
-                server.wait(2)
+                server.wait(5)
             except subprocess.TimeoutExpired:  # it waits for devices that were pulled out
                 server.kill()
                 server.wait(10)
+
+
+def start_server() -> "tuple[str, subprocess.Popen[bytes]]":
+    """Return the name and the process of a server. Another test run keeps one of the names by a lock.
+
+    JACK has room for eight names, and a killed server leaves its own to the next server of that name alone.
+    """
+    assert JACKD is not None
+    for number in range(4):
+        name = f"streamflow-test-{number}"
+        try:
+            held = lock_file(Path(tempfile.gettempdir()) / name)
+        except SettingsError:
+            continue
+        assert held is not None
+        _locks.append(held)
+        command = [JACKD, "--name", name, "--no-realtime", "-d", "dummy", "-r", "48000", "-p", "128"]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            server.wait(0.5)
+        except subprocess.TimeoutExpired:
+            return name, server
+    pytest.fail("no JACK server can be started")
 
 
 class PeerDevice:

@@ -41,6 +41,16 @@ def test_change_is_followed_within_two_beats() -> None:
     assert found[-1] == pytest.approx(140, rel=0.005)
 
 
+def test_late_delivery_is_no_change() -> None:
+    tempo = MidiTempo()
+    spacing = 60.0 / 120 / TICKS_IN_A_BEAT
+    # A busy machine delivers some ticks together, a tenth of a second late.
+    ticks = [spacing * place + (0.1 if place % 96 == 90 else 0.0) for place in range(480)]
+    ticks = [max(ticks[: place + 1]) for place in range(480)]
+    found = [bpm for tick in ticks if (bpm := tempo.tick(tick)) is not None]
+    assert found == pytest.approx([120.0] * len(found), rel=0.03)
+
+
 def test_clock_that_stops_says_nothing() -> None:
     tempo = MidiTempo()
     _, then = play(tempo, 120, 4)
