@@ -4,6 +4,7 @@ A patch that was made for another program drives this one without a change. A ta
 program, with its numbers or texts mapped too, or to nothing. Every problem of a file names its line and column.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,9 @@ from presets.strict_yaml import Document, Problem
 MOST_ALIASES = 1000
 _NODES = 10 * MOST_ALIASES
 _OWN = frozenset({*PARAMETERS, *TWINS, *(action.address for action in ACTIONS)})
+_REQUESTS = frozenset({"/subscribe", "/unsubscribe", "/sources"})
+"""Addresses that OSC control itself answers."""
+_FEEDBACK = "/streamflow/"
 
 
 class Alias(BaseModel):
@@ -58,7 +62,9 @@ class Alias(BaseModel):
         return [(self.to, list(arguments))]
 
     def _named(self, address: str, values: Mapping[str, Value], argument: object) -> Value:
-        value = values.get(str(argument).strip().lower())
+        is_whole = isinstance(argument, float) and argument.is_integer()
+        word = str(int(argument) if is_whole else argument).strip().lower()  # type: ignore[call-overload]
+        value = next((each for name, each in values.items() if name.strip().lower() == word), None)
         if value is None:
             raise ParameterRefused(f"{address} takes {', '.join(values)}, not {str(argument)[:40]!r}")
         return value
@@ -66,20 +72,24 @@ class Alias(BaseModel):
     def _scaled(self, ends: tuple[float, float], number: float) -> float:
         low, high = self.span
         share = min(max((number - low) / (high - low), 0.0), 1.0)
-        return ends[0] + share * (ends[1] - ends[0])
+        return ends[0] * (1.0 - share) + ends[1] * share
 
 
 class AliasTable:
-    """Aliases by address. A key that ends with ``/*`` stands for every address below it that has no key of its own."""
+    """Aliases by address. A key that ends with ``/*`` stands for every address below it that has no key of its own.
+
+    Addresses of this program keep their meaning, and of two such keys the longer one holds.
+    """
 
     def __init__(self, aliases: Mapping[str, Alias] | None = None) -> None:
         self._exact = dict(aliases or {})
-        self._below = {key[:-1]: alias for key, alias in self._exact.items() if key.endswith("/*")}
+        below = sorted((key for key in self._exact if key.endswith("/*")), key=len, reverse=True)
+        self._below = {key[:-1]: self._exact[key] for key in below}
 
     def find(self, address: str) -> Alias | None:
         """Return the alias of an address, None if there is none."""
         alias = self._exact.get(address)
-        if alias is None and self._below:
+        if alias is None and self._below and not _is_own(address):
             alias = next((each for start, each in self._below.items() if address.startswith(start)), None)
         return alias
 
@@ -135,14 +145,25 @@ def _alias(address: Any, entry: Any, document: Document) -> Alias | Problem:
     key, value = document.keys[address,], document.values[address,]
     if not isinstance(address, str) or not address.startswith("/"):
         return key._replace(message=f"an OSC address starts with /; {str(address)[:40]!r} was given")
-    if address in _OWN:
-        return key._replace(message=f"{address} is an address of this program and keeps its meaning")
+    if _is_own(address) or _plain(address) in _REQUESTS or address.startswith(_FEEDBACK):
+        return key._replace(message=f"{address[:60]} is an address of this program and keeps its meaning")
+    if any(sign in address.removesuffix("/*") for sign in "?*[]{}"):
+        return key._replace(message=f"{address[:60]}: an address has no pattern but /* at its end")
     try:
         alias = Alias.model_validate({"to": entry} if isinstance(entry, str) else entry or {})
     except ValidationError as error:
         return _problem(address, error.errors(include_url=False)[0], document)
     sentence = _fault(alias, empty=entry is None)
     return value._replace(message=f"{address}: {sentence}") if sentence else alias
+
+
+def _is_own(address: str) -> bool:
+    """Return True for an address of this program, also in the other forms that control takes."""
+    return address in _OWN or _plain(address) in _OWN
+
+
+def _plain(address: str) -> str:
+    return address.rstrip("/").lower()
 
 
 def _fault(alias: Alias, empty: bool) -> str:
@@ -152,22 +173,32 @@ def _fault(alias: Alias, empty: bool) -> str:
     if bool(alias.to) == bool(alias.reading):
         return "give to, an address, or reading"
     if alias.reading:
-        known = ", ".join(READINGS)
-        return "" if alias.reading in READINGS else f"{alias.reading[:40]!r} is not a reading; they are {known}"
+        if alias.reading not in READINGS:
+            return f"{alias.reading[:40]!r} is not a reading; they are {', '.join(READINGS)}"
+        return "a reading has no other key beside it" if len(alias.model_fields_set) > 1 else ""
     if alias.to not in _OWN:
         return f"{alias.to[:60]} is not an address of this program"
-    if alias.span[0] == alias.span[1]:
+    if alias.span[0] == alias.span[1] or not all(map(math.isfinite, alias.span)):
         return "from takes two different numbers"
+    if "span" in alias.model_fields_set and alias.range is None:
+        return "from goes with range"
     if sum(each is not None for each in (alias.value, alias.values, alias.range)) > 1:
         return "give one of value, values and range"
+    return _unfit(alias)
+
+
+def _unfit(alias: Alias) -> str:
+    """Return which of the values that an alias sets does not fit its address; an empty string if all do."""
     parameter = PARAMETERS.get(alias.to)
-    if parameter is not None and parameter.kind != "text":
-        for value in (alias.value, *(alias.values or {}).values(), *(alias.range or ())):
-            try:
-                if value is not None:
-                    parameter.coerce(value)
-            except ParameterRefused as refusal:
-                return f"{alias.to}: {refusal}"
+    is_number = alias.to in TWINS or alias.range is not None
+    for value in (alias.value, *(alias.values or {}).values(), *(alias.range or ())):
+        try:
+            if is_number or isinstance(value, float):
+                as_number(0 if value is None else value)
+            if value is not None and parameter is not None and parameter.kind != "text":
+                parameter.coerce(value)
+        except ParameterRefused as refusal:
+            return f"{alias.to}: {refusal}"
     return ""
 
 

@@ -18,6 +18,8 @@ AliasReading = Callable[[str, Sequence[object]], list[Call]]
 _GRID = 50
 """Timesteps of the grid that StreamDiffusion's ``t_index_list`` counts on."""
 _LAST_TIMESTEP = 1000.0
+_MOST_STEPS = 1000
+"""More than any show takes. The quotient of a strength near 0 may be infinite."""
 
 
 def _prompts(address: str, arguments: Sequence[object]) -> list[Call]:
@@ -25,6 +27,8 @@ def _prompts(address: str, arguments: Sequence[object]) -> list[Call]:
     pairs = _pairs(address, arguments)
     if len(pairs) > PROMPTS:
         raise ParameterRefused(f"there are {PROMPTS} prompts; {len(pairs)} texts came")
+    if not all(isinstance(text, str) or type(text) in (int, float) for text, _ in pairs):
+        raise ParameterRefused(f"{address} takes texts with their weights")
     return [("/prompt", [part for text, weight in pairs for part in (str(text), weight)])]
 
 
@@ -32,7 +36,8 @@ def _seeds(address: str, arguments: Sequence[object]) -> list[Call]:
     """Read seeds with weights. The two heaviest are mixed: ``/seed``, ``/seed_to`` and ``/seed_mix``."""
     pairs = sorted(_pairs(address, arguments), key=lambda pair: -pair[1])[:2]
     (seed, weight), (other, share) = pairs[0], pairs[-1] if len(pairs) > 1 else (None, 0.0)
-    calls: list[Call] = [("/seed", [seed]), ("/seed_mix", [share / (weight + share) if weight + share > 0 else 0.0])]
+    ratio = max(share, 0.0) / weight if weight > 0 else 0.0  # 0 to 1, as the first is the heaviest
+    calls: list[Call] = [("/seed", [seed]), ("/seed_mix", [ratio / (1.0 + ratio)])]
     return calls if other is None else [*calls, ("/seed_to", [other])]
 
 
@@ -58,7 +63,7 @@ def _strength_and_steps(strength: float, calls: int) -> list[Call]:
     """Return the strength, and the steps of which so many calls are left at it."""
     strength = min(max(strength, 0.0), 1.0)
     # A schedule of n steps has ceil(strength · n) calls. The small number is for shares such as 1 − 16 / 50.
-    steps = math.floor(calls / strength + 1e-9) if strength > 0 else calls
+    steps = math.floor(min(calls / strength, _MOST_STEPS) + 1e-9) if strength > 0 else calls
     return [("/strength", [strength]), ("/steps", [steps])]
 
 

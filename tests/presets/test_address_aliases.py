@@ -48,6 +48,17 @@ def test_texts_are_translated() -> None:
         calls(aliases, "/sdmode", "video")
 
 
+def test_words_in_any_case_and_whole_numbers() -> None:
+    aliases = table("/sdmode: {to: /mode, values: {IMG2IMG: image, 1: text}}\n")
+    assert calls(aliases, "/sdmode", "img2img") == calls(aliases, "/sdmode", "IMG2IMG") == [("/mode", ["image"])]
+    assert calls(aliases, "/sdmode", 1) == calls(aliases, "/sdmode", 1.0) == [("/mode", ["text"])]
+
+
+def test_range_of_the_largest_numbers() -> None:
+    aliases = table("/a: {to: /zoom, range: [1.0e308, -1.0e308]}\n")
+    assert calls(aliases, "/a", 0.5) == [("/zoom", [0.0])]
+
+
 def test_fixed_value_at_a_press() -> None:
     aliases = table("/pause: {to: /freeze, value: true}\n")
     assert calls(aliases, "/pause") == [("/freeze", [True])]
@@ -60,6 +71,14 @@ def test_addresses_below() -> None:
     assert calls(aliases, "/fx/zoom", 2.0) == [("/zoom", [2.0])]
     assert calls(aliases, "/fx/blur/radius", 2.0) == []
     assert aliases.find("/fxs") is None
+
+
+def test_own_addresses_keep_their_meaning() -> None:
+    aliases = table("/*: null\n/prompt/*: /zoom\n")
+    assert calls(aliases, "/unknown", 1.0) == []
+    assert calls(aliases, "/prompt/mood", 1.0) == [("/zoom", [1.0])], "the longer key holds"
+    for own in ("/panic", "/strength", "/Strength/", "/prompt/2/text", "/strength/norm"):
+        assert aliases.find(own) is None
 
 
 def test_later_table_wins(tmp_path: Path) -> None:
@@ -80,6 +99,16 @@ def test_later_table_wins(tmp_path: Path) -> None:
         ("/strength: /structure", "1:1", "/strength is an address of this program"),
         ("/strength/norm: /structure", "1:1", "is an address of this program"),
         ("/panic: null", "1:1", "/panic is an address of this program"),
+        ("/Strength/: /structure", "1:1", "/Strength/ is an address of this program"),
+        ("/subscribe: /zoom", "1:1", "/subscribe is an address of this program"),
+        ("/streamflow/fps: null", "1:1", "/streamflow/fps is an address of this program"),
+        ("/a*: /zoom", "1:1", "no pattern but /* at its end"),
+        ("/a/*/b: /zoom", "1:1", "no pattern but /* at its end"),
+        ("/a: {reading: seeds, value: 3}", "1:5", "a reading has no other key"),
+        ("/a: {to: /zoom, from: [0, 127]}", "1:5", "from goes with range"),
+        ("/a: {to: /zoom, from: [.nan, 1], range: [0, 1]}", "1:5", "from takes two different numbers"),
+        ("/a: {to: /strength/norm, value: high}", "1:5", "/strength/norm: a number is expected"),
+        ("/a: {to: /prompt/1/text, value: .inf}", "1:5", "a number is expected, not inf"),
         ("/a: /strenth", "1:5", "/a: /strenth is not an address of this program"),
         ("/a: 4", "1:5", "/a maps to an address, a mapping or null; 4 was given"),
         ("/a: {}", "1:5", "/a: give to, an address, or reading"),
@@ -134,6 +163,9 @@ def test_weighted_prompts() -> None:
     assert READINGS["prompts"]("/p", [[["rain", 0.7], ["snow", 0.3]]]) == wanted
     with pytest.raises(ParameterRefused, match="there are 4 prompts; 5 texts came"):
         READINGS["prompts"]("/p", ["a", 1, "b", 1, "c", 1, "d", 1, "e", 1])
+    for text in ("[[null, 1]]", '[["rain", 1], [{"a": 1}, 0.5]]', "[[true, 1]]"):
+        with pytest.raises(ParameterRefused, match="/p takes texts with their weights"):
+            READINGS["prompts"]("/p", [text])
 
 
 def test_weighted_seeds() -> None:
@@ -141,6 +173,8 @@ def test_weighted_seeds() -> None:
     mixed = dict(READINGS["seeds"]("/s", ["[[7, 0.1], [8, 0.6], [9, 0.2]]"]))
     assert mixed == {"/seed": [8], "/seed_to": [9], "/seed_mix": [pytest.approx(0.25)]}
     assert dict(READINGS["seeds"]("/s", [7, 0.0, 8, 0.0]))["/seed_mix"] == [0.0]
+    assert dict(READINGS["seeds"]("/s", [7, 5.0, 8, -4.9]))["/seed_mix"] == [0.0]
+    assert dict(READINGS["seeds"]("/s", [7, 1e308, 8, 1e308]))["/seed_mix"] == [0.5]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +187,7 @@ def test_weighted_seeds() -> None:
         ("t_index_list", [-3], 1.0, 1),
         ("timesteps", [1000, 750, 500, 250], 1.0, 4),
         ("timesteps", [700, 500], 0.7, 2),
+        ("timesteps", [1e-309], 0.0, 1000),
     ],
 )
 def test_timestep_lists(reading: str, arguments: list[object], strength: float, steps: int) -> None:
