@@ -134,7 +134,7 @@ class OscControl:
                 if self._wake in ready:
                     self._wake.clear()
                     self._dispatcher.answer_late()
-                    self._take_packets(self._dispatcher)
+                    self._take_packets(self._dispatcher, time.monotonic() + BATCH_TIME)
                     changed = True
                 began = time.monotonic()
                 # After a pause there are certainly datagrams, so the sockets are read without a select.
@@ -165,13 +165,10 @@ class OscControl:
 
     def status(self) -> dict[str, object]:
         """Return the address, the number of feedback targets and the counters."""
+        tcp = self._tcp
         return {
             "address": None if self._address is None else f"osc.udp://{self._address[0]}:{self._address[1]}",
-            **(
-                {}
-                if self._tcp is None
-                else {"tcp": "osc.tcp://{}:{}".format(*self._tcp.address), "clients": len(self._tcp)}
-            ),
+            **({} if tcp is None else {"tcp": "osc.tcp://{}:{}".format(*tcp.address), "clients": len(tcp)}),
             "targets": 0 if self._dispatcher is None else len(self._surfaces),
             **({} if self._dispatcher is None else self._dispatcher.counts),
             **self._counts,
@@ -203,16 +200,20 @@ class OscControl:
         finally:
             dispatcher.flush()
 
-    def _take_packets(self, dispatcher: OscDispatcher) -> None:
-        """Handle what came over TCP, and forget the clients that are gone."""
-        if self._tcp is None:
-            return
-        packets, gone = self._tcp.take()
-        for packet, sender in packets:
-            dispatcher.receive(packet, sender)
+    def _take_packets(self, dispatcher: OscDispatcher, until: float) -> None:
+        """Handle what came over TCP until the time `until`, and forget the clients that are gone."""
+        while self._tcp is not None and (taken := self._tcp.take()) is not None:
+            packet, sender = taken
+            if packet is not None:
+                dispatcher.receive(packet, sender)
+            else:
+                dispatcher.flush()
+                self._surfaces.unsubscribe(sender, sender)
+            if time.monotonic() >= until:
+                if self._wake is not None:
+                    self._wake.call()  # for the rest, after feedback and UDP
+                break
         dispatcher.flush()
-        for client in gone:
-            self._surfaces.unsubscribe(client, client)
 
     def _queue_status(self) -> None:
         if not len(self._surfaces):

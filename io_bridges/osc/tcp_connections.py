@@ -22,10 +22,19 @@ MAX_CONNECTIONS = 16
 """Clients at once. One more is turned away."""
 MOST_WAITING = 2048
 """Packets that wait for the control. While so many do, no client is read, so that TCP holds them back."""
+MOST_WAITING_BYTES = 1 << 22
+"""Bytes of packets that wait for the control, with the same effect."""
 _READ = 65_536
 _SEND_BUFFER = 1 << 18
 """Bytes of feedback that the system holds for a client. One that reads none is closed when they are full."""
 _ROOM = 0.05
+_SILENCE = (("TCP_KEEPIDLE", 20), ("TCP_KEEPALIVE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4))
+"""Seconds after which the system asks a silent client for a sign of life, between two questions, and their number.
+
+A tablet that has left the network is closed after 40 seconds; by default its place would be taken for two hours.
+"""
+_UNANSWERED = ("TCP_USER_TIMEOUT", 40_000)
+"""Milliseconds after which a client is closed that answers no feedback, where the system has that option."""
 
 
 class TcpConnections:
@@ -40,8 +49,9 @@ class TcpConnections:
         self._wake, self._refused = wake, refused
         self._listener = _listen(host, port)
         self._clients: dict[UdpAddress, tuple[socket.socket, PacketSplitter]] = {}
-        self._packets: deque[tuple[bytes, UdpAddress]] = deque()
-        self._gone: deque[UdpAddress] = deque()
+        self._address: UdpAddress = self._listener.getsockname()
+        self._packets: deque[tuple[bytes | None, UdpAddress]] = deque()
+        self._bytes_read = self._bytes_taken = 0  # each is written by one thread
         self._stop = threading.Event()
         self._wakeup = WakeupSocket()
         self._thread = threading.Thread(target=self._run, name="osc-tcp", daemon=True)
@@ -50,16 +60,23 @@ class TcpConnections:
     @property
     def address(self) -> UdpAddress:
         """Host and port."""
-        host, port = self._listener.getsockname()
-        return host, port
+        return self._address
+
+    @property
+    def is_full(self) -> bool:
+        """True while so much waits that no client is read."""
+        return len(self._packets) >= MOST_WAITING or self._bytes_read - self._bytes_taken >= MOST_WAITING_BYTES
 
     def __len__(self) -> int:
         return len(self._clients)
 
-    def take(self) -> tuple[list[tuple[bytes, UdpAddress]], list[UdpAddress]]:
-        """Return the packets that came with their senders, and the clients that are gone."""
-        packets = [self._packets.popleft() for _ in range(len(self._packets))]
-        return packets, [self._gone.popleft() for _ in range(len(self._gone))]
+    def take(self) -> tuple[bytes | None, UdpAddress] | None:
+        """Return the next packet and its sender, None if there is none. A packet of None ends what a client sends."""
+        if not self._packets:
+            return None
+        packet, sender = self._packets.popleft()
+        self._bytes_taken += len(packet or b"")
+        return packet, sender
 
     def knows(self, address: UdpAddress) -> bool:
         """Return True if a client has this address."""
@@ -98,7 +115,7 @@ class TcpConnections:
                         self._accept(selector)
                     elif key.data is not None:
                         self._read(key.data, selector)
-                while len(self._packets) >= MOST_WAITING and not self._stop.wait(_ROOM):
+                while self.is_full and not self._stop.wait(_ROOM):
                     self._wake()
             for client, _ in self._clients.values():
                 client.close()
@@ -107,16 +124,16 @@ class TcpConnections:
     def _accept(self, selector: selectors.BaseSelector) -> None:
         try:
             client, address = self._listener.accept()
-        except OSError:
+        except OSError:  # the client is gone, or the system has no more files, which a pause lets others close
+            self._stop.wait(_ROOM)
             return
         if len(self._clients) >= MAX_CONNECTIONS:
             client.close()
             self._refused(_name(address), f"more than {MAX_CONNECTIONS} TCP connections")
             return
         client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        with contextlib.suppress(OSError):  # macOS takes no options of a client that is gone already
+            _set_options(client)
         self._clients[address] = client, PacketSplitter()
         selector.register(client, selectors.EVENT_READ, address)
 
@@ -131,12 +148,13 @@ class TcpConnections:
             if isinstance(error, MalformedStream):
                 self._refused(_name(address), f"malformed OSC stream: {error}")
             data, packets = b"", []
+        self._bytes_read += sum(map(len, packets))
         self._packets.extend((packet, address) for packet in packets)
         if not data:
             selector.unregister(client)
             del self._clients[address]
             client.close()
-            self._gone.append(address)
+            self._packets.append((None, address))
         self._wake()
 
 
@@ -156,6 +174,15 @@ def _listen(host: str, port: int) -> socket.socket:
         why = "is in use. Stop the program that uses it, or choose another port with --osc-tcp" if in_use else error
         raise BridgeUnavailable(f"OSC port {port} (TCP, {host}) {why}") from error
     return listener
+
+
+def _set_options(client: socket.socket) -> None:
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (*_SILENCE, _UNANSWERED):
+        if (option := getattr(socket, name, None)) is not None:
+            client.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _name(address: UdpAddress) -> str:

@@ -1,12 +1,16 @@
 """OSC over TCP, with the clients of python-osc and liblo: values, feedback, floods, and clients that misbehave."""
 
+import os
+import select
 import shutil
 import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from osc_surface import LONG, Surface, serving, wait_for
@@ -18,7 +22,7 @@ from show_control_fake import RecordingShow
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.server import OscControl
 from io_bridges.osc.stream_framing import framed
-from io_bridges.osc.tcp_connections import MAX_CONNECTIONS
+from io_bridges.osc.tcp_connections import MAX_CONNECTIONS, MOST_WAITING_BYTES, TcpConnections
 from presets.errors import BridgeUnavailable
 
 needs_oscsend = pytest.mark.skipif(shutil.which("oscsend") is None, reason="oscsend is missing: install liblo-tools")
@@ -156,6 +160,62 @@ def test_port_in_use_is_told(show: RecordingShow) -> None:
         with pytest.raises(BridgeUnavailable, match=r"\(TCP, 127.0.0.1\) is in use.*--osc-tcp"):
             control.open(show)
         control.close()
+
+
+def test_flood_leaves_udp_its_turn(show: RecordingShow) -> None:
+    message = encode_message("/strength", 0.5)
+    bundle = b"#bundle\0" + bytes(8) + (struct.pack("!i", len(message)) + message) * 1000
+    control = OscControl(port=0, tcp=("127.0.0.1", 0))
+    control.open(show)
+    with socket.create_connection(("127.0.0.1", port_of(control)), LONG) as client:
+        client.sendall(framed(bundle, "size") * 30)
+        client.shutdown(socket.SHUT_WR)
+        wait_for(lambda: control.status()["clients"] == 0)
+        Surface(control).send("/seed", 7)
+        thread = threading.Thread(target=control.serve)
+        thread.start()
+        wait_for(lambda: control.status()["messages"] == 30_001)
+        control.stop()
+        thread.join(LONG)
+        control.close()
+    assert [address for address, _, _ in show.applied].index("/seed") < 20_000
+
+
+def test_waiting_bytes_are_bounded() -> None:
+    connections = TcpConnections("127.0.0.1", 0, lambda: None, lambda client, fault: None)
+    packet = framed(bytes(60_000), "size")
+    with socket.create_connection(connections.address, LONG) as client, suppress(BlockingIOError):
+        client.setblocking(False)
+        for _ in range(1000):
+            wait_for(lambda: bool(select.select([], [client], [], 0)[1]) or connections.is_full)
+            if connections.is_full:
+                break
+            client.send(packet)
+        waiting = 0
+        while (taken := connections.take()) is not None and waiting <= MOST_WAITING_BYTES:
+            waiting += len(taken[0] or b"")
+        connections.close()
+        connections.close()
+    assert 0 < waiting < MOST_WAITING_BYTES + 200_000
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="it reads Linux's list of connections")
+def test_absent_client_is_found_out(control: OscControl) -> None:
+    """A tablet that has left the network must not keep its place for hours."""
+    with client_of(control, MODE_1_0):
+        wait_for(lambda: control.status()["clients"] == 1)
+        port = port_of(control)
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        timers = [row[5] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    kind, ticks = timers[0].split(":")
+    assert (kind, int(ticks, 16) <= 20 * os.sysconf("SC_CLK_TCK")) == ("02", True), "the timer of keep-alive"
+
+
+def test_status_while_it_closes(show: RecordingShow) -> None:
+    connections = TcpConnections("127.0.0.1", 0, lambda: None, show.refused)
+    before = connections.address
+    connections.close()
+    assert connections.address == before
 
 
 def test_off_unless_asked_for(show: RecordingShow) -> None:
