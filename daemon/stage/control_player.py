@@ -75,6 +75,7 @@ class ControlPlayer:
 
     def play(self, controls: RecordedControls, loop: bool = False) -> None:
         """Set the show to the start of a recording and play it, in place of any other one."""
+        self._controls = None  # ends a round that is being played
         with self._lock:
             self._controls = controls
             self._is_loop = loop and not is_too_short(controls)
@@ -83,20 +84,22 @@ class ControlPlayer:
 
     def stop(self) -> bool:
         """Play no further message. The show stays as it is. Return False if nothing was played."""
-        with self._lock:
-            was_playing, self._controls = self._controls is not None, None
-        return was_playing
+        # A recording with more messages than the machine plays in time holds the lock. It sees this between two.
+        was_playing, self._controls = self._controls is not None, None
+        with self._lock:  # until the message that is being played is in the show
+            return was_playing
 
     def catch_up(self) -> int | None:
         """Play what is due. Return when the next message is, None if nothing is played any more."""
         with self._lock:
             while (controls := self._controls) is not None:
                 now, messages = self._clock.now(), controls.messages
-                while self._next < len(messages) and self._began + messages[self._next].at <= now:
+                if self._next < len(messages):
+                    if (due := self._began + messages[self._next].at) > now:
+                        return due
                     self._next += 1
                     self._apply(messages[self._next - 1], controls)
-                if self._next < len(messages):
-                    return self._began + messages[self._next].at
+                    continue
                 if (end := self._began + controls.length) > now:
                     return end
                 if not self._is_loop:

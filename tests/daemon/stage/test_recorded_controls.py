@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from control_rehearsal import HAND, RATE, Message, Moment, Rehearsal
+from hand_clock import HandClock
 
-from daemon.shared.clock import SystemClock
+from daemon.shared.clock import NS, SystemClock
 from daemon.stage import control_recorder
-from daemon.stage.control_player import SENDER
+from daemon.stage.control_player import SENDER, ControlPlayer
 from daemon.stage.control_transport import ControlTransport, first_controls
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
@@ -237,6 +238,34 @@ def test_surfaces_play_by_name(
     assert refused.note == f"{short} takes 0 s; a loop takes at least 0.1 s"
     refused = outcome_of(rehearsal, "/record/controls", str(tmp_path / "no" / "folder"))
     assert "Cannot record controls into" in refused.note
+
+
+def test_more_messages_than_time_can_be_stopped(tmp_path: Path, library: Library) -> None:
+    """A loop that falls behind on every round leaves the show to its surfaces."""
+    rehearsal = Rehearsal(library)
+    rehearsal.record(tmp_path / "one.jsonl")
+    rehearsal.play(8, [(0.1, "/strength", [0.25])])
+    controls = rehearsal.recorded()
+
+    class BusyMachine(HandClock):
+        def now(self) -> int:
+            self.time += NS // 1000
+            return self.time
+
+    player = ControlPlayer(rehearsal.store, BusyMachine())
+    many = tuple(controls.messages[0]._replace(at=0, arguments=(place % 2 / 2,)) for place in range(200))
+    player.play(replace(controls, messages=many, length=NS // 10), loop=True)
+    playing = threading.Thread(target=player.catch_up, daemon=True)
+    playing.start()
+    rounds = rehearsal.store.wanted + 1000
+    while rehearsal.store.wanted < rounds:
+        threading.Event().wait(0.01)
+    stopping = threading.Thread(target=player.stop, daemon=True)
+    stopping.start()
+    for thread in (stopping, playing):
+        thread.join(20.0)
+        assert not thread.is_alive()
+    assert player.state.path == ""
 
 
 def test_a_source_on_air_keeps_its_password(tmp_path: Path, library: Library) -> None:
