@@ -101,7 +101,12 @@ def _share(parameter: Parameter, address: str, arguments: Sequence[object]) -> f
     number = float(arguments[0])  # type: ignore[arg-type]
     if number != number:
         return None
-    return min(max(number, 0.0), 1.0) if address.endswith(NORM) else _place(parameter, number)
+    share = min(max(number, 0.0), 1.0) if address.endswith(NORM) else _place(parameter, number)
+    if parameter.kind == "float":
+        return share
+    # A whole number is where its step is: a fader between two of them stands at one.
+    low, high = parameter.minimum or 0.0, parameter.maximum or 0.0
+    return _place(parameter, parameter.coerce(low + share * (high - low)))
 
 
 def _place(parameter: Parameter, value: object) -> float:

@@ -69,6 +69,14 @@ def test_fader_that_passes_picks_up(rig: Rig) -> None:
     assert rig.strength == 0.5
 
 
+@pytest.mark.parametrize(("address", "sent"), [("/frame_buffer", 2.4), ("/frame_buffer/norm", 0.45)])
+def test_whole_numbers_are_picked_up_at_their_step(rig: Rig, address: str, sent: float) -> None:
+    rig.send("/frame_buffer", 2, PAGE)
+    assert "waits" not in rig.send(address, sent), "it stands at 2"
+    rig.send("/frame_buffer", 4)
+    assert rig.store.value("/frame_buffer") == 4
+
+
 def test_jump_takes_all(tmp_path: Path) -> None:
     rig = Rig(tmp_path, "jump")
     rig.send("/strength", 0.1)
