@@ -76,7 +76,8 @@ class KeptTexts:
             if not path.is_file() or path.stat().st_size > LARGEST:  # a pipe would be waited for
                 return None
             found = _unpacked(load(path.read_bytes()), self._shape)
-            os.utime(path)  # the last use decides which file makes room
+            with suppress(OSError):  # a folder that this user only reads
+                os.utime(path)  # the last use decides which file makes room
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, StreamError, ValueError, TypeError, KeyError, RuntimeError) as error:

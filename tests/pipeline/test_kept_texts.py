@@ -7,6 +7,7 @@ import shutil
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -153,6 +154,23 @@ def test_full_disk_hurts_nothing(
     monkeypatch.setattr(kept_texts, "SMALLEST", 0)
     (tmp_path / "file").write_text("")
     assert_same(texts_of(folder, tmp_path / "file").encode_text(TEXT), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
+def test_folder_of_another_user_is_read() -> None:
+    text = EncodedText(torch.rand(4, 8))
+    with TemporaryDirectory() as root:
+        kept = KeptTexts(Path(root), "model", text.shape)
+        kept.write(TEXT, (), text)
+        for path in (Path(root), *Path(root).rglob("*")):
+            path.chmod(0o755)
+        os.seteuid(65_534)
+        try:
+            found = kept.read(TEXT, ())
+        finally:
+            os.seteuid(0)
+    assert found is not None
+    assert_same(found, text)
 
 
 def test_oldest_make_room(tmp_path: Path) -> None:
