@@ -59,10 +59,13 @@ class RecordedControls:
     def opening(self, start: ShowStart) -> dict[str, Value]:
         """Return the values that a show is set to at a start within the recording.
 
-        Model, size and source belong to the show. They are set only if the recording changes them.
+        Model, size and source belong to the show, and the take-over of faders to its surfaces. They are set only if
+        the recording changes them.
         """
         return {
-            address: value for address, value in start.values.items() if not _is_rig(address) or address in self.changed
+            address: value
+            for address, value in start.values.items()
+            if not (_is_rig(address) or address == "/takeover") or address in self.changed
         }
 
     def first_values(self) -> dict[str, Value]:

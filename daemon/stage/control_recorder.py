@@ -118,14 +118,19 @@ class ControlRecorder:
         except OSError as error:
             outcome("", f"Cannot record controls into {wanted}: {error.strerror or error}")
             return
+        has_begun = False
         try:
             with file:
                 self._begin(file, path)
+                has_begun = True
                 outcome(str(path), "")
                 log.info("recording the controls into %s", path)
                 self._write(file, path, ending)
         except OSError as error:
-            self._fail(f"Cannot write to {path}: {error.strerror or error}")
+            problem = f"Cannot write to {path}: {error.strerror or error}"
+            self._fail(problem)
+            if not has_begun:
+                outcome("", problem)
         finally:
             self._store.note_messages(None)
             self._state = self.state._replace(is_on=False)
@@ -137,6 +142,7 @@ class ControlRecorder:
         values, loaded = self._store.note_messages(self._take)
         start = ShowStart(values, loaded.name, loaded.values, *self._tempo(float(values["/bpm"])))
         file.write(to_header(_without_passwords(start), datetime.now(UTC).isoformat(timespec="seconds")))
+        file.flush()
 
     def _take(self, message: TakenMessage) -> None:
         """Put a message in line. The store calls it with its lock held, so that the order is that of the changes."""
@@ -184,6 +190,7 @@ class ControlRecorder:
             os.fsync(file.fileno())
 
     def _fail(self, reason: str) -> None:
+        self._store.note_messages(None)  # a message that is taken meanwhile would set the state too
         self._state = self._state._replace(failure=reason)
         log.error("the recording of the controls has ended: %s", reason)
 

@@ -1,6 +1,7 @@
 """A rehearsal that is recorded and played back has the same values at the same ticks."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -240,6 +241,35 @@ def test_surfaces_play_by_name(
     assert "Cannot record controls into" in refused.note
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it limits the size of files")
+def test_disk_that_is_full_is_told(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    import resource
+    import signal
+
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        reply = outcome_of(rehearsal, "/record/controls", str(tmp_path / "full"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (reply.accepted, reply.note) == (False, f"Cannot write to {tmp_path / 'full.jsonl'}: File too large")
+    assert not rehearsal.transport.recorder.state.is_on
+
+
+def test_take_over_stays_that_of_the_show(tmp_path: Path, library: Library) -> None:
+    rehearsal = Rehearsal(library)
+    rehearsal.record(tmp_path / "jump.jsonl")
+    rehearsal.play(8, [(0.1, "/strength", [0.25])])
+    controls = rehearsal.recorded()
+    other = Rehearsal(library)
+    other.send("/takeover", "pickup")
+    other.transport.player.play(controls)
+    other.play(8)
+    assert (other.store.value("/takeover"), other.store.value("/strength")) == ("pickup", 0.25)
+
+
 def test_more_messages_than_time_can_be_stopped(tmp_path: Path, library: Library) -> None:
     """A loop that falls behind on every round leaves the show to its surfaces."""
     rehearsal = Rehearsal(library)
@@ -298,7 +328,7 @@ def test_a_crash_leaves_what_was_written(rehearsal: Rehearsal, tmp_path: Path) -
     path = str(tmp_path / "crash.jsonl")
     expected = {"path": path, "is_on": True, "messages": 2, "seconds": 1.0, "dropped": 0, "failure": ""}
     assert recording == expected
-    while b"/zoom" not in (tmp_path / "crash.jsonl").read_bytes():
+    while b'"address": "/zoom"' not in (tmp_path / "crash.jsonl").read_bytes():
         threading.Event().wait(0.02)
     so_far = (tmp_path / "crash.jsonl").read_bytes()
     (tmp_path / "cut.jsonl").write_bytes(so_far[:-9])
