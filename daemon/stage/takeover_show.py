@@ -5,15 +5,19 @@ After a preset, a cue or another surface has changed a value, a fader without a 
 it moves the value as always, until someone else changes it.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from daemon.stage.message_reading import read_message
 from daemon.stage.show_wrapper import ShowWrapper
 from io_bridges.show_control import ControlReply, Later, ShowControl
+from presets.coercion import as_number
 from presets.declaration import NORM, Effect
+from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
 
 NEAR = 0.02
@@ -95,11 +99,11 @@ class TakeoverShow(ShowWrapper):
 
 
 def _share(parameter: Parameter, address: str, arguments: Sequence[object]) -> float | None:
-    """Return the place in the range that one number asks for; None if the message is no fader's."""
+    """Return the place in the range that a message asks for; None if it is no fader's."""
     if len(arguments) != 1 or type(arguments[0]) not in (int, float):
-        return None
+        return _read_share(parameter, address, arguments)
     number = float(arguments[0])  # type: ignore[arg-type]
-    if number != number:
+    if not math.isfinite(number):
         return None
     share = min(max(number, 0.0), 1.0) if address.endswith(NORM) else _place(parameter, number)
     if parameter.kind == "float":
@@ -107,6 +111,19 @@ def _share(parameter: Parameter, address: str, arguments: Sequence[object]) -> f
     # A whole number is where its step is: a fader between two of them stands at one.
     low, high = parameter.minimum or 0.0, parameter.maximum or 0.0
     return _place(parameter, parameter.coerce(low + share * (high - low)))
+
+
+def _read_share(parameter: Parameter, address: str, arguments: Sequence[object]) -> float | None:
+    """Return the place of a number that comes in an array or with others, as from a pad with two axes."""
+    if any(isinstance(argument, str) for argument in arguments):  # a number that was typed
+        return None
+    try:
+        read = read_message(address, arguments, {}, tuple).arguments
+        if len(read) != 1 or isinstance(read[0], bool):
+            return None
+        return _place(parameter, parameter.coerce(as_number(read[0])))
+    except ParameterRefused:
+        return None
 
 
 def _place(parameter: Parameter, value: object) -> float:

@@ -77,6 +77,19 @@ def test_whole_numbers_are_picked_up_at_their_step(rig: Rig, address: str, sent:
     assert rig.store.value("/frame_buffer") == 4
 
 
+@pytest.mark.parametrize(
+    ("address", "arguments"),
+    [("/strength", [[0.9]]), ("/strength", [0.9, 0.1]), ("/strength/norm", [[0.9]])],
+)
+def test_numbers_in_any_form_wait(rig: Rig, address: str, arguments: list[object]) -> None:
+    rig.send("/strength", 0.5, PAGE)
+    assert "waits" in rig.show.apply(address, arguments, OSC).note
+    assert rig.strength == 0.5
+    rig.send("/strength", 0.5)
+    assert "waits" not in rig.show.apply(address, arguments, OSC).note
+    assert rig.strength == 0.9
+
+
 def test_jump_takes_all(tmp_path: Path) -> None:
     rig = Rig(tmp_path, "jump")
     rig.send("/strength", 0.1)
