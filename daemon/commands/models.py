@@ -170,6 +170,8 @@ def check(
 
 
 def _print_inspection(found: "ModelInspection") -> None:
+    from daemon.models.inspection import is_depth_model
+
     _print(f"{found.name}: {found.size / 1e9:.2f} GB in {found.folder}", "bold")
     for part, kind in sorted(found.parts.items()):
         _print(f"  {part}: {kind}")
@@ -186,7 +188,8 @@ def _print_inspection(found: "ModelInspection") -> None:
         _print_error(f"  can't be played: {found.reason}")
     else:
         _print(f"  can be played, as {found.family}", "green")
-        _print_memory(found.folder)
+        if not is_depth_model(found.folder):  # It plays beside a model, and is small.
+            _print_memory(found.folder)
 
 
 def _print_memory(folder: Path) -> None:

@@ -10,6 +10,7 @@ from show import until
 
 from daemon.doctor.checks import midi_finding
 from daemon.doctor.diagnosis import Verdict
+from daemon.processors.processor_folder import ProcessorFolder
 from daemon.shared.clock import SystemClock
 from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.control_transport import ControlTransport
@@ -173,7 +174,7 @@ def test_settings_make_the_control(tmp_path: Path) -> None:
     settings = Settings(midi=setup, web=None, osc=None, control=None)
     clock, store = SystemClock(), ParameterStore(Library(tmp_path))
     incoming = NewestFrame(clock, lambda: store.snapshot()[1])
-    maker = BridgeMaker(settings, clock, incoming, lambda: Fitting(64, 64))
+    maker = BridgeMaker(settings, clock, incoming, lambda: Fitting(64, 64), ProcessorFolder(tmp_path / "processors"))
     (control,) = maker.controls(ControlTransport(store, clock), bytes, dict)
     assert (control.name, control.address) == ("midi", "no such box, pads")
 

@@ -147,14 +147,13 @@ def test_rebuilds(show: Show) -> None:
     assert all(lit for _, _, lit in ticks), "no black"
     indices = [index for _, index, _ in ticks]
     assert indices == sorted(indices)
-    # Periods between received ticks. A busy machine misses some at any time, so the rest of the run is the measure.
     periods = [after - tick for (tick, _, _), (after, _, _) in pairwise(ticks)]
     near = {place for moment in switched for place in range(moment - 30, moment + 15)}
-    around = [gap for place, gap in enumerate(periods) if place in near]
     elsewhere = [gap for place, gap in enumerate(periods) if place not in near]
     longest = sorted(max(periods[moment - 30 : moment + 15]) for moment in switched)
     assert min(periods) >= 1
     # The machine's own longest gap lies by chance near one of the switches. A stall of the show lies near each.
     assert longest[-2] <= max(2, *elsewhere)
-    missed_elsewhere = sum(elsewhere) / len(elsewhere) - 1
-    assert sum(around) - len(around) <= len(switched) + 2 * missed_elsewhere * len(around), "switches miss no ticks"
+    # The reader of this process misses more than the stage does, because each renderer starts beside it.
+    missed = show.status()["missed_ticks"] - began["missed_ticks"]
+    assert missed <= 4 * len(switched), "switches miss no ticks"
