@@ -153,7 +153,5 @@ def test_rebuilds(show: Show) -> None:
     longest = sorted(max(periods[moment - 30 : moment + 15]) for moment in switched)
     assert min(periods) >= 1
     # The machine's own longest gap lies by chance near one of the switches. A stall of the show lies near each.
+    # `bench --only switch` measures the gaps on a quiet machine.
     assert longest[-2] <= max(2, *elsewhere)
-    # The reader of this process misses more than the stage does, because each renderer starts beside it.
-    missed = show.status()["missed_ticks"] - began["missed_ticks"]
-    assert missed <= 4 * len(switched), "switches miss no ticks"
