@@ -30,7 +30,7 @@ class Build(RebuildParameters):
     gpu_share: float | None = None
     """Share of the device's memory and time, above 0; None is all of it. See `pipeline.torch_settings`."""
     text_encoder: TextEncoderRule = "auto"
-    """What becomes of a large text encoder once its texts are encoded."""
+    """Rule for a large text encoder once its texts are encoded."""
     slots: int = 8
     """Most pictures in flight."""
     cache: Path | None = None

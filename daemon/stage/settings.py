@@ -57,7 +57,7 @@ class Settings:
     osc: Address | None = field(default_factory=lambda: Address("127.0.0.1", 9000))
     osc_feedback: tuple[Address, ...] = ()
     osc_tcp: Address | None = None
-    """Where OSC is heard over TCP too."""
+    """Host and port of OSC over TCP; None for none."""
     osc_aliases: AliasTable = field(default_factory=AliasTable)
     """Addresses of other programs that OSC control understands too."""
     midi: MidiSetup | None = None
@@ -81,7 +81,7 @@ class Settings:
     gpu_share: float | None = None
     """Share of the device's memory and time for the renderer, above 0; None is all of it."""
     text_encoder: TextEncoderRule = "auto"
-    """What becomes of a large text encoder in main memory once its texts are encoded."""
+    """Rule for a large text encoder in main memory once its texts are encoded."""
     skip_memory_check: bool = False
     """True if a model is loaded even where the memory seems to be too short for it."""
 

@@ -44,7 +44,7 @@ _FADERS: Mapping[str, Parameter] = MappingProxyType(
 
 
 class FaderState(NamedTuple):
-    """Where a fader stands, and the value that it set last."""
+    """Place of a fader, and the value that it set last."""
 
     share: float
     """Place of the fader in the range, 0 to 1."""

@@ -60,7 +60,7 @@ class OscControl:
         self._stopping = False
         self._socket: socket.socket | None = None
         self._sockets: list[socket.socket] = []
-        """That socket, and one for IPv6 loopback: some programs send there to ``localhost``."""
+        """The UDP sockets: that one, and one for IPv6 loopback, where some programs send to ``localhost``."""
         self._address: UdpAddress | None = None
         self._dispatcher: OscDispatcher | None = None
         self._counts = {"sent": 0, "unsent": 0}

@@ -30,7 +30,7 @@ Message = tuple[float, str, Sequence[object]]
 
 
 class Moment(NamedTuple):
-    """What a tick has: a picture's parameters, with morphs, LFOs and drift, and those of the output."""
+    """Values of one tick: a picture's parameters, with morphs, LFOs and drift, and those of the output."""
 
     frame: FrameParameters
     output: Parameters
