@@ -1,13 +1,13 @@
 """Preset files: strict YAML, every problem with path, line, column and the expected value; atomic writes.
 
-A preset is a mapping with an optional ``name`` and ``description`` and keys of `Parameters`.
+A preset is a mapping with an optional ``name``, ``description`` and ``extends`` and keys of `Parameters`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import Field, ValidationError
@@ -58,10 +58,26 @@ class PresetFile(Parameters):
 
     name: Annotated[str, Field(min_length=1, max_length=100)] = "preset"
     description: Annotated[str, Field(max_length=1000)] = ""
+    extends: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="preset whose values hold where this one names none: one of the same folder, or a shipped one",
+        ),
+    ] = "preset"
 
 
-FILE_KEYS = ("name", "description", *PRESET_KEYS)
+FILE_KEYS = ("name", "description", "extends", *PRESET_KEYS)
 """Keys that a preset file may have."""
+
+
+class BaseName(NamedTuple):
+    """Name of the preset that another extends, with line and column in its file."""
+
+    name: str
+    line: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,15 @@ class Preset:
     """Name in the file, or the file's name without its suffix."""
     description: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """Field values of `Parameters` that the file names; Those with several entries are tuples of their models."""
+    """Field values of `Parameters` that the file names; those with several entries are tuples of their models.
+
+    The library adds those of the presets that it extends.
+    """
+    extends: BaseName | None = None
+    origins: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    """File that names each value; empty for a preset that extends none."""
+    files: tuple[Path, ...] = field(default=(), compare=False)
+    """The file itself and those of the presets that it extends, where the library has read them."""
 
     def addresses(self) -> dict[str, Value]:
         """Return the complete preset as plain values by address.
@@ -82,20 +106,26 @@ class Preset:
         them. A file that names a model sets the engine, the adapters and the reuse that it does not name to none. One
         that names a LoRA has no others, and one that names a ControlNet or an IP-Adapter has its own settings of it.
         """
-        named = self.values.keys() | ({"engine"} if "model" in self.values else set())
-        if "model" in self.values or not LORA_KEYS.isdisjoint(self.values):
+        named = self.values.keys() | emptied_by(self.values)
+        if not LORA_KEYS.isdisjoint(self.values):
             named |= LORA_KEYS
-        for key, together in ADAPTER_KEYS.items():
-            if not {"model", key}.isdisjoint(self.values):
-                named |= together
-        if not {"model", "controlnet"}.isdisjoint(self.values):  # not every network can reuse what it has kept
-            named |= {"reuse"}
         flat = flatten(Parameters.model_construct(**self.values))
         return {
             address: PARAMETERS[address].coerce(value)  # puts text on one line, without control characters
             for address, value in flat.items()
             if (key := PARAMETERS[address].key) in PRESET_KEYS and (key not in KEPT_KEYS or key in named)
         }
+
+
+def emptied_by(keys: Collection[str]) -> set[str]:
+    """Return the keys that are none in a file that names these, unless it names them: what fits one model alone."""
+    emptied = {"engine", *LORA_KEYS} if "model" in keys else set()
+    for key, together in ADAPTER_KEYS.items():
+        if "model" in keys or key in keys:
+            emptied |= together
+    if "model" in keys or "controlnet" in keys:  # not every network can reuse what it has kept
+        emptied |= {"reuse"}
+    return emptied
 
 
 def read_preset(path: Path, source_problem: SourceProblem | None = None) -> Preset:
@@ -163,7 +193,9 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
             problems.append(document.values[(key,)]._replace(message=f"{key}: {problem}"))
     if problems or checked is None:
         raise _error(label, problems)
+    base = document.values.get(("extends",))
     return Preset(
+        extends=BaseName(checked.extends, base.line, base.column) if base else None,
         name=checked.name if "name" in given else Path(label).stem,
         description=checked.description,
         values=MappingProxyType({key: getattr(checked, key) for key in PRESET_KEYS if key in given}),
@@ -171,25 +203,16 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
 
 
 def preset_text(preset: Preset, stem: str = "") -> str:
-    """Return the text of a preset's file: name (unless it is `stem`), description, then its keys in declared order."""
+    """Return the text of a preset's file: name (unless it is `stem`), description, base, and its keys in order."""
     lines: dict[str, Any] = {} if preset.name == stem else {"name": preset.name}
     if preset.description:
         lines["description"] = preset.description
+    if preset.extends:
+        lines["extends"] = preset.extends.name
     for key in PRESET_KEYS:
         if key in preset.values:
             lines[key] = LINES[key](preset.values[key]) if key in LINES else preset.values[key]
     text: str = yaml.dump(lines, Dumper=strict_yaml.StrictDumper, sort_keys=False, allow_unicode=True, width=110)
-    return text
-
-
-def annotated_text(preset: Preset) -> str:
-    """Return the text of a preset's file, with every key that it leaves as it is as a comment at the end."""
-    kept = {key: getattr(Parameters(), key) for key in PRESET_KEYS if key not in preset.values}
-    text = preset_text(preset, stem=preset.name)
-    if kept:
-        lines = preset_text(Preset(preset.name, values=kept), stem=preset.name).splitlines()
-        text += "# Not set, so they stay as they are when the preset is loaded (defaults):\n"
-        text += "".join(f"# {line}\n" for line in lines)
     return text
 
 

@@ -6,10 +6,8 @@ Names come from the wire, paths never do: only `Library.resolve` and `Library.co
 import contextlib
 import importlib.resources
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,14 @@ from presets.atomic_write import write_atomically
 from presets.errors import PresetError
 from presets.files import KEPT_KEYS, PRESET_KEYS, Preset, SourceProblem, read_bytes, read_preset, write_preset
 from presets.parameter_table import Value, snapshot
+from presets.preset_bases import PresetListing, values_beside, whole_preset
+from presets.preset_names import check_name, find_name, is_path, is_preset_file, unknown_name
 
 MAX_PRESETS = 1000
 """Most presets of the user, so that a stuck save button does not fill the disk."""
 
 ORDER_FILE = "order.txt"
 """Names of the user's presets, one per line, in the order of the number keys and `/next`. It may be edited."""
-
-_SUFFIXES = (".yaml", ".yml")
-_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # Windows opens these instead of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class Library:
         """Reason why the user's folder could not be listed the last time; empty if it could."""
         self.values_left_out: Callable[[Preset], Mapping[str, Value]] = lambda preset: {}
         """Returns the values by address that a preset leaves to its processors."""
-        self._read: dict[Path, tuple[tuple[int, int, int], LibraryEntry]] = {}
+        self._read: dict[Path, tuple[tuple[int, int, int], Preset | PresetError]] = {}
 
     def entries(self) -> list[LibraryEntry]:
         """Return every preset in the order of the number keys.
@@ -65,23 +61,27 @@ class Library:
         The shipped presets come first, by the alphabet, each replaced by a user's preset of the same name. The others
         of the user follow in the order of `ORDER_FILE`, which `save` extends, and then by the alphabet.
         """
-        paths = self._paths()
-        shipped = {path.stem.casefold() for path in self._shipped_files()}
+        listing = self._listing()
+        paths = listing.together()
+        shipped = {name.casefold() for name in listing.shipped}
         saved = {name: place for place, name in enumerate(self._saved_order())}
 
         def place(name: str) -> tuple[bool, int, str, str]:
             own = name.casefold() not in shipped
             return own, saved.get(name, len(saved)) if own else 0, name.casefold(), name
 
-        return [self._entry(*paths[name]) for name in sorted(paths, key=place)]
+        return [self._entry(*paths[name], listing) for name in sorted(paths, key=place)]
 
     def names(self) -> list[str]:
         """Return the names of the presets that can be loaded, in the order of the number keys."""
         return [entry.name for entry in self.entries() if entry.preset is not None]
 
     def read(self, path: Path) -> Preset:
-        """Return the preset in a file, checked as those of the library are. Raises `PresetError`."""
-        return read_preset(path, self._source_problem)
+        """Return the preset in a file, checked as those of the library are, with the values of those that it extends.
+
+        Those are looked up in the folder of the file. Raises `PresetError`.
+        """
+        return whole_preset(path, self._contents, lambda: PresetListing(_files(path.parent)[0], _shipped()))
 
     def load(self, name: str) -> Preset:
         """Return the preset of that name; case, spaces, - and _ are alike. Raises `PresetError` if there is none.
@@ -97,35 +97,40 @@ class Library:
 
     def resolve(self, name_or_path: str) -> dict[str, Value]:
         """Return what `recall` does for a name or the path of a .yaml file, as typed on the command line."""
-        if _is_path(name_or_path):
-            preset = self.read(Path(name_or_path))
+        if is_path(name_or_path):
+            preset = self.whole(name_or_path)
             return {**preset.addresses(), **self.values_left_out(preset), "/preset": name_or_path}
         return self.recall(name_or_path)
 
+    def whole(self, name_or_path: str) -> Preset:
+        """Return the preset of that name or path, as its files have it. Raises `PresetError`."""
+        return self.read(Path(name_or_path)) if is_path(name_or_path) else self.load(name_or_path)
+
     def complete(self, name_or_path: str) -> Preset:
         """Return the preset with the defaults that its file leaves out, except `KEPT_KEYS`. Raises `PresetError`."""
-        preset = self.read(Path(name_or_path)) if _is_path(name_or_path) else self.load(name_or_path)
-        addresses = preset.addresses()
-        return replace(preset, values=_fields(addresses))
+        preset = self.whole(name_or_path)
+        return replace(preset, values=_fields({**preset.addresses(), **self.values_left_out(preset)}))
 
     def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
         """Save plain values by address as a preset of the user's, over one of that name if there is one.
 
         Keys in `KEPT_KEYS` are written only if `values` has them. Without a description, that of the old file stays.
+        A file that extends another preset goes on doing so, with the values that differ from it.
         Raises `PresetError` for a name that a preset can't have, and if the file can't be written.
         """
         path = self.user_path(name)
         there = self._user_files()
         if path not in there and len(there) >= MAX_PRESETS:
             raise PresetError(f"{self.folder} holds {MAX_PRESETS} presets already; delete some first")
-        # Faders send float32: 0.3 arrives as 0.30000001192092896.
-        tidy = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+        tidy = _tidy(values)
+        listing = self._listing()
+        paths = listing.together()
+        before = self._entry(*paths[name], listing).preset if name in paths else None
         if description is None:
-            paths = self._paths()
-            before = self._entry(*paths[name]).preset if name in paths else None
             description = before.description if before else ""
         order = [entry.path.stem for entry in self.entries() if not entry.shipped]
-        write_preset(path, Preset(name, description, _fields(tidy)))
+        preset = Preset(name, description, _fields(tidy))
+        write_preset(path, self._beside_base(preset, before, listing) if before and before.extends else preset)
         if path not in there:
             with contextlib.suppress(OSError):  # the preset is saved; without the file it has its alphabetical place
                 write_atomically(self.folder / ORDER_FILE, "".join(f"{each}\n" for each in [*order, name]).encode())
@@ -133,7 +138,10 @@ class Library:
 
     def is_shipped(self, name: str) -> bool:
         """Return True if `name`, in any case, is a shipped preset that the user has not replaced."""
-        return any(shipped and known.casefold() == name.casefold() for known, (_, shipped) in self._paths().items())
+        return any(
+            shipped and known.casefold() == name.casefold()
+            for known, (_, shipped) in self._listing().together().items()
+        )
 
     def user_path(self, name: str) -> Path:
         """Return the path at which `save` writes a preset. Raises `PresetError` for a name no preset can have."""
@@ -154,25 +162,19 @@ class Library:
 
     def find(self, name: str) -> tuple[LibraryEntry, Preset]:
         """Return the entry of a preset and its contents. The name is read, and `PresetError` raised, as by `load`."""
-        paths = self._paths()
-        found = name if name in paths else next((known for known in paths if _folded(known) == _folded(name)), None)
+        listing = self._listing()
+        paths = listing.together()
+        found = find_name(name, paths)
         if found is None:
-            raise PresetError(f"there is no preset {name[:64]!r}; {_advice(name, list(paths))}")
-        entry = self._entry(*paths[found])
+            raise PresetError(unknown_name(name, paths))
+        entry = self._entry(*paths[found], listing)
         if entry.preset is None:
             raise PresetError(entry.error)
         return entry, entry.preset
 
-    def _paths(self) -> dict[str, tuple[Path, bool]]:
-        paths = {path.stem: (path, True) for path in self._shipped_files()}
-        for path in self._user_files():
-            for name in [known for known in paths if known.casefold() == path.stem.casefold() and paths[known][1]]:
-                del paths[name]
-            paths[path.stem] = (path, False)
-        return paths
-
-    def _shipped_files(self) -> list[Path]:
-        return list(Path(str(importlib.resources.files("presets") / "looks")).glob("*.yaml"))
+    def _listing(self) -> PresetListing:
+        own, self.listing_error = _files(self.folder)
+        return PresetListing(own, _shipped())
 
     def _saved_order(self) -> list[str]:
         try:
@@ -181,59 +183,64 @@ class Library:
             return []
 
     def _user_files(self) -> list[Path]:
-        try:
-            with os.scandir(self.folder) as files:
-                found = [Path(file.path) for file in files if _is_preset_file(file.name)]
-        except FileNotFoundError:
-            found = []
-        except OSError as error:
-            # The shipped presets are still there; listing and saving report the error.
-            found = []
-            self.listing_error = f"{self.folder}: presets can't be listed: {error.strerror or error}"
-        else:
-            self.listing_error = ""
-        return found
+        return list(self._listing().own.values())
 
-    def _entry(self, path: Path, shipped: bool) -> LibraryEntry:
-        """Return the entry of a file. It is read again only if it changed, because a page lists once a second."""
-        try:
-            stat = path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        except OSError:
-            stamp = (0, 0, 0)  # removed since it was listed, or a broken link; reading it tells
-        known = self._read.get(path)
-        if known is not None and known[0] == stamp != (0, 0, 0):
-            return known[1]
+    def _entry(self, path: Path, shipped: bool, listing: PresetListing) -> LibraryEntry:
         name = path.stem.encode("utf-8", "replace").decode()  # Linux allows file names that are not text
         try:
             check_name(path.stem)
-            entry = LibraryEntry(name, path, shipped, self.read(path))
+            return LibraryEntry(name, path, shipped, whole_preset(path, self._contents, lambda: listing))
         except PresetError as error:
-            entry = LibraryEntry(name, path, shipped, None, str(error))
-        self._read[path] = (stamp, entry)
-        return entry
+            return LibraryEntry(name, path, shipped, None, str(error))
+
+    def _beside_base(self, preset: Preset, before: Preset, listing: PresetListing) -> Preset:
+        """Return the preset with what differs from the one that its file extends, or whole if that can't be."""
+        base = whole_preset(before.files[1], self._contents, lambda: listing)
+        own = values_beside(base, preset, lambda each: _tidy({**each.addresses(), **self.values_left_out(each)}))
+        return preset if own is None else replace(preset, values=own, extends=before.extends)
+
+    def _contents(self, path: Path) -> Preset:
+        """Return what a file itself names. It is read again only if it changed, because a page lists once a second.
+
+        Raises `PresetError`.
+        """
+        try:
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        except (OSError, ValueError):
+            stamp = (0, 0, 0)  # removed since it was listed, or a broken link; reading it tells
+        known = self._read.get(path)
+        if known is None or known[0] != stamp or stamp == (0, 0, 0):
+            contents: Preset | PresetError
+            try:
+                contents = read_preset(path, self._source_problem)
+            except PresetError as error:
+                contents = error
+            known = self._read[path] = (stamp, contents)
+        if isinstance(known[1], PresetError):
+            raise PresetError(str(known[1]))
+        return known[1]
 
 
-def _folded(name: str) -> str:
-    """Return a name in which case, spaces, - and _ are alike."""
-    return re.sub(r"[\s_-]+", "-", name.strip()).casefold()
+def _shipped() -> dict[str, Path]:
+    folder = Path(str(importlib.resources.files("presets") / "looks"))
+    return {path.stem: path for path in folder.glob("*.yaml")}
 
 
-def check_name(name: str) -> str:
-    """Return `name` if a preset may have it. Raises `PresetError`."""
-    if not _NAME.fullmatch(name) or _DEVICE.fullmatch(name):
-        raise PresetError(
-            f"{name[:64]!r} can't be a preset's name: use 1 to 64 letters from A to Z, digits, spaces, _ and -"
-        )
-    return name
+def _files(folder: Path) -> tuple[dict[str, Path], str]:
+    """Return the presets of a folder by name, and why they can't be listed; empty if they can."""
+    try:
+        with os.scandir(folder) as files:
+            return {path.stem: path for file in files if is_preset_file(file.name) for path in [Path(file.path)]}, ""
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, ValueError) as error:  # the shipped presets are still there
+        return {}, f"{folder}: presets can't be listed: {getattr(error, 'strerror', None) or error}"
 
 
-def _is_preset_file(name: str) -> bool:
-    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
-
-
-def _is_path(text: str) -> bool:
-    return text.lower().endswith(_SUFFIXES) or "/" in text or os.sep in text
+def _tidy(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return values with six digits. Faders send float32: 0.3 arrives as 0.30000001192092896."""
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
 
 
 def _fields(values: Mapping[str, Value]) -> dict[str, Any]:
@@ -241,10 +248,3 @@ def _fields(values: Mapping[str, Value]) -> dict[str, Any]:
     parameters = snapshot(values)
     left_out = {key for key in KEPT_KEYS if f"/{key}" not in values}
     return {key: getattr(parameters, key) for key in PRESET_KEYS if key not in left_out}
-
-
-def _advice(name: str, names: list[str]) -> str:
-    near = get_close_matches(name[:100], names, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"there are {', '.join(sorted(names)[:20])}" if names else "there are none"

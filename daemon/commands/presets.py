@@ -63,7 +63,7 @@ def show(
     Copy it to start one of your own. Keys at the end, after a #, stay as they are when the preset is loaded.
     """
     from daemon.stage.preset_library import open_library
-    from presets.files import annotated_text
+    from presets.annotated_preset import annotated_text
 
     sys.stdout.write(annotated_text(open_library(presets).complete(name)))
 
@@ -99,7 +99,7 @@ def check(
         if problems := list(_problems_of_files(preset)):
             broken += 1
             for key, problem in problems:
-                _print_error(f"{place_of(path, key)}: {problem}")
+                _print_error(f"{place_of(preset.origins.get(key, path), key)}: {problem}")
         else:
             _print(f"{path}: good")
     if broken:

@@ -3,6 +3,7 @@
 A preset takes the place of a shipped one only after a second request.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -121,8 +122,12 @@ class PresetSaver:
             written = read_bytes(path)
             self._newest = path, written
             self._saved.append(SavedPreset(name, path, replaced, written, loaded))
+            base = None
+            with contextlib.suppress(PresetError):
+                base = self._library.load(name).extends
+        differing = f" with what differs from {base.name}" if base else ""
         undo = "; /undo_save brings back what it replaced" if shipped or replaced is not None else ""
-        return f"saved as {path}{undo}"
+        return f"saved as {path}{differing}{undo}"
 
     def undo(self) -> tuple[SavedPreset, str]:
         """Undo the newest save. Return it, with a sentence about the outcome.

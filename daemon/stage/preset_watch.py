@@ -1,5 +1,6 @@
 """`PresetWatch`: loads the preset on air again when its file is saved by an editor."""
 
+import os
 from pathlib import Path
 
 from daemon.stage.parameter_store import ParameterStore
@@ -14,7 +15,7 @@ Stamp = tuple[int, int, int]
 
 
 class PresetWatch:
-    """Looks at the file of the preset on air. One thread only.
+    """Looks at the file of the preset on air and those of the presets that it extends. One thread only.
 
     A file that `/save` or `/undo_save` wrote is not loaded, because the controls may have moved since. One that was
     changed and can't be loaded is refused like any other message, once for each change: what is on air stays, and the
@@ -24,23 +25,35 @@ class PresetWatch:
     def __init__(self, library: Library, store: ParameterStore) -> None:
         self._library = library
         self._store = store
-        self._known: tuple[str, Stamp] | None = None
+        self._known: tuple[str, dict[Path, Stamp | None]] = "", {}
 
     def look(self) -> None:
-        """Load the preset on air again if its file has changed since the last look."""
+        """Load the preset on air again if one of its files has changed since the last look."""
         name = str(self._store.value("/preset"))
-        path = self._path(name)
-        stamp = _stamp(path)
-        known, self._known = self._known, None if stamp is None else (name, stamp)
-        if known is not None and stamp is not None and known[0] == name and known[1] != stamp:
-            try:
-                if self._store.saver.is_own(path):
-                    return
-                self._store.load("/preset", name, self._library.resolve(name), SENDER, None)
-            except PresetError as error:
-                # The name alone, because a refusal is cut, and its place in the file comes after the path.
-                problem = str(error).splitlines()[0].replace(str(path), path.name)
-                self._store.refused(SENDER, f"not loaded: {problem}")
+        last_name, last = self._known
+        known = last if last_name == name else dict.fromkeys(self._files(name))
+        now = {path: _stamp(path) for path in known}
+        self._known = name, now
+        changed = [path for path, stamp in now.items() if stamp is not None and known[path] not in (None, stamp)]
+        if not changed:
+            return
+        try:
+            if all(self._store.saver.is_own(path) for path in changed):
+                return
+            self._store.load("/preset", name, self._library.resolve(name), SENDER, None)
+            self._known = name, {path: now.get(path, _stamp(path)) for path in self._files(name)}
+        except PresetError as error:
+            # The name alone, because a refusal is cut, and its place in the file comes after the path.
+            problem = str(error).splitlines()[0].replace(f"{changed[0].parent}{os.sep}", "")
+            self._store.refused(SENDER, f"not loaded: {problem}")
+
+    def _files(self, name: str) -> tuple[Path, ...]:
+        """Return the files that the preset is read from; of one that can't be read, its own."""
+        own = self._path(name)
+        try:
+            return own, *self._library.whole(name).files[1:]
+        except PresetError:
+            return (own,)
 
     def _path(self, name: str) -> Path:
         try:

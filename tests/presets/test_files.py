@@ -187,7 +187,7 @@ def test_text_is_put_on_one_line() -> None:
         ("prompt: [{}, {}, {}, {}, {}]", "ice.yaml:1:9: prompt must have at most 4 entries; a list was given"),
         ("streng: 1", "ice.yaml:1:1: 'streng' is not a key of a preset; did you mean strength?"),
         ("blackout: true", "ice.yaml:1:1: blackout is a control of the whole show and not part of a preset; remove it"),
-        ("4: 4", "ice.yaml:1:1: '4' is not a key of a preset; the keys are name, description, prompt,"),
+        ("4: 4", "ice.yaml:1:1: '4' is not a key of a preset; the keys are name, description, extends, prompt,"),
         ("seed: 1\nseed: 2", "ice.yaml:2:1: seed occurs twice (first in line 1)"),
         ("prompt: &a x", "ice.yaml:1:9: anchors (&) and aliases (*) are not supported"),
         ("prompt: *a", "ice.yaml:1:9: anchors (&) and aliases (*) are not supported"),

@@ -39,6 +39,8 @@ def test_every_key_is_described(validator: Draft202012Validator) -> None:
     ("text", "valid"),
     [
         ("prompt: ice", True),
+        ("extends: fire", True),
+        ("extends: [fire]", False),
         ("prompt: [ice, {text: fire, weight: 0.4}]", True),
         ("lfo: [{target: strength, period: 2}]", True),
         ("lfo: [{target: /zoom}]", True),

@@ -88,6 +88,14 @@ def test_check_of_a_good_file(folder: Path) -> None:
     assert result.stdout == f"{folder / 'mine.yaml'}: good\n"
 
 
+def test_check_names_the_base_that_is_wrong(folder: Path) -> None:
+    (folder / "base.yaml").write_text("seed: 1\nmodel: no-such-model\n")
+    (folder / "child.yaml").write_text("extends: base\n")
+    result = run("presets", "check", "child", "--presets", folder)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{folder / 'base.yaml'}:2:8: ")
+
+
 def test_check_takes_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("presets", "check", "FIRE", "mine", "--presets", folder)
     assert result.exit_code == 0, result.output

@@ -66,6 +66,22 @@ def test_file_that_goes_and_comes_back(watch: PresetWatch, library: Library, sto
     assert store.values()["/prompt/1/text"] == "fire flames"
 
 
+def test_saved_base_is_loaded(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
+    write(library.folder / "base.yaml", "prompt: fire\n")
+    write(library.folder / "mine.yaml", "extends: base\nstrength: 0.25\n")
+    watch.look()
+    write(library.folder / "base.yaml", "prompt: red fire\nstrength: 0.75\n")
+    watch.look()
+    assert (store.values()["/prompt/1/text"], store.values()["/strength"]) == ("red fire", 0.25)
+    write(library.folder / "base.yaml", "prompt: 1\n")
+    for _ in range(2):
+        watch.look()
+    assert str(store.status()["refusals"]).count("base.yaml:1:9: prompt must be a text") == 1
+    write(library.folder / "base.yaml", "prompt: blue fire\n")
+    watch.look()
+    assert store.values()["/prompt/1/text"] == "blue fire", "a mended base is loaded"
+
+
 def test_another_preset_is_not_a_change(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
     write(library.folder / "other.yaml", "prompt: candy\n")
     assert store.apply("/preset", ["other"], "osc").accepted
