@@ -18,7 +18,7 @@ from presets.build import REBUILD_KEYS
 from presets.coercion import expected_choice
 from presets.errors import PresetError
 from presets.lfo_parameters import NO_TARGET
-from presets.nested_entries import ENTRIES, LINES
+from presets.nested_entries import ENTRIES, LINES, NamedNumber, named_numbers, with_numbers
 from presets.parameter_table import LFO_TARGETS, PARAMETERS, Value, flatten
 from presets.parameters import Parameters
 from presets.preset_problems import problem_of, unknown_key
@@ -92,6 +92,8 @@ class Preset:
 
     The library adds those of the presets that it extends.
     """
+    numbers: tuple[NamedNumber, ...] = ()
+    """Numbers of its processors by their own names. The library turns them into values of their places."""
     extends: BaseName | None = None
     origins: Mapping[str, Path] = field(default_factory=dict, compare=False)
     """File that names each value; empty for a preset that extends none."""
@@ -195,6 +197,7 @@ def parse_preset(data: bytes, label: str, source_problem: SourceProblem | None =
         raise _error(label, problems)
     base = document.values.get(("extends",))
     return Preset(
+        numbers=tuple(named_numbers((document.value or {}).get("processor"), document, label)),
         extends=BaseName(checked.extends, base.line, base.column) if base else None,
         name=checked.name if "name" in given else Path(label).stem,
         description=checked.description,
@@ -212,6 +215,8 @@ def preset_text(preset: Preset, stem: str = "") -> str:
     for key in PRESET_KEYS:
         if key in preset.values:
             lines[key] = LINES[key](preset.values[key]) if key in LINES else preset.values[key]
+    if preset.numbers:
+        lines["processor"] = with_numbers(lines["processor"], preset.numbers)
     text: str = yaml.dump(lines, Dumper=strict_yaml.StrictDumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 

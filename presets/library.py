@@ -52,7 +52,10 @@ class Library:
         self.listing_error = ""
         """Reason why the user's folder could not be listed the last time; empty if it could."""
         self.values_left_out: Callable[[Preset], Mapping[str, Value]] = lambda preset: {}
-        """Returns the values by address that a preset leaves to its processors."""
+        """Returns the values by address that a preset leaves to its processors, or names as they do.
+
+        Raises `PresetError` if they have no such number.
+        """
         self._read: dict[Path, tuple[tuple[int, int, int], Preset | PresetError]] = {}
 
     def entries(self) -> list[LibraryEntry]:
@@ -109,7 +112,7 @@ class Library:
     def complete(self, name_or_path: str) -> Preset:
         """Return the preset with the defaults that its file leaves out, except `KEPT_KEYS`. Raises `PresetError`."""
         preset = self.whole(name_or_path)
-        return replace(preset, values=_fields({**preset.addresses(), **self.values_left_out(preset)}))
+        return replace(preset, numbers=(), values=_fields({**preset.addresses(), **self.values_left_out(preset)}))
 
     def save(self, name: str, values: Mapping[str, Value], description: str | None = None) -> Path:
         """Save plain values by address as a preset of the user's, over one of that name if there is one.
@@ -119,11 +122,11 @@ class Library:
         Raises `PresetError` for a name that a preset can't have, and if the file can't be written.
         """
         path = self.user_path(name)
-        there = self._user_files()
-        if path not in there and len(there) >= MAX_PRESETS:
+        listing = self._listing()
+        is_new = name not in listing.own
+        if is_new and len(listing.own) >= MAX_PRESETS:
             raise PresetError(f"{self.folder} holds {MAX_PRESETS} presets already; delete some first")
         tidy = _tidy(values)
-        listing = self._listing()
         paths = listing.together()
         before = self._entry(*paths[name], listing).preset if name in paths else None
         if description is None:
@@ -131,7 +134,7 @@ class Library:
         order = [entry.path.stem for entry in self.entries() if not entry.shipped]
         preset = Preset(name, description, _fields(tidy))
         write_preset(path, self._beside_base(preset, before, listing) if before and before.extends else preset)
-        if path not in there:
+        if is_new:
             with contextlib.suppress(OSError):  # the preset is saved; without the file it has its alphabetical place
                 write_atomically(self.folder / ORDER_FILE, "".join(f"{each}\n" for each in [*order, name]).encode())
         return path
@@ -146,7 +149,7 @@ class Library:
     def user_path(self, name: str) -> Path:
         """Return the path at which `save` writes a preset. Raises `PresetError` for a name no preset can have."""
         path = self.folder / f"{check_name(name)}.yaml"
-        return next((each for each in self._user_files() if each.stem == name), path)
+        return self._listing().own.get(name, path)
 
     def neighbour(self, name: str, step: int) -> str:
         """Return the preset `step` places after `name` (before it if negative), round and round.
@@ -181,9 +184,6 @@ class Library:
             return read_bytes(self.folder / ORDER_FILE).decode("utf-8-sig", errors="replace").splitlines()
         except PresetError:
             return []
-
-    def _user_files(self) -> list[Path]:
-        return list(self._listing().own.values())
 
     def _entry(self, path: Path, shipped: bool, listing: PresetListing) -> LibraryEntry:
         name = path.stem.encode("utf-8", "replace").decode()  # Linux allows file names that are not text

@@ -1,11 +1,24 @@
 """Entries of prompts, LFOs and processors, as a preset's file writes them and as their models take them."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from presets.lfo_parameters import Lfo
 from presets.parameters import WeightedPrompt
 from presets.processor_parameters import ProcessorPlace
+from presets.strict_yaml import Document
+
+
+class NamedNumber(NamedTuple):
+    """A number of a processor under the name that the processor's file gives it, in that file's unit."""
+
+    place: int
+    """Place of the processor, counted from 1."""
+    name: str
+    value: float
+    at: str
+    """Path, line and column of the value."""
 
 
 def _prompt_entries(entries: list[Any]) -> tuple[Any, ...]:
@@ -24,8 +37,37 @@ def _lfo_entries(entries: list[Any]) -> tuple[Any, ...]:
 
 
 def _processor_entries(entries: list[Any]) -> tuple[Any, ...]:
-    """Return the entries of a list of processors. One that is a text alone is a name."""
-    return tuple({"name": entry} if isinstance(entry, str) else entry for entry in entries)
+    """Return the entries of a list of processors. One that is a text alone is a name. Named numbers are left out."""
+    whole = ({"name": entry} if isinstance(entry, str) else entry for entry in entries)
+    return tuple(
+        {key: value for key, value in entry.items() if not _is_named_number(key, value)}
+        if isinstance(entry, dict)
+        else entry
+        for entry in whole
+    )
+
+
+def named_numbers(entries: Any, document: Document, label: str) -> Iterator[NamedNumber]:
+    """Yield the numbers of processors that are no field of a place, as the ``processor`` of a file has them."""
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        for key, value in entry.items() if isinstance(entry, dict) else ():
+            if _is_named_number(key, value):
+                at = document.values["processor", index, key]
+                yield NamedNumber(index + 1, key, float(value), f"{label}:{at.line}:{at.column}")
+
+
+def with_numbers(lines: list[Any], numbers: Iterable[NamedNumber]) -> list[Any]:
+    """Return the lines of processors, as `LINES` writes them, with their named numbers."""
+    written = list(lines)
+    for number in numbers:
+        line = written[number.place - 1]
+        written[number.place - 1] = {**({"name": line} if isinstance(line, str) else line), number.name: number.value}
+    return written
+
+
+def _is_named_number(key: str, value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number and key not in ProcessorPlace.model_fields and key.isidentifier()
 
 
 def _lfo_lines(lfos: tuple[Lfo, ...]) -> list[dict[str, Any]]:

@@ -71,7 +71,8 @@ def whole_preset(path: Path, read: Callable[[Path], Preset], listing: Callable[[
     if len(files) == 1:
         return replace(presets[0], files=(path,))
     values, origins = _merged(presets, files)
-    return replace(presets[0], values=values, origins=origins, files=tuple(files))
+    numbers = next((preset.numbers for preset in presets if "processor" in preset.values), ())
+    return replace(presets[0], values=values, numbers=numbers, origins=origins, files=tuple(files))
 
 
 def inherited(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +97,8 @@ def values_beside(
     own: dict[str, Any] = {}
     goal = plain(wanted)
     while True:  # what is named may empty other keys, so that they have to be named too
-        got = plain(replace(base, values=inherited(base.values, own)))
+        numbers = () if "processor" in own else base.numbers
+        got = plain(replace(base, values=inherited(base.values, own), numbers=numbers))
         if not got.keys() <= goal.keys():
             return None
         differing = {PARAMETERS[address].key for address in goal if got.get(address) != goal[address]} - own.keys()

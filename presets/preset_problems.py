@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from presets.parameter_table import NESTED
 from presets.parameters import Parameters
+from presets.processor_parameters import ProcessorPlace
 from presets.strict_yaml import Document, Place, Problem
 
 
@@ -24,15 +25,22 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 def problem_of(detail: ErrorDetails, document: Document) -> Problem:
     """Return a pydantic error as a sentence, with its place in the file."""
     place: Place = tuple(detail["loc"])
+    if detail["type"] == "extra_forbidden" and place[0] == "processor":
+        value, known = document.values[place], ", ".join(ProcessorPlace.model_fields)
+        return value._replace(message=f"{_name(place)} must be a number, or one of {known}; {value.message} was given")
     if detail["type"] == "extra_forbidden":
         entry, _ = NESTED[str(place[0])]
         return document.keys[place]._replace(message=unknown_key(str(place[-1]), entry.model_fields))
     while place not in document.values:  # a prompt given as one text has no entries in the file
         place = place[:-1]
     value = document.values[place]
-    name = "/".join(str(part + 1) if isinstance(part, int) else part for part in place)
     wanted = _FORMS.get((str(place[0]), detail["type"])) or expected(detail)
-    return value._replace(message=f"{name} must {wanted}; {value.message} was given")
+    return value._replace(message=f"{_name(place)} must {wanted}; {value.message} was given")
+
+
+def _name(place: Place) -> str:
+    """Return the path of a value as messages have it."""
+    return "/".join(str(part + 1) if isinstance(part, int) else part[:40] for part in place)
 
 
 _FORMS = {

@@ -23,6 +23,7 @@ def preset_schema() -> dict[str, Any]:
     # A name alone is a processor.
     places, name = properties["processor"], schema["$defs"]["ProcessorPlace"]["properties"]["name"]
     named = {"type": "string", "maxLength": name["maxLength"], "pattern": name["pattern"]}
+    schema["$defs"]["ProcessorPlace"]["additionalProperties"] = {"type": "number"}  # under the processor's own names
     properties["processor"] = {**places, "items": {"anyOf": [named, places["items"]]}}
     return {
         "$schema": DIALECT,

@@ -92,6 +92,7 @@ def check(
         path = Path(name)
         try:
             path, preset = _read(library, name)
+            library.values_left_out(preset)  # refuses numbers that its processors do not have
         except PresetError as error:
             broken += 1
             _print_error(str(error))

@@ -40,6 +40,8 @@ def test_every_key_is_described(validator: Draft202012Validator) -> None:
     [
         ("prompt: ice", True),
         ("extends: fire", True),
+        ("processor: [{name: mirror, amount: 4}]", True),
+        ("processor: [{name: mirror, amount: much}]", False),
         ("extends: [fire]", False),
         ("prompt: [ice, {text: fire, weight: 0.4}]", True),
         ("lfo: [{target: strength, period: 2}]", True),
