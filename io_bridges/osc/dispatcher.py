@@ -92,7 +92,7 @@ class OscDispatcher:
             self._late.popleft()()
         uris, searchers = self._search.take()
         for sender in searchers:
-            for target in self._answer_targets(sender):
+            for target in self._surfaces.answered_at(sender):
                 self._send("/streamflow/sources", uris, target)
 
     def _apply_datagram(self, datagram: bytes, sender: UdpAddress) -> None:
@@ -218,11 +218,8 @@ class OscDispatcher:
             self._refuse(sender, surface, f"{address[:60]} has no value to poll", message)
             return
         self._monitor.note(sender, address, message.arguments, True, "polled")
-        for target in self._answer_targets(sender):
+        for target in self._surfaces.answered_at(sender):
             self._send(address, (values[address],), target)
-
-    def _answer_targets(self, sender: UdpAddress) -> list[UdpAddress]:
-        return [target.address for target in self._surfaces.targets_of(sender)] or [sender]
 
     def _apply_subscription(self, message: Message, sender: UdpAddress, surface: str) -> None:
         try:

@@ -172,6 +172,16 @@ class Surfaces:
             return []
         return [target for target in self._targets.values() if target.address[0] == sender[0]]
 
+    def answered_at(self, sender: UdpAddress) -> list[UdpAddress]:
+        """Return where a question is answered: the sender's own target, or else its port and all targets on its host.
+
+        A stranger may send from one port and listen on another, or be a program beside the one that listens there.
+        """
+        owner = self._target_from(sender)
+        if owner is not None:
+            return [owner.address]
+        return [sender, *(target.address for target in self.targets_of(sender))]
+
     def close(self) -> None:
         """Remove all targets."""
         for target in self.targets():

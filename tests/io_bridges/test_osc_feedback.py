@@ -106,6 +106,19 @@ def test_subscribe_for_another_port(control: OscControl, show: RecordingShow) ->
     assert show.subscriptions == []
 
 
+def test_stranger_is_answered_beside_a_subscriber(control: OscControl, show: RecordingShow) -> None:
+    subscriber, stranger = Surface(control), Surface(control)
+    subscriber.send("/subscribe")
+    subscriber.wait_for("/accelerator", "auto")
+    stranger.send("/strength", "?")
+    stranger.wait_for("/strength", pytest.approx(0.9))
+    subscriber.send("/strength", "?")
+    subscriber.send("/steps", 9)
+    stranger.send("/steps", "?")
+    stranger.wait_for("/steps", 9)
+    assert len(stranger.values_of("/strength")) == 1, "the subscriber's answer is its own"
+
+
 def test_subscriptions_are_bounded(show: RecordingShow) -> None:
     with serving(OscControl(port=0), show) as control:
         surfaces = [Surface(control) for _ in range(20)]

@@ -1,4 +1,4 @@
-"""A whole show whose source is changed while it plays: from every surface, with sources that open, fail or hang."""
+"""A whole show that is changed while it plays: its source from every surface, its light by programs of others."""
 
 import json
 import urllib.request
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from feed import Feed
+from foreign_clients import needs_node, needs_pure_data, node_client, pure_data
 from show import Show, free_port, until
 from websockets.sync.client import connect
 
@@ -38,7 +39,8 @@ def running_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
 
 @pytest.fixture
 def show(running_show: Show, tmp_path: Path) -> Show:
-    """The running show on a grey of 50."""
+    """The running show on a grey of 50, at full light."""
+    running_show.set(brightness=1.0)
     assert switch(running_show, still(tmp_path, 50))["ok"]
     running_show.picture(is_grey(50))
     return running_show
@@ -222,3 +224,51 @@ def test_fit_of_a_still_frame(show: Show) -> None:
     show.set(zoom=1.0, pan_x=0.0)
     until_greys(80, 160, 80, 160)
     feed.close()
+
+
+@needs_node
+def test_node_osc_sets_and_hears(show: Show) -> None:
+    with node_client("osc_client.mjs", show.osc_port) as client:
+        client.send("/brightness", 0.5)
+        show.picture(is_grey(25))
+        client.send("/brightness", "?")
+        assert client.line() == ["/brightness", 0.5]
+        client.send("/subscribe")
+        client.wait_for(["/brightness", 0.5])
+        client.send("/brightness", 0.25)
+        show.picture(is_grey(12, 1))
+        show.set(brightness=1.0)
+        assert ["/brightness", 0.25] not in client.wait_for(["/brightness", 1])
+        client.send("/brightness", "dark")
+        client.wait_for(["/streamflow/refused", "/brightness: a number is expected, not 'dark'"])
+
+
+@needs_node
+def test_node_oscquery_sets_and_hears(show: Show) -> None:
+    with node_client("oscquery_client.mjs", show.web_port) as client:
+        client.send("read", "/brightness")
+        described = client.line()
+        argument = {"type": "f", "range": {"min": 0, "max": 1}, "clipmode": "both", "value": 1}
+        assert (described["access"], described["arguments"]) == (3, [argument])
+        client.send("set", "/brightness", 0.5)
+        show.picture(is_grey(25))
+        client.send("read", "/brightness")
+        assert client.line()["arguments"][0]["value"] == 0.5
+        client.send("listen", "/brightness")
+        client.wait_for(["/brightness", 0.5])
+        show.set(brightness=1.0)
+        client.wait_for(["/brightness", 1])
+        client.send("read", "/no/such")
+        client.wait_for(None)
+
+
+@needs_pure_data
+def test_pure_data_sets_and_hears(show: Show) -> None:
+    connect = f"streamflow-send connect 127.0.0.1 {show.osc_port}"
+    with pure_data(connect, "streamflow-strength 0.25", "streamflow-poll bang") as lines:
+        assert "strength: 0.25" in lines
+    with pure_data(connect, "streamflow-feedback 1") as lines:
+        assert "strength: 0.25" in lines
+        show.set(strength=0.75)
+        assert "strength: 0.75" in lines
+        show.set(strength=0.5)
