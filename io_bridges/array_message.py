@@ -121,6 +121,7 @@ def encode(frame: RenderedFrame, tick: Tick, pixels: Pixels) -> tuple[bytes, mem
         "origin": "top-left",
         "index": frame.index,
         "tick": tick.index,
+        "at": tick.at,
         "captured_at": frame.captured_at,
         "revision": frame.revision,
         "source_index": frame.source_index,

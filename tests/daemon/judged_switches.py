@@ -1,23 +1,20 @@
-"""Switches of a renderer in a running show, judged by the gaps of the ticks near them."""
+"""Switches of a renderer in a running show, judged by the ticks that the show misses near them."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from control_show import Picture
+from received_ticks import ReceivedTick, shown_periods
 
 TRIES = 4
 """Most times that one switch is made. Chance does not return at the same switch; a stall of the show does."""
 BEFORE, AFTER = 30, 15
 """Ticks before and after the first picture of a renderer that belong to its switch."""
 
-Ticks = list[tuple[int, int, bool]]
-"""Tick, index and whether it is lit of each frame, as `Show.every_tick` records them."""
-
 
 class JudgedSwitches:
     """Switches of one show. Each is made again while the ticks near it are worse than the machine's own."""
 
-    def __init__(self, ticks: Ticks) -> None:
+    def __init__(self, ticks: list[ReceivedTick]) -> None:
         self._ticks = ticks
         self._moments: list[int] = []
 
@@ -49,7 +46,7 @@ class JudgedSwitches:
 
     def _fault(self) -> str:
         """Return how the last switch is worse than the ticks far from any switch; empty if it is not."""
-        periods = [after - tick for (tick, _, _), (after, _, _) in pairwise(self._ticks)]
+        periods = shown_periods(self._ticks)
         near = {place for moment in self._moments for place in range(moment - BEFORE, moment + AFTER)}
         around = periods[self._moments[-1] - BEFORE : self._moments[-1] + AFTER]
         elsewhere = [period for place, period in enumerate(periods) if place not in near]

@@ -16,6 +16,7 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 from pythonosc.udp_client import SimpleUDPClient
+from received_ticks import ReceivedTick
 
 _given: set[int] = set()
 
@@ -139,9 +140,9 @@ class Show:
         return next((meta, pixels) for meta, pixels in self.frames(seconds) if wanted(meta, pixels))
 
     @contextlib.contextmanager
-    def every_tick(self) -> Iterator[list[tuple[int, int, bool]]]:
-        """Record tick, index and whether it is lit of every frame, with a reader of its own."""
-        ticks: list[tuple[int, int, bool]] = []
+    def every_tick(self) -> Iterator[list[ReceivedTick]]:
+        """Record the tick of every frame, with a reader of its own."""
+        ticks: list[ReceivedTick] = []
         over = threading.Event()
 
         def read() -> None:
@@ -155,7 +156,7 @@ class Show:
                     except zmq.Again:
                         continue
                     meta = json.loads(header)
-                    ticks.append((meta["tick"], meta["index"], any(pixels)))
+                    ticks.append(ReceivedTick(meta["tick"], meta["at"], meta["index"], any(pixels)))
 
         thread = threading.Thread(target=read)
         thread.start()

@@ -273,7 +273,7 @@ def test_byte_count_must_be_exact(height, width, layout, cut):
 
 def test_encode_decode_round_trip():
     frame = RenderedFrame(PIXELS, index=41, source_index=12, captured_at=999, revision=3)
-    parts = encode(frame, Tick(index=50, at=0, repeated=True), PIXELS)
+    parts = encode(frame, Tick(index=50, at=8_000_000, repeated=True), PIXELS)
     header = json.loads(parts[0])
     assert header == {
         "dtype": "uint8",
@@ -282,6 +282,7 @@ def test_encode_decode_round_trip():
         "origin": "top-left",
         "index": 41,
         "tick": 50,
+        "at": 8_000_000,
         "captured_at": 999,
         "revision": 3,
         "source_index": 12,

@@ -15,7 +15,7 @@ from io_bridges.zmq_source import ConnectingZmqSource
 def test_sink_writes_array_messages():
     with opened(BindingZmqSink(ANY_PORT), 64, 48, 30.0) as sink:
         context, reader = plain_reader(sink.status()["address"])
-        wait_for(lambda: sink.write(rendered(6), Tick(9, 0, repeated=True)) or reader.poll(10))
+        wait_for(lambda: sink.write(rendered(6), Tick(9, 300_000_000, repeated=True)) or reader.poll(10))
         header, buffer = reader.recv_json(), reader.recv()
         # The event of the connection may come after the first frame.
         wait_for(lambda: sink.write(rendered(7), Tick(10, 0, repeated=False)) or sink.status()["readers"] == 1)
@@ -30,6 +30,7 @@ def test_sink_writes_array_messages():
         "origin": "top-left",
         "index": 6,
         "tick": 9,
+        "at": 300_000_000,
         "revision": 4,
         "source_index": 5,
         "repeated": True,

@@ -158,9 +158,8 @@ def test_rebuilds(show: Show) -> None:
             partial(play, {**without, **last}, wanted, returns),
         )
     assert show.status()["renderer"]["restarts"] == 0
-    assert all(index > 0 for _, index, _ in ticks), "no slate"
-    assert all(lit for _, _, lit in ticks), "no black"
-    indices = [index for _, index, _ in ticks]
+    assert all(tick.index > 0 for tick in ticks), "no slate"
+    assert all(tick.lit for tick in ticks), "no black"
+    indices = [tick.index for tick in ticks]
     assert indices == sorted(indices)
-    periods = [after - tick for (tick, _, _), (after, _, _) in pairwise(ticks)]
-    assert min(periods) >= 1
+    assert min(after.number - tick.number for tick, after in pairwise(ticks)) >= 1

@@ -154,7 +154,7 @@ def test_failing_processor_is_bypassed(show: Show, name: str) -> None:
         assert state["pictures"] == 0
         seen = len(ticks)
         until(lambda: len(ticks) > seen + 5)
-    assert all(index >= 0 and lit for _, index, lit in ticks), "the slate or black was on air"
+    assert all(tick.index >= 0 and tick.lit for tick in ticks), "the slate or black was on air"
 
 
 def test_broken_save_keeps_the_old_file(show: Show, folder: Path) -> None:
