@@ -4,7 +4,7 @@ A change is sent to every target except the one that made it. UDP has no connect
 port and listens on another. So the rule is: **everything that comes from a target's host counts as made by that
 target**, unless it comes from a port that belongs to another surface, one that it subscribed from or listens on. A
 tablet that sends from a random port never gets an echo. Two programs on one machine get each other's changes once both
-subscribe, or send from the port that they listen on.
+subscribe, or send from the port that they listen on. A TCP connection is one surface, and nothing else is made by it.
 """
 
 import math
@@ -155,13 +155,14 @@ class Surfaces:
     def relay(self, sender: UdpAddress, address: str) -> None:
         """Send a parameter that a known surface set to the other surfaces on its host.
 
-        The show's subscriptions send it to all other hosts.
+        The show's subscriptions send it to all other hosts. A connection is known: no surface has a second port there.
         """
         owner = self._target_from(sender)
-        if owner is not None:
-            for target in self._targets.values():
-                if target is not owner and target.address[0] == sender[0]:
-                    target.queue_parameters((address,))
+        is_known = owner is not None or self.is_connected(sender)
+        for target in self._targets.values():
+            is_other = target is not owner and (is_known or self.is_connected(target.address))
+            if is_other and target.address[0] == sender[0]:
+                target.queue_parameters((address,))
 
     def targets_of(self, sender: UdpAddress) -> list[FeedbackTarget]:
         """Return the sender's own target, or else all targets on its host. A stranger has none."""

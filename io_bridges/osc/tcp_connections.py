@@ -9,8 +9,10 @@ import selectors
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from io_bridges.osc.stream_framing import MalformedStream, PacketSplitter, framed
 from io_bridges.osc.surfaces import UdpAddress
@@ -19,7 +21,7 @@ from io_bridges.wakeup_socket import WakeupSocket
 from presets.errors import BridgeUnavailable
 
 MAX_CONNECTIONS = 16
-"""Clients at once. One more is turned away."""
+"""Clients at once. For one more, another gives way: the one that never sent a packet, else the one silent longest."""
 MOST_WAITING = 2048
 """Packets that wait for the control. While so many do, no client is read, so that TCP holds them back."""
 MOST_WAITING_BYTES = 1 << 22
@@ -37,6 +39,18 @@ _UNANSWERED = ("TCP_USER_TIMEOUT", 40_000)
 """Milliseconds after which a client is closed that answers no feedback, where the system has that option."""
 
 
+@dataclass(slots=True)
+class TcpClient:
+    """One client, and how long it has been of use."""
+
+    socket: socket.socket
+    splitter: PacketSplitter = field(default_factory=PacketSplitter)
+    has_sent: bool = False
+    """True once it has sent a whole packet, which strangers and half-open connections don't."""
+    active: float = field(default_factory=time.monotonic)
+    """Time of its last packet, of the last feedback to it, or of its beginning, in `time.monotonic` seconds."""
+
+
 class TcpConnections:
     """The clients of one TCP port. `take` and `send` belong to the control's thread."""
 
@@ -48,7 +62,7 @@ class TcpConnections:
         """
         self._wake, self._refused = wake, refused
         self._listener = _listen(host, port)
-        self._clients: dict[UdpAddress, tuple[socket.socket, PacketSplitter]] = {}
+        self._clients: dict[UdpAddress, TcpClient] = {}
         self._address: UdpAddress = self._listener.getsockname()
         self._packets: deque[tuple[bytes | None, UdpAddress]] = deque()
         self._bytes_read = self._bytes_taken = 0  # each is written by one thread
@@ -84,18 +98,19 @@ class TcpConnections:
 
     def send(self, packet: bytes, address: UdpAddress) -> bool:
         """Send a packet to a client. Return False if it could not be sent, which ends the connection."""
-        client, splitter = self._clients.get(address, (None, None))
-        if client is None or splitter is None:
+        client = self._clients.get(address)
+        if client is None:
             return False
         try:
-            data = framed(packet, splitter.framing or "size")
-            if client.send(data) == len(data):
+            data = framed(packet, client.splitter.framing or "size")
+            if client.socket.send(data) == len(data):
+                client.active = time.monotonic()
                 return True
         except OSError:
             pass
         # Part of a packet was sent or none of it: the client could not tell where the next one begins.
         with contextlib.suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)
+            client.socket.shutdown(socket.SHUT_RDWR)
         return False
 
     def close(self) -> None:
@@ -117,8 +132,8 @@ class TcpConnections:
                         self._read(key.data, selector)
                 while self.is_full and not self._stop.wait(_ROOM):
                     self._wake()
-            for client, _ in self._clients.values():
-                client.close()
+            for client in self._clients.values():
+                client.socket.close()
             self._clients.clear()
 
     def _accept(self, selector: selectors.BaseSelector) -> None:
@@ -128,34 +143,46 @@ class TcpConnections:
             self._stop.wait(_ROOM)
             return
         if len(self._clients) >= MAX_CONNECTIONS:
-            client.close()
-            self._refused(_name(address), f"more than {MAX_CONNECTIONS} TCP connections")
-            return
+            self._close_least_active(selector)
         client.setblocking(False)
         with contextlib.suppress(OSError):  # macOS takes no options of a client that is gone already
             _set_options(client)
-        self._clients[address] = client, PacketSplitter()
+        self._clients[address] = TcpClient(client)
         selector.register(client, selectors.EVENT_READ, address)
 
     def _read(self, address: UdpAddress, selector: selectors.BaseSelector) -> None:
-        client, splitter = self._clients[address]
+        client = self._clients.get(address)
+        if client is None:  # it has given way to one that was accepted a moment ago
+            return
         try:
-            data = client.recv(_READ)
-            packets = splitter.feed(data)
+            data = client.socket.recv(_READ)
+            packets = client.splitter.feed(data)
         except BlockingIOError:
             return
         except (OSError, MalformedStream) as error:
             if isinstance(error, MalformedStream):
                 self._refused(_name(address), f"malformed OSC stream: {error}")
             data, packets = b"", []
+        if packets:
+            client.has_sent, client.active = True, time.monotonic()
         self._bytes_read += sum(map(len, packets))
         self._packets.extend((packet, address) for packet in packets)
         if not data:
-            selector.unregister(client)
-            del self._clients[address]
-            client.close()
-            self._packets.append((None, address))
+            self._forget(address, selector)
         self._wake()
+
+    def _close_least_active(self, selector: selectors.BaseSelector) -> None:
+        """Close the client that is missed least, so that programs that hold connections keep no surface out."""
+        address = min(self._clients, key=lambda each: (self._clients[each].has_sent, self._clients[each].active))
+        self._refused(_name(address), f"closed for a newer client: the most silent of {MAX_CONNECTIONS} over TCP")
+        self._forget(address, selector)
+        self._wake()
+
+    def _forget(self, address: UdpAddress, selector: selectors.BaseSelector) -> None:
+        client = self._clients.pop(address)
+        selector.unregister(client.socket)
+        client.socket.close()
+        self._packets.append((None, address))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,17 @@ def test_udp_and_tcp_hear_of_each_other(control: OscControl, show: RecordingShow
         read_until(client, "/seed", 99)
 
 
+def test_connection_is_one_surface(control: OscControl, show: RecordingShow) -> None:
+    """Other senders on its host are not taken for it, though they have not subscribed."""
+    with client_of(control, MODE_1_0) as listener, client_of(control, MODE_1_0) as fader:
+        listener.send_message("/subscribe", [])
+        read_until(listener, "/accelerator", "auto")
+        fader.send_message("/seed", 11)
+        read_until(listener, "/seed", 11)
+        Surface(control).send("/steps", 12)
+        read_until(listener, "/steps", 12)
+
+
 def test_nothing_is_lost_in_a_flood(control: OscControl, show: RecordingShow) -> None:
     with client_of(control, MODE_1_0) as client:
         stream = b"".join(
@@ -124,19 +135,48 @@ def test_malformed_packet_is_counted(control: OscControl) -> None:
         wait_for(lambda: control.status()["malformed"] == 1)
 
 
-def test_one_client_too_many(control: OscControl, show: RecordingShow) -> None:
-    clients = [client_of(control, MODE_1_0) for _ in range(MAX_CONNECTIONS)]
-    wait_for(lambda: control.status()["clients"] == MAX_CONNECTIONS)
-    with socket.create_connection(("127.0.0.1", port_of(control)), LONG) as late:
-        late.settimeout(LONG)
-        assert late.recv(1) == b""
-    clients.pop().close()
-    wait_for(lambda: control.status()["clients"] == MAX_CONNECTIONS - 1)
-    with client_of(control, MODE_1_0) as another:
-        another.send_message("/seed", 8)
+def silent_clients(control: OscControl, clean_up: ExitStack, count: int) -> list[socket.socket]:
+    """Open connections that send nothing, one after another."""
+    before = int(str(control.status()["clients"]))
+    opened: list[socket.socket] = []
+    for number in range(count):
+        opened.append(clean_up.enter_context(socket.create_connection(("127.0.0.1", port_of(control)), LONG)))
+        wait_for(lambda: control.status()["clients"] == min(before + number + 1, MAX_CONNECTIONS))  # noqa: B023
+    return opened
+
+
+def test_silent_clients_keep_nobody_out(control: OscControl, show: RecordingShow) -> None:
+    with ExitStack() as clean_up:
+        first, second, *_ = silent_clients(control, clean_up, MAX_CONNECTIONS)
+        newest = clean_up.enter_context(client_of(control, MODE_1_0))
+        newest.send_message("/seed", 8)
         wait_for(lambda: show.values()["/seed"] == 8)
-    for client in clients:
-        client.close()
+        assert first.recv(1) == b"", "the one silent longest"
+        assert control.status()["clients"] == MAX_CONNECTIONS
+        ((sender, reason),) = show.refusals
+        assert sender == f"osc:127.0.0.1:{first.getsockname()[1]}"
+        assert reason == "closed for a newer client: the most silent of 16 over TCP"
+        silent_clients(control, clean_up, 2 * MAX_CONNECTIONS)
+        newest.send_message("/seed", 9)
+        wait_for(lambda: show.values()["/seed"] == 9)
+        assert second.recv(1) == b""
+
+
+def test_listener_stays_before_a_silent_fader(control: OscControl, show: RecordingShow) -> None:
+    with ExitStack() as clean_up:
+        listener, *faders = [clean_up.enter_context(client_of(control, MODE_1_0)) for _ in range(MAX_CONNECTIONS)]
+        listener.send_message("/subscribe", [])
+        for seed, fader in enumerate(faders, 1):
+            fader.send_message("/seed", seed)
+            wait_for(lambda: show.values()["/seed"] == seed)  # noqa: B023
+        show.apply("/steps", [9], "web:1")
+        read_until(listener, "/steps", 9)
+        newest = clean_up.enter_context(client_of(control, MODE_1_0))
+        newest.send_message("/steps", 8)
+        read_until(listener, "/steps", 8)
+        assert faders[0].socket.recv(1) == b""
+        faders[1].send_message("/seed", 99)
+        read_until(listener, "/seed", 99)
 
 
 def test_client_that_reads_nothing_is_closed(control: OscControl, show: RecordingShow) -> None:
