@@ -1,5 +1,7 @@
 """Draws the pictures of the documents with the program itself: ``python docs/make_pictures.py looks film page``.
 
+``buttons`` draws those that come with the shipped presets, for the page's buttons.
+
 It needs the extras ``video`` and ``test``. The page also needs Chromium, and its show takes the default ports.
 """
 
@@ -17,7 +19,7 @@ import typer
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from rich.progress import Progress
 
-from benchmarks.model.look_pictures import draw_film, draw_sheet
+from benchmarks.model.look_pictures import draw_buttons, draw_film, draw_sheet
 from daemon.commands.offline_render import load_stream
 from presets.library import Library
 from presets.parameters import Parameters
@@ -42,28 +44,34 @@ class Drawing(StrEnum):
     LOOKS = "looks"
     FILM = "film"
     PAGE = "page"
+    BUTTONS = "buttons"
 
 
 def main(
-    drawings: Annotated[list[Drawing] | None, typer.Argument(help="Pictures to draw (default: all three).")] = None,
+    drawings: Annotated[list[Drawing] | None, typer.Argument(help="Pictures to draw (default: all).")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = DOCS,
     model: Annotated[str, typer.Option(help="'shipped', or a model folder, for looks and film.")] = "shipped",
     presets: Annotated[Path | None, typer.Option(help="Folder of further presets, for looks and film.")] = None,
     looks: Annotated[str, typer.Option(metavar="NAME,...", help="Presets of the film.")] = ",".join(FILM_LOOKS),
     seconds: Annotated[float, typer.Option(min=0.1, max=5, help="Seconds of each preset in the film.")] = 1.0,
 ) -> None:
-    """Draw a contact sheet of all presets (looks.jpg), a film of some (looks.webp) and a show's page (page*)."""
+    """Draw a contact sheet of all presets (looks.jpg), a film of some (looks.webp) and a show's page (page*).
+
+    ``buttons`` draws a small picture of each shipped preset into presets/looks/pictures, for the page.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for drawing in drawings or [*Drawing]:
         if drawing is Drawing.PAGE:
             draw_page(out)
             continue
-        width, height = SHEET_SIZE if drawing is Drawing.LOOKS else FILM_SIZE
+        width, height = FILM_SIZE if drawing is Drawing.FILM else SHEET_SIZE
         with Progress() as progress, tempfile.TemporaryDirectory() as empty:
             library = Library(presets or Path(empty))
             stream = load_stream(Parameters(width=width, height=height, model=model), None, progress)
             if drawing is Drawing.LOOKS:
                 (out / "looks.jpg").write_bytes(draw_sheet(stream, library))
+            elif drawing is Drawing.BUTTONS:
+                draw_buttons(stream, Library(Path(empty)), DOCS.parent / "presets" / "looks" / "pictures")
             else:
                 (out / "looks.webp").write_bytes(draw_film(stream, library, looks.split(","), seconds))
 

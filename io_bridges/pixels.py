@@ -41,6 +41,17 @@ def scale(pixels: Pixels, width: int, height: int) -> Pixels:
     return read_only(np.ascontiguousarray(scaled))
 
 
+def bounded(pixels: Pixels, longest: int) -> Pixels:
+    """Return uint8 [H, W, C] scaled down to at most `longest` pixels a side, or as it is if it fits."""
+    height, width = pixels.shape[:2]
+    share = longest / max(height, width)
+    if share >= 1:
+        return pixels
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    cv2 = opencv()
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def fade(pixels: Pixels, level: float, out: Pixels | None = None) -> Pixels:
     """Return the frame at a brightness from 0 (black) to 1 (unchanged), in `out` [same shape] if given."""
     level = min(max(level, 0.0), 1.0)

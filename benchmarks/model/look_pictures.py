@@ -19,7 +19,9 @@ from io_bridges.clip import decode_clip
 from io_bridges.frames import Pixels
 from io_bridges.framing import fit
 from io_bridges.patterns.source import PatternSource
+from io_bridges.pixels import bounded
 from io_bridges.uri import make_source
+from io_bridges.web.look_pictures import small_jpeg
 from pipeline.image_stream import ImageStream
 from presets.library import Library
 from presets.parameter_table import snapshot
@@ -35,6 +37,8 @@ BLOCKS = 3
 """Looks in a row of the contact sheet."""
 SHOWN_SECONDS = (1.0, 2.0, 3.0)
 """Times at which the contact sheet shows a look that moves by itself."""
+BUTTON_SIDE, BUTTON_SECONDS = 112, (2.0,)
+"""Side of a preset's small picture in px, and the time that it shows of a look that moves by itself."""
 SHEET_FPS, FILM_FPS = 25.0, 12.5
 FED_BACK = 12
 """Number of times that a look with feedback redraws a still picture."""
@@ -53,6 +57,15 @@ def draw_sheet(stream: ImageStream, library: Library) -> bytes:
     for name in library.names():
         blocks.append(_block(name, shown_pictures(stream, snapshot(library.recall(name)), sources)))
     return as_jpeg(grid(blocks, BLOCKS), SHEET_BYTES)
+
+
+def draw_buttons(stream: ImageStream, library: Library, folder: Path) -> None:
+    """Write a small JPEG file of every preset into `folder`: of a redrawn picture, or of one that moves by itself."""
+    folder.mkdir(exist_ok=True)
+    source = held_out_pictures(stream.width)[SOURCES[0]]
+    for name in library.names():
+        drawn = shown_pictures(stream, snapshot(library.recall(name)), [source], BUTTON_SECONDS)[0]
+        (folder / f"{name}.jpg").write_bytes(small_jpeg(bounded(drawn, BUTTON_SIDE)))
 
 
 def shown_pictures(

@@ -40,6 +40,7 @@ from io_bridges.uri import (
     sink_size,
     sinks_of_one_kind,
 )
+from io_bridges.web.look_pictures import LookPicturesByName
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
@@ -145,6 +146,7 @@ class BridgeMaker:
         transport: ControlTransport,
         metrics: Callable[[], bytes],
         words: Callable[[], Mapping[str, Sequence[str]]],
+        looks: LookPicturesByName,
     ) -> list[ControlThread]:
         """Return every control that the settings ask for.
 
@@ -152,6 +154,7 @@ class BridgeMaker:
             transport: Records and plays what they control.
             metrics: Returns the text of ``/metrics``.
             words: Returns the words that the model knows, by kind.
+            looks: Returns the pictures of presets.
         """
         settings = self._settings
         controls: dict[str, Control] = {}
@@ -178,6 +181,7 @@ class BridgeMaker:
                 preview=self._preview,
                 metrics=metrics,
                 words=words,
+                looks=looks,
                 osc_messages=osc.monitor.messages if osc else tuple,
             )
         recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)

@@ -86,6 +86,11 @@ class LiveValues:
         """Return the wanted value of one parameter. `values` copies them all."""
         return self._values[address]
 
+    def is_as_loaded(self) -> bool:
+        """Return True if the values are still those of the loaded preset."""
+        with self._lock:
+            return self._loaded.holds(self._values)
+
     def subscribe(self, surface: str, wake: Callable[[], None]) -> ChangeQueue:
         """Subscribe to changes. A sender whose name starts with `surface` does not get the address it sent itself."""
         return self._subscriptions.add(surface, wake)

@@ -49,6 +49,11 @@ class LoadedPreset(NamedTuple):
         own = {address: value for address, value in self.values.items() if PARAMETERS[address].key not in RIG_KEYS}
         return {**own, **RELEASED}
 
+    def holds(self, current: Mapping[str, Value]) -> bool:
+        """Return True if these values are its own. Model and source do not count."""
+        own = {address: value for address, value in self.values.items() if PARAMETERS[address].key not in RIG_KEYS}
+        return all(current[address] == value for address, value in own.items())
+
     def values_to_save(self, current: Mapping[str, Value]) -> dict[str, Value]:
         """Return the current values that belong in a preset. Model and source do only if the loaded preset has them."""
         own = self.values.keys() - {"/preset"}

@@ -82,6 +82,14 @@ class ShowStatus:
         self._start_notices = StartNotices(notices)
         self._log = NoticeLog()
 
+    def where(self) -> list[str]:
+        """Return one line for each source, sink and control with its address."""
+        lines = [f"pictures from {self._bridges.source.place}"]
+        if self._settings.source2:
+            lines.append(f"pictures over it from {self._second.thread.place}")
+        lines += [f"pictures to {sink.place}" for sink in self._bridges.sinks[: len(self._settings.sinks)]]
+        return lines + [f"{control.name} on {control.address}" for control in self._controls]
+
     def compose(self) -> dict[str, Any]:
         """Return the state of the show, ready for JSON."""
         now = self._clock.now()

@@ -18,6 +18,7 @@ from daemon.stage.bridge_set import BridgeSet
 from daemon.stage.bridge_threads import BridgeThread
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.control_transport import ControlTransport
+from daemon.stage.look_pictures import LookPictures
 from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import PictureRate
 from daemon.stage.newest_frame import NewestFrame
@@ -89,7 +90,10 @@ class Stage:
         make.show_rate = lambda: self.output.rate
         self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
-        self._controls = make.controls(self.transport, lambda: prometheus_text(self.status()), self._words.known_words)
+        self.looks = LookPictures(library, self.store, self.clock)
+        self._controls = make.controls(
+            self.transport, lambda: prometheus_text(self.status()), self._words.known_words, self.looks.pictures
+        )
         self._status = ShowStatus(
             settings,
             self.clock,
@@ -150,20 +154,16 @@ class Stage:
 
     def where(self) -> list[str]:
         """Return one line for each source, sink and control with its address."""
-        lines = [f"pictures from {self.bridges.source.place}"]
-        if self.settings.source2:
-            lines.append(f"pictures over it from {self.second.thread.place}")
-        lines += [f"pictures to {sink.place}" for sink in self.bridges.sinks[: len(self.settings.sinks)]]
-        return lines + [f"{control.name} on {control.address}" for control in self._controls]
+        return self._status.where()
 
     def keep(self, stop: threading.Event) -> None:
         """Save the state, log notices and replace stuck bridges, until `stop` is set. For the main thread."""
-        looked = self.clock.now()
-        watch = PresetWatch(self.library, self.store)
+        looked, watch = self.clock.now(), PresetWatch(self.library, self.store)
         while not stop.wait(HOUSEKEEPING):
             self._kept.save()
             watch.look()
             self.processing.look()
+            self.looks.look()
             self._status.log_notices()
             tend_run_loop()
             if self.settings.follow_source:
@@ -247,4 +247,4 @@ class Stage:
     def _show(self, frame: RenderedFrame, place: int, of: int) -> None:
         self._rendered.put(frame, place, of)
         self.output.arrived(frame, place)
-        self.store.on_air = frame.revision
+        self.store.on_air, self.looks.newest = frame.revision, frame

@@ -27,6 +27,7 @@ from io_bridges.show_control import (
 )
 from io_bridges.web import json_messages, picture_socket
 from io_bridges.web.control_socket import ControlSocket
+from io_bridges.web.look_pictures import LookPicturesByName, picture_response
 from io_bridges.web.osc_reference import OscReference
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Guard, Hosts
@@ -36,7 +37,6 @@ MOST_SOCKETS = 32
 """Open WebSockets of each kind. More pages than this are a mistake or an attack."""
 
 _MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class WebApp:
@@ -48,6 +48,7 @@ class WebApp:
         preview: WebPreview,
         metrics: Callable[[], bytes] | None,
         words: json_messages.KnownWordsByKind,
+        looks: LookPicturesByName = dict,
         osc_messages: SeenMessages = tuple,
     ) -> None:
         """`metrics` returns the text of ``/metrics``, and `osc_messages` the last messages that came by OSC."""
@@ -55,6 +56,7 @@ class WebApp:
         self._preview = preview
         self._metrics = metrics
         self._words = words
+        self._looks = looks
         self._page_numbers = count(1)
         self._space = AddressSpace(show)
         self._osc = OscReference(show, osc_messages)
@@ -81,6 +83,7 @@ class WebApp:
                 Route("/api/words", self._get_words),
                 Route("/api/sources", self._get_sources),
                 Route("/output.jpg", self._get_picture),
+                Route("/looks/{name}.jpg", self._get_look),
                 Route("/metrics", self._get_metrics),
                 WebSocketRoute("/ws", self._serve_controls),
                 WebSocketRoute("/ws/picture", self._serve_pictures),
@@ -144,15 +147,18 @@ class WebApp:
             raise HTTPException(503, "There is no picture yet. Try again in a moment.")
         return Response(picture.data, media_type="image/jpeg")
 
+    async def _get_look(self, request: Request) -> Response:
+        return picture_response(self._looks(), request)
+
     async def _get_metrics(self, request: Request) -> Response:
         if self._metrics is None:
             raise HTTPException(404, "This server was started without metrics.")
-        return Response(self._metrics(), headers={"content-type": _METRICS_TYPE})
+        return Response(self._metrics(), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _serve_controls(self, socket: WebSocket) -> None:
         # The number ends in a colon, so that no page's name is a prefix of another's.
         name = f"web:{next(self._page_numbers)}:{_client(socket)}"
-        await self.pages.run(socket, ControlSocket(socket, self._show, name, self._words).run)
+        await self.pages.run(socket, ControlSocket(socket, self._show, name, self._words, self._looks).run)
 
     async def _serve_pictures(self, socket: WebSocket) -> None:
         await self.viewers.run(socket, lambda: picture_socket.send_pictures(socket, self._preview))

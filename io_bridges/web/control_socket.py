@@ -2,7 +2,8 @@
 
 To the page: ``{"declaration": […], "actions": […]}`` once, ``{"values": {address: value}}`` for changes, at most 30
 times a second, ``{"status": {…}}`` twice a second, and ``{"words": {kind: [word, …]}}``, the words that the model
-knows, when they change; it is empty for a model that takes any text.
+knows, when they change; it is empty for a model that takes any text. ``{"looks": {preset: version}}`` names the presets
+that have a picture at ``/looks/PRESET.jpg``, when a picture is new.
 
 From the page: ``{"set": address, "value": v}`` and ``{"do": address, "value": v}`` (value optional), each answered by
 ``{"answer": {address, accepted, value, note}}``, and by another answer later if it has ``pending``. ``{"find":
@@ -28,6 +29,7 @@ from io_bridges.web.json_messages import (
     sources_json,
     status,
 )
+from io_bridges.web.look_pictures import LookPicturesByName, versions
 from io_bridges.web.sockets import messages_of, run_until_gone, send_text, waker
 from presets.parameter_table import Value
 
@@ -42,13 +44,22 @@ MOST_LATE = 64
 class ControlSocket:
     """The conversation with one page over an accepted socket."""
 
-    def __init__(self, socket: WebSocket, show: ShowControl, sender: str, words: KnownWordsByKind) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        show: ShowControl,
+        sender: str,
+        words: KnownWordsByKind,
+        looks: LookPicturesByName = dict,
+    ) -> None:
         """`sender` is the name of this page. No other page's name may start with it."""
         self._socket = socket
         self._show = show
         self._sender = sender
         self._words = words
         self._page_words: object = None
+        self._looks = looks
+        self._page_looks: object = None
         self._page_values: dict[str, Value] = {}
         self._changed = asyncio.Event()
         self._late: deque[dict[str, object]] = deque(maxlen=MOST_LATE)
@@ -124,6 +135,9 @@ class ControlSocket:
                 if (words := self._words()) != self._page_words:
                     self._page_words = words
                     await self._send({"words": words})
+                if (looks := versions(self._looks())) != self._page_looks:
+                    self._page_looks = looks
+                    await self._send({"looks": looks})
                 status_due = loop.time() + STATUS_PERIOD
             await asyncio.sleep(PUSH_PERIOD)  # limits the messages under a flood of changes
             with contextlib.suppress(TimeoutError):

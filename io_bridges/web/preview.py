@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from io_bridges.frames import Pixels, RenderedFrame, Tick
 from io_bridges.lazy_imports import opencv
+from io_bridges.pixels import bounded
 
 
 class Jpeg(NamedTuple):
@@ -65,7 +64,7 @@ class WebPreview:
             return None
         version, frame = self._newest
         if self._live is None or self._live.version != version:
-            self._live = Jpeg(version, self._encode(_bounded(frame.host_pixels(), self._longest)))
+            self._live = Jpeg(version, self._encode(bounded(frame.host_pixels(), self._longest)))
         return self._live
 
     def still(self) -> Jpeg | None:
@@ -80,13 +79,3 @@ class WebPreview:
         cv2 = opencv()
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         return bytes(cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, self._quality))[1])
-
-
-def _bounded(pixels: Pixels, longest: int) -> Pixels:
-    height, width = pixels.shape[:2]
-    scale = longest / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    cv2 = opencv()
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

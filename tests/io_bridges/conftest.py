@@ -36,7 +36,9 @@ def page_server() -> Iterator[tuple[WebControl, "WebShow"]]:
     from web_show_control import WebShow, pumping, serving
 
     show = WebShow()
-    control = WebControl(port=0, words=lambda: show.words, osc_messages=lambda: show.osc_messages)
+    control = WebControl(
+        port=0, words=lambda: show.words, looks=lambda: show.looks, osc_messages=lambda: show.osc_messages
+    )
     with pumping(control.preview, show), serving(control, show):
         yield control, show
 

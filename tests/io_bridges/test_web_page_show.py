@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from web_browser import PATIENCE, control_of, needs_chromium, slider_of, wait_value
-from web_show_control import PRESETS, WebShow, serving
+from web_client import eventually
+from web_show_control import PRESETS, WebShow, plasma, serving
 
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ControlReply, Later
+from io_bridges.web.look_pictures import LookPicture, small_jpeg
 from io_bridges.web.server import WebControl
 from presets.library import Library
 
@@ -172,6 +174,7 @@ def phone(browser: Browser) -> Iterator[Page]:
 
 
 def test_small_screens(phone: Page, control: WebControl, show: WebShow) -> None:
+    show.looks = {name: LookPicture("1", small_jpeg(plasma(90, 160, 0))) for name in PRESETS}
     show.state = {"notices": [{"level": "warning", "text": "No frames from zmq:tcp://127.0.0.1:5555 for 7 s."}]}
     phone.goto(control.url)
     expect(phone.locator(".preset")).to_have_count(len(PRESETS))
@@ -190,6 +193,24 @@ def test_small_screens(phone: Page, control: WebControl, show: WebShow) -> None:
     show.apply("/blackout", (True,), "osc:1")
     phone.get_by_role("button", name="panic").tap()
     wait_value(phone, show, "/blackout", False)
+
+
+def test_looks_are_pictured_in_their_places(page: Page, show: WebShow) -> None:
+    picture = page.locator(".preset img")
+    expect(picture).to_have_count(len(PRESETS))
+    boxes = [button.bounding_box() for button in page.locator(".preset").all()]
+    shown = "(it) => it.complete && it.naturalWidth"
+    assert [each.evaluate(shown) for each in picture.all()] == [0] * len(PRESETS)
+    show.looks = {"deep-sea": LookPicture("1", small_jpeg(plasma(270, 480, 0)))}
+    eventually(lambda: picture.nth(1).evaluate(shown) == 160)
+    assert page.locator(".preset img[src]").count() == 1
+    assert [button.bounding_box() for button in page.locator(".preset").all()] == boxes, "no button moves"
+    show.looks = {"deep-sea": LookPicture("2", small_jpeg(plasma(480, 270, 0)))}
+    eventually(lambda: picture.nth(1).evaluate(shown) == 90)
+    picture.nth(1).click()
+    wait_value(page, show, "/preset", "deep-sea")
+    show.looks = {}
+    expect(page.locator(".preset img[src]")).to_have_count(0)
 
 
 def test_number_keys_keep_their_presets(page: Page, show: WebShow) -> None:

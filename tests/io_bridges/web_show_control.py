@@ -9,6 +9,7 @@ import numpy as np
 
 from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.show_control import ControlReply, FoundSources, Later
+from io_bridges.web.look_pictures import LookPicture
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from presets.declaration import ACTIONS, Action
@@ -57,6 +58,7 @@ class WebShow:
             self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
             self.names = list(PRESETS)
             self.words: dict[str, list[str]] = {}
+            self.looks: dict[str, LookPicture] = {}
             self.found: tuple[str, ...] = ()
             self.osc_messages: list[dict[str, object]] = []
             self._change({address: entry.default for address, entry in PARAMETERS.items()}, "test")

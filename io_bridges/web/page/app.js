@@ -6,7 +6,7 @@ import { startOsc } from "/osc.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
 import { showCues, startCues } from "/cues.js";
-import { loadByKey, showPresets, showSaveReply, startPresets } from "/presets.js";
+import { loadByKey, showLooks, showPresets, showSaveReply, startPresets } from "/presets.js";
 import { showProcessors } from "/processors.js";
 import { showRecorded, startRecorded } from "/recorded.js";
 import { act, connectShow, controls, set, take, values } from "/show.js";
@@ -53,6 +53,7 @@ connectShow({
       showOpeningSinks(message.status.opening_sinks);
       if (Array.isArray(message.status.presets)) showPresets(message.status.presets);
     }
+    if (message.looks) showLooks(message.looks);
     if (message.words) showWords(message.words);
     if (message.found) showFound(message.found);
     if (message.answer) showReply(message.answer);

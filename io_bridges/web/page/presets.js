@@ -8,6 +8,7 @@ const ANSWER_TIME = 10_000; // ms in which the show takes the same /save as a co
 const UNDO_TIME = 30_000;   // ms for which the page offers to undo
 
 let names = [];
+let looks = {};             // version of each preset's picture, by name
 let hideTimer = 0, askedTimer = 0;
 
 // Show one button per preset, in the order of the show. That order keeps the number keys when a preset is added.
@@ -17,8 +18,20 @@ export function showPresets(now) {
   const { description } = parameters.get("/preset") ?? { description: "" };
   byId("preset-list").replaceChildren(...names.map((name, place) => element("button",
     { type: "button", class: "preset", title: description, "data-preset": name, onclick: () => set("/preset", name) },
-    name.replaceAll(/[-_]/g, " "), ...(place < KEYS ? [element("kbd", {}, String(place + 1))] : []))));
+    element("img", { alt: "", loading: "lazy", decoding: "async" }), name.replaceAll(/[-_]/g, " "), ...(place < KEYS ? [element("kbd", {}, String(place + 1))] : []))));
   markLoaded();
+  showLooks(looks);
+}
+
+// Show the picture of each preset that has one; the others keep their place.
+export function showLooks(now) {
+  looks = now;
+  for (const button of byId("preset-list").children) {
+    const { preset } = button.dataset, picture = button.querySelector("img");
+    const address = looks[preset] && `/looks/${encodeURIComponent(preset)}.jpg?v=${looks[preset]}`;
+    if (!address) picture.removeAttribute("src");
+    else if (picture.getAttribute("src") !== address) picture.src = address;
+  }
 }
 
 export function loadByKey(key) {
