@@ -146,7 +146,7 @@ class BridgeMaker:
         transport: ControlTransport,
         metrics: Callable[[], bytes],
         words: Callable[[], Mapping[str, Sequence[str]]],
-        looks: LookPicturesByName,
+        looks: LookPicturesByName = dict,
     ) -> list[ControlThread]:
         """Return every control that the settings ask for.
 
