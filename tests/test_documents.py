@@ -19,6 +19,7 @@ DOCUMENTS = (
     "docs/families.md",
     "docs/ip-adapter.md",
     "docs/midi.md",
+    "docs/dmx.md",
     "docs/models.md",
     "docs/performance.md",
     "docs/processors.md",

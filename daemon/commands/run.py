@@ -29,6 +29,8 @@ def run(
     osc_aliases: options.OscAliasesOption = None,
     midi: options.MidiOption = None,
     midi_map: options.MidiMapOption = None,
+    dmx: options.DmxOption = None,
+    dmx_host: options.DmxHostOption = "127.0.0.1",
     control: options.ControlOption = "5557",
     web: options.WebOption = "8090",
     open_page: options.OpenPageOption = False,
@@ -63,6 +65,7 @@ def run(
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
     from presets.address_aliases import read_alias_tables
+    from presets.dmx_file import read_dmx_setup
     from presets.midi_file import read_midi_setup
     from presets.set_list import read_set_list
 
@@ -84,6 +87,7 @@ def run(
         osc_tcp=parse_address(osc_tcp),
         osc_aliases=read_alias_tables(osc_aliases or ()),
         midi=read_midi_setup(midi or (), midi_map),
+        dmx=read_dmx_setup(dmx, dmx_host),
         control=zmq_endpoint(control),
         web=parse_address(web),
         cues=read_set_list(set_list, library) if set_list else (),

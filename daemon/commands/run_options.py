@@ -90,6 +90,16 @@ MidiMapOption = Annotated[
     Path | None,
     typer.Option(help="MIDI mapping, kept there (default: in your config folder).", rich_help_panel=CONTROL),
 ]
+DmxOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="DMX in by Art-Net and sACN: a YAML file that maps channels.", rich_help_panel=CONTROL
+    ),
+]
+DmxHostOption = Annotated[
+    str,
+    typer.Option(help="Address for DMX; 0.0.0.0 hears the network, multicast too.", rich_help_panel=CONTROL),
+]
 ControlOption = Annotated[
     str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or 'off'.", rich_help_panel=CONTROL)
 ]

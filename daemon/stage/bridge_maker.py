@@ -24,6 +24,7 @@ from daemon.stage.source_thread import Fitting, SourceThread
 from daemon.stage.takeover_show import TakeoverShow
 from daemon.stage.tick_picker import TickPicker
 from io_bridges.bridges import Control, Sink
+from io_bridges.dmx.control import DmxControl
 from io_bridges.late_sink import LateSink
 from io_bridges.late_source import LateSource
 from io_bridges.midi.control import MidiControl
@@ -172,6 +173,9 @@ class BridgeMaker:
         midi = None if settings.midi is None else MidiControl(settings.midi)
         if midi is not None:
             controls["midi"] = midi
+        dmx = None if settings.dmx is None else DmxControl(settings.dmx)
+        if dmx is not None:
+            controls["dmx"] = dmx
         if settings.control is not None:
             controls["zmq"] = ZmqControl(settings.control)
         if settings.web is not None:
@@ -186,5 +190,5 @@ class BridgeMaker:
             )
         recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)
         taken_over = TakeoverShow(recorded, transport.store.value)
-        show = MidiShow(ProcessorShow(taken_over, transport.store.value, self._processors), midi)
+        show = MidiShow(ProcessorShow(taken_over, transport.store.value, self._processors), midi, dmx)
         return [ControlThread(name, control, show) for name, control in controls.items()]

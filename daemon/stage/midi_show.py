@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from daemon.stage.message_reading import read_message
 from daemon.stage.replies import action_text, action_value
 from daemon.stage.show_wrapper import ShowWrapper
+from io_bridges.dmx.control import DmxControl
 from io_bridges.midi.control import MidiControl
 from io_bridges.show_control import ControlReply, Later, ShowControl
 from presets.errors import ParameterRefused
@@ -15,12 +16,13 @@ NO_MIDI = "MIDI is off; start the show with --midi NAME"
 
 
 class MidiShow(ShowWrapper):
-    """Passes every message but these actions on. A device that is missing is a notice."""
+    """Passes every message but these actions on. A missing device and a lost DMX universe are notices."""
 
-    def __init__(self, show: ShowControl, midi: MidiControl | None) -> None:
+    def __init__(self, show: ShowControl, midi: MidiControl | None, dmx: DmxControl | None = None) -> None:
         """`midi` is None for a show without MIDI, which refuses the actions."""
         super().__init__(show)
         self._midi = midi
+        self._dmx = dmx
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Learn or remove a MIDI control, or pass any other message on."""
@@ -44,10 +46,12 @@ class MidiShow(ShowWrapper):
     def status(self) -> dict[str, object]:
         """Return the state of the show, with a notice for each device that is missing, and one for a lost mapping."""
         status = self._show.status()
-        if self._midi is None or not (problems := self._midi.problems()):
+        problems = [f"MIDI: {problem}" for problem in (self._midi.problems() if self._midi else ())]
+        problems += [f"DMX: {problem}" for problem in (self._dmx.problems() if self._dmx else ())]
+        if not problems:
             return status
         notices = status.get("notices")
-        told = [{"level": "warning", "text": f"MIDI: {problem}"} for problem in problems]
+        told = [{"level": "warning", "text": problem} for problem in problems]
         return {**status, "notices": [*(notices if isinstance(notices, list) else []), *told]}
 
     def _act(self, address: str, text: str, later: Later | None) -> str:

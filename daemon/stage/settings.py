@@ -11,6 +11,7 @@ from io_bridges.rates import exact_rate, parse_rate
 from presets.address_aliases import AliasTable
 from presets.build import TextEncoderRule
 from presets.control_file import RecordedControls
+from presets.dmx_file import DmxSetup
 from presets.errors import SettingsError
 from presets.midi_file import MidiSetup
 from presets.set_list import Cue
@@ -62,6 +63,8 @@ class Settings:
     """Addresses of other programs that OSC control understands too."""
     midi: MidiSetup | None = None
     """MIDI devices and their mapping; None for none."""
+    dmx: DmxSetup | None = None
+    """DMX channels and the address that they come to; None for none."""
     control: str | None = "tcp://127.0.0.1:5557"
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
     cues: tuple[Cue, ...] = ()

@@ -25,7 +25,7 @@ NEAR = 0.02
 MOST_FADERS = 4096
 """Faders that are remembered. The one that was moved longest ago is forgotten first."""
 
-_SURFACES = ("osc:", "midi:")
+_SURFACES = ("osc:", "midi:", "dmx:")
 """Beginnings of the names of senders whose faders may stand elsewhere. The page's always show the present value."""
 _LARGEST = 10_000
 """Largest range of whole numbers that is a fader's. Seeds and sizes are typed or drawn."""

@@ -11,8 +11,9 @@ from io_bridges.midi.decoding import MidiMove
 from io_bridges.midi.learner import LEARN_SECONDS, MidiLearner
 from io_bridges.show_control import ControlReply, Later
 from presets.errors import ParameterRefused
-from presets.midi_file import MOST_MAPPINGS, save_mapping
+from presets.midi_file import save_mapping
 from presets.midi_mapping import MidiMapping, MidiTarget, MidiTrigger, parse_target
+from presets.target_file import MOST_MAPPINGS
 
 log = logging.getLogger("stage.midi")
 

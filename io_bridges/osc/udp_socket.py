@@ -1,4 +1,4 @@
-"""The UDP socket of OSC control, and addresses of hosts."""
+"""The UDP sockets of OSC and DMX control, and addresses of hosts."""
 
 import errno
 import socket
@@ -11,12 +11,24 @@ RECEIVE_BUFFER = 4 << 20
 """Bytes of receive buffer to request from the system: some seconds of the busiest surface."""
 
 
-def bind_udp(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound and never blocks. Raises `BridgeUnavailable`."""
-    address = resolve(host)
+def bind_udp(
+    host: str, port: int, what: str = "OSC", remedy: str = "another port with --osc", is_shared: bool = False
+) -> socket.socket:
+    """Return a socket that is bound and never blocks. Raises `BridgeUnavailable`.
+
+    Args:
+        host: Name or address.
+        port: Port; 0 takes a free one.
+        what: Name of the protocol, for sentences.
+        remedy: Words on what else to choose, for sentences.
+        is_shared: True if other programs may have the port too, as multicast and broadcasts reach all of them.
+    """
+    address = resolve(host, what)
     bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     bound.setblocking(False)
-    if sys.platform == "win32":  # Otherwise another program could share the port and take the datagrams.
+    if is_shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    elif sys.platform == "win32":  # Otherwise another program could share the port and take the datagrams.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     try:
@@ -24,13 +36,13 @@ def bind_udp(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
-            why = "is in use. Stop the program that uses it, or choose another port with --osc"
+            why = f"is in use. Stop the program that uses it, or choose {remedy}"
         else:
             why = f"cannot be opened: {error.strerror or error}"
-        raise BridgeUnavailable(f"OSC port {port} (UDP, {host}) {why}") from error
+        raise BridgeUnavailable(f"{what} port {port} (UDP, {host}) {why}") from error
     except OverflowError as error:
         bound.close()
-        raise BridgeUnavailable(f"OSC port {port} is not valid. Choose one from 0 to 65535") from error
+        raise BridgeUnavailable(f"{what} port {port} is not valid. Choose one from 0 to 65535") from error
     return bound
 
 
@@ -56,10 +68,10 @@ def bind_loopback6(host: str, port: int) -> list[socket.socket]:
     return [bound]
 
 
-def resolve(host: str) -> str:
+def resolve(host: str, what: str = "OSC") -> str:
     """Return the IPv4 address of a host. Raises `BridgeUnavailable`."""
     try:
         found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
-        raise BridgeUnavailable(f"OSC: no IPv4 address found for the host {host!r}") from error
+        raise BridgeUnavailable(f"{what}: no IPv4 address found for the host {host!r}") from error
     return str(found[0][4][0])

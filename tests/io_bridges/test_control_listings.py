@@ -99,7 +99,7 @@ def test_every_route_is_documented() -> None:
     app = WebApp(RecordingShow(), WebPreview(), None, dict).asgi(Hosts("127.0.0.1", 8090))
     page = {route.path for route in _page_routes()} | {"/", *AddressSpace(RecordingShow()).route_paths()}
     routes = {
-        (method, route.path.replace("{name:path}", "NAME"))
+        (method, route.path.replace("{name:path}", "NAME").replace("{name}", "PRESET"))
         for route in app.routes
         if isinstance(route, Route) and route.path not in page
         for method in (route.methods or set()) - {"HEAD"}

@@ -1,0 +1,1 @@
+"""DMX from lighting desks, over Art-Net and sACN."""
