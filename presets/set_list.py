@@ -6,15 +6,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from presets import strict_yaml
-from presets.errors import PresetError
+from presets.errors import ParameterRefused, PresetError
 from presets.files import read_bytes
 from presets.library import Library
 from presets.preset_problems import expected
 from presets.strict_yaml import Document, Problem
+from presets.timecode import Timecode, parse_timecode
 
 MOST_CUES = 1000
 _NODES = 8 * MOST_CUES
-"""Most keys and values: a cue with everything has seven."""
+"""Most keys and values: a cue with everything has eight, and few have."""
 
 
 class Cue(BaseModel):
@@ -29,6 +30,13 @@ class Cue(BaseModel):
     after: Annotated[float | None, Field(gt=0, le=86_400)] = None
     """Seconds after which the next cue follows."""
     after_beats: Annotated[float | None, Field(gt=0, le=100_000)] = None
+    at: Annotated[str | None, Field(max_length=20)] = None
+    """Place of a timeline at which MIDI timecode calls the cue."""
+
+    @property
+    def time(self) -> Timecode | None:
+        """Place at which it is called, None for any other cue."""
+        return None if self.at is None else parse_timecode(self.at)
 
     def seconds(self, name: str, bpm: float) -> float | None:
         """Return a length, ``morph`` or ``after``, in seconds at a tempo; None if the cue names none."""
@@ -66,6 +74,10 @@ def _cue(place: int, entry: Any, document: Document, library: Library) -> tuple[
         if getattr(cue, name) is not None and getattr(cue, f"{name}_beats") is not None:
             return [], [here._replace(message=f"give {name} or {name}_beats, not both")]
     try:
+        cue.time  # noqa: B018  refuses what is no time
+    except ParameterRefused as refusal:
+        return [], [document.values["cues", place, "at"]._replace(message=f"at: {refusal}")]
+    try:
         found, _ = library.find(cue.preset)
     except PresetError as error:
         return [], [here._replace(message=str(error).splitlines()[0])]
@@ -82,6 +94,8 @@ def _problem(place: int, detail: Any, document: Document) -> Problem:
     if detail["type"] == "missing":
         return document.values[at]._replace(message="a cue names a preset")
     value = document.values[at]
+    if at[-1] == "at":
+        return value._replace(message=f"at must be a time such as 01:02:03:04; {value.message} was given")
     if detail["type"] == "model_type":
         return value._replace(message=f"a cue is a preset's name or a mapping; {value.message} was given")
     return value._replace(message=f"{at[-1]} must {expected(detail)}; {value.message} was given")

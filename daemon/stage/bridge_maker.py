@@ -170,7 +170,8 @@ class BridgeMaker:
                 aliases=settings.osc_aliases,
                 tcp=(tcp.host, tcp.port) if tcp else None,
             )
-        midi = None if settings.midi is None else MidiControl(settings.midi)
+        times = [(cue.time, number) for number, cue in enumerate(settings.cues, 1) if cue.time is not None]
+        midi = None if settings.midi is None else MidiControl(settings.midi, cue_times=times)
         if midi is not None:
             controls["midi"] = midi
         dmx = None if settings.dmx is None else DmxControl(settings.dmx)

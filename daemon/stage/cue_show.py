@@ -58,8 +58,13 @@ class CueShow(ShowWrapper):
             return ControlReply(written, False, None, str(refusal))
 
     def status(self) -> dict[str, object]:
-        """Return the state of the show, with the presets of the cues and the place of the last one, from 1."""
-        cues = {"presets": [cue.preset for cue in self._cues], "place": self._place + 1}
+        """Return the state of the show, with the presets of the cues and the place of the last one, from 1.
+
+        Cues that timecode calls have their times there too.
+        """
+        cues: dict[str, object] = {"presets": [cue.preset for cue in self._cues], "place": self._place + 1}
+        if any(cue.at for cue in self._cues):
+            cues["at"] = [cue.at or "" for cue in self._cues]
         return {**self._show.status(), **({"cues": cues} if self._cues else {})}
 
     def _wanted(self, address: str, text: str) -> int:

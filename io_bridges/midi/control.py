@@ -2,20 +2,21 @@
 
 import select
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from io_bridges.lazy_imports import missing_extra
-from io_bridges.midi.decoding import CLOCK, START, MidiDecoder
+from io_bridges.midi.decoding import CLOCK, START
 from io_bridges.midi.device import MidiDevice
 from io_bridges.midi.feedback import MidiFeedback
 from io_bridges.midi.learning import LearningDesk, MidiMemory
-from io_bridges.midi.tempo import MidiTempo
+from io_bridges.midi.played_device import ClockLead, MidiTimeline, PlayedDevice
+from io_bridges.midi.timecode import QUARTER_FRAME, SYSEX, CueTimes
 from io_bridges.show_control import ControlReply, Later, ShowControl
 from io_bridges.wakeup_socket import WakeupSocket
 from presets.errors import BridgeError, BridgeUnavailable
 from presets.midi_file import MidiSetup
 from presets.midi_mapping import MidiMapping, MidiTrigger
+from presets.timecode import Timecode
 
 FEEDBACK_INTERVAL = 1 / 60
 """Seconds between two places sent to one control."""
@@ -23,33 +24,27 @@ TEND_INTERVAL = 0.25
 """Seconds between two looks at the processes of the devices."""
 LEAST_TEMPO_CHANGE = 0.05
 """Beats a minute below which a clock leaves the tempo as it is."""
-CLOCK_SECONDS = 2.0
-"""Time after which another device's clock may lead, if the first one's has stopped."""
-
 SAVING_SECONDS = 1.0
 """Time that a mapping may take to be saved when the show ends."""
 
 MakeDevice = Callable[[str, Callable[[], None]], MidiDevice]
 
 
-@dataclass(slots=True)
-class PlayedDevice:
-    """One device with what is known of it."""
-
-    device: MidiDevice
-    feedback: MidiFeedback
-    decoder: MidiDecoder = field(default_factory=MidiDecoder)
-    tempo: MidiTempo = field(default_factory=MidiTempo)
-    starts: bool = False
-    """True from a start of its clock until the next tick, which is the first beat."""
-
-
 class MidiControl:
     """A `Control` for MIDI devices. `learn`, `cancel`, `forget` and `status` may be called from any thread."""
 
-    def __init__(self, setup: MidiSetup, make_device: MakeDevice = MidiDevice) -> None:
-        """Take the names of the devices and their mapping. `make_device` makes one by its name and a waker."""
+    def __init__(
+        self,
+        setup: MidiSetup,
+        make_device: MakeDevice = MidiDevice,
+        cue_times: Sequence[tuple[Timecode, int]] = (),
+    ) -> None:
+        """Take the names of the devices and their mapping. `make_device` makes one by its name and a waker.
+
+        `cue_times` are the cues that timecode calls, with their numbers.
+        """
         self._setup = setup
+        self._timeline = MidiTimeline(CueTimes(cue_times))
         self._make_device = make_device
         self.memory = MidiMemory(setup.mapping, setup.file)
         self._learning = LearningDesk(self.memory, several_devices=len(setup.names) > 1)
@@ -145,6 +140,7 @@ class MidiControl:
             ],
             "file": str(self.memory.file),
             "not_saved": self.memory.failure,
+            "timecode": self._timeline.status(time.monotonic()),
             **self._learning.status(),
             **self._counts,
         }
@@ -163,6 +159,10 @@ class MidiControl:
     def _receive(self, played: PlayedDevice, seconds: float, data: bytes, now: float) -> None:
         if data[:1] in (bytes([CLOCK]), bytes([START])):
             self._take_clock(played, seconds, data[0], now)
+            return
+        if data[:1] in (bytes([QUARTER_FRAME]), bytes([SYSEX])):
+            if (number := self._timeline.take(played, data, now)) is not None:
+                self._apply(played, "timecode", "/cue/jump", [number])
             return
         moves = played.decoder.decode(data)
         if not moves:
@@ -222,18 +222,3 @@ class MidiControl:
             if values:
                 names = self._show.preset_names() if "/preset" in values else ()
                 played.device.send(played.feedback.messages(mapping, values, names))
-
-
-class ClockLead:
-    """The device whose clock is followed: the first one, until it has stopped for a while."""
-
-    def __init__(self) -> None:
-        self._leader: PlayedDevice | None = None
-        self._heard_at = 0.0
-
-    def leads(self, played: PlayedDevice, now: float) -> bool:
-        """Return True if the clock of a device that has just ticked is followed."""
-        if self._leader is not played and self._leader is not None and now - self._heard_at < CLOCK_SECONDS:
-            return False
-        self._leader, self._heard_at = played, now
-        return True

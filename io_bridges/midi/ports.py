@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from io_bridges.lazy_imports import import_extra
+from io_bridges.midi.timecode import SYSEX, is_full_frame
 from presets.errors import BridgeUnavailable
 
 CLIENT = "streamflow-live"
@@ -36,7 +37,7 @@ class MidiPorts:
                 self._input, self._output = midi.MidiIn(CLIENT, _QUEUE, jack), midi.MidiOut(CLIENT, jack)
             except RuntimeError:
                 raise BridgeUnavailable(f"MIDI can't be used: {self.problem}") from error
-        self._input.ignore_types(midi_sysex=True, midi_time=False, midi_sense=True)
+        self._input.ignore_types(midi_sysex=False, midi_time=False, midi_sense=True)
         self._seconds = 0.0
 
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -51,13 +52,16 @@ class MidiPorts:
             self._output.open_port(self._output.ports.index(output))
 
     def receive(self) -> tuple[float, Sequence[int]] | None:
-        """Return the next message that has come and its time in seconds; None if none waits."""
-        message = self._input.get_message()
-        if message is None:
-            return None
-        # RtMidi takes the time where the message arrives, not where it is read.
-        self._seconds += self._input.deltatime
-        return self._seconds, message
+        """Return the next message that has come and its time in seconds; None if none waits.
+
+        Of system exclusive messages the full frames of timecode are passed on.
+        """
+        while (message := self._input.get_message()) is not None:
+            # RtMidi takes the time where the message arrives, not where it is read.
+            self._seconds += self._input.deltatime
+            if message[:1] != [SYSEX] or is_full_frame(message):
+                return self._seconds, message
+        return None
 
     def send(self, data: Sequence[int]) -> None:
         """Send one message. Raises `RuntimeError`."""

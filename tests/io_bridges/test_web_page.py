@@ -309,7 +309,11 @@ def test_set_list(page: Page, show: WebShow) -> None:
     page.locator("#cue-go").click()
     page.locator(".cue").nth(1).click()
     eventually(lambda: [call[:2] for call in show.calls][-2:] == [("/cue/go", ()), ("/cue/jump", ("2",))])
-    show.state = {**show.state, "cues": {"presets": ["fire", "ice-cells"], "place": 2}}
+    timecode = {"device": "pult", "time": "01:00:09:24", "rate": "25", "runs": True}
+    show.state = {**show.state, "controls": [{"name": "osc"}, {"name": "desk", "timecode": timecode}]}
+    expect(page.locator("#timecode")).to_have_text("01:00:09:24 · 25 fps")
+    show.state = {**show.state, "cues": {"presets": ["fire", "ice-cells"], "place": 2, "at": ["", "01:00:10:00"]}}
+    expect(page.locator(".cue small")).to_have_text("01:00:10:00")
     expect(page.locator("#cue-go")).to_be_disabled()
 
 

@@ -50,6 +50,9 @@ def test_cues_and_their_lengths(tmp_path: Path, library: Library) -> None:
         ("cues:\n  - {preset: fire, morph: 99}", "2:27", "morph must be at most 60"),
         ("cues:\n  - {preset: fire, after: soon}", "2:27", "after must be a number"),
         ("cues:\n  - {preset: fire, morph: 1, morph_beats: 2}", "2:5", "give morph or morph_beats, not both"),
+        ("cues:\n  - {preset: fire, at: soon}", "2:24", "at: a time is hours, minutes, seconds and frames"),
+        ("cues:\n  - {preset: fire, at: 01:60:00:00}", "2:24", "such as 01:02:03:04; not '01:60:00:00'"),
+        ("cues:\n  - {preset: fire, at: 90}", "2:24", "at must be a time such as 01:02:03:04; 90 was given"),
         ("cues:\n  - [", "2:5", ""),
     ],
 )

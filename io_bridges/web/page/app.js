@@ -5,7 +5,7 @@ import { showMidi, showMidiTargets, startMidi } from "/midi.js";
 import { startOsc } from "/osc.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture } from "/picture.js";
-import { showCues, startCues } from "/cues.js";
+import { showCues, showTimecode, startCues } from "/cues.js";
 import { loadByKey, showLooks, showPresets, showSaveReply, startPresets } from "/presets.js";
 import { showProcessors } from "/processors.js";
 import { showRecorded, startRecorded } from "/recorded.js";
@@ -45,6 +45,7 @@ connectShow({
       showStatus(message.status);
       showSignals(message.status);
       showCues(message.status.cues);
+      showTimecode(message.status.controls ?? []);
       showRecorded(message.status);
       showProcessors(message.status.processors);
       showMidi(message.status);

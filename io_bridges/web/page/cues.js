@@ -1,6 +1,6 @@
 // The set list: the cue on air, the next one, and the buttons that call them.
 
-import { byId, element } from "/dom.js";
+import { byId, element, showText } from "/dom.js";
 import { act } from "/show.js";
 
 let shown = "";
@@ -12,14 +12,21 @@ export function showCues(cues) {
   shown = now;
   byId("cues").hidden = !cues;
   if (!cues) return;
-  const { presets, place } = cues;
+  const { presets, place, at = [] } = cues;
   byId("cue-list").replaceChildren(...presets.map((name, number) => element("button",
     { type: "button", class: "cue", title: `Jump to cue ${number + 1}`, "aria-pressed": String(number + 1 === place),
       onclick: () => act("/cue/jump", String(number + 1)) },
-    `${number + 1} ${name.replaceAll(/[-_]/g, " ")}`)));
+    `${number + 1} ${name.replaceAll(/[-_]/g, " ")}`, ...(at[number] ? [element("small", {}, at[number])] : []))));
   byId("cue-go").textContent = place < presets.length ? `Go: ${presets[place].replaceAll(/[-_]/g, " ")}` : "Go";
   byId("cue-go").disabled = place >= presets.length;
   byId("cue-back").disabled = place <= 1;
+}
+
+// Show the time of the MIDI timecode that calls cues, dimmed while it stands.
+export function showTimecode(controls) {
+  const found = controls.find(({ timecode }) => timecode)?.timecode;
+  showText(byId("timecode"), found ? `${found.time} · ${found.rate} fps` : "");
+  byId("timecode").classList.toggle("quiet", !found?.runs);
 }
 
 export function startCues() {

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from daemon.processors.processor_folder import ProcessorFolder
 from daemon.shared.clock import SystemClock
 from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.control_transport import ControlTransport
+from daemon.stage.cue_show import CueShow
 from daemon.stage.midi_show import MidiShow
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
@@ -26,6 +27,7 @@ from io_bridges.show_control import ControlReply
 from presets.errors import BridgeUnavailable
 from presets.library import Library
 from presets.midi_file import MidiSetup, default_mapping, parse_mapping
+from presets.set_list import Cue
 
 PAGE = "web:127.0.0.1"
 
@@ -42,12 +44,14 @@ sys.stdin.read()
 class Rig:
     """A store, and one device that plays messages from a file."""
 
-    def __init__(self, folder: Path, mapping: str = "") -> None:
+    def __init__(self, folder: Path, mapping: str = "", cues: Sequence[Cue] = ()) -> None:
         self.store = ParameterStore(Library(folder))
         self.messages = folder / "messages"
         first = parse_mapping(mapping.encode(), "test") if mapping else default_mapping()
-        self.midi = MidiControl(MidiSetup(("box",), first, folder / "midi.yaml"), self._device)
-        self.show = MidiShow(TakeoverShow(self.store, self.store.value), self.midi)
+        times = [(cue.time, number) for number, cue in enumerate(cues, 1) if cue.time is not None]
+        self.midi = MidiControl(MidiSetup(("box",), first, folder / "midi.yaml"), self._device, times)
+        self.cues = CueShow(self.store, cues)
+        self.show = MidiShow(TakeoverShow(self.cues, self.store.value), self.midi)
 
     def _device(self, name: str, wake: Callable[[], None]) -> MidiDevice:
         return MidiDevice(str(self.messages), wake, (sys.executable, "-c", PLAYED))
@@ -85,6 +89,23 @@ def test_clock_sets_the_tempo(tmp_path: Path) -> None:
     rig.play(["[[0.0, 250]]", f"[{ticks}]", "[[9.0, 252]]", END])
     assert rig.store.value("/bpm") == pytest.approx(140.0, abs=0.01)
     assert rig.status["accepted"] == 3, "one tempo, the start and the seed"
+
+
+def test_timecode_calls_cues(tmp_path: Path) -> None:
+    cues = [Cue(preset="fire"), Cue(preset="ink", at="00:00:01:02"), Cue(preset="gold", at="00:00:01:10")]
+    rig = Rig(tmp_path, SEED, cues)
+    # 25 frames a second: the eight quarter frames of 1 s and 0, 2, 4 … frames.
+    values = [(frame % 16, frame // 16, 1, 0, 0, 0, 0, 2) for frame in range(0, 8, 2)]
+    lines = [f"[0.0, 241, {piece << 4 | value}]" for each in values for piece, value in enumerate(each)]
+    rig.play([f"[{', '.join(lines)}]", END])
+    assert rig.store.value("/preset") == "ink"
+    assert rig.cues.status()["cues"] == {
+        "presets": ["fire", "ink", "gold"],
+        "place": 2,
+        "at": ["", *(c.at for c in cues[1:])],
+    }
+    assert rig.status["timecode"] == {"device": str(rig.messages), "time": "00:00:01:07", "rate": "25", "runs": True}
+    assert rig.status["accepted"] == 2, "the cue and the seed"
 
 
 def test_clock_without_an_entry_changes_nothing(tmp_path: Path) -> None:

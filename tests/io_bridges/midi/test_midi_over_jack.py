@@ -1,5 +1,6 @@
 """MIDI devices on a JACK server: their faders move the show, their motors follow it, and they are pulled out."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +87,24 @@ def test_motor_follows_without_an_echo(rig: Rig) -> None:
     rig.peer.send([0x90, 52, 100])
     eventually(lambda: [144, 52, 0] in rig.peer.got)
     assert [176, 1, 100] not in rig.peer.got
+
+
+def test_timecode_comes_through(rig: Rig) -> None:
+    def time_is(text: str, *messages: list[int]) -> bool:
+        """Send messages, again if JACK has dropped one, until this is the time."""
+        for _ in range(20):
+            rig.peer.send(*messages)
+            with contextlib.suppress(AssertionError):
+                eventually(lambda: str(rig.control.status()["timecode"]).find(text) > 0, 3)
+                return True
+        return False
+
+    assert time_is("'time': '01:02:03:04', 'rate': '25', 'runs': False", [0xF0, 0x7F, 0x7F, 1, 1, 0x21, 2, 3, 4, 0xF7])
+    assert time_is("01:03:41:09", *([0xF1, piece << 4 | part] for piece, part in enumerate((8, 0, 9, 2, 3, 0, 1, 2))))
+    received = int(str(rig.device("received")))
+    rig.peer.send([0xF0, 0x7D, *range(100), 0xF7], [0xB0, 1, 77])
+    eventually(lambda: rig.store.value("/strength") == 77 / 127)
+    assert rig.device("received") == received + 1, "no other system exclusive message"
 
 
 def test_doctor_lists_the_ports(rig: Rig) -> None:
