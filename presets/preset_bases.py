@@ -5,25 +5,27 @@ A base is a preset of the same folder or a shipped one. A preset that extends it
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from presets.errors import PresetError
 from presets.files import PRESET_KEYS, Preset, emptied_by
 from presets.parameter_table import PARAMETERS, Value
-from presets.preset_names import find_name, unknown_name
+from presets.preset_names import folded, unknown_name
 
 MOST_BASES = 8
 """Most presets that extend one another."""
 
 
-class PresetListing(NamedTuple):
+class PresetListing:
     """Files of presets by name, as they were found."""
 
-    own: Mapping[str, Path]
-    """Those of the folder."""
-    shipped: Mapping[str, Path]
+    def __init__(self, own: Mapping[str, Path], shipped: Mapping[str, Path]) -> None:
+        """Take those of a folder, and the shipped ones."""
+        self.own = own
+        self.shipped = shipped
 
     def together(self) -> dict[str, tuple[Path, bool]]:
         """Return each path, with True for the shipped ones that no preset of the folder replaces, in any case."""
@@ -33,15 +35,33 @@ class PresetListing(NamedTuple):
 
     def base(self, name: str, path: Path) -> Path | None:
         """Return the file of the preset that the one at `path` extends, None if there is none."""
-        for files in (self.own, self.shipped):
-            found = find_name(name, (each for each, file in files.items() if file != path))
-            if found is not None:
-                return files[found]
+        alike = folded(name)
+        found: list[Path | None] = [self.own.get(name), *self._own_alike.get(alike, ())]
+        found += [self.shipped.get(name), *self._shipped_alike.get(alike, ())]
+        for file in found:
+            if file is not None and file != path:
+                return file
         return None
 
     def names(self, path: Path) -> list[str]:
         """Return the names that the preset at `path` may extend."""
-        return sorted({name for files in self for name, file in files.items() if file != path})
+        return sorted({name for files in (self.own, self.shipped) for name, file in files.items() if file != path})
+
+    @cached_property
+    def _own_alike(self) -> Mapping[str, list[Path]]:
+        return _by_folded_name(self.own)
+
+    @cached_property
+    def _shipped_alike(self) -> Mapping[str, list[Path]]:
+        return _by_folded_name(self.shipped)
+
+
+def _by_folded_name(files: Mapping[str, Path]) -> Mapping[str, list[Path]]:
+    """Return the files of each name in which case, spaces, - and _ are alike."""
+    found: dict[str, list[Path]] = {}
+    for name, file in files.items():
+        found.setdefault(folded(name), []).append(file)
+    return found
 
 
 def whole_preset(path: Path, read: Callable[[Path], Preset], listing: Callable[[], PresetListing]) -> Preset:
@@ -81,9 +101,10 @@ def inherited(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     Its lists take the place of the base's. A preset that names another model, ControlNet or IP-Adapter has no engine
     and no adapters of the base's.
     """
-    left_out = emptied_by(own)
-    merged = {key: value for key, value in base.items() if key not in left_out} | dict(own)
-    return {key: merged[key] for key in PRESET_KEYS if key in merged}
+    merged = dict(base)
+    for key in emptied_by(own):
+        merged.pop(key, None)
+    return merged | dict(own)
 
 
 def values_beside(
@@ -108,9 +129,11 @@ def values_beside(
 
 
 def _merged(presets: list[Preset], files: list[Path]) -> tuple[Mapping[str, Any], Mapping[str, Path]]:
-    values: dict[str, Any] = {}
-    origins: dict[str, Path] = {}
+    """Return the values of presets that extend one another, in the order of the declaration, and their files."""
+    merged: dict[str, tuple[Any, Path]] = {}
     for preset, file in zip(reversed(presets), reversed(files), strict=True):
-        values = inherited(values, preset.values)
-        origins = inherited(origins, dict.fromkeys(preset.values, file))
-    return MappingProxyType(values), MappingProxyType(origins)
+        merged = inherited(merged, {key: (value, file) for key, value in preset.values.items()})
+    keys = [key for key in PRESET_KEYS if key in merged]
+    return MappingProxyType({key: merged[key][0] for key in keys}), MappingProxyType(
+        {key: merged[key][1] for key in keys}
+    )
