@@ -13,6 +13,7 @@ def preset_schema() -> dict[str, Any]:
     schema = PresetFile.model_json_schema()
     known: dict[str, Any] = schema["properties"]
     properties = {key: _described(key, known[key]) for key in FILE_KEYS}
+    del properties["extends"]["default"]  # it extends none
     weighted = {"$ref": "#/$defs/WeightedPrompt"}
     text = {"type": "string", "maxLength": schema["$defs"]["WeightedPrompt"]["properties"]["text"]["maxLength"]}
     several = {"type": "array", "items": {"anyOf": [text, weighted]}, "maxItems": known["prompt"]["maxItems"]}
