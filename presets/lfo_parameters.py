@@ -14,7 +14,22 @@ BEATS_IN_A_BAR = 4
 NO_TARGET = "none"
 """Target of an LFO that moves nothing. `presets.parameter_table.LFO_TARGETS` has the others."""
 
-LfoShape = Literal["sine", "triangle", "rise", "fall", "square", "pulse", "noise", "steps"]
+LfoShape = Literal[
+    "sine",
+    "triangle",
+    "rise",
+    "fall",
+    "square",
+    "pulse",
+    "noise",
+    "steps",
+    "level",
+    "bass",
+    "mid",
+    "treble",
+    "onset",
+]
+"""Periodic shapes, and the features of the sound that the show hears (`presets.movement.Heard`)."""
 
 
 class Lfo(BaseModel):
@@ -30,7 +45,7 @@ class Lfo(BaseModel):
         LfoShape,
         Field(
             description="course of one period: rise and fall are saws, pulse jumps up and dies away, noise wanders"
-            " smoothly, steps jump"
+            " smoothly, steps jump; or of the sound that run --audio hears: level, bass, mid, treble, onset"
         ),
     ] = "sine"
     amount: Annotated[

@@ -16,13 +16,28 @@ PULSE_DECAY = 5.0
 """Exponent of a pulse at the end of its period: e^-5 is under one hundredth of its height."""
 
 
+class Heard(NamedTuple):
+    """Features of the sound that a show hears, each from 0 to 1. All are 0 in silence."""
+
+    level: float = 0.0
+    bass: float = 0.0
+    mid: float = 0.0
+    treble: float = 0.0
+    onset: float = 0.0
+    """1 where a sound begins, from which it dies away."""
+
+
+SILENCE = Heard()
+
+
 class MovementTime(NamedTuple):
-    """Instant for which moving parameters are wanted."""
+    """Instant for which moving parameters are wanted, and the sound that is heard then."""
 
     seconds: float
     """Seconds on any clock that does not run backwards."""
     beats: float
     """Beats since beat 0, of the tempo of the show."""
+    heard: Heard = SILENCE
 
 
 def moves(parameters: Parameters) -> bool:
@@ -66,7 +81,9 @@ def _swung(parameter: Parameter, value: float, swing: float) -> Any:
 
 
 def _course(lfo: Lfo, place: int, at: MovementTime) -> float:
-    """Return the place of an LFO in its swing, -1 to 1."""
+    """Return the place of an LFO in its swing, -1 to 1. A feature of the sound has no period: it is what is heard."""
+    if lfo.shape not in SHAPES:
+        return float(getattr(at.heard, lfo.shape))
     turns = (at.beats if lfo.timing == "beats" else at.seconds) / lfo.period + lfo.phase
     whole = math.floor(turns)
     return SHAPES[lfo.shape](turns - whole, whole, place)
@@ -94,4 +111,4 @@ SHAPES: dict[str, Callable[[float, int, int], float]] = {
     "noise": _noise,
     "steps": lambda turn, whole, place: _random(whole, place),
 }
-"""Course of each shape: -1 to 1 for the place in the period in [0, 1), the number of the period, and the LFO."""
+"""Course of each periodic shape: -1 to 1, for the place in the period in [0, 1), the number of it and the LFO."""

@@ -21,6 +21,7 @@ DOCUMENTS = (
     "docs/midi.md",
     "docs/dmx.md",
     "docs/models.md",
+    "docs/movement.md",
     "docs/performance.md",
     "docs/processors.md",
     "docs/programs.md",

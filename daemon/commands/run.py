@@ -5,6 +5,8 @@ import os
 import sys
 import webbrowser
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.commands import run_options as options
@@ -31,6 +33,7 @@ def run(
     midi_map: options.MidiMapOption = None,
     dmx: options.DmxOption = None,
     dmx_host: options.DmxHostOption = "127.0.0.1",
+    audio: options.AudioOption = None,
     control: options.ControlOption = "5557",
     web: options.WebOption = "8090",
     open_page: options.OpenPageOption = False,
@@ -64,9 +67,6 @@ def run(
     from daemon.stage.preset_library import open_library
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
-    from presets.address_aliases import read_alias_tables
-    from presets.dmx_file import read_dmx_setup
-    from presets.midi_file import read_midi_setup
     from presets.set_list import read_set_list
 
     log_to_terminal(verbose)
@@ -77,17 +77,14 @@ def run(
     kept = restored if controls is None else {**restored, **controls.first_values()}
     values = initial_values(library, kept, preset, parse_size(size) if size else None)
     rate, follow_source = parse_output_rate(fps)
-    settings = Settings(
+    controls_in = _control_settings(osc, osc_feedback, osc_aliases, midi, midi_map, dmx, dmx_host, audio)
+    settings = replace(
+        controls_in,
         sinks=tuple(sink) if sink else Settings().sinks,
         output_size=parse_size(output_size) if output_size else (int(values["/width"]), int(values["/height"])),
         fps=rate,
         follow_source=follow_source,
-        osc=parse_address(osc),
-        osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
         osc_tcp=parse_address(osc_tcp),
-        osc_aliases=read_alias_tables(osc_aliases or ()),
-        midi=read_midi_setup(midi or (), midi_map),
-        dmx=read_dmx_setup(dmx, dmx_host),
         control=zmq_endpoint(control),
         web=parse_address(web),
         cues=read_set_list(set_list, library) if set_list else (),
@@ -108,6 +105,32 @@ def run(
     stage = Stage(settings, library, values, notices=notices)
     look = restored_look(restored, preset) if controls is None else []
     _play(stage, [*look, *notices], open_page)
+
+
+def _control_settings(
+    osc: str,
+    osc_feedback: list[str] | None,
+    osc_aliases: list[str] | None,
+    midi: list[str] | None,
+    midi_map: Path | None,
+    dmx: Path | None,
+    dmx_host: str,
+    audio: str | None,
+) -> Settings:
+    """Return settings with these inputs of control. Raises `StreamflowError` for a file or an address that is wrong."""
+    from io_bridges.audio.listener import AudioSource
+    from presets.address_aliases import read_alias_tables
+    from presets.dmx_file import read_dmx_setup
+    from presets.midi_file import read_midi_setup
+
+    return Settings(
+        osc=parse_address(osc),
+        osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
+        osc_aliases=read_alias_tables(osc_aliases or ()),
+        midi=read_midi_setup(midi or (), midi_map),
+        dmx=read_dmx_setup(dmx, dmx_host),
+        audio=AudioSource.read(audio) if audio else None,
+    )
 
 
 def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:

@@ -100,6 +100,15 @@ DmxHostOption = Annotated[
     str,
     typer.Option(help="Address for DMX; 0.0.0.0 hears the network, multicast too.", rich_help_panel=CONTROL),
 ]
+AudioOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INPUT|FILE",
+        help="Sound that moves numbers: a part of the name of an audio input, 'default', or a file, in a loop"
+        " (default: none).",
+        rich_help_panel=CONTROL,
+    ),
+]
 ControlOption = Annotated[
     str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or 'off'.", rich_help_panel=CONTROL)
 ]

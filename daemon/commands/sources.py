@@ -10,7 +10,7 @@ from daemon.commands.terminal import Terminal
 
 
 def sources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the sources that can be opened now: senders on the network, cameras, shared textures, patterns.
+    """List what can be opened now: senders on the network, cameras, shared textures, patterns, and inputs for --audio.
 
     Give one to run or render as it is printed, in quotes if it contains spaces.
 
@@ -20,21 +20,22 @@ def sources(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
       streamflow-live run --source "ndi:STAGE-PC (Resolume)"
     """
     # Imported here so that --help of every command answers at once.
-    from daemon.doctor.source_search import search_sources
+    from daemon.doctor.source_search import search_audio, search_sources
 
-    results = search_sources()
+    results, audio = search_sources(), search_audio()
     if as_json:
         found = [uri for result in results for uri in result.uris]
-        failures = {result.scheme: result.failure for result in results if result.failure}
-        print(json.dumps({"sources": found, "failures": failures}, indent=2, ensure_ascii=False))
+        failures = {result.scheme: result.failure for result in (*results, audio) if result.failure}
+        answer = {"sources": found, "audio_inputs": audio.uris, "failures": failures}
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     terminal = Terminal(highlight=False)
-    width = max((len(result.scheme) for result in results), default=0) + 3
-    for result in results:
+    width = max((len(result.scheme) for result in (*results, audio)), default=0) + 3
+    for result in (*results, audio):
         lines = [Text(uri, "bold") for uri in result.uris]
         if result.failure:
             lines.append(Text(result.failure, "yellow"))
         for number, line in enumerate(lines or [Text("none found", "dim")]):
-            name = "" if number else f"{result.scheme}:"
+            name = "" if number else "--audio" if result is audio else f"{result.scheme}:"
             # A table would wrap a long name, which then can't be copied.
             terminal.print(Text(name.ljust(width)), line, sep="", soft_wrap=True)

@@ -20,7 +20,7 @@ from daemon.doctor.accelerator_probe import (
 )
 from daemon.doctor.diagnosis import Finding, Verdict
 from daemon.doctor.display_search import search_displays
-from daemon.doctor.source_search import ask_child, search_sources
+from daemon.doctor.source_search import ask_child, search_audio, search_sources
 from io_bridges.lazy_imports import missing_extra
 from io_bridges.midi.device import COMMAND
 from io_bridges.schemes import SCHEMES
@@ -65,6 +65,7 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
         clock_finding(time.get_clock_info("monotonic").resolution),
         *bridge_findings(),
         midi_finding(),
+        audio_finding(),
         model_finding(),
         memory_finding(free_main_memory()),
         *torch_findings(torch_build(), nvidia_cards()),
@@ -121,6 +122,16 @@ def midi_finding() -> Finding:
         return Finding("control", "midi", Verdict.ABSENT, reason, remedy)
     ports = ", ".join(dict.fromkeys((*inputs, *outputs)))
     return Finding("control", "midi", Verdict.WORKS, f"{ports} (--midi takes a part of a name)")
+
+
+def audio_finding() -> Finding:
+    """Return the finding for audio inputs, or the reason why there are none. A child process looks for them."""
+    found = search_audio()
+    if found.uris:
+        detail = f"{', '.join(found.uris)} (--audio takes a part of a name, or a file)"
+        return Finding("control", "audio", Verdict.WORKS, detail)
+    reason = found.failure or "there is no audio input. Use: a sound card, or --audio with a file"
+    return Finding("control", "audio", Verdict.ABSENT, *_without_remedy(reason))
 
 
 def _without_remedy(reason: str) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from io_bridges.audio.listener import COMMAND as AUDIO_COMMAND
+from io_bridges.lazy_imports import missing_extra
 from io_bridges.scheme import Scheme
 from io_bridges.schemes import SCHEMES
 
@@ -39,7 +41,7 @@ class SearchResult:
 
     scheme: str
     uris: tuple[str, ...] = ()
-    """URIs that ``--source`` takes."""
+    """URIs that ``--source`` takes, or names that ``--audio`` does."""
     failure: str = ""
     """Reason why the scheme could not be searched."""
 
@@ -52,6 +54,14 @@ def search_sources(rows: Iterable[Scheme] = SCHEMES, command: Sequence[str] = _C
     wanted = [row for row in rows if row.finder]
     with ThreadPoolExecutor(max(len(wanted), 1)) as pool:
         return list(pool.map(lambda row: _search(row, command), wanted))
+
+
+def search_audio(command: Sequence[str] = AUDIO_COMMAND) -> SearchResult:
+    """Return the names of the audio inputs, parts of which ``--audio`` takes. They are searched as sources are."""
+    if reason := missing_extra("sounddevice", "audio"):
+        return SearchResult("audio", failure=reason)
+    answer = ask_child([*command, "--list"], SEARCH_SECONDS)
+    return SearchResult("audio", tuple(answer.get("inputs", ())), answer.get("failure", ""))
 
 
 def _search(row: Scheme, command: Sequence[str]) -> SearchResult:

@@ -148,6 +148,7 @@ class BridgeMaker:
         metrics: Callable[[], bytes],
         words: Callable[[], Mapping[str, Sequence[str]]],
         looks: LookPicturesByName = dict,
+        meters: Callable[[], Mapping[str, float]] = dict,
     ) -> list[ControlThread]:
         """Return every control that the settings ask for.
 
@@ -156,6 +157,7 @@ class BridgeMaker:
             metrics: Returns the text of ``/metrics``.
             words: Returns the words that the model knows, by kind.
             looks: Returns the pictures of presets.
+            meters: Returns the features of the sound that is heard; empty for none.
         """
         settings = self._settings
         controls: dict[str, Control] = {}
@@ -187,6 +189,7 @@ class BridgeMaker:
                 metrics=metrics,
                 words=words,
                 looks=looks,
+                meters=meters,
                 osc_messages=osc.monitor.messages if osc else tuple,
             )
         recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)

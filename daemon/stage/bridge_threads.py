@@ -6,8 +6,9 @@ and replaced by a new one, as is a thread that crashed. `trouble` reports both; 
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from daemon.shared.clock import NS, Clock
@@ -176,3 +177,11 @@ class BridgeThread(threading.Thread, ABC):
     @abstractmethod
     def _close(self) -> None:
         """Close the bridge."""
+
+
+def join_all(threads: Iterable[BridgeThread], seconds: float) -> None:
+    """Wait until all threads have ended, at most so many seconds in all."""
+    until = time.monotonic() + seconds
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(max(until - time.monotonic(), 0.0))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from io_bridges import scheme_options, uri
+from io_bridges.audio.listener import AudioSource
 from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.rates import exact_rate, parse_rate
@@ -65,6 +66,8 @@ class Settings:
     """MIDI devices and their mapping; None for none."""
     dmx: DmxSetup | None = None
     """DMX channels and the address that they come to; None for none."""
+    audio: AudioSource | None = None
+    """Sound that moves numbers; None for none."""
     control: str | None = "tcp://127.0.0.1:5557"
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
     cues: tuple[Cue, ...] = ()

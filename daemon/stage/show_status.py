@@ -29,6 +29,7 @@ from daemon.stage.output_clock import OutputClock
 from daemon.stage.processing import Processing
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
+from daemon.stage.show_sound import ShowSound
 from daemon.stage.sink_changes import SinkChanges
 from daemon.stage.source_rate import SourceRate
 from daemon.stage.source_switch import SourceSwitch
@@ -58,6 +59,7 @@ class ShowStatus:
         link: LinkServer,
         words: WordNotes,
         processing: Processing,
+        sound: ShowSound,
         notices: Sequence[Notice] = (),
     ) -> None:
         """`is_moving` returns True during a morph and while the noise drifts. `notices` are about the start values."""
@@ -77,6 +79,7 @@ class ShowStatus:
         self._link = link
         self._words = words
         self._processing = processing
+        self._sound = sound
         self._size_at_start = (parameters().width, parameters().height)
         self._started_at = clock.now()
         self._start_notices = StartNotices(notices)
@@ -118,6 +121,7 @@ class ShowStatus:
             "link_refused": self._link.refused,
             "drawn_as": self._words.notes(),
             "processors": self._processing.status(),
+            "sound": self._sound.status(),
             "notices": as_json(self.notices()),
         }
 
@@ -160,5 +164,6 @@ class ShowStatus:
             words_notice(renderer.get("refused_words", ""), renderer.get("loading", "")),
             still_notice(parameters, has_source, self._is_moving()),
             *self._processing.notices(),
+            *self._sound.notices(),
         ]
         return [notice for notice in found if notice is not None]

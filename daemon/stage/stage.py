@@ -4,7 +4,6 @@ Nothing here imports torch: the stage is up while the network is still loading.
 """
 
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from daemon.shared.process import tune_stage_process
 from daemon.stage.ask_responder import AskResponder
 from daemon.stage.bridge_maker import BridgeMaker
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.bridge_threads import BridgeThread
+from daemon.stage.bridge_threads import BridgeThread, join_all
 from daemon.stage.burst_spreader import BurstSpreader
 from daemon.stage.control_transport import ControlTransport
 from daemon.stage.look_pictures import LookPictures
@@ -31,6 +30,7 @@ from daemon.stage.processing import Processing
 from daemon.stage.prometheus import prometheus_text
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
+from daemon.stage.show_sound import ShowSound
 from daemon.stage.show_status import ShowStatus
 from daemon.stage.slate_frames import SlateFrames
 from daemon.stage.source_rate import SourceRate
@@ -74,6 +74,7 @@ class Stage:
         self._parameters = MovingParameters(self.store, self.store.tempo.time)
         coming = MovingParameters(self.store, self.store.tempo.time_on_air)
         self._incoming = NewestFrame(self.clock, coming, wake=self._frame_came)
+        self.sound = ShowSound(settings.audio, self.store.tempo)
         self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._frame_came)
         self.processing = Processing(settings.processors, self.clock, self._parameters, self._ring, self._show)
         self._responder = AskResponder(self.store, self.clock, self._incoming, self.second, coming, self.processing)
@@ -91,9 +92,8 @@ class Stage:
         self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
         self.looks = LookPictures(library, self.store, self.clock)
-        self._controls = make.controls(
-            self.transport, lambda: prometheus_text(self.status()), self._words.known_words, self.looks.pictures
-        )
+        metrics, words = (lambda: prometheus_text(self.status())), self._words.known_words
+        self._controls = make.controls(self.transport, metrics, words, self.looks.pictures, self.sound.meters)
         self._status = ShowStatus(
             settings,
             self.clock,
@@ -111,6 +111,7 @@ class Stage:
             self.link,
             self._words,
             self.processing,
+            self.sound,
             notices,
         )
         self.store.on_panic, self.store.remark = self.output.panic, self._status.remark
@@ -164,6 +165,7 @@ class Stage:
             watch.look()
             self.processing.look()
             self.looks.look()
+            self.sound.look()
             self._status.log_notices()
             tend_run_loop()
             if self.settings.follow_source:
@@ -179,6 +181,7 @@ class Stage:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
         self._kept.save(at_once=True)
         self.transport.stop()
+        self.sound.stop()
         self.switch.stop()
         self.sink_changes.stop()
         self.supervisor.stop()
@@ -192,10 +195,7 @@ class Stage:
             sink.stop()
         for control in reversed(self._controls):
             control.stop()
-        until = time.monotonic() + CLOSING
-        for bridge in self._bridge_threads():
-            if bridge.is_alive():
-                bridge.join(max(until - time.monotonic(), 0.0))
+        join_all(self._bridge_threads(), CLOSING)
         self._kept.release()
 
     @property

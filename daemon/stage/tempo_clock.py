@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from daemon.shared.clock import NS, Clock, SystemClock
 from daemon.stage.live_values import LiveValues
-from presets.movement import MovementTime, moved, moves
+from presets.movement import SILENCE, Heard, MovementTime, moved, moves
 from presets.parameter_table import PARAMETERS
 from presets.parameters import Parameters
 from presets.taken_message import TempoMark
@@ -31,6 +31,8 @@ class TempoClock:
         self._taps: deque[int] = deque(maxlen=MOST_TAPS)
         self.lead: Callable[[], float] = lambda: 0.0
         """Returns the seconds from the parameters of a picture to the picture on air; the stage sets it."""
+        self.heard: Callable[[], Heard] = lambda: SILENCE
+        """Returns the features of the sound that is heard now; the stage sets it."""
 
     def time(self, bpm: float) -> MovementTime:
         """Return the present instant. Another tempo than before holds from now on, and no beat is lost."""
@@ -39,13 +41,13 @@ class TempoClock:
         if bpm != anchor.bpm:
             with self._lock:
                 anchor = self._anchor = TempoMark(now, self._anchor.beats_at(now), bpm)
-        return MovementTime((now - self._began) / NS, anchor.beats_at(now))
+        return MovementTime((now - self._began) / NS, anchor.beats_at(now), self.heard())
 
     def time_on_air(self, bpm: float) -> MovementTime:
-        """Return the instant at which a picture that is begun now is on air."""
-        seconds, beats = self.time(bpm)
+        """Return the instant at which a picture that is begun now is on air. The sound is that of now."""
+        seconds, beats, heard = self.time(bpm)
         lead = self.lead()
-        return MovementTime(seconds + lead, beats + lead * bpm / 60.0)
+        return MovementTime(seconds + lead, beats + lead * bpm / 60.0, heard)
 
     def tap(self) -> float | None:
         """Take note of a tap: now is a beat. Return the tempo in beats a minute, None after the first tap."""

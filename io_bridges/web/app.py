@@ -1,6 +1,6 @@
 """`WebApp`: the routes of the page, of plain HTTP for scripts, of OSCQuery, and of the WebSockets."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from importlib import resources
 from itertools import count
 from pathlib import PurePath
@@ -23,7 +23,6 @@ from io_bridges.show_control import (
     LateReplies,
     ShowControl,
     apply_values,
-    with_outcome,
 )
 from io_bridges.web import json_messages, picture_socket
 from io_bridges.web.control_socket import ControlSocket
@@ -31,7 +30,7 @@ from io_bridges.web.look_pictures import LookPicturesByName, picture_response
 from io_bridges.web.osc_reference import OscReference
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Guard, Hosts
-from io_bridges.web.sockets import LoopReceiver, SocketLimit
+from io_bridges.web.sockets import LoopReceiver, SocketLimit, outcome
 
 MOST_SOCKETS = 32
 """Open WebSockets of each kind. More pages than this are a mistake or an attack."""
@@ -50,13 +49,18 @@ class WebApp:
         words: json_messages.KnownWordsByKind,
         looks: LookPicturesByName = dict,
         osc_messages: SeenMessages = tuple,
+        meters: json_messages.Meters = dict,
     ) -> None:
-        """`metrics` returns the text of ``/metrics``, and `osc_messages` the last messages that came by OSC."""
+        """`metrics` returns the text of ``/metrics``, `osc_messages` the last messages that came by OSC.
+
+        `meters` returns the features of the sound that is heard.
+        """
         self._show = show
         self._preview = preview
         self._metrics = metrics
         self._words = words
         self._looks = looks
+        self._meters = meters
         self._page_numbers = count(1)
         self._space = AddressSpace(show)
         self._osc = OscReference(show, osc_messages)
@@ -110,7 +114,7 @@ class WebApp:
         sender = _sender(request)
         values, late = await self._body(request, sender), LateReplies()
         replies, omitted = apply_values(self._show, values, sender, late.add)
-        return _replies([*(await _outcome(replies, late)).values()], omitted)
+        return _replies([*(await outcome(replies, late)).values()], omitted)
 
     async def _post_action(self, request: Request) -> Response:
         sender, address = _sender(request), f"/{request.path_params['name']}"
@@ -122,7 +126,7 @@ class WebApp:
             raise HTTPException(404, f"There is no action {address[:100]!r}. Actions: {known}")
         body, late = await self._body(request, sender), LateReplies()
         reply = self._show.apply(address, (body["value"],) if "value" in body else (), sender, late.add)
-        return _replies([*(await _outcome({address: reply}, late)).values()])
+        return _replies([*(await outcome({address: reply}, late)).values()])
 
     async def _get_status(self, request: Request) -> Response:
         return _json(json_messages.status(self._show))
@@ -158,7 +162,8 @@ class WebApp:
     async def _serve_controls(self, socket: WebSocket) -> None:
         # The number ends in a colon, so that no page's name is a prefix of another's.
         name = f"web:{next(self._page_numbers)}:{_client(socket)}"
-        await self.pages.run(socket, ControlSocket(socket, self._show, name, self._words, self._looks).run)
+        conversation = ControlSocket(socket, self._show, name, self._words, self._looks, self._meters)
+        await self.pages.run(socket, conversation.run)
 
     async def _serve_pictures(self, socket: WebSocket) -> None:
         await self.viewers.run(socket, lambda: picture_socket.send_pictures(socket, self._preview))
@@ -219,14 +224,6 @@ def _replies(replies: list[ControlReply], omitted: int = 0) -> Response:
     if omitted:
         body["omitted"] = omitted  # Unknown addresses that got no reply of their own.
     return _json(body, 200 if accepted else 422)
-
-
-async def _outcome(replies: Mapping[str, ControlReply], late: LateReplies) -> Mapping[str, ControlReply]:
-    """Return the replies once none is pending."""
-    receiver = LoopReceiver[Mapping[str, ControlReply]]()
-    return (
-        with_outcome(replies, await receiver.future) if late.when_complete(replies.values(), receiver.take) else replies
-    )
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

@@ -3,7 +3,8 @@
 To the page: ``{"declaration": […], "actions": […]}`` once, ``{"values": {address: value}}`` for changes, at most 30
 times a second, ``{"status": {…}}`` twice a second, and ``{"words": {kind: [word, …]}}``, the words that the model
 knows, when they change; it is empty for a model that takes any text. ``{"looks": {preset: version}}`` names the presets
-that have a picture at ``/looks/PRESET.jpg``, when a picture is new.
+that have a picture at ``/looks/PRESET.jpg``, when a picture is new. While the show hears sound, ``{"meters": {"level":
+0.5, …}}`` comes 15 times a second.
 
 From the page: ``{"set": address, "value": v}`` and ``{"do": address, "value": v}`` (value optional), each answered by
 ``{"answer": {address, accepted, value, note}}``, and by another answer later if it has ``pending``. ``{"find":
@@ -22,6 +23,7 @@ from io_bridges.show_control import ControlReply, ShowControl, Subscription
 from io_bridges.web.json_messages import (
     KnownWordsByKind,
     MalformedJson,
+    Meters,
     declaration,
     decode,
     encode,
@@ -37,6 +39,8 @@ STATUS_PERIOD = 0.5
 """Seconds between two status messages."""
 PUSH_PERIOD = 1 / 30
 """Least seconds between two messages of changed values."""
+METER_PERIOD = 1 / 15
+"""Seconds between two messages of meters."""
 MOST_LATE = 64
 """Answers that come later and wait to be sent. The oldest of more is dropped."""
 
@@ -51,12 +55,14 @@ class ControlSocket:
         sender: str,
         words: KnownWordsByKind,
         looks: LookPicturesByName = dict,
+        meters: Meters = dict,
     ) -> None:
         """`sender` is the name of this page. No other page's name may start with it."""
         self._socket = socket
         self._show = show
         self._sender = sender
         self._words = words
+        self._meters = meters
         self._page_words: object = None
         self._looks = looks
         self._page_looks: object = None
@@ -139,9 +145,13 @@ class ControlSocket:
                     self._page_looks = looks
                     await self._send({"looks": looks})
                 status_due = loop.time() + STATUS_PERIOD
+            next_due = status_due
+            if meters := self._meters():
+                await self._send({"meters": meters})
+                next_due = min(status_due, loop.time() + METER_PERIOD)
             await asyncio.sleep(PUSH_PERIOD)  # limits the messages under a flood of changes
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(status_due):
+                async with asyncio.timeout_at(next_due):
                     await self._changed.wait()
 
     async def _send(self, message: dict[str, object]) -> None:

@@ -15,6 +15,9 @@ LONGEST_MESSAGE = 64 * 1024
 KnownWordsByKind: TypeAlias = Callable[[], Mapping[str, Sequence[str]]]
 """Returns the words that the model knows, by kind; empty if it takes any text."""
 
+Meters: TypeAlias = Callable[[], Mapping[str, float]]
+"""Returns the features of the sound that is heard, by name; empty for none."""
+
 
 class MalformedJson(BridgeError):
     """A message that is not the expected JSON object."""

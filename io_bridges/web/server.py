@@ -14,7 +14,7 @@ from io_bridges.oscquery.announcement import Announcement
 from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
 from io_bridges.web.connections import BoundedConnection, QuietWebSocket
-from io_bridges.web.json_messages import LONGEST_MESSAGE, KnownWordsByKind
+from io_bridges.web.json_messages import LONGEST_MESSAGE, KnownWordsByKind, Meters
 from io_bridges.web.look_pictures import LookPicturesByName
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
@@ -36,6 +36,7 @@ class WebControl:
         metrics: Callable[[], bytes] | None = None,
         words: KnownWordsByKind = dict,
         looks: LookPicturesByName = dict,
+        meters: Meters = dict,
         osc_messages: SeenMessages = tuple,
     ) -> None:
         """Create it with its port and what it shows.
@@ -47,6 +48,7 @@ class WebControl:
             metrics: Returns the text of ``/metrics`` in the format of Prometheus.
             words: Returns the words that the model knows, by kind; empty if it takes any text.
             looks: Returns the pictures of presets.
+            meters: Returns the features of the sound that is heard, by name; empty for none.
             osc_messages: Returns the last messages that came by OSC.
         """
         self.preview = preview or WebPreview()
@@ -55,6 +57,7 @@ class WebControl:
         self._metrics = metrics
         self._words = words
         self._looks = looks
+        self._meters = meters
         self._osc_messages = osc_messages
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
@@ -71,7 +74,9 @@ class WebControl:
         """Bind and listen. Requests wait until `serve` runs. Raises `BridgeUnavailable`, which names the port."""
         self._socket = self._bind()
         self._port = self._socket.getsockname()[1]
-        self._app = WebApp(show, self.preview, self._metrics, self._words, self._looks, self._osc_messages)
+        self._app = WebApp(
+            show, self.preview, self._metrics, self._words, self._looks, self._osc_messages, self._meters
+        )
         config = uvicorn.Config(
             self._app.asgi(Hosts(self._host, self._port)),
             loop="asyncio",

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Generic, TypeVar
 
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from io_bridges.show_control import ControlReply, LateReplies, with_outcome
 
 TRY_AGAIN_LATER = 1013
 """WebSocket close code for a socket above the limit."""
@@ -100,3 +102,11 @@ async def run_until_gone(*coroutines: Coroutine[None, None, None]) -> None:
     for task in done:
         with contextlib.suppress(WebSocketDisconnect):
             task.result()
+
+
+async def outcome(replies: Mapping[str, ControlReply], late: LateReplies) -> Mapping[str, ControlReply]:
+    """Return the replies once none is pending."""
+    receiver = LoopReceiver[Mapping[str, ControlReply]]()
+    return (
+        with_outcome(replies, await receiver.future) if late.when_complete(replies.values(), receiver.take) else replies
+    )

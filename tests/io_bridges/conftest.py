@@ -37,7 +37,11 @@ def page_server() -> Iterator[tuple[WebControl, "WebShow"]]:
 
     show = WebShow()
     control = WebControl(
-        port=0, words=lambda: show.words, looks=lambda: show.looks, osc_messages=lambda: show.osc_messages
+        port=0,
+        words=lambda: show.words,
+        looks=lambda: show.looks,
+        osc_messages=lambda: show.osc_messages,
+        meters=lambda: show.meters,
     )
     with pumping(control.preview, show), serving(control, show):
         yield control, show

@@ -38,6 +38,22 @@ LOST = {
 }
 
 
+def test_meters_of_the_sound(page: Page, show: WebShow) -> None:
+    expect(page.locator("#sound")).to_be_hidden()
+    features = {"level": 0.5, "bass": 0.25, "mid": 0.0, "treble": 1.0, "onset": 0.125}
+    page.locator("#lfo > summary").click()
+    show.state = {**show.state, "sound": {"source": "mic", "name": "USB Mic", "note": "", "features": features}}
+    expect(page.locator("#sound-source")).to_have_text("sound: USB Mic")
+    expect(page.locator("#sound-meters label")).to_have_text(list(features))
+    treble = page.get_by_role("meter", name="treble")
+    expect(treble).to_have_js_property("value", 1)
+    show.meters = features | {"treble": 0.75}
+    expect(treble).to_have_js_property("value", 0.75)
+    show.meters = {}
+    show.state = {**show.state, "sound": {"source": "mic", "name": "", "note": "no <i>mic</i>", "features": {}}}
+    expect(page.locator("#sound-source")).to_have_text("no <i>mic</i>")
+
+
 def test_figures_and_state(page: Page, show: WebShow) -> None:
     expect(page.locator("#fps")).to_have_text("24.3")
     expect(page.locator("#latency")).to_have_text("–")

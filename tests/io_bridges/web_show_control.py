@@ -57,6 +57,7 @@ class WebShow:
             self.refusals: list[tuple[str, str]] = []
             self.state: dict[str, object] = {"fps": 24.3, "latency_ms": float("nan")}
             self.names = list(PRESETS)
+            self.meters: dict[str, float] = {}
             self.words: dict[str, list[str]] = {}
             self.looks: dict[str, LookPicture] = {}
             self.found: tuple[str, ...] = ()

@@ -4,19 +4,21 @@ import math
 import subprocess
 import sys
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from presets.declaration import Effect
-from presets.lfo_parameters import LFOS, Lfo
-from presets.movement import SHAPES, MovementTime, moved, moves
+from presets.lfo_parameters import LFOS, Lfo, LfoShape
+from presets.movement import SHAPES, Heard, MovementTime, moved, moves
 from presets.parameter_table import LFO_TARGETS, PARAMETERS, flatten, snapshot
 from presets.parameters import Parameters
 from presets.processor_parameters import ProcessorPlace
 
 TIMES = st.floats(-1e6, 1e6)
+SHARES = st.floats(0, 1)
 
 
 def parameters(*lfos: Lfo, **values: object) -> Parameters:
@@ -25,10 +27,10 @@ def parameters(*lfos: Lfo, **values: object) -> Parameters:
 
 @given(
     target=st.sampled_from(LFO_TARGETS),
-    shape=st.sampled_from(sorted(SHAPES)),
+    shape=st.sampled_from(get_args(LfoShape)),
     amount=st.floats(-1, 1),
     period=st.floats(0.05, 600),
-    at=st.builds(MovementTime, TIMES, TIMES),
+    at=st.builds(MovementTime, TIMES, TIMES, st.builds(Heard, *[SHARES] * 5)),
 )
 def test_stays_in_range(target: str, shape: str, amount: float, period: float, at: MovementTime) -> None:
     given = snapshot({f"/prompt/{place}/text": "ice" for place in (1, 2, 3, 4)})
@@ -99,6 +101,21 @@ def test_every_lfo_acts(place: int, field: str, value: object) -> None:
     changed = snapshot({f"/lfo/{place}/target": "zoom", f"/lfo/{place}/{field}": value, "/zoom": 5.0})  # type: ignore[dict-item]
     assert abs(plain - 5.0) > 0.1
     assert abs(moved(changed, at).zoom - plain) > 0.1
+
+
+def test_every_shape_has_a_course() -> None:
+    assert set(get_args(LfoShape)) == {*SHAPES, *Heard._fields}
+
+
+@pytest.mark.parametrize("feature", Heard._fields)
+def test_sound_moves_a_number(feature: str) -> None:
+    given = parameters(Lfo(target="strength", shape=feature, amount=-0.8, period=0.05, phase=0.3), strength=0.5)
+    heard = Heard(**{feature: 0.5})
+    assert moved(given, MovementTime(1.1, 2.7, heard)).strength == pytest.approx(0.5 - 0.8 * 0.5 * 0.5)
+    assert moved(given, MovementTime(7.0, 9.0, heard)).strength == pytest.approx(0.3), "no period counts"
+    assert moved(given, MovementTime(1.1, 2.7)).strength == 0.5, "silence"
+    others = Heard(*(0.0 if name == feature else 1.0 for name in Heard._fields))
+    assert moved(given, MovementTime(1.1, 2.7, others)).strength == 0.5
 
 
 def test_swings_of_one_target_add_up() -> None:

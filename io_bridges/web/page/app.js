@@ -13,6 +13,7 @@ import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
 import { showOpeningSinks, showSinkReply, startSinks } from "/sinks.js";
 import { showFound, showOpening, startSources } from "/sources.js";
+import { showMeters, showSound } from "/sound.js";
 import { showStatus } from "/status.js";
 import { isPrompt, showDrawnAs, showWords, startWords } from "/words.js";
 
@@ -49,12 +50,14 @@ connectShow({
       showRecorded(message.status);
       showProcessors(message.status.processors);
       showMidi(message.status);
+      showSound(message.status.sound);
       showDrawnAs(message.status.drawn_as ?? {});
       showOpening(message.status.opening_source);
       showOpeningSinks(message.status.opening_sinks);
       if (Array.isArray(message.status.presets)) showPresets(message.status.presets);
     }
     if (message.looks) showLooks(message.looks);
+    if (message.meters) showMeters(message.meters);
     if (message.words) showWords(message.words);
     if (message.found) showFound(message.found);
     if (message.answer) showReply(message.answer);

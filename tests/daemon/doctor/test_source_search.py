@@ -92,11 +92,14 @@ def test_command_prints_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> No
     results = [SearchResult("good", ("good:Bühne (A) [x] " + "long " * 40,)), SearchResult("empty"),
                SearchResult("bad", failure="the driver is missing")]  # fmt: skip
     monkeypatch.setattr(source_search, "search_sources", lambda: results)
+    monkeypatch.setattr(source_search, "search_audio", lambda: SearchResult("audio", ("USB Mic (A)",)))
     shown = CliRunner(env={"COLUMNS": "60"}).invoke(app, ["sources"])
     assert shown.exit_code == 0
-    first, empty, bad = shown.output.splitlines()
+    first, empty, bad, audio = shown.output.splitlines()
     assert results[0].uris[0] in first
     assert empty.split() == ["empty:", "none", "found"]
     assert bad.endswith("the driver is missing")
+    assert audio.split(maxsplit=1) == ["--audio", "USB Mic (A)"]
     as_json = json.loads(CliRunner().invoke(app, ["sources", "--json"]).output)
-    assert as_json == {"sources": list(results[0].uris), "failures": {"bad": "the driver is missing"}}
+    failures = {"bad": "the driver is missing"}
+    assert as_json == {"sources": list(results[0].uris), "audio_inputs": ["USB Mic (A)"], "failures": failures}

@@ -64,6 +64,17 @@ def test_refused_image_leaves_the_picture(show: Show) -> None:
     show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
 
 
+def test_sound_moves_the_picture(show: Show) -> None:
+    before = settled(show)
+    until(lambda: show.status()["sound"]["state"] == "open")
+    show.set(**{"lfo/1/shape": "bass", "lfo/1/amount": -1.0, "lfo/1/target": "brightness"})
+    for _ in range(2):
+        show.picture(lambda meta, pixels: difference(pixels // 2, before // 4) < SAME)
+        show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
+    until(lambda: show.status()["sound"]["features"]["bass"] > 0.9)
+    until(lambda: show.status()["sound"]["features"]["bass"] == 0)
+
+
 def test_freeze(show: Show) -> None:
     before = settled(show)
     show.set(freeze=True)

@@ -1,0 +1,1 @@
+"""Sound as a source of movement: an input or a file in a child process, and its level, bands and onsets."""
