@@ -5,6 +5,7 @@ A picture belongs to the contents of a preset and to the model: another value, a
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from types import MappingProxyType
 import platformdirs
 
 from daemon.shared.clock import NS, Clock
+from daemon.shared.threads import restart_on_crash
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.frames import RenderedFrame
 from io_bridges.web.look_pictures import LookPicture, small_jpeg
@@ -22,6 +24,9 @@ from presets.library import Library
 
 SETTLED = 2.0
 """Seconds that a look must be on air, after its morph, before its picture is taken."""
+
+PERIOD = 0.5
+"""Seconds between two looks at what is on air."""
 
 LISTING = 2.0
 """Seconds between two looks at the presets."""
@@ -39,7 +44,7 @@ def default_folder() -> Path:
 
 
 class LookPictures:
-    """Pictures of the presets of one show. `look` is for one thread, which may wait for the disk.
+    """Pictures of the presets of one show, taken on a thread of their own, which may wait for the disk.
 
     A look is pictured once each time it comes on air, and only while its values are those of the preset. The disk is a
     convenience: what can't be read or written is left out.
@@ -60,6 +65,16 @@ class LookPictures:
         self._since = 0
         self._is_taken = False
         self._listed_at: int | None = None
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread."""
+        work = restart_on_crash("pictures of looks", self._run, self._stopping.is_set)
+        threading.Thread(target=work, name="look pictures", daemon=True).start()
+
+    def stop(self) -> None:
+        """Have the thread end. A disk that hangs does not keep the show from ending."""
+        self._stopping.set()
 
     def pictures(self) -> Mapping[str, LookPicture]:
         """Return the picture of each preset that has one, by name. Any thread may call it."""
@@ -86,6 +101,10 @@ class LookPictures:
         if self._listed_at is None or now - self._listed_at >= LISTING * NS:
             self._listed_at = now
             self._list()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(PERIOD):
+            self.look()
 
     def _take(self, name: str, frame: RenderedFrame) -> None:
         try:

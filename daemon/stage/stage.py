@@ -148,8 +148,8 @@ class Stage:
             raise
         self.switch.start()
         self.processing.start()
-        self.link.start()
-        self.supervisor.start()
+        for start in (self.link.start, self.supervisor.start, self.looks.start):
+            start()
         self.store.tempo.lead = self.output.lead
         self.store.watch_revision(self.link.ring)
 
@@ -164,7 +164,6 @@ class Stage:
             self._kept.save()
             watch.look()
             self.processing.look()
-            self.looks.look()
             self.sound.look()
             self._status.log_notices()
             tend_run_loop()
@@ -180,6 +179,7 @@ class Stage:
     def stop(self) -> None:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
         self._kept.save(at_once=True)
+        self.looks.stop()
         self.transport.stop()
         self.sound.stop()
         self.switch.stop()
