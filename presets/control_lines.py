@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from presets.declaration import TRIGGERS
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
 from presets.parameters import PROMPTS
@@ -32,7 +33,7 @@ _LONGEST_SHOW = 1e9
 _MOST_BEATS = 1e9
 _TEXTS = 1000
 """Characters of the longest sender, and of the path of a preset."""
-_ADDRESSES = {*PARAMETERS, *LOOKS, *TEMPO, *SINKS, "/prompt", "/panic", RESTART}
+_ADDRESSES = {*PARAMETERS, *LOOKS, *TEMPO, *SINKS, *TRIGGERS, "/prompt", "/panic", RESTART}
 _DEFAULTS = {address: parameter.default for address, parameter in PARAMETERS.items()}
 _START = {"values", "preset", "tempo", "began"}
 

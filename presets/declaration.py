@@ -60,6 +60,13 @@ NORM, ADD = "/norm", "/add"
 """Ends of further addresses of a parameter: its value as a share of its range, and a change of its value."""
 
 
+LFOS = 4
+"""Number of LFOs."""
+
+TRIGGERS = tuple(f"/lfo/{place}/trigger" for place in range(1, LFOS + 1))
+"""Addresses of the actions that start the envelope of an LFO, in the order of the LFOs."""
+
+
 class Action(NamedTuple):
     """A command that happens once. It has no value to read back."""
 
@@ -94,6 +101,8 @@ ACTIONS = (
     Action("/midi/cancel", "stop learning a MIDI control"),
     Action("/midi/forget", "remove a MIDI control", argument="the control, such as cc 7, or an address"),
     Action("/tap", "set the tempo by taps, one for each beat"),
+    Action("/beat", "set the beat of now, to the instant", argument="a number; 0 is the first beat of a bar"),
     Action("/resync", "start the beats anew: now is beat 0, the first of a bar"),
+    *(Action(address, "start the envelope of this LFO") for address in TRIGGERS),
     Action("/prompt", "set one prompt alone, at full weight", argument="the text"),
 )

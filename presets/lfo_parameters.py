@@ -4,10 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from presets.declaration import Effect, Group, LiveOptions
-
-LFOS = 4
-"""Number of LFOs."""
+from presets.declaration import LFOS, Effect, Group, LiveOptions
 
 BEATS_IN_A_BAR = 4
 
@@ -23,13 +20,14 @@ LfoShape = Literal[
     "pulse",
     "noise",
     "steps",
+    "envelope",
     "level",
     "bass",
     "mid",
     "treble",
     "onset",
 ]
-"""Periodic shapes, and the features of the sound that the show hears (`presets.movement.Heard`)."""
+"""Periodic shapes, one that starts on an event, and the features of the sound, `presets.movement.Heard`."""
 
 
 class Lfo(BaseModel):
@@ -45,7 +43,8 @@ class Lfo(BaseModel):
         LfoShape,
         Field(
             description="course of one period: rise and fall are saws, pulse jumps up and dies away, noise wanders"
-            " smoothly, steps jump; or of the sound that run --audio hears: level, bass, mid, treble, onset"
+            " smoothly, steps jump, envelope rises and falls once at each start; or of the sound that run --audio"
+            " hears: level, bass, mid, treble, onset"
         ),
     ] = "sine"
     amount: Annotated[
@@ -57,6 +56,13 @@ class Lfo(BaseModel):
     period: Annotated[float, Field(ge=0.05, le=600, description="length of one period, in beats or seconds")] = 4.0
     timing: Annotated[Literal["beats", "seconds"], Field(description="unit of the period")] = "beats"
     phase: Annotated[float, Field(ge=0, le=1, description="place in the period at which beat 0 finds it")] = 0.0
+    attack: Annotated[
+        float, Field(ge=0, le=1, description="share of an envelope's period in which it rises; it falls in the rest")
+    ] = 0.0
+    start: Annotated[
+        Literal["beat", "onset", "trigger"],
+        Field(description="start of an envelope: each beat, each onset of the sound, or /lfo/1/trigger alone"),
+    ] = "beat"
 
 
 class LfoParameters(BaseModel):

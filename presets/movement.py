@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from presets.declaration import LFOS
 from presets.lfo_parameters import NO_TARGET, Lfo
 from presets.parameter_table import NESTED, PARAMETERS, Parameter
 from presets.parameters import Parameters
@@ -30,14 +31,21 @@ class Heard(NamedTuple):
 SILENCE = Heard()
 
 
+NEVER = (math.inf,) * LFOS
+
+
 class MovementTime(NamedTuple):
-    """Instant for which moving parameters are wanted, and the sound that is heard then."""
+    """Instant for which moving parameters are wanted, the sound that is heard then, and what happened before."""
 
     seconds: float
     """Seconds on any clock that does not run backwards."""
     beats: float
     """Beats since beat 0, of the tempo of the show."""
     heard: Heard = SILENCE
+    since_onset: float = math.inf
+    """Seconds since the last onset of the sound."""
+    since_triggers: tuple[float, ...] = NEVER
+    """Seconds since the last trigger of each LFO."""
 
 
 def moves(parameters: Parameters) -> bool:
@@ -54,7 +62,7 @@ def moved(parameters: Parameters, at: MovementTime) -> Parameters:
     swings: dict[str, float] = {}
     for place, lfo in enumerate(parameters.lfo):
         if lfo.target != NO_TARGET:
-            swings[lfo.target] = swings.get(lfo.target, 0.0) + lfo.amount * _course(lfo, place, at)
+            swings[lfo.target] = swings.get(lfo.target, 0.0) + lfo.amount * _course(lfo, place, at, parameters.bpm)
     if not swings:
         return parameters
     changes: dict[str, Any] = {}
@@ -80,13 +88,38 @@ def _swung(parameter: Parameter, value: float, swing: float) -> Any:
     return parameter.coerce(value + swing * (high - low) / 2)
 
 
-def _course(lfo: Lfo, place: int, at: MovementTime) -> float:
+def _course(lfo: Lfo, place: int, at: MovementTime, bpm: float) -> float:
     """Return the place of an LFO in its swing, -1 to 1. A feature of the sound has no period: it is what is heard."""
+    if lfo.shape == "envelope":
+        since = min(_since_start(lfo, at, bpm), at.since_triggers[place])
+        return envelope((since * bpm / 60.0 if lfo.timing == "beats" else since) / lfo.period, lfo.attack)
     if lfo.shape not in SHAPES:
         return float(getattr(at.heard, lfo.shape))
     turns = (at.beats if lfo.timing == "beats" else at.seconds) / lfo.period + lfo.phase
     whole = math.floor(turns)
     return SHAPES[lfo.shape](turns - whole, whole, place)
+
+
+def _since_start(lfo: Lfo, at: MovementTime, bpm: float) -> float:
+    """Return the seconds since the event that starts an envelope. Its phase is a share of a beat."""
+    if lfo.start == "beat":
+        return (at.beats + lfo.phase) % 1.0 * 60.0 / bpm
+    return at.since_onset if lfo.start == "onset" else math.inf
+
+
+def envelope(turn: float, attack: float) -> float:
+    """Return the height of an envelope, 0 to 1: it rises steadily, falls ever more slowly, and ends at 0.
+
+    Args:
+        turn: Place in its course: it begins at 0 and is over from 1 on.
+        attack: Share of the course in which it rises.
+    """
+    if turn >= 1.0:
+        return 0.0
+    if turn < attack:
+        return turn / attack
+    rest = (1.0 - turn) / (1.0 - attack)
+    return rest * rest
 
 
 def _random(number: int, place: int) -> float:

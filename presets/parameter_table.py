@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from presets import coercion
-from presets.declaration import ADD, NORM, Effect, Group, LiveOptions
-from presets.lfo_parameters import LFOS, NO_TARGET, Lfo
+from presets.declaration import ADD, LFOS, NORM, Effect, Group, LiveOptions
+from presets.lfo_parameters import NO_TARGET, Lfo
 from presets.parameters import PROMPTS, Parameters, WeightedPrompt
 from presets.processor_parameters import NAME_PATTERN, PROCESSORS, ProcessorPlace
 

@@ -19,7 +19,7 @@ NO_VALUES: Mapping[str, Value] = MappingProxyType({})
 
 LOOKS = ("/preset", "/save", "/undo_save")
 """Addresses of the messages that load a preset, or save one. They carry its name and its values."""
-TEMPO = ("/bpm", "/tap", "/resync")
+TEMPO = ("/bpm", "/tap", "/beat", "/resync")
 """Addresses of the messages that carry the tempo from then on."""
 SINKS = ("/sink/add", "/sink/open", "/sink/remove")
 RESTART = "/play/controls"

@@ -19,6 +19,7 @@ from io_bridges.disk_space import shortage
 from io_bridges.scheme import without_password
 from presets.control_file import MOST_MESSAGES
 from presets.control_lines import LONGEST
+from presets.declaration import TRIGGERS
 from presets.errors import BridgeError
 from presets.parameter_table import Value
 from presets.taken_message import RESTART, TEMPO, ShowStart, TakenMessage, TempoMark, to_end, to_header, to_line
@@ -59,7 +60,7 @@ class ControlRecorder:
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._waiting: deque[TakenMessage] = deque(maxlen=MOST_WAITING)
-        self._began = 0
+        self._began = self._newest = 0
         self._state = RecordingState()
 
     @property
@@ -137,6 +138,7 @@ class ControlRecorder:
 
     def _begin(self, file: IO[str], path: Path) -> None:
         self._waiting.clear()
+        self._newest = 0
         self._state = RecordingState(str(path), True)
         self._began = self._clock.now()
         values, loaded = self._store.note_messages(self._take)
@@ -154,7 +156,11 @@ class ControlRecorder:
             tempo, began = self._tempo(float(message.start.values["/bpm"]))
             message = message._replace(at=at, start=message.start._replace(tempo=tempo, began=began))
         else:
+            if message.address in TRIGGERS:  # an envelope goes on from its start, to the instant
+                started = self._store.tempo.triggered_at(TRIGGERS.index(message.address)) - self._began
+                at = max(started, self._newest)  # times never go back in a file
             message = message._replace(at=at)
+        self._newest = at
         state = self._state
         is_full = len(self._waiting) == MOST_WAITING
         self._waiting.append(message)

@@ -14,6 +14,7 @@ from daemon.stage.live_values import LiveValues
 from daemon.stage.message_reading import prompt_values, read_message
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
 from daemon.stage.source_addresses import SOURCES, SourceAddresses
+from daemon.stage.tempo_actions import TempoActions
 from daemon.stage.tempo_clock import TempoClock
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, FoundSources, Later
@@ -73,8 +74,7 @@ class ParameterStore(LiveValues):
             "/previous": lambda _, sender, later: self._recall("/previous", self._neighbour(-1), sender, later),
             "/save": self._save,
             "/undo_save": self._undo_save,
-            "/tap": self._tap,
-            "/resync": self._resync,
+            **TempoActions(self, self.tempo).acts(),
             "/prompt": lambda text, sender, later: self._mix(((text, 1.0),), sender),
             "/preset": lambda name, sender, later: self._recall("/preset", name, sender, later),
             **{address: partial(self._set_source, address) for address in SOURCES},
@@ -184,16 +184,6 @@ class ParameterStore(LiveValues):
     def _panic(self, _: str, sender: str, later: Later | None) -> ControlReply:
         self.change(self._loaded.panic_values(), sender, "/panic", panic=True)
         return ControlReply("/panic", True, None)
-
-    def _tap(self, _: str, sender: str, later: Later | None) -> ControlReply:
-        bpm = self.tempo.tap()
-        self.change({} if bpm is None else {"/bpm": bpm}, sender, "/tap")
-        return ControlReply("/tap", True, None, "tap on" if bpm is None else f"{bpm:g} beats/min")
-
-    def _resync(self, _: str, sender: str, later: Later | None) -> ControlReply:
-        self.tempo.resync()
-        self.change({}, sender, "/resync")
-        return ControlReply("/resync", True, None)
 
     def _mix(self, prompts: Sequence[tuple[str, float]], sender: str) -> ControlReply:
         """Set these texts with their weights, and no other text."""

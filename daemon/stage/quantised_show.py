@@ -23,7 +23,7 @@ NOT_MISSED = 0.002
 """Seconds before a beat in which a message still counts as on it."""
 
 _LOOKS = ("/next", "/previous", "/prompt", "/preset")
-_TEMPO = ("/bpm", "/tap", "/resync")
+_TEMPO = ("/bpm", "/tap", "/beat", "/resync")
 """Beginnings of the addresses that change when a beat comes: ``/bpm/norm`` too."""
 _AT_ONCE = {address for address in (*PARAMETERS, *TWINS) if address not in _LOOKS and not address.startswith(_TEMPO)}
 """Faders and switches, which are most of all messages."""

@@ -23,6 +23,9 @@ _TEXT_LIKE = {
 }
 """Parameter whose limits apply to the text of an action. Other texts have the limits of a preset's name."""
 
+NUMBERS = ("/beat",)
+"""Actions whose argument is a number. They are no buttons: a 0 is not a release."""
+
 
 def only_value(parameter: Parameter, arguments: Sequence[object]) -> object:
     """Return the one argument of a message that sets `parameter`. Raises `ParameterRefused` for several or none."""
@@ -84,6 +87,10 @@ def action_text(address: str, needs: str, arguments: Sequence[object]) -> str | 
     Raises `ParameterRefused`.
     """
     text, button = "", arguments
+    if needs and address in NUMBERS:
+        if not arguments:
+            raise ParameterRefused(f"{address} needs {needs}")
+        return repr(as_number(arguments[0]))
     if needs:
         if not arguments or (not isinstance(arguments[0], str) and as_bool(arguments[0])):
             raise ParameterRefused(f"{address} needs a text: {needs}")

@@ -12,7 +12,7 @@ class ShowSound:
         """Take the source, None for nothing, and the clock by whose instants LFOs move."""
         self._listener = None if source is None else AudioListener(source)
         if self._listener is not None:
-            tempo.heard = self._listener.heard
+            tempo.heard, tempo.since_onset = self._listener.heard, self._listener.since_onset
 
     def look(self) -> None:
         """Start the process that hears, and start it again when it is due."""

@@ -1,12 +1,14 @@
 """`TempoClock`: the beats of a show. `MovingParameters`: its parameters as LFOs move them by these beats."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from daemon.shared.clock import NS, Clock, SystemClock
 from daemon.stage.live_values import LiveValues
-from presets.movement import SILENCE, Heard, MovementTime, moved, moves
+from presets.declaration import LFOS
+from presets.movement import NEVER, SILENCE, Heard, MovementTime, moved, moves
 from presets.parameter_table import PARAMETERS
 from presets.parameters import Parameters
 from presets.taken_message import TempoMark
@@ -33,6 +35,10 @@ class TempoClock:
         """Returns the seconds from the parameters of a picture to the picture on air; the stage sets it."""
         self.heard: Callable[[], Heard] = lambda: SILENCE
         """Returns the features of the sound that is heard now; the stage sets it."""
+        self.since_onset: Callable[[], float] = lambda: math.inf
+        """Returns the seconds since the last onset of the sound; the stage sets it."""
+        self._triggers: tuple[int, ...] = ()
+        """Instant of the last trigger of each LFO; 0 for none. Empty until there is one."""
 
     def time(self, bpm: float) -> MovementTime:
         """Return the present instant. Another tempo than before holds from now on, and no beat is lost."""
@@ -41,13 +47,16 @@ class TempoClock:
         if bpm != anchor.bpm:
             with self._lock:
                 anchor = self._anchor = TempoMark(now, self._anchor.beats_at(now), bpm)
-        return MovementTime((now - self._began) / NS, anchor.beats_at(now), self.heard())
+        since = tuple((now - at) / NS if at else math.inf for at in self._triggers) or NEVER
+        return MovementTime((now - self._began) / NS, anchor.beats_at(now), self.heard(), self.since_onset(), since)
 
     def time_on_air(self, bpm: float) -> MovementTime:
-        """Return the instant at which a picture that is begun now is on air. The sound is that of now."""
-        seconds, beats, heard = self.time(bpm)
-        lead = self.lead()
-        return MovementTime(seconds + lead, beats + lead * bpm / 60.0, heard)
+        """Return the instant at which a picture that is begun now is on air.
+
+        The sound is that of now, and an envelope that is started now begins with this picture.
+        """
+        now, lead = self.time(bpm), self.lead()
+        return now._replace(seconds=now.seconds + lead, beats=now.beats + lead * bpm / 60.0)
 
     def tap(self) -> float | None:
         """Take note of a tap: now is a beat. Return the tempo in beats a minute, None after the first tap."""
@@ -62,8 +71,23 @@ class TempoClock:
 
     def resync(self) -> None:
         """Start the beats anew: now is beat 0."""
+        self.set_beat(0.0)
+
+    def set_beat(self, beat: float) -> None:
+        """Count the beats anew: now is this one."""
         with self._lock:
-            self._anchor = TempoMark(self._clock.now(), 0.0, self._anchor.bpm)
+            self._anchor = TempoMark(self._clock.now(), beat, self._anchor.bpm)
+
+    def trigger(self, place: int, at: int | None = None) -> None:
+        """Take note that the envelope of the LFO at this place, from 0, starts now, or at an instant on the clock."""
+        with self._lock:
+            triggers = list(self._triggers or [0] * LFOS)
+            triggers[place] = max(self._clock.now() if at is None else at, 1)
+            self._triggers = tuple(triggers)
+
+    def triggered_at(self, place: int) -> int:
+        """Return the instant of the last trigger of the LFO at this place, 0 for none."""
+        return self._triggers[place] if self._triggers else 0
 
     def mark(self, bpm: float | None) -> tuple[TempoMark, int]:
         """Return an instant at which the beats are known, and that from which the seconds count, on the clock.

@@ -95,6 +95,10 @@ class AudioListener:
             return SILENCE
         return newest._replace(onset=math.exp((self._onset_at - now) / ONSET_DECAY))
 
+    def since_onset(self) -> float:
+        """Return the seconds since the last onset, infinite before the first one."""
+        return self._now() - self._onset_at
+
     @property
     def problem(self) -> str:
         """Sentence about a source that is not heard; empty for one that is, and until it is known."""

@@ -6,8 +6,8 @@ A new parameter needs a line in `ANOTHER`, or a test of its own and a place in `
 from pathlib import Path
 from typing import Any
 
-from presets.declaration import Effect
-from presets.lfo_parameters import LFOS, Lfo
+from presets.declaration import LFOS, Effect
+from presets.lfo_parameters import Lfo
 from presets.parameter_table import NESTED, PARAMETERS, Parameter, Value
 
 COLOURS = str(Path(__file__).parents[2] / "docs" / "looks.jpg")
@@ -122,8 +122,8 @@ REUSE = {"/reuse_longest", "/reuse_change"}
 FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
 """Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
 PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
-TEMPO = {"/bpm", "/lfo/1/timing", "/quantise"}
-"""See `test_quantised_show.py` for the last one."""
+TEMPO = {"/bpm", "/lfo/1/timing", "/quantise", "/lfo/1/attack", "/lfo/1/start"}
+"""See `test_quantised_show.py` for the third one, `tests/presets/test_movement.py` for those of envelopes."""
 FURTHER_LFOS = {f"/lfo/{place}/{field}" for place in range(2, LFOS + 1) for field in Lfo.model_fields}
 """Act as the first one does. See `tests/presets/test_movement.py`."""
 PROCESSED = {address for address, parameter in PARAMETERS.items() if parameter.key == "processor"}

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from presets.build import REBUILD_KEYS
+from presets.declaration import LFOS
 from presets.errors import PresetError
 from presets.files import (
     KEPT_KEYS,
@@ -18,7 +19,7 @@ from presets.files import (
     read_preset,
     write_preset,
 )
-from presets.lfo_parameters import LFOS, Lfo
+from presets.lfo_parameters import Lfo
 from presets.movement import SHAPES
 from presets.parameter_table import LFO_TARGETS, PARAMETERS
 from presets.parameters import Parameters, WeightedPrompt

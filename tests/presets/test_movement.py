@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presets.declaration import Effect
-from presets.lfo_parameters import LFOS, Lfo, LfoShape
-from presets.movement import SHAPES, Heard, MovementTime, moved, moves
+from presets.declaration import LFOS, Effect
+from presets.lfo_parameters import Lfo, LfoShape
+from presets.movement import SHAPES, Heard, MovementTime, envelope, moved, moves
 from presets.parameter_table import LFO_TARGETS, PARAMETERS, flatten, snapshot
 from presets.parameters import Parameters
 from presets.processor_parameters import ProcessorPlace
 
 TIMES = st.floats(-1e6, 1e6)
 SHARES = st.floats(0, 1)
+AGES = st.floats(0, math.inf)
 
 
 def parameters(*lfos: Lfo, **values: object) -> Parameters:
@@ -30,11 +31,12 @@ def parameters(*lfos: Lfo, **values: object) -> Parameters:
     shape=st.sampled_from(get_args(LfoShape)),
     amount=st.floats(-1, 1),
     period=st.floats(0.05, 600),
-    at=st.builds(MovementTime, TIMES, TIMES, st.builds(Heard, *[SHARES] * 5)),
+    start=st.sampled_from(["beat", "onset", "trigger"]),
+    at=st.builds(MovementTime, TIMES, TIMES, st.builds(Heard, *[SHARES] * 5), AGES, st.tuples(*[AGES] * LFOS)),
 )
-def test_stays_in_range(target: str, shape: str, amount: float, period: float, at: MovementTime) -> None:
+def test_stays_in_range(target: str, shape: str, amount: float, period: float, start: str, at: MovementTime) -> None:
     given = snapshot({f"/prompt/{place}/text": "ice" for place in (1, 2, 3, 4)})
-    lfo = Lfo.model_construct(target=target, shape=shape, amount=amount, period=period, timing="beats", phase=0.25)
+    lfo = Lfo(target=target, shape=shape, amount=amount, period=period, phase=0.25, attack=0.2, start=start)
     values = flatten(moved(given.model_copy(update={"lfo": (lfo,)}), at))
     for address, parameter in PARAMETERS.items():
         if parameter.key != "lfo":
@@ -104,7 +106,7 @@ def test_every_lfo_acts(place: int, field: str, value: object) -> None:
 
 
 def test_every_shape_has_a_course() -> None:
-    assert set(get_args(LfoShape)) == {*SHAPES, *Heard._fields}
+    assert set(get_args(LfoShape)) == {*SHAPES, *Heard._fields, "envelope"}
 
 
 @pytest.mark.parametrize("feature", Heard._fields)
@@ -116,6 +118,54 @@ def test_sound_moves_a_number(feature: str) -> None:
     assert moved(given, MovementTime(1.1, 2.7)).strength == 0.5, "silence"
     others = Heard(*(0.0 if name == feature else 1.0 for name in Heard._fields))
     assert moved(given, MovementTime(1.1, 2.7, others)).strength == 0.5
+
+
+@given(attack=SHARES, turn=SHARES)
+def test_envelope_rises_then_falls(attack: float, turn: float) -> None:
+    height, later = envelope(turn, attack), envelope(min(turn + 1e-3, 1.0), attack)
+    assert 0 <= height <= 1
+    if turn + 1e-3 < attack:
+        assert later > height
+    elif turn >= attack:
+        assert later <= height
+    if 0.05 < attack < 0.95:  # no jump
+        assert abs(later - height) < 0.05
+    assert envelope(attack, attack) == (1.0 if attack < 1 else 0.0)
+    assert envelope(1.0, attack) == envelope(math.inf, attack) == 0.0
+    assert envelope(0.0, attack) == (0.0 if attack else 1.0)
+
+
+def envelope_at(at: MovementTime, place: int = 0, bpm: float = 120.0, **values: object) -> float:
+    """Return the height of the envelope of the LFO in a place."""
+    lfo = Lfo(target="zoom", shape="envelope", amount=0.5, **values)  # type: ignore[arg-type]
+    given = parameters(*[Lfo()] * place, lfo, zoom=1.0, bpm=bpm)
+    low, high = PARAMETERS["/zoom"].minimum or 0.0, PARAMETERS["/zoom"].maximum or 0.0
+    return float((moved(given, at).zoom - 1.0) / (0.5 * (high - low) / 2))
+
+
+def test_envelope_starts_on_each_beat() -> None:
+    for beats, height in ((8.0, 0.0), (8.05, 0.5), (8.1, 1.0), (8.3, 0.25), (8.5, 0.0), (8.99, 0.0), (9.05, 0.5)):
+        at = MovementTime(0.0, beats)
+        assert envelope_at(at, period=0.5, attack=0.2) == pytest.approx(height, abs=1e-6)
+        assert envelope_at(at, period=0.25, timing="seconds", attack=0.2) == pytest.approx(height, abs=1e-6)
+        assert envelope_at(at, period=0.5, timing="seconds", attack=0.2, bpm=60) == pytest.approx(height, abs=1e-6)
+        late = MovementTime(0.0, beats - 0.25)
+        assert envelope_at(late, period=0.5, attack=0.2, phase=0.25) == pytest.approx(height, abs=1e-6)
+
+
+def test_envelope_starts_on_onsets() -> None:
+    at = MovementTime(0.0, 8.0, since_onset=0.1)
+    assert envelope_at(at, start="onset", period=0.2, timing="seconds") == pytest.approx(0.25)
+    assert envelope_at(at, start="onset", period=0.4) == pytest.approx(0.25), "0.2 beats at 120 a minute"
+    assert envelope_at(MovementTime(0.0, 8.0), start="onset") == 0.0
+
+
+@pytest.mark.parametrize("start", ["beat", "onset", "trigger"])
+def test_trigger_starts_the_envelope_of_its_lfo(start: str) -> None:
+    since = (math.inf, 0.1, math.inf, math.inf)
+    at = MovementTime(0.0, 8.9, since_onset=9.0, since_triggers=since)
+    heights = [envelope_at(at, place, start=start, period=0.2, timing="seconds") for place in range(LFOS)]
+    assert heights == [0.0, pytest.approx(0.25), 0.0, 0.0]
 
 
 def test_swings_of_one_target_add_up() -> None:

@@ -107,13 +107,29 @@ function placeTempo() {
     if (action) byId("lfo").querySelector(".buttons").append(element("button",
       { type: "button", title: action.description, onclick: () => act(address) }, name, ...(keys[address] ?? [])));
   }
+  for (const [address, { description }] of actions) {
+    const place = address.match(/^\/lfo\/(\d+)\/trigger$/)?.[1];
+    if (place) byId("lfo").querySelector(".buttons").append(element("button",
+      { type: "button", class: "unused", "data-trigger": place, title: description, onclick: () => act(address) }, `trigger ${place}`));
+  }
 }
 
-// LFOs without a target show no other setting.
+// LFOs without a target show no other setting, and envelopes alone show their attack, their start and a button.
+const PERIODIC = ["period", "timing", "phase"], OF_ENVELOPES = ["attack", "start"];
+const SOUNDS = ["level", "bass", "mid", "treble", "onset"];
+
 function markUnusedLfos() {
+  const isUnused = (place, part) => {
+    const shape = values.get(`/lfo/${place}/shape`);
+    return values.get(`/lfo/${place}/target`) === "none" || (OF_ENVELOPES.includes(part) && shape !== "envelope")
+      || (PERIODIC.includes(part) && SOUNDS.includes(shape));
+  };
   for (const [address, control] of controls) {
     const [, place, part] = address.match(/^\/lfo\/(\d+)\/(\w+)$/) ?? [];
-    if (place && part !== "target") control.element.classList.toggle("unused", values.get(`/lfo/${place}/target`) === "none");
+    if (place && part !== "target") control.element.classList.toggle("unused", isUnused(place, part));
+  }
+  for (const button of byId("lfo").querySelectorAll("[data-trigger]")) {
+    button.classList.toggle("unused", isUnused(button.dataset.trigger, "start"));
   }
 }
 

@@ -1,5 +1,7 @@
 """The beats of a show: they go on through changes of the tempo, and follow taps."""
 
+import math
+
 import pytest
 from hand_clock import HandClock
 from hypothesis import given
@@ -110,6 +112,30 @@ def test_resync_is_an_action(rig: TempoRig, store: ParameterStore) -> None:
     rig.wait(0.7)
     assert store.apply("/resync", [], "web:1:").accepted
     assert rig.tempo.time(120.0).beats == 0
+
+
+def test_beat_of_now_is_set(rig: TempoRig, store: ParameterStore) -> None:
+    rig.wait(0.7)
+    for sent, beats in ((3.25, 3.25), (0, 0.0), ("17", 17.0), (-2, -2.0), (1e30, 1e6)):
+        assert store.apply("/beat", [sent], "osc").accepted
+        assert rig.tempo.time(120.0).beats == beats
+    rig.wait(0.25)
+    assert rig.tempo.time(120.0).beats == 1e6 + 0.5
+    for nonsense in ([], ["now"], [math.nan]):
+        assert not store.apply("/beat", nonsense, "osc").accepted
+    assert store.apply("/beat", [], "osc").note == "/beat needs a number; 0 is the first beat of a bar"
+
+
+def test_triggers_count_from_the_message(rig: TempoRig, store: ParameterStore) -> None:
+    rig.tempo.lead = lambda: 0.2
+    assert min(rig.tempo.time_on_air(120.0).since_triggers) == math.inf
+    rig.wait(0.9)
+    assert store.apply("/lfo/3/trigger", [1], "osc").accepted
+    rig.wait(0.1)
+    store.apply("/lfo/3/trigger", [0], "osc")  # the button's release
+    first, second, third, fourth = rig.tempo.time_on_air(120.0).since_triggers
+    assert third == pytest.approx(0.1), "the picture that is begun next shows its first instant"
+    assert min(first, second, fourth) == math.inf
 
 
 def test_parameters_move_with_the_beats(rig: TempoRig, store: ParameterStore) -> None:
