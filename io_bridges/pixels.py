@@ -52,6 +52,12 @@ def bounded(pixels: Pixels, longest: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def jpeg(pixels: Pixels, quality: int = 80) -> bytes:
+    """Return uint8 [H, W, 3] as a JPEG file. `quality` is 1 to 100."""
+    cv2 = opencv()
+    return bytes(cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
+
+
 def fade(pixels: Pixels, level: float, out: Pixels | None = None) -> Pixels:
     """Return the frame at a brightness from 0 (black) to 1 (unchanged), in `out` [same shape] if given."""
     level = min(max(level, 0.0), 1.0)

@@ -15,6 +15,7 @@ from logging.handlers import QueueHandler, QueueListener
 from rich.logging import RichHandler
 
 from daemon.commands.terminal import Terminal
+from daemon.stage.recent_log import RECENT_LOG
 
 MAX_QUEUED = 1000
 """Most lines that wait for a blocked terminal. Further ones are dropped."""
@@ -45,7 +46,7 @@ def log_to_terminal(verbose: bool) -> None:
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(MAX_QUEUED)
     terminal = RichHandler(console=Terminal(stderr=True), show_path=False, rich_tracebacks=False)
     level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s", handlers=[_DeduplicatingHandler(waiting)])
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_DeduplicatingHandler(waiting), RECENT_LOG])
     QueueListener(waiting, terminal).start()  # its thread is a daemon, so a blocked terminal does not keep the program
 
     def flush() -> None:

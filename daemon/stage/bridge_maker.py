@@ -1,8 +1,10 @@
 """`BridgeMaker`: makes the threads of a show's sources, sinks and controls from its settings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 from daemon.processors.processor_folder import ProcessorFolder
 from daemon.shared.clock import Clock
@@ -14,6 +16,8 @@ from daemon.stage.midi_show import MidiShow
 from daemon.stage.newest_frame import NewestFrame
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.processor_show import ProcessorShow
+from daemon.stage.prometheus import prometheus_text
+from daemon.stage.recent_log import RECENT_LOG
 from daemon.stage.recorded_show import RecordedShow
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
@@ -25,6 +29,7 @@ from daemon.stage.takeover_show import TakeoverShow
 from daemon.stage.tick_picker import TickPicker
 from io_bridges.bridges import Control, Sink
 from io_bridges.dmx.control import DmxControl
+from io_bridges.frames import Pixels
 from io_bridges.late_sink import LateSink
 from io_bridges.late_source import LateSource
 from io_bridges.midi.control import MidiControl
@@ -41,7 +46,7 @@ from io_bridges.uri import (
     sink_size,
     sinks_of_one_kind,
 )
-from io_bridges.web.look_pictures import LookPicturesByName
+from io_bridges.web.page_content import PageFeeds
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
@@ -142,22 +147,22 @@ class BridgeMaker:
     def _preview_sink(self) -> SinkThread:
         return SinkThread("web:", self._preview, self._clock, *self._settings.output_size, float(self.show_rate()))
 
+    def _input_pixels(self) -> Pixels | None:
+        frame, _ = self._incoming.peek()
+        return None if frame is None else frame.pixels
+
     def controls(
         self,
         transport: ControlTransport,
-        metrics: Callable[[], bytes],
-        words: Callable[[], Mapping[str, Sequence[str]]],
-        looks: LookPicturesByName = dict,
-        meters: Callable[[], Mapping[str, float]] = dict,
+        status: Callable[[], dict[str, Any]],
+        feeds: PageFeeds,
     ) -> list[ControlThread]:
         """Return every control that the settings ask for.
 
         Args:
             transport: Records and plays what they control.
-            metrics: Returns the text of ``/metrics``.
-            words: Returns the words that the model knows, by kind.
-            looks: Returns the pictures of presets.
-            meters: Returns the features of the sound that is heard; empty for none.
+            status: Returns the status of the show, for the metrics.
+            feeds: Functions that return what the page shows. Metrics, input, log and OSC's messages are added here.
         """
         settings = self._settings
         controls: dict[str, Control] = {}
@@ -186,11 +191,13 @@ class BridgeMaker:
                 settings.web.host,
                 settings.web.port,
                 preview=self._preview,
-                metrics=metrics,
-                words=words,
-                looks=looks,
-                meters=meters,
-                osc_messages=osc.monitor.messages if osc else tuple,
+                feeds=replace(
+                    feeds,
+                    metrics=lambda: prometheus_text(status()),
+                    osc_messages=osc.monitor.messages if osc else tuple,
+                    input_pixels=self._input_pixels,
+                    log_lines=RECENT_LOG.lines,
+                ),
             )
         recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)
         taken_over = TakeoverShow(recorded, transport.store.value)

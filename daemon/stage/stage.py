@@ -27,7 +27,6 @@ from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.phase_lock import PhaseLock
 from daemon.stage.preset_watch import PresetWatch
 from daemon.stage.processing import Processing
-from daemon.stage.prometheus import prometheus_text
 from daemon.stage.second_source import SecondSource
 from daemon.stage.settings import Settings
 from daemon.stage.show_sound import ShowSound
@@ -42,6 +41,7 @@ from daemon.stage.word_notes import WordNotes
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.frames import RenderedFrame
 from io_bridges.syphon.run_loop import tend_run_loop
+from io_bridges.web.page_content import PageFeeds
 from presets.errors import StreamflowError
 from presets.library import Library
 from presets.parameter_table import Value
@@ -92,8 +92,8 @@ class Stage:
         self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
         self.looks = LookPictures(library, self.store, self.clock)
-        metrics, words = (lambda: prometheus_text(self.status())), self._words.known_words
-        self._controls = make.controls(self.transport, metrics, words, self.looks.pictures, self.sound.meters)
+        feeds = PageFeeds(self._words.known_words, self.looks.pictures, self.sound.meters)
+        self._controls = make.controls(self.transport, self.status, feeds)
         self._status = ShowStatus(
             settings,
             self.clock,

@@ -1,9 +1,6 @@
 """`WebApp`: the routes of the page, of plain HTTP for scripts, of OSCQuery, and of the WebSockets."""
 
-from collections.abc import Awaitable, Callable
-from importlib import resources
 from itertools import count
-from pathlib import PurePath
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from io_bridges.osc.monitor import SeenMessages
 from io_bridges.oscquery.address_space import AddressSpace
 from io_bridges.oscquery.http_queries import is_query, query_response
 from io_bridges.oscquery.listener_socket import ListenerSocket
@@ -26,16 +22,16 @@ from io_bridges.show_control import (
 )
 from io_bridges.web import json_messages, picture_socket
 from io_bridges.web.control_socket import ControlSocket
-from io_bridges.web.look_pictures import LookPicturesByName, picture_response
+from io_bridges.web.input_preview import InputPreview, send_input
+from io_bridges.web.look_pictures import picture_response
 from io_bridges.web.osc_reference import OscReference
+from io_bridges.web.page_content import INDEX, PageFeeds, page_routes
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Guard, Hosts
 from io_bridges.web.sockets import LoopReceiver, SocketLimit, outcome
 
 MOST_SOCKETS = 32
 """Open WebSockets of each kind. More pages than this are a mistake or an attack."""
-
-_MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 class WebApp:
@@ -45,25 +41,15 @@ class WebApp:
         self,
         show: ShowControl,
         preview: WebPreview,
-        metrics: Callable[[], bytes] | None,
-        words: json_messages.KnownWordsByKind,
-        looks: LookPicturesByName = dict,
-        osc_messages: SeenMessages = tuple,
-        meters: json_messages.Meters = dict,
+        feeds: PageFeeds,
     ) -> None:
-        """`metrics` returns the text of ``/metrics``, `osc_messages` the last messages that came by OSC.
-
-        `meters` returns the features of the sound that is heard.
-        """
         self._show = show
         self._preview = preview
-        self._metrics = metrics
-        self._words = words
-        self._looks = looks
-        self._meters = meters
+        self._feeds = feeds
+        self._input = InputPreview(feeds.input_pixels)
         self._page_numbers = count(1)
         self._space = AddressSpace(show)
-        self._osc = OscReference(show, osc_messages)
+        self._osc = OscReference(show, feeds.osc_messages)
         self.pages = SocketLimit(MOST_SOCKETS)
         self.viewers = SocketLimit(MOST_SOCKETS)
         self.listeners = SocketLimit(MOST_SOCKETS)
@@ -76,7 +62,7 @@ class WebApp:
         return Starlette(
             routes=[
                 Route("/", self._get_root),
-                *_page_routes(),
+                *page_routes(),
                 Route("/api/parameters", self._get_parameters),
                 Route("/api/values", self._get_values, methods=["GET"]),
                 Route("/api/values", self._put_values, methods=["PUT"]),
@@ -85,12 +71,14 @@ class WebApp:
                 Route("/api/osc", self._get_osc),
                 Route("/api/osc/messages", self._get_osc_messages),
                 Route("/api/words", self._get_words),
+                Route("/api/log", self._get_log),
                 Route("/api/sources", self._get_sources),
                 Route("/output.jpg", self._get_picture),
                 Route("/looks/{name}.jpg", self._get_look),
                 Route("/metrics", self._get_metrics),
                 WebSocketRoute("/ws", self._serve_controls),
                 WebSocketRoute("/ws/picture", self._serve_pictures),
+                WebSocketRoute("/ws/input", self._serve_input),
                 WebSocketRoute("/", self._serve_listener),
                 *(Route(path, self._get_node) for path in self._space.route_paths()),
             ],
@@ -99,7 +87,7 @@ class WebApp:
         )
 
     async def _get_root(self, request: Request) -> Response:
-        return await self._get_node(request) if is_query(request) else _INDEX
+        return await self._get_node(request) if is_query(request) else INDEX
 
     async def _get_node(self, request: Request) -> Response:
         return query_response(self._space, self._show.status(), request)
@@ -138,7 +126,10 @@ class WebApp:
         return _json({"messages": self._osc.messages()})
 
     async def _get_words(self, request: Request) -> Response:
-        return _json(self._words())
+        return _json(self._feeds.words())
+
+    async def _get_log(self, request: Request) -> Response:
+        return _json({"lines": self._feeds.log_lines()})
 
     async def _get_sources(self, request: Request) -> Response:
         receiver = LoopReceiver[FoundSources]()
@@ -152,21 +143,26 @@ class WebApp:
         return Response(picture.data, media_type="image/jpeg")
 
     async def _get_look(self, request: Request) -> Response:
-        return picture_response(self._looks(), request)
+        return picture_response(self._feeds.looks(), request)
 
     async def _get_metrics(self, request: Request) -> Response:
-        if self._metrics is None:
+        if self._feeds.metrics is None:
             raise HTTPException(404, "This server was started without metrics.")
-        return Response(self._metrics(), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+        return Response(self._feeds.metrics(), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _serve_controls(self, socket: WebSocket) -> None:
         # The number ends in a colon, so that no page's name is a prefix of another's.
         name = f"web:{next(self._page_numbers)}:{_client(socket)}"
-        conversation = ControlSocket(socket, self._show, name, self._words, self._looks, self._meters)
-        await self.pages.run(socket, conversation.run)
+        feeds = self._feeds
+        await self.pages.run(
+            socket, ControlSocket(socket, self._show, name, feeds.words, feeds.looks, feeds.meters).run
+        )
 
     async def _serve_pictures(self, socket: WebSocket) -> None:
         await self.viewers.run(socket, lambda: picture_socket.send_pictures(socket, self._preview))
+
+    async def _serve_input(self, socket: WebSocket) -> None:
+        await self.viewers.run(socket, lambda: send_input(socket, self._input))
 
     async def _serve_listener(self, socket: WebSocket) -> None:
         name = f"web:{next(self._page_numbers)}:{_client(socket)}"
@@ -192,25 +188,6 @@ class WebApp:
     def _count_forbidden(self, client: str, reason: str) -> None:
         self.forbidden += 1
         self._show.refused(f"web:{client}", reason)
-
-
-_PAGE = {file.name: file.read_bytes() for file in (resources.files("io_bridges.web") / "page").iterdir()}
-_INDEX = Response(_PAGE["index.html"], media_type="text/html")
-
-
-def _page_routes() -> list[Route]:
-    return [
-        Route(f"/{name}", _serve_file(_PAGE[name], media_type))
-        for name in sorted(_PAGE)
-        if (media_type := _MEDIA_TYPES.get(PurePath(name).suffix)) is not None
-    ]
-
-
-def _serve_file(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    async def serve(request: Request) -> Response:
-        return Response(content, media_type=media_type)
-
-    return serve
 
 
 def _json(value: object, status_code: int = 200) -> Response:

@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from io_bridges.frames import Pixels
-from io_bridges.lazy_imports import opencv
-from io_bridges.pixels import bounded
+from io_bridges.pixels import bounded, jpeg
 
 LONGEST_SIDE = 160
 """Most pixels on a side of a look's picture."""
@@ -33,9 +32,7 @@ LookPicturesByName = Callable[[], Mapping[str, LookPicture]]
 
 def small_jpeg(pixels: Pixels) -> bytes:
     """Return uint8 [H, W, 3] as a JPEG file of at most `LONGEST_SIDE` pixels a side."""
-    cv2 = opencv()
-    bgr = cv2.cvtColor(bounded(pixels, LONGEST_SIDE), cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))[1])
+    return jpeg(bounded(pixels, LONGEST_SIDE), _QUALITY)
 
 
 def versions(looks: Mapping[str, LookPicture]) -> dict[str, str]:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from io_bridges.frames import Pixels, RenderedFrame, Tick
-from io_bridges.lazy_imports import opencv
-from io_bridges.pixels import bounded
+from io_bridges.pixels import bounded, jpeg
 
 
 class Jpeg(NamedTuple):
@@ -76,6 +75,4 @@ class WebPreview:
 
     def _encode(self, pixels: Pixels) -> bytes:
         self._encoded += 1
-        cv2 = opencv()
-        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        return bytes(cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, self._quality))[1])
+        return jpeg(pixels, self._quality)

@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import uvicorn
 
 from io_bridges.local_network import is_loopback
-from io_bridges.osc.monitor import SeenMessages
 from io_bridges.oscquery.announcement import Announcement
 from io_bridges.show_control import ShowControl
 from io_bridges.web.app import WebApp
 from io_bridges.web.connections import BoundedConnection, QuietWebSocket
-from io_bridges.web.json_messages import LONGEST_MESSAGE, KnownWordsByKind, Meters
-from io_bridges.web.look_pictures import LookPicturesByName
+from io_bridges.web.json_messages import LONGEST_MESSAGE
+from io_bridges.web.page_content import PageFeeds
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
 from presets.errors import BridgeUnavailable
@@ -33,11 +32,7 @@ class WebControl:
         port: int = 8090,
         *,
         preview: WebPreview | None = None,
-        metrics: Callable[[], bytes] | None = None,
-        words: KnownWordsByKind = dict,
-        looks: LookPicturesByName = dict,
-        meters: Meters = dict,
-        osc_messages: SeenMessages = tuple,
+        feeds: PageFeeds = PageFeeds(),
     ) -> None:
         """Create it with its port and what it shows.
 
@@ -45,20 +40,12 @@ class WebControl:
             host: Address to listen on.
             port: Port to listen on; 0 takes a free one.
             preview: Sink whose pictures the page shows.
-            metrics: Returns the text of ``/metrics`` in the format of Prometheus.
-            words: Returns the words that the model knows, by kind; empty if it takes any text.
-            looks: Returns the pictures of presets.
-            meters: Returns the features of the sound that is heard, by name; empty for none.
-            osc_messages: Returns the last messages that came by OSC.
+            feeds: Functions that return what else the page shows.
         """
         self.preview = preview or WebPreview()
         self._host = host
         self._port = port
-        self._metrics = metrics
-        self._words = words
-        self._looks = looks
-        self._meters = meters
-        self._osc_messages = osc_messages
+        self._feeds = feeds
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._app: WebApp | None = None
@@ -74,9 +61,7 @@ class WebControl:
         """Bind and listen. Requests wait until `serve` runs. Raises `BridgeUnavailable`, which names the port."""
         self._socket = self._bind()
         self._port = self._socket.getsockname()[1]
-        self._app = WebApp(
-            show, self.preview, self._metrics, self._words, self._looks, self._osc_messages, self._meters
-        )
+        self._app = WebApp(show, self.preview, self._feeds)
         config = uvicorn.Config(
             self._app.asgi(Hosts(self._host, self._port)),
             loop="asyncio",

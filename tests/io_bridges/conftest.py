@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from io_bridges.web.page_content import PageFeeds
 from io_bridges.web.server import WebControl
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ def page_server() -> Iterator[tuple[WebControl, "WebShow"]]:
     from web_show_control import WebShow, pumping, serving
 
     show = WebShow()
-    control = WebControl(
-        port=0,
+    feeds = PageFeeds(
         words=lambda: show.words,
         looks=lambda: show.looks,
-        osc_messages=lambda: show.osc_messages,
         meters=lambda: show.meters,
+        osc_messages=lambda: show.osc_messages,
+        input_pixels=lambda: show.input_pixels,
+        log_lines=lambda: show.log_lines,
     )
+    control = WebControl(port=0, feeds=feeds)
     with pumping(control.preview, show), serving(control, show):
         yield control, show
 

@@ -26,6 +26,7 @@ from io_bridges.midi.control import MidiControl
 from io_bridges.osc.monitor import LENGTH
 from io_bridges.osc.server import OscControl
 from io_bridges.osc.snippets import snippets
+from io_bridges.web.page_content import PageFeeds
 from io_bridges.web.server import WebControl
 from presets.declaration import ACTIONS
 from presets.library import Library
@@ -69,7 +70,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         clean_up.enter_context(chdir(tmp_path_factory.mktemp("recordings")))
         clean_up.callback(transport.stop)
         clean_up.enter_context(osc_surface.serving(osc, show))  # type: ignore[arg-type]
-        web = WebControl(port=0, osc_messages=osc.monitor.messages)
+        web = WebControl(port=0, feeds=PageFeeds(osc_messages=osc.monitor.messages))
         clean_up.enter_context(serving(web, show))  # type: ignore[arg-type]
         yield Rig(store, osc, web)
 

@@ -12,6 +12,7 @@ from web_client import ask, closing_code, decoded, open_socket, port_of, receive
 from web_show_control import PRESETS, WebShow, flat, serving
 
 from io_bridges.web import json_messages
+from io_bridges.web.page_content import PageFeeds
 from io_bridges.web.security import Hosts
 from io_bridges.web.server import WebControl
 from presets.errors import BridgeUnavailable
@@ -140,7 +141,7 @@ def test_metrics_route(control: WebControl, show: WebShow) -> None:
     status, content, _ = ask(control, "GET", "/metrics")
     assert status == 404
     assert "metrics" in json.loads(content)["error"]
-    with serving(WebControl(port=0, metrics=lambda: b"frames_total 7\n"), show) as other:
+    with serving(WebControl(port=0, feeds=PageFeeds(metrics=lambda: b"frames_total 7\n")), show) as other:
         status, content, headers = ask(other, "GET", "/metrics")
     assert (status, content) == (200, b"frames_total 7\n")
     assert headers["content-type"].startswith("text/plain; version=")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from io_bridges.frames import RenderedFrame, Tick
+from io_bridges.frames import Pixels, RenderedFrame, Tick
 from io_bridges.show_control import ControlReply, FoundSources, Later
 from io_bridges.web.look_pictures import LookPicture
 from io_bridges.web.preview import WebPreview
@@ -62,6 +62,8 @@ class WebShow:
             self.looks: dict[str, LookPicture] = {}
             self.found: tuple[str, ...] = ()
             self.osc_messages: list[dict[str, object]] = []
+            self.log_lines: list[dict[str, object]] = []
+            self.input_pixels: Pixels | None = None
             self._change({address: entry.default for address, entry in PARAMETERS.items()}, "test")
 
     @property

@@ -1,10 +1,12 @@
 // The page of the show: messages go to the modules, keys to the show.
 
 import { byId, toast } from "/dom.js";
+import { showHistory, startHistory } from "/history.js";
+import { startLog } from "/log.js";
 import { showMidi, showMidiTargets, startMidi } from "/midi.js";
 import { startOsc } from "/osc.js";
 import { declare, startPanels } from "/panels.js";
-import { startPicture } from "/picture.js";
+import { startPicture, toggleInput } from "/picture.js";
 import { showCues, showTimecode, startCues } from "/cues.js";
 import { loadByKey, showLooks, showPresets, showSaveReply, startPresets } from "/presets.js";
 import { showProcessors } from "/processors.js";
@@ -45,6 +47,7 @@ connectShow({
     if (message.status) {
       showStatus(message.status);
       showSignals(message.status);
+      showHistory(message.status);
       showCues(message.status.cues);
       showTimecode(message.status.controls ?? []);
       showRecorded(message.status);
@@ -76,11 +79,14 @@ document.addEventListener("keydown", (event) => {
   else if (key === "f") set("/freeze", !values.get("/freeze"));
   else if (key === "b") set("/blackout", !values.get("/blackout"));
   else if (key === "t") act("/tap");
+  else if (key === "i") toggleInput();
   else if (key === "/") byId("prompts").querySelector("textarea")?.select();
   else if (!loadByKey(key)) return;
   event.preventDefault();
 });
 
+startHistory();
+startLog();
 startMidi();
 startOsc();
 startPanels();

@@ -29,25 +29,32 @@ export function take(address, value) {
 
 // ---- sockets ----
 
+// Connect, again and again. Return a function that ends it.
 export function connect(path, { opened, message, lost, silence }) {
-  let wait = FIRST_WAIT, watchdog = 0;
+  let wait = FIRST_WAIT, watchdog = 0, timer = 0, socket = null;
   const open = () => {
-    const socket = new WebSocket(`ws://${location.host}${path}`);
+    socket = new WebSocket(`ws://${location.host}${path}`);
     const alive = () => {
       clearTimeout(watchdog);
       if (silence) watchdog = setTimeout(() => socket.close(), silence);
     };
     socket.binaryType = "blob";
-    socket.onopen = () => { wait = FIRST_WAIT; alive(); opened?.(socket); };
-    socket.onmessage = (event) => { alive(); message(event.data, socket); };
+    socket.onopen = (event) => { wait = FIRST_WAIT; alive(); opened?.(event.target); };
+    socket.onmessage = (event) => { alive(); message(event.data, event.target); };
     socket.onclose = () => {
       clearTimeout(watchdog);
       lost?.();
-      setTimeout(open, wait);
+      timer = setTimeout(open, wait);
       wait = Math.min(wait * 1.7, LONGEST_WAIT);
     };
   };
   open();
+  return () => {
+    clearTimeout(timer);
+    clearTimeout(watchdog);
+    socket.onclose = null;
+    socket.close();
+  };
 }
 
 let showSocket = null;
