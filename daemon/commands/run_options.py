@@ -100,6 +100,9 @@ DmxHostOption = Annotated[
     str,
     typer.Option(help="Address for DMX; 0.0.0.0 hears the network, multicast too.", rich_help_panel=CONTROL),
 ]
+LinkOption = Annotated[
+    bool, typer.Option("--link", help="Share tempo and beats on the network by Ableton Link.", rich_help_panel=CONTROL)
+]
 AudioOption = Annotated[
     str | None,
     typer.Option(

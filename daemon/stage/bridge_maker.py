@@ -27,6 +27,7 @@ from daemon.stage.source_switch import SourceSwitch
 from daemon.stage.source_thread import Fitting, SourceThread
 from daemon.stage.takeover_show import TakeoverShow
 from daemon.stage.tick_picker import TickPicker
+from io_bridges.ableton_link.control import LinkControl
 from io_bridges.bridges import Control, Sink
 from io_bridges.dmx.control import DmxControl
 from io_bridges.frames import Pixels
@@ -184,6 +185,9 @@ class BridgeMaker:
         dmx = None if settings.dmx is None else DmxControl(settings.dmx)
         if dmx is not None:
             controls["dmx"] = dmx
+        if settings.link:
+            store = transport.store
+            controls["link"] = LinkControl(lambda: store.tempo.time(float(store.value("/bpm"))).beats)
         if settings.control is not None:
             controls["zmq"] = ZmqControl(settings.control)
         if settings.web is not None:

@@ -66,6 +66,8 @@ class Settings:
     """MIDI devices and their mapping; None for none."""
     dmx: DmxSetup | None = None
     """DMX channels and the address that they come to; None for none."""
+    link: bool = False
+    """True to share the tempo by Ableton Link."""
     audio: AudioSource | None = None
     """Sound that moves numbers; None for none."""
     control: str | None = "tcp://127.0.0.1:5557"

@@ -72,6 +72,7 @@ function controlRow(bridge) {
   const row = { name: KINDS[name] ?? name, place };
   if (bridge.alive === false) return { ...row, level: "error", text: "stopped" };
   if (bridge.pages !== undefined) return { ...row, level: "good", text: `${count(bridge.pages, "page")} open` };
+  if (name === "link") return { name: "Ableton Link", place: "", level: bridge.peers ? "good" : "idle", text: count(bridge.peers, "peer") };
   const missing = (bridge.devices ?? []).filter((device) => device.state !== "open");
   if (missing.length) return { ...row, level: "warning", text: missing.map(({ note, state }) => note || state).join(" · ") };
   const total = bridge.messages ?? bridge.requests ?? 0;

@@ -1,0 +1,1 @@
+"""Ableton Link: tempo and phase shared with other programs on the network."""
