@@ -60,7 +60,8 @@ def show(
 ) -> None:
     """Print a preset as YAML, with the defaults that its file leaves out.
 
-    Copy it to start one of your own. Keys at the end, after a #, stay as they are when the preset is loaded.
+    Copy it to start one of your own. Keys at the end, after a #, stay as they are when the preset is loaded. If it
+    extends another preset, comments tell where each value comes from.
     """
     from daemon.stage.preset_library import open_library
     from presets.annotated_preset import annotated_text
