@@ -179,15 +179,15 @@ class BridgeMaker:
                 tcp=(tcp.host, tcp.port) if tcp else None,
             )
         times = [(cue.time, number) for number, cue in enumerate(settings.cues, 1) if cue.time is not None]
-        midi = None if settings.midi is None else MidiControl(settings.midi, cue_times=times)
+        beats = transport.store.beats
+        midi = None if settings.midi is None else MidiControl(settings.midi, cue_times=times, beats=beats)
         if midi is not None:
             controls["midi"] = midi
         dmx = None if settings.dmx is None else DmxControl(settings.dmx)
         if dmx is not None:
             controls["dmx"] = dmx
         if settings.link:
-            store = transport.store
-            controls["link"] = LinkControl(lambda: store.tempo.time(float(store.value("/bpm"))).beats)
+            controls["link"] = LinkControl(beats)
         if settings.control is not None:
             controls["zmq"] = ZmqControl(settings.control)
         if settings.web is not None:

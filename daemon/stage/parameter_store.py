@@ -96,6 +96,10 @@ class ParameterStore(LiveValues):
         """Return the values from which the next show starts, with the passwords of the sources."""
         return {**self.values(), **self._sources.all()}
 
+    def beats(self) -> float:
+        """Return the beats of now, at the tempo that is set."""
+        return self.tempo.time(float(self.value("/bpm"))).beats
+
     @property
     def parameters(self) -> Mapping[str, Parameter]:
         """Every parameter by address."""

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from io_bridges.lazy_imports import missing_extra
-from io_bridges.midi.decoding import CLOCK, START
+from io_bridges.midi.decoding import CLOCK
 from io_bridges.midi.device import MidiDevice
 from io_bridges.midi.feedback import MidiFeedback
 from io_bridges.midi.learning import LearningDesk, MidiMemory
 from io_bridges.midi.played_device import ClockLead, MidiTimeline, PlayedDevice
+from io_bridges.midi.song_clock import TRANSPORT
 from io_bridges.midi.timecode import QUARTER_FRAME, SYSEX, CueTimes
 from io_bridges.show_control import ControlReply, Later, ShowControl
 from io_bridges.wakeup_socket import WakeupSocket
@@ -24,6 +25,8 @@ TEND_INTERVAL = 0.25
 """Seconds between two looks at the processes of the devices."""
 LEAST_TEMPO_CHANGE = 0.05
 """Beats a minute below which a clock leaves the tempo as it is."""
+LEAST_SHIFT = 0.02
+"""Beats below which the show is in step with a clock: 10 ms at 120 beats a minute."""
 SAVING_SECONDS = 1.0
 """Time that a mapping may take to be saved when the show ends."""
 
@@ -38,11 +41,14 @@ class MidiControl:
         setup: MidiSetup,
         make_device: MakeDevice = MidiDevice,
         cue_times: Sequence[tuple[Timecode, int]] = (),
+        beats: Callable[[], float] | None = None,
     ) -> None:
         """Take the names of the devices and their mapping. `make_device` makes one by its name and a waker.
 
         `cue_times` are the cues that timecode calls, with their numbers.
+        `beats` returns the show's beats of now, which are kept with those of a clock; None leaves them alone.
         """
+        self._beats = beats
         self._setup = setup
         self._timeline = MidiTimeline(CueTimes(cue_times))
         self._make_device = make_device
@@ -157,8 +163,9 @@ class MidiControl:
         return sentence
 
     def _receive(self, played: PlayedDevice, seconds: float, data: bytes, now: float) -> None:
-        if data[:1] in (bytes([CLOCK]), bytes([START])):
-            self._take_clock(played, seconds, data[0], now)
+        if data and data[0] in (CLOCK, *TRANSPORT):
+            if self._clock.leads(played, now):
+                self._take_clock(played, seconds, data, now)
             return
         if data[:1] in (bytes([QUARTER_FRAME]), bytes([SYSEX])):
             if (number := self._timeline.take(played, data, now)) is not None:
@@ -189,25 +196,35 @@ class MidiControl:
         self._counts["accepted" if reply.accepted else "refused"] += 1
         return reply
 
-    def _take_clock(self, played: PlayedDevice, seconds: float, status: int, now: float) -> None:
-        """Follow the clock of a device: its tempo, and its start at the tick that follows."""
-        if not self._clock.leads(played, now):
-            return
-        if status == START:
-            played.starts = True
+    def _take_clock(self, played: PlayedDevice, seconds: float, data: bytes, now: float) -> None:
+        """Follow the clock of a device: its tempo, and the beats of its song."""
+        if data[0] != CLOCK:
+            played.song.take(data)
             return
         self._counts["ticks"] += 1
-        name = played.device.name
+        name, mapping = played.device.name, self.memory.mapping
         bpm = played.tempo.tick(seconds)
-        if bpm is not None and self.memory.mapping.find(MidiTrigger("clock", device=name)) is not None:
+        if bpm is not None and mapping.find(MidiTrigger("clock", device=name)) is not None:
             parameter = self._show.parameters["/bpm"]
             bpm = float(parameter.coerce(bpm))
             if abs(bpm - float(self._show.values()["/bpm"])) >= LEAST_TEMPO_CHANGE:
                 self._apply(played, "clock", "/bpm", [bpm])
-        if played.starts:
-            played.starts = False
-            if (target := self.memory.mapping.find(MidiTrigger("start", device=name))) is not None:
-                self._apply(played, "start", target.to, [])
+        delay = played.delay.of(seconds, now)
+        beat, begins = played.song.tick()
+        target = mapping.find(MidiTrigger("start", device=name))
+        if beat is None or target is None:
+            return
+        if begins == "start":
+            self._apply(played, "start", target.to, [])
+        elif target.to == "/resync" and (begins or beat.is_integer()):
+            self._keep_step(played, beat, bool(begins), delay)
+
+    def _keep_step(self, played: PlayedDevice, beat: float, is_jump: bool, delay: float) -> None:
+        """Set the show's beat to that of a tick, if it is a jump of the song or they have come apart."""
+        late = played.tempo.lateness() + delay
+        beat += late * float(self._show.values()["/bpm"]) / 60.0
+        if is_jump or (self._beats is not None and abs(beat - self._beats()) >= LEAST_SHIFT):
+            self._apply(played, "clock", "/beat", [beat])
 
     def _send_feedback(self) -> None:
         changes, mapping = self._changes.take(), self.memory.mapping

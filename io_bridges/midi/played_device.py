@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from io_bridges.midi.decoding import MidiDecoder
 from io_bridges.midi.device import MidiDevice
 from io_bridges.midi.feedback import MidiFeedback
+from io_bridges.midi.song_clock import ArrivalDelay, SongClock
 from io_bridges.midi.tempo import MidiTempo
 from io_bridges.midi.timecode import CueTimes, MtcPosition, MtcReader
 
@@ -23,8 +24,8 @@ class PlayedDevice:
     decoder: MidiDecoder = field(default_factory=MidiDecoder)
     tempo: MidiTempo = field(default_factory=MidiTempo)
     timecode: MtcReader = field(default_factory=MtcReader)
-    starts: bool = False
-    """True from a start of its clock until the next tick, which is the first beat."""
+    song: SongClock = field(default_factory=SongClock)
+    delay: ArrivalDelay = field(default_factory=ArrivalDelay)
 
 
 class ClockLead:

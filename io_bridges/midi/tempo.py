@@ -44,6 +44,13 @@ class MidiTempo:
         self._since_told = 0
         return round(60.0 / (TICKS_IN_A_BEAT * spacing), 2) if spacing > 0 else None
 
+    def lateness(self) -> float:
+        """Return the seconds by which the newest tick came after its place on the line, negative for an early one."""
+        ticks = self._ticks
+        if len(ticks) < LEAST_TICKS:
+            return 0.0
+        return ticks[-1] - (sum(ticks) / len(ticks) + _slope(ticks) * (len(ticks) - 1) / 2)
+
     def _has_changed(self) -> bool:
         """Return True if the last two half beats agree on clearly another tempo than the ticks before them.
 

@@ -91,6 +91,18 @@ def test_clock_sets_the_tempo(tmp_path: Path) -> None:
     assert rig.status["accepted"] == 3, "one tempo, the start and the seed"
 
 
+def test_song_position_sets_the_beat(tmp_path: Path) -> None:
+    """Continue at the fifth sixteenth of the second bar, for 48 ticks."""
+    rig = Rig(tmp_path, SEED + "clock: /bpm\nstart: /resync")
+    ticks = ", ".join(f"[{place * 60 / 120 / 24}, 248]" for place in range(24))
+    more = ", ".join(f"[{1 + place * 60 / 120 / 24}, 248]" for place in range(24))
+    rig.play([f"[{ticks}]", "[[0.9, 252]]", "[[0.9, 242, 20, 0]]", "[[0.9, 251]]", f"[{more}]", END])
+    beats = rig.store.beats()
+    # The first tick was beat 5. Those of a file come at once, so that little more than no time has passed since.
+    assert 5 <= beats < 5 + 20 * 2
+    assert rig.status["accepted"] == 2, "the beat and the seed"
+
+
 def test_timecode_calls_cues(tmp_path: Path) -> None:
     cues = [Cue(preset="fire"), Cue(preset="ink", at="00:00:01:02"), Cue(preset="gold", at="00:00:01:10")]
     rig = Rig(tmp_path, SEED, cues)

@@ -32,11 +32,8 @@ class Rig:
 
     def __init__(self, folder: Path) -> None:
         self.store = ParameterStore(Library(folder))
-        self.control = LinkControl(self.beats)
+        self.control = LinkControl(self.store.beats)
         self.other = make_peer(133.0)
-
-    def beats(self) -> float:
-        return self.store.tempo.time(float(self.store.value("/bpm"))).beats
 
     def set_other(self, change: Callable[[Any, int], None]) -> None:
         state = self.other.captureAppSessionState()
@@ -46,7 +43,7 @@ class Rig:
     def apart(self) -> float:
         """Return the difference of both phases, in beats."""
         state = self.other.captureAppSessionState()
-        return abs(phase_shift(self.beats(), state.beatAtTime(self.other.clock().micros(), 4)))
+        return abs(phase_shift(self.store.beats(), state.beatAtTime(self.other.clock().micros(), 4)))
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,11 @@ def test_timecode_comes_through(rig: Rig) -> None:
     assert rig.device("received") == received + 1, "no other system exclusive message"
 
 
+def test_song_position_sets_the_beat(rig: Rig) -> None:
+    rig.peer.send([0xF2, 4000 & 127, 4000 >> 7], [0xFB], [0xF8])
+    eventually(lambda: rig.store.beats() >= 1000)
+
+
 def test_doctor_lists_the_ports(rig: Rig) -> None:
     finding = midi_finding()
     assert (finding.area, finding.verdict) == ("control", Verdict.WORKS)
