@@ -15,7 +15,8 @@ from starlette.routing import Route, WebSocketRoute
 
 from io_bridges.osc.server import OscControl
 from io_bridges.oscquery.address_space import AddressSpace
-from io_bridges.web.app import WebApp, _page_routes
+from io_bridges.web.app import WebApp
+from io_bridges.web.page_content import PageFeeds, page_routes
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.security import Hosts
 from io_bridges.zmq_control import ZmqControl
@@ -96,8 +97,8 @@ def test_every_route_is_documented() -> None:
     """The table of docs/control.md has the routes of the server, and no others but OSCQuery's, one for each node."""
     (table,) = re.findall(r"\| route \| body \| answer \|\n\|[-|]+\n((?:\|.*\n)+)", PAGE)
     documented = {tuple(re.match(r"\| `([A-Z]+) (\S+)`", line).groups()) for line in table.splitlines()}
-    app = WebApp(RecordingShow(), WebPreview(), None, dict).asgi(Hosts("127.0.0.1", 8090))
-    page = {route.path for route in _page_routes()} | {"/", *AddressSpace(RecordingShow()).route_paths()}
+    app = WebApp(RecordingShow(), WebPreview(), PageFeeds()).asgi(Hosts("127.0.0.1", 8090))
+    page = {route.path for route in page_routes()} | {"/", *AddressSpace(RecordingShow()).route_paths()}
     routes = {
         (method, route.path.replace("{name:path}", "NAME").replace("{name}", "PRESET"))
         for route in app.routes
