@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from daemon.commands.clip_processors import ClipProcessors
-from daemon.commands.played_controls import PlayedPicture
+from daemon.commands.played_controls import Hear, PlayedPicture, silence
 from daemon.commands.render_output import replace_when_whole
 from daemon.commands.render_plan import RenderPlan
 from daemon.commands.terminal import progress_bar
 from daemon.shared.threads import run_in_threads
+from io_bridges.audio.heard_file import HeardFile
 from io_bridges.clip import ClipWriter, decode_clip
 from io_bridges.framing import Framing, fit, framing_of
 from io_bridges.output_grade import NEUTRAL, apply_grade
@@ -127,11 +128,12 @@ def courses(plan: RenderPlan) -> tuple[Iterator[FrameParameters], Iterator[Frami
 
     Presets leave the output as it is drawn. Recorded controls may fade and freeze it, as they do in a show.
     """
+    hear = silence if plan.audio is None else HeardFile(plan.audio).at
     if plan.controls is None:
         fps = float(plan.fps)
-        return frame_parameters(plan.presets, fps), framings(plan.presets, fps), iter
+        return frame_parameters(plan.presets, fps, hear), framings(plan.presets, fps, hear), iter
     # They are read in turn, so that as many wait as pictures are in flight.
-    frames, framing, grades = tee(plan.controls.pictures(plan.fps), 3)
+    frames, framing, grades = tee(plan.controls.pictures(plan.fps, hear), 3)
     return (each.frame for each in frames), (each.framing for each in framing), partial(graded, grades)
 
 
@@ -143,12 +145,13 @@ def graded(played: Iterable[PlayedPicture], drawn: Iterable[Picture]) -> Iterato
         yield held if each.grade == NEUTRAL else apply_grade(held, each.grade)
 
 
-def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[FrameParameters]:
+def frame_parameters(presets: Mapping[int, Parameters], fps: float, hear: Hear = silence) -> Iterator[FrameParameters]:
     """Yield the parameters of each frame, without end. Morphs and drift are those of a show at `fps` frames a second.
 
     Args:
         presets: Parameters by the number of the frame from which they hold; 0 is among them.
         fps: Frames a second of the clip.
+        hear: Returns the sound at a time of the clip.
     """
     state = start_morphs(presets[0], MorphTime(0.0))
     for number in count():
@@ -156,21 +159,21 @@ def frame_parameters(presets: Mapping[int, Parameters], fps: float) -> Iterator[
         if number in presets and number > 0:
             state = update_morphs(state, presets[number], at, Change.PRESET)
         yield resolve_frame(
-            replace(state, parameters=moved(state.parameters, _movement_time(state.parameters, at))), at
+            replace(state, parameters=moved(state.parameters, _movement_time(state.parameters, at, hear))), at
         )
 
 
-def framings(presets: Mapping[int, Parameters], fps: float) -> Iterator[Framing]:
+def framings(presets: Mapping[int, Parameters], fps: float, hear: Hear = silence) -> Iterator[Framing]:
     """Yield the framing of each frame, without end. The arguments are as in `frame_parameters`."""
     parameters = presets[0]
     for number in count():
         parameters = presets.get(number, parameters)
-        yield framing_of(moved(parameters, _movement_time(parameters, MorphTime(number / fps))))
+        yield framing_of(moved(parameters, _movement_time(parameters, MorphTime(number / fps), hear)))
 
 
-def _movement_time(parameters: Parameters, at: MorphTime) -> MovementTime:
+def _movement_time(parameters: Parameters, at: MorphTime, hear: Hear) -> MovementTime:
     """Return the instant for LFOs: the first frame is beat 0."""
-    return MovementTime(at.seconds, at.seconds * parameters.bpm / 60)
+    return MovementTime(at.seconds, at.seconds * parameters.bpm / 60, *hear(at.seconds))
 
 
 def redraw(

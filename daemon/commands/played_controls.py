@@ -3,7 +3,8 @@
 A message acts from the first picture on that is not before it. Store, morphs and player are those of a show.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -18,7 +19,16 @@ from io_bridges.output_grade import BlackoutFade, OutputGrade, output_grade
 from presets.control_file import RecordedControls
 from presets.frame_parameters import FrameParameters
 from presets.library import Library
+from presets.movement import SILENCE, Heard
 from presets.parameter_table import Value
+
+Hear = Callable[[float], tuple[Heard, float]]
+"""Returns the sound at a time in seconds, and the seconds since its last onset."""
+
+
+def silence(seconds: float) -> tuple[Heard, float]:
+    """Return what is heard where there is no sound."""
+    return SILENCE, math.inf
 
 
 class PlayedPicture(NamedTuple):
@@ -72,10 +82,15 @@ class PlayedControls:
         texts = (str(value) for values in found for address, value in values.items() if _is_text(address))
         return list(dict.fromkeys(texts))
 
-    def pictures(self, fps: Fraction) -> Iterator[PlayedPicture]:
-        """Yield what holds at each picture of a clip with so many a second, without end."""
+    def pictures(self, fps: Fraction, hear: Hear = silence) -> Iterator[PlayedPicture]:
+        """Yield what holds at each picture of a clip with so many a second, without end.
+
+        `hear` returns the sound at a time of the clip.
+        """
         clock = PictureClock(fps)
         store = ParameterStore(self._library, self._values, tempo=TempoClock(clock))
+        tempo = store.tempo
+        tempo.heard, tempo.since_onset = lambda: hear(clock.now() / NS)[0], lambda: hear(clock.now() / NS)[1]
         player, morphs = ControlPlayer(store, clock), MorphClock(store, clock)
         moving, fade = MovingParameters(store, store.tempo.time), BlackoutFade()
         player.play(self._controls)

@@ -36,6 +36,9 @@ def render(
     processors: Annotated[
         Path | None, typer.Option(help="Folder of your processors, Python files that change pictures.")
     ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="A file whose sound moves numbers, such as INPUT itself, from its start.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", "-y", help="Replace OUTPUT if it exists.")] = False,
 ) -> None:
     """Redraw every frame of INPUT into OUTPUT, in order, without a show.
@@ -47,6 +50,7 @@ def render(
       streamflow-live render clip.mp4 out.mp4 --preset fire
       streamflow-live render clip.mp4 out.mp4 --then 4.5=ice-cells
       streamflow-live render clip.mp4 out.mp4 --controls rehearsal.jsonl
+      streamflow-live render clip.mp4 out.mp4 --preset pulsing.yaml --audio clip.mp4
       streamflow-live render photo.jpg out.png --prompt "golden rings"
     """
     # Imported here so that --help of every command answers at once.
@@ -69,6 +73,7 @@ def render(
         frames,
         controls,
         processors,
+        audio,
     )
     # Imported here: torch takes seconds, and a refusal of the arguments does not need it.
     from daemon.commands.offline_render import render_clip

@@ -10,6 +10,7 @@ from daemon.commands.render_output import check_output
 from daemon.stage.control_transport import controls_path
 from daemon.stage.initial_values import FILE_ADDRESSES, frames_of, initial_values, scheduled_values
 from daemon.stage.settings import parse_size
+from io_bridges.audio.listener import AudioSource
 from io_bridges.clip import clip_info
 from io_bridges.image_files import is_still
 from presets.control_file import read_controls
@@ -41,6 +42,8 @@ class RenderPlan:
     """Recorded controls that decide about each frame, in place of `presets`."""
     processors: Path | None = None
     """Folder of the user's processors; None takes the one in the configuration."""
+    audio: Path | None = None
+    """File whose sound moves numbers; None is silence."""
 
     @property
     def parameters(self) -> Parameters:
@@ -71,6 +74,7 @@ def make_plan(
     frames: int | None,
     controls: Path | None = None,
     processors: Path | None = None,
+    audio: Path | None = None,
 ) -> RenderPlan:
     """Check the arguments of ``render`` and return what is to be done.
 
@@ -87,6 +91,7 @@ def make_plan(
         frames: Most frames to redraw.
         controls: Recorded controls, which decide about the look. A preset beside them gives the model and the size.
         processors: Folder of the user's processors.
+        audio: File whose sound moves numbers.
 
     Raises:
         SettingsError: an argument that can't be used.
@@ -110,6 +115,8 @@ def make_plan(
         values |= _single_prompt(prompt)
     parameters = snapshot(values)
     _check_files(parameters)
+    if audio is not None:
+        AudioSource.read(f"file:{audio}")
     info = clip_info(source)
     total = min(info.frames, frames) if info.frames and frames else (info.frames or frames)
     if is_still(output) and total is not None and total > 1:
@@ -121,7 +128,7 @@ def make_plan(
     by_frame = {frame: snapshot(later[at]) for frame, at in frames_of(later, info.fps).items()}
     played = None if recorded is None else PlayedControls(recorded, library, values)
     return RenderPlan(
-        source, output, {0: parameters} | by_frame, tuple(later), info.fps, frames, total, played, processors
+        source, output, {0: parameters} | by_frame, tuple(later), info.fps, frames, total, played, processors, audio
     )
 
 

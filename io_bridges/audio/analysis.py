@@ -36,6 +36,15 @@ _HANN_BANDWIDTH = 1.5
 """Bins of a Hann window that the power of a sine spreads over."""
 
 
+ONSET_DECAY = 0.15
+"""Seconds in which an onset falls to 1/e."""
+
+
+def onset_height(since: float) -> float:
+    """Return the height of an onset so many seconds after it, 1 to 0."""
+    return math.exp(-since / ONSET_DECAY)
+
+
 class SoundFeatures(NamedTuple):
     """Features of one block."""
 

@@ -20,16 +20,23 @@ def looped_blocks(path: Path, length: int) -> Iterator[Samples]:
     Raises `BridgeError` for a file that can't be read or has no sound, also in a later round.
     """
     rest = np.zeros(0, np.float32)
+    short: Samples | None = None
+    """All of a file that is so short that opening it again would take longer than playing it."""
     while True:
-        heard = 0
-        for samples in decoded(path):
+        heard, parts = 0, []
+        for samples in decoded(path) if short is None else [short]:
             heard += len(samples)
+            if heard < FILE_RATE:
+                parts.append(samples)
             rest = np.concatenate((rest, samples))
             whole = len(rest) // length * length
             yield from rest[:whole].reshape(-1, length).copy()
             rest = rest[whole:]
         if not heard:
             raise BridgeError(f"{path} has no sound that can be decoded")
+        if heard < FILE_RATE:
+            short = np.concatenate(parts)
+            short = np.tile(short, -(-FILE_RATE // len(short)))
 
 
 def decoded(path: Path) -> Iterator[Samples]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from io_bridges.audio.analysis import SoundFeatures
+from io_bridges.audio.analysis import SoundFeatures, onset_height
 from io_bridges.audio.report import AudioReport, decode_line
 from io_bridges.lazy_imports import missing_extra
 from presets.errors import BridgeError, BridgeUnavailable
@@ -21,8 +21,6 @@ log = logging.getLogger("stage.audio")
 
 STALE = 0.5
 """Seconds after which the newest features count no more: the input is gone, or its process hangs."""
-ONSET_DECAY = 0.15
-"""Seconds in which an onset falls to 1/e."""
 HUNG = 10.0
 """Seconds without a line after which a process is killed."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 5.0
@@ -93,7 +91,7 @@ class AudioListener:
         now = self._now()
         if now - at > STALE:
             return SILENCE
-        return newest._replace(onset=math.exp((self._onset_at - now) / ONSET_DECAY))
+        return newest._replace(onset=onset_height(now - self._onset_at))
 
     def since_onset(self) -> float:
         """Return the seconds since the last onset, infinite before the first one."""

@@ -12,6 +12,7 @@ from daemon.commands.offline_render import frame_parameters, framings, redraw, w
 from pipeline.image_stream import ImageStream
 from presets.build import Build
 from presets.lfo_parameters import Lfo
+from presets.movement import Heard
 from presets.parameters import Parameters
 
 SIDE = 64
@@ -157,3 +158,16 @@ def test_lfos_follow_the_frame_number() -> None:
     assert strengths == pytest.approx([0.25, 0.375, 0.5, 0.625, 0.25])
     zoom = {0: Parameters(lfo=(lfo.model_copy(update={"target": "zoom"}),), zoom=4.0)}
     assert len({framing.zoom for framing in islice(framings(zoom, 4.0), 4)}) == 4
+
+
+def test_sound_moves_each_frame() -> None:
+    def hear(seconds: float) -> tuple[Heard, float]:
+        return Heard(level=seconds), seconds
+
+    level = Lfo(target="strength", shape="level", amount=0.5)
+    onsets = Lfo(target="zoom", shape="envelope", start="onset", period=1.0, timing="seconds", amount=-0.5)
+    given = {0: Parameters(lfo=(level, onsets), strength=0.5, zoom=10.0)}
+    strengths = [frame.parameters.strength for frame in islice(frame_parameters(given, 4.0, hear), 5)]
+    assert strengths == pytest.approx([0.5, 0.5625, 0.625, 0.6875, 0.75])
+    zooms = [framing.zoom for framing in islice(framings(given, 4.0, hear), 5)]
+    assert zooms == pytest.approx([10 - 2.25 * height for height in (1, 0.5625, 0.25, 0.0625, 0)])

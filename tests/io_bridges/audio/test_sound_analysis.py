@@ -1,5 +1,6 @@
 """Features of sounds whose times and bands are known: by samples, and through files of several kinds."""
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,9 @@ from sounds import CLICKS, RATE, Sound, burst, clicks, times, write
 
 from io_bridges.audio.analysis import SoundAnalyser, SoundFeatures, block_length
 from io_bridges.audio.audio_file import FILE_RATE, decoded, looped_blocks
+from io_bridges.audio.heard_file import HeardFile
 from presets.errors import BridgeError
+from presets.movement import SILENCE
 
 BLOCK = block_length(RATE)
 BACKGROUNDS = {
@@ -135,6 +138,29 @@ def test_file_is_looped_without_a_gap(tmp_path: Path) -> None:
     assert np.abs(heard - np.tile(sound, 6)[: len(heard)]).max() < 0.001
 
 
+@pytest.mark.parametrize("length", [3, 700, 40_000])
+def test_short_file_is_looped_without_a_gap(tmp_path: Path, length: int) -> None:
+    sound = np.linspace(-0.5, 0.5, length, dtype=np.float32)
+    heard = np.concatenate(list(islice(looped_blocks(write(tmp_path / "a.wav", sound), BLOCK), 200)))
+    assert np.abs(heard - np.resize(sound, len(heard))).max() < 0.001
+
+
+def test_file_is_heard_at_any_time(tmp_path: Path) -> None:
+    sound = (burst(80, 0.5, 1.0, 2.0) + burst(8000, 1.5, 2.0, 2.0)).astype(np.float32)
+    path = write(tmp_path / "a.wav", sound)
+    heard = HeardFile(path)
+    bass, since_bass = heard.at(0.75)
+    treble, since_treble = heard.at(1.75)
+    assert bass.bass > 0.95
+    assert bass.treble < 0.05
+    assert treble.treble > 0.95
+    assert treble.bass < 0.05
+    assert (since_bass, since_treble) == (pytest.approx(0.25, abs=0.025), pytest.approx(0.25, abs=0.025))
+    assert heard.at(0.0) == (SILENCE, math.inf)
+    assert heard.at(9.0) == (SILENCE, pytest.approx(7.5, abs=0.025))
+    assert HeardFile(path).at(0.75) == heard.at(0.75) == (bass, since_bass), "in any order"
+
+
 def test_files_without_sound_are_refused(tmp_path: Path) -> None:
     text = tmp_path / "a.txt"
     text.write_text("no sound")
@@ -144,3 +170,5 @@ def test_files_without_sound_are_refused(tmp_path: Path) -> None:
     for path in (text, tmp_path / "missing.wav", empty, picture):
         with pytest.raises(BridgeError, match=path.name):
             next(looped_blocks(path, BLOCK))
+        with pytest.raises(BridgeError, match=path.name):
+            HeardFile(path)
