@@ -77,7 +77,7 @@ class SoundAnalyser:
         self._gains = [AutoGain(seconds) for _ in range(4)]
         self._edges = _tone_edges(length, rate)
         self._tones = np.zeros(len(self._edges))
-        """Compressed amplitudes of the narrow bands of the block before."""
+        """Amplitudes of the narrow bands of the block before."""
         self._flux = np.zeros(round(_HISTORY_SECONDS / seconds))
         self._dead = round(_DEAD_SECONDS / seconds)
         self._since_onset = self._dead
@@ -100,12 +100,14 @@ class SoundAnalyser:
 
     def _is_onset(self, power: NDArray[np.float64], amplitude: float) -> bool:
         """Return True where the spectrum grows clearly more than it did before."""
-        tones = np.sqrt(np.add.reduceat(power, self._edges))
-        before, self._tones = self._tones, np.log1p(tones * (_COMPRESSION / self._gains[0].peak))
+        last, self._tones = self._tones, np.sqrt(np.add.reduceat(power, self._edges))
+        # Both by the gain of now: one that has just fallen would hide the onset that made it fall.
+        slope = _COMPRESSION / self._gains[0].peak
+        before, now = np.log1p(last * slope), np.log1p(self._tones * slope)
         widened = before.copy()
         np.maximum(widened[1:], before[:-1], out=widened[1:])
         np.maximum(widened[:-1], before[1:], out=widened[:-1])
-        flux = float(np.maximum(self._tones - widened, 0.0).mean())
+        flux = float(np.maximum(now - widened, 0.0).mean())
         threshold = _LEAST_FLUX + float(self._flux.mean()) + _TIMES_DEVIATION * float(self._flux.std())
         self._flux[:-1] = self._flux[1:]
         self._flux[-1] = min(flux, threshold)  # an onset must not hide the next one

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sounds import CLICKS, RATE, Sound, burst, clicks, times, write
 
-from io_bridges.audio.analysis import SoundAnalyser, SoundFeatures, block_length
+from io_bridges.audio.analysis import QUIETEST_BAND, SoundAnalyser, SoundFeatures, block_length
 from io_bridges.audio.audio_file import FILE_RATE, decoded, looped_blocks
+from io_bridges.audio.auto_gain import NOISE
 from io_bridges.audio.heard_file import HeardFile
 from presets.errors import BridgeError
 from presets.movement import SILENCE
@@ -76,15 +77,17 @@ def test_burst_is_in_its_band(hertz: float, band: str, amplitude: float) -> None
 
 
 @settings(max_examples=20)
-@given(loudness=st.floats(0.1, 2.0), hertz=st.floats(50, 12_000))
+@given(loudness=st.floats(0.15, 1.0), hertz=st.floats(50, 12_000))
 def test_loudness_changes_nothing(loudness: float, hertz: float) -> None:
     sound = (burst(hertz, 0.1, 0.9, 1.3) + 0.3 * burst(2 * hertz, 0.95, 1.3, 1.3)).astype(np.float32)
     one, other = analysed(sound), analysed(sound * np.float32(loudness))
     assert len(onsets(one)) == len(onsets(other)) > 0
     assert all(abs(begun - again) <= 1 for begun, again in zip(onsets(one), onsets(other), strict=True))
-    # A quiet ramp passes the noise of an input a block later, and the meters die away from there.
-    for place in range(blocks_of([0.7])[0], blocks_of([0.85])[0]):
-        assert one[place][:4] == pytest.approx(other[place][:4], abs=0.1)
+    for place in range(blocks_of([0.75])[0], blocks_of([0.85])[0]):  # the meters have fallen since the ramp
+        for share, again in zip(one[place][:4], other[place][:4], strict=True):
+            # What leaks into another band is silence where it is below the noise of an input.
+            is_noise = share * QUIETEST_BAND * 0.5 * loudness < 2 * NOISE
+            assert share == pytest.approx(again, abs=0.02) or (is_noise and again < share)
 
 
 def test_gain_comes_back_after_a_loud_passage() -> None:
