@@ -174,12 +174,22 @@ def kept(least: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_second_start_reads_conversion(least_folder: Path, kept: Path) -> None:
+def test_second_start_reads_conversion(least_folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
+    loaded: list[str] = []
+    read_network = Model.read_network
+
+    def noted(self: Model, component: str, *dtype: torch.dtype) -> torch.nn.Module:
+        loaded.append(component)
+        return read_network(self, component, *dtype)
+
+    monkeypatch.setattr(Model, "read_network", noted)
     model = load_model(least_folder)
     compiled(model, SMALL, kept, progress=lambda text, fraction: said.append(text))
     assert "reading the converted network" in said
-    assert "unet" not in vars(model)  # torch's network was never loaded
+    assert loaded == [], "torch's networks are not loaded"
+    assert model.autoencoder, "read on its first use"
+    assert loaded == ["vae"]
     assert len(list(kept.iterdir())) == 1  # one entry, and nothing half-written beside it
 
 
