@@ -1,16 +1,12 @@
 """Components of a model folder read by diffusers and transformers, whole or not at all."""
 
-import contextlib
-import gc
-import importlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pipeline.families.family import QWEN_NETWORKS, component_library
+from pipeline.library_imports import load_class
 from presets.errors import ModelError
 
 LARGE_TEXT_NETWORKS = ("T5EncoderModel", "Gemma2Model", *QWEN_NETWORKS)
@@ -65,33 +61,3 @@ def read_tokenizer(folder: Path, name: str) -> Any:
         return load_class("transformers", name).from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"The tokenizer in {folder} can't be read: {error}") from error
-
-
-def load_class(library: str, name: str) -> Any:
-    """Import a class of diffusers or transformers, which takes seconds, and disable its warnings and progress bars."""
-    with quick_imports():
-        module = importlib.import_module(library)
-        logging = importlib.import_module(f"{library}.utils.logging")
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        return getattr(module, name)  # both libraries import what a name needs when it is asked for
-
-
-@contextlib.contextmanager
-def quick_imports() -> Iterator[None]:
-    """Import large libraries in two thirds of the time: without garbage collection, and without SciPy.
-
-    They make millions of objects that stay, and each collection looks at all of them. Both libraries import SciPy where
-    it is installed, for training and for schedulers that are not used here.
-    """
-    collects, hidden = gc.isenabled(), "scipy" not in sys.modules
-    gc.disable()
-    if hidden:
-        sys.modules["scipy"] = None  # type: ignore[assignment]  # as if it were not installed
-    try:
-        yield
-    finally:
-        if hidden:
-            del sys.modules["scipy"]
-        if collects:
-            gc.enable()

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from pipeline.component_loading import load_class
 from pipeline.families.family import component_library
+from pipeline.library_imports import load_class
 from pipeline.model_files import read_json
 from presets.errors import ModelError
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pipeline.component_loading import quick_imports
+from pipeline.library_imports import quick_imports
 from pipeline.models import Model
 from pipeline.schedule import FlowSchedule
 

@@ -12,8 +12,8 @@ from benchmarks.child_process import answer_requests
 from benchmarks.stream.built_model import BuiltModel
 from benchmarks.stream.timing import interleaved, repeat_for, synchronize
 from daemon.shared.process import lower_priority
-from pipeline.component_loading import quick_imports
 from pipeline.denoiser import ConditioningRows
+from pipeline.library_imports import quick_imports
 from pipeline.models import load_model
 from pipeline.stream import StreamPipeline
 from presets.parameters import Parameters

@@ -43,10 +43,15 @@ def build_player(build: Build, connection: LinkClient) -> Player:
         connection.describe(echo.description)
         return Player(connection, echo, share)
     connection.progress("loading", "loading the network's library", 0.0)
-    from pipeline.accelerators.foreign_engine import VERIFYING
-    from pipeline.engine_tuner import engine_tuner
-    from pipeline.image_stream import ImageStream
-    from pipeline.torch_settings import time_convolutions
+    # diffusers imports peft where it is installed. LoRAs are played without it, and this process plays nothing else.
+    sys.modules.setdefault("peft", None)  # type: ignore[arg-type]
+    from pipeline.library_imports import quick_imports
+
+    with quick_imports():  # torch
+        from pipeline.accelerators.foreign_engine import VERIFYING
+        from pipeline.engine_tuner import engine_tuner
+        from pipeline.image_stream import ImageStream
+        from pipeline.torch_settings import time_convolutions
 
     time_convolutions()
 

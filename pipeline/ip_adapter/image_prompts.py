@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.component_loading import load_class, quick_imports, read_network
+from pipeline.component_loading import read_network
 from pipeline.encoded_text import EncodedImage
 from pipeline.ip_adapter.adapter_file import BESIDE, ENCODER, IpAdapter
+from pipeline.library_imports import load_class, quick_imports
 from presets.errors import ModelError
 from presets.paths import home_path
 

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from pipeline.component_loading import quick_imports
+from pipeline.library_imports import quick_imports
 from pipeline.loras.lora_file import LoraFile, layer_of
 from presets.errors import ModelError
 

@@ -4,8 +4,8 @@ import inspect
 
 import torch
 
-from pipeline.component_loading import load_class
 from pipeline.conditioning import ConditioningShape, EncodedText
+from pipeline.library_imports import load_class
 from pipeline.text_encoders.text_parts import TextParts, token_ids, whole_number
 
 TOKENS = 300

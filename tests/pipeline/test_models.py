@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.component_loading import quick_imports
+from pipeline.library_imports import quick_imports
 from pipeline.models import SHIPPED, load_model
 from presets.errors import ModelError
 
