@@ -15,10 +15,11 @@ import pytest
 import torch
 from controlnet_folders import picture, write_controlnet
 from diffusers import ControlNetModel
-from diffusers_pipelines import draw, eager_stream, pipeline_of
+from family_pipelines import pipeline_of
 from numpy.typing import NDArray
 from PIL import Image
 from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
+from stream_frames import draw, eager_stream
 from tiny_depth_model import write_depth_model
 from tiny_folders import SIDE, write_family_folder
 

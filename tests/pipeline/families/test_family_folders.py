@@ -1,20 +1,18 @@
 """Every family from its folder: the stream equals the family's own pipeline of diffusers, from the same noise."""
 
-import itertools
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from diffusers_pipelines import pipeline_of
+from family_pipelines import FreshNoise, draw_latent, fresh_noise, loaded_pipeline
 from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
 from tiny_folders import FAMILIES, SIDE, write_family_folder
 
 from pipeline.guidance import Guidance
 from pipeline.image_stream import ImageStream
 from pipeline.models import Model, load_model
-from pipeline.noise import ENTRY, unit_noise
 from presets.build import Build
 from presets.frame_parameters import NoiseWeight, PromptMixture, TextWeight
 
@@ -44,63 +42,14 @@ def model(folder: Path) -> Model:
 
 
 @pytest.fixture(scope="module")
-def pipe(folder: Path, model: Model) -> Any:
-    import diffusers
-
-    if model.classes["scheduler"] == "PeRFlowScheduler":  # a class that diffusers does not know and can't load
-        return pipeline_of(model)
-    loader = getattr(diffusers, json.loads((folder / "model_index.json").read_text())["_class_name"])
-    pipe = loader.from_pretrained(folder, local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-class FreshNoise:
-    """Noise that a scheduler of diffusers adds: row r of a frame gets noise r + 1 of its seed, as in the stream."""
-
-    def __init__(self) -> None:
-        self.begin(0)
-
-    def begin(self, seed: int) -> None:
-        """Start the rows of another frame."""
-        self._seed, self._rows = seed, itertools.count(1)
-
-    def __call__(self, shape: Any, **_: object) -> torch.Tensor:
-        """Return the noise ``[1, C, h, w]`` of the next row."""
-        return unit_noise(self._seed, next(self._rows), tuple(shape)[-3:])[None]
+def pipe(model: Model) -> Any:
+    return loaded_pipeline(model)
 
 
 @pytest.fixture
-def noise(monkeypatch: pytest.MonkeyPatch) -> FreshNoise:
-    noise = FreshNoise()
-    for scheduler in ("scm", "lcm", "euler_ancestral_discrete"):
-        monkeypatch.setattr(f"diffusers.schedulers.scheduling_{scheduler}.randn_tensor", noise)
-    return noise
-
-
-def draw_with_diffusers(pipe: Any, model: Model, noise: FreshNoise, seed: int, frame: dict[str, Any]) -> torch.Tensor:
-    noise.begin(seed)
-    shape = (model.latent_channels, SIDE // model.factor, SIDE // model.factor)
-    latents = unit_noise(seed, ENTRY, shape)[None]
-    kind, options = type(pipe).__name__, dict[str, Any](prompt=frame["text"], num_inference_steps=frame["steps"])
-    if kind in ("StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableDiffusion3Pipeline"):
-        options["negative_prompt"] = frame["negative"] or (None if "XL" in kind else "")
-    if kind == "ZImagePipeline":  # its scale is that of what the prompt adds
-        options["negative_prompt"], frame = frame["negative"], frame | {"guidance": frame["guidance"] - 1.0}
-    if kind == "Flux2KleinPipeline":
-        drawn = pipe(
-            **options, height=SIDE, width=SIDE, guidance_scale=frame["guidance"], latents=latents, output_type="latent"
-        ).images
-        return pipe.vae.bn(pipe._patchify_latents(drawn))
-    if kind == "FluxPipeline":
-        latents = pipe._pack_latents(latents, 1, *shape)
-        options["max_sequence_length"] = model.conditioning.embeds[0]
-    if kind == "SanaSprintPipeline":
-        options |= {"use_resolution_binning": False, "intermediate_timesteps": 1.3 if frame["steps"] == 2 else None}
-    drawn = pipe(
-        **options, height=SIDE, width=SIDE, guidance_scale=frame["guidance"], latents=latents, output_type="latent"
-    ).images
-    return pipe._unpack_latents(drawn, SIDE, SIDE, 8) if kind == "FluxPipeline" else drawn
+def noise() -> Iterator[FreshNoise]:
+    with fresh_noise() as noise:
+        yield noise
 
 
 def draw_in_stream(images: ImageStream, frames: list[dict[str, Any]]) -> tuple[dict[object, torch.Tensor], int]:
@@ -134,14 +83,14 @@ def test_stream_equals_the_pipeline(
         frames = [frame | {"negative": "", "guidance": 1.0} for frame in FRAMES]
     elif model.classes["scheduler"] == "PeRFlowScheduler":  # its class takes one step a window or more
         frames = [frame | {"steps": max(4, frame["steps"])} for frame in FRAMES]
-    expected = [draw_with_diffusers(pipe, model, noise, seed, frame) for seed, frame in enumerate(frames)]
+    expected = [draw_latent(pipe, model, noise, seed, frame) for seed, frame in enumerate(frames)]
     changes: list[dict[str, Any]] = [{"text": "smoke"}]
     if frames[0]["guidance"] != 1.0:
         changes.append({"guidance": 4.0})
     if frames[0]["negative"]:
         changes.append({"negative": "blue sea"})
     for changed in changes:
-        assert max_difference(draw_with_diffusers(pipe, model, noise, 0, frames[0] | changed), expected[0]) > MIN_EFFECT
+        assert max_difference(draw_latent(pipe, model, noise, 0, frames[0] | changed), expected[0]) > MIN_EFFECT
 
     monkeypatch.setattr("pipeline.image_stream.model_of", lambda build: model)
     build = Build(model=str(model.folder), width=SIDE, height=SIDE, accelerator="eager", slots=3, threads=1)

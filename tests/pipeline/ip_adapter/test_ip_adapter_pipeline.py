@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from diffusers.utils import load_image
-from diffusers_pipelines import draw, eager_stream, pipeline_of
+from family_pipelines import pipeline_of
 from ip_adapter_files import write_image, write_ip_adapter
 from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
+from stream_frames import draw, eager_stream
 from tiny_folders import SIDE, write_family_folder
 
 from pipeline.image_stream import ImageStream

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers_pipelines import eager_stream, pipeline_of
+from family_pipelines import pipeline_of
 from lora_files import branches, in_diffusers_names, in_kohya_names, write
 from stream_comparison import MIN_EFFECT, TOLERANCE, max_difference
+from stream_frames import eager_stream
 from tiny_folders import SIDE, write_family_folder
 
 from pipeline.guidance import Guidance

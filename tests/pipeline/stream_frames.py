@@ -1,4 +1,4 @@
-"""diffusers' own pipelines of tiny folders of Stable Diffusion and SDXL, and frames of the stream to compare."""
+"""Frames of the stream, to compare with those of diffusers' pipelines (`family_pipelines`)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,34 +15,6 @@ from presets.frame_parameters import FrameParameters
 
 Frame = tuple[NDArray[np.uint8] | None, FrameParameters]
 """Source of a frame, or None, and its parameters."""
-
-
-def pipeline_of(model: Model, kind: str = "", **parts: Any) -> Any:
-    """Return the pipeline of a folder with PeRFlow's scheduler.
-
-    Args:
-        model: The model.
-        kind: Part of the name of its class before ``Pipeline``, such as ``ControlNet``.
-        parts: Components that the folder does not have.
-    """
-    import diffusers
-    import transformers
-
-    from pipeline.diffusers_schedulers import PeRFlowScheduler
-
-    networks = {name: model.read_network(name) for name in model.weights}
-    tokenizers = {
-        name: getattr(transformers, model.classes[name]).from_pretrained(model.folder / name)
-        for name in model.family.tokenizers
-    }
-    is_xl = model.family.title == "SDXL"
-    if not is_xl:
-        parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    scheduler = PeRFlowScheduler.from_pretrained(model.folder / "scheduler")
-    loader = getattr(diffusers, f"StableDiffusion{'XL' if is_xl else ''}{kind}Pipeline")
-    pipe = loader(**networks, **tokenizers, **parts, scheduler=scheduler)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def eager_stream(model: Model, **build: Any) -> ImageStream:
