@@ -17,11 +17,16 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  #
 
 def check_name(name: str) -> str:
     """Return `name` if a preset may have it. Raises `PresetError`."""
-    if not _NAME.fullmatch(name) or _DEVICE.fullmatch(name):
+    if not _NAME.fullmatch(name) or is_device(name):
         raise PresetError(
             f"{name[:64]!r} can't be a preset's name: use 1 to 64 letters from A to Z, digits, spaces, _ and -"
         )
     return name
+
+
+def is_device(name: str) -> bool:
+    """Return True for a name that Windows takes for a device, whatever its ending."""
+    return _DEVICE.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from daemon.commands.played_controls import PlayedControls
 from daemon.commands.render_output import check_output
-from daemon.stage.control_transport import controls_path
 from daemon.stage.initial_values import FILE_ADDRESSES, frames_of, initial_values, scheduled_values
+from daemon.stage.recording_names import controls_path
 from daemon.stage.settings import parse_size
 from io_bridges.audio.listener import AudioSource
 from io_bridges.clip import clip_info

@@ -40,6 +40,7 @@ def run(
     open_page: options.OpenPageOption = False,
     presets: options.PresetsOption = None,
     processors: options.ProcessorsOption = None,
+    recordings: options.RecordingsOption = None,
     record_controls: options.RecordControlsOption = None,
     play_controls: options.PlayControlsOption = None,
     loop_controls: options.LoopControlsOption = False,
@@ -63,9 +64,10 @@ def run(
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
-    from daemon.stage.control_transport import controls_path, first_controls
+    from daemon.stage.control_transport import first_controls
     from daemon.stage.initial_values import initial_notices, initial_values, restored_look, with_sources
     from daemon.stage.preset_library import open_library
+    from daemon.stage.recording_names import controls_path
     from daemon.stage.stage import Stage
     from daemon.stage.state_file import StateFile, default_state_path
     from presets.set_list import read_set_list
@@ -90,6 +92,7 @@ def run(
         control=zmq_endpoint(control),
         web=parse_address(web),
         cues=read_set_list(set_list, library) if set_list else (),
+        recordings=recordings,
         record_controls=controls_path(str(record_controls)) if record_controls else None,
         play_controls=controls,
         loop_controls=loop_controls,

@@ -127,6 +127,10 @@ ProcessorsOption = Annotated[
     Path | None,
     typer.Option(help="Folder of your processors, Python files that change pictures.", rich_help_panel=SHOW),
 ]
+RecordingsOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the recorded controls that surfaces name.", rich_help_panel=SHOW),
+]
 RecordControlsOption = Annotated[
     Path | None,
     typer.Option(help="Record every message of the controls to a new .jsonl file.", rich_help_panel=SHOW),

@@ -74,16 +74,17 @@ class ControlRecorder:
         """True while a file is open, or being opened or closed."""
         return self._thread is not None and self._thread.is_alive()
 
-    def record(self, path: Path, outcome: Outcome) -> bool:
+    def record(self, path: Path, outcome: Outcome, with_folder: bool = False) -> bool:
         """Begin a recording, as soon as its file is open and the one before is closed. Return False while one is on.
 
-        A name that is taken gets a number: ``rehearsal-2.jsonl``. `outcome` is called on another thread.
+        A name that is taken gets a number: ``rehearsal-2.jsonl``. `outcome` is called on another thread. `with_folder`
+        makes the folder if it is not there.
         """
         with self._lock:
             if self.is_on and not self._ending.is_set():
                 return False
             self._ending = threading.Event()
-            work = (path, outcome, self._ending, self._thread)
+            work = (path, with_folder, outcome, self._ending, self._thread)
             self._thread = threading.Thread(target=self._run, args=work, name="record-controls", daemon=True)
             self._thread.start()
             return True
@@ -111,10 +112,19 @@ class ControlRecorder:
             thread.join(wait)
         return was_on
 
-    def _run(self, wanted: Path, outcome: Outcome, ending: threading.Event, before: threading.Thread | None) -> None:
+    def _run(
+        self,
+        wanted: Path,
+        with_folder: bool,
+        outcome: Outcome,
+        ending: threading.Event,
+        before: threading.Thread | None,
+    ) -> None:
         if before is not None:
             before.join()
         try:
+            if with_folder:
+                wanted.parent.mkdir(parents=True, exist_ok=True)
             file, path = _open_new(wanted)
         except OSError as error:
             outcome("", f"Cannot record controls into {wanted}: {error.strerror or error}")

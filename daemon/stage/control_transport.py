@@ -10,12 +10,12 @@ from daemon.stage.control_player import SHORTEST_LOOP, ControlPlayer, is_too_sho
 from daemon.stage.control_recorder import ControlRecorder
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.quantised_show import QuantisedShow
+from daemon.stage.recording_names import controls_path, named_controls, recordings_folder
 from daemon.stage.settings import Settings
 from daemon.stage.show_wrapper import StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
-from presets.control_file import SUFFIX, RecordedControls, read_controls
+from presets.control_file import RecordedControls, read_controls
 from presets.errors import ControlsError, SettingsError
-from presets.paths import home_path
 
 log = logging.getLogger("stage.controls")
 
@@ -24,11 +24,6 @@ CLOSING = 2.0
 
 _PAUSE = 0.002
 """Seconds in which other threads work, now and then while a long recording is read."""
-
-
-def controls_path(text: str) -> Path:
-    """Return the path of a recording by its name or path; the end of its name may be left out."""
-    return home_path(text if text.lower().endswith(SUFFIX) else f"{text}{SUFFIX}")
 
 
 def first_controls(path: Path | None, loop: bool) -> RecordedControls | None:
@@ -58,12 +53,15 @@ class ControlTransport:
         """The show whose looks wait for the beat, which follows the tempo that is played."""
         self.recorder = ControlRecorder(store, clock)
         self.player = ControlPlayer(store, clock, self.quantised)
+        self.folder = recordings_folder(Settings())
+        """Folder of the recordings that surfaces name; `start` takes that of the settings."""
         self._lock = threading.Lock()
         self._reader: threading.Thread | None = None
         self._stops = 0
 
     def start(self, settings: Settings) -> None:
         """Begin what the settings ask for. Raises `BridgeError` if no file can be recorded."""
+        self.folder = recordings_folder(settings)
         self.player.start()
         if settings.record_controls is not None:
             self.recorder.record_now(settings.record_controls)
@@ -76,15 +74,18 @@ class ControlTransport:
         self.recorder.end(CLOSING)
 
     def request(self, address: str, text: str, sender: str, later: Later | None) -> ControlReply:
-        """Perform an action by its address. `later` gets the outcome of what takes time."""
+        """Perform an action by its address. `later` gets the outcome of what takes time.
+
+        Raises `ParameterRefused` for a text that is no name in the folder.
+        """
         if address == "/record/controls":
-            return self._record(address, controls_path(text), sender, later)
+            return self._record(address, named_controls(self.folder, text), sender, later)
         if address == "/record/stop":
             path, is_ended = self.recorder.state.path, self.recorder.end()
             return ControlReply(address, True, None, f"recorded {path}" if is_ended else "nothing is recorded")
         if address == "/play/stop":
             return ControlReply(address, True, None, "stopped" if self.stop_playing() else "nothing is played")
-        return self._play(address, controls_path(text), sender, later)
+        return self._play(address, named_controls(self.folder, text), sender, later)
 
     def stop_playing(self) -> bool:
         """Play no further message, nor a recording that is being read. Return False if there was none."""
@@ -109,7 +110,7 @@ class ControlTransport:
             if later is not None:
                 later(reply)
 
-        if not self.recorder.record(path, outcome):
+        if not self.recorder.record(path, outcome, with_folder=True):
             return self._answer(address, False, "a recording is on already; /record/stop ends it", sender)
         return ControlReply(address, True, None, f"opens {path}", pending=later is not None)
 

@@ -74,6 +74,8 @@ class Settings:
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
     cues: tuple[Cue, ...] = ()
     """Set list of the show; empty for none."""
+    recordings: Path | None = None
+    """Folder of the recorded controls that surfaces name; None takes that of the two below, or else the user's."""
     record_controls: Path | None = None
     """File that the controls are recorded to from the start."""
     play_controls: RecordedControls | None = None

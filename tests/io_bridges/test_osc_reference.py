@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, chdir
+from contextlib import ExitStack
 from typing import Any
 
 import osc_surface
@@ -67,7 +67,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     show = MidiShow(RecordedShow(CueShow(store, [Cue(preset="fire")] * 40), transport), midi)
     show.apply("/cue/jump", [20], "test")
     with ExitStack() as clean_up:
-        clean_up.enter_context(chdir(tmp_path_factory.mktemp("recordings")))
+        transport.folder = tmp_path_factory.mktemp("recordings")
         clean_up.callback(transport.stop)
         clean_up.enter_context(osc_surface.serving(osc, show))  # type: ignore[arg-type]
         web = WebControl(port=0, feeds=PageFeeds(osc_messages=osc.monitor.messages))

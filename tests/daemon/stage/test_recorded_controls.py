@@ -202,8 +202,8 @@ def test_lines_are_plain(taped: tuple[RecordedControls, list[Moment]]) -> None:
 
 
 def test_a_file_is_never_replaced(rehearsal: Rehearsal, tmp_path: Path) -> None:
-    names = [str(tmp_path / "Take"), str(tmp_path / "Take.jsonl")]
-    for name in names:
+    rehearsal.transport.folder = tmp_path / "takes"
+    for name in ("Take", "Take.jsonl", str(tmp_path / "takes" / "Take")):
         assert rehearsal.send("/record/controls", name).pending
         assert not rehearsal.show.apply("/record/controls", [name], "test").accepted, "one at a time"
         while not rehearsal.replies:
@@ -211,7 +211,8 @@ def test_a_file_is_never_replaced(rehearsal: Rehearsal, tmp_path: Path) -> None:
         rehearsal.replies.clear()
         assert rehearsal.send("/record/stop").note == f"recorded {rehearsal.transport.recorder.state.path}"
     rehearsal.transport.recorder.end(60.0)
-    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == ["Take-2.jsonl", "Take.jsonl"]
+    taken = sorted(path.name for path in rehearsal.transport.folder.iterdir())
+    assert taken == ["Take-2.jsonl", "Take-3.jsonl", "Take.jsonl"]
     assert rehearsal.show.apply("/record/stop", [], "test").note == "nothing is recorded"
 
 
@@ -230,20 +231,22 @@ def test_surfaces_play_by_name(
     rehearsal: Rehearsal, tmp_path: Path, taped: tuple[RecordedControls, list[Moment]]
 ) -> None:
     controls, moments = taped
-    reply = outcome_of(rehearsal, "/play/controls", str(controls.path).removesuffix(".jsonl"))
+    folder = rehearsal.transport.folder = controls.path.parent
+    reply = outcome_of(rehearsal, "/play/controls", controls.path.stem)
     assert reply.note == f"plays {controls.path}: {len(controls.messages)} messages in 12.0 s"
     assert rehearsal.play(RATE) == moments[:RATE]
     playing = rehearsal.show.status()["playing_controls"]
     assert playing == {"path": str(controls.path), "seconds": 1.0, "length": 12.0, "loop": False}
-    refused = outcome_of(rehearsal, "/play/loop", str(tmp_path / "missing"))
-    assert (refused.accepted, refused.note) == (False, f"{tmp_path / 'missing.jsonl'}: no such file")
+    refused = outcome_of(rehearsal, "/play/loop", "missing")
+    assert (refused.accepted, refused.note) == (False, f"{folder / 'missing.jsonl'}: no such file")
     assert rehearsal.show.status()["playing_controls"] is not None, "the other one plays on"
-    short = tmp_path / "short.jsonl"
+    short = folder / "short.jsonl"
     short.write_text(controls.path.read_text().splitlines()[0] + "\n")
-    refused = outcome_of(rehearsal, "/play/loop", str(short))
+    refused = outcome_of(rehearsal, "/play/loop", "short")
     assert refused.note == f"{short} takes 0 s; a loop takes at least 0.1 s"
-    refused = outcome_of(rehearsal, "/record/controls", str(tmp_path / "no" / "folder"))
-    assert "Cannot record controls into" in refused.note
+    rehearsal.transport.folder = short / "no folder"
+    refused = outcome_of(rehearsal, "/record/controls", "late")
+    assert refused.note.startswith(f"Cannot record controls into {short / 'no folder' / 'late.jsonl'}: ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it limits the size of files")
@@ -251,11 +254,12 @@ def test_disk_that_is_full_is_told(rehearsal: Rehearsal, tmp_path: Path) -> None
     import resource
     import signal
 
+    rehearsal.transport.folder = tmp_path
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        reply = outcome_of(rehearsal, "/record/controls", str(tmp_path / "full"))
+        reply = outcome_of(rehearsal, "/record/controls", "full")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
