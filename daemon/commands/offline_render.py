@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from daemon.commands.clip_processors import ClipProcessors
+from daemon.commands.clip_words import ClipWords
 from daemon.commands.played_controls import Hear, PlayedPicture, silence
 from daemon.commands.render_output import replace_when_whole
 from daemon.commands.render_plan import RenderPlan
@@ -23,12 +24,11 @@ from io_bridges.audio.heard_file import HeardFile
 from io_bridges.clip import ClipWriter, decode_clip
 from io_bridges.framing import Framing, fit, framing_of
 from io_bridges.output_grade import NEUTRAL, apply_grade
-from pipeline.conditioning import Conditioning
 from pipeline.image_stream import ImageStream
 from pipeline.similar_frame_filter import SimilarFrameFilter
-from presets.build import Build
-from presets.errors import BridgeError, ModelError
-from presets.frame_parameters import FrameParameters, PromptMixture
+from presets.build import Build, TextEncoderRule
+from presets.errors import BridgeError
+from presets.frame_parameters import FrameParameters
 from presets.known_words import LONGEST_QUOTE, KnownWords
 from presets.morph import Change, MorphTime, resolve_frame, start_morphs, update_morphs
 from presets.movement import MovementTime, moved
@@ -39,7 +39,9 @@ Picture = NDArray[np.uint8]
 """RGB ``[H, W, 3]``."""
 
 
-def render_clip(plan: RenderPlan, threads: int | None, skip_memory_check: bool = False) -> None:
+def render_clip(
+    plan: RenderPlan, threads: int | None, skip_memory_check: bool = False, text_encoder: TextEncoderRule = "auto"
+) -> None:
     """Redraw the clip of `plan` into its output, with a progress bar on standard error.
 
     Raises `StreamflowError`; the output is then as it was.
@@ -53,7 +55,7 @@ def render_clip(plan: RenderPlan, threads: int | None, skip_memory_check: bool =
         ClipWriter(aside, parameters.width, parameters.height, plan.fps) as writer,
     ):
         processors.check(plan.presets.values())
-        stream = load_stream(parameters, threads, progress, skip_memory_check)
+        stream = load_stream(parameters, threads, progress, skip_memory_check, text_encoder)
         for note in plan_notes(plan, stream.vocabulary):
             progress.console.print(note, markup=False)
         bar = progress.add_task(f"redrawing {plan.source.name}", total=plan.total)
@@ -72,12 +74,16 @@ def render_clip(plan: RenderPlan, threads: int | None, skip_memory_check: bool =
 
 
 def load_stream(
-    parameters: Parameters, threads: int | None, progress: Progress, skip_memory_check: bool = False
+    parameters: Parameters,
+    threads: int | None,
+    progress: Progress,
+    skip_memory_check: bool = False,
+    text_encoder: TextEncoderRule = "auto",
 ) -> ImageStream:
     """Load the model that `parameters` ask for, with a bar of its own. Raises what `ImageStream.build` raises."""
     bar = progress.add_task("loading the model", total=100)
     stream = ImageStream.build(
-        Build.of(parameters, threads=threads, skip_memory_check=skip_memory_check),
+        Build.of(parameters, threads=threads, skip_memory_check=skip_memory_check, text_encoder=text_encoder),
         lambda text, fraction: progress.update(bar, description=text, completed=round(fraction * 100)),
         run_in_threads,
     )
@@ -194,12 +200,12 @@ def redraw(
         uint8 ``[H, W, 3]``, one for each of `pictures`.
 
     Raises:
-        ModelError: the image beside a prompt can't be read.
+        ModelError: a text can't be encoded, or the image beside a prompt can't be read.
     """
     skip_filter = SimilarFrameFilter(stream.width, stream.height)
     repeats: deque[int] = deque()  # outputs of each picture in flight: itself, and those skipped after it
     last: Picture | None = None
-    encoded: tuple[PromptMixture, Conditioning] | None = None
+    words = ClipWords(stream)
 
     def step() -> Iterator[Picture]:
         nonlocal last
@@ -220,11 +226,7 @@ def redraw(
             continue
         while not stream.free:
             yield from step()
-        if encoded is None or encoded[0] != frame.wording:
-            encoded = frame.wording, stream.encode(frame.wording)
-            if stream.refused:
-                raise ModelError(stream.refused)
-        stream.admit(picture, frame, encoded[1], number)
+        stream.admit(picture, frame, words.encode(frame.wording), number)
         skip_filter.record_admitted(picture, frame)
         repeats.append(1)
         waiting += 1

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from presets.build import TextEncoderRule
+
 
 def render(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A clip or a picture.")],
@@ -26,6 +28,13 @@ def render(
         bool,
         typer.Option("--skip-memory-check", help="Load the model even if the memory seems to be too short for it."),
     ] = False,
+    text_encoder: Annotated[
+        TextEncoderRule,
+        typer.Option(
+            help="Large text encoder once the texts are encoded: keep it in memory, free it, or (auto) free it if"
+            " memory is short."
+        ),
+    ] = "auto",
     then: Annotated[
         list[str] | None,
         typer.Option(metavar="SECONDS=PRESET", help="Change to another preset there, by its morph. Repeatable."),
@@ -80,7 +89,7 @@ def render(
 
     try:
         with signals_as_ctrl_c():
-            render_clip(plan, threads, skip_memory_check)
+            render_clip(plan, threads, skip_memory_check, text_encoder)
     except KeyboardInterrupt:
         state = "is as it was" if output.exists() else "was not written"
         typer.echo(f"Cancelled. {output} {state}.", err=True)

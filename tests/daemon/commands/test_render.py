@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,8 @@ from daemon.commands.offline_render import load_stream
 from io_bridges.clip import ClipWriter, clip_info, decode_clip
 from io_bridges.frames import Pixels
 from io_bridges.framing import FILL, Framing, fit
+from pipeline.conditioning import TextEncoderState
+from pipeline.image_stream import ImageStream
 from presets.errors import AcceleratorUnavailable, ModelTooLarge, SettingsError, StreamflowError
 from presets.parameters import Parameters
 
@@ -273,6 +276,32 @@ def test_second_source_is_left_out(tmp_path: Path, quick: tuple[str, ...]) -> No
     told = render(CLIP, str(tmp_path / "two.mp4"), *quick)
     assert "The second source of the preset is left out: render redraws one clip." in told
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+def test_text_encoder_is_freed_by_its_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two presets, so that one that is freed comes back for the words of the second."""
+    monkeypatch.setattr("pipeline.kept_texts.SMALLEST", 0)
+    model, states = write_family_folder("stable-diffusion", tmp_path / "model"), list[TextEncoderState]()
+    look = f"model: {model}\naccelerator: eager\nsteps: 4\nstrength: 1.0\nprompt: "
+    for name, prompt in (("one", "a red ring"), ("other", "blue winter stars")):
+        (tmp_path / f"{name}.yaml").write_text(f"{look}{prompt}\n")
+    admit = ImageStream.admit
+
+    def noted(stream: ImageStream, *frame: Any) -> None:
+        states.append(stream.text_encoder)
+        admit(stream, *frame)
+
+    monkeypatch.setattr(ImageStream, "admit", noted)
+    clip = ("--preset", "one", "--presets", str(tmp_path), "--size", "64x64", "--frames", "6", "--then", "0.12=other")
+    files = []
+    for rule in ("keep", "free"):
+        monkeypatch.setattr("platformdirs.user_cache_dir", lambda name, rule=rule: str(tmp_path / f"texts-{rule}"))
+        states.clear()
+        files.append(tmp_path / f"{rule}.mp4")
+        render(CLIP, str(files[-1]), *clip, "--text-encoder", rule)
+        assert states[-1].encoded == 3, "two prompts, and the empty negative one"
+        assert [state.held > 0 for state in states] == 6 * [rule == "keep"]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 @pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "flux2", "sana", "z-image"])
