@@ -73,6 +73,8 @@ def test_sound_moves_the_picture(show: Show) -> None:
         show.picture(lambda meta, pixels: difference(pixels, before) < SAME)
     until(lambda: show.status()["sound"]["features"]["bass"] > 0.9)
     until(lambda: show.status()["sound"]["features"]["bass"] == 0)
+    show.set(**{"lfo/1/target": "none"})
+    settled(show)  # the pictures of meanwhile are read
 
 
 def test_freeze(show: Show) -> None:
