@@ -1,16 +1,20 @@
 """Handling of OSC floods: `Coalescer` keeps the newest value of each fader, `FloodLimiter` batches the reads.
 
-The coalescer takes only datagrams that cannot be refused: one message to a numeric parameter by its exact name, or to
-its share of the range (``/norm``), with one ``f`` or ``i`` argument that is a number. It does not decode them. The
-caller handles every other datagram, after everything that was kept before it.
+The coalescer takes only datagrams that cannot be refused: one message to a numeric parameter by its exact name, to its
+share of the range (``/norm``) or by a step (``/add``), with one ``f`` or ``i`` argument that is a number. It decodes
+steps only, which it adds up. The caller handles every other datagram, after everything that was kept before it.
 """
 
 import math
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.surfaces import UdpAddress
 from io_bridges.show_control import ShowControl
-from presets.declaration import NORM
+from presets.declaration import ADD, NORM
+from presets.parameter_table import Parameter, Value
 
 INTERVAL = 0.004
 """Longest time in seconds that a datagram waits for the end of a pause."""
@@ -20,45 +24,135 @@ TORRENT = 256
 """From this many datagrams on there is no pause, because the system's buffer (about 500) could overflow in it."""
 
 _ARGUMENT_BYTES = 4
+_FLOAT = b",f\0\0"
+
+
+@dataclass(slots=True)
+class StepSum:
+    """Steps of one encoder, added up: as one step they have the same effect as one after another.
+
+    Each step ends at the limits of the parameter. So all of them are a sum that ends at two limits of its own.
+    """
+
+    parameter: Parameter
+    datagram: bytes
+    """The first step, as it came."""
+    total: float
+    least: float
+    """Minimum of the parameter."""
+    most: float
+    """Maximum of the parameter."""
+    count: int = 1
+    low: float = field(init=False)
+    high: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.low, self.high = self.least, self.most
+
+    def add(self, number: float) -> None:
+        """Add a step."""
+        self.total += number
+        self.low = min(max(self.low + number, self.least), self.most)
+        self.high = min(max(self.high + number, self.least), self.most)
+        self.count += 1
+
+    def as_datagram(self, values: Callable[[], Mapping[str, Value]]) -> bytes:
+        """Return one step for all of them. `values` returns the present values by address."""
+        if self.count == 1:
+            return self.datagram
+        now = float(values()[self.parameter.address])
+        wanted = now + self.total
+        reached = min(max(wanted, self.low), self.high)
+        step = self.total if reached == wanted else reached - now
+        return self.datagram[: -2 * _ARGUMENT_BYTES] + struct.pack(">4sd", b",d", step)
 
 
 class Coalescer:
-    """The newest datagram of each fader and sender. It holds no more than one drain of the socket brings.
+    """The newest datagram of each fader and sender, and the sum of each encoder's steps.
 
-    A newer value goes to the end, so `take` returns the values in the order in which the newest ones arrived. With two
-    senders of one address the later one wins, as it would without the coalescer.
+    It holds no more than one drain of the socket brings. A newer value goes to the end, so `take` returns the values in
+    the order in which the newest ones arrived. With two senders of one address the later one wins, as it would without
+    the coalescer. Values and steps of one address are never kept together, since their order matters.
     """
 
     def __init__(self, show: ShowControl) -> None:
-        self._faders = {
-            encode_message(f"{address}{end}", zero)[:-_ARGUMENT_BYTES]: address
+        self._show = show
+        numeric = [
+            (address, parameter)
             for address, parameter in show.parameters.items()
             # A choice may refuse a number, which must not cost the value before it. A text may load a preset.
             if parameter.kind in ("float", "int", "bool") and address not in show.actions
+        ]
+        self._faders = {
+            encode_message(f"{address}{end}", zero)[:-_ARGUMENT_BYTES]: address
+            for address, _ in numeric
             for end in ("", NORM)
             for zero in (0.0, 0)
         }
         """Addresses by the bytes of a datagram before its argument: the address and the type tag."""
-        self._kept: dict[tuple[str, UdpAddress], bytes] = {}
+        self._encoders = {
+            encode_message(f"{address}{ADD}", zero)[:-_ARGUMENT_BYTES]: (parameter, layout)
+            for address, parameter in numeric
+            if parameter.kind != "bool" and _has_limits(parameter) and not parameter.multiple_of
+            for zero, layout in ((0.0, ">f"), (0, ">i"))
+        }
+        """The same for steps, with the layout of the argument. A multiple rounds each step by itself."""
+        self._kept: dict[tuple[str, UdpAddress], bytes | StepSum] = {}
+        self._are_steps: dict[str, bool] = {}
+        """For each address that is kept: True if steps are, False if a value is."""
         self.superseded = 0
-        """Number of datagrams replaced by a newer one."""
+        """Number of datagrams replaced by a newer one, or added to an older one."""
 
     def keep(self, datagram: bytes, sender: UdpAddress) -> bool:
-        """Keep a fader's datagram in place of an older one. Return False for any other datagram."""
-        address = self._faders.get(datagram[:-_ARGUMENT_BYTES])
+        """Keep a fader's datagram in place of an older one, or add a step to others. Return False for any other one."""
+        start = datagram[:-_ARGUMENT_BYTES]
+        address = self._faders.get(start)
+        encoder = self._encoders.get(start) if address is None else None
+        if address is None and encoder is None:
+            return False
         # Infinity and NaN start with these bits and must be refused. The few finite numbers that do too are not kept.
-        if address is None or datagram[-_ARGUMENT_BYTES] & 0x7F == 0x7F:
+        if datagram[-_ARGUMENT_BYTES] & 0x7F == 0x7F and start.endswith(_FLOAT):
+            return False
+        if address is None:
+            return encoder is not None and self._keep_step(*encoder, datagram, sender)
+        if self._are_steps.setdefault(address, False):
             return False
         if self._kept.pop((address, sender), None) is not None:
             self.superseded += 1
         self._kept[address, sender] = datagram
         return True
 
-    def take(self) -> list[tuple[bytes, UdpAddress]]:
-        """Return and forget all kept datagrams with their senders, in the order of arrival."""
-        taken = [(datagram, sender) for (_, sender), datagram in self._kept.items()]
-        self._kept.clear()
-        return taken
+    def take(self) -> Iterator[tuple[bytes, UdpAddress]]:
+        """Yield and forget all kept datagrams with their senders, in the order of arrival.
+
+        The caller applies each before it takes the next one.
+        """
+        kept, self._kept, self._are_steps = self._kept, {}, {}
+        for (_, sender), each in kept.items():
+            yield (each.as_datagram(self._show.values) if isinstance(each, StepSum) else each), sender
+
+    def _keep_step(self, parameter: Parameter, layout: str, datagram: bytes, sender: UdpAddress) -> bool:
+        (number,) = struct.unpack_from(layout, datagram, len(datagram) - _ARGUMENT_BYTES)
+        if parameter.kind == "int" and number % 1:  # each is rounded by itself
+            return False
+        if not self._are_steps.setdefault(parameter.address, True):
+            return False
+        steps = self._kept.get((parameter.address, sender))
+        if isinstance(steps, StepSum):
+            steps.add(number)
+            self.superseded += 1
+        else:
+            self._kept[parameter.address, sender] = StepSum(parameter, datagram, number, *_limits(parameter))
+        return True
+
+
+def _has_limits(parameter: Parameter) -> bool:
+    return parameter.minimum is not None and parameter.maximum is not None
+
+
+def _limits(parameter: Parameter) -> tuple[float, float]:
+    """Return the limits of a parameter that has them."""
+    return float(parameter.minimum or 0), float(parameter.maximum or 0)
 
 
 class FloodLimiter:
