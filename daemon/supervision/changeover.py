@@ -149,9 +149,10 @@ class Changeover:
             # What is on air has another model or size: what was asked for can come in no other way.
             for renderer in self.lineup:
                 log.error(
-                    "Memory is too short for %s beside %s, which yields. The picture is held.",
+                    "Memory is too short for %s beside %s, which yields. The picture is held. %s",
                     candidate.build,
                     renderer.build,
+                    ending.reason,
                 )
             self._become(self.lineup.yields_to(candidate.build), grace=0.2)
         else:

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import count, pairwise
 from pathlib import Path
 
@@ -14,13 +14,18 @@ import pytest
 from control_show import Picture, control_show, difference, show_values
 from family_pipelines import draw_picture, fresh_noise, loaded_pipeline
 from feed import Feed
+from memory_group import MemoryGroup, make_memory_group
 from pythonosc.udp_client import SimpleUDPClient
 from received_ticks import shown_periods
 from show import Show, until
 from tiny_folders import SIDE, add_hole, write_family_folder
 
+from pipeline.accelerators.candidates import Candidate
+from pipeline.accelerators.engines import Preparation
 from pipeline.families.family_table import FAMILIES
+from pipeline.memory_need import memory_need
 from pipeline.models import load_model
+from pipeline.prepared_engines import model_shapes
 
 START = 240.0
 """Most seconds for the start of a renderer on a busy machine."""
@@ -49,11 +54,24 @@ def feed() -> Iterator[Feed]:
 
 
 @pytest.fixture(scope="module")
-def show(folders: dict[str, Path], feed: Feed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
+def group() -> Iterator[MemoryGroup | None]:
+    """The control group of the show; None where there can be none."""
+    group = make_memory_group()
+    yield group
+    if group is not None:
+        group.remove()
+
+
+@pytest.fixture(scope="module")
+def show(
+    folders: dict[str, Path], feed: Feed, group: MemoryGroup | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Show]:
     """A show that starts with a model of another family than the shipped one."""
     look = f"model: {folders[FOLDERS[0]]}\naccelerator: eager\nwidth: {SIDE}\nheight: {SIDE}\n"
     look += f"steps: {STEPS}\nseed: {SEED}\n"
-    with control_show(tmp_path_factory.mktemp("show") / "show", feed, look) as show:
+    with ExitStack() as running:
+        with group.starting() if group else nullcontext():
+            show = running.enter_context(control_show(tmp_path_factory.mktemp("show") / "show", feed, look))
         yield show
 
 
@@ -98,7 +116,7 @@ def play(show: Show, folder: Path) -> None:
 
     def plays() -> bool:
         time.sleep(0.1)
-        return bool(show.status()["renderer"]["model"] == str(folder))
+        return bool(show.status()["renderer"].get("model") == str(folder))
 
     show.osc.send_message("/model", str(folder))
     until(plays, START)
@@ -132,6 +150,10 @@ def references(folder: Path, guidance: float, source: Picture) -> dict[str, Pict
 def levels(one: Picture, other: Picture) -> int:
     """Return the largest difference of two pictures in 8-bit levels."""
     return int(np.abs(one.astype(np.int16) - other).max())
+
+
+def quiet(text: str, fraction: float) -> None:
+    """Show no progress."""
 
 
 def memory_of(show: Show) -> int:
@@ -168,6 +190,31 @@ def test_families_follow_each_other(show: Show, feed: Feed, folders: dict[str, P
     for periods in (received, shown):
         assert min(periods) > 0
         assert sum(periods) < 1.05 * len(periods)
+
+
+def test_model_gets_memory_to_itself(
+    show: Show, feed: Feed, folders: dict[str, Path], group: MemoryGroup | None
+) -> None:
+    """A model that fits alone, and not beside what is on air, whose picture is held until the new one draws."""
+    if group is None:
+        pytest.skip("no control group can be made here")
+    folder, restarts = folders["stable-diffusion"], show.status()["renderer"]["restarts"]
+    add_hole(folder / "unet" / "diffusion_pytorch_model.safetensors", 3 * 10**8)
+    model = load_model(folder)
+    need = memory_need(model, model_shapes(model, SIDE, SIDE, 16), Candidate("eager"), Preparation(quiet, threads=1))
+    # What the new renderer needs is free, until it takes some for its libraries.
+    group.limit(group.used + need.main)
+    with show.every_tick() as ticks:
+        play(show, folder)
+        steady(show, feed)
+    group.limit(10**12)
+    said = " ".join(show.log.read_text().split())
+    told = re.search(r"which yields\. The picture is held\. .* needs about ([0-9.]+) GB .* ([0-9.]+) GB are free", said)
+    assert told, said
+    assert float(told[1]) == pytest.approx(need.main / 1e9, abs=0.05)
+    assert 0 < float(told[2]) < float(told[1])
+    assert show.status()["renderer"]["restarts"] == restarts
+    assert all(tick.index > 0 and tick.lit for tick in ticks), "neither slate nor black"
 
 
 def test_too_large_model_is_refused(show: Show, folders: dict[str, Path]) -> None:

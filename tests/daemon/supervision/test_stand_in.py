@@ -205,7 +205,7 @@ def test_other_size_gets_memory_to_itself(
         again = building(rig)
         assert again.pid != candidate.pid
         assert again.build == rig.wanted
-        assert "which yields. The picture is held" in caplog.text
+        assert "which yields. The picture is held. the renderer ran out of memory" in caplog.text
         rig.changeover.look()
         assert rig.lineup.stand_in is None, "it has the memory to itself"
         os.kill(again.pid, signal.SIGCONT)
