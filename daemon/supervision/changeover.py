@@ -148,12 +148,8 @@ class Changeover:
         elif on_air is not None or self.lineup.stand_in is not None:
             # What is on air has another model or size: what was asked for can come in no other way.
             for renderer in self.lineup:
-                log.error(
-                    "Memory is too short for %s beside %s, which yields. The picture is held. %s",
-                    candidate.build,
-                    renderer.build,
-                    ending.reason,
-                )
+                both = f"{candidate.build} beside {renderer.build}"
+                log.error("Memory is too short for %s, which yields. The picture is held. %s", both, ending.reason)
             self._become(self.lineup.yields_to(candidate.build), grace=0.2)
         else:
             self._give_up(candidate, ending)
