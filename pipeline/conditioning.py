@@ -113,12 +113,16 @@ class TextConditioner:
 
     def encode(self, prompts: PromptMixture) -> Conditioning:
         """Return the conditioning of a mix of prompts. Cached texts are not encoded again."""
+        for text in prompts.ahead:
+            self.encode_text(text, prompts.loras)
         texts = [self.encode_text(text, prompts.loras) for text, _ in prompts.prompt]
         texts += [self._zeros_for(text) or self.encode_text(text, prompts.loras) for text, _ in prompts.negative]
         return self._mixed(prompts, texts, None if self._images is None else self._images.encode(prompts.image))
 
     def recall(self, prompts: PromptMixture) -> Conditioning | None:
         """Return the conditioning of a mix of prompts if every text is cached, otherwise None. Encodes nothing."""
+        if any(self._key(text, prompts.loras) not in self._cache for text in prompts.ahead):
+            return None
         found = [self._cache.get(self._key(text, prompts.loras)) for text, _ in prompts.prompt]
         found += [
             self._zeros_for(text) or self._cache.get(self._key(text, prompts.loras)) for text, _ in prompts.negative
@@ -143,7 +147,7 @@ class TextConditioner:
 
     def _mixed(self, prompts: PromptMixture, texts: Sequence[EncodedText], image: EncodedImage | None) -> Conditioning:
         """Return the conditioning of `texts`. That of the last mix is the same object, which no frame copies again."""
-        wanted = prompts._replace(loras=prompts.loras if self._weigh else (), image="")
+        wanted = prompts._replace(loras=prompts.loras if self._weigh else (), image="", ahead=())
         last = self._last
         if last is None or last[0] != wanted or last[1] is not image:
             mixed = _mix_prompts(prompts, texts)

@@ -4,12 +4,13 @@ Time lives in the stage, or offline in the frame number. The pipeline gets weigh
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from presets.drift import Axis, NoiseChain, noise_weights
-from presets.parameters import Parameters, PromptMix, WeightedPrompt
+from presets.parameters import Parameters, PromptMix
 from presets.rebuild_parameters import LORAS
+from presets.travel import travel_shares
 
 NEGLIGIBLE = 1e-9
 """Shares below this are left out."""
@@ -44,6 +45,8 @@ class PromptMixture(NamedTuple):
     """Weights of the LoRAs by place, on which texts depend where a LoRA is for the text encoder too."""
     image: str = ""
     """File of the image beside the prompt, where an IP-Adapter is loaded. Empty is none."""
+    ahead: tuple[str, ...] = ()
+    """Texts to encode with the others, because a travel along the prompts comes to them. They are not mixed in."""
 
 
 class FrameParameters(NamedTuple):
@@ -63,7 +66,8 @@ class FrameParameters(NamedTuple):
         """Texts to encode and mix for this picture."""
         parameters = self.parameters
         loras, image = parameters.lora_weights, parameters.ip_adapter_image
-        return PromptMixture(self.prompt, self.negative, parameters.prompt_mix, loras, image)
+        ahead = tuple(prompt.text for prompt in parameters.prompt if prompt.text.strip() and parameters.travel > 0)
+        return PromptMixture(self.prompt, self.negative, parameters.prompt_mix, loras, image, ahead)
 
 
 def without_morph(parameters: Parameters) -> FrameParameters:
@@ -74,13 +78,15 @@ def without_morph(parameters: Parameters) -> FrameParameters:
 
 
 def prompt_shares(parameters: Parameters) -> tuple[TextWeight, ...]:
-    """Return the weighted prompts as a mix, without those of empty text or no weight."""
-    return _text_shares(parameters.prompt)
+    """Return the weighted prompts as a mix, without those of empty text or no weight, at their place in a travel."""
+    shares = travel_shares(parameters.prompt, parameters.travel)
+    prompts = zip(parameters.prompt, shares, strict=True)
+    return _text_shares(TextWeight(prompt.text, prompt.weight * share) for prompt, share in prompts)
 
 
 def negative_shares(parameters: Parameters) -> tuple[TextWeight, ...]:
     """Return the negative prompt as a mix of one."""
-    return _text_shares((WeightedPrompt.model_construct(text=parameters.negative_prompt, weight=1.0),))
+    return _text_shares((TextWeight(parameters.negative_prompt),))
 
 
 def seed_chains(seeds: tuple[int, int], mix: float, starts: tuple[float, float] = (0.0, 0.0)) -> tuple[NoiseChain, ...]:
@@ -114,9 +120,9 @@ def limit_texts(shares: Iterable[TextWeight], most: int) -> tuple[TextWeight, ..
     return _normalised(given)
 
 
-def _text_shares(prompts: Sequence[WeightedPrompt]) -> tuple[TextWeight, ...]:
-    used = (TextWeight(prompt.text, prompt.weight) for prompt in prompts if prompt.text.strip() and prompt.weight > 0)
-    return _normalised(tuple(used) or (TextWeight(""),))
+def _text_shares(given: Iterable[TextWeight]) -> tuple[TextWeight, ...]:
+    used = tuple(share for share in given if share.text.strip() and share.weight > 0)
+    return _normalised(used or (TextWeight(""),))
 
 
 def _normalised(shares: tuple[TextWeight, ...]) -> tuple[TextWeight, ...]:

@@ -8,7 +8,7 @@ strength, guidance, the weights of the prompts, the mix of two seeds. With anoth
 numbers, choices and switches jump when the morph starts. An interrupted morph continues from its present place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
@@ -127,8 +127,17 @@ def start_morphs(parameters: Parameters, at: MorphTime) -> MorphState:
     return MorphState(parameters, at)
 
 
-def update_morphs(state: MorphState, parameters: Parameters, at: MorphTime, change: Change) -> MorphState:
-    """Return the state from `at` on, when `parameters` are wanted."""
+def update_morphs(
+    state: MorphState,
+    parameters: Parameters,
+    at: MorphTime,
+    change: Change,
+    swung: Callable[[Parameters], Parameters] = lambda given: given,
+) -> MorphState:
+    """Return the state from `at` on, when `parameters` are wanted.
+
+    `swung` moves parameters by their LFOs to that instant, so that a fade of texts begins with the mix on air.
+    """
     fade = Fade(at, parameters.morph, parameters.morph_pictures)
     is_cut, is_preset = fade.share(at) >= 1.0, change is Change.PRESET
     if change is Change.CUT or (is_preset and is_cut):
@@ -157,8 +166,8 @@ def update_morphs(state: MorphState, parameters: Parameters, at: MorphTime, chan
     if noise_weights(old_chains, drift) != noise_weights(_wanted_chains(after), drift):
         after = replace(after, noise_origin=limit_chains(_chains(state, at), MAX_CHAINS - 2), noise_fade=fade)
     if is_preset or _texts(parameters) != _texts(before):
-        shown = state.prompt.mix(prompt_shares(before), at)
-        after = replace(after, prompt=_text_fade(shown, prompt_shares(parameters), fade))
+        shown = state.prompt.mix(prompt_shares(swung(before)), at)
+        after = replace(after, prompt=_text_fade(shown, prompt_shares(swung(parameters)), fade))
     if is_preset or parameters.negative_prompt != before.negative_prompt:
         shown = state.negative.mix(negative_shares(before), at)
         after = replace(after, negative=_text_fade(shown, negative_shares(parameters), fade))

@@ -12,6 +12,7 @@ from presets.declaration import LFOS
 from presets.lfo_parameters import NO_TARGET, Lfo
 from presets.parameter_table import NESTED, PARAMETERS, Parameter
 from presets.parameters import Parameters
+from presets.travel import swung_travel
 
 PULSE_DECAY = 5.0
 """Exponent of a pulse at the end of its period: e^-5 is under one hundredth of its height."""
@@ -57,7 +58,7 @@ def moved(parameters: Parameters, at: MovementTime) -> Parameters:
     """Return the parameters at that instant: the same object if no LFO has a target.
 
     LFOs with the same target add up. An LFO that moves a prompt's weight or a processor's number does nothing for
-    one that is not there.
+    one that is not there. The travel along the prompts goes round.
     """
     swings: dict[str, float] = {}
     for place, lfo in enumerate(parameters.lfo):
@@ -68,6 +69,9 @@ def moved(parameters: Parameters, at: MovementTime) -> Parameters:
     changes: dict[str, Any] = {}
     for target, swing in swings.items():
         parameter = PARAMETERS[f"/{target}"]
+        if target == "travel":
+            changes[target] = swung_travel(parameters.prompt, parameters.travel, swing)
+            continue
         if parameter.key not in NESTED:
             changes[parameter.key] = _swung(parameter, getattr(parameters, parameter.key), swing)
             continue

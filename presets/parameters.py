@@ -53,6 +53,16 @@ class LiveParameters(BaseModel):
         Field(description="mix of the prompts: linear averages them, spherical follows the arc from one to the next"),
         LiveOptions(Effect.CONDITIONING),
     ] = "linear"
+    travel: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=PROMPTS + 1,
+            description="position along the prompts: 0 is off, 1 prompt 1 alone, 2.5 half of 2 and half of 3; after the"
+            " last text comes the first",
+        ),
+        LiveOptions(Effect.CONDITIONING),
+    ] = 0.0
     prompt_change: Annotated[
         Literal["next", "all"],
         Field(description="pictures that get new words: next is those not started yet, all is those in flight too"),
@@ -151,11 +161,7 @@ class LiveParameters(BaseModel):
     ] = 0.0
     feedback_x: Annotated[
         float,
-        Field(
-            ge=-0.5,
-            le=0.5,
-            description="shift to the right each round, as a share of the width",
-        ),
+        Field(ge=-0.5, le=0.5, description="shift to the right each round, as a share of the width"),
         LiveOptions(Effect.FRAME, group=Group.FEEDBACK),
     ] = 0.0
     feedback_y: Annotated[

@@ -162,11 +162,10 @@ def frame_parameters(presets: Mapping[int, Parameters], fps: float, hear: Hear =
     state = start_morphs(presets[0], MorphTime(0.0))
     for number in count():
         at = MorphTime(number / fps, number)
+        swung = partial(_swung, at=at, hear=hear)
         if number in presets and number > 0:
-            state = update_morphs(state, presets[number], at, Change.PRESET)
-        yield resolve_frame(
-            replace(state, parameters=moved(state.parameters, _movement_time(state.parameters, at, hear))), at
-        )
+            state = update_morphs(state, presets[number], at, Change.PRESET, swung)
+        yield resolve_frame(replace(state, parameters=swung(state.parameters)), at)
 
 
 def framings(presets: Mapping[int, Parameters], fps: float, hear: Hear = silence) -> Iterator[Framing]:
@@ -174,12 +173,12 @@ def framings(presets: Mapping[int, Parameters], fps: float, hear: Hear = silence
     parameters = presets[0]
     for number in count():
         parameters = presets.get(number, parameters)
-        yield framing_of(moved(parameters, _movement_time(parameters, MorphTime(number / fps), hear)))
+        yield framing_of(_swung(parameters, MorphTime(number / fps), hear))
 
 
-def _movement_time(parameters: Parameters, at: MorphTime, hear: Hear) -> MovementTime:
-    """Return the instant for LFOs: the first frame is beat 0."""
-    return MovementTime(at.seconds, at.seconds * parameters.bpm / 60, *hear(at.seconds))
+def _swung(parameters: Parameters, at: MorphTime, hear: Hear) -> Parameters:
+    """Return the parameters as LFOs move them. The first frame is beat 0."""
+    return moved(parameters, MovementTime(at.seconds, at.seconds * parameters.bpm / 60, *hear(at.seconds)))
 
 
 def redraw(

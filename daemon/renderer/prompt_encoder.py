@@ -124,4 +124,4 @@ class PromptEncoder(Generic[C]):
 
 def _texts(prompt: PromptMixture) -> set[str]:
     """Return the texts of a prompt, whatever their weights."""
-    return {text for text, _ in (*prompt.prompt, *prompt.negative)}
+    return {text for text, _ in (*prompt.prompt, *prompt.negative)} | {*prompt.ahead}

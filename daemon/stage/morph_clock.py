@@ -8,6 +8,7 @@ from daemon.stage.live_values import StoreState
 from daemon.stage.parameter_store import ParameterStore
 from presets.morph import Change, MorphTime, is_moving, resolve_frame, start_morphs, update_morphs
 from presets.movement import moved, moves
+from presets.parameters import Parameters
 
 STILL: tuple[int, bytes] = (-1, b"")
 """Stands for no cached frame, while a morph is going on."""
@@ -38,7 +39,7 @@ class MorphClock:
         standing, at = self._store.standing(), self._now()
         revision, parameters = standing.snapshot
         if revision != self._revision:
-            self._course = update_morphs(self._course, parameters, at, self._change(standing))
+            self._course = update_morphs(self._course, parameters, at, self._change(standing), self._swung)
             self._revision = revision
             self._still = STILL
         if words_alone != self._words_alone:
@@ -49,7 +50,7 @@ class MorphClock:
             return self._still
         moving = is_moving(self._course, at) or moves(parameters)
         # LFOs swing around the wanted values, by the beat at which the picture is on air. Fades go on as if none moved.
-        course = replace(self._course, parameters=moved(parameters, self._store.tempo.time_on_air(parameters.bpm)))
+        course = replace(self._course, parameters=self._swung(parameters))
         moment = resolve_frame(course, at)
         if words_alone:
             moment = moment._replace(parameters=moment.parameters.model_copy(update={"mode": "text"}))
@@ -57,6 +58,9 @@ class MorphClock:
         if not moving:
             self._still = resolved  # the same bytes serve until a parameter changes
         return resolved
+
+    def _swung(self, parameters: Parameters) -> Parameters:
+        return moved(parameters, self._store.tempo.time_on_air(parameters.bpm))
 
     def _now(self) -> MorphTime:
         return MorphTime(self._clock.now() / NS, self._pictures)

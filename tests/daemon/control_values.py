@@ -20,6 +20,7 @@ ANOTHER: dict[str, Value] = {
     "/prompt/1/weight": 0.1,
     "/negative_prompt": "fire",
     "/prompt_mix": "spherical",
+    "/travel": 2.0,
     "/mode": "text",
     "/strength": 0.4,
     "/structure": 0.2,
@@ -90,6 +91,7 @@ CONTEXT: dict[str, dict[str, Any]] = {
         "prompt/2/weight": 0.5,
     },
     "/prompt/1/weight": {"prompt/2/text": "white ice"},
+    "/travel": {"prompt/2/text": "white ice"},
     **{f"/prompt/{place}/weight": {f"prompt/{place}/text": "white ice"} for place in (2, 3, 4)},
     **{
         f"/lfo/1/{field}": {

@@ -54,6 +54,32 @@ def test_linear_mix_is_weighted_mean(conditioner: TextConditioner) -> None:
     torch.testing.assert_close(mix, 0.75 * one + 0.25 * other)
 
 
+def test_travel_encodes_each_text_once(conditioner: TextConditioner) -> None:
+    look = Parameters(prompt=tuple(Prompt(text=text) for text in ("neon tunnel", "blue rings", "ice")), travel=1.0)
+    conditioner.encode(without_morph(look).wording)
+    encoded = conditioner.text_encoder.encoded
+    alone = [positive(conditioner, prompt) for prompt in look.prompt]
+    for number in range(30):
+        place, step = divmod(number, 10)
+        wording = without_morph(look.model_copy(update={"travel": 1 + number / 10})).wording
+        found = conditioner.recall(wording)
+        assert found is not None, "it is known ahead"
+        expected = torch.lerp(alone[place], alone[(place + 1) % 3], step / 10)
+        torch.testing.assert_close(found.positive.embeds, expected)
+        assert conditioner.recall(wording) is found
+    assert conditioner.text_encoder.encoded == encoded == 4, "three texts, and the empty negative one"
+
+
+def test_unknown_text_ahead_is_encoded(conditioner: TextConditioner) -> None:
+    neon, blue, ice = (Prompt(text=text) for text in ("neon", "blue", "ice"))
+    conditioner.encode(mixture_of(neon, blue))
+    before = without_morph(Parameters(prompt=(neon, blue), travel=1.0)).wording
+    after = without_morph(Parameters(prompt=(neon, blue, ice), travel=1.0)).wording
+    assert conditioner.recall(before) is not None
+    assert conditioner.recall(after) is None, "a travel that goes on would wait for it later"
+    assert conditioner.encode(after) is conditioner.recall(before), "it is the same mix"
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
 def test_spherical_mix_is_diffusers_slerp(conditioner: TextConditioner, share: float) -> None:
     from diffusers.pipelines.deprecated.audio_diffusion.pipeline_audio_diffusion import AudioDiffusionPipeline

@@ -318,6 +318,7 @@ FIELDS = {
     "prompt_change": st.sampled_from(["next", "all"]),
     "morph": st.floats(0, 60),
     "morph_pictures": st.integers(0, 1000),
+    "travel": st.floats(0, 5),
     "seed_to": st.integers(0, 2**31 - 1),
     "seed_mix": st.floats(0, 1),
     "drift": st.floats(0, 5),

@@ -35,7 +35,7 @@ def parameters(*lfos: Lfo, **values: object) -> Parameters:
     at=st.builds(MovementTime, TIMES, TIMES, st.builds(Heard, *[SHARES] * 5), AGES, st.tuples(*[AGES] * LFOS)),
 )
 def test_stays_in_range(target: str, shape: str, amount: float, period: float, start: str, at: MovementTime) -> None:
-    given = snapshot({f"/prompt/{place}/text": "ice" for place in (1, 2, 3, 4)})
+    given = snapshot({f"/prompt/{place}/text": "ice" for place in (1, 2, 3, 4)} | {"/travel": 4.5})
     lfo = Lfo(target=target, shape=shape, amount=amount, period=period, phase=0.25, attack=0.2, start=start)
     values = flatten(moved(given.model_copy(update={"lfo": (lfo,)}), at))
     for address, parameter in PARAMETERS.items():
@@ -198,7 +198,7 @@ def test_targets_are_numbers_with_a_range() -> None:
         assert parameter.maximum is not None
         assert parameter.effect is not Effect.REBUILD
     assert not {"morph", "fade", "drift", "bpm", "lfo/1/amount", "max_rate"} & set(LFO_TARGETS)
-    assert {"strength", "brightness", "zoom", "prompt/2/weight", "seed"} <= set(LFO_TARGETS)
+    assert {"strength", "brightness", "zoom", "prompt/2/weight", "seed", "travel"} <= set(LFO_TARGETS)
 
 
 def test_target_is_also_an_address() -> None:

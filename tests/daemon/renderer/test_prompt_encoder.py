@@ -173,7 +173,7 @@ def test_refused_words_leave_those_before() -> None:
         raise ModelError("The text_encoder is gone.")
 
     def recall(wording: PromptMixture) -> PromptMixture | None:
-        return wording if {share.text for share in wording.prompt} <= known else None
+        return wording if {share.text for share in wording.prompt} | {*wording.ahead} <= known else None
 
     words = PromptEncoder(encode, recall)
     words.want(saying("fire"), 1)
@@ -194,6 +194,13 @@ def test_refused_words_leave_those_before() -> None:
         words.newest()
         assert time.monotonic() < deadline
     assert len(tried) == 2, "asked for anew, they are tried anew"
+    known.add("ice")
+    for revision, place in enumerate(("fire", "ice", "fire"), 6):  # a travel comes from one text to the next
+        words.want(saying(place)._replace(ahead=("fire", "ice", "moss")), revision)
+        while len(tried) < 3 or not words.refused:
+            words.newest()
+            assert time.monotonic() < deadline
+    assert len(tried) == 3, "nor does a travel that comes to them try them again"
 
 
 def test_refused_first_words_end_the_renderer() -> None:

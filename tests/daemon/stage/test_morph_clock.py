@@ -114,6 +114,20 @@ def test_preset_morphs_in_its_own_time(rig: MorphRig) -> None:
     assert rig.store.values()["/morph"] == 0
 
 
+def test_travel_by_an_lfo_morphs_from_its_place(rig: MorphRig) -> None:
+    lfo = "lfo: [{target: travel, shape: rise, amount: 1, period: 8, timing: seconds, phase: 0.5}]"
+    rig.write_preset("round", f"prompt: [snow, ash]\ntravel: 1\n{lfo}\n")
+    rig.write_preset("other", f"prompt: [moss, fire]\ntravel: 1\nmorph: 4\n{lfo}\n")
+    rig.set(preset="round")
+    rig.after(0)
+    shown = [texts(rig.after(1)[0]) for _ in range(3)]
+    assert shown == [{"snow": 1 - share, "ash": share} for share in (0.25, 0.5, 0.75)]
+    rig.set(preset="other")
+    assert texts(rig.after(0)[0]) == shown[-1], "the morph begins with the mix on air"
+    assert texts(rig.after(2)[0]) == {"snow": 0.125, "ash": 0.375, "moss": 0.125, "fire": 0.375}
+    assert texts(rig.after(2)[0]) == {"moss": 0.75, "fire": 0.25}
+
+
 def test_panic_cuts(rig: MorphRig) -> None:
     rig.write_preset("hot", "strength: 1.0\nprompt: fire\nmorph: 4\n")
     rig.set(preset="hot")
