@@ -43,6 +43,7 @@ class DeviceState:
         second_time: bool,
         embedded_guidance: bool,
         sees_source: bool,
+        empty_source: torch.Tensor | None,
         numbers: Sequence[tuple[str, int]],
         tensors: Sequence[tuple[str, tuple[int, ...]]],
         device: torch.device,
@@ -67,7 +68,9 @@ class DeviceState:
         self.noise = zeros(2 * (slots + 1), *latent_shape)
         """Two noises a slot, ``[2·(slots + 1), C, h, w]``: one on the latent's path, one for the next fresh noise."""
         self.sources = zeros(slots + 1, *latent_shape) if sees_source else None
-        """Source latent of each slot, ``[slots + 1, C, h, w]``. That of the spare slot stays zero, for rows without."""
+        """Source latent of each slot, ``[slots + 1, C, h, w]``. That of the spare slot is for rows without a source."""
+        if self.sources is not None and empty_source is not None:
+            self.sources[slots].copy_(empty_source)
         # Two rows a slot: the positive and the negative text.
         self._texts = _text_rows(2 * (slots + 1), conditioning, None, zeros).parts()
         first = at.COLUMNS
@@ -201,11 +204,7 @@ class DeviceState:
             torch.index_select(held, 0, index[at.LATENT, :size], out=batch.conditioning.extra[name])
 
     def _update_latents(self, out: torch.Tensor, size: int, terms: StepTerms) -> None:
-        """Take the step of `pipeline.guidance.StepCoefficients` in every lane, and set new anchors.
-
-        Args:
-            out: Output of the network, ``[size, C, h, w]``.
-        """
+        """Take the step of `pipeline.guidance.StepCoefficients` in every lane by the network's output. Set anchors."""
         lanes = min(size, self._slots)  # each lane has at least one row, so a batch has at most `size` lanes
         index, block = self._index, self._block
 

@@ -114,3 +114,8 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelError(f"{path} must hold a JSON object; it holds a {type(value).__name__}.")
     return value
+
+
+def has_weights(component: str) -> bool:
+    """Return True if a component of a model folder has weights."""
+    return component != "scheduler" and not component.startswith("tokenizer")

@@ -13,13 +13,22 @@ from pipeline.adapters import NO_ADAPTERS, Adapters, open_adapters
 from pipeline.autoencoders import latent_geometry
 from pipeline.component_loading import read_network, read_tokenizer
 from pipeline.conditioning import ConditioningShape, TextEncoder
+from pipeline.empty_source import reads_coordinates
 from pipeline.extra_inputs import ExtraInputs, extra_inputs_of
 from pipeline.families.family import Family, PictureShape
 from pipeline.families.family_table import find_family
 from pipeline.file_digests import digest_of
 from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.graphs import FamilyGraph, StepGraph
-from pipeline.model_files import SHIPPED, component_classes, model_folder, read_json, token_limit, weights_files
+from pipeline.model_files import (
+    SHIPPED,
+    component_classes,
+    has_weights,
+    model_folder,
+    read_json,
+    token_limit,
+    weights_files,
+)
 from pipeline.schedule import FlowSchedule
 from pipeline.solvers import Solver, solver_from_config
 from pipeline.text_encoders.text_parts import TextParts
@@ -234,7 +243,7 @@ def load_model(
     networks = [each for each in ("unet", "transformer") if isinstance(index.get(each), list)]
     family = find_family(folder, index, {each: read_json(folder / each / "config.json") for each in networks})
     classes = component_classes(folder, index, family)
-    weights = {each: weights_files(folder / each, each) for each in classes if _has_weights(each)}
+    weights = {each: weights_files(folder / each, each) for each in classes if has_weights(each)}
     geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
     config = read_json(folder / family.network / "config.json")
     family.check(str(folder), config, geometry.channels)
@@ -243,8 +252,5 @@ def load_model(
     solver = solver_from_config(classes["scheduler"], settings, scheduler_config, family.flow_matching)
     beside = (controlnet, depth_model), ip_adapter, str(name)
     adapters = open_adapters(loras, *beside, family, config, weights, geometry.factor)
+    reads_coordinates(folder)
     return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder), adapters)
-
-
-def _has_weights(component: str) -> bool:
-    return component != "scheduler" and not component.startswith("tokenizer")

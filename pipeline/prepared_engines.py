@@ -10,6 +10,7 @@ from pipeline.accelerators.engines import Engines, Preparation, Progress, Shapes
 from pipeline.accelerators.registry import ACCELERATORS, AcceleratorChoice
 from pipeline.conditioning import ConditioningShape, TextConditioner
 from pipeline.controlnet.control_pictures import ControlPictures
+from pipeline.empty_source import empty_source
 from pipeline.graphs import latent_normalisation
 from pipeline.kept_texts import kept_texts
 from pipeline.model_texts import conditioner_of
@@ -28,6 +29,7 @@ class PreparedEngines:
     ) -> None:
         self.choice = choice
         self.engines: Engines = choice.engines
+        empty = empty_source(model.folder, shapes.latent) if shapes.sees_source else None
         self.stream = StreamPipeline(
             self.engines.denoiser,
             slots=slots,
@@ -35,6 +37,7 @@ class PreparedEngines:
             conditioning=conditioning,
             sizes=self.engines.sizes,
             sees_source=shapes.sees_source,
+            empty_source=empty,
             embedded_guidance=shapes.embedded_guidance,
             numbers=shapes.numbers,
             tensors=shapes.tensors,
@@ -47,6 +50,7 @@ class PreparedEngines:
         shift, scale = latent_normalisation(model.configurations["vae"])
         device = self.engines.device
         self._source = torch.zeros(shapes.latent, device=device)
+        self._empty = None if empty is None else empty.to(device)
         self._shift, self._unscale = shift[0].to(device), (1.0 / scale[0]).to(device)
         adapters = model.adapters
         has_control = adapters.controlnet is not None
@@ -68,13 +72,14 @@ class PreparedEngines:
 
         Args:
             latent: Clean latent ``[C, h, w]``.
-            structure: Factor of the source.
+            structure: Share of the source. The rest is the model's latent of no source, which is zero in most.
 
         Returns:
             ``[C, h, w]``, valid until the next call.
         """
         torch.mul(latent, self._unscale, out=self._source)
-        return self._source.add_(self._shift).mul_(structure)
+        source = self._source.add_(self._shift).mul_(structure)
+        return source if self._empty is None else source.add_(self._empty, alpha=1.0 - structure)
 
     def warm_up(self) -> None:
         """Run encoder, decoder, depth model and `Engines.warm_up_sizes` once. Pictures in flight are not touched."""

@@ -39,6 +39,7 @@ class StreamPipeline:
         second_time: bool = False,
         embedded_guidance: bool = False,
         sees_source: bool = False,
+        empty_source: torch.Tensor | None = None,
         numbers: Sequence[tuple[str, int]] = (),
         tensors: Sequence[tuple[str, tuple[int, ...]]] = (),
         device: torch.device | str = "cpu",
@@ -57,6 +58,7 @@ class StreamPipeline:
             second_time: Call the network with timesteps ``[B, 2]``, a schedule's `timestep` and `second_time`.
             embedded_guidance: The network takes the guidance scale as an input, and no frame has a second row.
             sees_source: The network takes ``[B, 2C, h, w]``, with the source of each frame (`pipeline.denoiser`).
+            empty_source: Source latent ``[C, h, w]`` of a frame without one. None means zeros.
             numbers: Extra inputs of numbers (`pipeline.extra_inputs`): the name of each, and its numbers a row.
             tensors: Extra inputs of one tensor a frame: the name of each, and the tensor's shape.
             device: Device of the latents.
@@ -88,6 +90,7 @@ class StreamPipeline:
             second_time=second_time,
             embedded_guidance=embedded_guidance,
             sees_source=sees_source,
+            empty_source=empty_source,
             numbers=numbers,
             tensors=tensors,
             device=torch.device(device),
@@ -228,10 +231,7 @@ class StreamPipeline:
 
     @torch.inference_mode()
     def take_over(self, other: "StreamPipeline") -> None:
-        """Continue every frame in flight of another stream with the same slots and shapes, and clear that stream.
-
-        Devices and prepared batch sizes may differ.
-        """
+        """Continue every frame of another stream with the same slots and shapes, on any device, and clear it."""
         self._state.copy_from(other._state)
         self._table, other._table = other._table, self._table
         self._written = list(other._written)

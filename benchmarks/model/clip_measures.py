@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,16 @@ def edge_map(picture: Pixels) -> Field:
 
 def edge_correlation(one: Pixels, other: Pixels) -> float:
     """Return Pearson's correlation of the edge maps of two pictures. It is 0 if one of them has no edge."""
-    a, b = edge_map(one).ravel().astype(np.float64), edge_map(other).ravel().astype(np.float64)
+    return _correlation(edge_map(one), edge_map(other))
+
+
+def light_correlation(one: Pixels, other: Pixels) -> float:
+    """Return Pearson's correlation of the light of two pictures. It is 0 if one of them is even."""
+    return _correlation(*(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (one, other)))
+
+
+def _correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
+    a, b = one.ravel().astype(np.float64), other.ravel().astype(np.float64)
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / scale if scale > 1e-9 else 0.0

@@ -51,6 +51,9 @@ class _ModelRun:
         yield {"configuration": "drawn pictures, named by the classifier: the most that a model can reach"} | trained
         yield from self._autoencoder()
         yield from self._words()
+        for steps in (1, 4):
+            figures = self._ask(f"motifs without a source in {steps} steps", "motifs", steps=steps)
+            yield self._row(f"motifs from words alone, steps {steps}: light against the drawn motif", figures)
         yield from self._styles(about)
         figures = self._ask("drawing a still source", "still")
         yield self._row("still source, fixed seed", figures)

@@ -9,11 +9,20 @@ from benchmarks.child_process import Handler, answer_requests
 from benchmarks.model import classifier_training, clip_measures, contact_sheets
 from benchmarks.model.held_out import held_out_pictures, moving_clip
 from benchmarks.model.model_player import ModelPlayer, PlayedModel
-from benchmarks.model.style_cases import StyleCase, clip_cases, psnr_figures, style_cases
+from benchmarks.model.style_cases import (
+    MOTIFS,
+    StyleCase,
+    clip_cases,
+    motif_prompts,
+    motif_recipes,
+    psnr_figures,
+    style_cases,
+)
 from benchmarks.model.style_classifier import FEATURES, accuracy
 from benchmarks.paper.image_metrics import frechet
 from daemon.shared.process import lower_priority
 from io_bridges.frames import Pixels
+from pipeline.shipped.draw import draw_style
 from pipeline.shipped.styles import STYLES
 from presets.parameters import Parameters
 
@@ -97,6 +106,15 @@ class ModelBench:
             "pictures": len(cases),
         }
 
+    def motifs(self, steps: int) -> dict[str, Any]:
+        """Compare the light of each motif that is drawn from words alone with that of the drawn motif."""
+        empty = np.zeros((self._played.size, self._played.size, 3), np.uint8)
+        pictures = self.player.draw_motifs(motif_prompts(), steps=steps)
+        pairs = zip(pictures, motif_recipes(), strict=True)
+        found = [clip_measures.light_correlation(picture, draw_style(empty, recipe)) for picture, recipe in pairs]
+        named = dict(zip(MOTIFS, (round(each, 3) for each in found), strict=True))
+        return {"correlation": float(np.mean(found)), "worst": min(found), "pictures": len(found), "each": named}
+
     def clip(self, style: str) -> dict[str, Any]:
         """Measure motion and flicker of the clip in one style. Return them with the figures of its still pictures."""
         cases = clip_cases(self._clip, style)
@@ -178,7 +196,7 @@ def _labels(case: StyleCase) -> tuple[str, str]:
 def handlers() -> dict[str, Handler]:
     """Return the requests that this process answers."""
     bench = ModelBench()
-    names = ("prepare", "train", "autoencoder", "words", "clip", "still", "distance", "accelerated", "sheets")
+    names = ("prepare", "train", "autoencoder", "words", "motifs", "clip", "still", "distance", "accelerated", "sheets")
     return {name: getattr(bench, name) for name in names}
 
 

@@ -72,13 +72,18 @@ def clip_cases(clip: Iterable[Pixels], style: str) -> list[StyleCase]:
     return [StyleCase("clip", frame, recipe, number) for frame in clip]
 
 
-def motif_prompts() -> list[str]:
-    """Return the name of every motif with a palette, in a word order that the model is not trained on."""
+def motif_recipes() -> list[Recipe]:
+    """Return every motif with a palette and without a source."""
     order = np.random.default_rng(SEED).permutation(list(PALETTES))
     return [
-        caption_for(Recipe(motif=motif, palette=_turn(order, number)), np.random.default_rng((SEED, number)), True)
+        Recipe(motif=motif, palette=_turn(order, number), structure=0.0, seed=number)
         for number, motif in enumerate(MOTIFS)
     ]
+
+
+def motif_prompts() -> list[str]:
+    """Return the captions of `motif_recipes`, in word orders that the model is not trained on."""
+    return [caption_for(recipe, np.random.default_rng((SEED, recipe.seed)), True) for recipe in motif_recipes()]
 
 
 def psnr_figures(pictures: Iterable[Pixels], originals: Iterable[Pixels]) -> dict[str, float | int]:

@@ -11,6 +11,7 @@ from benchmarks.paper.contender import ContenderConfig, Pixels
 from benchmarks.stream.built_model import text_conditioner
 from pipeline.accelerators.eager import available_device
 from pipeline.accelerators.precision import TYPES
+from pipeline.empty_source import empty_source
 from pipeline.models import Model, load_model
 from pipeline.noise import ENTRY, unit_noise
 from presets.frame_parameters import without_morph
@@ -41,7 +42,7 @@ class TorchModel:
     """Networks, text encoder and noise.
 
     A network that sees its source gets the newest encoded picture beside the latents of each call, as in the stream, so
-    that loops and pipelines that know of no source can call it. Without one it gets zeros.
+    that loops and pipelines that know of no source can call it. Without one it gets `pipeline.empty_source`.
     """
 
     def __init__(self, config: ContenderConfig) -> None:
@@ -56,6 +57,9 @@ class TorchModel:
         self.latent = (self.model.latent_channels, config.height // factor, config.width // factor)
         self.noise = lru_cache(maxsize=4)(self._noise)
         self._source: torch.Tensor | None = None
+        empty = empty_source(self.model.folder, self.latent)
+        self._empty = torch.zeros(self.latent) if empty is None else empty
+        self._empty = self._empty.to(self.device, self.dtype)
         if self.model.sees_source:
             self.autoencoder.encoder.register_forward_hook(self._keep_source)
             self.unet.register_forward_pre_hook(self._add_source)
@@ -80,8 +84,8 @@ class TorchModel:
 
     def _add_source(self, _: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
         latents = given[0]
-        source = torch.zeros_like(latents) if self._source is None else self._source.expand_as(latents)
-        return torch.cat([latents, source], 1), *given[1:]
+        source = self._empty if self._source is None else self._source
+        return torch.cat([latents, source.expand_as(latents)], 1), *given[1:]
 
     def _noise(self, seed: int) -> torch.Tensor:
         """Return the noise ``[1, C, h, w]`` that the stream has for this seed."""

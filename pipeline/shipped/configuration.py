@@ -107,8 +107,6 @@ class TrainingPlan:
     """Number of shards of training pairs that are kept. The oldest is replaced by a new one."""
     shard_pairs: int = 960
     """Pairs of 128 × 128 pixels in a shard. A shard of whole pictures, 256 × 256, has a quarter of them."""
-    whole_every: int = 4
-    """Every n-th shard has whole pictures in place of crops."""
     shard_uses: float = 16.0
     """Times that each pair of the newest shard is drawn, on average, before the next shard is made."""
 
@@ -143,7 +141,6 @@ class TrainingPlan:
         return TrainingPlan(
             shards=2,
             shard_pairs=24,
-            whole_every=2,
             autoencoder_minutes=2.0,
             autoencoder_batch=2,
             flow_minutes=2.0,

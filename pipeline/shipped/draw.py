@@ -1,15 +1,16 @@
 """Drawing of a recipe: motif, adjectives, palette and styles over a source."""
 
+from zlib import crc32
+
 import cv2
 import numpy as np
 
 from pipeline.shipped.palettes import palette_table
 from pipeline.shipped.picture import CELL, Colours, Picture, in_range, luminance, sample, saturate, wide_blur
 from pipeline.shipped.recipes import Recipe
-from pipeline.shipped.scenes import MOTIFS, Image, Scene, draw_field
+from pipeline.shipped.scenes import MOTIFS, Image, composed_field
 from pipeline.shipped.styles import OWN, draw_one
 
-_CANVAS = 256
 _SHOWS_THROUGH = 0.45
 _MOTIF_PALETTES = {
     "tunnel": "vaporwave", "rings": "neon", "plasma": "sunset", "cells": "toxic", "flames": "fire",
@@ -18,35 +19,31 @@ _MOTIF_PALETTES = {
     "stripes": "coral", "bubbles": "mint", "checker": "mono", "rays": "gold", "hexagons": "gold",
     "dots": "candy", "aurora": "aurora", "marble": "copper",
 }  # fmt: skip
-# A motif that suits the style when a prompt without a source names no motif.
-_SUITS = {"flames": "flames", "smoke": "clouds", "lava cracks": "plasma", "marbling": "marble", "neon edges": "grid"}
+# Motif of each style when a prompt without a source names no motif.
+_SUITS = {
+    "flames": "flames", "smoke": "clouds", "lava cracks": "plasma", "marbling": "marble", "neon edges": "tunnel",
+    "ink": "waves", "engraving": "mandala", "stained glass": "kaleidoscope", "halftone": "rays",
+    "contour map": "plasma", "oil strokes": "clouds",
+    "watercolour": "clouds", "glyphs": "tunnel", "mosaic": "mandala", "ice crystals": "aurora",
+}  # fmt: skip
 
 
 def motif_of(recipe: Recipe) -> str:
-    """Return the motif of a recipe, or the one that its seed chooses if it names none."""
+    """Return the motif of a recipe, or the one of its style if it names none."""
     if recipe.motif is not None:
         return recipe.motif
-    if recipe.style in _SUITS and recipe.seed % 2:
+    if recipe.style in _SUITS:
         return _SUITS[recipe.style]
-    return list(MOTIFS)[recipe.seed % len(MOTIFS)]
+    names = list(MOTIFS)
+    return names[crc32((recipe.style or "").encode()) % len(names)]
 
 
 def motif_picture(recipe: Recipe, height: int, width: int) -> Colours:
-    """Return the motif of a recipe over a whole canvas, RGB in 0..1: grey if the recipe has a palette.
-
-    A canvas below 256 pixels is a crop of one of 256 pixels, at multiples of 8 that the seed chooses.
-    """
-    side = max(height, width, _CANVAS)
+    """Return the motif of a recipe over the whole picture, RGB in 0..1: grey if the recipe has a palette."""
     adjectives = {"fine": "dense", "coarse": "sparse"}
     words = tuple(adjectives.get(word, word) for word in recipe.adjectives if word in {"dense", "sparse", *adjectives})
     name = motif_of(recipe)
-    field = draw_field(Scene(name, "mono", words, seed=recipe.seed), side)
-    rng = np.random.default_rng(recipe.seed + 2)
-    if max(height, width) < _CANVAS:
-        top, left = (CELL * int(rng.integers(0, (side - part) // CELL + 1)) for part in (height, width))
-    else:
-        top, left = (side - height) // 2, (side - width) // 2
-    field = field[top : top + height, left : left + width]
+    field = composed_field(name, words, height, width)
     if recipe.palette in (None, OWN):
         table = palette_table(_MOTIF_PALETTES[name]) / np.float32(255)
         return table[(field * 255).astype(np.uint8)]

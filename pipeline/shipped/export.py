@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 
 from pipeline.diffusers_schedulers import FlowMatchEulerScheduler
+from pipeline.empty_source import COORDINATES, KEY
 from pipeline.shipped.configuration import SHAPE
 from pipeline.shipped.networks import Networks
 from pipeline.shipped.synonyms import write_words
 
 MODEL_INDEX = {
     "_class_name": "DiffusionPipeline",
+    KEY: COORDINATES,
     "scheduler": ["pipeline.diffusers_schedulers.flow_matching", "FlowMatchEulerScheduler"],
     "text_encoder": ["transformers", "CLIPTextModel"],
     "tokenizer": ["transformers", "CLIPTokenizer"],

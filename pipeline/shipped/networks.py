@@ -10,6 +10,7 @@ from diffusers import AutoencoderDC, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from pipeline.empty_source import coordinates
 from pipeline.shipped.configuration import SHAPE
 
 
@@ -146,7 +147,7 @@ def sample(
         size: Height and width of the latents without sources. None is the model's own.
         steps: Network calls from pure noise.
         guidance: Guidance scale, 1 for none.
-        structure: Factor of the source latents that the network sees, 0 to 1.
+        structure: Share of the source latents in what the network sees, 0 to 1.
         strength: Noise level of the first step, 0 to 1. Ignored without `sources`.
     """
     shape = (
@@ -155,7 +156,8 @@ def sample(
         else (SHAPE.latent_channels, *(size or (SHAPE.latent_size, SHAPE.latent_size)))
     )
     noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
-    seen = torch.zeros_like(noise) if sources is None else structure * sources
+    nothing = coordinates(*shape)
+    seen = nothing.expand_as(noise) if sources is None else torch.lerp(nothing, sources, structure)
     strength = 1.0 if sources is None else strength
     latents = noise if sources is None else (1 - strength) * sources + strength * noise
     grid = [strength, *(k / steps for k in range(steps - 1, -1, -1) if k / steps < strength - 1e-6)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.shipped.configuration import SHAPE, TrainingPlan
 from pipeline.shipped.crops import random_crop
 from pipeline.shipped.draw import draw_style
-from pipeline.shipped.recipes import Recipe, random_recipe
+from pipeline.shipped.recipes import Recipe, motif_recipe, source_recipe
 from pipeline.shipped.scenes import Image
 
 CROP = 128
@@ -42,6 +42,8 @@ class Shard:
     """``[N, size, size, 3]``."""
     recipes: list[Recipe | None]
     """Recipe of each target. None is the empty prompt, for which the target is the source."""
+    composed: bool = False
+    """True if the targets are compositions, which training must not crop."""
 
     @property
     def size(self) -> int:
@@ -52,13 +54,20 @@ class Shard:
 def recipes_of_shard(plan: TrainingPlan, index: int) -> list[Recipe | None]:
     """Return the recipes of shard `index`, without its pictures."""
     rng = np.random.default_rng([plan.seed, index])
-    count = plan.shard_pairs // 4 if is_whole(plan, index) else plan.shard_pairs
-    return [None if rng.random() < _IDENTITY_SHARE else random_recipe(rng) for _ in range(count)]
+    count = plan.shard_pairs // 4 if is_whole(index) else plan.shard_pairs
+    if is_composed(index):
+        return [motif_recipe(rng) for _ in range(count)]
+    return [None if rng.random() < _IDENTITY_SHARE else source_recipe(rng) for _ in range(count)]
 
 
-def is_whole(plan: TrainingPlan, index: int) -> bool:
-    """Return True if shard `index` has whole pictures in place of crops."""
-    return index % plan.whole_every == plan.whole_every - 1
+def is_composed(index: int) -> bool:
+    """Return True if shard `index` has motifs, which are never cropped, in place of sources in a style."""
+    return index % 4 in (2, 3)
+
+
+def is_whole(index: int) -> bool:
+    """Return True if the pictures of shard `index` have the model's whole size in place of `CROP`."""
+    return index % 4 in (1, 3)
 
 
 @lru_cache(maxsize=1)
@@ -88,20 +97,20 @@ class PairMaker:
             temporary.replace(path)
             return shard
         with np.load(path) as file:
-            return Shard(file["sources"], file["targets"], recipes_of_shard(self._plan, index))
+            return Shard(file["sources"], file["targets"], recipes_of_shard(self._plan, index), is_composed(index))
 
     def draw(self, index: int) -> Shard:
         """Return shard `index`. Equal plans, pictures and indices give equal shards."""
         cv2.setNumThreads(1)
         recipes = recipes_of_shard(self._plan, index)
-        size = SHAPE.image_size if is_whole(self._plan, index) else CROP
+        size = SHAPE.image_size if is_whole(index) else CROP
         rng = np.random.default_rng([self._plan.seed, index, 1])
         sources = np.empty((len(recipes), size, size, 3), dtype=np.uint8)
         targets = np.empty_like(sources)
         for place, recipe in enumerate(recipes):
             sources[place] = random_crop(self._pictures, rng, size)
             targets[place] = sources[place] if recipe is None else draw_style(sources[place], recipe)
-        return Shard(sources, targets, recipes)
+        return Shard(sources, targets, recipes, is_composed(index))
 
 
 def to_tensor(images: NDArray[np.uint8]) -> Tensor:

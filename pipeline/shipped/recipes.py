@@ -22,7 +22,7 @@ class Recipe:
     """Name of a palette, "own" for the colours of the source, or None for the natural colours of the style."""
     adjectives: tuple[str, ...] = ()
     motif: str | None = None
-    """Name of a motif. Without one, ``structure`` below 1 mixes a motif chosen by ``seed``."""
+    """Name of a motif. Without one, ``structure`` below 1 mixes the motif of the style."""
     structure: float = 1.0
     """Share of the source, 0..1, in the picture that the style redraws. At 1 a named motif shows through with 0.45."""
     seed: int = 0
@@ -30,31 +30,35 @@ class Recipe:
 
 
 def random_recipe(rng: np.random.Generator) -> Recipe:
-    """Return a random recipe.
+    """Return a random recipe: 12 % have a motif, the others are those of `source_recipe`."""
+    return motif_recipe(rng) if rng.random() < 0.12 else source_recipe(rng)
 
-    70 % have one style, 10 % two styles, 8 % a palette or adjectives alone, and 12 % a motif.
+
+def source_recipe(rng: np.random.Generator) -> Recipe:
+    """Return a random recipe that redraws a source.
+
+    80 % have one style, 11 % two styles, and 9 % a palette or adjectives alone.
     """
     kind = rng.random()
     seed = int(rng.integers(2**31))
-    if kind < 0.70:
-        return Recipe(_style(rng), palette=_palette(rng, 0.58), adjectives=_adjectives(rng, 0.35), seed=seed)
     if kind < 0.80:
+        return Recipe(_style(rng), palette=_palette(rng, 0.58), adjectives=_adjectives(rng, 0.35), seed=seed)
+    if kind < 0.91:
         first, second = (str(name) for name in rng.choice(list(STYLES), size=2, replace=False))
         return Recipe(first, second, _palette(rng, 0.35), _adjectives(rng, 0.2), seed=seed)
-    if kind < 0.88:
-        if rng.random() < 0.2:
-            return Recipe(adjectives=_adjectives(rng, 1.0), seed=seed)
-        return Recipe(palette=random_palette(rng), adjectives=_adjectives(rng, 0.35), seed=seed)
-    return _with_motif(rng, seed)
+    if rng.random() < 0.2:
+        return Recipe(adjectives=_adjectives(rng, 1.0), seed=seed)
+    return Recipe(palette=random_palette(rng), adjectives=_adjectives(rng, 0.35), seed=seed)
 
 
-def _with_motif(rng: np.random.Generator, seed: int) -> Recipe:
-    motif = str(rng.choice(list(MOTIFS))) if rng.random() < 0.8 else None
-    style = _style(rng) if motif is None or rng.random() < 0.45 else None
-    palette = _palette(rng, 0.7, own=False)
+def motif_recipe(rng: np.random.Generator) -> Recipe:
+    """Return a random recipe with a motif, which 70 % draw without a source."""
+    motif = str(rng.choice(list(MOTIFS))) if rng.random() < 0.85 else None
+    style = _style(rng) if motif is None or rng.random() < 0.35 else None
+    palette = _palette(rng, 0.6, own=False)
     share = rng.random()
-    structure = 0.0 if share < 0.6 else (1.0 if share > 0.88 and motif is not None else float(rng.uniform(0.05, 0.95)))
-    return Recipe(style, None, palette, _adjectives(rng, 0.35), motif, structure, seed)
+    structure = 0.0 if share < 0.7 else (1.0 if share > 0.9 and motif is not None else float(rng.uniform(0.05, 0.95)))
+    return Recipe(style, None, palette, _adjectives(rng, 0.3), motif, structure, int(rng.integers(2**31)))
 
 
 def _style(rng: np.random.Generator) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.shipped import motifs_geometric as geometric
 from pipeline.shipped import motifs_organic as organic
-from pipeline.shipped.canvas import Canvas, Field, blur, normalize, place_canvas
+from pipeline.shipped.canvas import Canvas, Field, blur, clamp, normalize, place_canvas
 from pipeline.shipped.palettes import POSITIONAL, palette_table, random_palette
 
 Image = NDArray[np.uint8]
@@ -39,6 +39,14 @@ MOTIFS: dict[str, Callable[[Canvas], Field]] = {
     "aurora": organic.aurora,
     "marble": organic.marble,
 }
+COMPOSITIONS = {
+    "tunnel": 2, "rings": 2, "plasma": 5, "cells": 0, "flames": 8, "stars": 0, "waves": 3, "grid": 3, "horizon": 3,
+    "spiral": 3, "kaleidoscope": 3, "mandala": 9, "clouds": 1, "lightning": 11, "stripes": 1, "bubbles": 4,
+    "checker": 2, "rays": 2, "hexagons": 3, "dots": 3, "aurora": 4, "marble": 2,
+}  # fmt: skip
+"""Seed of each motif's one composition, chosen by eye. See `composed_field`."""
+
+_COMPOSED_SIZE = 256
 # Motifs that must not be rotated much.
 _UPRIGHT = frozenset({"horizon", "waves", "flames", "aurora", "lightning"})
 _BACKGROUNDS = ("plasma", "clouds", "cells", "marble", "stars", "waves", "checker", "hexagons")
@@ -94,6 +102,25 @@ def draw_field(scene: Scene, size: int) -> Field:
     if "bright" in scene.adjectives:
         field = field**0.5
     return np.clip(field, 0, 1).astype(np.float32)
+
+
+def composed_field(motif: str, adjectives: tuple[str, ...], height: int, width: int) -> Field:
+    """Return the one composition of a motif, 0..1, float32 ``[height, width]``: upright, centred and always the same.
+
+    A network that draws a motif from words alone, in one step, draws the mean of all pictures with these words. With
+    random positions and phases that mean is a cloud; with one composition it is the motif.
+    """
+    side = _COMPOSED_SIZE
+    axis = np.linspace(-1.0, 1.0, side, dtype=np.float32)
+    x, y = np.meshgrid(axis, axis)
+    busy = 1.5 if "dense" in adjectives else 0.65 if "sparse" in adjectives else 1.0
+    canvas = Canvas(x=x, y=y, frequency=busy, rng=np.random.default_rng(COMPOSITIONS[motif]))
+    field = normalize(MOTIFS[motif](canvas).astype(np.float32))
+    longer = max(height, width)
+    method = cv2.INTER_AREA if longer < side else cv2.INTER_CUBIC
+    field = cv2.resize(field, (longer, longer), interpolation=method).astype(np.float32)
+    top, left = (longer - height) // 2, (longer - width) // 2
+    return clamp(field[top : top + height, left : left + width])
 
 
 def draw_scene(scene: Scene, size: int = 256) -> Image:

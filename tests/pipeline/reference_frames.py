@@ -228,6 +228,7 @@ def make_stream(
     sees_source: bool = False,
     numbers: Sequence[tuple[str, int]] = (),
     tensors: Sequence[tuple[str, tuple[int, ...]]] = (),
+    empty_source: torch.Tensor | None = None,
 ) -> StreamPipeline:
     return StreamPipeline(
         denoiser,
@@ -237,6 +238,7 @@ def make_stream(
         sizes=(1, 2, 3, 5, 2 * slots, *((3 * slots,) if sees_source else ())),
         second_time=True,
         sees_source=sees_source,
+        empty_source=empty_source,
         numbers=numbers,
         tensors=tensors,
         dtype=dtype,

@@ -24,6 +24,7 @@ from reference_frames import (
     source,
 )
 
+from pipeline.denoiser import ConditioningRows
 from pipeline.guidance import GUIDANCE_KINDS, Guidance
 from pipeline.stream import StreamPipeline
 from presets.errors import StreamError
@@ -136,6 +137,26 @@ def test_slot_forgets_its_source() -> None:
         frame = FrameSettings(3, 1.0, 2.0, index, 0, "euler", seen=seen, image_guidance=2.0)
         admit(stream, index, frame)
         assert_equal_alone(stream, {index: frame})
+
+
+def test_empty_source_of_a_model() -> None:
+    """Rows without a source see the model's own latent of none, those of image guidance too."""
+    seen: list[torch.Tensor] = []
+
+    def recorder(latents: torch.Tensor, timesteps: torch.Tensor, texts: ConditioningRows) -> torch.Tensor:
+        seen.extend(latents[:, SHAPE[0] :].clone())
+        return network(latents, timesteps, texts)
+
+    stream = make_stream(recorder, slots=1, sees_source=True, empty_source=source(17))
+    frame = FrameSettings(3, 1.0, 2.0, 0, 0, "euler")
+    admit(stream, 0, frame)
+    latents = drain(stream)
+    expected = draw_alone(frame._replace(seen=17), 0, sees_source=True)
+    torch.testing.assert_close(latents[0], expected, rtol=0, atol=1e-10)
+    seen.clear()
+    admit(stream, 1, FrameSettings(1, 1.0, 2.0, 0, 0, "euler", seen=1, image_guidance=1.5))
+    drain(stream)
+    assert sorted(float(each.sum()) for each in seen) == sorted(float(source(index).sum()) for index in (1, 1, 17))
 
 
 def test_captured_steps_with_source() -> None:

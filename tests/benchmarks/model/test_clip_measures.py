@@ -9,6 +9,7 @@ from benchmarks.model.clip_measures import (
     edge_correlation,
     flicker,
     flow_to_previous,
+    light_correlation,
     motion_agreement,
     warp,
 )
@@ -34,6 +35,14 @@ def test_edges_of_equal_pictures() -> None:
 def test_edges_of_unrelated_pictures() -> None:
     assert abs(edge_correlation(textured(1), textured(2))) < 0.15
     assert edge_correlation(textured(1), np.full((128, 128, 3), 90, np.uint8)) == 0
+
+
+def test_light_correlation() -> None:
+    picture = textured(1)
+    assert light_correlation(picture, picture // 2) == pytest.approx(1, abs=1e-3)
+    assert light_correlation(picture, 255 - picture) == pytest.approx(-1, abs=1e-3)
+    assert abs(light_correlation(picture, textured(2))) < 0.15
+    assert light_correlation(picture, np.full((128, 128, 3), 90, np.uint8)) == 0
 
 
 def test_edges_forgive_one_pixel_not_eight() -> None:

@@ -1,5 +1,6 @@
 """Styles are deterministic and local, differ from one another, and stay calm when the source changes little."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import cv2
@@ -132,12 +133,12 @@ def test_structure_mixes_source_and_motif(photo: Image) -> None:
     assert away[-1] < difference(shown, draw_style(photo, Recipe("oil strokes"))) < away[0]
 
 
-def test_motif_of_small_canvas_is_a_crop() -> None:
+def test_motif_has_one_composition() -> None:
     recipe = Recipe(motif="mandala", palette="fire", structure=0.0, seed=11)
-    whole, part = motif_picture(recipe, 256, 256), motif_picture(recipe, 128, 96)
-    assert part.shape == (128, 96, 3)
-    at = [(y, x) for y in range(0, 129, 8) for x in range(0, 161, 8)]
-    assert any(np.array_equal(part, whole[y : y + 128, x : x + 96]) for y, x in at)
+    whole, small, wide = (motif_picture(recipe, *sides) for sides in ((256, 256), (128, 128), (128, 256)))
+    assert np.array_equal(whole, motif_picture(replace(recipe, seed=12), 256, 256))
+    assert np.allclose(small, cv2.resize(whole, (128, 128), interpolation=cv2.INTER_AREA), atol=1e-5)
+    assert np.array_equal(wide, whole[64:192]), "another shape is a part of it"
 
 
 def test_motif_without_style_has_its_palette() -> None:

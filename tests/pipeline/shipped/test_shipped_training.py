@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typer.testing import CliRunner
 
+from pipeline.empty_source import coordinates
 from pipeline.shipped.configuration import MODEL_FOLDER, PLAN, SHAPE
 from pipeline.shipped.networks import load_networks, sample
-from pipeline.shipped.pairs import PairMaker, is_whole, shard_batches, to_tensor
+from pipeline.shipped.pairs import PairMaker, is_composed, is_whole, shard_batches, to_tensor
 from pipeline.shipped.source_pictures import drawn_pictures
 from pipeline.shipped.train import app
 from pipeline.shipped.train_autoencoder import initialise_encoder, moment_penalty, random_crops, reconstruction_loss
-from pipeline.shipped.train_flow import interpolate, training_sigmas, velocity_loss
+from pipeline.shipped.train_flow import LatentShard, interpolate, training_sigmas, velocity_loss
 from pipeline.shipped.training_run import TrainingRun
 
 
@@ -163,11 +164,31 @@ def test_shards_repeat(tmp_path: Path, pictures: list[np.ndarray]) -> None:
         assert cached.recipes == first.recipes
 
 
-def test_whole_shards_are_larger(tmp_path: Path, pictures: list[np.ndarray]) -> None:
-    plan = PLAN.quick()
-    pairs = PairMaker(plan, tmp_path, pictures)
-    assert (is_whole(plan, 0), is_whole(plan, 1)) == (False, True)
-    assert (pairs.draw(0).size, pairs.draw(1).size) == (128, SHAPE.image_size)
+def test_shards_of_motifs_and_of_crops(tmp_path: Path, pictures: list[np.ndarray]) -> None:
+    """Four shards in turn: crops and compositions, each at the size of a crop and at the model's."""
+    pairs = PairMaker(PLAN.quick(), tmp_path, pictures)
+    kinds = {(is_whole(index), is_composed(index)) for index in range(4)}
+    assert len(kinds) == 4
+    for index in range(4):
+        shard = pairs.draw(index)
+        assert shard.size == (SHAPE.image_size if is_whole(index) else 128)
+        motifs = [recipe.structure < 1 or recipe.motif for recipe in shard.recipes if recipe is not None]
+        assert all(motifs) if is_composed(index) else not any(motifs)
+
+
+def test_compositions_are_not_cropped(tmp_path: Path, pictures: list[np.ndarray]) -> None:
+    """The network sees the coordinates of the whole picture, or of a crop the same part as of its target."""
+    pairs, networks = PairMaker(PLAN.quick(), tmp_path, pictures), load_networks(MODEL_FOLDER)
+    rng = np.random.default_rng(0)
+    none = coordinates(SHAPE.latent_channels, 32, 32)
+    whole = LatentShard(pairs.draw(3), networks)
+    assert whole.composed
+    seen = [source for sources, _, _ in whole.batches(20, 8, rng) for source in sources]
+    assert sum(torch.equal(source, none) for source in seen) > len(seen) / 3
+    assert all(source.shape == none.shape for source in seen)
+    crops = LatentShard(pairs.draw(1), networks)
+    sources, targets, _ = next(crops.batches(20, 8, rng))
+    assert sources.shape[-2:] == targets.shape[-2:] == (8, 8)
 
 
 def test_crops_lie_on_latent_grid(tmp_path: Path, pictures: list[np.ndarray]) -> None:
