@@ -107,6 +107,8 @@ class TrainingPlan:
     """Number of shards of training pairs that are kept. The oldest is replaced by a new one."""
     shard_pairs: int = 960
     """Pairs of 128 × 128 pixels in a shard. A shard of whole pictures, 256 × 256, has a quarter of them."""
+    composed_share: float = 0.5
+    """Share of passes over motifs, which the network draws from words alone. The rest redraws sources."""
     shard_uses: float = 16.0
     """Times that each pair of the newest shard is drawn, on average, before the next shard is made."""
 

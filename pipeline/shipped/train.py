@@ -35,6 +35,9 @@ def train(
     words_minutes: Annotated[float | None, typer.Option(help="Minutes for the text encoder alone.")] = None,
     autoencoder_rate: Annotated[float | None, typer.Option(help="Learning rate of the autoencoder.")] = None,
     flow_rate: Annotated[float | None, typer.Option(help="Learning rate of the flow.")] = None,
+    composed_share: Annotated[
+        float | None, typer.Option(help="Share of the flow's passes over motifs without a source, 0 to 1.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of torch. Fewer than cores where others work.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of images, captions and weights.")] = None,
 ) -> None:
@@ -48,6 +51,7 @@ def train(
         "words_minutes": words_minutes,
         "autoencoder_rate": autoencoder_rate,
         "flow_rate": flow_rate,
+        "composed_share": composed_share,
         "seed": seed,
     }
     plan = replace(

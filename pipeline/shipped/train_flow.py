@@ -143,6 +143,8 @@ def _batches(
         passes = plan.shard_uses if len(kept) > 1 else 1.0
         while passes > 0:
             # The newest first, then random ones, so that each shard is used about `shard_uses` times in all.
-            chosen = kept[-1] if passes == plan.shard_uses else kept[int(rng.integers(len(kept)))]
+            composed = bool(rng.random() < plan.composed_share)
+            of_kind = [shard for shard in kept if shard.composed == composed] or list(kept)
+            chosen = kept[-1] if passes == plan.shard_uses else of_kind[int(rng.integers(len(of_kind)))]
             yield from chosen.batches(plan.flow_batch, crop_side(run.progress, plan.small_crops), rng)
             passes -= 1
