@@ -1,7 +1,7 @@
 """Checks of the files of a model folder, so that an unsupported one is refused before anything is loaded."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,10 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def has_weights(component: str) -> bool:
-    """Return True if a component of a model folder has weights."""
-    return component != "scheduler" and not component.startswith("tokenizer")
+def component_weights(folder: Path, components: Iterable[str]) -> dict[str, tuple[Path, ...]]:
+    """Return the weights files of those components of a model folder that have weights. Raises `ModelError`."""
+    return {
+        name: weights_files(folder / name, name)
+        for name in components
+        if name != "scheduler" and not name.startswith("tokenizer")
+    }

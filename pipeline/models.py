@@ -20,15 +20,7 @@ from pipeline.families.family_table import find_family
 from pipeline.file_digests import digest_of
 from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.graphs import FamilyGraph, StepGraph
-from pipeline.model_files import (
-    SHIPPED,
-    component_classes,
-    has_weights,
-    model_folder,
-    read_json,
-    token_limit,
-    weights_files,
-)
+from pipeline.model_files import SHIPPED, component_classes, component_weights, model_folder, read_json, token_limit
 from pipeline.schedule import FlowSchedule
 from pipeline.solvers import Solver, solver_from_config
 from pipeline.text_encoders.text_parts import TextParts
@@ -243,7 +235,7 @@ def load_model(
     networks = [each for each in ("unet", "transformer") if isinstance(index.get(each), list)]
     family = find_family(folder, index, {each: read_json(folder / each / "config.json") for each in networks})
     classes = component_classes(folder, index, family)
-    weights = {each: weights_files(folder / each, each) for each in classes if has_weights(each)}
+    weights = component_weights(folder, classes)
     geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
     config = read_json(folder / family.network / "config.json")
     family.check(str(folder), config, geometry.channels)

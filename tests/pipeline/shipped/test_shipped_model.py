@@ -16,6 +16,7 @@ from pipeline.shipped.draw import draw_style
 from pipeline.shipped.networks import Networks, load_networks, sample
 from pipeline.shipped.pairs import to_tensor
 from pipeline.shipped.recipes import Recipe
+from pipeline.shipped.scenes import composed_field
 from pipeline.shipped.source_pictures import held_out_pictures
 from pipeline.shipped.train_autoencoder import mean_psnr
 
@@ -155,6 +156,16 @@ def test_no_source_draws_the_words(networks: Networks) -> None:
     fire, ocean = drawn(networks, ["fire rings", "ocean stars"], None)
     assert fire[RED].mean() - fire[BLUE].mean() > ocean[RED].mean() - ocean[BLUE].mean() + 0.1
     assert fire.std() > 0.08
+
+
+def test_motif_is_what_its_word_says(networks: Networks) -> None:
+    """One step draws the light of the drawn motif, and not that of another one."""
+    names = ("rings", "stripes", "spiral", "grid")
+    light = drawn(networks, [f"{name} in red" for name in names], None, steps=1).mean(dim=1).flatten(1)
+    wanted = torch.from_numpy(np.stack([composed_field(name, (), 256, 256).ravel() for name in names]))
+    alike = torch.corrcoef(torch.cat([light, wanted]))[: len(names), len(names) :]
+    assert float(alike.diagonal().min()) > 0.6
+    assert torch.equal(alike.argmax(dim=1), torch.arange(len(names)))
 
 
 def test_empty_prompt_keeps_the_source(networks: Networks, latents: torch.Tensor) -> None:
