@@ -36,7 +36,7 @@ check: $(INSTALLED)
 # run two at a time, a file to a process, the longest files first (tests/conftest.py). With three, their renderers, which
 # are niced, get too little of two cores. Waiting tests need little of a processor: they wait for sockets, windows and
 # clocks. Computing tests need nothing else and get what the others leave, after the checks, which compute too; two at a
-# time, since the shows end before them.
+# time, since the shows end before them. With the lowest priority a test may wait for minutes, so the limit is longer.
 # A new folder of tests belongs to the shows until it is named here.
 # Torch has one thread in each process: threads that wait for each other crawl where other processes have the cores.
 # StreamDiffusion is the bench's rival: its class alone, without the old packages that it names.
@@ -62,7 +62,7 @@ test-waiting: $(INSTALLED)
 
 test-computing: $(INSTALLED)
 	@nice -n 19 $(MAKE) --no-print-directory check
-	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(COMPUTING)
+	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/pytest -n 2 --timeout 300 --dist loadfile --no-loadscope-reorder $(COMPUTING)
 
 # The same one after another, as it runs on Windows and macOS.
 test-in-turn: check setup rival

@@ -149,7 +149,7 @@ def test_moving_picture_is_near(plain: ImageStream, reusing: ImageStream) -> Non
         {"seed": 9},
         {"strength": 0.3},
         {"structure": 0.2},
-        {"steps": 3},
+        {"steps": 1},
         {"guidance": 4.0},
         {"image_guidance": 3.0},
         {"mode": "text"},
