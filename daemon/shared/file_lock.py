@@ -32,7 +32,8 @@ def lock_file(path: Path) -> IO[bytes] | None:
     except OSError as error:
         held.close()
         raise SettingsError(
-            f"another show keeps its state in {path}; stop it, or choose another file for this one with --state"
+            f"another show keeps its state in {path}; stop it with Ctrl-C in its terminal, or give this one "
+            "another file with --state and other ports with --osc, --control, --web and --sink"
         ) from error
     return held
 

@@ -199,6 +199,11 @@ def test_small_screens(phone: Page, control: WebControl, show: WebShow) -> None:
     for width, height in ((1024, 768), (820, 1180), (390, 844), (360, 640)):
         phone.set_viewport_size({"width": width, "height": height})
         assert phone.evaluate("document.documentElement.scrollWidth") <= width
+        panels = ["#presets", "[data-group=style]", "#lfo", "#source", "#recorded", "#log"]
+        if width < 880:
+            panels.insert(1, "#prompts")
+        tops = [phone.locator(panel).evaluate("(it) => it.getBoundingClientRect().top") for panel in panels]
+        assert tops == sorted(tops), f"what a performer needs often is first at {width} pixels: {panels}"
         for share in (0, 0.5, 1):
             phone.evaluate("(share) => scrollTo(0, share * document.documentElement.scrollHeight)", share)
             for button in phone.locator(".big").all():

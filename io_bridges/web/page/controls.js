@@ -16,8 +16,8 @@ export function title(parameter) {
 
 // Name as its panel shows it: without the name of the group, and with the unit.
 function label(parameter) {
-  const name = title(parameter);
-  const short = name.startsWith(`${parameter.group} `) ? name.slice(parameter.group.length + 1) : name;
+  const name = title(parameter), group = `${parameter.group.replaceAll("_", " ")} `;
+  const short = name.startsWith(group) ? name.slice(group.length) : name;
   const unit = parameter.unit && !name.includes(parameter.unit) ? [element("small", {}, parameter.unit)] : [];
   return element("span", { class: "name" }, short, ...unit);
 }
