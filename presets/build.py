@@ -21,6 +21,9 @@ PERMISSIONS = frozenset({"fallback"})
 TextEncoderRule = Literal["auto", "keep", "free"]
 """Rule for a text encoder in main memory once its texts are encoded: free it if memory is short, keep it, free it."""
 
+UnderstudyMode = Literal["auto", "on", "off"]
+"""Rule for an understudy: one where the model plays on a processor and memory allows it, one on a GPU too, or none."""
+
 
 class Build(RebuildParameters):
     """One build of a renderer: a change of any field but the `PERMISSIONS` needs a new renderer."""

@@ -78,33 +78,56 @@ def measure_interval(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
 
 
 def measure_recovery(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
-    """Kill the renderer, and measure the longest gap between ticks and the time without a new frame."""
+    """Kill and stop the renderer, and measure the longest gap between ticks and the time without a new frame."""
+    kill = ("kill -9", signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+    yield from _measure_losses(plan, progress, *kill, understudy="off")
+    yield from _measure_losses(plan, progress, *kill, understudy="on")
+    if sys.platform != "win32":
+        yield from _measure_losses(plan, progress, "SIGSTOP", signal.SIGSTOP, understudy="on")
+
+
+def _measure_losses(
+    plan: BenchPlan, progress: Progress, fault: str, number: signal.Signals, understudy: str
+) -> Iterator[Finding]:
     gaps, waits, same = [], [], True
-    with ShowProcess(plan.folder / "recovery", MODEL, source="card:?size=256x256", fps=FPS) as show:
+    beside = "with an understudy" if understudy == "on" else "without an understudy"
+    options = ("--understudy", understudy)
+    folder = plan.folder / f"recovery-{number}-{understudy}"
+    with ShowProcess(folder, MODEL, source="card:?size=256x256", fps=FPS, options=options) as show:
         progress("starting a show")
         show.first_frame()
-        for kill in range(plan.kills):
-            progress(f"killing the renderer, {kill + 1} of {plan.kills}")
+        for lost in range(plan.kills):
+            progress(f"{fault} of the renderer, {beside}, {lost + 1} of {plan.kills}")
+            if understudy == "on":
+                show.wait_for_renderer(_has_understudy, "an understudy")
             time.sleep(2.0)
             pid, revision = show.status()["renderer"]["pid"], show.reader.frames[-1].revision
-            killed_at = time.monotonic_ns()
-            os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+            lost_at = time.monotonic_ns()
+            os.kill(pid, number)
             show.wait_for_renderer(partial(_plays_again, pid), "a new renderer")
             recovered = show.wait_for_frame(time.monotonic_ns())
             time.sleep(1.0)
-            frames = show.reader.since(killed_at - NS)
+            frames = show.reader.since(lost_at - NS)
             gaps.append(max(tick_intervals_ms(frames)))
-            waits.append((end_of_longest_gap(frames).at - killed_at) / NS)
+            waits.append((end_of_longest_gap(frames).at - lost_at) / NS)
             same = same and recovered.revision == revision
     yield {
-        "configuration": f"kill -9 of the renderer, {NAME}, output at {FPS} fps",
-        "kills": len(waits),
+        "configuration": f"{fault} of the renderer {beside}, {NAME}, output at {FPS} fps",
+        "losses": len(waits),
         "longest_gap_ms": max(gaps),
         "new_picture_after_s": statistics.median(waits),
         "new_picture_after_at_most_s": max(waits),
         "same_parameters": same,
     }
-    yield SpeedTarget("longest gap of the output around a kill, periods", max(gaps) / PERIOD_MS, 2.0, at_least=False)
+    yield SpeedTarget(
+        f"longest gap of the output around {fault} {beside}, periods", max(gaps) / PERIOD_MS, 2.0, at_least=False
+    )
+    longest = 1.0 if understudy == "on" else 10.0
+    yield SpeedTarget(f"new pictures after {fault} {beside}, s", max(waits), longest, at_least=False)
+
+
+def _has_understudy(renderer: dict[str, Any]) -> bool:
+    return bool(renderer["understudy"]["state"] == "ready")
 
 
 def end_of_longest_gap(frames: Sequence[ReceivedFrame]) -> ReceivedFrame:

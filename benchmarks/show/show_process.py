@@ -56,7 +56,7 @@ class ShowProcess:
         path = folder / "look.yaml"
         path.write_text(json.dumps(dict(preset)))  # JSON is YAML
         self.command = [
-            *(sys.executable, "-m", "daemon", "run", str(path), "--fresh"),
+            *(sys.executable, "-m", "daemon", "run", str(path), "--fresh", "--understudy", "off"),
             *("--source", source, "--sink", f"zmq:tcp://127.0.0.1:{out}", "--fps", str(fps)),
             *("--osc", str(self.osc_port), "--control", str(self._control_port), "--web", str(web)),
             *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),

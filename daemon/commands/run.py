@@ -51,6 +51,7 @@ def run(
     threads: options.ThreadsOption = None,
     gpu_share: options.GpuShareOption = None,
     text_encoder: options.TextEncoderOption = "auto",
+    understudy: options.UnderstudyOption = "auto",
     skip_memory_check: options.SkipMemoryCheckOption = False,
     verbose: options.VerboseOption = False,
 ) -> None:
@@ -102,6 +103,7 @@ def run(
         threads=threads,
         gpu_share=gpu_share,
         text_encoder=text_encoder,
+        understudy=understudy,
         skip_memory_check=skip_memory_check,
     )
     settings, notices = with_sources(settings, source or (), values)

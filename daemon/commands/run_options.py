@@ -7,7 +7,7 @@ import typer
 
 from io_bridges.scheme import Kind
 from io_bridges.schemes import schemes
-from presets.build import TextEncoderRule
+from presets.build import TextEncoderRule, UnderstudyMode
 
 PICTURES, CONTROL, SHOW, MACHINE = "Pictures in and out", "Control", "Show", "Machine"
 """Panels of the options in --help."""
@@ -173,6 +173,14 @@ TextEncoderOption = Annotated[
     typer.Option(
         help="Large text encoder once its texts are encoded: keep it in memory, free it, or (auto) free it if"
         " memory is short.",
+        rich_help_panel=MACHINE,
+    ),
+]
+UnderstudyOption = Annotated[
+    UnderstudyMode,
+    typer.Option(
+        help="A second renderer, loaded and waiting, that takes over within a picture: auto (on a processor with"
+        " enough memory), on, or off.",
         rich_help_panel=MACHINE,
     ),
 ]

@@ -8,9 +8,9 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from daemon.link.answers import Answer, Wait, decode_answer
 from daemon.link.header import Part
 from daemon.link.messages import (
-    Answer,
     Ask,
     Delivery,
     Description,
@@ -62,9 +62,14 @@ class LinkClient:
         self._send(Failed(sentence, kind).encode())
 
     def ask(self, width: int, height: int, patience: float) -> NextFrame:
-        """Return the next frame. The stage may hold it for `patience` seconds until there is a newer picture."""
-        self._send(Ask(width, height, min(max(patience, 0.0), 1.0)).encode())
-        answer = Answer.decode([part.buffer for part in self._socket.recv_multipart(copy=False)])
+        """Return the next frame. The stage may hold it for `patience` seconds until there is a newer picture.
+
+        An understudy gets none until it is needed.
+        """
+        answer: Answer | Wait = Wait()
+        while isinstance(answer, Wait):
+            self._send(Ask(width, height, min(max(patience, 0.0), 1.0)).encode())
+            answer = decode_answer([part.buffer for part in self._socket.recv_multipart(copy=False)])
         encoded = bytes(answer.frame)
         if encoded != self._encoded:
             self._encoded, self._number = encoded, self._number + 1

@@ -115,7 +115,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Request of a renderer that can take a picture. It gets exactly one `Answer`."""
+    """Request of a renderer that can take a picture. It gets exactly one `Answer` or `Wait`."""
 
     width: int
     """px"""
@@ -131,41 +131,6 @@ class Ask:
     def decode(cls, header: Header, parts: Sequence[Part]) -> "Ask":
         width, height = (whole(header, side, 1, LONGEST_SIDE) for side in ("width", "height"))
         return cls(width, height, number(header, "patience", 0.0, 1.0))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """Answer of the stage to one `Ask`: the newest picture, if there is a newer one, and the parameters of now."""
-
-    revision: int
-    """Newest revision of the parameters."""
-    frame: Part
-    """Encoded `ResolvedFrame`."""
-    pixels: NDArray[np.uint8] | None = None
-    """uint8 [H, W, 3], or None where no picture is newer than the last one that this renderer got."""
-    source_index: int = -1
-    """Index of the source frame; -1 without one."""
-    captured_at: int = 0
-    """Nanoseconds on the stage's monotonic clock; 0 without a picture."""
-    given_at: int = 0
-    """Time of this answer, nanoseconds on the stage's monotonic clock."""
-
-    def encode(self) -> list[Part]:
-        keys = "revision", "source_index", "captured_at", "given_at"
-        stamps = {key: getattr(self, key) for key in keys}
-        if self.pixels is None:
-            return [encode_header("answer", **stamps), self.frame]
-        return [encode_header("answer", shape=self.pixels.shape, **stamps), self.frame, self.pixels.data]
-
-    @classmethod
-    def decode(cls, parts: Sequence[Part]) -> "Answer":
-        header = decode_header(parts)
-        if len(parts) not in (2, 3):
-            raise RendererError(f"An answer has 2 or 3 parts, {len(parts)} came.")
-        shown = pixels(header, parts[2]) if len(parts) == 3 else None
-        limits = ("source_index", -1), ("captured_at", 0), ("given_at", 0)
-        stamps = (whole(header, key, least) for key, least in limits)
-        return cls(whole(header, "revision", 0), parts[1], shown, *stamps)
 
 
 @dataclass(frozen=True, slots=True)

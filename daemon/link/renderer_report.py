@@ -39,6 +39,8 @@ class RendererReport:
     """Secret that the renderer says hello with."""
     heard_at: int
     """Time of the last message, nanoseconds."""
+    is_held: bool = False
+    """True for an understudy: its asks get no frame until it is released."""
     progress: Progress = STARTING
     description: Description = NOT_DESCRIBED
     takes_long: TakesLong | None = None

@@ -11,9 +11,9 @@ from typing import Protocol
 
 import zmq
 
+from daemon.link.answers import Answer, Wait
 from daemon.link.endpoint import bind
 from daemon.link.messages import (
-    Answer,
     Ask,
     Delivery,
     Description,
@@ -62,6 +62,9 @@ class _Connection:
     given_revision: int = -1
 
 
+HOLD = 0.5
+"""Seconds until the ask of an understudy is answered with `Wait`, so that the supervisor hears from it."""
+
 OnDelivery = Callable[[RendererReport, RenderedFrame, int, int], None]
 """Called with a renderer, its picture, and the place of it, from 0, among so many that one network call finished."""
 
@@ -77,8 +80,7 @@ class LinkServer:
         self._reports: dict[str, RendererReport] = {}
         """Renderers that may say hello, by token."""
         self._connections: dict[bytes, _Connection] = {}
-        """Renderers that said hello, by the identity of their socket. The link's thread alone uses it."""
-        self._asks_waiting = 0
+        """Renderers that said hello, by the identity of their socket. The link's thread alone changes it."""
         self._stopping = False
         self._rendered = 0
         self.refused = 0
@@ -119,12 +121,22 @@ class LinkServer:
         """Ignore a renderer from now on."""
         self._reports.pop(report.token, None)
 
+    def release(self, report: RendererReport) -> None:
+        """Answer the ask of an understudy, and from then on all of them."""
+        report.is_held = False
+        self.ring()
+
     def ring(self) -> None:
         """Signal a new frame or a new revision. Returns at once."""
         # Without an ask there is nobody to answer: under a flood of messages each wake-up would cost more than the
         # message. An ask that comes meanwhile is looked at after it has come in, and so finds what is new.
         if self._asks_waiting:
             self._wake.call()
+
+    @property
+    def _asks_waiting(self) -> int:
+        """Number of asks that a new frame answers."""
+        return sum(each.ask is not None and not each.report.is_held for each in list(self._connections.values()))
 
     def _run(self) -> None:
         poller = zmq.Poller()
@@ -163,9 +175,8 @@ class LinkServer:
         report.heard_at = self._clock.now()
         match message:
             case Ask():
-                self._asks_waiting += connection.ask is None
                 connection.ask = message
-                connection.answer_by = report.heard_at + round(message.patience * NS)
+                connection.answer_by = report.heard_at + round((HOLD if report.is_held else message.patience) * NS)
             case Delivery():
                 self._deliver(report, message)
             case Progress():
@@ -191,9 +202,7 @@ class LinkServer:
         raise RendererError("A stranger without the token of this run said hello.")
 
     def _drop(self, identity: bytes) -> None:
-        connection = self._connections.pop(identity, None)
-        if connection is not None and connection.ask is not None:
-            self._asks_waiting -= 1
+        self._connections.pop(identity, None)
 
     def _deliver(self, report: RendererReport, delivery: Delivery) -> None:
         stamps = delivery.stamps
@@ -212,8 +221,10 @@ class LinkServer:
     def _answer_asks(self) -> None:
         now = self._clock.now()
         for identity, connection in self._connections.items():
-            ask = connection.ask
-            if ask is None:
+            if (ask := connection.ask) is None:
+                continue
+            if connection.report.is_held:
+                self._let_wait(identity, connection, now)
                 continue
             frame, serial = self._responder.newest_frame(ask.width, ask.height)
             if serial == connection.given_serial:
@@ -222,9 +233,13 @@ class LinkServer:
             if is_due or self._responder.revision != connection.given_revision or self._responder.draws_from_text():
                 self._answer(identity, connection, frame, serial)
 
+    def _let_wait(self, identity: bytes, understudy: _Connection, now: int) -> None:
+        if now >= understudy.answer_by:
+            understudy.ask = None
+            self._socket.send_multipart([identity, *Wait().encode()], zmq.NOBLOCK)
+
     def _answer(self, identity: bytes, connection: _Connection, frame: Frame | None, serial: int) -> None:
         connection.ask = None
-        self._asks_waiting -= 1
         revision, resolved = self._responder.resolved_frame()
         now = self._clock.now()
         answer = Answer(revision, resolved, given_at=now)

@@ -80,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoint", required=True, help="where the stage's renderer link listens")
     parser.add_argument("--build", required=True, type=Build.decode, help="the build, as JSON")
+    parser.add_argument("--niceness", type=int, default=10, help="niceness where it computes on the processor")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stay_offline()
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=exit_with_parent, name="end-with-the-stage", daemon=True).start()
     if computes_on_processor(options.build):
-        lower_priority()
+        lower_priority(options.niceness)
     connection = LinkClient(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
     try:
         player = build_player(options.build, connection)

@@ -33,14 +33,18 @@ def exit_with_parent(last: Callable[[], None] = lambda: None) -> None:
     os._exit(0)
 
 
-def lower_priority() -> None:
-    """Give other processes precedence on the processor, so that the stage keeps time while this one computes."""
+def lower_priority(niceness: int = 10) -> None:
+    """Give other processes precedence on the processor, so that the stage keeps time while this one computes.
+
+    Args:
+        niceness: Niceness on POSIX, up to 19. Windows has one class for all.
+    """
     process = psutil.Process()
     with contextlib.suppress(psutil.AccessDenied):
         if sys.platform == "win32":
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
-            process.nice(10)
+            process.nice(niceness)
 
 
 def keep_compiled_code() -> None:

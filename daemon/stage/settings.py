@@ -10,7 +10,7 @@ from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.rates import exact_rate, parse_rate
 from presets.address_aliases import AliasTable
-from presets.build import TextEncoderRule
+from presets.build import TextEncoderRule, UnderstudyMode
 from presets.control_file import RecordedControls
 from presets.dmx_file import DmxSetup
 from presets.errors import SettingsError
@@ -92,6 +92,8 @@ class Settings:
     """Share of the device's memory and time for the renderer, above 0; None is all of it."""
     text_encoder: TextEncoderRule = "auto"
     """Rule for a large text encoder in main memory once its texts are encoded."""
+    understudy: UnderstudyMode = "auto"
+    """Rule for a second renderer that waits to take the place of the one on air."""
     skip_memory_check: bool = False
     """True if a model is loaded even where the memory seems to be too short for it."""
 

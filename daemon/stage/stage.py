@@ -83,7 +83,8 @@ class Stage:
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         wanted = WantedBuild(settings, self.store, self._parameters)
-        self.supervisor = Supervisor(self.link, self.clock, wanted.build, wanted.go_back, self.slates.show)
+        callbacks = wanted.build, wanted.go_back, self.slates.show
+        self.supervisor = Supervisor(self.link, self.clock, *callbacks, understudy=settings.understudy)
         make = BridgeMaker(settings, self.clock, self._incoming, self._fitting, self.processing.folder)
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
         self.switch, self.sink_changes = make.changes(self.bridges, self.store, self.second.switch)
@@ -169,9 +170,8 @@ class Stage:
             tend_run_loop()
             if self.settings.follow_source:
                 self._follow_source()
-            now = self.clock.now()
             # After Ctrl-Z and fg every call looks late. Each has until the next round to return.
-            if now - looked < 4 * HOUSEKEEPING * NS:
+            if (now := self.clock.now()) - looked < 4 * HOUSEKEEPING * NS:
                 self.bridges.replace_stuck()
                 self.second.replace_stuck()
             looked = now

@@ -1,8 +1,8 @@
 """`Changeover`: the rules by which a line-up of renderers changes. Start, restart and swap are one mechanism.
 
 The wanted build starts as candidate beside what is on air, and replaces it with its first picture. A renderer that dies
-or falls silent is replaced by another of its build. While nothing is on air and the candidate has given no picture, a
-stand-in plays: the build that played last, or the accelerator that the candidate names because it takes long.
+or falls silent is replaced by its understudy, or by another of its build. While nothing is on air and no picture of the
+candidate has come, a stand-in plays: the build that played last, or the accelerator that a long build names.
 """
 
 import logging
@@ -13,11 +13,11 @@ from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
 from daemon.supervision.build_attempts import HOPELESS, BuildAttempts
 from daemon.supervision.lineup import Lineup
-from daemon.supervision.renderer_process import Ending, RendererProcess
+from daemon.supervision.renderer_process import Ending, RendererProcess, RendererStarter
 from daemon.supervision.renderer_status import meanwhile, named_stand_in, too_short_for_both
 from daemon.supervision.restart_pacing import KILLS_OF_A_FAILURE, LONG_LIFE, RestartPacing
-from presets.build import Build
-from presets.errors import RendererError
+from daemon.supervision.understudy import Understudies
+from presets.build import Build, UnderstudyMode
 
 log = logging.getLogger("stage.supervisor")
 
@@ -43,19 +43,20 @@ class Changeover:
         show_progress: Callable[[str, float], None],
         silence: Mapping[Phase, float],
         stand_in_after: float,
+        understudy: UnderstudyMode,
     ) -> None:
         """Create it with nothing started. The arguments are those of `Supervisor`."""
-        self._link = link
         self._clock = clock
         self._wanted = wanted
         self._go_back = go_back
         self._show_progress = show_progress
-        self._silence = silence
+        self._starter = RendererStarter(link, clock, silence, self._not_started)
         self._stand_in_after = round(stand_in_after * NS)
         self.lineup = Lineup()
         """Renderers that run. Replaced as a whole."""
         self.attempts = BuildAttempts()
         self.pacing = RestartPacing(clock)
+        self.understudies = Understudies(understudy, clock, self._starter.start)
         self.restarts = 0
         """Renderers that were lost on air."""
         self.last_failure = ""
@@ -69,6 +70,7 @@ class Changeover:
 
     def look(self) -> None:
         """Run one round: replace what was lost, put on air what delivers, start what is wanted."""
+        self._become(self.understudies.look(self.lineup))
         self._watch_on_air()
         self._watch_candidate()
         self._start_wanted()
@@ -94,17 +96,18 @@ class Changeover:
         lost, candidate = self.lineup.on_air, self.lineup.candidate
         ending = None if lost is None else lost.ending()
         if lost is None or ending is None:
+            if lost is not None and lost.seems_stuck() and (taken := self.understudies.steps_in(self.lineup, lost)):
+                self._count_loss("it is silent, and its understudy takes over")
+                self._become(taken)
             return
-        log.error("The renderer is lost: %s. The picture on air is held, another one starts.", ending.reason)
-        self.last_failure = ending.reason
-        self.restarts += 1
+        self._count_loss(ending.reason)
         if self._clock.now() - lost.started_at > LONG_LIFE * NS:
             self.pacing.forget()
         elif ending.is_kill:
             self.pacing.killed(ending.phase)
         else:
             self.pacing.failed()
-        self._become(self.lineup.loses_on_air())
+        self._become(self.understudies.steps_in(down := self.lineup.loses_on_air(), lost) or down)
         if candidate is None or ending.kind != "memory":
             return
         if lost.build.draws_as(candidate.build):
@@ -113,6 +116,11 @@ class Changeover:
         else:
             log.error("Memory is too short for two renderers: %s has it to itself.", candidate.build)
             self._become(self.lineup.yields_to(candidate.build))
+
+    def _count_loss(self, reason: str) -> None:
+        log.error("The renderer is lost: %s. The picture on air is held until another one draws.", reason)
+        self.last_failure = reason
+        self.restarts += 1
 
     def _watch_candidate(self) -> None:
         lineup, candidate = self.lineup, self.lineup.candidate
@@ -143,6 +151,8 @@ class Changeover:
             ending = ending._replace(reason=reason, kind="memory")
         if ending.kind != "memory":
             self._give_up(candidate, ending)
+        elif self.lineup.understudy is not None:
+            self._become(self.understudies.dismissed(self.lineup, f"{candidate.build} needs its memory"))
         elif on_air is not None and on_air.build.draws_as(candidate.build):
             self._give_up(candidate, ending._replace(reason=too_short_for_both(on_air, candidate, ending.reason)), True)
         elif on_air is not None or self.lineup.stand_in is not None:
@@ -217,7 +227,7 @@ class Changeover:
             self._become(lineup.candidate_stands_in() if restores else lineup.loses_candidate())
         there = self.lineup.candidate or self.lineup.on_air
         if (there is None or there.build != target) and now >= self.pacing.next_start:
-            self._become(self.lineup.candidate_starts(self._started(target)))
+            self._become(self.lineup.candidate_starts(self._starter.start(target)))
 
     def _start_stand_in(self) -> None:
         lineup, candidate, now = self.lineup, self.lineup.candidate, self._clock.now()
@@ -226,22 +236,15 @@ class Changeover:
         if candidate.build == lineup.alone or now < self.pacing.next_start:
             return
         if self._restorable and self._delivered is not None and self._delivered != candidate.build:
-            self._become(lineup.stand_in_starts(self._started(self._delivered)))
+            self._become(lineup.stand_in_starts(self._starter.start(self._delivered)))
         elif (build := named_stand_in(candidate)) and now >= candidate.report.takes_long_at + self._stand_in_after:
-            self._become(lineup.stand_in_starts(self._started(build)))
+            self._become(lineup.stand_in_starts(self._starter.start(build)))
 
     def _may_stand_in(self, build: Build) -> bool:
         candidate = self.lineup.candidate
         named = None if candidate is None else named_stand_in(candidate)
         return build == named or (self._restorable and build == self._delivered)
 
-    def _started(self, build: Build) -> RendererProcess | None:
-        try:
-            renderer = RendererProcess(build, self._link, self._clock, self._silence)
-        except RendererError as error:
-            log.error("%s", error)
-            self.last_failure = str(error)
-            self.pacing.failed()
-            return None
-        log.info("starting a renderer (process %d): %s", renderer.pid, build)
-        return renderer
+    def _not_started(self, reason: str) -> None:
+        self.last_failure = reason
+        self.pacing.failed()

@@ -34,7 +34,7 @@ class LineupState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """At most three renderers."""
+    """At most four renderers."""
 
     on_air: "RendererProcess | None" = None
     """Renderer whose pictures are shown."""
@@ -42,6 +42,8 @@ class Lineup:
     """Renderer of the wanted build. It goes on air with its first picture."""
     stand_in: "RendererProcess | None" = None
     """Renderer that goes on air with its first picture if the candidate has given none by then."""
+    understudy: "RendererProcess | None" = None
+    """Renderer of the build on air that is loaded and waits. It has no part in the state."""
     alone: Build | None = None
     """Build that runs with no renderer beside it: memory is too short for two, or its stand-in failed."""
 
@@ -58,7 +60,8 @@ class Lineup:
 
     def __iter__(self) -> "Iterator[RendererProcess]":
         """Iterate over the renderers that run."""
-        return (each for each in (self.candidate, self.stand_in, self.on_air) if each is not None)
+        renderers = self.candidate, self.stand_in, self.on_air, self.understudy
+        return (each for each in renderers if each is not None)
 
     # Transitions. The supervisor ends every renderer that the next line-up leaves out.
 
@@ -86,6 +89,22 @@ class Lineup:
         """Return the line-up with the stand-in as candidate."""
         return replace(self, candidate=self.stand_in, stand_in=None)
 
+    def understudy_starts(self, renderer: "RendererProcess | None") -> "Lineup":
+        """Return the line-up with another understudy."""
+        return replace(self, understudy=renderer)
+
+    def understudy_is_candidate(self) -> "Lineup":
+        """Return the line-up with the understudy as candidate."""
+        return replace(self, candidate=self.understudy, understudy=None)
+
+    def understudy_stands_in(self) -> "Lineup":
+        """Return the line-up with the understudy as stand-in."""
+        return replace(self, stand_in=self.understudy, understudy=None)
+
+    def loses_understudy(self) -> "Lineup":
+        """Return the line-up without its understudy."""
+        return replace(self, understudy=None)
+
     def loses_on_air(self) -> "Lineup":
         """Return the line-up with nothing on air."""
         return replace(self, on_air=None)
@@ -100,4 +119,4 @@ class Lineup:
 
     def yields_to(self, build: Build) -> "Lineup":
         """Return the line-up that leaves all memory to this build."""
-        return replace(self, on_air=None, stand_in=None, alone=build)
+        return replace(self, on_air=None, stand_in=None, understudy=None, alone=build)

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, NamedTuple
+
+import psutil
 
 from daemon.link.client import TOKEN_VARIABLE
 from daemon.link.messages import FailureKind, Phase
@@ -28,6 +30,15 @@ SILENCE: Mapping[Phase, float] = {
     "playing": 10.0,  # a playing renderer asks ten times a second or more
 }
 """Seconds without a message after which a renderer counts as stuck, by its phase."""
+
+STALL, STALLED_CALLS = 0.5, 8
+"""Seconds and network calls without a message after which an understudy takes the place of a renderer."""
+
+NICENESS = 10
+"""Niceness of a renderer on the processor. The stage has 0."""
+
+BEHIND = 5
+"""Niceness that an understudy adds to that of the renderer on air, which draws while it loads."""
 
 LONGEST_DYING = 5.0
 """Seconds to wait for a killed process to be gone."""
@@ -55,19 +66,36 @@ class Ending(NamedTuple):
 class RendererProcess:
     """A started renderer. Any thread may read; the supervisor's alone calls `end`."""
 
-    def __init__(self, build: Build, link: LinkServer, clock: Clock, silence: Mapping[Phase, float] = SILENCE) -> None:
-        """Start the process. Raises `RendererError` where the system can't."""
+    def __init__(
+        self,
+        build: Build,
+        link: LinkServer,
+        clock: Clock,
+        silence: Mapping[Phase, float] = SILENCE,
+        beside: "RendererProcess | None" = None,
+    ) -> None:
+        """Start the process. Raises `RendererError` where the system can't.
+
+        Args:
+            build: Model, size and limits.
+            link: Where it reports.
+            clock: Time of its budgets.
+            silence: See `SILENCE`.
+            beside: Renderer on air that this one is the understudy of: it waits to be released, and computes behind it.
+        """
         self.build = build
+        self.niceness: int = NICENESS if beside is None else min(beside.niceness + BEHIND, 19)
         self._silence = silence
         self._clock = clock
         self._link = link
         self.report: RendererReport = link.expect()
+        self.report.is_held = beside is not None
         self.started_at = clock.now()
         self._exited_at = 0
         self.last_words: deque[str] = deque(maxlen=20)
         """Last lines of its standard error."""
         command = [sys.executable, "-m", "daemon.renderer"]
-        command += ["--endpoint", link.endpoint, "--build", build.encode()]
+        command += ["--endpoint", link.endpoint, "--build", build.encode(), "--niceness", str(self.niceness)]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -92,6 +120,28 @@ class RendererProcess:
     def delivers(self) -> bool:
         """True once a picture of it has come."""
         return self.report.deliveries.delivered > 0
+
+    @property
+    def is_loaded(self) -> bool:
+        """True once its model can draw."""
+        return self.report.progress.phase == "playing"
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes of the process, 0 if it is gone."""
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def release(self) -> None:
+        """Let it draw, if it is an understudy."""
+        self._link.release(self.report)
+
+    def seems_stuck(self) -> bool:
+        """Return True if it plays and has said nothing for much longer than a network call takes."""
+        patience = STALL + STALLED_CALLS * self.report.deliveries.call.seconds
+        return self.is_loaded and self._clock.now() - self.report.heard_at > patience * NS
 
     def ending(self) -> Ending | None:
         """Return why this renderer is lost; None while it is not."""
@@ -141,3 +191,27 @@ class RendererProcess:
     def _said(self) -> str:
         last = next((line for line in reversed(self.last_words) if line.strip()), "")
         return f"; its last words: {last}" if last else ""
+
+
+class RendererStarter:
+    """Starts renderers of one show. One thread only."""
+
+    def __init__(
+        self, link: LinkServer, clock: Clock, silence: Mapping[Phase, float], failed: Callable[[str], None]
+    ) -> None:
+        """`failed` is called with the reason where the system can start none."""
+        self._link = link
+        self._clock = clock
+        self._silence = silence
+        self._failed = failed
+
+    def start(self, build: Build, beside: RendererProcess | None = None) -> RendererProcess | None:
+        """Return a started renderer, which is the understudy of `beside` if given; None if it can't be started."""
+        try:
+            renderer = RendererProcess(build, self._link, self._clock, self._silence, beside)
+        except RendererError as error:
+            log.error("%s", error)
+            self._failed(str(error))
+            return None
+        log.info("starting %s (process %d): %s", "an understudy" if beside else "a renderer", renderer.pid, build)
+        return renderer

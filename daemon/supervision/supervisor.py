@@ -12,7 +12,7 @@ from daemon.shared.threads import restart_on_crash
 from daemon.supervision.changeover import STAND_IN_AFTER, Changeover
 from daemon.supervision.renderer_process import SILENCE
 from daemon.supervision.renderer_status import renderer_status
-from presets.build import Build
+from presets.build import Build, UnderstudyMode
 from presets.vocabulary import Vocabulary
 
 ROUND = 0.05
@@ -31,6 +31,7 @@ class Supervisor:
         show_progress: Callable[[str, float], None],
         silence: Mapping[Phase, float] = SILENCE,
         stand_in_after: float = STAND_IN_AFTER,
+        understudy: UnderstudyMode = "off",
     ) -> None:
         """Create it with its callbacks.
 
@@ -42,9 +43,10 @@ class Supervisor:
             show_progress: Shows a text and a fraction on the slate.
             silence: Seconds without a message that a renderer may take, by phase.
             stand_in_after: See `STAND_IN_AFTER`.
+            understudy: See `UnderstudyMode`.
         """
         self._clock = clock
-        self.changeover = Changeover(link, clock, wanted, go_back, show_progress, silence, stand_in_after)
+        self.changeover = Changeover(link, clock, wanted, go_back, show_progress, silence, stand_in_after, understudy)
         self._stopping = threading.Event()
         watch = restart_on_crash("the supervisor", self._run, self._stopping.is_set)
         self._thread = threading.Thread(target=watch, name="supervisor", daemon=True)
@@ -73,7 +75,8 @@ class Supervisor:
         """Return the status of the renderers, ready for JSON."""
         rules = self.changeover
         failures = {"restarts": rules.restarts, "failure": rules.last_failure}
-        return failures | renderer_status(rules.lineup, rules.attempts)
+        understudy = rules.understudies.status(rules.lineup)
+        return failures | renderer_status(rules.lineup, rules.attempts) | {"understudy": understudy}
 
     def vocabulary(self) -> Vocabulary | None:
         """Return the words that the model on air knows, None if it takes any text or no renderer is ready."""

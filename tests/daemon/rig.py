@@ -14,7 +14,7 @@ from daemon.supervision.lineup import Lineup
 from daemon.supervision.renderer_process import SILENCE
 from daemon.supervision.supervisor import Supervisor
 from io_bridges.frames import Frame, RenderedFrame
-from presets.build import Build
+from presets.build import Build, UnderstudyMode
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 
@@ -32,7 +32,12 @@ class Rig:
     """Takes the place of the stage for the link and the supervisor."""
 
     def __init__(
-        self, wanted: Build = ECHO, stand_in_after: float = 0.0, silence: float = 1.0, verifying: float = 30.0
+        self,
+        wanted: Build = ECHO,
+        stand_in_after: float = 0.0,
+        silence: float = 1.0,
+        verifying: float = 30.0,
+        understudy: UnderstudyMode = "off",
     ) -> None:
         self.clock = SystemClock()
         # Without a source an echo draws as fast as it can, and takes the time of the tests beside it.
@@ -55,6 +60,7 @@ class Rig:
             lambda text, fraction: self.told.append(text),
             silence=SILENCE | {"playing": silence, "verifying": verifying},
             stand_in_after=stand_in_after,
+            understudy=understudy,
         )
 
     def __enter__(self) -> "Rig":

@@ -62,6 +62,7 @@ class Show:
             *("--sink", f"zmq:tcp://127.0.0.1:{self.out_port}", "--fps", str(fps)),
             *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),
             *(["--fresh"] if fresh else []),
+            *([] if "--understudy" in arguments else ["--understudy", "off"]),  # it takes time from the tests
             *arguments,
         ]
         self._context = zmq.Context()

@@ -52,8 +52,14 @@ function showState(status, notices) {
   state.classList.toggle("behind", behind);
   showText(state, [word, playing && renderer.model, playing && renderer.accelerator, calls,
     renderer.meanwhile || (next?.phase ? `next ${next.phase}${percent}` : "")].filter(Boolean).join("  ·  "));
-  state.title = [renderer.text, renderer.why, renderer.restarts ? `started again ${renderer.restarts} times` : "",
+  state.title = [renderer.text, renderer.why, renderer.restarts ? `replaced ${renderer.restarts} times` : "", understudyText(renderer.understudy),
     renderer.failure, behind ? "a change is on its way to the picture" : ""].filter(Boolean).join("\n");
+}
+
+function understudyText(understudy) {
+  if (!understudy) return "";
+  const { state, mib, reason } = understudy;
+  return state === "none" ? `no understudy: ${reason}` : `understudy ${state}, ${mib} MiB`;
 }
 
 function showProgress(renderer) {

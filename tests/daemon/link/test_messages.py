@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.link.answers import Answer, Wait, decode_answer
 from daemon.link.header import LARGEST, Part
 from daemon.link.messages import (
     LONGEST_SIDE,
-    Answer,
     Ask,
     Delivery,
     Description,
@@ -80,11 +80,16 @@ def test_delivery_round_trip(delivery: Delivery) -> None:
 
 @given(st.none() | pictures(), st.integers(0, LARGEST), st.integers(-1, LARGEST), st.binary(max_size=20))
 def test_answer_round_trip(pixels: Any, revision: int, source_index: int, frame: bytes) -> None:
-    arrived = Answer.decode(wire(Answer(revision, frame, pixels, source_index, 7).encode()))
+    arrived = decode_answer(wire(Answer(revision, frame, pixels, source_index, 7).encode()))
+    assert isinstance(arrived, Answer)
     assert (arrived.revision, arrived.source_index, arrived.captured_at) == (revision, source_index, 7)
     assert bytes(arrived.frame) == frame
     assert (arrived.pixels is None) == (pixels is None)
     assert pixels is None or np.array_equal(arrived.pixels, pixels)
+
+
+def test_wait_round_trip() -> None:
+    assert decode_answer(wire(Wait().encode())) == Wait()
 
 
 def test_pixels_are_not_copied() -> None:
@@ -129,7 +134,7 @@ def test_random_bytes_are_refused(parts: list[bytes]) -> None:
     with pytest.raises(RendererError):
         decode_message(parts)
     with pytest.raises(RendererError):
-        Answer.decode(parts)
+        decode_answer(parts)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import zmq
 from hand_clock import HandClock
 
+from daemon.link.answers import Answer
 from daemon.link.client import LinkClient
-from daemon.link.messages import Answer
 from daemon.link.resolved_frame import ResolvedFrame
 from daemon.renderer.echo_stream import EchoFrame, EchoStream
 from daemon.renderer.player import Player
