@@ -119,6 +119,14 @@ WebOption = Annotated[
     str,
     typer.Option(help="Web page: a TCP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL),
 ]
+WebRtcOption = Annotated[
+    bool,
+    typer.Option(
+        "--webrtc/--no-webrtc",
+        help="The page's picture over WebRTC where the extra is installed and the browser agrees, or as JPEGs.",
+        rich_help_panel=CONTROL,
+    ),
+]
 OpenPageOption = Annotated[
     bool, typer.Option("--open", help="Open the web page in the browser.", rich_help_panel=CONTROL)
 ]

@@ -66,6 +66,7 @@ def examine(library: Library, ports: Iterable[DefaultPort] = DEFAULT_PORTS) -> l
         *bridge_findings(),
         midi_finding(),
         audio_finding(),
+        webrtc_finding(),
         model_finding(),
         memory_finding(free_main_memory()),
         *torch_findings(torch_build(), nvidia_cards()),
@@ -132,6 +133,13 @@ def audio_finding() -> Finding:
         return Finding("control", "audio", Verdict.WORKS, detail)
     reason = found.failure or "there is no audio input. Use: a sound card, or --audio with a file"
     return Finding("control", "audio", Verdict.ABSENT, *_without_remedy(reason))
+
+
+def webrtc_finding() -> Finding:
+    """Return the finding for the page's preview over WebRTC."""
+    if reason := missing_extra("aiortc", "webrtc"):
+        return Finding("control", "webrtc", Verdict.ABSENT, *_without_remedy(reason))
+    return Finding("control", "webrtc", Verdict.WORKS, "the page's picture, where the browser agrees (--no-webrtc)")
 
 
 def _without_remedy(reason: str) -> tuple[str, str]:

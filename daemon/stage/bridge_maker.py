@@ -195,6 +195,7 @@ class BridgeMaker:
                 settings.web.host,
                 settings.web.port,
                 preview=self._preview,
+                webrtc=settings.webrtc,
                 feeds=replace(
                     feeds,
                     metrics=lambda: prometheus_text(status()),

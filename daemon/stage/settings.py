@@ -72,6 +72,8 @@ class Settings:
     """Sound that moves numbers; None for none."""
     control: str | None = "tcp://127.0.0.1:5557"
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
+    webrtc: bool = True
+    """True if the page may get the preview over WebRTC."""
     cues: tuple[Cue, ...] = ()
     """Set list of the show; empty for none."""
     recordings: Path | None = None

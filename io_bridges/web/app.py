@@ -26,7 +26,9 @@ from io_bridges.web.input_preview import InputPreview, send_input
 from io_bridges.web.look_pictures import picture_response
 from io_bridges.web.osc_reference import OscReference
 from io_bridges.web.page_content import INDEX, PageFeeds, page_routes
+from io_bridges.web.peer_socket import serve_peer
 from io_bridges.web.preview import WebPreview
+from io_bridges.web.preview_peers import PreviewPeers
 from io_bridges.web.security import Guard, Hosts
 from io_bridges.web.sockets import LoopReceiver, SocketLimit, outcome
 
@@ -42,11 +44,13 @@ class WebApp:
         show: ShowControl,
         preview: WebPreview,
         feeds: PageFeeds,
+        webrtc: bool = True,
     ) -> None:
         self._show = show
         self._preview = preview
         self._feeds = feeds
         self._input = InputPreview(feeds.input_pixels)
+        self.peers = PreviewPeers(preview, webrtc)
         self._page_numbers = count(1)
         self._space = AddressSpace(show)
         self._osc = OscReference(show, feeds.osc_messages)
@@ -79,6 +83,7 @@ class WebApp:
                 WebSocketRoute("/ws", self._serve_controls),
                 WebSocketRoute("/ws/picture", self._serve_pictures),
                 WebSocketRoute("/ws/input", self._serve_input),
+                WebSocketRoute("/ws/webrtc", self._serve_peer),
                 WebSocketRoute("/", self._serve_listener),
                 *(Route(path, self._get_node) for path in self._space.route_paths()),
             ],
@@ -163,6 +168,9 @@ class WebApp:
 
     async def _serve_input(self, socket: WebSocket) -> None:
         await self.viewers.run(socket, lambda: send_input(socket, self._input))
+
+    async def _serve_peer(self, socket: WebSocket) -> None:
+        await self.viewers.run(socket, lambda: serve_peer(socket, self.peers))
 
     async def _serve_listener(self, socket: WebSocket) -> None:
         name = f"web:{next(self._page_numbers)}:{_client(socket)}"

@@ -57,6 +57,10 @@ class WebPreview:
         """Stop calling `wake`."""
         self._wakes = tuple(other for other in self._wakes if other is not wake)
 
+    def newest(self) -> RenderedFrame | None:
+        """Return the newest picture, or None before the first."""
+        return None if self._newest is None else self._newest[1]
+
     def live(self) -> Jpeg | None:
         """Return the newest picture for the page, encoded once for all viewers, or None before the first."""
         if self._newest is None:

@@ -32,6 +32,7 @@ class WebControl:
         port: int = 8090,
         *,
         preview: WebPreview | None = None,
+        webrtc: bool = True,
         feeds: PageFeeds = PageFeeds(),
     ) -> None:
         """Create it with its port and what it shows.
@@ -40,11 +41,13 @@ class WebControl:
             host: Address to listen on.
             port: Port to listen on; 0 takes a free one.
             preview: Sink whose pictures the page shows.
+            webrtc: False if the page gets the preview as JPEGs alone.
             feeds: Functions that return what else the page shows.
         """
         self.preview = preview or WebPreview()
         self._host = host
         self._port = port
+        self._webrtc = webrtc
         self._feeds = feeds
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
@@ -61,7 +64,7 @@ class WebControl:
         """Bind and listen. Requests wait until `serve` runs. Raises `BridgeUnavailable`, which names the port."""
         self._socket = self._bind()
         self._port = self._socket.getsockname()[1]
-        self._app = WebApp(show, self.preview, self._feeds)
+        self._app = WebApp(show, self.preview, self._feeds, self._webrtc)
         config = uvicorn.Config(
             self._app.asgi(Hosts(self._host, self._port)),
             loop="asyncio",
@@ -101,6 +104,8 @@ class WebControl:
             self._socket.close()
         if self._announcement is not None:
             self._announcement.close()
+        if self._app is not None:
+            self._app.peers.close()
         self._socket = self._server = self._announcement = None
 
     def status(self) -> dict[str, object]:
@@ -111,6 +116,7 @@ class WebControl:
             "url": self.url,
             "pages": app.pages.open if app else 0,
             "viewers": app.viewers.open if app else 0,
+            "peers": app.peers.open if app else 0,
             "listeners": app.listeners.open if app else 0,
             "forbidden": app.forbidden if app else 0,
         }

@@ -45,7 +45,7 @@ def page_server() -> Iterator[tuple[WebControl, "WebShow"]]:
         input_pixels=lambda: show.input_pixels,
         log_lines=lambda: show.log_lines,
     )
-    control = WebControl(port=0, feeds=feeds)
+    control = WebControl(port=0, webrtc=False, feeds=feeds)
     with pumping(control.preview, show), serving(control, show):
         yield control, show
 

@@ -2,18 +2,18 @@
 
 import { byId, element } from "/dom.js";
 import { connect, values, watchValues } from "/show.js";
+import { receivePicture } from "/webrtc.js";
 
 const CHIPS = { "/freeze": "frozen", "/blackout": "blackout" };
 
 let closeInput = null; // ends the input's socket while it is shown
 
-function draw(canvas, bitmap) {
-  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
+function draw(canvas, picture, width, height) {
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
   }
-  canvas.getContext("2d", { alpha: false }).drawImage(bitmap, 0, 0);
-  bitmap.close();
+  canvas.getContext("2d", { alpha: false }).drawImage(picture, 0, 0);
 }
 
 // Show the pictures of a WebSocket on a canvas. Return a function that ends it.
@@ -24,7 +24,8 @@ function play(path, canvas, drawn = () => {}) {
         const bitmap = await createImageBitmap(blob);
         // A hidden tab gets no animation frame, so it asks for no picture and costs the show nothing.
         await new Promise(requestAnimationFrame);
-        draw(canvas, bitmap);
+        draw(canvas, bitmap, bitmap.width, bitmap.height);
+        bitmap.close();
         drawn();
       } finally {
         if (socket.readyState === WebSocket.OPEN) socket.send("next");
@@ -58,5 +59,12 @@ export function startPicture() {
   byId("fullscreen").onclick = toggleFullscreen;
   byId("picture").ondblclick = toggleFullscreen;
   byId("compare").onclick = toggleInput;
-  play("/ws/picture", byId("picture"), () => { byId("waiting").hidden = true; });
+  const canvas = byId("picture"), drawn = () => { byId("waiting").hidden = true; };
+  const playJpegs = () => play("/ws/picture", canvas, drawn);
+  let endJpegs = playJpegs();
+  receivePicture({
+    draw: (video) => { draw(canvas, video, video.videoWidth, video.videoHeight); drawn(); },
+    begun: () => { endJpegs?.(); endJpegs = null; canvas.dataset.by = "webrtc"; },
+    lost: () => { endJpegs ??= playJpegs(); canvas.dataset.by = "jpeg"; },
+  });
 }

@@ -29,11 +29,14 @@ export function take(address, value) {
 
 // ---- sockets ----
 
+// Return a new WebSocket of the show.
+export const socketTo = (path) => new WebSocket(`ws://${location.host}${path}`);
+
 // Connect, again and again. Return a function that ends it.
 export function connect(path, { opened, message, lost, silence }) {
   let wait = FIRST_WAIT, watchdog = 0, timer = 0, socket = null;
   const open = () => {
-    socket = new WebSocket(`ws://${location.host}${path}`);
+    socket = socketTo(path);
     const alive = () => {
       clearTimeout(watchdog);
       if (silence) watchdog = setTimeout(() => socket.close(), silence);
