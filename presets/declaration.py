@@ -100,6 +100,9 @@ ACTIONS = (
     Action("/midi/learn", "map the MIDI control that moves next", argument="an address, and a value if it needs one"),
     Action("/midi/cancel", "stop learning a MIDI control"),
     Action("/midi/forget", "remove a MIDI control", argument="the control, such as cc 7, or an address"),
+    Action(
+        "/audio/input", "hear another audio input, until the show ends", argument="a part of its name; default; off"
+    ),
     Action("/tap", "set the tempo by taps, one for each beat"),
     Action("/beat", "set the beat of now, to the instant", argument="a number; 0 is the first beat of a bar"),
     Action("/resync", "start the beats anew: now is beat 0, the first of a bar"),

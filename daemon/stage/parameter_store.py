@@ -61,6 +61,8 @@ class ParameterStore(LiveValues):
         """Starts a search for sources; the stage sets it."""
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
+        self.choose_sound: Callable[[str], str] = lambda text: ""
+        """Hears another input, by a part of its name, and returns a note for the reply; `ShowSound` sets it."""
         self.tempo = tempo or TempoClock()
         self._library = library
         self.saver = PresetSaver(library)
@@ -81,6 +83,7 @@ class ParameterStore(LiveValues):
             "/sink/add": partial(self._change_sinks, "/sink/add"),
             "/sink/open": partial(self._change_sinks, "/sink/open"),
             "/sink/remove": partial(self._change_sinks, "/sink/remove"),
+            "/audio/input": lambda text, _, __: ControlReply("/audio/input", True, None, self.choose_sound(text)),
         }
 
     def take_source(self, uri: str, sender: str, address: str = "/source") -> None:

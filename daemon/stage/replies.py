@@ -18,6 +18,7 @@ _TEXT_LIKE = {
     "/record/controls": "/source",
     "/play/controls": "/source",
     "/play/loop": "/source",
+    "/audio/input": "/source",
     "/midi/learn": "/source",
     "/midi/forget": "/source",
 }

@@ -74,7 +74,7 @@ class Stage:
         self._parameters = MovingParameters(self.store, self.store.tempo.time)
         coming = MovingParameters(self.store, self.store.tempo.time_on_air)
         self._incoming = NewestFrame(self.clock, coming, wake=self._frame_came)
-        self.sound = ShowSound(settings.audio, self.store.tempo)
+        self.sound = ShowSound(settings.audio, self.store)
         self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._frame_came)
         self.processing = Processing(settings.processors, self.clock, self._parameters, self._ring, self._show)
         self._responder = AskResponder(self.store, self.clock, self._incoming, self.second, coming, self.processing)

@@ -75,3 +75,11 @@ def test_new_panels_on_a_phone(page: Page, show: WebShow) -> None:
     expect(page.locator("#input")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.locator("#compare").click()
+
+
+def test_audio_input_is_chosen(page: Page, show: WebShow) -> None:
+    page.locator("#lfo > summary").click()
+    page.locator("#audio-name").fill(" usb ")
+    page.keyboard.press("Enter")
+    eventually(lambda: show.calls[-1:] and show.calls[-1][:2] == ("/audio/input", ("usb",)))
+    expect(page.locator("#audio-name")).to_have_value("")

@@ -15,7 +15,7 @@ import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
 import { showOpeningSinks, showSinkReply, startSinks } from "/sinks.js";
 import { showFound, showOpening, startSources } from "/sources.js";
-import { showMeters, showSound } from "/sound.js";
+import { showMeters, showSound, startSound } from "/sound.js";
 import { showStatus } from "/status.js";
 import { isPrompt, showDrawnAs, showWords, startWords } from "/words.js";
 
@@ -95,5 +95,6 @@ startRecorded();
 startPresets();
 startPicture();
 startSinks();
+startSound();
 startSources();
 startWords();

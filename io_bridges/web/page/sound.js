@@ -1,6 +1,7 @@
 // The sound that the show hears: its source, and a meter for each feature that an LFO can follow.
 
 import { byId, element, showText } from "/dom.js";
+import { act } from "/show.js";
 
 export function showSound(sound) {
   byId("sound").hidden = !sound;
@@ -20,4 +21,14 @@ export function showMeters(features) {
     }
     meter.value = value;
   }
+}
+
+export function startSound() {
+  byId("audio-input").onsubmit = (event) => {
+    event.preventDefault();
+    const field = byId("audio-name"), name = field.value.trim();
+    if (!name || !act("/audio/input", name)) return;
+    field.value = "";
+    field.blur();
+  };
 }
