@@ -31,7 +31,7 @@ SILENCE: Mapping[Phase, float] = {
 }
 """Seconds without a message after which a renderer counts as stuck, by its phase."""
 
-STALL, STALLED_CALLS = 0.5, 8
+STALL, STALLED_CALLS = 0.4, 5
 """Seconds and network calls without a message after which an understudy takes the place of a renderer."""
 
 NICENESS = 10

@@ -37,14 +37,14 @@ def feed() -> Iterator[Feed]:
 
 @pytest.fixture(scope="module")
 def running_show(tmp_path_factory: pytest.TempPathFactory, feed: Feed) -> Iterator[Show]:
-    """A show on eager torch, which has nothing to compile and nothing to measure beside the tests.
+    """A show on eager torch, which has nothing to compile and nothing to measure beside the tests, in two steps.
 
     Its four LoRAs are the same file, at weight 0. Its ControlNet of edges is at scale 0, and its IP-Adapter has
     no image. It hears a tone that comes and goes.
     """
     folder = tmp_path_factory.mktemp("controls")
     lora = lora_of_the_shipped_model(folder)
-    look = f"accelerator: eager\nwidth: {SIDE}\nheight: {SIDE}\n"
+    look = f"accelerator: eager\nsteps: 2\nwidth: {SIDE}\nheight: {SIDE}\n"
     look += "".join(f"lora{place}: {lora}\nlora{place}_weight: 0\n" for place in (1, 2, 3, 4))
     look += f"controlnet: {controlnet_of_the_shipped_model(folder)}\ncontrolnet_preprocessor: canny\n"
     look += f"controlnet_scale: 0\nip_adapter: {ip_adapter_of_the_shipped_model(folder)}\n"

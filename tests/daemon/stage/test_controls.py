@@ -231,6 +231,7 @@ def test_low_latency_and_frame_buffer(show: Show, feed: Feed) -> None:
         assert show.status()["renderer"]["pacing"] == pacing
         return int(show.status()["renderer"]["in_flight"])
 
+    show.set(steps=4)
     with feed.moving():
         assert in_flight("stream") == 4
         show.set(low_latency=True)

@@ -19,6 +19,7 @@ from io_bridges.frames import RenderedFrame, Tick
 from io_bridges.rates import exact_rate
 from presets.parameters import Parameters
 
+PARAMETERS = Parameters()
 STANDARD = [23.976, 24, 25, 29.97, 30, 50, 59.94, 60]
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 
@@ -37,7 +38,7 @@ class Show:
         slate: Mailbox[RenderedFrame] = Mailbox()
         slate.put(RenderedFrame(PIXELS, -1, -1, 0, 0))
         cover = LossCover(fps, lambda: "hold")
-        self.output = OutputClock(fps, self, Parameters, self.rendered, slate, slate, self, cover, lock)
+        self.output = OutputClock(fps, self, lambda: PARAMETERS, self.rendered, slate, slate, self, cover, lock)
 
     def now(self) -> int:
         return self.clock.now()
@@ -77,9 +78,19 @@ class Show:
 
 
 @pytest.mark.parametrize("fps", STANDARD)
-def test_no_drift_over_an_hour(fps: float) -> None:
+def test_grid_is_exact_over_an_hour(fps: float) -> None:
     rate = exact_rate(fps)
-    ticks = int(rate * 3600) + 1
+    schedule = TickSchedule(rate)
+    schedule.begin(1000)
+    for _ in range(int(rate * 3600)):
+        assert schedule.advance(schedule.due) == 0
+    assert abs(schedule.due - 1000 - Fraction(int(rate * 3600) * NS) / rate) <= 1, "to a nanosecond"
+
+
+@pytest.mark.parametrize(("fps", "seconds"), [(fps, 3600 if fps == 59.94 else 60) for fps in STANDARD])
+def test_output_clock_keeps_the_grid(fps: float, seconds: int) -> None:
+    rate = exact_rate(fps)
+    ticks = int(rate * seconds) + 1
     show = Show(fps)
     show.play(ticks)
     assert len(show.ticks) == ticks
