@@ -5,6 +5,7 @@ and the stage judges its health by that.
 """
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -35,6 +36,17 @@ from presets.errors import (
 log = logging.getLogger("renderer")
 
 
+def import_stream() -> None:
+    """Import what plays a model, which takes seconds: torch, and the stream with its accelerators."""
+    # diffusers imports peft where it is installed. LoRAs are played without it, and this process plays nothing else.
+    sys.modules.setdefault("peft", None)  # type: ignore[arg-type]
+    from pipeline.library_imports import quick_imports
+
+    with quick_imports():
+        importlib.import_module("pipeline.image_stream")
+        importlib.import_module("pipeline.engine_tuner")
+
+
 def build_player(build: Build, connection: LinkClient) -> Player:
     """Load and compile the model of `build`, and return the loop that plays it."""
     share = build.gpu_share or 1.0
@@ -43,15 +55,11 @@ def build_player(build: Build, connection: LinkClient) -> Player:
         connection.describe(echo.description)
         return Player(connection, echo, share)
     connection.progress("loading", "loading the network's library", 0.0)
-    # diffusers imports peft where it is installed. LoRAs are played without it, and this process plays nothing else.
-    sys.modules.setdefault("peft", None)  # type: ignore[arg-type]
-    from pipeline.library_imports import quick_imports
-
-    with quick_imports():  # torch
-        from pipeline.accelerators.foreign_engine import VERIFYING
-        from pipeline.engine_tuner import engine_tuner
-        from pipeline.image_stream import ImageStream
-        from pipeline.torch_settings import time_convolutions
+    import_stream()
+    from pipeline.accelerators.foreign_engine import VERIFYING
+    from pipeline.engine_tuner import engine_tuner
+    from pipeline.image_stream import ImageStream
+    from pipeline.torch_settings import time_convolutions
 
     time_convolutions()
 
@@ -75,13 +83,18 @@ def computes_on_processor(build: Build) -> bool:
     return build.accelerator == "openvino" or (build.accelerator != "mps" and not torch_has_gpu())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Play until the stage is gone. Return 1, after a sentence on the link, if the build can't be played."""
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options ``endpoint``, ``build`` and ``niceness``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoint", required=True, help="where the stage's renderer link listens")
     parser.add_argument("--build", required=True, type=Build.decode, help="the build, as JSON")
     parser.add_argument("--niceness", type=int, default=10, help="niceness where it computes on the processor")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play until the stage is gone. Return 1, after a sentence on the link, if the build can't be played."""
+    options = parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stay_offline()
     keep_compiled_code()

@@ -8,6 +8,8 @@ import psutil
 
 MODULE = "daemon.renderer"
 """Module that a renderer's command line names."""
+FORK_SERVER = "daemon.renderer.fork_server"
+"""Module that the command lines of the fork server and of its renderers name."""
 
 
 def memory_of_others(own: int | None = None) -> int:
@@ -26,12 +28,15 @@ def memory_of_others(own: int | None = None) -> int:
 
 
 def _other_renderers(own: int) -> Iterator[psutil.Process]:
-    """Yield the renderers that the parent of a process has started beside it."""
+    """Yield the renderers that the parent of a process, stage or fork server, has started beside it."""
     with suppress(psutil.Error):
-        stage = psutil.Process(own).parent()
-        for other in stage.children() if stage else ():
+        parent = psutil.Process(own).parent()
+        if parent is None:
+            return
+        module = FORK_SERVER if FORK_SERVER in parent.cmdline() else MODULE
+        for other in parent.children():
             with suppress(psutil.Error):
-                if other.pid != own and MODULE in other.cmdline():
+                if other.pid != own and module in other.cmdline():
                     yield other
 
 

@@ -50,13 +50,13 @@ class Changeover:
         self._wanted = wanted
         self._go_back = go_back
         self._show_progress = show_progress
-        self._starter = RendererStarter(link, clock, silence, self._not_started)
+        self.starter = RendererStarter(link, clock, silence, self._not_started)
         self._stand_in_after = round(stand_in_after * NS)
         self.lineup = Lineup()
         """Renderers that run. Replaced as a whole."""
         self.attempts = BuildAttempts()
         self.pacing = RestartPacing(clock)
-        self.understudies = Understudies(understudy, clock, self._starter.start)
+        self.understudies = Understudies(understudy, clock, self.starter.start)
         self.restarts = 0
         """Renderers that were lost on air."""
         self.last_failure = ""
@@ -227,7 +227,7 @@ class Changeover:
             self._become(lineup.candidate_stands_in() if restores else lineup.loses_candidate())
         there = self.lineup.candidate or self.lineup.on_air
         if (there is None or there.build != target) and now >= self.pacing.next_start:
-            self._become(self.lineup.candidate_starts(self._starter.start(target)))
+            self._become(self.lineup.candidate_starts(self.starter.start(target)))
 
     def _start_stand_in(self) -> None:
         lineup, candidate, now = self.lineup, self.lineup.candidate, self._clock.now()
@@ -236,9 +236,9 @@ class Changeover:
         if candidate.build == lineup.alone or now < self.pacing.next_start:
             return
         if self._restorable and self._delivered is not None and self._delivered != candidate.build:
-            self._become(lineup.stand_in_starts(self._starter.start(self._delivered)))
+            self._become(lineup.stand_in_starts(self.starter.start(self._delivered)))
         elif (build := named_stand_in(candidate)) and now >= candidate.report.takes_long_at + self._stand_in_after:
-            self._become(lineup.stand_in_starts(self._starter.start(build)))
+            self._become(lineup.stand_in_starts(self.starter.start(build)))
 
     def _may_stand_in(self, build: Build) -> bool:
         candidate = self.lineup.candidate

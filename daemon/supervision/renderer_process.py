@@ -1,10 +1,8 @@
 """`RendererProcess`: one renderer as a child process. It is started, watched by its own progress, and ended."""
 
 import logging
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,11 +10,11 @@ from typing import IO, NamedTuple
 
 import psutil
 
-from daemon.link.client import TOKEN_VARIABLE
 from daemon.link.messages import FailureKind, Phase
 from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
+from daemon.supervision.process_start import ProcessStarter
 from presets.build import Build
 from presets.errors import RendererError
 
@@ -71,6 +69,7 @@ class RendererProcess:
         build: Build,
         link: LinkServer,
         clock: Clock,
+        starter: ProcessStarter,
         silence: Mapping[Phase, float] = SILENCE,
         beside: "RendererProcess | None" = None,
     ) -> None:
@@ -80,12 +79,14 @@ class RendererProcess:
             build: Model, size and limits.
             link: Where it reports.
             clock: Time of its budgets.
+            starter: Starts the process.
             silence: See `SILENCE`.
             beside: Renderer on air that this one is the understudy of: it waits to be released, and computes behind it.
         """
         self.build = build
         self.niceness: int = NICENESS if beside is None else min(beside.niceness + BEHIND, 19)
         self._silence = silence
+        self._starter = starter
         self._clock = clock
         self._link = link
         self.report: RendererReport = link.expect()
@@ -94,18 +95,8 @@ class RendererProcess:
         self._exited_at = 0
         self.last_words: deque[str] = deque(maxlen=20)
         """Last lines of its standard error."""
-        command = [sys.executable, "-m", "daemon.renderer"]
-        command += ["--endpoint", link.endpoint, "--build", build.encode(), "--niceness", str(self.niceness)]
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=os.environ | {TOKEN_VARIABLE: self.report.token},
-                # A group of its own: Ctrl-C in a terminal reaches the stage alone, and it stops things in order.
-                process_group=0 if sys.platform != "win32" else None,
-            )
+            self._process = starter.start(build, link.endpoint, self.niceness, self.report.token)
         except OSError as error:  # the system has no process, memory or file left
             link.forget(self.report)
             raise RendererError(f"A renderer can't be started: {error.strerror or error}.") from error
@@ -113,7 +104,7 @@ class RendererProcess:
 
     @property
     def pid(self) -> int:
-        """Process id of the renderer."""
+        """Process id of the renderer; 0 until the fork server has started it."""
         return self._process.pid
 
     @property
@@ -130,7 +121,7 @@ class RendererProcess:
     def memory(self) -> int:
         """Resident bytes of the process, 0 if it is gone."""
         try:
-            return int(psutil.Process(self.pid).memory_info().rss)
+            return int(psutil.Process(self.pid).memory_info().rss) if self.pid else 0
         except psutil.Error:
             return 0
 
@@ -151,12 +142,16 @@ class RendererProcess:
             return Ending(failure.text, failure.kind, phase, False)
         if status is not None and status < 0:
             reason = f"it ended with signal {-status} while {phase}{self._said()}"
+            if -status not in FROM_OUTSIDE:
+                self._starter.distrust(reason)
             return Ending(reason, "other", phase, -status in FROM_OUTSIDE)
         if status is not None:
             self._exited_at = self._exited_at or now
             if now - self._exited_at < LAST_MESSAGE:
                 return None
-            return Ending(f"it ended with status {status} while {phase}{self._said()}", "other", phase, False)
+            reason = f"it ended with status {status} while {phase}{self._said()}"
+            self._starter.distrust(reason)
+            return Ending(reason, "other", phase, False)
         silent = (now - self.report.heard_at) / NS
         if silent <= self._silence[phase]:
             return None
@@ -204,14 +199,19 @@ class RendererStarter:
         self._clock = clock
         self._silence = silence
         self._failed = failed
+        self._processes = ProcessStarter()
+
+    def close(self) -> None:
+        """End what the renderers were forked from."""
+        self._processes.close()
 
     def start(self, build: Build, beside: RendererProcess | None = None) -> RendererProcess | None:
         """Return a started renderer, which is the understudy of `beside` if given; None if it can't be started."""
         try:
-            renderer = RendererProcess(build, self._link, self._clock, self._silence, beside)
+            renderer = RendererProcess(build, self._link, self._clock, self._processes, self._silence, beside)
         except RendererError as error:
             log.error("%s", error)
             self._failed(str(error))
             return None
-        log.info("starting %s (process %d): %s", "an understudy" if beside else "a renderer", renderer.pid, build)
+        log.info("starting %s: %s", "an understudy" if beside else "a renderer", build)
         return renderer

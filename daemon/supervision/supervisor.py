@@ -62,6 +62,7 @@ class Supervisor:
             self._thread.join(5.0)
         for renderer in self.changeover.lineup:
             renderer.end(grace=0.5)
+        self.changeover.starter.close()
 
     def is_on_air(self, report: RendererReport) -> bool:
         """Return True if pictures of this renderer are shown. The first one of a candidate makes the switch."""
