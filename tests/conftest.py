@@ -25,6 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.markexpr != ABOUT_A_GPU:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing at all would unset it on Windows
     os.environ["NDI_CONFIG_DIR"] = str(Path(__file__).parent / "ndi_on_loopback")  # announces no sender to a network
+    # Shows of the tests take pictures of their looks: the user keeps their own.
+    looks = tempfile.TemporaryDirectory(prefix="streamflow-live-looks-", ignore_cleanup_errors=True)
+    os.environ["STREAMFLOW_LIVE_LOOKS"] = looks.name
+    config.add_cleanup(looks.cleanup)
     stay_offline()
 
 

@@ -5,6 +5,7 @@ A picture belongs to the contents of a preset and to the model: another value, a
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,9 +39,14 @@ MOST_BYTES = 64 * 1024
 """Largest picture that is read."""
 
 
+FOLDER_VARIABLE = "STREAMFLOW_LIVE_LOOKS"
+"""Environment variable that names another folder for the pictures."""
+
+
 def default_folder() -> Path:
-    """Return the folder of the pictures, in the cache of this platform."""
-    return Path(platformdirs.user_cache_dir("streamflow-live")) / "looks"
+    """Return the folder of the pictures: that of the environment, or one in the cache of this platform."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else Path(platformdirs.user_cache_dir("streamflow-live")) / "looks"
 
 
 class LookPictures:
@@ -51,7 +57,7 @@ class LookPictures:
     """
 
     def __init__(self, library: Library, store: ParameterStore, clock: Clock, folder: Path | None = None) -> None:
-        """Keep pictures in `folder`, by default in the cache of this platform."""
+        """Keep pictures in `folder`, by default in `default_folder`."""
         self.newest: RenderedFrame | None = None
         """Newest drawn picture; the stage sets it."""
         self._library = library

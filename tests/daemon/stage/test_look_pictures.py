@@ -9,7 +9,7 @@ from hand_clock import HandClock
 from PIL import Image
 
 from daemon.stage import look_pictures
-from daemon.stage.look_pictures import LookPictures
+from daemon.stage.look_pictures import LookPictures, default_folder
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.frames import RenderedFrame
 from presets.library import Library
@@ -151,3 +151,13 @@ def test_shipped_looks_begin_with_pictures(looks: LookPictures, library: Library
     again = LookPictures(library, looks._store, HandClock(), looks._folder)
     again.look()
     assert "fire" not in again.pictures(), "a preset in the place of a shipped one is another look"
+
+
+def test_folder_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The tests' own shows have one too, so that they leave the user's pictures alone."""
+    assert "streamflow-live-looks-" in str(default_folder())
+    assert default_folder().is_dir()
+    monkeypatch.setenv("STREAMFLOW_LIVE_LOOKS", str(tmp_path / "mine"))
+    assert default_folder() == tmp_path / "mine"
+    monkeypatch.delenv("STREAMFLOW_LIVE_LOOKS")
+    assert default_folder().name == "looks"
