@@ -23,6 +23,8 @@ STALE = 0.5
 """Seconds after which the newest features count no more: the input is gone, or its process hangs."""
 HUNG = 10.0
 """Seconds without a line after which a process is killed."""
+START = 60.0
+"""The same before its first line. It imports NumPy and a decoder, which takes long on a busy processor."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 5.0
 """Seconds before the process is started again; they double while it does not come to an open input."""
 CLOSE_SECONDS = 1.0
@@ -69,6 +71,7 @@ class AudioListener:
         self._onset_at = _NEVER
         self._heard_at = self._start_at = _NEVER
         self._delay = FIRST_DELAY
+        self._has_spoken = False
         self._logged = ""
         self._counts = {"blocks": 0, "onsets": 0, "restarts": 0, "hangs": 0}
 
@@ -80,8 +83,9 @@ class AudioListener:
                 self._start(now)
         elif process.poll() is not None:
             self._ended(now)
-        elif now - self._heard_at > HUNG:
+        elif now - self._heard_at > (HUNG if self._has_spoken else START):
             self._counts["hangs"] += 1
+            self._heard_at = now  # it takes a moment to die, and counts once
             process.kill()
         self._log_state()
 
@@ -134,7 +138,7 @@ class AudioListener:
         self._report = AudioReport()
 
     def _start(self, now: float) -> None:
-        self._heard_at = now
+        self._heard_at, self._has_spoken = now, False
         try:
             self._process = process = subprocess.Popen(
                 self._command,
@@ -177,7 +181,7 @@ class AudioListener:
                 found, now = decode_line(line), self._now()
                 if process is not self._process or found is None:
                     continue
-                self._heard_at = now
+                self._heard_at, self._has_spoken = now, True
                 if isinstance(found, AudioReport):
                     self._report = found
                     self._delay = FIRST_DELAY if found.state == "open" else self._delay

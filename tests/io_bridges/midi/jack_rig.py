@@ -50,12 +50,28 @@ def jack_server() -> Iterator[None]:
                 server.wait(10)
 
 
-def start_server() -> "tuple[str, subprocess.Popen[bytes]]":
+def start_server(period: int = 128, again: str = "") -> "tuple[str, subprocess.Popen[bytes]]":
     """Return the name and the process of a server. Another test run keeps one of the names by a lock.
 
     JACK has room for eight names, and a killed server leaves its own to the next server of that name alone.
+
+    Args:
+        period: Samples at a time. A busy machine that misses some leaves a gap in the sound.
+        again: Name of a server of this process that has ended, to start it again.
     """
     assert JACKD is not None
+    for name in [again] if again else _free_names():
+        command = [JACKD, "--name", name, "--no-realtime", "-d", "dummy", "-r", "48000", "-p", str(period)]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            server.wait(0.5)
+        except subprocess.TimeoutExpired:
+            return name, server
+    pytest.fail("no JACK server can be started")
+
+
+def _free_names() -> Iterator[str]:
+    """Yield names that no other test run has, locked for this one."""
     for number in range(4):
         name = f"streamflow-test-{number}"
         try:
@@ -64,13 +80,7 @@ def start_server() -> "tuple[str, subprocess.Popen[bytes]]":
             continue
         assert held is not None
         _locks.append(held)
-        command = [JACKD, "--name", name, "--no-realtime", "-d", "dummy", "-r", "48000", "-p", "128"]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            server.wait(0.5)
-        except subprocess.TimeoutExpired:
-            return name, server
-    pytest.fail("no JACK server can be started")
+        yield name
 
 
 class PeerDevice:
