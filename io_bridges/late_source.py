@@ -1,5 +1,7 @@
 """`LateSource`: a source that is made when it is opened, on the thread that opens it."""
 
+from collections.abc import Callable
+
 from io_bridges.bridges import Source
 from io_bridges.frames import Frame
 from io_bridges.uri import make_source
@@ -12,8 +14,12 @@ class LateSource:
     A source that can't run here fails when it is opened, so it can be tried again.
     """
 
-    def __init__(self, uri: str, keep_alpha: bool = False) -> None:
-        """Take a URI that is valid. With `keep_alpha` its frames have their alpha, unless the URI says otherwise."""
+    def __init__(self, uri: str, keep_alpha: bool = False, check: Callable[[], None] = lambda: None) -> None:
+        """Take a URI that is valid. With `keep_alpha` its frames have their alpha, unless the URI says otherwise.
+
+        `check` is called before the source is made, and may raise `SettingsError`.
+        """
+        self._check = check
         self._uri = uri
         self._keep_alpha = keep_alpha
         self._source: Source | None = None
@@ -22,6 +28,7 @@ class LateSource:
         """Make the source and open it. Raises `BridgeError`."""
         if self._source is None:
             try:
+                self._check()
                 self._source = make_source(self._uri, self._keep_alpha)
             except SettingsError as error:
                 raise BridgeUnavailable(str(error)) from error

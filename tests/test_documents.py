@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/processors.md",
     "docs/programs.md",
     "docs/recorded-controls.md",
+    "docs/security.md",
     "docs/shared-memory.md",
     "docs/surfaces.md",
     "benchmarks/README.md",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daemon.commands import run_options as options
 from daemon.shared.stop_signals import stop_on_signals
-from daemon.stage.settings import Settings, parse_address, parse_output_rate, parse_size, zmq_endpoint
+from daemon.stage.settings import Address, Settings, parse_address, parse_output_rate, parse_size, zmq_endpoint
 
 if TYPE_CHECKING:  # --help of every command must answer at once
     from daemon.stage.notices import Notice
@@ -41,6 +41,7 @@ def run(
     open_page: options.OpenPageOption = False,
     presets: options.PresetsOption = None,
     processors: options.ProcessorsOption = None,
+    allow_folder: options.AllowFolderOption = None,
     recordings: options.RecordingsOption = None,
     record_controls: options.RecordControlsOption = None,
     play_controls: options.PlayControlsOption = None,
@@ -68,6 +69,7 @@ def run(
     from daemon.commands.log_output import log_to_terminal
     from daemon.stage.control_transport import first_controls
     from daemon.stage.initial_values import initial_notices, initial_values, restored_look, with_sources
+    from daemon.stage.opened_folders import allowed_folders
     from daemon.stage.preset_library import open_library
     from daemon.stage.recording_names import controls_path
     from daemon.stage.stage import Stage
@@ -82,19 +84,16 @@ def run(
     kept = restored if controls is None else {**restored, **controls.first_values()}
     values = initial_values(library, kept, preset, parse_size(size) if size else None)
     rate, follow_source = parse_output_rate(fps)
-    controls_in = _control_settings(osc, osc_feedback, osc_aliases, midi, midi_map, dmx, dmx_host, audio)
+    ports = replace(_ports(osc, osc_tcp, control, web), osc_feedback=_addresses(osc_feedback), link=link, webrtc=webrtc)
+    controls_in = _control_settings(ports, osc_aliases, midi, midi_map, dmx, dmx_host, audio)
     settings = replace(
         controls_in,
         sinks=tuple(sink) if sink else Settings().sinks,
         output_size=parse_size(output_size) if output_size else (int(values["/width"]), int(values["/height"])),
         fps=rate,
         follow_source=follow_source,
-        osc_tcp=parse_address(osc_tcp),
-        link=link,
-        control=zmq_endpoint(control),
-        web=parse_address(web),
-        webrtc=webrtc,
         cues=read_set_list(set_list, library) if set_list else (),
+        allow_folders=allowed_folders(allow_folder or ()),
         recordings=recordings,
         record_controls=controls_path(str(record_controls)) if record_controls else None,
         play_controls=controls,
@@ -116,9 +115,19 @@ def run(
     _play(stage, [*look, *notices], open_page)
 
 
+def _ports(osc: str, osc_tcp: str, control: str, web: str) -> Settings:
+    """Return settings with these addresses to listen on. Raises `SettingsError`."""
+    return Settings(
+        osc=parse_address(osc), osc_tcp=parse_address(osc_tcp), control=zmq_endpoint(control), web=parse_address(web)
+    )
+
+
+def _addresses(texts: list[str] | None) -> tuple[Address, ...]:
+    return tuple(address for text in texts or [] if (address := parse_address(text)))
+
+
 def _control_settings(
-    osc: str,
-    osc_feedback: list[str] | None,
+    ports: Settings,
     osc_aliases: list[str] | None,
     midi: list[str] | None,
     midi_map: Path | None,
@@ -132,9 +141,8 @@ def _control_settings(
     from presets.dmx_file import read_dmx_setup
     from presets.midi_file import read_midi_setup
 
-    return Settings(
-        osc=parse_address(osc),
-        osc_feedback=tuple(address for text in osc_feedback or [] if (address := parse_address(text))),
+    return replace(
+        ports,
         osc_aliases=read_alias_tables(osc_aliases or ()),
         midi=read_midi_setup(midi or (), midi_map),
         dmx=read_dmx_setup(dmx, dmx_host),

@@ -135,6 +135,15 @@ ProcessorsOption = Annotated[
     Path | None,
     typer.Option(help="Folder of your processors, Python files that change pictures.", rich_help_panel=SHOW),
 ]
+AllowFolderOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Let messages name files of this folder, to read and to write. Repeatable. Otherwise they may name only"
+        " the folders of presets, recordings and models, and what presets and this command line name.",
+        rich_help_panel=SHOW,
+    ),
+]
 RecordingsOption = Annotated[
     Path | None,
     typer.Option(help="Folder of the recorded controls that surfaces name.", rich_help_panel=SHOW),

@@ -14,6 +14,7 @@ from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.midi_show import MidiShow
 from daemon.stage.newest_frame import NewestFrame
+from daemon.stage.opened_folders import ADD_SINK
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.processor_show import ProcessorShow
 from daemon.stage.prometheus import prometheus_text
@@ -74,6 +75,7 @@ class BridgeMaker:
         self._fitting = fitting
         self._processors = processors
         self._preview = WebPreview()
+        self._check_on_disk: Callable[[str, str], None] = lambda address, uri: None
         self.show_rate: Callable[[], Fraction] = lambda: exact_rate(settings.fps)
         """Returns the rate of the output clock; the stage sets it."""
 
@@ -99,7 +101,7 @@ class BridgeMaker:
 
     def source(self, uri: str, on_air: bool) -> SourceThread:
         """Return a source, which is made when it is opened."""
-        source = LateSource(uri)
+        source = LateSource(uri, check=partial(self._check_on_disk, "/source", uri))
         # The thread's URI is shown on the page and in the log.
         return SourceThread(without_password(uri), source, self._clock, self._incoming, self._fitting, on_air)
 
@@ -110,12 +112,20 @@ class BridgeMaker:
 
         `second` changes the second source, whose port no sink can take.
         """
-        settings = self._settings
+        settings, opened = self._settings, store.opened
+        opened.open(settings)
+        self._check_on_disk = opened.check_on_disk
 
         def check_source(uri: str) -> None:
             settings.check_source(uri, store.source_uri("/source2"), sinks.uris())
+            opened.check("/source", uri)
+
+        def check_sink(uri: str) -> None:
+            settings.check_sink(uri)
+            opened.check(ADD_SINK, uri)
 
         def check_sinks(uris: Sequence[str]) -> None:
+            opened.check_on_disk(ADD_SINK, uris[-1])
             settings.check_pixels(uris)
             # A disk that hangs under a path must not keep a port from being opened.
             for source in (*switch.uris(), *second.uris()):
@@ -123,9 +133,7 @@ class BridgeMaker:
 
         taken, refused = store.take_source, store.refused
         switch = SourceSwitch(bridges, settings.source, self._clock, self.source, check_source, taken, refused)
-        sinks = SinkChanges(
-            bridges, settings.sinks, self._clock, self._added_sink, settings.check_sink, check_sinks, refused
-        )
+        sinks = SinkChanges(bridges, settings.sinks, self._clock, self._added_sink, check_sink, check_sinks, refused)
         store.open_source["/source"] = switch.request
         store.search_sources = SourceFinder().find
         store.change_sinks = sinks.request

@@ -10,8 +10,10 @@ from typing import Any
 
 from daemon.shared.refusals import Refusals
 from daemon.stage import replies
+from daemon.stage.file_messages import FileMessages
 from daemon.stage.live_values import LiveValues
 from daemon.stage.message_reading import prompt_values, read_message
+from daemon.stage.opened_folders import OpenedFolders
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
 from daemon.stage.source_addresses import SOURCES, SourceAddresses
 from daemon.stage.tempo_actions import TempoActions
@@ -53,16 +55,16 @@ class ParameterStore(LiveValues):
         self.remark: Callable[[str], str] = lambda address: ""
         """Returns a note for the reply to a change of an address, or an empty string."""
         self.open_source: dict[str, OpenSource] = {}
-        """By address of a source: requests one by its URI. The stage sets it.
-
-        An address that is not in it is a value like any other.
-        """
+        """Requests a source by its URI, by the address of the source; the stage sets it. Any other is a value."""
         self.search_sources: Callable[[Callable[[FoundSources], None]], None] = lambda found: found(FoundSources())
         """Starts a search for sources; the stage sets it."""
         self.change_sinks: Callable[[str, str, str, Later | None], ControlReply] | None = None
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self.choose_sound: Callable[[str], str] = lambda text: ""
         """Hears another input, by a part of its name, and returns a note for the reply; `ShowSound` sets it."""
+        self.opened = OpenedFolders(library.folder, {**start, **loaded.values})
+        """What messages may name on the disk."""
+        self._files = FileMessages(self.opened, self.change, self._refuse)
         self.tempo = tempo or TempoClock()
         self._library = library
         self.saver = PresetSaver(library)
@@ -126,6 +128,8 @@ class ParameterStore(LiveValues):
                 return self._refuse(address, sender, "unknown address", replies.unknown_address(address[:60]))
             raw = replies.only_value(parameter, arguments)
             value = parameter.coerce(raw)
+            if (reply := self._files.request(address, value, sender, later)) is not None:
+                return reply
         except ParameterRefused as refusal:
             return self._refuse(address, sender, f"{address}: a value that does not fit", str(refusal))
         except ConfirmationNeeded as error:
@@ -145,6 +149,7 @@ class ParameterStore(LiveValues):
 
     def load(self, to: str, name: str, values: Mapping[str, Value], sender: str, later: Later | None) -> ControlReply:
         """Load the values of the preset `name`. The reply is to a message to the address `to`."""
+        self.opened.trust(values)
         known = str(values["/preset"])
         wanted = {key: value for key, value in values.items() if key not in self.open_source}
         self.change(wanted, sender, to, LoadedPreset(known, values), is_new_look=True)

@@ -1,6 +1,7 @@
 """`SecondSource`: the source that lies over the first one. It may come, go and fail while the first one plays."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from daemon.shared.clock import Clock
@@ -66,6 +67,7 @@ class SecondSource:
         self._settings = settings
         self._clock = clock
         self._store = store
+        self._sinks = sinks
         self._fitting = fitting
         self.newest = NewestLayer(clock, lambda: store.snapshot()[1], wake)
         """Newest frame, of the size and framing of the first source, with alpha if the source gives any."""
@@ -75,7 +77,7 @@ class SecondSource:
             settings.source2 or NO_SOURCE,
             clock,
             self._make,
-            lambda uri: settings.check_source(uri, store.source_uri("/source"), sinks()),
+            self._check,
             lambda uri, sender: store.take_source("" if self.thread.is_empty else uri, sender, ADDRESS),
             store.refused,
             ADDRESS,
@@ -125,7 +127,12 @@ class SecondSource:
         return self._make(uri or NO_SOURCE, True)
 
     def _make(self, uri: str, on_air: bool) -> SourceThread:
-        return self._thread_of(uri, LateSource(uri, keep_alpha=True), on_air)
+        source = LateSource(uri, True, partial(self._store.opened.check_on_disk, ADDRESS, uri))
+        return self._thread_of(uri, source, on_air)
+
+    def _check(self, uri: str) -> None:
+        self._settings.check_source(uri, self._store.source_uri("/source"), self._sinks())
+        self._store.opened.check(ADDRESS, uri)
 
     def _thread_of(self, uri: str, source: Source, on_air: bool) -> SourceThread:
         return SourceThread(without_password(uri), source, self._clock, self.newest, self._layer_fitting, on_air)

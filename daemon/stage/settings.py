@@ -84,6 +84,8 @@ class Settings:
     """Recorded controls that play from the start."""
     loop_controls: bool = False
     """True if they play in a loop."""
+    allow_folders: tuple[Path, ...] = ()
+    """Folders in which messages may have the show read and write."""
     state: Path | None = None
     safe_picture: Path | None = None
     processors: Path | None = None

@@ -38,4 +38,5 @@ class WantedBuild:
         """Set the controls to a build that played, and log why."""
         log.error("Going back to %s: %s", build, reason)
         for address, value in build.values().items():
+            self._store.opened.trust({address: value})
             self._store.apply(address, [value], SENDER)

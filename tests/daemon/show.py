@@ -63,6 +63,8 @@ class Show:
             *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),
             *(["--fresh"] if fresh else []),
             *([] if "--understudy" in arguments else ["--understudy", "off"]),  # it takes time from the tests
+            # Tests name files in folders of their own.
+            *([] if "--allow-folder" in arguments else ["--allow-folder", "/"]),
             *arguments,
         ]
         self._context = zmq.Context()

@@ -19,6 +19,7 @@ from daemon.shared.clock import SystemClock
 from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.midi_show import MidiShow
+from daemon.stage.opened_folders import FILES
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.recorded_show import RecordedShow
 from io_bridges import local_network
@@ -61,6 +62,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         ("/prompt/2/text", "köln's"),
     ):
         assert store.apply(address, [value], "test").accepted
+    store.opened.trust(dict.fromkeys(FILES, "a text"))  # the example of the lines
     transport = ControlTransport(store, SystemClock())
     # The lines of each cue are sent in turn.
     midi = MidiControl(MidiSetup(("box",), default_mapping(), tmp_path_factory.mktemp("midi") / "midi.yaml"))
@@ -106,7 +108,11 @@ def assert_taken(rig: Rig, program: str, send: Callable[[list[str]], None]) -> N
 
         def new(before: Any = before) -> dict[Any, Any]:
             # The late outcome of an action, which may come at any time, has no arguments.
-            seen = [each for each in rig.osc.monitor.messages() if each["arguments"] or each["address"] not in TAKING]
+            seen = [
+                each
+                for each in rig.osc.monitor.messages()
+                if each["arguments"] or each["address"] not in {*TAKING, *FILES}
+            ]
             return {each["address"]: each for each in seen if each["number"] > before}
 
         send([entry["snippets"][program] for entry in entries])

@@ -161,6 +161,8 @@ def test_every_control_plays_as_it_was_taken(tmp_path: Path, library: Library, e
             continue
         low, high = (0, len(parameter.choices) - 1) if parameter.choices else (-1e12, 1e12)
         wording = "mirror" if parameter.key == "processor" else text  # a name takes no other characters
+        if parameter.kind == "text":
+            first.store.opened.trust({address: parameter.coerce(wording)})
         first.send(address, wording if parameter.kind == "text" else low if end == "low" else high)
     assert len(set(first.store.values().items()) - set(other.store.values().items())) > 50
     other.transport.player.play(first.recorded())

@@ -35,6 +35,7 @@ def test_every_parameter_reaches_the_snapshot(store: ParameterStore, address: st
         sent = parameter.minimum if parameter.minimum != parameter.default else parameter.maximum  # type: ignore[assignment]
         sent = not parameter.default if parameter.kind == "bool" else sent
     before, _ = store.snapshot()
+    store.opened.trust({address: sent})
     answer = accepted(store.apply(address, [sent], OSC))
     assert answer == ControlReply(address, True, sent, "")
     revision, parameters = store.snapshot()

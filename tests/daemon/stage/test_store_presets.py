@@ -133,6 +133,7 @@ def test_engine_stays_with_its_model(store: ParameterStore, library: Library) ->
     accepted(store.apply("/preset", ["other"], OSC))
     assert store.values()["/model"] == "/models/two"
     assert store.values()["/engine"] == ""
+    store.opened.trust({"/engine": "two.onnx"})
     accepted(store.apply("/engine", ["two.onnx"], OSC))
     accepted(store.apply("/panic", [], OSC))
     assert store.values()["/engine"] == "two.onnx", "a panic starts no renderer"
@@ -158,6 +159,7 @@ def test_loras_stay_with_their_model(store: ParameterStore, library: Library) ->
     accepted(store.apply("/preset", ["words"], OSC))
     assert loras() == ["neon.safetensors", "ink.safetensors", "", ""]
     assert store.values()["/lora2_weight"] == 1.0, "a weight is a part of the look"
+    store.opened.trust({"/lora4": "live.safetensors"})
     accepted(store.apply("/lora4", ["live.safetensors"], OSC))
     accepted(store.apply("/panic", [], OSC))
     accepted(store.apply("/preset", ["two"], OSC))

@@ -18,6 +18,7 @@ from daemon.shared.clock import SystemClock
 from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.midi_show import MidiShow
+from daemon.stage.opened_folders import FILES
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.recorded_show import RecordedShow
 from daemon.stage.show_wrapper import ShowWrapper
@@ -37,6 +38,10 @@ ARGUMENTLESS = {action.address for action in ACTIONS if not action.argument}
 TAKING = {action.address for action in ACTIONS if action.argument}
 Message = tuple[str, str, list[Any]]
 """Address, type tags and values of a message that a control of a layout sends."""
+
+
+TYPED = "fire"
+"""Text that is typed into a field."""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +70,7 @@ def tosc(outline: Outline) -> ElementTree.Element:
 def store(library: Library) -> ShowWrapper:
     """A show with a set list, on its second cue."""
     transport = ControlTransport(ParameterStore(library), SystemClock())
+    transport.store.opened.trust(dict.fromkeys(FILES, TYPED))
     cues = CueShow(transport.store, [Cue(preset=name) for name in ("fire", "ink", "gold")])
     midi = MidiControl(MidiSetup(("box",), default_mapping(), library.folder / "midi.yaml"))
     show = MidiShow(RecordedShow(cues, transport), midi)
@@ -159,7 +165,7 @@ def messages_of(widget: dict[str, Any]) -> list[Message]:
         case "input", _ if "numeric" in widget:
             return [(address, tags, [widget["default"]])]
         case "input", _:
-            return [(address, tags, ["fire"])]
+            return [(address, tags, [TYPED])]
     raise AssertionError(widget)
 
 
