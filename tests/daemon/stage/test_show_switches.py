@@ -34,7 +34,8 @@ def is_grey(value: int, tolerance: int = 0) -> Any:
 @pytest.fixture(scope="module")
 def running_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
     folder = tmp_path_factory.mktemp("switches")
-    with Show(folder / "show", "--size", f"{SIDE}x{SIDE}", "--source", still(folder, 50)) as show:
+    options = ("--size", f"{SIDE}x{SIDE}", "--source", still(folder, 50), "--no-webrtc")
+    with Show(folder / "show", *options) as show:
         yield show
 
 
@@ -91,6 +92,11 @@ def switches_without_a_gap(show: Show, tmp_path: Path) -> bool:
     assert all(tick.index > 0 for tick in ticks), "no slate"
     assert show.status()["sources"][0]["uri"] == still(tmp_path, 200)
     return numbers == list(range(numbers[0], numbers[0] + len(numbers))) and stall <= LATE
+
+
+def test_webrtc_is_turned_off(running_show: Show) -> None:
+    with connect(f"ws://127.0.0.1:{running_show.web_port}/ws/webrtc", compression=None) as page:
+        assert json.loads(page.recv(timeout=60)) == {"refused": "The show was started with --no-webrtc."}
 
 
 def test_refused_source_leaves_the_old_one(show: Show, tmp_path: Path) -> None:
