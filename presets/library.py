@@ -4,8 +4,6 @@ Names come from the wire, paths never do: only `Library.resolve` and `Library.co
 """
 
 import contextlib
-import importlib.resources
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +16,7 @@ from presets.errors import PresetError
 from presets.files import KEPT_KEYS, PRESET_KEYS, Preset, SourceProblem, read_bytes, read_preset, write_preset
 from presets.parameter_table import Value, snapshot
 from presets.preset_bases import PresetListing, values_beside, whole_preset
-from presets.preset_names import check_name, find_name, is_path, is_preset_file, unknown_name
+from presets.preset_names import check_name, find_name, is_path, preset_files, shipped_files, unknown_name
 
 MAX_PRESETS = 1000
 """Most presets of the user, so that a stuck save button does not fill the disk."""
@@ -84,7 +82,7 @@ class Library:
 
         Those are looked up in the folder of the file. Raises `PresetError`.
         """
-        return whole_preset(path, self._contents, lambda: PresetListing(_files(path.parent)[0], _shipped()))
+        return whole_preset(path, self._contents, lambda: PresetListing(preset_files(path.parent)[0], shipped_files()))
 
     def load(self, name: str) -> Preset:
         """Return the preset of that name; case, spaces, - and _ are alike. Raises `PresetError` if there is none.
@@ -176,8 +174,8 @@ class Library:
         return entry, entry.preset
 
     def _listing(self) -> PresetListing:
-        own, self.listing_error = _files(self.folder)
-        return PresetListing(own, _shipped())
+        own, self.listing_error = preset_files(self.folder)
+        return PresetListing(own, shipped_files())
 
     def _saved_order(self) -> list[str]:
         try:
@@ -220,22 +218,6 @@ class Library:
         if isinstance(known[1], PresetError):
             raise PresetError(str(known[1]))
         return known[1]
-
-
-def _shipped() -> dict[str, Path]:
-    folder = Path(str(importlib.resources.files("presets") / "looks"))
-    return {path.stem: path for path in folder.glob("*.yaml")}
-
-
-def _files(folder: Path) -> tuple[dict[str, Path], str]:
-    """Return the presets of a folder by name, and why they can't be listed; empty if they can."""
-    try:
-        with os.scandir(folder) as files:
-            return {path.stem: path for file in files if is_preset_file(file.name) for path in [Path(file.path)]}, ""
-    except FileNotFoundError:
-        return {}, ""
-    except (OSError, ValueError) as error:  # the shipped presets are still there
-        return {}, f"{folder}: presets can't be listed: {getattr(error, 'strerror', None) or error}"
 
 
 def _tidy(values: Mapping[str, Value]) -> dict[str, Value]:

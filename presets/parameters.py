@@ -2,9 +2,9 @@
 
 `presets.parameter_table` derives the preset keys, the OSC addresses, the ZeroMQ messages and the page's controls from
 it. To add a control, add a field here and the line that reads it (`parameters.strength`). A control that starts a new
-renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`, one of LoRAs and
-ControlNets into `presets.adapter_parameters`, one of processors into `presets.processor_parameters`, and one that moves
-others into `presets.lfo_parameters`.
+renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`, one of the output
+into `presets.output_parameters`, one of LoRAs and ControlNets into `presets.adapter_parameters`, one of processors into
+`presets.processor_parameters`, and one that moves others into `presets.lfo_parameters`.
 """
 
 from typing import Annotated, Literal
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from presets.adapter_parameters import AdapterParameters
 from presets.declaration import Effect, Group, LiveOptions
 from presets.lfo_parameters import LfoParameters
+from presets.output_parameters import OutputParameters
 from presets.processor_parameters import ProcessorParameters
 from presets.rebuild_parameters import RebuildParameters
 from presets.source_parameters import SourceParameters
@@ -217,25 +218,6 @@ class LiveParameters(BaseModel):
         Field(max_length=100, description="preset on air; set it to load another"),
         LiveOptions(Effect.FRAME, in_presets=False),
     ] = ""
-    freeze: Annotated[bool, Field(description="hold the picture on air"), LiveOptions(Effect.OUTPUT)] = False
-    blackout: Annotated[bool, Field(description="fade the output to black"), LiveOptions(Effect.OUTPUT)] = False
-    brightness: Annotated[
-        float,
-        Field(ge=0, le=1, description="master fader; 0 is black"),
-        LiveOptions(Effect.OUTPUT),
-    ] = 1.0
-    between: Annotated[
-        Literal["hold", "blend", "flow"],
-        Field(
-            description="pictures between two drawn ones: none, cross-faded or moved; the output is one picture later"
-        ),
-        LiveOptions(Effect.OUTPUT, in_presets=True, stays=True, group=Group.PACING),
-    ] = "hold"
-    fade: Annotated[
-        float,
-        Field(ge=0, le=30, description="time that blackout and its release take"),
-        LiveOptions(Effect.OUTPUT, unit="s", stays=True, moves=False),
-    ] = 0.0
 
     @field_validator("prompt", mode="before")
     @classmethod
@@ -244,6 +226,12 @@ class LiveParameters(BaseModel):
 
 
 class Parameters(
-    RebuildParameters, SourceParameters, LfoParameters, ProcessorParameters, AdapterParameters, LiveParameters
+    RebuildParameters,
+    SourceParameters,
+    LfoParameters,
+    ProcessorParameters,
+    AdapterParameters,
+    OutputParameters,
+    LiveParameters,
 ):
     """Immutable snapshot of every live control. The fields of the last base come first."""

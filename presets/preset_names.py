@@ -1,10 +1,12 @@
 """Names of presets and of their files: which are allowed, which are alike, and which is meant by an unknown one."""
 
+import importlib.resources
 import os
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
+from pathlib import Path
 
 from presets.errors import PresetError
 
@@ -60,3 +62,20 @@ def is_preset_file(name: str) -> bool:
 def is_path(text: str) -> bool:
     """Return True for what is typed as the path of a preset file, and not as a name."""
     return text.lower().endswith(SUFFIXES) or "/" in text or os.sep in text
+
+
+def shipped_files() -> dict[str, Path]:
+    """Return the shipped presets by name."""
+    folder = Path(str(importlib.resources.files("presets") / "looks"))
+    return {path.stem: path for path in folder.glob("*.yaml")}
+
+
+def preset_files(folder: Path) -> tuple[dict[str, Path], str]:
+    """Return the presets of a folder by name, and why they can't be listed; empty if they can."""
+    try:
+        with os.scandir(folder) as files:
+            return {path.stem: path for file in files if is_preset_file(file.name) for path in [Path(file.path)]}, ""
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, ValueError) as error:  # the shipped presets are still there
+        return {}, f"{folder}: presets can't be listed: {getattr(error, 'strerror', None) or error}"
