@@ -4,17 +4,17 @@ Nothing here reads a clock: a `MorphState` is a value, and its holder names the 
 request of a renderer, `render` at every frame.
 
 Texts, seeds and presets would jump, so they change by a morph. A fader that a performer moves is followed directly:
-strength, guidance, the weights of the prompts, the mix of two seeds. With another preset these glide too. Whole
-numbers, choices and switches jump when the morph starts. An interrupted morph continues from its present place.
+strength, guidance, the weights of the prompts, the mix of two seeds. With another preset these glide too
+(`presets.fades`). Whole numbers, choices and switches jump when the morph starts. An interrupted morph continues from
+its present place.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import NamedTuple
 
-from presets.declaration import Effect
 from presets.drift import MAX_CHAINS, NoiseChain, limit_chains, noise_weights, slerp_chains
+from presets.fades import DRAWN, FINISHED, Change, Fade, Glide, MorphTime
 from presets.frame_parameters import (
     NEGLIGIBLE,
     FrameParameters,
@@ -25,62 +25,10 @@ from presets.frame_parameters import (
     prompt_shares,
     seed_chains,
 )
-from presets.parameter_table import NESTED, PARAMETERS
 from presets.parameters import PROMPTS, Parameters
 
 MAX_TEXTS = 32
 """Most shares of texts in a mix. A morph that is interrupted more often drops those of the least weight."""
-
-_RESOLVED_HERE = frozenset({"morph", "seed_mix", "drift"})
-"""Numbers that only this module reads, so they need not glide."""
-
-GLIDING = tuple(
-    parameter.key
-    for parameter in PARAMETERS.values()
-    if parameter.kind == "float"
-    and parameter.effect is Effect.FRAME
-    and parameter.key not in _RESOLVED_HERE | NESTED.keys()
-)
-"""Keys of the numbers that glide from preset to preset."""
-
-
-class MorphTime(NamedTuple):
-    """Instant at which a picture is drawn."""
-
-    seconds: float
-    """Seconds on any clock that does not run backwards."""
-    pictures: int = 0
-    """Number of pictures drawn before it."""
-
-
-class Change(Enum):
-    """Cause of new parameters."""
-
-    CONTROL = "a control was moved"
-    PRESET = "another preset was loaded"
-    CUT = "the new values apply at once, whatever `morph` says"
-
-
-class Fade(NamedTuple):
-    """Linear fade from nothing of the new values to all of them."""
-
-    start: MorphTime = MorphTime(0.0)
-    seconds: float = 0.0
-    pictures: int = 0
-    """Length in pictures; above 0 it replaces the seconds. The last of so many is the first of the new values alone."""
-
-    def share(self, at: MorphTime) -> float:
-        """Return the share of the new values, 0 to 1."""
-        if self.pictures > 0:
-            share = (at.pictures - self.start.pictures + 1) / self.pictures
-        elif self.seconds > 0:
-            share = (at.seconds - self.start.seconds) / self.seconds
-        else:
-            return 1.0
-        return min(max(share, 0.0), 1.0)
-
-
-FINISHED = Fade()
 
 
 class TextFade(NamedTuple):
@@ -117,9 +65,8 @@ class MorphState:
     noise_fade: Fade = FINISHED
     prompt: TextFade = NO_TEXT_FADE
     negative: TextFade = NO_TEXT_FADE
-    glides: Mapping[str, float] = field(default_factory=dict)
-    """Values from which the gliding numbers come, by key."""
-    glide_fade: Fade = FINISHED
+    glide: Glide = field(default_factory=Glide)
+    """Glide of the numbers of what is drawn."""
 
 
 def start_morphs(parameters: Parameters, at: MorphTime) -> MorphState:
@@ -159,8 +106,7 @@ def update_morphs(
             noise_fade=FINISHED,
             prompt=NO_TEXT_FADE,
             negative=NO_TEXT_FADE,
-            glides={},
-            glide_fade=FINISHED,
+            glide=Glide(),
         )
     old_chains = _chains_to_compare(state, parameters, at, is_preset)
     if noise_weights(old_chains, drift) != noise_weights(_wanted_chains(after), drift):
@@ -171,19 +117,13 @@ def update_morphs(
     if is_preset or parameters.negative_prompt != before.negative_prompt:
         shown = state.negative.mix(negative_shares(before), at)
         after = replace(after, negative=_text_fade(shown, negative_shares(parameters), fade))
-    if is_preset:
-        now = _parameters(state, at)
-        glides = {key: getattr(now, key) for key in GLIDING if getattr(now, key) != getattr(parameters, key)}
-        return replace(after, glides=glides, glide_fade=fade if glides else FINISHED)
-    # A fader that the performer moves stops gliding.
-    kept = {key: origin for key, origin in state.glides.items() if getattr(parameters, key) == getattr(before, key)}
-    return replace(after, glides=kept)
+    return replace(after, glide=state.glide.towards(before, parameters, at, change, DRAWN))
 
 
 def resolve_frame(state: MorphState, at: MorphTime) -> FrameParameters:
     """Return the parameters of a picture drawn at that instant."""
     return FrameParameters(
-        _parameters(state, at),
+        state.glide.at(state.parameters, at),
         state.prompt.mix(prompt_shares(state.parameters), at),
         state.negative.mix(negative_shares(state.parameters), at),
         noise_shares(noise_weights(_chains(state, at), _drift(state, at))),
@@ -192,17 +132,8 @@ def resolve_frame(state: MorphState, at: MorphTime) -> FrameParameters:
 
 def is_moving(state: MorphState, at: MorphTime) -> bool:
     """Return True if the next picture differs from the one at `at` without any change of a control."""
-    fades = state.noise_fade, state.prompt.fade, state.negative.fade, state.glide_fade
+    fades = state.noise_fade, state.prompt.fade, state.negative.fade, state.glide.fade
     return state.parameters.drift > 0 or any(fade.share(at) < 1.0 for fade in fades)
-
-
-def _parameters(state: MorphState, at: MorphTime) -> Parameters:
-    share, wanted = state.glide_fade.share(at), state.parameters
-    if share >= 1.0 or not state.glides:
-        return wanted
-    return wanted.model_copy(
-        update={key: origin + (getattr(wanted, key) - origin) * share for key, origin in state.glides.items()}
-    )
 
 
 def _drift(state: MorphState, at: MorphTime) -> float:

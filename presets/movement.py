@@ -8,9 +8,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from presets.declaration import LFOS
+from presets.declaration import LFOS, Effect
 from presets.lfo_parameters import NO_TARGET, Lfo
-from presets.parameter_table import NESTED, PARAMETERS, Parameter
+from presets.parameter_table import LFO_TARGETS, NESTED, PARAMETERS, Parameter
 from presets.parameters import Parameters
 from presets.travel import swung_travel
 
@@ -47,22 +47,30 @@ class MovementTime(NamedTuple):
     """Seconds since the last onset of the sound."""
     since_triggers: tuple[float, ...] = NEVER
     """Seconds since the last trigger of each LFO."""
+    pictures: int = 0
+    """Number of pictures begun before it."""
 
 
-def moves(parameters: Parameters) -> bool:
-    """Return True if an LFO has a target."""
-    return any(lfo.target != NO_TARGET for lfo in parameters.lfo)
+ALL = frozenset(LFO_TARGETS) - {NO_TARGET}
+"""Every target of an LFO."""
+DRAWING = frozenset(target for target in ALL if PARAMETERS[f"/{target}"].effect is not Effect.OUTPUT)
+"""Targets that change what is drawn, so that a renderer draws a still source again."""
 
 
-def moved(parameters: Parameters, at: MovementTime) -> Parameters:
-    """Return the parameters at that instant: the same object if no LFO has a target.
+def moves(parameters: Parameters, targets: frozenset[str] = ALL) -> bool:
+    """Return True if an LFO has one of these targets."""
+    return any(lfo.target in targets for lfo in parameters.lfo)
+
+
+def moved(parameters: Parameters, at: MovementTime, targets: frozenset[str] = ALL) -> Parameters:
+    """Return the parameters at that instant: the same object if no LFO has one of these targets.
 
     LFOs with the same target add up. An LFO that moves a prompt's weight or a processor's number does nothing for
     one that is not there. The travel along the prompts goes round.
     """
     swings: dict[str, float] = {}
     for place, lfo in enumerate(parameters.lfo):
-        if lfo.target != NO_TARGET:
+        if lfo.target in targets:
             swings[lfo.target] = swings.get(lfo.target, 0.0) + lfo.amount * _course(lfo, place, at, parameters.bpm)
     if not swings:
         return parameters

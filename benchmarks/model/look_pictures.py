@@ -5,7 +5,7 @@ They need the extras video and test. The bundled model is not trained on the pic
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from itertools import cycle, islice, repeat
+from itertools import cycle, islice, repeat, tee
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.model.contact_sheets import as_jpeg, grid, labelled, with_inset
 from benchmarks.model.held_out import held_out_pictures
-from daemon.commands.offline_render import frame_parameters, redraw
+from daemon.commands.offline_render import graded, redraw
+from daemon.commands.preset_course import preset_pictures
 from io_bridges.clip import decode_clip
 from io_bridges.frames import Pixels
 from io_bridges.framing import fit
@@ -114,7 +115,9 @@ def draw_film(stream: ImageStream, library: Library, names: Sequence[str], secon
 def play(stream: ImageStream, frames: Sequence[Pixels], looks: Mapping[int, Parameters], fps: float) -> list[Pixels]:
     """Return a picture for each frame, drawn as `streamflow-live render` draws. `looks` are by number of the frame."""
     stream.clear()
-    return [picture.copy() for picture in redraw(stream, frames, frame_parameters(looks, fps), lambda: None)]
+    of_frames, grades = tee(preset_pictures(looks, fps))
+    drawn = redraw(stream, frames, (each.frame for each in of_frames), lambda: None)
+    return [picture.copy() for picture in graded(grades, drawn)]
 
 
 def film_frames(width: int, height: int) -> list[Pixels]:

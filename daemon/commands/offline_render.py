@@ -5,9 +5,8 @@ The same `ImageStream` as in a show, at the same pace, with the frame number in 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
-from itertools import count, islice, tee
+from itertools import islice, tee
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,15 @@ from rich.progress import Progress
 
 from daemon.commands.clip_processors import ClipProcessors
 from daemon.commands.clip_words import ClipWords
-from daemon.commands.played_controls import Hear, PlayedPicture, silence
+from daemon.commands.played_controls import PlayedPicture, silence
+from daemon.commands.preset_course import preset_pictures
 from daemon.commands.render_output import replace_when_whole
 from daemon.commands.render_plan import RenderPlan
 from daemon.commands.terminal import progress_bar
 from daemon.shared.threads import run_in_threads
 from io_bridges.audio.heard_file import HeardFile
 from io_bridges.clip import ClipWriter, decode_clip
-from io_bridges.framing import Framing, fit, framing_of
+from io_bridges.framing import Framing, fit
 from io_bridges.output_grade import NEUTRAL, apply_grade
 from pipeline.image_stream import ImageStream
 from pipeline.similar_frame_filter import SimilarFrameFilter
@@ -30,8 +30,6 @@ from presets.build import Build, TextEncoderRule
 from presets.errors import BridgeError
 from presets.frame_parameters import FrameParameters
 from presets.known_words import LONGEST_QUOTE, KnownWords
-from presets.morph import Change, MorphTime, resolve_frame, start_morphs, update_morphs
-from presets.movement import MovementTime, moved
 from presets.parameters import Parameters
 from presets.vocabulary import Vocabulary
 
@@ -130,16 +128,14 @@ Grading = Callable[[Iterable[Picture]], Iterator[Picture]]
 
 
 def courses(plan: RenderPlan) -> tuple[Iterator[FrameParameters], Iterator[Framing], Grading]:
-    """Return the parameters and the framing of each frame, without end, and the function that grades what is drawn.
-
-    Presets leave the output as it is drawn. Recorded controls may fade and freeze it, as they do in a show.
-    """
+    """Return the parameters and the framing of each frame, without end, and the function that grades what is drawn."""
     hear = silence if plan.audio is None else HeardFile(plan.audio).at
     if plan.controls is None:
-        fps = float(plan.fps)
-        return frame_parameters(plan.presets, fps, hear), framings(plan.presets, fps, hear), iter
+        played = preset_pictures(plan.presets, float(plan.fps), hear)
+    else:
+        played = plan.controls.pictures(plan.fps, hear)
     # They are read in turn, so that as many wait as pictures are in flight.
-    frames, framing, grades = tee(plan.controls.pictures(plan.fps, hear), 3)
+    frames, framing, grades = tee(played, 3)
     return (each.frame for each in frames), (each.framing for each in framing), partial(graded, grades)
 
 
@@ -149,36 +145,6 @@ def graded(played: Iterable[PlayedPicture], drawn: Iterable[Picture]) -> Iterato
     for picture, each in zip(drawn, played, strict=False):
         held = picture if held is None or not each.is_frozen else held
         yield held if each.grade == NEUTRAL else apply_grade(held, each.grade)
-
-
-def frame_parameters(presets: Mapping[int, Parameters], fps: float, hear: Hear = silence) -> Iterator[FrameParameters]:
-    """Yield the parameters of each frame, without end. Morphs and drift are those of a show at `fps` frames a second.
-
-    Args:
-        presets: Parameters by the number of the frame from which they hold; 0 is among them.
-        fps: Frames a second of the clip.
-        hear: Returns the sound at a time of the clip.
-    """
-    state = start_morphs(presets[0], MorphTime(0.0))
-    for number in count():
-        at = MorphTime(number / fps, number)
-        swung = partial(_swung, at=at, hear=hear)
-        if number in presets and number > 0:
-            state = update_morphs(state, presets[number], at, Change.PRESET, swung)
-        yield resolve_frame(replace(state, parameters=swung(state.parameters)), at)
-
-
-def framings(presets: Mapping[int, Parameters], fps: float, hear: Hear = silence) -> Iterator[Framing]:
-    """Yield the framing of each frame, without end. The arguments are as in `frame_parameters`."""
-    parameters = presets[0]
-    for number in count():
-        parameters = presets.get(number, parameters)
-        yield framing_of(_swung(parameters, MorphTime(number / fps), hear))
-
-
-def _swung(parameters: Parameters, at: MorphTime, hear: Hear) -> Parameters:
-    """Return the parameters as LFOs move them. The first frame is beat 0."""
-    return moved(parameters, MovementTime(at.seconds, at.seconds * parameters.bpm / 60, *hear(at.seconds)))
 
 
 def redraw(

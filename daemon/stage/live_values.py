@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from daemon.stage.preset_saver import LoadedPreset
 from daemon.stage.subscriptions import ChangeQueue, Subscriptions
+from presets.fades import Change
 from presets.parameter_table import PARAMETERS, Value, snapshot
 from presets.parameters import Parameters
 from presets.taken_message import LOOKS, RESTART, ShowStart, TakenMessage, TempoMark, prompt_arguments
@@ -27,6 +28,12 @@ class StoreState(NamedTuple):
     """Revision that the last panic made; 0 if there was none."""
     cut_revision: int
     """Revision that applies at once, whatever `morph` says: that of the last panic or restart; 0 if there was none."""
+
+    def change_since(self, revision: int) -> Change:
+        """Return what changed the parameters since a revision. Of several causes the most abrupt counts."""
+        if self.cut_revision > revision:
+            return Change.CUT
+        return Change.PRESET if self.look_revision > revision else Change.CONTROL
 
 
 class LiveValues:

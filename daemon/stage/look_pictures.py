@@ -17,11 +17,13 @@ from daemon.shared.clock import NS, Clock
 from daemon.shared.threads import restart_on_crash
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.frames import RenderedFrame
+from io_bridges.output_grade import apply_grade, output_grade
 from io_bridges.web.look_pictures import LookPicture, small_jpeg
 from presets.atomic_write import write_atomically
 from presets.errors import PresetError
 from presets.files import Preset
 from presets.library import Library
+from presets.parameter_table import snapshot
 
 SETTLED = 2.0
 """Seconds that a look must be on air, after its morph, before its picture is taken."""
@@ -117,7 +119,9 @@ class LookPictures:
             entry, preset = self._library.find(name)
         except PresetError:  # a path of the command line, or a file that is gone
             return
-        key, data = self._key(preset), small_jpeg(frame.host_pixels())
+        look = snapshot(preset.addresses())
+        shown = apply_grade(frame.host_pixels(), output_grade(look, 1.0))
+        key, data = self._key(preset), small_jpeg(shown)
         self._keys[entry.name] = key
         version = hashlib.sha256(data).hexdigest()[:12]
         self._pictures = MappingProxyType({**self._pictures, entry.name: LookPicture(version, data)})

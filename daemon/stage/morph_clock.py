@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from daemon.link.resolved_frame import ResolvedFrame
 from daemon.shared.clock import NS, Clock
-from daemon.stage.live_values import StoreState
 from daemon.stage.parameter_store import ParameterStore
-from presets.morph import Change, MorphTime, is_moving, resolve_frame, start_morphs, update_morphs
-from presets.movement import moved, moves
+from presets.fades import MorphTime
+from presets.morph import is_moving, resolve_frame, start_morphs, update_morphs
+from presets.movement import DRAWING, moved, moves
 from presets.parameters import Parameters
 
 STILL: tuple[int, bytes] = (-1, b"")
@@ -20,7 +20,6 @@ class MorphClock:
     def __init__(self, store: ParameterStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._pictures = 0
         self._revision, parameters = store.snapshot()
         self._course = start_morphs(parameters, self._now())
         self._still = STILL
@@ -28,7 +27,7 @@ class MorphClock:
 
     @property
     def is_moving(self) -> bool:
-        """True during a morph, while the noise drifts and while an LFO moves something."""
+        """True during a morph, while the noise drifts and while an LFO moves something that is drawn."""
         return self._still is STILL
 
     def resolved_frame(self, words_alone: bool = False) -> tuple[int, bytes]:
@@ -39,16 +38,17 @@ class MorphClock:
         standing, at = self._store.standing(), self._now()
         revision, parameters = standing.snapshot
         if revision != self._revision:
-            self._course = update_morphs(self._course, parameters, at, self._change(standing), self._swung)
+            change = standing.change_since(self._revision)
+            self._course = update_morphs(self._course, parameters, at, change, self._swung)
             self._revision = revision
             self._still = STILL
         if words_alone != self._words_alone:
             self._words_alone = words_alone
             self._still = STILL
-        self._pictures += 1
+        self._store.tempo.pictures += 1
         if self._still is not STILL:
             return self._still
-        moving = is_moving(self._course, at) or moves(parameters)
+        moving = is_moving(self._course, at) or moves(parameters, DRAWING)
         # LFOs swing around the wanted values, by the beat at which the picture is on air. Fades go on as if none moved.
         course = replace(self._course, parameters=self._swung(parameters))
         moment = resolve_frame(course, at)
@@ -60,13 +60,7 @@ class MorphClock:
         return resolved
 
     def _swung(self, parameters: Parameters) -> Parameters:
-        return moved(parameters, self._store.tempo.time_on_air(parameters.bpm))
+        return moved(parameters, self._store.tempo.time_on_air(parameters.bpm), DRAWING)
 
     def _now(self) -> MorphTime:
-        return MorphTime(self._clock.now() / NS, self._pictures)
-
-    def _change(self, standing: StoreState) -> Change:
-        """Return what changed the parameters since the last call. Of several causes the most abrupt counts."""
-        if standing.cut_revision > self._revision:
-            return Change.CUT
-        return Change.PRESET if standing.look_revision > self._revision else Change.CONTROL
+        return MorphTime(self._clock.now() / NS, self._store.tempo.pictures)

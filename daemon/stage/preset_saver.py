@@ -26,14 +26,14 @@ CONFIRM_WITHIN = 10.0
 MOST_UNDONE = 20
 """Saves that can be undone; the oldest of more is forgotten."""
 
-RELEASED: Mapping[str, Value] = MappingProxyType(
+PANIC_DEFAULTS: Mapping[str, Value] = MappingProxyType(
     {
         address: parameter.default
         for address, parameter in PARAMETERS.items()
         if parameter.effect is Effect.OUTPUT and not parameter.stays
     }
 )
-"""Values that panic sets besides those of the preset: freeze, blackout and everything else that changes the output."""
+"""Values that panic sets where the preset has none: freeze, blackout and everything else that changes the output."""
 
 
 class LoadedPreset(NamedTuple):
@@ -47,7 +47,7 @@ class LoadedPreset(NamedTuple):
     def panic_values(self) -> dict[str, Value]:
         """Return the values that panic sets. It starts no renderer and opens no source, so their keys are left out."""
         own = {address: value for address, value in self.values.items() if PARAMETERS[address].key not in RIG_KEYS}
-        return {**own, **RELEASED}
+        return {**PANIC_DEFAULTS, **own}
 
     def holds(self, current: Mapping[str, Value]) -> bool:
         """Return True if these values are its own. Model and source do not count."""

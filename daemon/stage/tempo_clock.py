@@ -1,4 +1,4 @@
-"""`TempoClock`: the beats of a show. `MovingParameters`: its parameters as LFOs move them by these beats."""
+"""`TempoClock`: the beats of a show. `MovingParameters`: its parameters as LFOs and morphs move them by its time."""
 
 import math
 import threading
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from daemon.shared.clock import NS, Clock, SystemClock
 from daemon.stage.live_values import LiveValues
 from presets.declaration import LFOS
+from presets.fades import STAGED, Glide, MorphTime
 from presets.movement import NEVER, SILENCE, Heard, MovementTime, moved, moves
 from presets.parameter_table import PARAMETERS
 from presets.parameters import Parameters
@@ -37,6 +38,8 @@ class TempoClock:
         """Returns the features of the sound that is heard now; the stage sets it."""
         self.since_onset: Callable[[], float] = lambda: math.inf
         """Returns the seconds since the last onset of the sound; the stage sets it."""
+        self.pictures = 0
+        """Number of pictures that a renderer has asked for; `MorphClock` counts them."""
         self._triggers: tuple[int, ...] = ()
         """Instant of the last trigger of each LFO; 0 for none. Empty until there is one."""
 
@@ -48,7 +51,8 @@ class TempoClock:
             with self._lock:
                 anchor = self._anchor = TempoMark(now, self._anchor.beats_at(now), bpm)
         since = tuple((now - at) / NS if at else math.inf for at in self._triggers) or NEVER
-        return MovementTime((now - self._began) / NS, anchor.beats_at(now), self.heard(), self.since_onset(), since)
+        seconds, beats = (now - self._began) / NS, anchor.beats_at(now)
+        return MovementTime(seconds, beats, self.heard(), self.since_onset(), since, self.pictures)
 
     def time_on_air(self, bpm: float) -> MovementTime:
         """Return the instant at which a picture that is begun now is on air.
@@ -127,17 +131,37 @@ class TempoClock:
 
 
 class MovingParameters:
-    """Returns the parameters of a show at this moment, with those that LFOs move at their present value.
+    """Returns the parameters of a show at this moment, for the output and the sources.
 
-    While no LFO has a target it returns the snapshot of the values, and reads no clock. Any thread may call it.
+    Those that LFOs move have their present value, and so have the numbers that glide to a new preset (`STAGED`). While
+    nothing moves it returns the snapshot of the values, and reads no clock. Any thread may call it.
     """
 
     def __init__(self, values: LiveValues, time: Callable[[float], MovementTime]) -> None:
         """`time` returns the instant that counts, for a tempo: `TempoClock.time` or `TempoClock.time_on_air`."""
         self._values = values
         self._time = time
+        self._course = (*values.snapshot(), Glide())
 
     def __call__(self) -> Parameters:
         """Return the parameters at this moment."""
-        parameters = self._values.snapshot()[1]
-        return moved(parameters, self._time(parameters.bpm)) if moves(parameters) else parameters
+        standing = self._values.standing()
+        revision, parameters = standing.snapshot
+        known, before, glide = self._course
+        # Two threads may both turn the glide. If the older is kept last, its revision shows it at the next call.
+        if revision != known:
+            if glide.origins or standing.look_revision > known:
+                change = standing.change_since(known)
+                glide = glide.towards(before, parameters, self._instant(parameters), change, STAGED)
+            self._course = revision, parameters, glide
+        if not glide.origins and not moves(parameters):
+            return parameters
+        at = self._time(parameters.bpm)
+        instant = MorphTime(at.seconds, at.pictures)
+        if glide.origins and glide.fade.share(instant) >= 1.0:
+            self._course = revision, parameters, Glide()
+        return glide.at(moved(parameters, at), instant)
+
+    def _instant(self, parameters: Parameters) -> MorphTime:
+        at = self._time(parameters.bpm)
+        return MorphTime(at.seconds, at.pictures)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from pipeline.noise import ENTRY, noise_mixer, unit_noise, unit_variance_weights
+from presets.fades import Change, MorphTime
 from presets.frame_parameters import FrameParameters, NoiseWeight, without_morph
-from presets.morph import Change, MorphTime, resolve_frame, start_morphs, update_morphs
+from presets.morph import resolve_frame, start_morphs, update_morphs
 from presets.parameters import Parameters
 
 SHAPE = (4, 64, 64)

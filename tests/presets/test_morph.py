@@ -9,14 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presets.drift import MAX_CHAINS
+from presets.fades import DRAWN, STAGED, Change, MorphTime
 from presets.frame_parameters import FrameParameters, NoiseWeight, TextWeight, without_morph
 from presets.lfo_parameters import Lfo
 from presets.morph import (
-    GLIDING,
     MAX_TEXTS,
-    Change,
     MorphState,
-    MorphTime,
     is_moving,
     resolve_frame,
     start_morphs,
@@ -311,9 +309,10 @@ def test_too_many_texts_drop_the_lightest() -> None:
 
 
 def test_gliding_keys() -> None:
-    assert {"strength", "guidance", "feedback", "feedback_zoom", "skip"} <= set(GLIDING)
-    assert not {"brightness", "fade", "drift", "morph", "seed_mix", "steps", "width"} & set(GLIDING)
-    assert {type(getattr(Parameters(), key)) for key in GLIDING} == {float}, "all others have no difference"
+    assert {"strength", "guidance", "feedback", "feedback_zoom", "skip"} <= set(DRAWN)
+    assert {"zoom", "pan_x", "mix"} <= set(STAGED)
+    assert not {"brightness", "fade", "drift", "morph", "seed_mix", "steps", "width"} & {*DRAWN, *STAGED}
+    assert {type(getattr(Parameters(), key)) for key in (*DRAWN, *STAGED)} == {float}, "all others have no difference"
 
 
 def test_preset_with_other_lfos_morphs() -> None:

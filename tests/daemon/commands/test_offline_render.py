@@ -8,7 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from daemon.commands.offline_render import frame_parameters, framings, redraw, word_notes
+from daemon.commands.offline_render import graded, redraw, word_notes
+from daemon.commands.preset_course import frame_parameters, preset_pictures, staged_parameters
 from pipeline.image_stream import ImageStream
 from presets.build import Build
 from presets.lfo_parameters import Lfo
@@ -157,7 +158,7 @@ def test_lfos_follow_the_frame_number() -> None:
     strengths = [frame.parameters.strength for frame in islice(frame_parameters(given, 4.0), 5)]
     assert strengths == pytest.approx([0.25, 0.375, 0.5, 0.625, 0.25])
     zoom = {0: Parameters(lfo=(lfo.model_copy(update={"target": "zoom"}),), zoom=4.0)}
-    assert len({framing.zoom for framing in islice(framings(zoom, 4.0), 4)}) == 4
+    assert len({each.zoom for each in islice(staged_parameters(zoom, 4.0), 4)}) == 4
 
 
 def test_sound_moves_each_frame() -> None:
@@ -169,5 +170,17 @@ def test_sound_moves_each_frame() -> None:
     given = {0: Parameters(lfo=(level, onsets), strength=0.5, zoom=10.0)}
     strengths = [frame.parameters.strength for frame in islice(frame_parameters(given, 4.0, hear), 5)]
     assert strengths == pytest.approx([0.5, 0.5625, 0.625, 0.6875, 0.75])
-    zooms = [framing.zoom for framing in islice(framings(given, 4.0, hear), 5)]
+    zooms = [each.framing.zoom for each in islice(preset_pictures(given, 4.0, hear), 5)]
     assert zooms == pytest.approx([10 - 2.25 * height for height in (1, 0.5625, 0.25, 0.0625, 0)])
+
+
+def test_presets_grade_what_goes_out() -> None:
+    lfo = Lfo(target="brightness", shape="rise", amount=1.0, period=2.0)  # beats of half a second
+    given = {0: Parameters(lfo=(lfo,), brightness=0.5), 4: Parameters(), 5: Parameters(zoom=3.0, morph=0.5)}
+    white = np.full((2, 2, 3), 200, np.uint8)
+    played = list(islice(preset_pictures(given, 4.0), 8))
+    out = list(graded(played, [white] * 8))
+    assert [picture.max() for picture in out] == [0, 50, 100, 150, 200, 200, 200, 200]
+    assert out[4] is white, "no copy without a grade"
+    assert [each.framing.zoom for each in played[4:]] == [1.0, 1.0, 2.0, 3.0], "a source glides too"
+    assert {each.frame.parameters.brightness for each in played[:4]} == {0.5}, "a still source is not drawn again"

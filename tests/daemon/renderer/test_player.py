@@ -19,8 +19,9 @@ from daemon.shared.clock import SystemClock
 from io_bridges.frames import Frame, RenderedFrame
 from pipeline.image_stream import ImageStream
 from presets.build import Build
+from presets.fades import Change, MorphTime
 from presets.frame_parameters import without_morph
-from presets.morph import Change, MorphState, MorphTime, is_moving, start_morphs, update_morphs
+from presets.morph import MorphState, is_moving, start_morphs, update_morphs
 from presets.morph import resolve_frame as moment_at
 from presets.parameters import Parameters
 

@@ -221,3 +221,14 @@ def test_lfo_is_given_ahead_of_the_output(rig: MorphRig) -> None:
     rig.set(**{"lfo/1/timing": "seconds", "lfo/1/period": 1})
     whole_seconds = 0.5  # a second after the start
     assert rig.after(whole_seconds)[0].parameters.strength == pytest.approx(0.25 + 0.5 * 0.25)
+
+
+def test_output_alone_redraws_nothing(rig: MorphRig) -> None:
+    for name, value in {"target": "brightness", "shape": "sine", "amount": 1.0}.items():
+        rig.set(**{f"lfo/1/{name}": value})
+    assert [rig.after(seconds)[1] for seconds in (0, 0.3)] == [False, False]
+    assert rig.morphs.resolved_frame() is rig.morphs.resolved_frame()
+    rig.write_preset("near", "prompt: ice\nzoom: 2\nlfo: []\n")
+    rig.set(morph=2.0, preset="near")
+    first, second = rig.after(0)[0], rig.after(0.5)[0]
+    assert first.parameters == second.parameters, "the renderer is told the wanted zoom, which the stage glides to"

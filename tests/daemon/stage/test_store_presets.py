@@ -6,6 +6,7 @@ import pytest
 from store_answers import OSC, accepted, put, refused
 
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.preset_saver import LoadedPreset
 from io_bridges.show_control import ControlReply, Later
 from presets.declaration import Effect
 from presets.errors import PresetError
@@ -268,8 +269,18 @@ def test_panic_restores_the_opening_preset(library: Library, tmp_path: Path) -> 
     assert store.values()["/strength"] == 0.125
 
 
+def test_panic_keeps_a_presets_own_output() -> None:
+    values = LoadedPreset("dim", {"/brightness": 0.5, "/strength": 0.3, "/width": 512}).panic_values()
+    assert (values["/brightness"], values["/strength"], values["/freeze"]) == (0.5, 0.3, False)
+    assert "/width" not in values
+
+
 def test_no_preset_has_output_values(library: Library) -> None:
-    output = {address for address, parameter in PARAMETERS.items() if parameter.effect is Effect.OUTPUT}
+    output = {
+        address
+        for address, parameter in PARAMETERS.items()
+        if parameter.effect is Effect.OUTPUT and not parameter.in_presets
+    }
     assert output
     for name in library.names():
         assert not output & library.recall(name).keys()

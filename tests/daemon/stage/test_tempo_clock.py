@@ -1,6 +1,7 @@
 """The beats of a show: they go on through changes of the tempo, and follow taps."""
 
 import math
+from pathlib import Path
 
 import pytest
 from hand_clock import HandClock
@@ -11,7 +12,7 @@ from daemon.shared.clock import NS
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.tempo_clock import MovingParameters, TempoClock
 from presets.library import Library
-from presets.parameter_table import PARAMETERS
+from presets.parameter_table import PARAMETERS, Value
 
 
 class TempoRig:
@@ -148,3 +149,35 @@ def test_parameters_move_with_the_beats(rig: TempoRig, store: ParameterStore) ->
     rig.wait(0.5)
     assert moving().zoom == pytest.approx(3.0)
     assert store.values()["/zoom"] == 3.0, "the set value stays"
+
+
+def test_staged_numbers_glide_to_a_preset(rig: TempoRig, tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    for name, zoom in (("near", 1), ("far", 5)):
+        (tmp_path / f"{name}.yaml").write_text(f"zoom: {zoom}\npan_x: {(zoom - 1) / 4}\n")
+    store = ParameterStore(library, tempo=rig.tempo)
+    moving = MovingParameters(store, rig.tempo.time)
+
+    def send(address: str, value: Value) -> None:
+        assert store.apply(address, [value], "osc").accepted
+
+    def zoom_after(seconds: float, pictures: int = 0) -> float:
+        rig.wait(seconds)
+        rig.tempo.pictures += pictures
+        return moving().zoom
+
+    send("/morph", 2.0)
+    send("/preset", "far")
+    assert [zoom_after(seconds) for seconds in (0, 0.5, 1.0)] == [1.0, 2.0, 4.0]
+    send("/zoom", 3.0)
+    assert zoom_after(0.1) == 3.0, "a fader that is moved stops gliding"
+    assert moving().pan_x == pytest.approx(0.8), "the others glide on"
+    assert zoom_after(1.0) == 3.0
+    assert moving() is store.snapshot()[1], "nothing moves any more"
+    send("/morph_pictures", 4)
+    send("/preset", "near")
+    assert [zoom_after(100, pictures) for pictures in (0, 1, 1, 1)] == [2.5, 2.0, 1.5, 1.0]
+    send("/preset", "far")
+    zoom_after(0)
+    assert store.apply("/panic", [], "osc").accepted
+    assert moving().zoom == 5.0, "panic cuts"
