@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 from web_browser import (
     PATIENCE,
@@ -133,20 +134,26 @@ def test_slider(page: Page, show: WebShow) -> None:
     wait_value(page, show, "/strength", PARAMETERS["/strength"].default)
 
 
-def test_held_slider_ignores_changes(page: Page, show: WebShow) -> None:
-    slider = slider_of(page, "/brightness")
+@pytest.mark.parametrize(("address", "value"), [("/brightness", 0.05), ("/pan_x", 0.5)])
+def test_held_slider_ignores_changes(page: Page, show: WebShow, address: str, value: float) -> None:
+    """The first one has its default at the end, the second in the middle."""
+    parameter, slider = PARAMETERS[address], slider_of(page, address)
+    assert parameter.minimum is not None
+    assert parameter.maximum is not None
+    middle = (parameter.minimum + parameter.maximum) / 2
+    slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 10, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=8)
-    wait_value(page, show, "/brightness", 0.5)
-    show.apply("/brightness", (0.05,), "osc:1")
+    wait_value(page, show, address, middle)
+    show.apply(address, (value,), "osc:1")
     show.apply("/steps", (11,), "osc:1")
     expect(slider_of(page, "/steps")).to_have_value("11")
-    expect(slider).to_have_value("0.5")
+    expect(slider).to_have_value(f"{middle:g}")
     page.mouse.up()
-    expect(slider).to_have_value("0.05")
+    expect(slider).to_have_value(f"{value:g}")
 
 
 def test_number_segments_and_dice(page: Page, show: WebShow) -> None:
