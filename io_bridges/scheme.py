@@ -9,6 +9,8 @@ from io_bridges.lazy_imports import missing_extra
 
 Kind = Literal["source", "sink"]
 
+System = Literal["linux", "win32", "darwin"]
+
 Location = Literal["none", "path", "bind", "connect", "name", "device", "url"]
 """None, a file or folder, a ZeroMQ endpoint to bind or to connect to, a sender's name, a device, or a network address.
 
@@ -16,7 +18,7 @@ Two sinks of one show cannot have the same one.
 """
 
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]*@")
-_SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
+_SYSTEMS: dict[System, str] = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,10 @@ class Scheme:
     """Package that the bridge imports and that not every installation has."""
     extra: str = ""
     """The extra of this distribution that installs `package`."""
-    system: Literal["", "win32", "darwin"] = ""
-    """The only ``sys.platform`` that the bridge runs on; empty for all."""
+    title: str = ""
+    """Name on the page; empty for `name` with a capital letter."""
+    systems: tuple[System, ...] = ()
+    """Values of ``sys.platform`` that the bridge runs on; empty for all."""
     python_below: tuple[int, int] | None = None
     """First version of Python for which `package` is not made; None if there is none."""
     finder: str = ""
@@ -58,12 +62,17 @@ class Scheme:
 
     def unavailable(self) -> str:
         """Return why the bridge cannot run here and what to do, or an empty string. Imports nothing."""
-        if self.system and sys.platform != self.system:
-            return f"It runs on {_SYSTEMS[self.system]} only. Use: shm:NAME or zmq:PORT"
+        if self.systems and sys.platform not in self.systems:
+            names = " and ".join(_SYSTEMS[system] for system in self.systems)
+            return f"It runs on {names} only. Use: shm:NAME or zmq:PORT"
         if self.python_below and sys.version_info >= self.python_below:
             newest = f"{self.python_below[0]}.{self.python_below[1] - 1}"
             return f"The package {self.package} is not made for this Python. Use: Python {newest}"
         return missing_extra(self.package, self.extra) if self.package else ""
+
+    def shown_title(self) -> str:
+        """Return the name of the scheme for people."""
+        return self.title or self.name.capitalize()
 
     def all_options(self) -> tuple[str, ...]:
         """Return `options`, and for a sink those that the stage applies to what it gets: size, fit, scale and fps."""

@@ -12,6 +12,7 @@ from io_bridges.sink_schemes import SINKS
 SOURCES: tuple[Scheme, ...] = (
     Scheme(
         name="card",
+        title="Test card",
         kind="source",
         description="an animated test card without symmetry",
         example="card:?size=640x480&fps=30",
@@ -21,6 +22,7 @@ SOURCES: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="file",
+        title="Clip",
         kind="source",
         description="a clip, looped at its own rate, a still image, a folder of pictures or a numbered sequence",
         example="file:clip.mp4?loop=0",
@@ -41,6 +43,7 @@ SOURCES: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="none",
+        title="No source",
         kind="source",
         description="no frames: text-to-image",
         example="none:",
@@ -49,6 +52,7 @@ SOURCES: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="zmq",
+        title="ZeroMQ",
         kind="source",
         description="ZeroMQ array messages; senders connect here",
         example="zmq:tcp://127.0.0.1:5555?socket=rep",
@@ -59,6 +63,7 @@ SOURCES: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="zmq+connect",
+        title="ZeroMQ",
         kind="source",
         description="ZeroMQ array messages from a sender that binds, such as imagezmq",
         example="zmq+connect:tcp://127.0.0.1:5556",
@@ -68,6 +73,7 @@ SOURCES: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="shm",
+        title="Shared memory",
         kind="source",
         description="shared memory of a program on this machine, also in TouchDesigner's layout",
         example="shm:visuals",
@@ -88,12 +94,13 @@ SOURCES: tuple[Scheme, ...] = (
         options=("flip",),
         package="SpoutGL",
         extra="spout",
-        system="win32",
+        systems=("win32",),
         python_below=(3, 14),
         finder="io_bridges.spout.source:available",
     ),
     Scheme(
         name="ndi",
+        title="NDI",
         kind="source",
         description="an NDI sender on the network, by its name",
         example="ndi:STAGE-PC (Resolume)",
@@ -114,7 +121,7 @@ SOURCES: tuple[Scheme, ...] = (
         options=("flip",),
         package="syphon",
         extra="syphon",
-        system="darwin",
+        systems=("darwin",),
         finder="io_bridges.syphon.source:available",
     ),
     Scheme(
@@ -196,3 +203,8 @@ SCHEMES = (*SOURCES, *SINKS)
 def schemes(kind: Kind) -> dict[str, Scheme]:
     """Return the rows of one kind by name."""
     return {scheme.name: scheme for scheme in SCHEMES if scheme.kind == kind}
+
+
+def titles() -> dict[str, str]:
+    """Return the name for people of each scheme, by its name."""
+    return {scheme.name: scheme.shown_title() for scheme in SCHEMES}

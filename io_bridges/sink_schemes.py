@@ -5,6 +5,7 @@ from io_bridges.scheme import Scheme
 SINKS: tuple[Scheme, ...] = (
     Scheme(
         name="zmq",
+        title="ZeroMQ",
         kind="sink",
         description="ZeroMQ array messages; receivers connect here",
         example="zmq:tcp://127.0.0.1:5556",
@@ -14,6 +15,7 @@ SINKS: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="zmq+connect",
+        title="ZeroMQ",
         kind="sink",
         description="ZeroMQ array messages to a receiver that binds",
         example="zmq+connect:tcp://192.168.0.7:5555?size=512x512",
@@ -22,6 +24,7 @@ SINKS: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="shm",
+        title="Shared memory",
         kind="sink",
         description="shared memory for programs on this machine, also in TouchDesigner's layout",
         example="shm:visuals?format=touchdesigner",
@@ -39,11 +42,12 @@ SINKS: tuple[Scheme, ...] = (
         options=("flip",),
         package="SpoutGL",
         extra="spout",
-        system="win32",
+        systems=("win32",),
         python_below=(3, 14),
     ),
     Scheme(
         name="ndi",
+        title="NDI",
         kind="sink",
         description="an NDI sender, announced on the network",
         example="ndi:streamflow-live?size=1280x720",
@@ -64,10 +68,11 @@ SINKS: tuple[Scheme, ...] = (
         options=("flip",),
         package="syphon",
         extra="syphon",
-        system="darwin",
+        systems=("darwin",),
     ),
     Scheme(
         name="virtualcam",
+        title="Virtual camera",
         kind="sink",
         description="a camera for other programs (untested on hardware)",
         example="virtualcam:?size=1280x720",
@@ -103,6 +108,7 @@ SINKS: tuple[Scheme, ...] = (
     ),
     Scheme(
         name="png",
+        title="PNG files",
         kind="sink",
         description="every distinct frame as a numbered PNG in a folder",
         example="png:frames?every=10&max=2000",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TypeAlias
 
+from io_bridges.schemes import titles
 from io_bridges.show_control import ControlReply, FoundSources, ShowControl
 from presets.errors import BridgeError
 
@@ -51,7 +52,7 @@ def sources_json(found: FoundSources) -> dict[str, object]:
 
 
 def declaration(show: ShowControl) -> dict[str, object]:
-    """Return every parameter and action with what a surface needs to draw them, in the order of the declaration."""
+    """Return every parameter and action what a surface needs to draw them, with the names of sources and sinks."""
     return {
         "declaration": [
             {
@@ -71,6 +72,7 @@ def declaration(show: ShowControl) -> dict[str, object]:
             for parameter in show.parameters.values()
         ],
         "actions": [action._asdict() for action in show.actions.values()],
+        "schemes": titles(),
     }
 
 

@@ -32,7 +32,7 @@ def test_latency_and_size_of_each_sink(page: Page, show: WebShow) -> None:
     expect(rows).to_have_text(
         [
             "ZeroMQ 127.0.0.1:5556sending 30 fps · 1 reader · 42 ms (p99 70)Remove",
-            "Shm visualssending 10 fps · 640×360Remove",
+            "Shared memory visualssending 10 fps · 640×360Remove",
         ]
     )
 
@@ -46,7 +46,7 @@ def test_rows_stay_while_figures_change(page: Page, show: WebShow) -> None:
     buttons.last.evaluate("(button) => { button.mark = 1; }")
     show.state = {"sinks": [{**SHM, "fps": 7.0}, {**SHM, "uri": "png:frames", "number": 5}]}
     expect(page.locator("#signals li")).to_have_text(
-        ["Shm visualssending 7 fpsRemove", "PNG files framessending 10 fpsRemove"]
+        ["Shared memory visualssending 7 fpsRemove", "PNG files framessending 10 fpsRemove"]
     )
     assert buttons.first.evaluate("(button) => button.mark === 1 && document.activeElement === button")
     buttons.first.click()
@@ -125,5 +125,5 @@ def test_add_and_remove(browser: Browser, tmp_path: Path) -> None:
         expect(rows).to_have_count(2)
         page.get_by_role("button", name="remove zmq:tcp://127.0.0.1:5556").click()
         expect(outcome).to_have_text("zmq:tcp://127.0.0.1:5556 is closed")
-        expect(rows).to_have_text(["Shm visualssending 10 fpsRemove"])
+        expect(rows).to_have_text(["Shared memory visualssending 10 fpsRemove"])
         page.close()

@@ -3,7 +3,7 @@
 import { makeControl } from "/controls.js";
 import { byId, element } from "/dom.js";
 import { placePresetActions } from "/presets.js";
-import { act, actions, controls, parameters, set, values, watchValues } from "/show.js";
+import { act, actions, controls, parameters, schemes, set, values, watchValues } from "/show.js";
 import { makeSource, SOURCES } from "/sources.js";
 
 const KEYS = { "/freeze": "F", "/blackout": "B" };
@@ -19,6 +19,7 @@ export function declare(message) {
   for (const place of document.querySelectorAll(".controls, [data-group] .buttons, #preset-actions")) place.replaceChildren();
   for (const known of [actions, controls, parameters, values]) known.clear();
   discard();
+  for (const [scheme, name] of Object.entries(message.schemes)) schemes.set(scheme, name);
   for (const action of message.actions) actions.set(action.address, action);
   for (const parameter of message.declaration) {
     parameters.set(parameter.address, parameter);

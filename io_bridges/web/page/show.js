@@ -11,6 +11,7 @@ const FADER_PERIOD = 33; // ms between two values of a moving fader
 
 export const parameters = new Map(); // address -> declaration
 export const actions = new Map();    // address -> declaration
+export const schemes = new Map();    // scheme of a source or a sink -> its name for people
 export const values = new Map();     // address -> value
 export const controls = new Map();   // address -> control, see controls.js
 

@@ -2,11 +2,11 @@
 
 import { byId, element, showText } from "/dom.js";
 import { showGroups } from "/rows.js";
+import { schemes } from "/show.js";
 import { makeOpen, makeRemove } from "/sinks.js";
 
 const RECENT = 3000; // ms for which a control counts as receiving after its last message
-const KINDS = { card: "Test card", none: "No source", file: "Clip", png: "PNG files", web: "Web page", osc: "OSC", midi: "MIDI",
-  zmq: "ZeroMQ", "zmq+connect": "ZeroMQ" };
+const CONTROLS = { web: "Web page", osc: "OSC", midi: "MIDI", zmq: "ZeroMQ" };
 
 export function showSignals(status) {
   const sinks = status.sinks?.filter((sink) => sink.kind !== "web"); // the page itself
@@ -27,7 +27,7 @@ function described(bridge) {
   const [scheme, ...rest] = uri.split(":");
   const place = rest.join(":").replace(/^tcp:\/\//, "").replace(/\?.*$/, "");
   if (scheme === "file") return { name: place.split(/[\\/]/).pop(), place: "" };
-  return { name: KINDS[scheme] ?? scheme.charAt(0).toUpperCase() + scheme.slice(1), place };
+  return { name: schemes.get(scheme) ?? scheme, place };
 }
 
 const rate = (bridge) => (bridge.fps > 0 ? `${Math.round(bridge.fps)} fps` : "");
@@ -69,7 +69,7 @@ const heard = new Map(); // name -> {total, at}
 function controlRow(bridge) {
   const name = String(bridge.name ?? bridge.kind ?? "?");
   const place = String(bridge.address ?? bridge.url ?? "").replace(/^[a-z.+]+:\/\//, "").replace(/\/$/, "");
-  const row = { name: KINDS[name] ?? name, place };
+  const row = { name: CONTROLS[name] ?? name, place };
   if (bridge.alive === false) return { ...row, level: "error", text: "stopped" };
   if (bridge.pages !== undefined) return { ...row, level: "good", text: `${count(bridge.pages, "page")} open` };
   if (name === "link") return { name: "Ableton Link", place: "", level: bridge.peers ? "good" : "idle", text: count(bridge.peers, "peer") };
