@@ -1,6 +1,7 @@
 """Grade of the picture on air: the parameters that change the pixels that go out, whatever renderer drew them.
 
-To add such a control, add its value to `OutputGrade`, read it in `output_grade`, and apply it in `apply_grade`.
+To add such a control, declare it in `presets.output_parameters`, add its value to `OutputGrade`, read it in
+`output_grade`, and apply it in `apply_grade`. A show, ``render`` and the small pictures of presets use these.
 """
 
 from typing import NamedTuple
@@ -29,7 +30,8 @@ def output_grade(parameters: Parameters, fade: float) -> OutputGrade:
 def apply_grade(picture: Pixels, grade: OutputGrade) -> Pixels:
     """Return the graded picture, RGB uint8 [H, W, 3], read-only.
 
-    It is a new array, because a sink may still read the one of the last tick.
+    It is a new array, because a sink may still read the one of the last tick. It is the only one: a grade is computed
+    in one call into OpenCV, or in place, without arrays in between. It runs on the thread of the output clock.
     """
     return pixels.fade(picture, grade.level)
 
