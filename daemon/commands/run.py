@@ -37,6 +37,7 @@ def run(
     audio: options.AudioOption = None,
     control: options.ControlOption = "5557",
     web: options.WebOption = "8090",
+    web_token: options.WebTokenOption = None,
     webrtc: options.WebRtcOption = True,
     open_page: options.OpenPageOption = False,
     presets: options.PresetsOption = None,
@@ -84,7 +85,8 @@ def run(
     kept = restored if controls is None else {**restored, **controls.first_values()}
     values = initial_values(library, kept, preset, parse_size(size) if size else None)
     rate, follow_source = parse_output_rate(fps)
-    ports = replace(_ports(osc, osc_tcp, control, web), osc_feedback=_addresses(osc_feedback), link=link, webrtc=webrtc)
+    ports = _ports(osc, osc_tcp, control, web, web_token, state_path)
+    ports = replace(ports, osc_feedback=_addresses(osc_feedback), link=link, webrtc=webrtc)
     controls_in = _control_settings(ports, osc_aliases, midi, midi_map, dmx, dmx_host, audio)
     settings = replace(
         controls_in,
@@ -115,10 +117,17 @@ def run(
     _play(stage, [*look, *notices], open_page)
 
 
-def _ports(osc: str, osc_tcp: str, control: str, web: str) -> Settings:
+def _ports(osc: str, osc_tcp: str, control: str, web: str, token: str | None, state: Path) -> Settings:
     """Return settings with these addresses to listen on. Raises `SettingsError`."""
+    from daemon.stage.page_token import page_token
+
+    page = parse_address(web)
     return Settings(
-        osc=parse_address(osc), osc_tcp=parse_address(osc_tcp), control=zmq_endpoint(control), web=parse_address(web)
+        osc=parse_address(osc),
+        osc_tcp=parse_address(osc_tcp),
+        control=zmq_endpoint(control),
+        web=page,
+        web_token=page_token(page.host, state.with_name("page-token"), token) if page else "",
     )
 
 
@@ -152,7 +161,9 @@ def _control_settings(
 
 def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
     """Run the stage until a signal asks for its end."""
+    from daemon.commands.page_invitation import page_urls, print_invitation
     from daemon.stage.notices import log_notices
+    from io_bridges.local_network import ANY_HOST
 
     stop = stop_on_signals()
     stage.start()
@@ -160,8 +171,12 @@ def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
         for line in stage.where():
             logging.getLogger("stage").info(line)
         log_notices(notices)
-        if open_page and stage.settings.web is not None and has_screen():
-            webbrowser.open(f"http://{stage.settings.web}/")
+        web, token = stage.settings.web, stage.settings.web_token
+        if web is not None and token:
+            print_invitation(page_urls(web.host, web.port, token))
+        if open_page and web is not None and has_screen():
+            host = "127.0.0.1" if web.host in ANY_HOST else web.host
+            webbrowser.open(f"http://{replace(web, host=host)}/" + (f"?token={token}" if token else ""))
         stage.keep(stop)
     finally:
         stage.stop()

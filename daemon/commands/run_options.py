@@ -117,7 +117,19 @@ ControlOption = Annotated[
 ]
 WebOption = Annotated[
     str,
-    typer.Option(help="Web page: a TCP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL),
+    typer.Option(
+        help="Web page: a TCP port, HOST:PORT to open it to a network with a token, or 'off'.", rich_help_panel=CONTROL
+    ),
+]
+WebTokenOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKEN|new",
+        envvar="STREAMFLOW_LIVE_WEB_TOKEN",
+        help="Token of a page that is open to a network (default: one that is made and kept). It protects the page,"
+        " HTTP and WebSockets from who lacks it, not from who listens in: nothing is encrypted.",
+        rich_help_panel=CONTROL,
+    ),
 ]
 WebRtcOption = Annotated[
     bool,

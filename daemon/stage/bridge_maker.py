@@ -204,6 +204,7 @@ class BridgeMaker:
                 settings.web.port,
                 preview=self._preview,
                 webrtc=settings.webrtc,
+                token=settings.web_token,
                 feeds=replace(
                     feeds,
                     metrics=lambda: prometheus_text(status()),

@@ -8,6 +8,7 @@ from io_bridges import scheme_options, uri
 from io_bridges.audio.listener import AudioSource
 from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
+from io_bridges.local_network import is_loopback
 from io_bridges.rates import exact_rate, parse_rate
 from presets.address_aliases import AliasTable
 from presets.build import TextEncoderRule, UnderstudyMode
@@ -72,6 +73,8 @@ class Settings:
     """Sound that moves numbers; None for none."""
     control: str | None = "tcp://127.0.0.1:5557"
     web: Address | None = field(default_factory=lambda: Address("127.0.0.1", 8090))
+    web_token: str = ""
+    """Token of the page, which it needs beyond loopback; empty for none."""
     webrtc: bool = True
     """True if the page may get the preview over WebRTC."""
     cues: tuple[Cue, ...] = ()
@@ -103,6 +106,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` for sources and sinks that can't play together."""
+        if self.web is not None and not self.web_token and not is_loopback(self.web.host):
+            raise SettingsError(f"--web {self.web}: a page that is open to a network needs a token")
         self.check_bridges(self.source, self.source2, self.sinks)
         self.check_bridges(self.source2, "", self.sinks)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from io_bridges.local_network import ANY_HOST, osc_address
 from io_bridges.oscquery.address_space import ATTRIBUTES, EXTENSIONS, AddressSpace
@@ -19,6 +20,16 @@ def is_query(request: Request) -> bool:
     """Return True if a request for ``/`` wants the tree of nodes: it asks for an attribute, or for no HTML."""
     asked = request.query_params.keys()
     return bool(asked & {HOST_INFO, *ATTRIBUTES}) or "text/html" not in request.headers.get("accept", "")
+
+
+def is_osc_query(scope: Scope, space: AddressSpace) -> bool:
+    """Return True for a request that an OSCQuery client makes: to read nodes, or to listen to them."""
+    path = str(scope["path"])
+    if scope["type"] == "websocket":
+        return path == "/"
+    if scope["method"] not in ("GET", "HEAD"):
+        return False
+    return is_query(Request(scope)) if path == "/" else f"/{path.split('/')[1]}" in space
 
 
 def query_response(space: AddressSpace, status: Mapping[str, object], request: Request) -> Response:

@@ -1,5 +1,6 @@
 """`WebApp`: the routes of the page, of plain HTTP for scripts, of OSCQuery, and of the WebSockets."""
 
+from collections.abc import Callable
 from itertools import count
 
 from starlette.applications import Starlette
@@ -10,8 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from io_bridges.local_network import is_loopback
 from io_bridges.oscquery.address_space import AddressSpace
-from io_bridges.oscquery.http_queries import is_query, query_response
+from io_bridges.oscquery.http_queries import is_osc_query, is_query, query_response
 from io_bridges.oscquery.listener_socket import ListenerSocket
 from io_bridges.show_control import (
     ControlReply,
@@ -31,6 +33,7 @@ from io_bridges.web.preview import WebPreview
 from io_bridges.web.preview_peers import PreviewPeers
 from io_bridges.web.security import Guard, Hosts
 from io_bridges.web.sockets import LoopReceiver, SocketLimit, outcome
+from io_bridges.web.token_gate import TokenGate
 
 MOST_SOCKETS = 32
 """Open WebSockets of each kind. More pages than this are a mistake or an attack."""
@@ -59,10 +62,17 @@ class WebApp:
         self.listeners = SocketLimit(MOST_SOCKETS)
         """Clients of OSCQuery."""
         self.forbidden = 0
-        """Requests refused because of their Host or Origin header."""
+        """Requests refused because of their Host or Origin header, or without the token."""
 
-    def asgi(self, hosts: Hosts) -> Starlette:
-        """Return the application for uvicorn, behind the guard."""
+    def asgi(self, hosts: Hosts, token: str = "", osc_hears: Callable[[str], bool] = is_loopback) -> Starlette:
+        """Return the application for uvicorn, behind the guard, and behind the gate if there is a token."""
+        gate = Middleware(
+            TokenGate,
+            token=token,
+            port=hosts.port,
+            needs_none=lambda scope, client: osc_hears(client) and is_osc_query(scope, self._space),
+            refused=self._count_forbidden,
+        )
         return Starlette(
             routes=[
                 Route("/", self._get_root),
@@ -87,7 +97,7 @@ class WebApp:
                 WebSocketRoute("/", self._serve_listener),
                 *(Route(path, self._get_node) for path in self._space.route_paths()),
             ],
-            middleware=[Middleware(Guard, hosts=hosts, refused=self._count_forbidden)],
+            middleware=[Middleware(Guard, hosts=hosts, refused=self._count_forbidden), *([gate] if token else [])],
             exception_handlers={HTTPException: _error_response, ClientDisconnect: _no_response},
         )
 

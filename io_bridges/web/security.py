@@ -21,7 +21,7 @@ class Hosts:
     """The host names that mean this server."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._port = port
+        self.port = port
         self._any_address = host in {"", "0.0.0.0", "::"}
         self._names = {*_LOOPBACK, f"[{host}]" if ":" in host else host.lower()}
         if host not in {"localhost", "127.0.0.1", "::1"}:  # reachable over the network, also by the name of the machine
@@ -31,7 +31,7 @@ class Hosts:
     def includes(self, header: str) -> bool:
         """Return True if a Host header (``name:port``) names this server."""
         match = _HOST.fullmatch(header.lower())
-        if match is None or int(match[2] or 80) != self._port:
+        if match is None or int(match[2] or 80) != self.port:
             return False
         # Only a name can be rebound, so a server on every address accepts every literal address.
         return match[1] in self._names or (self._any_address and _is_address(match[1]))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -34,6 +34,8 @@ class WebControl:
         preview: WebPreview | None = None,
         webrtc: bool = True,
         feeds: PageFeeds = PageFeeds(),
+        token: str = "",
+        osc_hears: Callable[[str], bool] = is_loopback,
     ) -> None:
         """Create it with its port and what it shows.
 
@@ -43,12 +45,15 @@ class WebControl:
             preview: Sink whose pictures the page shows.
             webrtc: False if the page gets the preview as JPEGs alone.
             feeds: Functions that return what else the page shows.
+            token: Token that every request needs; empty for none.
+            osc_hears: Returns True for the address of an OSCQuery client that needs no token.
         """
         self.preview = preview or WebPreview()
         self._host = host
         self._port = port
         self._webrtc = webrtc
         self._feeds = feeds
+        self._token, self._osc_hears = token, osc_hears
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
         self._app: WebApp | None = None
@@ -66,7 +71,7 @@ class WebControl:
         self._port = self._socket.getsockname()[1]
         self._app = WebApp(show, self.preview, self._feeds, self._webrtc)
         config = uvicorn.Config(
-            self._app.asgi(Hosts(self._host, self._port)),
+            self._app.asgi(Hosts(self._host, self._port), self._token, self._osc_hears),
             loop="asyncio",
             http=BoundedConnection,
             ws=QuietWebSocket,
