@@ -19,7 +19,7 @@ import typer
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 from rich.progress import Progress
 
-from benchmarks.model.look_pictures import draw_buttons, draw_film, draw_sheet
+from benchmarks.model.look_sheets import draw_buttons, draw_film, draw_sheet
 from daemon.commands.offline_render import load_stream
 from presets.library import Library
 from presets.parameters import Parameters

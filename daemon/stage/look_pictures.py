@@ -18,7 +18,7 @@ from daemon.shared.threads import restart_on_crash
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.frames import RenderedFrame
 from io_bridges.output_grade import apply_grade, output_grade
-from io_bridges.web.look_pictures import LookPicture, small_jpeg
+from io_bridges.web.small_pictures import LookPicture, small_jpeg
 from presets.atomic_write import write_atomically
 from presets.errors import PresetError
 from presets.files import Preset

@@ -65,8 +65,8 @@ class LossCover:
         self._patience -= 1
         if policy != "hold" or frame.index != self._stale or self._patience < 0:
             self._cover = policy
-        self._dark = _moved(self._dark, self._cover == "fade", step)
-        self._slate = _moved(self._slate, self._cover == "slate", step)
+        self._dark = _stepped(self._dark, self._cover == "fade", step)
+        self._slate = _stepped(self._slate, self._cover == "slate", step)
         self._cross_over(frame, step)
 
     def _cross_over(self, frame: RenderedFrame, step: float) -> None:
@@ -95,5 +95,5 @@ class LossCover:
         return mixed
 
 
-def _moved(level: float, up: bool, step: float) -> float:
+def _stepped(level: float, up: bool, step: float) -> float:
     return min(level + step, 1.0) if up else max(level - step, 0.0)

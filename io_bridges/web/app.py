@@ -25,13 +25,13 @@ from io_bridges.show_control import (
 from io_bridges.web import json_messages, picture_socket
 from io_bridges.web.control_socket import ControlSocket
 from io_bridges.web.input_preview import InputPreview, send_input
-from io_bridges.web.look_pictures import picture_response
 from io_bridges.web.osc_reference import OscReference
 from io_bridges.web.page_content import INDEX, PageFeeds, page_routes
 from io_bridges.web.peer_socket import serve_peer
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.preview_peers import PreviewPeers
 from io_bridges.web.security import Guard, Hosts
+from io_bridges.web.small_pictures import picture_response
 from io_bridges.web.sockets import LoopReceiver, SocketLimit, outcome
 from io_bridges.web.token_gate import TokenGate
 

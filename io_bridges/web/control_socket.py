@@ -31,7 +31,7 @@ from io_bridges.web.json_messages import (
     sources_json,
     status,
 )
-from io_bridges.web.look_pictures import LookPicturesByName, versions
+from io_bridges.web.small_pictures import LookPicturesByName, versions
 from io_bridges.web.sockets import messages_of, run_until_gone, send_text, waker
 from presets.parameter_table import Value
 

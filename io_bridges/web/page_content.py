@@ -12,7 +12,7 @@ from starlette.routing import Route
 from io_bridges.frames import Pixels
 from io_bridges.osc.monitor import SeenMessages
 from io_bridges.web.json_messages import KnownWordsByKind, Meters
-from io_bridges.web.look_pictures import LookPicturesByName
+from io_bridges.web.small_pictures import LookPicturesByName
 
 _MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _FILES = {file.name: file.read_bytes() for file in (resources.files("io_bridges.web") / "page").iterdir()}

@@ -12,8 +12,8 @@ from web_show_control import PRESETS, WebShow, plasma, serving
 
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ControlReply, Later
-from io_bridges.web.look_pictures import LookPicture, small_jpeg
 from io_bridges.web.server import WebControl
+from io_bridges.web.small_pictures import LookPicture, small_jpeg
 from presets.library import Library
 
 pytestmark = needs_chromium

@@ -9,9 +9,9 @@ import numpy as np
 
 from io_bridges.frames import Pixels, RenderedFrame, Tick
 from io_bridges.show_control import ControlReply, FoundSources, Later
-from io_bridges.web.look_pictures import LookPicture
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
+from io_bridges.web.small_pictures import LookPicture
 from presets.declaration import ACTIONS, Action
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value

@@ -22,7 +22,7 @@ from io_bridges.framing import fit
 from io_bridges.patterns.source import PatternSource
 from io_bridges.pixels import bounded
 from io_bridges.uri import make_source
-from io_bridges.web.look_pictures import small_jpeg
+from io_bridges.web.small_pictures import small_jpeg
 from pipeline.image_stream import ImageStream
 from presets.library import Library
 from presets.parameter_table import snapshot

@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from benchmarks.model.look_pictures import own_pictures
+from benchmarks.model.look_sheets import own_pictures
 from io_bridges.patterns.canvas import PatternCanvas
 from io_bridges.patterns.source import PATTERNS
 from io_bridges.pixels import scale
