@@ -1,10 +1,8 @@
 """Declaration of every live control, once, as one annotated field of `Parameters`.
 
 `presets.parameter_table` derives the preset keys, the OSC addresses, the ZeroMQ messages and the page's controls from
-it. To add a control, add a field here and the line that reads it (`parameters.strength`). A control that starts a new
-renderer goes into `presets.rebuild_parameters`, one of the source into `presets.source_parameters`, one of the output
-into `presets.output_parameters`, one of LoRAs and ControlNets into `presets.adapter_parameters`, one of processors into
-`presets.processor_parameters`, and one that moves others into `presets.lfo_parameters`.
+it. To add a control, add a field here and the line that reads it (`parameters.strength`). One of the renderer's build,
+source, output, adapters, processors or LFOs goes into `presets.rebuild_parameters`, `source_parameters` and so on.
 """
 
 from typing import Annotated, Literal
