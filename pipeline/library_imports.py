@@ -1,4 +1,4 @@
-"""Imports of large libraries, which take seconds of each start."""
+"""Imports of large libraries and other work that makes millions of objects, in less time."""
 
 import contextlib
 import gc
@@ -27,17 +27,27 @@ def load_class(library: str, name: str) -> Any:
 def quick_imports() -> Iterator[None]:
     """Import large libraries in two thirds of the time: without garbage collection, and without SciPy.
 
-    They make millions of objects that stay, and each collection looks at all of them. diffusers and transformers import
-    SciPy where it is installed, for training and for schedulers that are not used here.
+    diffusers and transformers import SciPy where it is installed, for training and for schedulers that are not used
+    here.
     """
-    collects, hidden = gc.isenabled(), "scipy" not in sys.modules
-    gc.disable()
+    hidden = "scipy" not in sys.modules
     if hidden:
         sys.modules["scipy"] = None  # type: ignore[assignment]  # as if it were not installed
     try:
-        yield
+        with garbage_kept():
+            yield
     finally:
         if hidden:
             del sys.modules["scipy"]
+
+
+@contextlib.contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Collect no garbage during work that makes millions of objects that stay. Each collection looks at all of them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
         if collects:
             gc.enable()

@@ -87,13 +87,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect no garbage while tests and libraries are imported. They stay, and no later collection looks at them."""
+    """Collect no garbage while tests and libraries are imported. They stay, and no later collection looks at them.
+
+    Later collections are rare: libraries that tests import make millions of objects that stay.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(100_000, 50, 50)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

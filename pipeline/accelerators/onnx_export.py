@@ -1,15 +1,18 @@
 """Export of a torch graph to an ONNX file, for ONNX Runtime and TensorRT."""
 
 import contextlib
+import importlib
 import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from pipeline.library_imports import garbage_kept
 from presets.errors import ModelError
 
 OPSET = 18
@@ -55,7 +58,7 @@ def export(
     """
     positional = _Positional(graph).eval()
     batch = {0: torch.export.Dim("batch", min=1, max=LARGEST_BATCH)} if dynamic else None
-    with _quiet():
+    with _quiet(), garbage_kept():
         try:
             # torch.onnx.export would give each input a batch dimension of its own, and fail on that.
             exported = torch.export.export(
@@ -67,6 +70,7 @@ def export(
                 output_names=[OUTPUT],
                 opset_version=OPSET,
                 dynamo=True,
+                optimize=False,
                 verbose=False,
             )
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
@@ -75,8 +79,18 @@ def export(
             raise ModelError(f"The network can't be exported to ONNX: {reason}") from error
         if program is None:
             raise ModelError("The network can't be exported to ONNX: the exporter returned nothing.")
+        _optimize(program)
         weights = sum(tensor.nbytes for tensor in (*graph.parameters(), *graph.buffers()))
         program.save(path, external_data=weights > INLINE_BYTES)
+
+
+def _optimize(program: torch.onnx.ONNXProgram) -> None:
+    """Inline functions, fold constants and remove operators without an effect, in place.
+
+    The exporter would do so twice. After one time ONNX Runtime's own optimiser arrives at the same graph.
+    """
+    optimizer: Any = importlib.import_module("onnxscript.optimizer")
+    optimizer.optimize_ir(program.model, num_iterations=1)
 
 
 class _Positional(nn.Module):

@@ -1,5 +1,6 @@
 """ONNX export: the same pixels as torch at any batch, strong types, and large weights in a second file."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,10 @@ def test_half_precision_external_weights(tiny: Model, tmp_path: Path, monkeypatc
 def test_unexportable_network_is_refused(tmp_path: Path) -> None:
     class DataDependent(torch.nn.Module):
         def forward(self, latents: torch.Tensor) -> torch.Tensor:
+            assert not gc.isenabled()
             return latents if latents.sum().item() > 0 else -latents
 
     with pytest.raises(ModelError, match="can't be exported to ONNX: "):
         export(DataDependent(), (torch.ones(2, 2),), ("latents",), tmp_path / "no.onnx", True)
     assert not list(tmp_path.iterdir())
+    assert gc.isenabled()
