@@ -14,6 +14,7 @@ try:
     from daemon.commands.displays import displays
     from daemon.commands.doctor import doctor
     from daemon.commands.engines import app as engines_app
+    from daemon.commands.keys import app as keys_app
     from daemon.commands.layout import layout
     from daemon.commands.models import app as models_app
     from daemon.commands.presets import app as presets_app
@@ -41,6 +42,7 @@ app.command()(run)
 app.command()(render)
 app.command()(build)
 app.add_typer(engines_app, name="engines")
+app.add_typer(keys_app, name="keys")
 app.add_typer(presets_app, name="presets")
 app.add_typer(models_app, name="models")
 app.add_typer(processors_app, name="processors")

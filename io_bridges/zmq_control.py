@@ -11,6 +11,7 @@ import zmq
 
 from io_bridges.show_control import ShowControl, Subscription
 from io_bridges.wakeup_socket import WakeupSocket
+from io_bridges.zmq_keys import CurveLock, lock_open_socket
 from io_bridges.zmq_requests import Answer, JsonReply, Request, RequestHandler, ZmqClient, encode
 from presets.errors import BridgeError, BridgeUnavailable
 
@@ -32,6 +33,7 @@ class ZmqControl:
         self._bound: str | None = None
         self._wake: WakeupSocket | None = None
         self._stopping = False
+        self._lock: CurveLock | None = None
         self._watchers: dict[bytes, Subscription] = {}
         self._late: deque[tuple[list[bytes], JsonReply]] = deque()
         self._counts = dict.fromkeys(("requests", "errors", "pushed", "unsent", "watchers_dropped"), 0)
@@ -59,8 +61,13 @@ class ZmqControl:
         router.tcp_keepalive_idle = router.tcp_keepalive_intvl = 5
         router.tcp_maxrt = 15_000
         try:
+            self._lock = lock_open_socket(context, router, self._wanted)
             router.bind(self._wanted)
+        except BridgeUnavailable:
+            context.destroy(linger=0)
+            raise
         except zmq.ZMQError as error:
+            self._unlock()
             context.destroy(linger=0)
             raise BridgeUnavailable(_explain(self._wanted, error)) from error
         self._context, self._router = context, router
@@ -105,9 +112,15 @@ class ZmqControl:
         if self._wake is not None:
             for identity in list(self._watchers):
                 self._remove_watcher(identity)
+            self._unlock()
             self._context.destroy(linger=0)
             self._wake.close()
             self._wake = None
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def status(self) -> dict[str, object]:
         """Return the endpoint, the number of watchers and the counters."""

@@ -9,6 +9,7 @@ from typing import Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from io_bridges.zmq_keys import CurveLock, lock_open_socket
 from presets.errors import BridgeError, BridgeUnavailable
 
 BindOrConnect = Literal["bind", "connect"]
@@ -32,6 +33,7 @@ class ZmqEndpoint:
         self._connections: dict[int, bool] = {}
         """Open connections by file descriptor, oldest first. True after the handshake."""
         self._mode = mode
+        self._lock: CurveLock | None = None
         self._context = zmq.Context()
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -39,10 +41,14 @@ class ZmqEndpoint:
         self._monitor = self.socket.get_monitor_socket(_EVENTS)
 
     def start(self) -> None:
-        """Bind or connect. Closes the socket and raises `BridgeUnavailable` if the address cannot be used."""
+        """Bind or connect. Closes the socket and raises `BridgeUnavailable` if the address cannot be used.
+
+        A socket that is bound beyond loopback wants keys.
+        """
         try:
             if self._mode == "bind":
                 _refuse_taken_path(self.address)
+                self._lock = lock_open_socket(self._context, self.socket, self.address)
                 self.socket.bind(self.address)
                 self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
             else:
@@ -83,6 +89,9 @@ class ZmqEndpoint:
         self._connections.clear()
         if not self.socket.closed:
             self.socket.disable_monitor()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
         self._context.destroy(linger=0)
 
 

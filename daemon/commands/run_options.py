@@ -113,7 +113,11 @@ AudioOption = Annotated[
     ),
 ]
 ControlOption = Annotated[
-    str, typer.Option(help="ZeroMQ control: a TCP port, HOST:PORT, or 'off'.", rich_help_panel=CONTROL)
+    str,
+    typer.Option(
+        help="ZeroMQ control: a TCP port, HOST:PORT to open it to clients with keys (streamflow-live keys), or 'off'.",
+        rich_help_panel=CONTROL,
+    ),
 ]
 WebOption = Annotated[
     str,

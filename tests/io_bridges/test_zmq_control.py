@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from show_control_fake import RecordingShow
 
 from io_bridges.zmq_control import MAX_WATCHERS, PUSH_INTERVAL, ZmqControl
+from io_bridges.zmq_keys import FOLDER_VARIABLE, KeyFolder
 from io_bridges.zmq_requests import MAX_REQUEST_BYTES, RequestHandler, ZmqClient, encode
 from presets.errors import BridgeUnavailable
 
@@ -333,7 +335,9 @@ def test_address_in_use_is_named(control: ZmqControl, show: RecordingShow) -> No
 
 
 @pytest.mark.parametrize("address", ["nonsense", "tcp://127.0.0.1", "tcp://no.such.host.invalid:1", "udp://1.2.3.4:5"])
-def test_invalid_addresses(address: str, show: RecordingShow) -> None:
+def test_invalid_addresses(address: str, show: RecordingShow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    KeyFolder().make("client", tmp_path)
     control = ZmqControl(address)
     with pytest.raises(BridgeUnavailable, match="Cannot open"):
         control.open(show)

@@ -24,6 +24,7 @@ from zmq_rig import (
 )
 
 from io_bridges.frames import Tick
+from io_bridges.zmq_keys import FOLDER_VARIABLE, KeyFolder
 from io_bridges.zmq_sink import BindingZmqSink, ConnectingZmqSink
 from io_bridges.zmq_source import BindingZmqSource, ConnectingZmqSource
 from presets.errors import BridgeError, BridgeUnavailable
@@ -216,7 +217,9 @@ def test_port_in_use_and_released():
         again.close()
 
 
-def test_foreign_address_is_refused():
+def test_foreign_address_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    KeyFolder().make("client", tmp_path)
     with pytest.raises(BridgeUnavailable, match="not an address of this machine"):
         BindingZmqSource("tcp://203.0.113.7:5555").open()
     with pytest.raises(BridgeUnavailable, match="Cannot bind"):
