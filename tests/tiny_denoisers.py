@@ -17,6 +17,14 @@ def scale_weights(network: torch.nn.Module, names: Sequence[str], factor: float)
     assert scaled >= len(names)
 
 
+ONE_BLOCK: dict[str, Any] = {
+    "block_out_channels": (32,),
+    "down_block_types": ("CrossAttnDownBlock2D",),
+    "up_block_types": ("UpBlock2D",),
+}
+"""Settings of a UNet that is quick to export: one block each way, without resampling."""
+
+
 def unet(text: int, **settings: Any) -> Any:
     """Return a UNet of Stable Diffusion for texts of width `text`."""
     from diffusers import UNet2DConditionModel

@@ -36,11 +36,14 @@ SIDE = 64
 """Width and height of a picture in pixels."""
 
 
-def write_family_folder(family: str, folder: Path) -> Path:
-    """Write the folder of a family in diffusers' format, one of `FAMILIES`, and return it."""
+def write_family_folder(family: str, folder: Path, **settings: Any) -> Path:
+    """Write the folder of a family in diffusers' format, one of `FAMILIES`, and return it.
+
+    `settings` change the UNet of Stable Diffusion or SDXL.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(21)
-        parts, pipeline = FAMILIES[family]()
+        parts, pipeline = FAMILIES[family](**settings)
     index: dict[str, Any] = {"_class_name": pipeline}
     for name, part in parts.items():
         part.save_pretrained(folder / name)
@@ -62,10 +65,10 @@ def add_hole(weights: Path, size: int = 10**12) -> None:
         file.truncate(file.tell() + size)
 
 
-def _stable_diffusion() -> tuple[dict[str, Any], str]:
+def _stable_diffusion(**settings: Any) -> tuple[dict[str, Any], str]:
     from pipeline.diffusers_schedulers import PeRFlowScheduler
 
-    parts = {"unet": unet(16), "vae": kl_autoencoder(4), "scheduler": PeRFlowScheduler()}
+    parts = {"unet": unet(16, **settings), "vae": kl_autoencoder(4), "scheduler": PeRFlowScheduler()}
     parts |= {"text_encoder": clip(16), "tokenizer": clip_tokenizer()}
     return parts, "StableDiffusionPipeline"
 
@@ -87,10 +90,10 @@ def _turbo() -> tuple[dict[str, Any], str]:
     return parts | {"scheduler": EulerAncestralDiscreteScheduler(timestep_spacing="trailing", **betas)}, pipeline
 
 
-def _sdxl() -> tuple[dict[str, Any], str]:
+def _sdxl(**settings: Any) -> tuple[dict[str, Any], str]:
     from pipeline.diffusers_schedulers import PeRFlowScheduler
 
-    network = unet(28, **sdxl_sizes(8))
+    network = unet(28, **sdxl_sizes(8), **settings)
     scale_weights(network, ["add_embedding"], 4.0)
     parts = {"unet": network, "vae": kl_autoencoder(4), "scheduler": PeRFlowScheduler(prediction_type="ddim_eps")}
     parts |= {"text_encoder": clip(16), "tokenizer": clip_tokenizer()}
@@ -178,7 +181,7 @@ def _flux2() -> tuple[dict[str, Any], str]:
     return parts, "Flux2KleinPipeline"
 
 
-FAMILIES: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {
+FAMILIES: dict[str, Callable[..., tuple[dict[str, Any], str]]] = {
     "stable-diffusion": _stable_diffusion,
     "lcm": _lcm,
     "turbo": _turbo,

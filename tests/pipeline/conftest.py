@@ -122,13 +122,21 @@ def _write_tokenizer(folder: Path, tokens: list[str]) -> None:
     CLIPTokenizer.from_pretrained(folder, model_max_length=12).save_pretrained(folder)
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine cache of all tests of this run. Keys are of contents, so that equal autoencoders are exported once."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return tmp_path_factory.mktemp("engines")
+    return tmp_path_factory.getbasetemp().parent / "engines"
+
+
 @pytest.fixture
-def preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Preparation":
-    """Preparation in float32 of one row and of three, with a cache of its own."""
+def preparation(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> "Preparation":
+    """Preparation in float32 of one row and of three, with the cache of all tests."""
     from pipeline.accelerators.engines import Preparation
 
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)  # a setting of the whole process
-    return Preparation(lambda text, fraction: None, threads=1, cache=tmp_path, precision="float32", sizes=(1, 3))
+    return Preparation(lambda text, fraction: None, threads=1, cache=shared_cache, precision="float32", sizes=(1, 3))
 
 
 @pytest.fixture(scope="session", autouse=True)
