@@ -123,4 +123,7 @@ def _lines(program: str, output: Path, outline: "Outline", to: Destination) -> l
     here = local_addresses() if is_loopback(to.host) else [to.host]
     ports = f"send port {to.port}, receive port {to.feedback_port or TOUCHOSC_PORT}"
     lines.append(f"In TouchOSC, Connections, OSC, connection 1: host {' or '.join(here) or to.host}, {ports}")
-    return [*lines, f"The show has to be open to the network: streamflow-live run --osc 0.0.0.0:{to.port}"]
+    return [
+        *lines,
+        f"The show has to be open to the network: streamflow-live run --osc 0.0.0.0:{to.port} --osc-allow ITS-ADDRESS",
+    ]

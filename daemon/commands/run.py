@@ -28,6 +28,7 @@ def run(
     osc: options.OscOption = "9000",
     osc_feedback: options.OscFeedbackOption = None,
     osc_tcp: options.OscTcpOption = "off",
+    osc_allow: options.OscAllowOption = None,
     osc_aliases: options.OscAliasesOption = None,
     midi: options.MidiOption = None,
     midi_map: options.MidiMapOption = None,
@@ -64,7 +65,7 @@ def run(
     Examples:
       streamflow-live run fire --open
       streamflow-live run --source file:clip.mp4 --sink png:frames
-      streamflow-live run --size 512x512 --osc 0.0.0.0:9000
+      streamflow-live run --osc 0.0.0.0:9000 --osc-allow 192.168.1.0/24
     """
     # Imported here so that --help of every command answers at once.
     from daemon.commands.log_output import log_to_terminal
@@ -85,7 +86,7 @@ def run(
     kept = restored if controls is None else {**restored, **controls.first_values()}
     values = initial_values(library, kept, preset, parse_size(size) if size else None)
     rate, follow_source = parse_output_rate(fps)
-    ports = _ports(osc, osc_tcp, control, web, web_token, state_path)
+    ports = _ports(osc, osc_tcp, osc_allow, control, web, web_token, state_path)
     ports = replace(ports, osc_feedback=_addresses(osc_feedback), link=link, webrtc=webrtc)
     controls_in = _control_settings(ports, osc_aliases, midi, midi_map, dmx, dmx_host, audio)
     settings = replace(
@@ -117,14 +118,18 @@ def run(
     _play(stage, [*look, *notices], open_page)
 
 
-def _ports(osc: str, osc_tcp: str, control: str, web: str, token: str | None, state: Path) -> Settings:
+def _ports(
+    osc: str, osc_tcp: str, osc_allow: list[str] | None, control: str, web: str, token: str | None, state: Path
+) -> Settings:
     """Return settings with these addresses to listen on. Raises `SettingsError`."""
     from daemon.stage.page_token import page_token
+    from io_bridges.osc.admission import read_networks
 
     page = parse_address(web)
     return Settings(
         osc=parse_address(osc),
         osc_tcp=parse_address(osc_tcp),
+        osc_allow=read_networks(osc_allow or ()),
         control=zmq_endpoint(control),
         web=page,
         web_token=page_token(page.host, state.with_name("page-token"), token) if page else "",

@@ -57,7 +57,7 @@ FpsOption = Annotated[
 ]
 OscOption = Annotated[
     str,
-    typer.Option(help="OSC in: a UDP port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL),
+    typer.Option(help="OSC in: a UDP port, HOST:PORT to open it to --osc-allow, or 'off'.", rich_help_panel=CONTROL),
 ]
 OscFeedbackOption = Annotated[
     list[str] | None,
@@ -66,7 +66,16 @@ OscFeedbackOption = Annotated[
 OscTcpOption = Annotated[
     str,
     typer.Option(
-        help="OSC over TCP too: a port, HOST:PORT to open it to a network, or 'off'.", rich_help_panel=CONTROL
+        help="OSC over TCP too: a port, HOST:PORT to open it to --osc-allow, or 'off'.", rich_help_panel=CONTROL
+    ),
+]
+OscAllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ADDRESS|NETWORK",
+        help="Whom OSC and OSCQuery hear beyond this machine, as in 192.168.1.0/24. Repeatable. It keeps strangers out,"
+        " and protects from nobody who forges an address: OSC has no passwords and no encryption.",
+        rich_help_panel=CONTROL,
     ),
 ]
 OscAliasesOption = Annotated[

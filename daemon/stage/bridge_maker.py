@@ -35,6 +35,7 @@ from io_bridges.frames import Pixels
 from io_bridges.late_sink import LateSink
 from io_bridges.late_source import LateSource
 from io_bridges.midi.control import MidiControl
+from io_bridges.osc.admission import OscAdmission
 from io_bridges.osc.server import OscControl
 from io_bridges.rates import exact_rate
 from io_bridges.scheme import without_password
@@ -175,7 +176,7 @@ class BridgeMaker:
         """
         settings = self._settings
         controls: dict[str, Control] = {}
-        osc = None
+        osc, admission = None, OscAdmission(settings.osc_allow)
         if settings.osc is not None:
             feedback = [(address.host, address.port) for address in settings.osc_feedback]
             tcp = settings.osc_tcp
@@ -185,6 +186,7 @@ class BridgeMaker:
                 feedback=feedback,
                 aliases=settings.osc_aliases,
                 tcp=(tcp.host, tcp.port) if tcp else None,
+                admission=admission,
             )
         times = [(cue.time, number) for number, cue in enumerate(settings.cues, 1) if cue.time is not None]
         beats = transport.store.beats
@@ -205,6 +207,7 @@ class BridgeMaker:
                 preview=self._preview,
                 webrtc=settings.webrtc,
                 token=settings.web_token,
+                osc_hears=admission.includes,
                 feeds=replace(
                     feeds,
                     metrics=lambda: prometheus_text(status()),

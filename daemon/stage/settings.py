@@ -9,6 +9,7 @@ from io_bridges.audio.listener import AudioSource
 from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
 from io_bridges.local_network import is_loopback
+from io_bridges.osc.admission import Network
 from io_bridges.rates import exact_rate, parse_rate
 from presets.address_aliases import AliasTable
 from presets.build import TextEncoderRule, UnderstudyMode
@@ -61,6 +62,8 @@ class Settings:
     osc_feedback: tuple[Address, ...] = ()
     osc_tcp: Address | None = None
     """Host and port of OSC over TCP; None for none."""
+    osc_allow: tuple[Network, ...] = ()
+    """Networks that OSC and OSCQuery hear beyond this machine."""
     osc_aliases: AliasTable = field(default_factory=AliasTable)
     """Addresses of other programs that OSC control understands too."""
     midi: MidiSetup | None = None
@@ -108,6 +111,11 @@ class Settings:
         """Raise `SettingsError` for sources and sinks that can't play together."""
         if self.web is not None and not self.web_token and not is_loopback(self.web.host):
             raise SettingsError(f"--web {self.web}: a page that is open to a network needs a token")
+        for option, address in ("--osc", self.osc), ("--osc-tcp", self.osc_tcp):
+            if address is not None and not self.osc_allow and not is_loopback(address.host):
+                raise SettingsError(
+                    f"{option} {address} is open to a network. Say who is heard there, as in --osc-allow 192.168.1.0/24"
+                )
         self.check_bridges(self.source, self.source2, self.sinks)
         self.check_bridges(self.source2, "", self.sinks)
 

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Sequence
 
+from io_bridges.osc.admission import OscAdmission
 from io_bridges.osc.dispatcher import OscDispatcher
 from io_bridges.osc.flood_control import FloodLimiter
 from io_bridges.osc.monitor import OscMonitor
@@ -43,17 +44,17 @@ class OscControl:
         lease: float = 600.0,
         aliases: AliasTable | None = None,
         tcp: tuple[str, int] | None = None,
+        admission: OscAdmission | None = None,
     ) -> None:
         """Set the host and port to bind; port 0 takes any free port.
 
         `feedback` lists the hosts and ports that always get changes. Surfaces that send ``/subscribe`` get them too,
         for `lease` seconds after each ``/subscribe``. `aliases` are addresses of other programs.
-        `tcp` is the host and port of TCP; None for none.
+        `tcp` is the host and port of TCP; None for none. `admission` says who is heard, by default this machine alone.
         """
         self._wanted = (host, port)
-        self._feedback = tuple(feedback)
-        self._lease = lease
-        self._aliases = aliases
+        self._feedback, self._lease, self._aliases = tuple(feedback), lease, aliases
+        self._admission = admission or OscAdmission()
         self._wanted_tcp = tcp
         self._tcp: TcpConnections | None = None
         self._wake: WakeupSocket | None = None
@@ -89,16 +90,17 @@ class OscControl:
                 )
         self._stopping = False
         self._wake = WakeupSocket()
-        self._show = show
+        self._show, self._admission.refused = show, show.refused
         self._surfaces = Surfaces(show, self._wake.call)
+        answer = self._admission.bounded(self._send, lambda to: self._tcp is not None and self._tcp.knows(to))
         self._dispatcher = OscDispatcher(
-            show, self._surfaces, self._send, self._lease, self._is_own, self._wake.call, self.monitor, self._aliases
+            show, self._surfaces, answer, self._lease, self._is_own, self._wake.call, self.monitor, self._aliases
         )
         for target in targets:
             self._surfaces.add(target)
         if self._wanted_tcp is not None:
             try:
-                self._tcp = TcpConnections(*self._wanted_tcp, self._wake.call, show.refused)
+                self._tcp = TcpConnections(*self._wanted_tcp, self._wake.call, show.refused, self._admission.hears)
             except BridgeUnavailable:
                 self.close()
                 raise
@@ -172,6 +174,7 @@ class OscControl:
             "targets": 0 if self._dispatcher is None else len(self._surfaces),
             **({} if self._dispatcher is None else self._dispatcher.counts),
             **self._counts,
+            **self._admission.counts,
         }
 
     def _is_own(self, address: UdpAddress) -> bool:
@@ -194,7 +197,8 @@ class OscControl:
                 except OSError as error:
                     raise BridgeError(f"OSC port {self.address[1]} failed: {error.strerror or error}") from error
                 count += 1
-                dispatcher.receive(datagram, sender[:2])
+                if self._admission.hears(sender[0]):
+                    dispatcher.receive(datagram, sender[:2])
                 if time.monotonic() >= until:
                     return count
         finally:

@@ -54,13 +54,22 @@ class TcpClient:
 class TcpConnections:
     """The clients of one TCP port. `take` and `send` belong to the control's thread."""
 
-    def __init__(self, host: str, port: int, wake: Callable[[], None], refused: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        wake: Callable[[], None],
+        refused: Callable[[str, str], None],
+        hears: Callable[[str], bool] = lambda host: True,
+    ) -> None:
         """Bind. `wake` is called when there are packets, `refused` with a client's name and the fault of its stream.
+
+        A client whose address `hears` does not admit is closed at once.
 
         Raises:
             BridgeUnavailable: the port is in use or can't be opened.
         """
-        self._wake, self._refused = wake, refused
+        self._wake, self._refused, self._hears = wake, refused, hears
         self._listener = _listen(host, port)
         self._clients: dict[UdpAddress, TcpClient] = {}
         self._address: UdpAddress = self._listener.getsockname()
@@ -141,6 +150,9 @@ class TcpConnections:
             client, address = self._listener.accept()
         except OSError:  # the client is gone, or the system has no more files, which a pause lets others close
             self._stop.wait(_ROOM)
+            return
+        if not self._hears(address[0]):
+            client.close()
             return
         if len(self._clients) >= MAX_CONNECTIONS:
             self._close_least_active(selector)
