@@ -5,6 +5,7 @@ Each connection takes a file descriptor. Without free ones no renderer can start
 
 import asyncio
 
+import h11
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
@@ -13,18 +14,25 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 MOST_CONNECTIONS = 128
 """Open connections, WebSockets included. Further ones are aborted."""
 
-FIRST_REQUEST_TIMEOUT = 15.0
-"""Seconds for a connection to send its first request completely."""
+REQUEST_TIMEOUT = 15.0
+"""Seconds for a connection to send a whole request, with its body, from its first byte on.
+
+The first request of a connection counts from the connection's beginning.
+"""
 
 INVALID_TEXT = 1007
 """WebSocket close code for a text message that is not UTF-8 (RFC 6455, 7.4.1)."""
 
 
 class BoundedConnection(H11Protocol):
-    """An HTTP/1.1 connection. `connections` is uvicorn's set of all open ones, `cycle` the request in progress."""
+    """An HTTP/1.1 connection. `connections` is uvicorn's set of all open ones, `cycle` the request in progress.
+
+    A byte now and then keeps none open: each request has one deadline.
+    """
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn leaves None out
     _stopping = False
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
         """Abort the connection if too many are open, otherwise start the timeout of its first request."""
@@ -32,7 +40,19 @@ class BoundedConnection(H11Protocol):
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
         else:
-            self.loop.call_later(FIRST_REQUEST_TIMEOUT, self._abort_if_silent)
+            self._start_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        """Take data. The deadline of a request ends with its last byte."""
+        self._start_deadline()
+        super().data_received(data)
+        if self.transport.get_protocol() is not self or not self._is_unfinished():
+            self._end_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline with the connection."""
+        self._end_deadline()
+        super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """End the connection when the server stops. A request that waits for its client is aborted, not awaited."""
@@ -50,10 +70,20 @@ class BoundedConnection(H11Protocol):
     def _expects_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete
 
-    def _abort_if_silent(self) -> None:
-        # A connection that became a WebSocket has left the set; its pings find out if it is alive.
-        if (self.cycle is None or self._expects_body()) and self in self.connections:
-            self.transport.abort()
+    def _is_unfinished(self) -> bool:
+        """Return True in the middle of a request: of its head, or of a body, which may be answered already."""
+        state = self.conn.their_state
+        return state is h11.SEND_BODY or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
+
+    def _start_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_TIMEOUT, self.transport.abort)
+
+    def _end_deadline(self) -> None:
+        # A connection that became a WebSocket has none; its pings find out if it is alive.
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class QuietWebSocket(WebSocketsSansIOProtocol):

@@ -140,7 +140,8 @@ def _send_to(address: tuple[str, int] | None) -> dict[str, object]:
     if is_loopback(host):
         advice = (
             f"Programs on this machine send to {host}, UDP port {port}."
-            f" For phones and other machines start the show with --osc 0.0.0.0:{port} and --osc-allow with their addresses."
+            f" For phones and other machines start the show with --osc 0.0.0.0:{port}"
+            " and --osc-allow with their addresses."
         )
     elif reached:
         advice = f"Phones and other machines send to {' or '.join(reached)}, UDP port {port}."

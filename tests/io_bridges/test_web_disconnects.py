@@ -172,7 +172,7 @@ def test_stop_with_unsent_rest(monkeypatch: pytest.MonkeyPatch, path: str) -> No
 
 
 def test_half_body_is_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "FIRST_REQUEST_TIMEOUT", 0.2)
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 0.2)
     with serving(WebControl(port=0), WebShow()) as control, connect(control) as client:
         client.sendall(request(control, "PUT /api/values") + CUT_BODIES["length"])
         assert client.recv(1) == b""

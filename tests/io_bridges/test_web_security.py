@@ -110,7 +110,7 @@ def test_security_headers(control: WebControl) -> None:
 
 
 def test_silent_connections_are_bounded(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "FIRST_REQUEST_TIMEOUT", 1.5)
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 1.5)
     with serving(WebControl(port=0), show) as control, contextlib.ExitStack() as open_sockets:
         place = ("127.0.0.1", port_of(control))
         silent = [
@@ -127,8 +127,58 @@ def test_silent_connections_are_bounded(show: WebShow, monkeypatch: pytest.Monke
         assert ask(control, "GET", "/api/values")[0] == 200
 
 
+HEAD = b"PUT /api/values HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 40000\r\n\r\n"
+
+
+def test_unfinished_requests_are_ended(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request has one deadline: the second one of a connection too, and one that drips, or was answered early."""
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 1.0)
+    with serving(WebControl(port=0), show) as control, contextlib.ExitStack() as open_sockets:
+        host = f"127.0.0.1:{port_of(control)}".encode()
+        whole, head = b"GET /api/values HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", HEAD % host
+        starts = [
+            head + b"{",
+            whole + b"GET / HT",
+            whole + head,
+            HEAD % b"evil.example",
+            head.replace(b"values", b"no"),
+        ]
+        attackers = [
+            open_sockets.enter_context(socket.create_connection(("127.0.0.1", port_of(control)), timeout=20))
+            for _ in range(connections.MOST_CONNECTIONS - 8)
+        ]
+        for number, attacker in enumerate(attackers):
+            attacker.sendall(starts[number % len(starts)])
+        assert ask(control, "GET", "/api/values")[0] == 200
+        left, until = attackers, time.monotonic() + 20
+        while left and time.monotonic() < until:
+            left = [attacker for attacker in left if drips(attacker)]
+            time.sleep(0.1)
+        assert left == []
+        assert ask(control, "PUT", "/api/values", {"/strength": 0.25})[0] == 200
+
+
+def drips(attacker: socket.socket) -> bool:
+    """Send one more byte. Return False once the server has ended the connection."""
+    attacker.settimeout(0.001)
+    try:
+        while attacker.recv(65_536):
+            pass
+    except TimeoutError:
+        pass
+    except OSError:
+        return False
+    else:
+        return False
+    try:
+        attacker.sendall(b"x")
+    except OSError:
+        return False
+    return True
+
+
 def test_open_page_is_not_timed_out(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "FIRST_REQUEST_TIMEOUT", 0.2)
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 0.2)
     with serving(WebControl(port=0), show) as control, connect(f"ws://127.0.0.1:{port_of(control)}/ws") as page:
         time.sleep(0.5)
         page.send(json.dumps({"set": "/seed", "value": 5}))
