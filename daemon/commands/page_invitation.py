@@ -1,6 +1,6 @@
-"""What `run` prints about a page that is open to a network: its addresses with the token, and one as a QR code.
+"""What `run` prints about ports that are open to a network: what protects each, and where the page is, with its token.
 
-It goes to the terminal alone, never to the log: the page shows the log.
+The token goes to the terminal alone, never to the log: the page shows the log.
 """
 
 import io
@@ -10,7 +10,10 @@ from collections.abc import Sequence
 
 import segno
 
-from io_bridges.local_network import reachable_addresses
+from daemon.stage.settings import Settings
+from io_bridges.local_network import is_loopback, reachable_addresses
+from io_bridges.uri import parse_endpoint
+from io_bridges.zmq_keys import is_open
 
 
 def page_urls(host: str, port: int, token: str) -> list[str]:
@@ -32,6 +35,23 @@ def invitation(urls: Sequence[str], with_code: bool) -> str:
     if with_code:
         segno.make(urls[0], error="l").terminal(code, border=2, compact=True)
     return "\n".join(lines) + f"\n{code.getvalue()}"
+
+
+def protections(settings: Settings) -> list[str]:
+    """Return a sentence for each port but the page's that is open to a network: what protects it, and what does not."""
+    heard = ", ".join(map(str, settings.osc_allow))
+    lines = [
+        f"{name} on {address} hears {heard} and this machine. Addresses can be forged, and nothing is encrypted."
+        for name, address in (("OSC", settings.osc), ("OSC over TCP", settings.osc_tcp))
+        if address is not None and not is_loopback(address.host)
+    ]
+    uris = (*settings.sources.values(), *settings.sinks)
+    sockets = [settings.control or "", *(uri.partition(":")[2].partition("?")[0] for uri in uris if uri[:4] == "zmq:")]
+    return lines + [
+        f"ZeroMQ on {address} lets in clients with keys alone, and encrypts everything."
+        for address in filter(None, sockets)
+        if is_open(parse_endpoint(address))
+    ]
 
 
 def print_invitation(urls: Sequence[str]) -> None:

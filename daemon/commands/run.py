@@ -166,7 +166,7 @@ def _control_settings(
 
 def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
     """Run the stage until a signal asks for its end."""
-    from daemon.commands.page_invitation import page_urls, print_invitation
+    from daemon.commands.page_invitation import page_urls, print_invitation, protections
     from daemon.stage.notices import log_notices
     from io_bridges.local_network import ANY_HOST
 
@@ -175,6 +175,8 @@ def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
     try:
         for line in stage.where():
             logging.getLogger("stage").info(line)
+        for line in protections(stage.settings):
+            logging.getLogger("stage").warning(line)
         log_notices(notices)
         web, token = stage.settings.web, stage.settings.web_token
         if web is not None and token:

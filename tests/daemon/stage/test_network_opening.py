@@ -99,4 +99,5 @@ def test_only_what_was_opened_is_reached(machines: tuple[str, str], tmp_path: Pa
         "frames, key": True,
     }, printed
     assert answers > 20, "the poll of all values"
+    assert f"OSC on 0.0.0.0:{osc} hears {ALLOWED}/32" in " ".join(printed.split())
     assert f"http://{SHOW}:{web}/?token={TOKEN}" in printed

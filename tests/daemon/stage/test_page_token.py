@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import segno
 
-from daemon.commands.page_invitation import invitation, page_urls
+from daemon.commands.page_invitation import invitation, page_urls, protections
 from daemon.stage.page_token import page_token
 from daemon.stage.settings import Address, Settings
+from io_bridges.osc.admission import read_networks
 from presets.errors import SettingsError
 
 
@@ -53,6 +54,23 @@ def test_invitation_has_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(text.splitlines()) == 4
     assert len(invitation(urls, with_code=True).splitlines()) > 15
     assert "on none" in invitation([], with_code=True)
+
+
+def test_open_ports_say_what_protects_them() -> None:
+    assert protections(Settings(source="zmq:5600", sinks=("zmq:",))) == []
+    settings = Settings(
+        source="zmq:tcp://0.0.0.0:5600?socket=pull",
+        sinks=("zmq:*:5601", "zmq:5602", "zmq:ipc:///tmp/x"),
+        osc=Address("0.0.0.0", 9000),
+        osc_allow=read_networks(["192.168.1.0/24", "10.0.0.5"]),
+        control="tcp://192.168.1.2:5557",
+    )
+    lines = protections(settings)
+    assert lines[0].startswith("OSC on 0.0.0.0:9000 hears 192.168.1.0/24, 10.0.0.5/32 and this machine. ")
+    assert "forged" in lines[0]
+    found = [line.split()[2] for line in lines[1:]]
+    assert found == ["tcp://192.168.1.2:5557", "tcp://0.0.0.0:5600", "*:5601"]
+    assert all("keys" in line for line in lines[1:])
 
 
 def test_code_is_read_by_a_camera() -> None:
