@@ -16,6 +16,7 @@ setup: $(STAMP)
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "streamflow-live wants Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
+	-$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip  # a newer one takes half the time
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[video,syphon,test,check]'
 	@touch $@
 
@@ -35,7 +36,7 @@ check: $(INSTALLED)
 # The suite runs in three lanes, since none keeps two cores busy by itself. Shows start processes and are the longest; they
 # run two at a time, a file to a process, the longest files first (tests/conftest.py). With three, their renderers, which
 # are niced, get too little of two cores. Waiting tests need little of a processor: they wait for sockets, windows and
-# clocks. Computing tests need nothing else and get what the others leave, after the checks, which compute too; two at a
+# clocks, two at a time too. Computing tests need nothing else and get what the others leave, after the checks, which compute too; two at a
 # time, since the shows end before them. With the lowest priority a test may wait for minutes, so the limit is longer.
 # A new folder of tests belongs to the shows until it is named here.
 # Torch has one thread in each process: threads that wait for each other crawl where other processes have the cores.
@@ -58,7 +59,7 @@ test-shows: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ELSEWHERE)
 
 test-waiting: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(WAITING)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(WAITING)
 
 test-computing: $(INSTALLED)
 	@nice -n 19 $(MAKE) --no-print-directory check

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from feed import Feed
+from forked_process import CAN_FORK
 from numpy.typing import NDArray
 from show import Show, until
 
@@ -20,12 +21,12 @@ Picture = NDArray[np.uint8]
 
 
 @contextmanager
-def control_show(folder: Path, feed: Feed, look: str, *arguments: str) -> Iterator[Show]:
+def control_show(folder: Path, feed: Feed, look: str, *arguments: str, forked: bool = CAN_FORK) -> Iterator[Show]:
     """Run a show that draws the still frame of `feed`, with the shipped model if `look` names none."""
     folder.mkdir(exist_ok=True)
     # High strength and guidance, so that the prompt has a visible effect.
     (folder / "look.yaml").write_text(f"prompt: neon tunnel\nstrength: 0.9\nguidance: 2.5\n{look}")
-    with Show(folder, "--source", f"zmq:{feed.address}", *arguments) as show:
+    with Show(folder, "--source", f"zmq:{feed.address}", *arguments, forked=forked) as show:
         while not show.status()["sources"][0]["pictures"]:  # the source may not be open yet
             feed.push(feed.still)
         show.picture(lambda meta, pixels: meta["index"] > 0 and meta["source_index"] >= 0)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import zmq
+from forked_process import CAN_FORK, ForkedCommand
 from numpy.typing import NDArray
 from pythonosc.udp_client import SimpleUDPClient
 from received_ticks import ReceivedTick
@@ -47,9 +48,17 @@ class Show:
     """Starts a show with ``with Show(folder, "--source", "card:") as show``, and stops it with SIGTERM at the end."""
 
     def __init__(
-        self, folder: Path, *arguments: str, model: str = "echo", fps: float | str = 30, fresh: bool = False
+        self,
+        folder: Path,
+        *arguments: str,
+        model: str = "echo",
+        fps: float | str = 30,
+        fresh: bool = False,
+        forked: bool = CAN_FORK,
     ) -> None:
+        """`forked` starts it from a process that has imported the program already."""
         self.folder = folder
+        self.forked = forked
         folder.mkdir(exist_ok=True)
         self.osc_port = free_port(socket.SOCK_DGRAM)
         self.out_port, self.control_port, self.web_port = free_port(), free_port(), free_port()
@@ -71,8 +80,12 @@ class Show:
         self.log = folder / "log.txt"
 
     def __enter__(self) -> "Show":
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        self.process: subprocess.Popen[bytes] | ForkedCommand
+        if self.forked and self.command[:3] == [sys.executable, "-m", "daemon"]:
+            self.process = ForkedCommand(self.command[3:], self.log)
+        else:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
         self.osc = SimpleUDPClient("127.0.0.1", self.osc_port)
         self._frames = self._context.socket(zmq.SUB)
         self._frames.setsockopt(zmq.RCVHWM, 4)

@@ -71,7 +71,8 @@ def show(
     look += f"steps: {STEPS}\nseed: {SEED}\n"
     with ExitStack() as running:
         with group.starting() if group else nullcontext():
-            show = running.enter_context(control_show(tmp_path_factory.mktemp("show") / "show", feed, look))
+            folder = tmp_path_factory.mktemp("show") / "show"
+            show = running.enter_context(control_show(folder, feed, look, forked=False))  # a process of the group
         yield show
 
 

@@ -115,7 +115,7 @@ def test_chosen_port_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_frees_ports_and_children(tmp_path: Path, number: signal.Signals) -> None:
-    with Show(tmp_path / "show") as show:
+    with Show(tmp_path / "show", forked=False) as show:
         show.picture(drawn)
         children = psutil.Process(show.process.pid).children(recursive=True)
         assert children
@@ -130,7 +130,7 @@ def test_stop_frees_ports_and_children(tmp_path: Path, number: signal.Signals) -
 
 
 def test_renderer_ends_with_killed_stage(tmp_path: Path) -> None:
-    with Show(tmp_path / "show") as show:
+    with Show(tmp_path / "show", forked=False) as show:
         show.picture(drawn)
         children = psutil.Process(show.process.pid).children(recursive=True)
         show.process.kill()
