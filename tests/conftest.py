@@ -143,3 +143,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_disk() -> Iterator[None]:
+    """Have stores inside the tests' own process wait for a busy machine's disk. Running shows keep their patience."""
+    from daemon.stage.preset_disk import PresetDisk
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PresetDisk, "patience", 20.0)
+        yield

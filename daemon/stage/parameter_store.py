@@ -1,6 +1,6 @@
 """`ParameterStore`: the live parameters of a show, which every control surface sets and the stage reads.
 
-It implements `io_bridges.show_control.ShowControl` on top of `LiveValues`. Files are read before its lock is taken.
+It implements `io_bridges.show_control.ShowControl` on top of `LiveValues`. Files are read on threads of their own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,15 @@ from daemon.stage.file_messages import FileMessages
 from daemon.stage.live_values import LiveValues
 from daemon.stage.message_reading import prompt_values, read_message
 from daemon.stage.opened_folders import OpenedFolders
-from daemon.stage.preset_saver import LoadedPreset, PresetSaver, opening_preset
+from daemon.stage.preset_actions import PresetActions
+from daemon.stage.preset_saver import LoadedPreset, opening_preset
 from daemon.stage.source_addresses import SOURCES, SourceAddresses
 from daemon.stage.tempo_actions import TempoActions
 from daemon.stage.tempo_clock import TempoClock
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, FoundSources, Later
 from presets.declaration import ACTIONS, Action
-from presets.errors import ConfirmationNeeded, ParameterRefused, PresetError
+from presets.errors import ParameterRefused
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value
 from presets.taken_message import TakenMessage
@@ -66,21 +67,17 @@ class ParameterStore(LiveValues):
         """What messages may name on the disk."""
         self._files = FileMessages(self.opened, self.change, self._refuse)
         self.tempo = tempo or TempoClock()
-        self._library = library
-        self.saver = PresetSaver(library)
+        self.files = PresetActions(self, library, self._refuse)
+        self.saver = self.files.saver
         self._stage_status = status
         self._refusals = Refusals()
         if problem:
             self._refusals.count("store", "the preset of the last show can't be loaded", problem)
         self._acts: dict[str, Callable[[str, str, Later | None], ControlReply]] = {
             "/panic": self._panic,
-            "/next": lambda _, sender, later: self._recall("/next", self._neighbour(1), sender, later),
-            "/previous": lambda _, sender, later: self._recall("/previous", self._neighbour(-1), sender, later),
-            "/save": self._save,
-            "/undo_save": self._undo_save,
+            **self.files.acts(),
             **TempoActions(self, self.tempo).acts(),
             "/prompt": lambda text, sender, later: self._mix(((text, 1.0),), sender),
-            "/preset": lambda name, sender, later: self._recall("/preset", name, sender, later),
             **{address: partial(self._set_source, address) for address in SOURCES},
             "/sink/add": partial(self._change_sinks, "/sink/add"),
             "/sink/open": partial(self._change_sinks, "/sink/open"),
@@ -101,6 +98,16 @@ class ParameterStore(LiveValues):
         """Return the values from which the next show starts, with the passwords of the sources."""
         return {**self.values(), **self._sources.all()}
 
+    def values_to_save(self) -> dict[str, Value]:
+        """Return the current values that belong in a preset, with the passwords of the sources."""
+        with self._lock:
+            return self._loaded.values_to_save({**self._values, **self._sources.all()})
+
+    def loaded(self) -> LoadedPreset:
+        """Return the preset that panic restores, by the name that it has now."""
+        with self._lock:
+            return LoadedPreset(str(self._values["/preset"]), self._loaded.values)
+
     def beats(self) -> float:
         """Return the beats of now, at the tempo that is set."""
         return self.tempo.time(float(self.value("/bpm"))).beats
@@ -118,7 +125,7 @@ class ParameterStore(LiveValues):
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Set a parameter or do an action. A message that makes no sense is refused in the reply; nothing is raised."""
         try:
-            address, arguments, read, prompts = read_message(address, arguments, self._values, self._library.names)
+            address, arguments, read, prompts = read_message(address, arguments, self._values, self.preset_names)
             if prompts:
                 return self._mix(prompts, sender)
             if address in self._acts:
@@ -132,20 +139,13 @@ class ParameterStore(LiveValues):
                 return reply
         except ParameterRefused as refusal:
             return self._refuse(address, sender, f"{address}: a value that does not fit", str(refusal))
-        except ConfirmationNeeded as error:
-            return ControlReply(address, False, None, str(error), confirm=True)
-        except PresetError as error:
-            return self._refuse_preset(address, sender, error)
         self.change({address: value}, sender, address)
         cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
         return ControlReply(address, True, value, replies.joined(read, cut, self.remark(address)))
 
     def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None = None) -> ControlReply:
         """Load a preset as ``/preset`` does, with the values `instead` in place of its own. Nothing is raised."""
-        try:
-            return self.load("/preset", name, {**self._library.recall(name), **instead}, sender, later)
-        except PresetError as error:
-            return self._refuse_preset("/preset", sender, error)
+        return self.files.recall(name, instead, sender, later)
 
     def load(self, to: str, name: str, values: Mapping[str, Value], sender: str, later: Later | None) -> ControlReply:
         """Load the values of the preset `name`. The reply is to a message to the address `to`."""
@@ -161,7 +161,7 @@ class ParameterStore(LiveValues):
 
     def preset_names(self) -> list[str]:
         """Return the names of the presets that can be loaded, in order."""
-        return self._library.names()
+        return self.files.names()
 
     def status(self) -> dict[str, object]:
         """Return revisions, preset and refusals, and the status of the stage, which overrides equal keys."""
@@ -203,9 +203,6 @@ class ParameterStore(LiveValues):
         notes = [self.remark(f"/prompt/{place}/text") for place in range(1, len(prompts) + 1)]
         return ControlReply("/prompt", True, None, replies.joined(*notes))
 
-    def _recall(self, address: str, name: str, sender: str, later: Later | None) -> ControlReply:
-        return self.load(address, name, self._library.recall(name), sender, later)
-
     def _set_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
         self._sources.choose(address)
         self.note(TakenMessage(address, (without_password(uri),), sender))
@@ -224,26 +221,6 @@ class ParameterStore(LiveValues):
         if reply.accepted:
             self.note(TakenMessage(address, (without_password(text),), sender))
         return reply
-
-    def _neighbour(self, step: int) -> str:
-        return self._library.neighbour(str(self._values["/preset"]), step)
-
-    def _save(self, name: str, sender: str, later: Later | None) -> ControlReply:
-        with self._lock:
-            before = LoadedPreset(str(self._values["/preset"]), self._loaded.values)
-            values = self._loaded.values_to_save({**self._values, **self._sources.all()})
-        note = self.saver.save(name, values, sender, before)
-        self.change({"/preset": name}, sender, "/save", LoadedPreset(name, {**values, "/preset": name}))
-        return ControlReply("/save", True, None, note)
-
-    def _undo_save(self, _: str, sender: str, later: Later | None) -> ControlReply:
-        saved, note = self.saver.undo()
-        if self._values["/preset"] == saved.name:
-            self.change({"/preset": saved.loaded.name}, sender, "/undo_save", saved.loaded)
-        return ControlReply("/undo_save", True, None, note)
-
-    def _refuse_preset(self, address: str, sender: str, error: PresetError) -> ControlReply:
-        return self._refuse(address, sender, f"{address}: a preset that can't be used", replies.first_line(str(error)))
 
     def _refuse(self, address: str, sender: str, reason: str, sentence: str) -> ControlReply:
         self._refusals.count(sender, reason, f"{address[:60]}: {sentence}")

@@ -1,8 +1,10 @@
 """`PresetWatch`: loads the preset on air again when its file is saved by an editor."""
 
 import os
+import threading
 from pathlib import Path
 
+from daemon.shared.threads import restart_on_crash
 from daemon.stage.parameter_store import ParameterStore
 from presets.errors import PresetError
 from presets.library import Library
@@ -26,6 +28,16 @@ class PresetWatch:
         self._library = library
         self._store = store
         self._known: tuple[str, dict[Path, Stamp | None]] = "", {}
+
+    def start(self, stop: threading.Event, seconds: float) -> None:
+        """Look so often, until `stop` is set, on a thread of its own: a folder may hang."""
+
+        def run() -> None:
+            while not stop.wait(seconds):
+                self.look()
+
+        work = restart_on_crash("the watch of presets", run, stop.is_set)
+        threading.Thread(target=work, name="preset-watch", daemon=True).start()
 
     def look(self) -> None:
         """Load the preset on air again if one of its files has changed since the last look."""

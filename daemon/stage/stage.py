@@ -160,10 +160,10 @@ class Stage:
 
     def keep(self, stop: threading.Event) -> None:
         """Save the state, log notices and replace stuck bridges, until `stop` is set. For the main thread."""
-        looked, watch = self.clock.now(), PresetWatch(self.library, self.store)
+        looked = self.clock.now()
+        PresetWatch(self.library, self.store).start(stop, HOUSEKEEPING)
         while not stop.wait(HOUSEKEEPING):
             self._kept.save()
-            watch.look()
             self.processing.look()
             self.sound.look()
             self._status.log_notices()
