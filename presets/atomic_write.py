@@ -1,7 +1,9 @@
 """Atomic file writes: after any failure a file is either the old one or the new one, whole."""
 
+import contextlib
 import errno
 import os
+import re
 import secrets
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,22 @@ def write_atomically(path: Path, data: bytes, private: bool = False) -> None:
         beside.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
+
+
+def remove_leftovers(path: Path) -> int:
+    """Remove what writers of `path` that were killed have left beside it. Return the number of files.
+
+    Call it while nothing else writes `path`. A folder that can't be listed or changed is left as it is.
+    """
+    target = Path(os.path.realpath(path))
+    left = re.compile(rf"\.{re.escape(target.name)}\.\d+-[0-9a-f]{{8}}\.tmp")
+    removed = 0
+    with contextlib.suppress(OSError):
+        for file in list(target.parent.iterdir()):
+            if left.fullmatch(file.name) and file.is_file():
+                file.unlink(missing_ok=True)
+                removed += 1
+    return removed
 
 
 def _sync_folder(folder: Path) -> None:

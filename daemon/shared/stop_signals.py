@@ -5,8 +5,18 @@ import signal
 import socket
 import threading
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and what service managers, ``make`` and ``timeout`` send. One stop may bring several of them at once."""
+STOP_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)  # Windows has no SIGHUP
+)
+"""Ctrl-C, what service managers, ``make`` and ``timeout`` send, and what a closed terminal or a lost SSH session does.
+
+One stop may bring several of them at once.
+"""
+
+KEEP_IGNORED = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(signal, name))
+"""Signals that stay ignored if they are at the start: ``nohup`` wants the show to outlive its terminal."""
 
 
 def stop_on_signals() -> threading.Event:
@@ -28,6 +38,8 @@ def stop_on_signals() -> threading.Event:
     threading.Thread(target=read_signals, name="stop-signals", daemon=True).start()
     signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
     for number in STOP_SIGNALS:
+        if number in KEEP_IGNORED and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         signal.signal(number, lambda number, frame: None)
     # The interpreter's end brings the system's own handlers back: one more Ctrl-C would end in an error status.
     atexit.register(_ignore_signals)

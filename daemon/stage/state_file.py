@@ -13,7 +13,7 @@ from typing import IO
 import platformdirs
 
 from daemon.shared.file_lock import lock_file
-from presets.atomic_write import write_atomically
+from presets.atomic_write import remove_leftovers, write_atomically
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Value
 
@@ -145,6 +145,8 @@ class KeptState:
         """Lock the file. Raises `SettingsError` if another show keeps its state there."""
         if self._path is not None:
             self._lock = lock_file(self._path)
+            if self._lock is not None:  # otherwise another show may be writing
+                remove_leftovers(self._path)
             self._file = StateFile(self._path)
 
     def save(self, at_once: bool = False) -> None:

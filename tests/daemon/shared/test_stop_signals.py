@@ -104,3 +104,26 @@ def test_other_signals_do_not_stop() -> None:
         assert process.wait(30) == 0
     finally:
         process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_closed_terminal_stops() -> None:
+    process = started(WAITING)
+    os.kill(process.pid, signal.SIGHUP)
+    try:
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_nohup_outlives_the_terminal() -> None:
+    process = started("import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + WAITING)
+    os.kill(process.pid, signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    os.kill(process.pid, signal.SIGTERM)
+    try:
+        assert process.wait(30) == 0
+    finally:
+        process.kill()

@@ -3,12 +3,13 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from daemon.stage.state_file import MOST_BYTES, StateFile, default_state_path
+from daemon.stage.state_file import MOST_BYTES, KeptState, StateFile, default_state_path
 from presets.parameter_table import PARAMETERS, Value
 
 VALUES: dict[str, Value] = {address: parameter.default for address, parameter in PARAMETERS.items()} | {
@@ -143,3 +144,55 @@ def test_default_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert default_state_path().name == "state.json"
     assert default_state_path().parent.name == "streamflow-live"
     assert StateFile().path == default_state_path()
+
+
+KILLED_WRITERS = """
+import os, signal, sys
+from pathlib import Path
+from daemon.stage.state_file import StateFile
+from presets import atomic_write
+
+path = Path(sys.argv[1])
+StateFile(path).save_if_changed({"/seed": 0})
+for kill_at in range(1, 500):
+    writer = os.fork()
+    if not writer:
+        lines = 0
+        def trace(frame, event, argument):
+            global lines
+            if frame.f_code.co_filename != atomic_write.__file__:
+                return None
+            if event == "line":
+                lines += 1
+                if lines == kill_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+        sys.settrace(trace)
+        StateFile(path).save_if_changed({"/seed": kill_at})
+        os._exit(0)
+    ended = os.waitpid(writer, 0)[1]
+    seed = StateFile(path).restore()["/seed"]
+    print(kill_at, seed, len(list(path.parent.glob(".*.tmp"))))
+    if not ended:
+        break
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="fork is missing")
+def test_writer_killed_at_every_line(path: Path) -> None:
+    program = [sys.executable, "-c", KILLED_WRITERS, str(path)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    rows = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    kept = 0
+    for kill_at, seed, _ in rows:
+        assert seed in (kept, kill_at), "the file is the old one or the new one, whole"
+        kept = seed
+    assert len(rows) > 10
+    assert rows[-1][:2] == (len(rows), len(rows)), "the last writer was not killed"
+    assert rows[-1][2] > 0, "writers that were killed leave files"
+    other = path.with_name(".other.json.1-0123abcd.tmp")
+    other.touch()
+    state = KeptState(path, lambda: dict(VALUES))
+    state.claim()
+    state.release()
+    assert list(path.parent.glob(".*.tmp")) == [other], "the next show removes its own, and no one else's"
