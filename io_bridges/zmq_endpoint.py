@@ -14,7 +14,8 @@ from presets.errors import BridgeError, BridgeUnavailable
 
 BindOrConnect = Literal["bind", "connect"]
 
-_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+_FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _FAILED
 _MOST_CONNECTIONS = 256
 """Connections that are tracked. More can be open."""
 
@@ -32,6 +33,8 @@ class ZmqEndpoint:
         """Connections that ended before the handshake: the other socket is of a type that this one can't hear."""
         self._connections: dict[int, bool] = {}
         """Open connections by file descriptor, oldest first. True after the handshake."""
+        self._has_failed = False
+        """True after the failure of a handshake. The disconnection that comes next is that of its connection."""
         self._mode = mode
         self._lock: CurveLock | None = None
         self._context = zmq.Context()
@@ -72,16 +75,25 @@ class ZmqEndpoint:
     def _note(self, event: int, descriptor: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             # The event does not name its connection. Handshakes take a moment, so it is the oldest without one.
-            waiting = next((key for key, shaken in self._connections.items() if not shaken), None)
-            if waiting is not None:
-                self._connections[waiting] = True
+            self._mark_shaken()
+        elif event & _FAILED:
+            self._has_failed = True
         elif event == zmq.EVENT_DISCONNECTED:
-            self.turned_away += self._connections.pop(descriptor, True) is False
+            shaken = self._connections.pop(descriptor, True)
+            if shaken and self._has_failed:  # it was marked for one that came after it
+                self._mark_shaken()
+            self.turned_away += not shaken
+            self._has_failed = False
         else:
             self._connections.pop(descriptor, None)
             if len(self._connections) < _MOST_CONNECTIONS:
                 self._connections[descriptor] = False
         self.peers = sum(self._connections.values())
+
+    def _mark_shaken(self) -> None:
+        waiting = next((key for key, shaken in self._connections.items() if not shaken), None)
+        if waiting is not None:
+            self._connections[waiting] = True
 
     def close(self) -> None:
         """Release the port and wait until it is free. May be called twice."""

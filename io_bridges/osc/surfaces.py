@@ -30,6 +30,8 @@ class FeedbackTarget:
         self.address = address
         self.expires = expires
         """End of the subscription in `time.monotonic` seconds; infinite for a configured target."""
+        self.heard = time.monotonic()
+        """Time of its last message in `time.monotonic` seconds."""
         self._changes = changes
         self._parameters: dict[str, None] = {}
         self._messages: dict[str, Value] = {}
@@ -97,7 +99,7 @@ class Surfaces:
         Its argument is the port for feedback; without one it is the sender's own. A subscription lasts `lease` seconds.
 
         Raises:
-            ParameterRefused: for anything but a port that feedback can go to, and for one surface too many.
+            ParameterRefused: for anything but a port that feedback can go to.
         """
         address, arguments = message
         try:
@@ -111,29 +113,37 @@ class Surfaces:
         if address == "/unsubscribe":
             self.unsubscribe(sender, target)
             return f"no more feedback to port {target[1]}"
-        if not self.subscribe(sender, target, time.monotonic() + lease):
-            raise ParameterRefused(f"{address}: the limit of {MAX_SUBSCRIBERS} surfaces is reached")
-        return f"feedback to port {target[1]}"
+        gone = self.subscribe(sender, target, time.monotonic() + lease)
+        if gone is None:
+            return f"feedback to port {target[1]}"
+        sentence = f"{gone[0]}:{gone[1]} gets no more feedback: it was the most silent of {MAX_SUBSCRIBERS} surfaces"
+        self._show.refused(f"osc:{gone[0]}:{gone[1]}", sentence)
+        return f"feedback to port {target[1]}; {sentence}"
 
-    def subscribe(self, sender: UdpAddress, address: UdpAddress, expires: float) -> bool:
-        """Add a subscriber or renew its subscription; it gets every value. Return False if there are too many.
+    def subscribe(self, sender: UdpAddress, address: UdpAddress, expires: float) -> UdpAddress | None:
+        """Add a subscriber or renew its subscription; it gets every value. Return the address of one that has to go.
 
+        With `MAX_SUBSCRIBERS` the one that was silent for longest goes.
         A sender that asks for another port than before moves its subscription there.
         """
         former = self._senders.get(sender)
         if former is not None and former.address != address:
             self._remove(former)
-        target = self._targets.get(address)
+        target, gone = self._targets.get(address), None
         if target is None:
-            if sum(target.expires < math.inf for target in self._targets.values()) >= MAX_SUBSCRIBERS:
-                return False
+            leased = [target for target in self._targets.values() if target.expires < math.inf]
+            if len(leased) >= MAX_SUBSCRIBERS:
+                silent = min(leased, key=lambda each: each.heard)
+                self._remove(silent)
+                gone = silent.address
             target = self._add(address, expires)
         elif target.expires < math.inf:
             target.expires = expires
             self._forget_senders(target)
+        target.heard = time.monotonic()
         target.queue_parameters(self._show.parameters)
         self._senders[sender] = target
-        return True
+        return gone
 
     def unsubscribe(self, sender: UdpAddress, address: UdpAddress) -> bool:
         """Remove a subscriber by the address that it sent from or listens on. Return False if there is none.
@@ -158,6 +168,8 @@ class Surfaces:
         The show's subscriptions send it to all other hosts. A connection is known: no surface has a second port there.
         """
         owner = self._target_from(sender)
+        if owner is not None:
+            owner.heard = time.monotonic()
         is_known = owner is not None or self.is_connected(sender)
         for target in self._targets.values():
             is_other = target is not owner and (is_known or self.is_connected(target.address))

@@ -121,13 +121,20 @@ def test_stranger_is_answered_beside_a_subscriber(control: OscControl, show: Rec
 
 def test_subscriptions_are_bounded(show: RecordingShow) -> None:
     with serving(OscControl(port=0), show) as control:
-        surfaces = [Surface(control) for _ in range(20)]
-        for surface in surfaces:
+        surfaces = [Surface(control) for _ in range(18)]
+        for number, surface in enumerate(surfaces):
             surface.send("/subscribe")
-        wait_for(lambda: bool(show.refusals))
+            wait_for(lambda number=number: control.status()["targets"] == min(number + 1, 16))
+            if number == 15:  # the first is no longer the most silent one
+                surfaces[0].send("/seed", 5)
+                wait_for(lambda: show.values()["/seed"] == 5)
+        wait_for(lambda: len(show.refusals) == 2)
         assert control.status()["targets"] == 16
         assert len(show.subscriptions) == 16
-        assert "16 surfaces" in show.refusals[0][1]
+        for gone, (sender, sentence) in zip(surfaces[1:3], show.refusals, strict=True):
+            assert sender.endswith(f":{gone.port}")
+            assert "the most silent of 16 surfaces" in sentence
+        surfaces[-1].wait_for("/accelerator", "auto")
 
 
 def test_subscription_expires(show: RecordingShow, monkeypatch: pytest.MonkeyPatch) -> None:

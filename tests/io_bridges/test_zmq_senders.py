@@ -60,6 +60,23 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def test_sender_beside_a_silent_connection():
+    """A connection that never begins its handshake, and ends, takes no sender from the count."""
+    context = zmq.Context()
+    with opened(BindingZmqSource(ANY_PORT, "pull")) as source:
+        host, port = source.status()["address"].removeprefix("tcp://").split(":")
+        silent = socket.create_connection((host, int(port)))
+        wait_for(lambda: source.read(0.01) is None and source._endpoint._connections)
+        sender = context.socket(zmq.PUSH)
+        sender.connect(source.status()["address"])
+        frames = array_message(PIXELS)
+        read_until(source, lambda: sender.send_multipart(frames), lambda frame: True)
+        silent.close()
+        wait_for(lambda: source.read(0.01) is None and len(source._endpoint._connections) == 1)
+        assert source.status()["senders"] == 1
+    context.destroy(linger=0)
+
+
 def test_pushed_frames():
     context = zmq.Context()
     with opened(BindingZmqSource(ANY_PORT, "pull")) as source:

@@ -210,6 +210,18 @@ def test_misfit_weights_are_refused(folder: Path) -> None:
         _ = load_model(folder).denoiser
 
 
+@pytest.mark.parametrize("component", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers(folder: Path, component: str, bad: float) -> None:
+    path = folder / component / ("model.safetensors" if component == "text_encoder" else WEIGHTS)
+    weights = load_file(path)
+    name = max(weights, key=lambda each: weights[each].numel())
+    weights[name].view(-1)[-1] = bad
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="holds NaN or infinity in"):
+        load_model(folder).read_network(component)
+
+
 def test_pickled_weights_are_refused(folder: Path) -> None:
     path = folder / "text_encoder" / "model.safetensors"
     torch.save(load_file(path), path.with_name("pytorch_model.bin"))
