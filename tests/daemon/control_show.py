@@ -36,14 +36,16 @@ def control_show(folder: Path, feed: Feed, look: str, *arguments: str, forked: b
 
 def settled(show: Show, drawn: int = 1) -> Picture:
     """Return the picture once it no longer changes and `drawn` equal ones were drawn."""
-    wanted = show.status()["revision"]
+    status = show.status()
+    # Half a second, or several network calls on a busy machine: a source that was zoomed is drawn once more.
+    wanted, ticks = status["revision"], max(15, round(8 * status["renderer"]["step_ms"] / 1000 * 30))
     last: Picture | None = None
     steady: list[int] = []
     for meta, pixels in show.frames():
         same = last is not None and difference(last, pixels) < 0.5
         steady = [*steady, meta["index"]] if same and meta["revision"] >= wanted else []
         last = pixels
-        if len(steady) >= 15 and len(set(steady)) >= drawn:
+        if len(steady) >= ticks and len(set(steady)) >= drawn:
             return pixels.copy()
     raise AssertionError
 

@@ -101,9 +101,14 @@ def test_timecode_comes_through(rig: Rig) -> None:
 
     assert time_is("'time': '01:02:03:04', 'rate': '25', 'runs': False", [0xF0, 0x7F, 0x7F, 1, 1, 0x21, 2, 3, 4, 0xF7])
     assert time_is("01:03:41:09", *([0xF1, piece << 4 | part] for piece, part in enumerate((8, 0, 9, 2, 3, 0, 1, 2))))
-    received = int(str(rig.device("received")))
-    rig.peer.send([0xF0, 0x7D, *range(100), 0xF7], [0xB0, 1, 77])
-    eventually(lambda: rig.store.value("/strength") == 77 / 127)
+    for level in range(60, 80):  # again if JACK has dropped the fader
+        received = int(str(rig.device("received")))
+        rig.peer.send([0xF0, 0x7D, *range(100), 0xF7], [0xB0, 1, level])
+        with contextlib.suppress(AssertionError):
+            eventually(lambda level=level: rig.store.value("/strength") == level / 127, 3)  # type: ignore[misc]
+            break
+    else:
+        raise AssertionError("no fader came through")
     assert rig.device("received") == received + 1, "no other system exclusive message"
 
 
