@@ -4,6 +4,7 @@ Imports are most of what the start of a show costs. A forked show is a process l
 environment, folder, output and signals. Tests of the start itself use `subprocess.Popen`.
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -73,4 +74,7 @@ def run(arguments: list[str], environment: dict[str, str], folder: str, log: str
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["streamflow-live", *arguments]
-    main()
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing leaves them out, and the log writes its last lines in one
