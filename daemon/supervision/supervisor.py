@@ -67,6 +67,8 @@ class Supervisor:
     def is_on_air(self, report: RendererReport) -> bool:
         """Return True if pictures of this renderer are shown. The first one of a candidate makes the switch."""
         lineup = self.changeover.lineup
+        if lineup.understudy is not None and report is lineup.understudy.report:
+            return not report.is_held  # it was released a moment ago, and its part in the line-up follows
         candidate, playing = lineup.candidate, lineup.on_air or lineup.stand_in
         if candidate is not None and (report is candidate.report or candidate.delivers):
             return report is candidate.report

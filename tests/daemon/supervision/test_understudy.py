@@ -10,7 +10,7 @@ import pytest
 from rig import ECHO, Rig, until
 
 from daemon.supervision import understudy
-from daemon.supervision.lineup import LineupState
+from daemon.supervision.lineup import Lineup, LineupState
 from daemon.supervision.renderer_process import RendererProcess
 from presets.build import Build
 
@@ -51,6 +51,25 @@ def test_understudy_draws_only_when_needed(rig: Rig) -> None:
     assert rig.pid == waiting.pid
     assert rig.changeover.restarts == 1
     assert pair(rig)[0] is waiting, "it has an understudy of its own"
+
+
+def test_first_picture_of_a_still_source_is_shown(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come before the supervisor has put the understudy into its new part."""
+    on_air, waiting = pair(rig)
+    become = rig.changeover._become
+
+    def late(lineup: Lineup, grace: float = 0.0) -> None:
+        if lineup.candidate is waiting:
+            until(lambda: waiting.delivers)
+        become(lineup, grace)
+
+    monkeypatch.setattr(rig.changeover, "_become", late)
+    rig.show(1)
+    until(lambda: rig.aired[-1].source_index == 1)
+    os.kill(on_air.pid, signal.SIGKILL)
+    until(lambda: psutil.Process(on_air.pid).status() == psutil.STATUS_ZOMBIE or rig.lineup.on_air is not on_air)
+    rig.show(2)
+    until(lambda: rig.aired[-1].source_index == 2)
 
 
 def test_silent_renderer_is_replaced(rig: Rig) -> None:
