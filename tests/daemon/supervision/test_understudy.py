@@ -67,7 +67,7 @@ def test_first_picture_of_a_still_source_is_shown(rig: Rig, monkeypatch: pytest.
     rig.show(1)
     until(lambda: rig.aired[-1].source_index == 1)
     os.kill(on_air.pid, signal.SIGKILL)
-    until(lambda: psutil.Process(on_air.pid).status() == psutil.STATUS_ZOMBIE or rig.lineup.on_air is not on_air)
+    until(lambda: on_air._process.poll() is not None)
     rig.show(2)
     until(lambda: rig.aired[-1].source_index == 2)
 
