@@ -1,4 +1,4 @@
-"""What `run` prints about ports that are open to a network: what protects each, and where the page is, with its token.
+"""Lines of `run` about ports that are open to a network: what protects each, and where the page is, with its token.
 
 The token goes to the terminal alone, never to the log: the page shows the log.
 """

@@ -64,7 +64,7 @@ class ParameterStore(LiveValues):
         self.choose_sound: Callable[[str], str] = lambda text: ""
         """Hears another input, by a part of its name, and returns a note for the reply; `ShowSound` sets it."""
         self.opened = OpenedFolders(library.folder, {**start, **loaded.values})
-        """What messages may name on the disk."""
+        """Places on the disk that messages may name."""
         self._files = FileMessages(self.opened, self.change, self._refuse)
         self.tempo = tempo or TempoClock()
         self.files = PresetActions(self, library, self._refuse)

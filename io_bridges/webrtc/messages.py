@@ -30,7 +30,7 @@ class PeerRequest:
 
 @dataclass(frozen=True, slots=True)
 class PeerReport:
-    """What has become of a peer."""
+    """State of a peer."""
 
     number: int
     state: PeerState

@@ -78,7 +78,7 @@ def test_only_keys_open_the_control(control: ZmqControl, keys: KeyFolder, viewer
 
 
 def test_replayed_handshake_is_refused(control: ZmqControl, keys: KeyFolder, viewer: Key) -> None:
-    """What a client sent once is of no use to who recorded it: each connection has keys of its own."""
+    """A recorded handshake lets nobody in: each connection has keys of its own."""
     sent = bytearray()
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         client = threading.Thread(target=reply, args=[proxy.getsockname()[1], viewer, keys.server().public, 20_000])
