@@ -221,7 +221,7 @@ TextEncoderOption = Annotated[
 UnderstudyOption = Annotated[
     UnderstudyMode,
     typer.Option(
-        help="A second renderer, loaded and waiting, that takes over within a picture: auto (on a processor with"
+        help="A second renderer, loaded and waiting, that takes over from a lost one: auto (on a processor with"
         " enough memory), on, or off.",
         rich_help_panel=MACHINE,
     ),

@@ -42,7 +42,7 @@ class NamedPlace(NamedTuple):
     """A place on the disk that a message names."""
 
     path: str
-    """As it was written."""
+    """Text of the path, unchanged."""
     writes: bool = False
     """True if the show would write there."""
     is_name: bool = False

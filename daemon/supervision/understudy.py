@@ -1,4 +1,4 @@
-"""`Understudies`: the rules for a second renderer of the build on air, which takes its place within a picture.
+"""`Understudies`: the rules for a second renderer of the build on air, which takes its place when it is lost.
 
 An understudy has its model in memory and waits. It costs as much memory as the renderer on air, and time of the
 processor until it is loaded.

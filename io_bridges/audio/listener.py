@@ -24,7 +24,7 @@ STALE = 0.5
 HUNG = 10.0
 """Seconds without a line after which a process is killed."""
 START = 60.0
-"""The same before its first line. It imports NumPy and a decoder, which takes long on a busy processor."""
+"""Seconds of silence before its first line. It imports NumPy and a decoder, which takes long on a busy processor."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 5.0
 """Seconds before the process is started again; they double while it does not come to an open input."""
 CLOSE_SECONDS = 1.0
