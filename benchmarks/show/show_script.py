@@ -82,7 +82,7 @@ class ShowScript:
         if number == self._rounds // 2:
             yield ScriptedEvent(36.0, "look", True, lambda: self._osc.send("/preset", OWN_LOOK))
             yield ScriptedEvent(40.0, "broken look saved", False, lambda: self._save(BROKEN))
-            yield ScriptedEvent(46.0, "look saved", False, lambda: self._save(look_text("ice mosaic")))
+            yield ScriptedEvent(46.0, "look saved", False, lambda: self._save(look_text("copper contours")))
         yield ScriptedEvent(50.3, "cue", True, self._call_cue)
         if number % 2:
             yield ScriptedEvent(56.0, "panic", False, lambda: self._osc.send("/panic"))

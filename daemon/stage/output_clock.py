@@ -94,6 +94,10 @@ class OutputClock:
         """Return the usual time from the parameters of a picture to the picture on air, in seconds. For any thread."""
         return self._lead.seconds(self._clock.now())
 
+    def picture_interval(self) -> float:
+        """Return the usual time between two new pictures on air, in seconds. For any thread."""
+        return self._lead.interval(self._clock.now())
+
     @property
     def on_air(self) -> RenderedFrame | None:
         """Picture chosen at the last tick, before its grade; None before the first."""

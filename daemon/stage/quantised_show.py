@@ -1,8 +1,8 @@
 """`QuantisedShow`: a show whose looks change on the beat. Every other message passes through at once.
 
 With ``/quantise`` at ``beat`` or ``bar``, a preset or a prompt that a surface asks for waits. It is applied so early
-that its first picture is on air at the next beat, or at the next first beat of a bar. It keeps to that beat when the
-tempo changes meanwhile.
+that its first picture is the nearest one to the next beat, or to the next first beat of a bar. It keeps to that beat
+when the tempo changes meanwhile.
 """
 
 import math
@@ -138,9 +138,9 @@ class QuantisedShow(ShowWrapper):
         return math.ceil((now - NOT_MISSED * bpm / 60.0) / every) * every
 
     def _seconds_until(self, beat: int) -> float:
-        """Return the seconds until a message has to be applied to be on air at a beat."""
+        """Return the seconds until a message has to be applied for its first picture to be the nearest to a beat."""
         bpm, now = self._tempo()
-        return max((beat - now) * 60.0 / bpm, 0.0)
+        return max((beat - now) * 60.0 / bpm - self._store.tempo.seconds_early(), 0.0)
 
     def _release(self, beat: int) -> None:
         """Apply the messages of a beat, in their order."""

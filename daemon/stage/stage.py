@@ -151,7 +151,7 @@ class Stage:
         self.processing.start()
         for start in (self.link.start, self.supervisor.start, self.looks.start):
             start()
-        self.store.tempo.lead = self.output.lead
+        self.store.tempo.lead, self.store.tempo.picture_interval = self.output.lead, self.output.picture_interval
         self.store.watch_revision(self.link.ring)
 
     def where(self) -> list[str]:

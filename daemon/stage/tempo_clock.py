@@ -34,6 +34,8 @@ class TempoClock:
         self._taps: deque[int] = deque(maxlen=MOST_TAPS)
         self.lead: Callable[[], float] = lambda: 0.0
         """Returns the seconds from the parameters of a picture to the picture on air; the stage sets it."""
+        self.picture_interval: Callable[[], float] = lambda: 0.0
+        """Returns the seconds between two new pictures on air; the stage sets it."""
         self.heard: Callable[[], Heard] = lambda: SILENCE
         """Returns the features of the sound that is heard now; the stage sets it."""
         self.since_onset: Callable[[], float] = lambda: math.inf
@@ -61,6 +63,15 @@ class TempoClock:
         """
         now, lead = self.time(bpm), self.lead()
         return now._replace(seconds=now.seconds + lead, beats=now.beats + lead * bpm / 60.0)
+
+    def seconds_early(self) -> float:
+        """Return the seconds by which a change for a beat is made before the lead: half a picture.
+
+        A change waits up to one picture for the next one to begin. Made half a picture early, its first picture is on
+        air at most half a picture before or after the beat, in place of up to a whole one after it. A renderer that
+        draws nothing at the moment begins at once, so that half the lead is the most.
+        """
+        return min(self.picture_interval(), self.lead()) / 2.0
 
     def tap(self) -> float | None:
         """Take note of a tap: now is a beat. Return the tempo in beats a minute, None after the first tap."""

@@ -92,6 +92,19 @@ def test_it_is_applied_one_lead_early(rig: QuantisedRig) -> None:
     assert rig.timers[-1][0] == pytest.approx(0.45)
 
 
+@pytest.mark.parametrize(("interval", "seconds"), [(0.04, 0.18), (2.0, 0.15)])
+def test_it_is_aimed_half_a_picture_early(rig: QuantisedRig, interval: float, seconds: float) -> None:
+    rig.store.tempo.lead, rig.store.tempo.picture_interval = lambda: 0.1, lambda: interval
+    rig.send("/quantise", "beat")
+    rig.wait(0.2)
+    rig.send("/next")
+    assert rig.timers[-1][0] == pytest.approx(seconds)
+    rig.fire()
+    rig.wait(0.195)  # too late to be early, in time for the beat at 0.5 s
+    rig.send("/next")
+    assert rig.timers[-1][0] == 0.0
+
+
 def test_message_on_the_beat_does_not_wait(rig: QuantisedRig) -> None:
     rig.send("/quantise", "bar")
     rig.wait(2.001)
