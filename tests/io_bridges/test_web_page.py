@@ -1,6 +1,7 @@
 """The controls of the page in a real browser: what a performer touches."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -18,7 +19,8 @@ from web_client import eventually
 from web_show_control import WebShow, pumping, serving
 
 from io_bridges.web.server import WebControl
-from presets.parameter_table import PARAMETERS
+from presets.movement import MovementTime, moved
+from presets.parameter_table import PARAMETERS, snapshot
 
 pytestmark = needs_chromium
 
@@ -228,6 +230,70 @@ def test_lfo_and_tempo(page: Page, show: WebShow) -> None:
     page.keyboard.press("t")
     page.locator("#lfo").get_by_role("button", name="resync").click()
     eventually(lambda: [call[0] for call in show.calls][-3:] == ["/tap", "/tap", "/resync"])
+
+
+SWINGS: list[dict[str, str | float]] = [
+    {"/strength": 0.6, "/lfo/1/target": "strength", "/lfo/1/amount": 0.4},
+    {"/strength": 0.9, "/lfo/1/target": "strength", "/lfo/1/amount": -0.4},
+    {"/zoom": 4.0, "/lfo/2/target": "zoom", "/lfo/2/shape": "pulse", "/lfo/2/amount": -0.4},
+    {"/brightness": 0.5, "/lfo/1/target": "brightness", "/lfo/3/target": "brightness", "/lfo/3/shape": "square"}
+    | {"/lfo/1/amount": 0.2, "/lfo/3/amount": 0.1, "/lfo/3/period": 3.7},
+    {"/steps": 9, "/lfo/1/target": "steps", "/lfo/1/amount": 0.1},
+    {"/prompt/4/text": "ice", "/travel": 1.0, "/lfo/1/target": "travel", "/lfo/1/amount": 0.25},
+    {"/prompt/2/text": "ice", "/travel": 2.0, "/lfo/1/target": "travel", "/lfo/1/shape": "rise", "/lfo/1/amount": 1.0},
+]
+"""Values of shows in which LFOs move one number, on one side, on both, in a ring."""
+BAND = "(slider) => ['from', 'to', 'again-from', 'again-to'].map((end) => slider.style.getPropertyValue(`--${end}`))"
+
+
+def test_band_is_what_the_lfos_reach(page: Page, show: WebShow) -> None:
+    """The movement of a show, at many instants, fills the band and never leaves it."""
+    for values in SWINGS:
+        show.reset()
+        expect(page.locator(".movers")).to_have_count(0)
+        for address, value in {"/prompt/1/text": "fire", **values}.items():
+            show.apply(address, (value,), "osc:1")
+        targets = [str(value) for address, value in values.items() if address.endswith("/target")]
+        parameter, slider = PARAMETERS[f"/{targets[0]}"], slider_of(page, f"/{targets[0]}")
+        expect(control_of(page, parameter.address).locator(".movers button")).to_have_count(len(targets))
+        now, low, wide = (
+            snapshot(show.values()),
+            parameter.minimum or 0.0,
+            (parameter.maximum or 0.0) - (parameter.minimum or 0.0),
+        )
+        moments = (MovementTime(seconds=step / 37, beats=step / 37) for step in range(900))
+        reached = sorted(float(getattr(moved(now, at), parameter.key)) for at in moments)
+        shares = [float(end) for end in slider.evaluate(BAND)]
+        band = [(low + wide * start, low + wide * end) for start, end in (shares[:2], shares[2:]) if end > start]
+        assert all(any(start - 1e-6 <= value <= end + 1e-6 for start, end in band) for value in reached), values
+        for end in (end for part in band for end in part):
+            assert min(abs(value - end) for value in reached) < 0.03 * wide, values
+        gaps = [second - first for first, second in pairwise(reached)]
+        assert len(band) == 1 + (max(gaps) > wide / 4), values
+
+
+def test_lfo_is_named_by_what_it_moves(page: Page, show: WebShow) -> None:
+    show.apply("/strength", (0.6,), "osc:1")
+    show.apply("/lfo/2/target", ("strength",), "osc:1")
+    show.apply("/lfo/2/amount", (0.4,), "osc:1")
+    mover = control_of(page, "/strength").get_by_role("button", name="moved by LFO 2, ±0.2")
+    expect(mover).to_have_text("LFO 2")
+    expect(slider_of(page, "/strength")).to_have_attribute("aria-description", "moved by LFO 2, ±0.2, 0.4 to 0.8")
+    target = page.locator("[data-address='/lfo/2/target'] select")
+    expect(target).to_be_hidden()
+    mover.click()
+    expect(target).to_be_focused()
+    expect(target).to_be_in_viewport()
+    show.apply("/lfo/2/shape", ("bass",), "osc:1")
+    expect(control_of(page, "/strength").locator(".movers")).to_have_text("LFO 2")
+    expect(control_of(page, "/strength").get_by_role("button", name="moved by LFO 2, +0.2")).to_have_count(1)
+    target.select_option("prompt/3/weight")
+    rests = control_of(page, "/prompt/3/weight").get_by_role("button", name="LFO 2 rests: prompt 3 is empty")
+    expect(rests).to_have_count(1)
+    expect(slider_of(page, "/strength")).not_to_have_attribute("aria-description", re.compile("."))
+    expect(page.locator(".movers")).to_have_count(1)
+    target.select_option("seed")
+    expect(control_of(page, "/seed").locator(".movers button")).to_have_count(1)
 
 
 def test_rebuild_waits_for_apply(page: Page, show: WebShow) -> None:

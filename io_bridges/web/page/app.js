@@ -5,6 +5,7 @@ import { showHistory, startHistory } from "/history.js";
 import { startLog } from "/log.js";
 import { showMidi, showMidiTargets, startMidi } from "/midi.js";
 import { startOsc } from "/osc.js";
+import { startModulation } from "/modulation.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture, toggleInput } from "/picture.js";
 import { showCues, showTimecode, startCues } from "/cues.js";
@@ -88,6 +89,7 @@ document.addEventListener("keydown", (event) => {
 startHistory();
 startLog();
 startMidi();
+startModulation();
 startOsc();
 startPanels();
 startCues();

@@ -57,7 +57,8 @@ function niceStep(parameter) {
   return 10 ** Math.floor(Math.log10((parameter.maximum - parameter.minimum) / 100));
 }
 
-function shown(parameter, value) {
+// Return a value with as many places as a step of its slider has.
+export function shown(parameter, value) {
   if (parameter.kind === "int") return String(value);
   const places = Math.max(0, -Math.floor(Math.log10(niceStep(parameter))));
   return Number(value).toFixed(Math.min(places, 4));

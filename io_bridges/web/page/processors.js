@@ -27,7 +27,7 @@ function showPart(address, control, part, processor) {
   const number = processor?.numbers[Number(part.replace("value", "")) - 1];
   control.element.classList.toggle("unused", part === "active" ? !processor : !number);
   if (!number) return;
-  showText(control.element.querySelector(".name"), number.name);
+  showText(control.element.querySelector(".name").firstChild, number.name); // what moves it is named behind
   control.element.title = `${number.about}\n${address}  ·  0 to 1 for ${number.minimum} to ${number.maximum}`;
 }
 
