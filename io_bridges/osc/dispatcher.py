@@ -6,7 +6,7 @@ from functools import partial
 
 from io_bridges.osc.flood_control import Coalescer
 from io_bridges.osc.monitor import OscMonitor
-from io_bridges.osc.packets import MalformedPacket, Message, decode_packet
+from io_bridges.osc.packets import Fault, Message, decode_packet
 from io_bridges.osc.patterns import AddressTable, MalformedPattern, is_pattern
 from io_bridges.osc.source_search import SourceSearch
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
@@ -98,12 +98,8 @@ class OscDispatcher:
     def _apply_datagram(self, datagram: bytes, sender: UdpAddress) -> None:
         self._counts["datagrams"] += 1
         surface = f"osc:{sender[0]}:{sender[1]}"
-        try:
-            messages = decode_packet(datagram)
-        except MalformedPacket as error:
-            self._counts["malformed"] += 1
-            self._refuse(sender, surface, f"malformed OSC: {error}")
-            return
+        faults: list[Fault] = []
+        messages = decode_packet(datagram, faults)
         self._counts["messages"] += len(messages)
         costly = self._unknown = 0
         for message in messages:
@@ -113,10 +109,20 @@ class OscDispatcher:
                 if costly > MAX_COSTLY:
                     continue
             self._apply_message(message, poll, sender, surface)
+        self._refuse_malformed(faults, sender, surface)
         if self._unknown > MAX_UNKNOWN:
             self._refuse(sender, surface, f"{self._unknown - MAX_UNKNOWN} more unknown addresses in one datagram")
         if costly > MAX_COSTLY:
             self._refuse(sender, surface, f"more than {MAX_COSTLY} messages without a plain number in one datagram")
+
+    def _refuse_malformed(self, faults: list[Fault], sender: UdpAddress, surface: str) -> None:
+        """Count and tell what could not be read; the first of many one by one."""
+        self._counts["malformed"] += len(faults)
+        for address, reason in faults[:MAX_UNKNOWN]:
+            what = f"{address[:60]}: malformed OSC: {reason}" if address else f"malformed OSC: {reason}"
+            self._refuse(sender, surface, what, Message(address, []))
+        if len(faults) > MAX_UNKNOWN:
+            self._refuse(sender, surface, f"{len(faults) - MAX_UNKNOWN} more malformed messages in one datagram")
 
     def _asks_for(self, address: str) -> bool:
         """Return True if a message without an argument polls: a switch is turned by it, and an action done."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.parsing import osc_types
 
+from io_bridges.osc.untagged_arguments import read_untagged
 from io_bridges.show_control import MAX_ADDRESS
 from presets.errors import BridgeError
 
@@ -21,19 +22,18 @@ MAX_DATAGRAM_BYTES = 65_507
 """Largest payload of UDP over IPv4."""
 MAX_BUNDLE_DEPTH = 8
 MAX_MESSAGES = 1024
+"""Messages and faults that are read from one datagram."""
 MAX_ARGUMENTS = 128
 MAX_ARRAY_DEPTH = 8
 
 _CODE_PAGE = "mbcs" if sys.platform == "win32" else "cp1252"
 _BUNDLE = b"#bundle\0"
-_NUMBER_BYTES = 4
-_SMALLEST_UNTAGGED, _LARGEST_UNTAGGED = 1e-6, 1e6
-"""Range of numbers without a type tag. The bytes of a float in it are no int in it, so that each has one reading."""
+_SIZE_BYTES = 4
 _BUNDLE_HEADER = len(_BUNDLE) + 8  # The timetag has 8 bytes.
 
 
 class MalformedPacket(BridgeError):
-    """A datagram that is not OSC or exceeds a limit. It is refused whole."""
+    """A message that is not OSC or exceeds a limit."""
 
 
 class Message(NamedTuple):
@@ -41,6 +41,14 @@ class Message(NamedTuple):
 
     address: str
     arguments: list[object]
+
+
+class Fault(NamedTuple):
+    """A part of a datagram that is not OSC or exceeds a limit."""
+
+    address: str
+    """Address of the message; empty if it has none."""
+    reason: str
 
 
 class Impulse(Enum):
@@ -58,16 +66,23 @@ class Colour(NamedTuple):
     alpha: int
 
 
-def decode_packet(datagram: bytes) -> list[Message]:
+def decode_packet(datagram: bytes, faults: list[Fault] | None = None) -> list[Message]:
     """Return the messages of a datagram in order, with bundles flattened and timetags ignored.
 
     Arguments that can be a parameter's value are int, float, str, bool, None, `Impulse`, or a list (array) of them. The
-    others are bytes (blob), tuple (midi, timetag) and `Colour`, which no parameter accepts. Raises `MalformedPacket`.
+    others are bytes (blob), tuple (midi, timetag) and `Colour`, which no parameter accepts.
+
+    Each element of a bundle is read for itself: one that is malformed is added to `faults`, and the others are
+    returned. Without `faults` the first one raises `MalformedPacket`.
     """
-    if len(datagram) > MAX_DATAGRAM_BYTES:
-        raise MalformedPacket(f"a datagram of {len(datagram)} bytes; the limit is {MAX_DATAGRAM_BYTES}")
     messages: list[Message] = []
-    _decode_element(datagram, 0, messages)
+    found = [] if faults is None else faults
+    if len(datagram) > MAX_DATAGRAM_BYTES:
+        found.append(Fault("", f"a datagram of {len(datagram)} bytes; the limit is {MAX_DATAGRAM_BYTES}"))
+    else:
+        _decode_element(datagram, 0, messages, found)
+    if found and faults is None:
+        raise MalformedPacket(found[0].reason)
     return messages
 
 
@@ -82,32 +97,47 @@ def encode_message(address: str, *values: str | float | int) -> bytes:
     return bytes(builder.build().dgram)
 
 
-def _decode_element(data: bytes, depth: int, messages: list[Message]) -> None:
-    if len(data) % 4:
-        raise MalformedPacket(f"misaligned: {len(data)} bytes is not a multiple of 4")
-    if data.startswith(_BUNDLE):
-        _decode_bundle(data, depth, messages)
-    elif len(messages) == MAX_MESSAGES:
-        raise MalformedPacket(f"more than {MAX_MESSAGES} messages in one datagram")
-    else:
-        messages.append(_decode_message(data))
+def _decode_element(data: bytes, depth: int, messages: list[Message], faults: list[Fault]) -> None:
+    try:
+        if data.startswith(_BUNDLE):
+            _decode_bundle(data, depth, messages, faults)
+        else:
+            messages.append(_decode_message(data))
+    except MalformedPacket as error:
+        faults.append(Fault(_address_of(data), str(error)))
 
 
-def _decode_bundle(data: bytes, depth: int, messages: list[Message]) -> None:
+def _decode_bundle(data: bytes, depth: int, messages: list[Message], faults: list[Fault]) -> None:
     if depth == MAX_BUNDLE_DEPTH:
         raise MalformedPacket(f"bundles nested more than {MAX_BUNDLE_DEPTH} deep")
     if len(data) < _BUNDLE_HEADER:
         raise MalformedPacket("truncated: a bundle without a timetag")
-    index = _BUNDLE_HEADER
-    while index < len(data):
-        (size,) = struct.unpack_from(">i", data, index)  # Sizes are multiples of 4, so 4 bytes are left.
-        index += 4
-        if size <= 0:
+    index, end = _BUNDLE_HEADER, len(data)
+    content_end = len(data.rstrip(b"\0"))  # some senders pad with zeros
+    while index < content_end:
+        count = len(messages) + len(faults)
+        if count >= MAX_MESSAGES:
+            if count == MAX_MESSAGES:
+                raise MalformedPacket(f"more than {MAX_MESSAGES} messages in one datagram")
+            return
+        if end - index < _SIZE_BYTES:
+            raise MalformedPacket(f"misaligned: {end - index} bytes left after the last element of a bundle")
+        (size,) = struct.unpack_from(">i", data, index)
+        index += _SIZE_BYTES
+        if size < 0:
             raise MalformedPacket(f"a bundle element of size {size}")
-        if size > len(data) - index:
-            raise MalformedPacket(f"truncated: a bundle element of {size} bytes with {len(data) - index} left")
-        _decode_element(data[index : index + size], depth + 1, messages)
-        index += size
+        if size > end - index:
+            raise MalformedPacket(f"truncated: a bundle element of {size} bytes with {end - index} left")
+        if size:
+            _decode_element(data[index : index + size], depth + 1, messages, faults)
+        else:
+            faults.append(Fault("", "a bundle element of size 0"))
+        index += (size + 3) // 4 * 4  # a sender that leaves the padding out of a size has sent it all the same
+
+
+def _address_of(data: bytes) -> str:
+    """Return the address of a malformed message as far as it can be read."""
+    return _text(data[: MAX_ADDRESS + 1].partition(b"\0")[0])[:MAX_ADDRESS] if data.startswith(b"/") else ""
 
 
 def _decode_message(data: bytes) -> Message:
@@ -116,10 +146,13 @@ def _decode_message(data: bytes) -> Message:
     address, index = _string(data, 0)
     if len(address) > MAX_ADDRESS:
         raise MalformedPacket(f"an address longer than {MAX_ADDRESS} characters")
-    if index == len(data):  # Old senders omit the type tags of a message without arguments.
+    if index >= len(data):  # Old senders omit the type tags of a message without arguments, and some the padding.
         return Message(address, [])
     if data[index : index + 1] != b",":
-        return Message(address, [_untagged(data[index:])])
+        arguments = read_untagged(data[index:]) or []
+        if not arguments or len(arguments) > MAX_ARGUMENTS:
+            raise MalformedPacket("type tags must begin with ','")
+        return Message(address, arguments)
     tags, index = _string(data, index)
     if len(tags) > MAX_ARGUMENTS + 1:
         raise MalformedPacket(f"more than {MAX_ARGUMENTS} arguments in one message")
@@ -159,18 +192,6 @@ def _decode_arguments(data: bytes, index: int, tags: str) -> list[object]:
     if any(data[index:]):  # some senders pad with zeros
         raise MalformedPacket(f"{len(data) - index} bytes left after the last argument")
     return arguments
-
-
-def _untagged(data: bytes) -> object:
-    """Return the number of an old sender that omits the type tags: a float or a small int."""
-    if len(data) == _NUMBER_BYTES:
-        (whole,) = struct.unpack(">i", data)
-        (real,) = struct.unpack(">f", data)
-        if abs(whole) < _LARGEST_UNTAGGED:
-            return int(whole)
-        if _SMALLEST_UNTAGGED < abs(real) < _LARGEST_UNTAGGED:
-            return float(real)
-    raise MalformedPacket("type tags must begin with ','")
 
 
 def _string(data: bytes, index: int) -> tuple[str, int]:

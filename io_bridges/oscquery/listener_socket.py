@@ -10,7 +10,7 @@ import contextlib
 from pythonosc.osc_message_builder import OscMessageBuilder
 from starlette.websockets import WebSocket
 
-from io_bridges.osc.packets import MalformedPacket, decode_packet
+from io_bridges.osc.packets import Fault, decode_packet
 from io_bridges.oscquery.address_space import MEASURED, AddressSpace
 from io_bridges.show_control import MAX_UNKNOWN, ShowControl, Subscription, is_known
 from io_bridges.web.json_messages import MalformedJson, decode, encode
@@ -77,12 +77,11 @@ class ListenerSocket:
 
     def _apply(self, packet: bytes) -> list[str]:
         """Apply the messages of a packet. Return why messages were refused, at most `MAX_UNKNOWN`."""
-        try:
-            messages = decode_packet(packet)
-        except MalformedPacket as error:
-            self._show.refused(self._sender, f"malformed OSC: {error}")
-            return [f"malformed OSC: {error}"]
-        problems: list[str] = []
+        faults: list[Fault] = []
+        messages = decode_packet(packet, faults)
+        problems = [f"malformed OSC: {fault.reason}" for fault in faults[:MAX_UNKNOWN]]
+        for problem in problems:
+            self._show.refused(self._sender, problem)
         for address, arguments in messages:
             if len(problems) >= MAX_UNKNOWN and not is_known(self._show, address):
                 continue  # the suggestion for an unknown address is slow to find

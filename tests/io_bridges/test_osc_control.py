@@ -103,6 +103,22 @@ def test_patterns_set_values_only(control: OscControl, show: RecordingShow) -> N
     assert "matches no parameter" in show.refusals[0][1]
 
 
+def test_good_fader_beside_bad_messages(control: OscControl, show: RecordingShow) -> None:
+    good, bad = encode_message("/strength", 0.25), b"/freeze\0,Q\0\0"
+    elements = [good, bad, b"seed\0\0\0\0,i\0\0\0\0\0\1", encode_message("/steps", 9)]
+    bundle = b"#bundle\0" + b"\0" * 8 + b"".join(len(each).to_bytes(4, "big") + each for each in elements)
+    surface = Surface(control)
+    surface.send_raw(bundle + b"\xff\xff\xff\xfc")
+    wait_for(lambda: len(show.refusals) == 3)
+    assert show.values()["/strength"] == 0.25
+    assert show.values()["/steps"] == 9
+    status = control.status()
+    assert (status["messages"], status["accepted"], status["malformed"], status["refused"]) == (2, 2, 3, 3)
+    assert show.refusals[0][1] == "/freeze: malformed OSC: unknown type tag 'Q'"
+    seen = [(message["address"], message["taken"]) for message in control.monitor.messages()]
+    assert seen == [("/strength", True), ("/steps", True), ("/freeze", False), ("", False), ("", False)]
+
+
 HOSTILE = [
     b"",
     b"\0",

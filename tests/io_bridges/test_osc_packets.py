@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder, build_msg
 
-from io_bridges.osc.packets import Colour, Impulse, MalformedPacket, Message, decode_packet, encode_message
+from io_bridges.osc.packets import Colour, Fault, Impulse, MalformedPacket, Message, decode_packet, encode_message
 
 
 def padded(text: bytes) -> bytes:
@@ -60,6 +60,65 @@ def test_double_and_timetag() -> None:
 
 def test_message_without_type_tags() -> None:
     assert decode_packet(padded(b"/panic")) == [Message("/panic", [])]
+    assert decode_packet(b"/panic\0") == [Message("/panic", [])], "without its padding too"
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments"),
+    [
+        (struct.pack(">f", 0.5), [0.5]),
+        (struct.pack(">i", 127), [127]),
+        (struct.pack(">ff", 0.25, 0.5), [0.25, 0.5]),
+        (struct.pack(">fi", 1.0, 3), [1.0, 3]),
+        (padded(b"golden rings"), ["golden rings"]),
+        (padded("köln".encode()), ["köln"]),
+        (padded(b"fire") + b"\0" * 4, ["fire"]),
+        (b"fire\0", ["fire"]),
+        (b"CDEF\0\0\0\0", None),  # a text, or 196.27 and 0
+        (padded(b"golden") + padded(b"rings"), None),
+        (struct.pack(">fi", 0.5, 2**30 + 1) + b"\x7f" * 4, None),
+        (b"golden rings", None),
+        (b"\1\2\3\4\5\0\0\0", None),
+    ],
+)
+def test_arguments_without_type_tags(data: bytes, arguments: list[object] | None) -> None:
+    faults: list[Fault] = []
+    found = decode_packet(padded(b"/prompt") + data, faults)
+    assert found == ([] if arguments is None else [Message("/prompt", arguments)])
+    assert [fault.address for fault in faults] == (["/prompt"] if arguments is None else [])
+
+
+SIZED = b"#bundle\0" + b"\0" * 7 + b"\1" + struct.pack(">i", len(GOOD)) + GOOD
+
+
+@pytest.mark.parametrize(
+    ("datagram", "good", "faults"),
+    [
+        (bundle(message(b"/freeze", b"Q"), GOOD), 1, [("/freeze", "unknown type tag 'Q'")]),
+        (bundle(GOOD, b"seed\0\0\0\0", GOOD), 2, [("", "must begin with '/'")]),
+        (bundle(GOOD, bundle(message(b"/a", b"i"), GOOD), GOOD), 3, [("/a", "'i' needs 4 bytes")]),
+        (SIZED + struct.pack(">i", -4), 1, [("", "size -4")]),
+        (SIZED + struct.pack(">i", 400) + GOOD, 1, [("", "400 bytes with 20 left")]),
+        (SIZED + struct.pack(">i", 0) + SIZED[16:], 2, [("", "size 0")]),
+        (SIZED + b"\0" * 8, 1, []),
+        (SIZED + struct.pack(">i", 17) + padded(b"/mode") + b",s\0\0text\0\0\0\0" + SIZED[16:], 3, []),
+        (bundle(GOOD, bundle(b"x" * 4, b"y" * 4)), 1, [("", "'/'"), ("", "'/'")]),
+    ],
+)
+def test_good_messages_beside_bad_ones(datagram: bytes, good: int, faults: list[tuple[str, str]]) -> None:
+    found: list[Fault] = []
+    messages = decode_packet(datagram, found)
+    assert len(messages) == good
+    assert messages.count(Message("/strength", [0.5])) >= good - 1
+    assert [fault.address for fault in found] == [address for address, _ in faults]
+    assert all(reason in fault.reason for fault, (_, reason) in zip(found, faults, strict=True))
+
+
+def test_faults_are_bounded() -> None:
+    empty = struct.pack(">i", 0)
+    faults: list[Fault] = []
+    assert decode_packet(bundle() + empty * 16_000 + b"\1\0\0\0", faults) == []
+    assert len(faults) == 1025
 
 
 def test_nested_bundles_keep_order() -> None:
@@ -90,18 +149,18 @@ def test_message_count_limit() -> None:
     assert len(decode_packet(bundle(*[small] * 1024))) == 1024
     with pytest.raises(MalformedPacket, match="more than 1024 messages"):
         decode_packet(bundle(*[small] * 1025))
+    assert len(decode_packet(bundle(bundle(*[small] * 1025), small), [])) == 1024, "the first are taken"
 
 
 @pytest.mark.parametrize(
     ("datagram", "reason"),
     [
         (b"", "empty"),
-        (b"/a\0", "misaligned"),
         (b"abc\0", "must begin with '/'"),
         (b"/abc", "without an end"),
         (b"\0" * 65_508, "limit is 65507"),
         (message(b"/" + b"a" * 255), "longer than 255"),
-        (padded(b"/a") + padded(b"if"), "begin with ','"),
+        (padded(b"/a") + padded(b"if") + b"\0\0\0\1\x3f\0\0\0", "begin with ','"),
         (message(b"/a", b"i"), "'i' needs 4 bytes, with 0 left"),
         (message(b"/a", b"f"), "'f' needs 4 bytes"),
         (message(b"/a", b"d", b"\0" * 4), "'d' needs 8 bytes"),
@@ -121,7 +180,7 @@ def test_message_count_limit() -> None:
         (b"#bundle\0" + b"\0" * 8 + struct.pack(">i", -4), "element of size -4"),
         (b"#bundle\0" + b"\0" * 8 + struct.pack(">i", 0) + GOOD, "element of size 0"),
         (b"#bundle\0" + b"\0" * 8 + struct.pack(">i", 400) + GOOD, "400 bytes with 20 left"),
-        (b"#bundle\0" + b"\0" * 8 + struct.pack(">i", 18) + GOOD, "misaligned: 18"),
+        (b"#bundle\0" + b"\0" * 8 + b"\0\0\1", "misaligned: 3 bytes left"),
     ],
 )
 def test_each_fault_names_its_reason(datagram: bytes, reason: str) -> None:
