@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import TypeAlias
 
+from io_bridges.scheme import Scheme
 from io_bridges.schemes import titles
 from io_bridges.show_control import ControlReply, FoundSources, ShowControl
+from io_bridges.sink_schemes import SINKS
 from presets.errors import BridgeError
 
 LONGEST_MESSAGE = 64 * 1024
@@ -52,7 +54,9 @@ def sources_json(found: FoundSources) -> dict[str, object]:
 
 
 def declaration(show: ShowControl) -> dict[str, object]:
-    """Return every parameter and action what a surface needs to draw them, with the names of sources and sinks."""
+    """Return every parameter and action what a surface needs to draw them, with the names of sources and sinks, and the
+    kinds of sinks.
+    """
     return {
         "declaration": [
             {
@@ -73,6 +77,17 @@ def declaration(show: ShowControl) -> dict[str, object]:
         ],
         "actions": [action._asdict() for action in show.actions.values()],
         "schemes": titles(),
+        "sinks": [_sink_kind(scheme) for scheme in SINKS],
+    }
+
+
+def _sink_kind(scheme: Scheme) -> dict[str, object]:
+    options = f"; options: {', '.join(scheme.all_options())}"
+    return {
+        "title": scheme.shown_title(),
+        "template": scheme.example,
+        "hint": scheme.description + options,
+        "problem": scheme.unavailable(),
     }
 
 

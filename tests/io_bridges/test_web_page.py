@@ -399,6 +399,32 @@ def test_set_list(page: Page, show: WebShow) -> None:
     expect(page.locator("#cue-go")).to_be_disabled()
 
 
+def test_keys_of_the_set_list(page: Page, show: WebShow) -> None:
+    page.keyboard.press("Space")  # there is no set list
+    show.state = {**show.state, "cues": {"presets": ["fire", "ice-cells", "ink"], "place": 2}}
+    expect(page.get_by_text("Space go")).to_be_visible()
+    blackout = page.get_by_role("button", name="blackout")
+    blackout.click()  # has the focus from now on
+    wait_value(page, show, "/blackout", True)
+    page.keyboard.press("Space")
+    eventually(lambda: show.calls[-1][:2] == ("/cue/go", ()))
+    page.keyboard.press("Backspace")
+    eventually(lambda: show.calls[-1][:2] == ("/cue/back", ()))
+    prompt = control_of(page, "/prompt/1/text").locator("textarea")
+    prompt.fill("a")
+    page.keyboard.press("Backspace")
+    page.keyboard.type("b c")
+    expect(prompt).to_have_value("b c")
+    prompt.press("Enter")
+    prompt.press("Escape")
+    page.get_by_role("button", name="freeze").focus()
+    page.keyboard.press("Tab")
+    expect(blackout).to_be_focused()
+    page.keyboard.press("Space")  # presses the button that was reached by the keyboard
+    wait_value(page, show, "/blackout", False)
+    assert [call[0] for call in show.calls if call[0].startswith("/cue")] == ["/cue/go", "/cue/back"]
+
+
 def test_recorded_controls(page: Page, show: WebShow) -> None:
     page.locator("#recorded > summary").click()
     page.locator("#record-controls").click()

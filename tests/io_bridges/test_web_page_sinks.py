@@ -11,6 +11,7 @@ from web_show_control import WebShow, serving
 
 from daemon.stage.parameter_store import ParameterStore
 from io_bridges.show_control import ControlReply, Later
+from io_bridges.sink_schemes import SINKS
 from io_bridges.web.server import WebControl
 from presets.library import Library
 
@@ -67,6 +68,20 @@ def test_stopped_sink_has_a_button(page: Page, show: WebShow) -> None:
     expect(opens).to_have_count(0)
     show.state = {"sinks": [{**ZMQ, "open": False, "failure": "The disk is full"}]}
     expect(page.get_by_role("button", name="open zmq:tcp://127.0.0.1:5556")).to_have_count(1)
+
+
+def test_kinds_of_sinks_to_choose(page: Page, show: WebShow) -> None:
+    page.get_by_text("Kinds of sinks").click()
+    kinds, field = page.locator("#sink-list button"), page.get_by_label("sink to add")
+    assert kinds.count() == len(SINKS)
+    for kind, scheme in zip(kinds.all(), SINKS, strict=True):
+        expect(kind).to_contain_text(scheme.unavailable() or scheme.description)
+        assert kind.is_disabled() == bool(scheme.unavailable())
+    kinds.filter(has_text="PNG files").click()
+    expect(field).to_have_value("png:frames?every=10&max=2000")
+    page.keyboard.type("stills")  # in place of the name
+    field.press("Enter")
+    eventually(lambda: [call[:2] for call in show.calls] == [("/sink/add", ("png:stills?every=10&max=2000",))])
 
 
 class SinkShow:

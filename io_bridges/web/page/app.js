@@ -8,13 +8,13 @@ import { startOsc } from "/osc.js";
 import { startModulation } from "/modulation.js";
 import { declare, startPanels } from "/panels.js";
 import { startPicture, toggleInput } from "/picture.js";
-import { showCues, showTimecode, startCues } from "/cues.js";
+import { cueByKey, showCues, showTimecode, startCues } from "/cues.js";
 import { loadByKey, showLooks, showPresets, showSaveReply, startPresets } from "/presets.js";
 import { showProcessors } from "/processors.js";
 import { showRecorded, startRecorded } from "/recorded.js";
 import { act, connectShow, controls, set, take, values } from "/show.js";
 import { showSignals } from "/signals.js";
-import { showOpeningSinks, showSinkReply, startSinks } from "/sinks.js";
+import { showOpeningSinks, showSinkKinds, showSinkReply, startSinks } from "/sinks.js";
 import { showFound, showOpening, startSources } from "/sources.js";
 import { showMeters, showSound, startSound } from "/sound.js";
 import { showStatus } from "/status.js";
@@ -40,6 +40,7 @@ connectShow({
     if (message.declaration) {
       declare(message);
       showMidiTargets();
+      showSinkKinds(message.sinks);
     }
     if (message.values) {
       for (const [address, value] of Object.entries(message.values)) take(address, value);
@@ -70,7 +71,12 @@ connectShow({
   lost: () => document.body.classList.add("lost"),
 });
 
+// Space presses a button that was reached by the keyboard. One that was clicked has the focus by chance: Space is Go.
+let pointed = false;
+document.addEventListener("pointerdown", () => { pointed = true; }, true);
+
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Tab") pointed = false;
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.key === "Escape") document.activeElement?.blur();
   if (event.target.closest("input:not([type=range]), textarea, select")) return;
@@ -82,6 +88,8 @@ document.addEventListener("keydown", (event) => {
   else if (key === "t") act("/tap");
   else if (key === "i") toggleInput();
   else if (key === "/") byId("prompts").querySelector("textarea")?.select();
+  else if (key === " " && !pointed && event.target.closest("button, summary, a")) return;
+  else if (cueByKey(key)) document.activeElement?.blur();
   else if (!loadByKey(key)) return;
   event.preventDefault();
 });

@@ -10,7 +10,7 @@ export function showCues(cues) {
   const now = JSON.stringify(cues ?? null);
   if (now === shown) return;
   shown = now;
-  byId("cues").hidden = !cues;
+  for (const part of [byId("cues"), ...document.querySelectorAll(".cue-key")]) part.hidden = !cues;
   if (!cues) return;
   const { presets, place, at = [] } = cues;
   byId("cue-list").replaceChildren(...presets.map((name, number) => element("button",
@@ -27,6 +27,14 @@ export function showTimecode(controls) {
   const found = controls.find(({ timecode }) => timecode)?.timecode;
   showText(byId("timecode"), found ? `${found.time} · ${found.rate} fps` : "");
   byId("timecode").classList.toggle("quiet", !found?.runs);
+}
+
+// Space calls the next cue and Backspace the one before. Returns false for another key and without a set list.
+export function cueByKey(key) {
+  const button = { " ": byId("cue-go"), backspace: byId("cue-back") }[key];
+  if (!button || byId("cues").hidden) return false;
+  if (!button.disabled) button.click();
+  return true;
 }
 
 export function startCues() {

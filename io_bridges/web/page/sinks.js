@@ -1,4 +1,5 @@
-// Sinks that are added, removed and opened again while the show plays: a field for an address, buttons for each sink.
+// Sinks that are added, removed and opened again while the show plays: a field for an address with a chooser, buttons for
+// each sink.
 
 import { byId, element, showText } from "/dom.js";
 import { act } from "/show.js";
@@ -28,6 +29,21 @@ export function showSinkReply({ accepted, address, note }) {
 export function showOpeningSinks(uris) {
   opening = Array.isArray(uris) ? uris.join(", ") : "";
   showOutcome();
+}
+
+// Show a button for each kind of sink: {title, template, hint, problem}. It puts the template into the field.
+export function showSinkKinds(kinds) {
+  byId("sink-list").replaceChildren(...kinds.map(({ title, template, hint, problem }) => element("button",
+    { type: "button", disabled: Boolean(problem), onclick: () => fillIn(template) },
+    element("strong", {}, title), " ", element("code", {}, template), element("small", {}, problem || hint))));
+}
+
+// The place after the colon is selected, to be typed over.
+function fillIn(template) {
+  const field = byId("sink-uri"), options = template.indexOf("?");
+  field.value = template;
+  field.focus();
+  field.setSelectionRange(template.indexOf(":") + 1, options < 0 ? template.length : options);
 }
 
 function showOutcome() {
