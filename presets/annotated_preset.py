@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from presets.files import PRESET_KEYS, Preset, preset_text
+from presets.files import Preset, preset_text
 from presets.parameters import Parameters
+from presets.preset_keys import PRESET_KEYS
 
 
 def annotated_text(preset: Preset) -> str:

@@ -13,7 +13,7 @@ from presets.declaration import Effect
 from presets.parameter_table import NESTED, PARAMETERS
 from presets.parameters import Parameters
 
-_RESOLVED_ELSEWHERE = frozenset({"morph", "seed_mix", "drift"})
+_RESOLVED_ELSEWHERE = frozenset({"morph", "morph_beats", "seed_mix", "drift"})
 """Numbers that `presets.morph` alone reads, so they need not glide."""
 
 
@@ -95,7 +95,7 @@ class Glide(NamedTuple):
         self, before: Parameters, wanted: Parameters, at: MorphTime, change: Change, keys: tuple[str, ...]
     ) -> "Glide":
         """Return the glide from `at` on, when `wanted` follows `before`. `keys` are those that a preset has glide."""
-        fade = Fade(at, wanted.morph, wanted.morph_pictures)
+        fade = Fade(at, wanted.morph_seconds, wanted.morph_pictures)
         if change is Change.CUT or fade.share(at) >= 1.0:
             return Glide()
         if change is Change.PRESET:

@@ -3,7 +3,7 @@
 A preset is a mapping with an optional ``name``, ``description`` and ``extends`` and keys of `Parameters`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -14,40 +14,15 @@ from pydantic import Field, ValidationError
 
 from presets import strict_yaml
 from presets.atomic_write import write_atomically
-from presets.build import REBUILD_KEYS
 from presets.coercion import expected_choice
 from presets.errors import PresetError
 from presets.lfo_parameters import NO_TARGET
 from presets.nested_entries import ENTRIES, LINES, NamedNumber, named_numbers, with_numbers
 from presets.parameter_table import LFO_TARGETS, PARAMETERS, Value, flatten
 from presets.parameters import Parameters
+from presets.preset_keys import KEPT_KEYS, LORA_KEYS, PRESET_KEYS, emptied_by
 from presets.preset_problems import problem_of, unknown_key
-from presets.rebuild_parameters import LORAS
-from presets.source_parameters import SOURCE_KEYS
 from presets.strict_yaml import MAX_BYTES, Problem
-
-KEPT_KEYS = REBUILD_KEYS | {
-    parameter.key for parameter in PARAMETERS.values() if parameter.stays and parameter.in_presets
-}
-"""Keys that a preset leaves as they are if its file does not name them."""
-
-RIG_KEYS = REBUILD_KEYS | SOURCE_KEYS
-"""Keys of the renderer and the source. Panic leaves them alone, and a preset is saved with those it was loaded with."""
-
-LORA_KEYS = frozenset(f"lora{place}" for place in range(1, LORAS + 1))
-"""Keys of the files of LoRAs."""
-
-ADAPTER_KEYS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "controlnet": frozenset({"controlnet", "controlnet_preprocessor", "controlnet_depth_model"}),
-        "ip_adapter": frozenset({"ip_adapter", "ip_adapter_encoder"}),
-    }
-)
-"""Keys of the other adapters, by the one that names it."""
-
-PRESET_KEYS = tuple(dict.fromkeys(parameter.key for parameter in PARAMETERS.values() if parameter.in_presets))
-"""Parameter keys that a preset may name, in the order of the declaration."""
-
 
 SourceProblem = Callable[[str], str]
 """Returns what is wrong with the address of a source; empty if nothing is."""
@@ -117,17 +92,6 @@ class Preset:
             for address, value in flat.items()
             if (key := PARAMETERS[address].key) in PRESET_KEYS and (key not in KEPT_KEYS or key in named)
         }
-
-
-def emptied_by(keys: Collection[str]) -> set[str]:
-    """Return the keys that are none in a file that names these, unless it names them: what fits one model alone."""
-    emptied = {"engine", *LORA_KEYS} if "model" in keys else set()
-    for key, together in ADAPTER_KEYS.items():
-        if "model" in keys or key in keys:
-            emptied |= together
-    if "model" in keys or "controlnet" in keys:  # not every network can reuse what it has kept
-        emptied |= {"reuse"}
-    return emptied
 
 
 def read_preset(path: Path, source_problem: SourceProblem | None = None) -> Preset:

@@ -12,6 +12,10 @@ from presets.parameters import Parameters, PromptMix
 from presets.rebuild_parameters import LORAS
 from presets.travel import travel_shares
 
+RANDOM_SEED = -1
+"""Value of ``seed`` that stands for another seed for each picture."""
+_64_BITS = 2**64 - 1
+
 NEGLIGIBLE = 1e-9
 """Shares below this are left out."""
 
@@ -99,9 +103,23 @@ def seed_chains(seeds: tuple[int, int], mix: float, starts: tuple[float, float] 
     return tuple(chain for chain in chains if chain.weight > 0)
 
 
-def noise_shares(weights: Mapping[Axis, float]) -> tuple[NoiseWeight, ...]:
-    """Return the weights of `presets.drift.noise_weights` as the parameters of a picture hold them."""
-    return tuple(NoiseWeight(*axis, weight) for axis, weight in weights.items())
+def noise_shares(weights: Mapping[Axis, float], picture: int = 0) -> tuple[NoiseWeight, ...]:
+    """Return the weights of `presets.drift.noise_weights` as the parameters of a picture hold them.
+
+    `RANDOM_SEED` is another seed for each number of a picture since it was set, and the same one whenever it is set.
+    """
+    return tuple(
+        NoiseWeight(_picture_seed(picture) if seed == RANDOM_SEED else seed, leg, weight)
+        for (seed, leg), weight in weights.items()
+    )
+
+
+def _picture_seed(picture: int) -> int:
+    """Return a seed that looks random, of 31 bits: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    mixed = (picture + 1) * 0x9E3779B97F4A7C15 & _64_BITS
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _64_BITS
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _64_BITS
+    return (mixed ^ mixed >> 31) >> 33
 
 
 def limit_texts(shares: Iterable[TextWeight], most: int) -> tuple[TextWeight, ...]:

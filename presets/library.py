@@ -13,10 +13,11 @@ import platformdirs
 
 from presets.atomic_write import write_atomically
 from presets.errors import PresetError
-from presets.files import KEPT_KEYS, PRESET_KEYS, Preset, SourceProblem, read_bytes, read_preset, write_preset
+from presets.files import Preset, SourceProblem, read_bytes, read_preset, write_preset
 from presets.parameter_table import Value, snapshot
 from presets.preset_bases import PresetListing, values_beside, whole_preset
-from presets.preset_names import check_name, find_name, is_path, preset_files, shipped_files, unknown_name
+from presets.preset_keys import KEPT_KEYS, PRESET_KEYS
+from presets.preset_names import check_name, composed, find_name, is_path, preset_files, shipped_files, unknown_name
 
 MAX_PRESETS = 1000
 """Most presets of the user, so that a stuck save button does not fill the disk."""
@@ -119,7 +120,7 @@ class Library:
         A file that extends another preset goes on doing so, with the values that differ from it.
         Raises `PresetError` for a name that a preset can't have, and if the file can't be written.
         """
-        path = self.user_path(name)
+        name, path = composed(name), self.user_path(name)
         listing = self._listing()
         is_new = name not in listing.own
         if is_new and len(listing.own) >= MAX_PRESETS:
@@ -129,7 +130,7 @@ class Library:
         before = self._entry(*paths[name], listing).preset if name in paths else None
         if description is None:
             description = before.description if before else ""
-        order = [entry.path.stem for entry in self.entries() if not entry.shipped]
+        order = [entry.name for entry in self.entries() if not entry.shipped]
         preset = Preset(name, description, _fields(tidy))
         write_preset(path, self._beside_base(preset, before, listing) if before and before.extends else preset)
         if is_new:
@@ -146,8 +147,8 @@ class Library:
 
     def user_path(self, name: str) -> Path:
         """Return the path at which `save` writes a preset. Raises `PresetError` for a name no preset can have."""
-        path = self.folder / f"{check_name(name)}.yaml"
-        return self._listing().own.get(name, path)
+        name = check_name(name)
+        return self._listing().own.get(name, self.folder / f"{name}.yaml")
 
     def neighbour(self, name: str, step: int) -> str:
         """Return the preset `step` places after `name` (before it if negative), round and round.
@@ -186,7 +187,7 @@ class Library:
     def _entry(self, path: Path, shipped: bool, listing: PresetListing) -> LibraryEntry:
         name = path.stem.encode("utf-8", "replace").decode()  # Linux allows file names that are not text
         try:
-            check_name(path.stem)
+            name = check_name(path.stem)
             return LibraryEntry(name, path, shipped, whole_preset(path, self._contents, lambda: listing))
         except PresetError as error:
             return LibraryEntry(name, path, shipped, None, str(error))

@@ -17,6 +17,7 @@ from presets.drift import MAX_CHAINS, NoiseChain, limit_chains, noise_weights, s
 from presets.fades import DRAWN, FINISHED, Change, Fade, Glide, MorphTime
 from presets.frame_parameters import (
     NEGLIGIBLE,
+    RANDOM_SEED,
     FrameParameters,
     TextWeight,
     limit_texts,
@@ -61,6 +62,8 @@ class MorphState:
     """Drift in noises at the last change."""
     seed_starts: tuple[float, float] = (0.0, 0.0)
     """Drift in noises at which `seed` and `seed_to` were set."""
+    seeded_at: int = 0
+    """Number of pictures at which `seed` or `seed_to` was set."""
     noise_origin: tuple[NoiseChain, ...] = ()
     noise_fade: Fade = FINISHED
     prompt: TextFade = NO_TEXT_FADE
@@ -71,7 +74,7 @@ class MorphState:
 
 def start_morphs(parameters: Parameters, at: MorphTime) -> MorphState:
     """Return a state without any fade, with the noise at the seeds' own."""
-    return MorphState(parameters, at)
+    return MorphState(parameters, at, seeded_at=at.pictures)
 
 
 def update_morphs(
@@ -85,16 +88,18 @@ def update_morphs(
 
     `swung` moves parameters by their LFOs to that instant, so that a fade of texts begins with the mix on air.
     """
-    fade = Fade(at, parameters.morph, parameters.morph_pictures)
+    fade = Fade(at, parameters.morph_seconds, parameters.morph_pictures)
     is_cut, is_preset = fade.share(at) >= 1.0, change is Change.PRESET
     if change is Change.CUT or (is_preset and is_cut):
         return start_morphs(parameters, at)
     before, drift = state.parameters, _drift(state, at)
+    keeps_seeds = not is_preset and (parameters.seed, parameters.seed_to) == (before.seed, before.seed_to)
     after = replace(
         state,
         parameters=parameters,
         changed_at=at,
         drift=drift,
+        seeded_at=state.seeded_at if keeps_seeds else at.pictures,
         seed_starts=(
             drift if is_preset or parameters.seed != before.seed else state.seed_starts[0],
             drift if is_preset or parameters.seed_to != before.seed_to else state.seed_starts[1],
@@ -126,14 +131,15 @@ def resolve_frame(state: MorphState, at: MorphTime) -> FrameParameters:
         state.glide.at(state.parameters, at),
         state.prompt.mix(prompt_shares(state.parameters), at),
         state.negative.mix(negative_shares(state.parameters), at),
-        noise_shares(noise_weights(_chains(state, at), _drift(state, at))),
+        noise_shares(noise_weights(_chains(state, at), _drift(state, at)), at.pictures - state.seeded_at),
     )
 
 
 def is_moving(state: MorphState, at: MorphTime) -> bool:
     """Return True if the next picture differs from the one at `at` without any change of a control."""
     fades = state.noise_fade, state.prompt.fade, state.negative.fade, state.glide.fade
-    return state.parameters.drift > 0 or any(fade.share(at) < 1.0 for fade in fades)
+    is_random = any(chain.seed == RANDOM_SEED for chain in _wanted_chains(state))
+    return is_random or state.parameters.drift > 0 or any(fade.share(at) < 1.0 for fade in fades)
 
 
 def _drift(state: MorphState, at: MorphTime) -> float:

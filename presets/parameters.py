@@ -72,9 +72,14 @@ class LiveParameters(BaseModel):
         Field(ge=0, le=60, description="time that another prompt, seed or preset takes to fade in; 0 cuts"),
         LiveOptions(Effect.FRAME, unit="s", stays=True, group=Group.MOVEMENT, moves=False),
     ] = 0.0
+    morph_beats: Annotated[
+        float,
+        Field(ge=0, le=400, description="length of a morph in beats, at its first tempo; above 0 it replaces the time"),
+        LiveOptions(Effect.FRAME, unit="beats", stays=True, group=Group.MOVEMENT, moves=False),
+    ] = 0.0
     morph_pictures: Annotated[
         int,
-        Field(ge=0, le=1000, description="length of a morph as a number of pictures; above 0 it replaces the time"),
+        Field(ge=0, le=1000, description="length of a morph as a number of pictures; above 0 it replaces both others"),
         LiveOptions(Effect.FRAME, unit="pictures", stays=True, group=Group.MOVEMENT, moves=False),
     ] = 0
     takeover: Annotated[
@@ -121,12 +126,12 @@ class LiveParameters(BaseModel):
     ] = 1.0
     seed: Annotated[
         int,
-        Field(ge=0, le=2**31 - 1, description="number of the noise at the start"),
+        Field(ge=-1, le=2**31 - 1, description="number of the noise at the start; -1 is another for each picture"),
         LiveOptions(Effect.FRAME),
     ] = 0
     seed_to: Annotated[
         int,
-        Field(ge=0, le=2**31 - 1, description="second seed, for seed_mix"),
+        Field(ge=-1, le=2**31 - 1, description="second seed, for seed_mix; -1 is another for each picture"),
         LiveOptions(Effect.FRAME, group=Group.MOVEMENT),
     ] = 1
     seed_mix: Annotated[
@@ -233,3 +238,8 @@ class Parameters(
     LiveParameters,
 ):
     """Immutable snapshot of every live control. The fields of the last base come first."""
+
+    @property
+    def morph_seconds(self) -> float:
+        """Length of a morph by time, in seconds: that in beats at the tempo of now, or else `morph`."""
+        return self.morph_beats * 60.0 / self.bpm if self.morph_beats > 0 else self.morph

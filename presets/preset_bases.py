@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from presets.errors import PresetError
-from presets.files import PRESET_KEYS, Preset, emptied_by
+from presets.files import Preset
 from presets.parameter_table import PARAMETERS, Value
+from presets.preset_keys import PRESET_KEYS, emptied_by
 from presets.preset_names import folded, unknown_name
 
 MOST_BASES = 8

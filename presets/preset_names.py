@@ -3,6 +3,7 @@
 import importlib.resources
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
@@ -13,17 +14,29 @@ from presets.errors import PresetError
 SUFFIXES = (".yaml", ".yml")
 """Ends of the names of preset files."""
 
-_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
+LONGEST, MOST_BYTES = 64, 200
+"""Most characters of a name, and most bytes in UTF-8: a file's name has 255 on the usual disks, with its ending."""
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)  # Windows opens these instead of a file
 
 
 def check_name(name: str) -> str:
-    """Return `name` if a preset may have it. Raises `PresetError`."""
-    if not _NAME.fullmatch(name) or is_device(name):
-        raise PresetError(
-            f"{name[:64]!r} can't be a preset's name: use 1 to 64 letters from A to Z, digits, spaces, _ and -"
-        )
-    return name
+    """Return `name` as `composed` has it, if a preset may have it. Raises `PresetError`."""
+    own = composed(name)
+    fits = 1 <= len(own) <= LONGEST and len(own.encode("utf-8", "replace")) <= MOST_BYTES
+    if not fits or own != own.strip() or not all(map(_is_allowed, own)) or is_device(own):
+        allowed = f"1 to {LONGEST} letters and digits of any script, spaces, _ and -"
+        raise PresetError(f"{name[:64]!r} can't be a preset's name: use {allowed}")
+    return own
+
+
+def composed(name: str) -> str:
+    """Return a name with each accent joined to its letter (NFC). Files of macOS have them apart."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _is_allowed(character: str) -> bool:
+    """Return True for a letter, an accent or a digit of any script, a space, _ and -."""
+    return character in " _-" or unicodedata.category(character)[0] in "LMN"
 
 
 def is_device(name: str) -> bool:
@@ -33,8 +46,8 @@ def is_device(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def folded(name: str) -> str:
-    """Return a name in which case, spaces, - and _ are alike."""
-    return re.sub(r"[\s_-]+", "-", name.strip()).casefold()
+    """Return a name in which case, spaces, - and _ are alike, and so are the forms of accents and of full width."""
+    return re.sub(r"[\s_-]+", "-", unicodedata.normalize("NFKC", name).strip()).casefold()
 
 
 def find_name(name: str, names: Iterable[str]) -> str | None:
@@ -74,7 +87,8 @@ def preset_files(folder: Path) -> tuple[dict[str, Path], str]:
     """Return the presets of a folder by name, and why they can't be listed; empty if they can."""
     try:
         with os.scandir(folder) as files:
-            return {path.stem: path for file in files if is_preset_file(file.name) for path in [Path(file.path)]}, ""
+            paths = [Path(file.path) for file in files if is_preset_file(file.name)]
+            return {composed(path.stem): path for path in paths}, ""
     except FileNotFoundError:
         return {}, ""
     except (OSError, ValueError) as error:  # the shipped presets are still there

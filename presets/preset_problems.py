@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 
 from pydantic_core import ErrorDetails
@@ -35,7 +36,23 @@ def problem_of(detail: ErrorDetails, document: Document) -> Problem:
         place = place[:-1]
     value = document.values[place]
     wanted = _FORMS.get((str(place[0]), detail["type"])) or expected(detail)
-    return value._replace(message=f"{_name(place)} must {wanted}; {value.message} was given")
+    return value._replace(
+        message=f"{_name(place)} must {wanted}; {value.message} was given{_advice(wanted, value.message)}"
+    )
+
+
+def _advice(wanted: str, given: str) -> str:
+    """Return how to mend a plain value, as the end of a sentence; empty if there is nothing to say."""
+    if "number" in wanted and _COMMA.fullmatch(given):
+        return ", and a number has a point, no comma"
+    if "text" in wanted and _PLAIN.fullmatch(given):
+        return "; put it in quotes if it is meant as text"
+    return ""
+
+
+_COMMA = re.compile(r"'[-+]?[0-9]+(?:,[0-9]+)+'")
+_PLAIN = re.compile(r"[-+]?[0-9.][\w.+-]*|(?i:true|false)")
+"""A number or a truth value, as the file has it."""
 
 
 def _name(place: Place) -> str:

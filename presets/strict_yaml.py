@@ -35,6 +35,9 @@ _CORE_SCHEMA = (
 _CUT_SHORT = re.compile(r"[ \t]+#[^\s#]")
 """A comment that may be meant as text, as in ``prompt: room #5``. A space follows the # of most comments."""
 
+_PLAIN_TEXT = re.compile(r"\s*(?:- +)?\w+: +[^\s\[{]")
+"""A key with a value that is neither a list nor a mapping."""
+
 Place = tuple[str | int, ...]
 """Path of a value in the tree, such as ``("prompt", 0, "weight")``; pydantic's ``loc`` has the same form."""
 
@@ -84,7 +87,7 @@ def parse(data: bytes, most_nodes: int = MAX_NODES) -> Document:
         document.problems.append(refused.problem)
         return document
     except yaml.MarkedYAMLError as error:
-        document.problems.append(_syntax(error))
+        document.problems.append(_syntax(error, text))
         return document
     except yaml.reader.ReaderError as error:
         before_it = text[: error.position]
@@ -149,13 +152,22 @@ for _tag, _pattern, _first in _CORE_SCHEMA:
     StrictDumper.add_implicit_resolver(_tag, _pattern, _first)
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> Problem:
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
     if isinstance(error, yaml.composer.ComposerError):
         return Problem(line, column, "one document is expected; another starts here")
     reason = ": ".join(part for part in (error.context, error.problem) if part)
-    return Problem(line, column, f"this is not YAML ({reason or 'it can not be read'})")
+    return Problem(line, column, f"this is not YAML ({reason or 'it can not be read'}){_advice(text, line)}")
+
+
+def _advice(text: str, line: int) -> str:
+    """Return how to mend a line that is not YAML, as the end of a sentence; empty if there is nothing to say."""
+    lines = text.splitlines()
+    written = lines[line - 1] if 0 < line <= len(lines) else ""
+    if written.startswith("\t"):
+        return "; indent by spaces, not by tabs"
+    return "; put the text in quotes if it is meant as text" if _PLAIN_TEXT.match(written) else ""
 
 
 def _plain(node: yaml.Node, place: Place, document: Document) -> Any:

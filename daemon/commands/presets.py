@@ -153,9 +153,9 @@ def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
     """Yield the key and the problem of the model and each adapter that a preset names and that can't be played."""
     from daemon.renderer.echo_stream import ECHO_MODEL
     from presets.errors import ModelError
-    from presets.files import ADAPTER_KEYS, LORA_KEYS
     from presets.model_catalogue import DEPTH_MODEL
     from presets.paths import home_path
+    from presets.preset_keys import ADAPTER_KEYS, LORA_KEYS
 
     model: str = preset.values.get("model", ECHO_MODEL)
     known = model != ECHO_MODEL

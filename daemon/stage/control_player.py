@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from daemon.shared.clock import NS, Clock
 from daemon.shared.threads import restart_on_crash
-from daemon.stage.message_reading import prompt_values
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.preset_saver import LoadedPreset
+from daemon.stage.prompt_reading import prompt_values
 from daemon.stage.quantised_show import QuantisedShow
 from daemon.stage.source_addresses import SOURCES
 from io_bridges.scheme import without_password

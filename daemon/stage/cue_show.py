@@ -8,7 +8,7 @@ from daemon.stage.replies import action_text
 from daemon.stage.show_wrapper import Cancel, LookControl, ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.errors import ParameterRefused
-from presets.parameter_table import PARAMETERS, TWINS
+from presets.parameter_table import PARAMETERS, TWINS, Value
 from presets.set_list import Cue
 
 FOLLOW_ON = "set list"
@@ -109,7 +109,8 @@ class CueShow(ShowWrapper):
             if later is not None:
                 later(outcome._replace(address=address))
 
-        reply = self._looks.recall(cue.preset, {} if morph is None else {"/morph": morph}, sender, forward)
+        instead: dict[str, Value] = {} if morph is None else {"/morph": morph, "/morph_beats": 0.0}
+        reply = self._looks.recall(cue.preset, instead, sender, forward)
         if reply.accepted:
             self._place = place
         if not reply.pending:

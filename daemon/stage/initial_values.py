@@ -16,11 +16,11 @@ from daemon.stage.source_switch import NO_SOURCE
 from io_bridges.scheme import without_password
 from presets.build import REBUILD_KEYS
 from presets.errors import SettingsError
-from presets.files import LORA_KEYS
 from presets.library import Library
 from presets.model_store import is_missing_depth_model, is_missing_model
 from presets.parameter_table import PARAMETERS, Value
 from presets.paths import home_path, is_there
+from presets.preset_keys import LORA_KEYS
 
 FIRST_PRESET = "neon"
 """Preset of a first show for which none was asked."""

@@ -95,7 +95,7 @@ class LookPictures:
         on_air = str(self._store.value("/preset")), state.look_revision
         if on_air != self._on_air:
             self._on_air, self._since, self._is_taken = on_air, now, False
-        settled = SETTLED + float(self._store.value("/morph"))
+        settled = SETTLED + self._store.snapshot()[1].morph_seconds
         frame = self.newest
         if (
             not self._is_taken

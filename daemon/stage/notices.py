@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple
 from daemon.stage.metrics import LEAST_SILENCE
 from daemon.stage.sink_list import FailedSink
 from daemon.stage.source_switch import RefusedSource
-from presets.files import LORA_KEYS
 from presets.parameter_table import Value
 from presets.parameters import Parameters
+from presets.preset_keys import LORA_KEYS
 
 log = logging.getLogger("stage")
 

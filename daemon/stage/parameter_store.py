@@ -12,10 +12,11 @@ from daemon.shared.refusals import Refusals
 from daemon.stage import replies
 from daemon.stage.file_messages import FileMessages
 from daemon.stage.live_values import LiveValues
-from daemon.stage.message_reading import prompt_values, read_message
+from daemon.stage.message_reading import read_message
 from daemon.stage.opened_folders import OpenedFolders
 from daemon.stage.preset_actions import PresetActions
 from daemon.stage.preset_saver import LoadedPreset, opening_preset
+from daemon.stage.prompt_reading import prompt_values
 from daemon.stage.source_addresses import SOURCES, SourceAddresses
 from daemon.stage.tempo_actions import TempoActions
 from daemon.stage.tempo_clock import TempoClock

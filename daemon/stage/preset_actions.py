@@ -10,7 +10,7 @@ from io_bridges.show_control import ControlReply, Later
 from presets.errors import ConfirmationNeeded, PresetError
 from presets.library import Library
 from presets.parameter_table import Value
-from presets.preset_names import shipped_files
+from presets.preset_names import composed, shipped_files
 
 if TYPE_CHECKING:
     from daemon.stage.parameter_store import ParameterStore
@@ -79,7 +79,7 @@ class PresetActions:
         return self._store.load(address, name, values, sender, later)
 
     def _save(self, name: str, sender: str, later: Later | None) -> ControlReply:
-        values = self._store.values_to_save()
+        name, values = composed(name), self._store.values_to_save()
 
         def write() -> Finish:
             before = self._store.loaded()

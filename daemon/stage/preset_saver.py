@@ -15,9 +15,10 @@ from typing import NamedTuple
 from presets.atomic_write import write_atomically
 from presets.declaration import Effect
 from presets.errors import ConfirmationNeeded, PresetError
-from presets.files import RIG_KEYS, read_bytes
+from presets.files import read_bytes
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Value
+from presets.preset_keys import RIG_KEYS
 from presets.strict_yaml import MAX_BYTES
 
 CONFIRM_WITHIN = 10.0

@@ -12,6 +12,9 @@ from presets.library import Library
 SENDER = "file"
 """Name of the sender of a preset that is loaded again."""
 
+_OF_A_CUE = {"/preset", "/morph", "/morph_beats"}
+"""Values that a preset may be loaded without: a cue has its own morph."""
+
 Stamp = tuple[int, int, int]
 """Time of change, size and inode of a file."""
 
@@ -47,6 +50,8 @@ class PresetWatch:
         now = {path: _stamp(path) for path in known}
         self._known = name, now
         changed = [path for path, stamp in now.items() if stamp is not None and known[path] not in (None, stamp)]
+        if last_name != name and self._was_saved_since(name):
+            changed = [self._path(name)]
         if not changed:
             return
         try:
@@ -58,6 +63,15 @@ class PresetWatch:
             # The name alone, because a refusal is cut, and its place in the file comes after the path.
             problem = str(error).splitlines()[0].replace(f"{changed[0].parent}{os.sep}", "")
             self._store.refused(SENDER, f"not loaded: {problem}")
+
+    def _was_saved_since(self, name: str) -> bool:
+        """Return True if the files of a preset say something else than when it was loaded, before the first look."""
+        loaded = self._store.loaded()
+        try:
+            there = self._library.resolve(name)
+        except PresetError:
+            return loaded.name == name and _stamp(self._path(name)) is not None
+        return loaded.name == name and any(loaded.values.get(at) != there[at] for at in there.keys() - _OF_A_CUE)
 
     def _files(self, name: str) -> tuple[Path, ...]:
         """Return the files that the preset is read from; of one that can't be read, its own."""

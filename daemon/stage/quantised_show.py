@@ -1,8 +1,8 @@
 """`QuantisedShow`: a show whose looks change on the beat. Every other message passes through at once.
 
-With ``/quantise`` at ``beat`` or ``bar``, a preset or a prompt that a surface asks for waits. It is applied so early
-that its first picture is the nearest one to the next beat, or to the next first beat of a bar. It keeps to that beat
-when the tempo changes meanwhile.
+With ``/quantise`` at ``beat`` or ``bar``, a preset or the text of a prompt that a surface asks for waits. It is applied
+so early that its first picture is the nearest one to the next beat, or to the next first beat of a bar. It keeps to
+that beat when the tempo changes meanwhile.
 """
 
 import math
@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from daemon.stage.parameter_store import ParameterStore
+from daemon.stage.prompt_reading import PLACES
 from daemon.stage.show_wrapper import Cancel, ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.lfo_parameters import BEATS_IN_A_BAR
@@ -22,7 +23,7 @@ MOST_HELD = 32
 NOT_MISSED = 0.002
 """Seconds before a beat in which a message still counts as on it."""
 
-_LOOKS = ("/next", "/previous", "/prompt", "/preset")
+_LOOKS = ("/next", "/previous", "/prompt", "/preset", *PLACES.values())
 _TEMPO = ("/bpm", "/tap", "/beat", "/resync")
 """Beginnings of the addresses that change when a beat comes: ``/bpm/norm`` too."""
 _AT_ONCE = {address for address in (*PARAMETERS, *TWINS) if address not in _LOOKS and not address.startswith(_TEMPO)}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
+from daemon.stage.argument_forms import with_point
 from presets.coercion import as_bool, as_number
 from presets.declaration import ACTIONS
 from presets.errors import ParameterRefused
@@ -91,7 +92,8 @@ def action_text(address: str, needs: str, arguments: Sequence[object]) -> str | 
     if needs and address in NUMBERS:
         if not arguments:
             raise ParameterRefused(f"{address} needs {needs}")
-        return repr(as_number(arguments[0]))
+        sent = arguments[0]
+        return repr(as_number(with_point(sent) if isinstance(sent, str) else sent))
     if needs:
         if not arguments or (not isinstance(arguments[0], str) and as_bool(arguments[0])):
             raise ParameterRefused(f"{address} needs a text: {needs}")

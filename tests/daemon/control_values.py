@@ -123,7 +123,7 @@ REUSE = {"/reuse_longest", "/reuse_change"}
 """See `tests/pipeline/reuse/test_reused_pictures.py`."""
 FRAMES_IN = {"/source", "/fit", "/lost", "/lost_after", "/lost_fade"}
 """Act where frames come in. See `test_show_switches.py`, `test_show_losses.py` and `test_newest_frame.py`."""
-PASSAGES = {"/morph", "/morph_pictures", "/drift", "/prompt_change"}
+PASSAGES = {"/morph", "/morph_beats", "/morph_pictures", "/drift", "/prompt_change"}
 TEMPO = {"/bpm", "/lfo/1/timing", "/quantise", "/lfo/1/attack", "/lfo/1/start"}
 """See `test_quantised_show.py` for the third one, `tests/presets/test_movement.py` for those of envelopes."""
 FURTHER_LFOS = {f"/lfo/{place}/{field}" for place in range(2, LFOS + 1) for field in Lfo.model_fields}

@@ -11,8 +11,6 @@ from presets.build import REBUILD_KEYS
 from presets.declaration import LFOS
 from presets.errors import PresetError
 from presets.files import (
-    KEPT_KEYS,
-    PRESET_KEYS,
     Preset,
     parse_preset,
     preset_text,
@@ -23,6 +21,7 @@ from presets.lfo_parameters import Lfo
 from presets.movement import SHAPES
 from presets.parameter_table import LFO_TARGETS, NESTED, PARAMETERS, Parameter
 from presets.parameters import Parameters, WeightedPrompt
+from presets.preset_keys import KEPT_KEYS, PRESET_KEYS
 from presets.processor_parameters import PROCESSORS, ProcessorPlace
 
 
@@ -94,9 +93,16 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
         "model", "width", "height", "accelerator", "attention", "fallback", "engine", "reuse",
         *LORAS, *CONTROLNET, *IP_ADAPTER,
     } == REBUILD_KEYS  # fmt: skip
-    assert {"morph", "morph_pictures", "max_rate", "between", "source", *FRAMING, *MIX} == KEPT_KEYS - REBUILD_KEYS, (
-        "set once for every preset that does not name them"
-    )
+    assert {
+        "morph",
+        "morph_beats",
+        "morph_pictures",
+        "max_rate",
+        "between",
+        "source",
+        *FRAMING,
+        *MIX,
+    } == KEPT_KEYS - REBUILD_KEYS, "set once for every preset that does not name them"
     assert parse_preset(b"morph: 0", "x.yaml").addresses()["/morph"] == 0
 
 
@@ -212,11 +218,22 @@ def test_text_is_put_on_one_line() -> None:
         (b"\xff\xfes\x00e", "ice.yaml:1:"),
         (b"prompt: room #5", "ice.yaml:1:9: a # after a space begins a comment; put the text after 'room' in quotes"),
         (b"description: room #5 # mine", "ice.yaml:1:14: a # after a space"),
+        ("prompt: @home", "ice.yaml:1:9: this is not YAML"),
+        ("strength: 0,4", "ice.yaml:1:11: strength must be a number; '0,4' was given, and a number has a point"),
+        ("model: 5", "ice.yaml:1:8: model must be text; 5 was given; put it in quotes if it is meant as text"),
         (b"#" * 70000, "ice.yaml: the file is larger than the 64 KiB allowed"),
     ],
 )  # fmt: skip
 def test_problem_is_reported_with_its_place(text: str | bytes, message: str) -> None:
     assert problems(text)[0].startswith(message)
+
+
+@pytest.mark.parametrize("value", ["@home", "%stars", "`x`", "fire: ice", "- a", "'it's'", '"a" b', "| x"])
+def test_text_that_wants_quotes(value: str) -> None:
+    assert problems(f"prompt: {value}\n")[0].endswith("; put the text in quotes if it is meant as text")
+    assert problems(f"prompt:\n  - text: {value}\n")[0].endswith("; put the text in quotes if it is meant as text")
+    assert "quotes" not in problems("prompt: [a, b\n")[0]
+    assert problems("\tprompt: x\n")[0].endswith("; indent by spaces, not by tabs")
 
 
 def test_problems_are_in_line_order() -> None:
@@ -389,3 +406,8 @@ def test_processor_names_are_no_paths() -> None:
         assert "letters, digits, _ and -, and no path" in problem
     (problem,) = problems("processor: [{name: mirror, value1: 2}]\n")
     assert "processor/1/value1 must be at most 1" in problem
+
+
+def test_one_length_of_a_morph_counts() -> None:
+    addresses = parse_preset(b"morph_beats: 4", "x.yaml").addresses()
+    assert [addresses[f"/{key}"] for key in ("morph", "morph_beats", "morph_pictures")] == [0.0, 4.0, 0]

@@ -1,6 +1,7 @@
 """The library: shipped presets, the user's in their place, and names that are never paths."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -117,9 +118,10 @@ def test_broken_file_is_listed_with_its_error(library: Library) -> None:
     put(library, "notes.txt", "not a preset")
     (library.folder / "folder.yaml").mkdir()
     (library.folder / "dangling.yaml").symlink_to(library.folder / "gone")
-    assert library.names() == before
+    put(library, "a.b.yaml", ICE)
+    assert library.names() == [*before, "näh"]
     errors = {entry.name: entry.error for entry in library.entries() if entry.error}
-    assert errors.keys() == {"broken", "näh", "folder", "dangling"}
+    assert errors.keys() == {"broken", "a.b", "folder", "dangling"}
     assert errors["broken"].splitlines()[0].endswith("broken.yaml:1:11: strength must be at most 1; 2 was given")
     with pytest.raises(PresetError, match="strength must be at most 1"):
         library.load("broken")
@@ -162,7 +164,26 @@ def test_only_the_command_line_takes_paths(library: Library, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", " a", "a ", "../a", "a/b", "a\\b", "a.b", "a\0", "a\n", "é", "x" * 65, "CON", "lpt1"]
+    "name",
+    [
+        "",
+        " ",
+        " a",
+        "a ",
+        "../a",
+        "a/b",
+        "a\\b",
+        "a.b",
+        "a\0",
+        "a\n",
+        "a\u202eb",
+        "x" * 65,
+        "𠀀" * 51,
+        "a♥",
+        "\udc80",
+        "CON",
+        "lpt1",
+    ],
 )
 def test_bad_names_are_refused(library: Library, name: str) -> None:
     with pytest.raises(PresetError, match="can't be a preset's name"):
@@ -170,9 +191,25 @@ def test_bad_names_are_refused(library: Library, name: str) -> None:
     assert not library.folder.exists()
 
 
-@pytest.mark.parametrize("name", ["a", "x" * 64, "My look 2", "-_-", "console"])
+@pytest.mark.parametrize(
+    "name", ["a", "x" * 64, "My look 2", "-_-", "console", "été", "氷の部屋", "Лёд", "गर्मी", "ความร้อน", "נֵאוֹן", "ثلج٢"]
+)
 def test_good_names_are_accepted(name: str) -> None:
     assert check_name(name) == name
+
+
+def test_names_in_any_script(library: Library) -> None:
+    for name in ("Été", "Лёд", "ｗｉｄｅ", "氷"):
+        path = library.save(unicodedata.normalize("NFD", name), library.recall("fire"))
+        assert path.name == unicodedata.normalize("NFC", f"{name}.yaml")
+        assert library.names()[-1] == name
+    for wanted, name in (("e\u0301te\u0301", "Été"), ("ЛЁД", "Лёд"), ("wide", "ｗｉｄｅ"), ("氷", "氷")):
+        assert library.recall(wanted)["/preset"] == name
+    (library.folder / "Été.yaml").rename(library.folder / unicodedata.normalize("NFD", "Été.yaml"))
+    assert library.recall("été")["/preset"] == "Été", "macOS takes accents apart"
+    library.save("Été", library.recall("ice-cells"))
+    assert [name for name in library.names() if name == "Été"] == ["Été"]
+    assert library.recall("Été")["/prompt/1/text"] == library.recall("ice-cells")["/prompt/1/text"]
 
 
 def test_saved_preset_is_loaded(library: Library) -> None:

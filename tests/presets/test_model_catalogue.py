@@ -8,9 +8,10 @@ import pytest
 from pipeline.families.family_table import FAMILIES, NOT_PLAYED
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.solvers import solver_from_config
-from presets.files import PRESET_KEYS, read_preset
+from presets.files import read_preset
 from presets.model_catalogue import CATALOGUE, SCHEDULERS, TINY_AUTOENCODERS
 from presets.model_store import HUB_ID, catalogue_model, folder_name
+from presets.preset_keys import PRESET_KEYS
 
 COMMIT = re.compile("[0-9a-f]{40}")
 

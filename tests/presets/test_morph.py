@@ -84,6 +84,25 @@ def test_morph_pictures_count_instead_of_time() -> None:
     assert [is_moving(state, at(7, 100 + n)) for n in range(5)] == [True, True, True, False, False]
 
 
+def test_morph_in_beats_at_the_tempo() -> None:
+    state = set_controls(start_morphs(START, at(0.0)), 0.0, prompt="fire", morph_beats=4.0, morph=60.0, bpm=240.0)
+    assert text_weights(resolve_frame(state, at(0.25)).prompt) == pytest.approx({"ice": 0.75, "fire": 0.25})
+    assert not is_moving(state, at(1.0))
+
+
+def test_random_seed_is_another_for_each_picture() -> None:
+    state = start_morphs(Parameters(seed=-1), at(0.0))
+    assert is_moving(state, at(0.0))
+    seeds = [resolve_frame(state, at(0.0, number)).noise[0].seed for number in range(1000)]
+    assert len(set(seeds)) == 1000
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert 0.45 < sum(seed & 1 for seed in seeds) / 1000 < 0.55
+    still = set_controls(state, 1.0, seed=5, seed_to=-1)
+    assert not is_moving(still, at(1.0)), "the second seed is not used"
+    assert resolve_frame(still, at(1.0, 7)).noise == (NoiseWeight(5),)
+    assert is_moving(set_controls(still, 1.0, seed_mix=0.5), at(1.0))
+
+
 def test_empty_text_fades_like_any_other() -> None:
     state = set_controls(start_morphs(START, at(0)), 1, negative_prompt="grey", morph=2.0)
     assert resolve_frame(state, at(1)).negative == (TextWeight(""),)

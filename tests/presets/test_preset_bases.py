@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from presets.annotated_preset import annotated_text
 from presets.errors import PresetError
-from presets.files import PRESET_KEYS, parse_preset
+from presets.files import parse_preset
 from presets.library import Library
 from presets.parameter_table import Value
 from presets.preset_bases import MOST_BASES
+from presets.preset_keys import PRESET_KEYS
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from typer.testing import CliRunner, Result
 
 from daemon.__main__ import app
 from pipeline.shipped.configuration import MODEL_FOLDER
-from presets.files import KEPT_KEYS, PRESET_KEYS, read_preset
+from presets.files import read_preset
 from presets.known_words import KnownWords
 from presets.library import Library
 from presets.parameters import Parameters
+from presets.preset_keys import KEPT_KEYS, PRESET_KEYS
 from presets.vocabulary import read_vocabulary
 
 

@@ -38,6 +38,23 @@ def test_saved_file_is_loaded(watch: PresetWatch, library: Library, store: Param
     assert store.values()["/strength"] == 0.25, "panic goes back to the new file"
 
 
+@pytest.mark.parametrize("text", ["prompt: fire\nstrength: 0.5\n", "strenght: 0.5\n"])
+def test_file_saved_before_the_first_look(
+    watch: PresetWatch, library: Library, store: ParameterStore, text: str
+) -> None:
+    write(library.folder / "other.yaml", "prompt: ice\nstrength: 0.5\n")
+    assert store.apply("/preset", ["other"], "osc").accepted
+    write(library.folder / "other.yaml", text)
+    for _ in range(2):
+        watch.look()
+    assert store.values()["/prompt/1/text"] == ("fire" if "fire" in text else "ice")
+    assert str(store.status()["refusals"]).count("did you mean strength") == ("strenght" in text)
+    store.recall("mine", {"/morph": 3.0}, "cue")
+    store.apply("/strength", [0.9], "osc")
+    watch.look()
+    assert store.values()["/strength"] == 0.9, "the morph of a cue is no other file"
+
+
 def test_broken_file_is_refused_once(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
     write(library.folder / "mine.yaml", "prompt: fire\nstrenght: 0.25\n")
     before = store.values()

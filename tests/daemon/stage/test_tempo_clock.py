@@ -117,7 +117,7 @@ def test_resync_is_an_action(rig: TempoRig, store: ParameterStore) -> None:
 
 def test_beat_of_now_is_set(rig: TempoRig, store: ParameterStore) -> None:
     rig.wait(0.7)
-    for sent, beats in ((3.25, 3.25), (0, 0.0), ("17", 17.0), (-2, -2.0), (1e30, 1e6)):
+    for sent, beats in ((3.25, 3.25), (0, 0.0), ("17", 17.0), ("2,5", 2.5), (-2, -2.0), (1e30, 1e6)):
         assert store.apply("/beat", [sent], "osc").accepted
         assert rig.tempo.time(120.0).beats == beats
     rig.wait(0.25)

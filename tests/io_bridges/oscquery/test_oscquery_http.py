@@ -87,7 +87,7 @@ def test_node_of_each_kind(control: WebControl, show: WebShow) -> None:
         "CLIPMODE": ["both"],
     }
     seed, fit, fade = query(control, "/seed"), query(control, "/fit"), query(control, "/fade")
-    assert (seed["TYPE"], seed["RANGE"]) == ("i", [{"MIN": 0, "MAX": 2**31 - 1}])
+    assert (seed["TYPE"], seed["RANGE"]) == ("i", [{"MIN": -1, "MAX": 2**31 - 1}])
     assert (fit["TYPE"], fit["RANGE"]) == ("s", [{"VALS": ["fill", "fit", "stretch"]}])
     assert fade["UNIT"] == ["s"]
     assert query(control, "/freeze")["TYPE"] == "F"
