@@ -6,9 +6,8 @@ method has ``TYPE``, ``ACCESS``, ``VALUE``, ``RANGE``, ``DESCRIPTION``, ``UNIT``
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from io_bridges.show_control import ShowControl
 from presets.declaration import Action
 from presets.parameter_table import Parameter, Value
 
@@ -38,10 +37,36 @@ MEASURED: Final = {
 _TYPES = {"float": "f", "int": "i", "text": "s", "choice": "s"}
 
 
+class DescribedShow(Protocol):
+    """The part of a show that a description needs; `ShowControl` has all of it."""
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Return the controls by address."""
+        ...
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """Return the actions by address."""
+        ...
+
+    def values(self) -> dict[str, Value]:
+        """Return the value of each control by address."""
+        ...
+
+    def preset_names(self) -> list[str]:
+        """Return the names of the presets that can be loaded."""
+        ...
+
+    def status(self) -> dict[str, object]:
+        """Return the state of the show."""
+        ...
+
+
 class AddressSpace:
     """The tree of nodes of one show. Values are read when a node is asked for."""
 
-    def __init__(self, show: ShowControl) -> None:
+    def __init__(self, show: DescribedShow) -> None:
         self._show = show
         self._children = _children([*show.parameters, *show.actions, *MEASURED])
         self._methods = {path: tuple(self._found_methods(path)) for path in self._children}

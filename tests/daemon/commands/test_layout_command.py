@@ -38,12 +38,29 @@ def test_command_tells_how_to_connect(tmp_path: Path) -> None:
     assert "--osc 0.0.0.0:9000" in done.output
 
 
+def test_command_writes_what_touchdesigner_runs(tmp_path: Path) -> None:
+    path = tmp_path / "show.py"
+    done = run("touchdesigner", "-o", path, "--port", 9123, "--page-port", 8123)
+    assert done.exit_code == 0, done.output
+    assert f"exec(open({str(path)!r}).read())" in done.output
+    printed = CliRunner().invoke(app, ["touchdesigner", "--page", "http://127.0.0.1:8123", "--osc-port", "9123"])
+    assert path.read_text() == printed.output, "the lines that the tests of the component run"
+
+
+def test_command_writes_a_session_of_chataigne(tmp_path: Path) -> None:
+    done = run("chataigne", "-o", tmp_path / "show.noisette", "--group", "style", "--host", "stage.local")
+    assert done.exit_code == 0, done.output
+    assert "http://stage.local:8090" in done.output
+    boards = json.loads((tmp_path / "show.noisette").read_bytes())["dashboardManager"]["items"]
+    assert [each["niceName"] for each in boards] == ["show", "style", "actions"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["chataigne", "-o", "a.noisette"], "OSCQuery module"),
-        (["touchdesigner", "-o", "a.tox"], "streamflow-live touchdesigner"),
-        (["lemur", "-o", "a.jzml"], "choose open-stage-control or touchosc"),
+        (["chataigne", "-o", "a.json"], "opens .noisette files"),
+        (["touchdesigner", "-o", "a.tox"], "opens .py files"),
+        (["lemur", "-o", "a.jzml"], "choose one of open-stage-control, touchosc, chataigne, touchdesigner"),
         (["touchosc", "-o", "a.json"], "opens .tosc files"),
         (["touchosc", "-o", "a.tosc", "--group", "colours"], "the groups are prompts, style,"),
         (["touchosc", "-o", "a.tosc", "--host", "osc://here"], "no name or IPv4 address"),

@@ -13,6 +13,7 @@ import pytest
 from osc_surface import Surface, serving
 from py2tosc.defaults import defaults_for
 from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonoscquery.shared.osc_path_node import OSCPathNode
 
 from daemon.shared.clock import SystemClock
 from daemon.stage.control_transport import ControlTransport
@@ -22,6 +23,7 @@ from daemon.stage.opened_folders import FILES
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.recorded_show import RecordedShow
 from daemon.stage.show_wrapper import ShowWrapper
+from io_bridges.layouts.chataigne import session_of_chataigne
 from io_bridges.layouts.open_stage_control import session_file
 from io_bridges.layouts.outline import TOP_ROW, Outline, look_address, make_outline
 from io_bridges.layouts.touchosc import MOST_BUTTONS, layout_of_touchosc, left_out
@@ -381,3 +383,111 @@ def test_renderer_is_asked_when_a_fader_is_let_go(tosc: ElementTree.Element) -> 
     assert triggers["/width"] == [("touch", "FALL")]
     assert triggers["/strength"] == [("x", "ANY")]
     assert triggers["/panic"] == [("x", "RISE")]
+
+
+# ---- Chataigne ----
+
+
+VIEW = {"viewOffset", "viewZoom"}
+KEYS = {
+    "session": {"metaData", "projectSettings", "dashboardManager", "parrots", "layout", "modules", "customVariables"}
+    | {"states", "sequences", "routers"},
+    "dashboard": {"niceName", "type", "itemManager"},
+    "items": {"parameters", "items"} | VIEW,
+    "item": {"parameters", "niceName", "hideInEditor", "type", "ghostAddress", "controllable"},
+    "module": {"niceName", "type", "scripts", "params", "templates", "values", "treeData", "hasListenExtension"},
+    "container": {"parameters", "editorIsCollapsed", "containers", "owned", "niceName"},
+    "panel": {"type", "width", "height", "direction", "shifters", "currentContent", "tabs"},
+}
+"""Keys of each part of files that Chataigne 1.7.5 and 1.9.24 saved (manuelmitasch/chataigne-web-dashboard and
+PierreLemmel/chataigne-agent on GitHub)."""
+SETTINGS = {
+    "items": {"/canvasSize"},
+    "item": {"/viewUIPosition", "/viewUISize", "/target", "/customText"},
+    "output": {"/local", "/remoteHost", "/remotePort", "/customOSCPort"},
+    "container": {"/listen"},
+}
+"""Settings of these files. `/local` and `/listen` are from the program's source: it saves no setting at its default."""
+
+
+@pytest.fixture(scope="module")
+def noisette(outline: Outline) -> Any:
+    return json.loads(session_of_chataigne(outline, "10.0.0.7", 9000, 8090))
+
+
+def settings(part: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the settings of a part of a session by name, which are those of a real file."""
+    for each in part["parameters"]:
+        assert {"value", "controlAddress"} <= each.keys() <= {"value", "controlAddress", "enabled", "hexMode"}
+    found = {each["controlAddress"]: each["value"] for each in part["parameters"]}
+    assert found.keys() == SETTINGS[kind]
+    return found
+
+
+def dashboard_items(noisette: Any) -> list[dict[str, Any]]:
+    boards = noisette["dashboardManager"]["items"]
+    return [item for board in boards for item in board["itemManager"]["items"]]
+
+
+def test_noisette_is_as_the_program_saves(noisette: Any) -> None:
+    assert noisette.keys() == KEYS["session"]
+    assert noisette["metaData"] == {"version": "1.9.24", "versionNumber": 1 << 16 | 9 << 8 | 24}
+    for board in noisette["dashboardManager"]["items"]:
+        assert (board.keys(), board["type"]) == (KEYS["dashboard"], "BaseItem")
+        assert board["itemManager"].keys() == KEYS["items"]
+        settings(board["itemManager"], "items")
+        places = {tuple(settings(item, "item")["/viewUIPosition"]) for item in board["itemManager"]["items"]}
+        assert len(places) == len(board["itemManager"]["items"]), "each control has a place of its own"
+    for item in dashboard_items(noisette):
+        assert item.keys() == KEYS["item"]
+        assert settings(item, "item")["/target"] == item["ghostAddress"] == item["controllable"]
+    (module,) = noisette["modules"]["items"]
+    assert (module.keys(), module["type"]) == (KEYS["module"], "OSCQuery")
+    output = settings(module["params"]["containers"]["output"], "output")
+    assert list(output.values()) == [False, "10.0.0.7", 8090, 9000]
+    panels = [noisette["layout"]["mainLayout"]]
+    for panel in panels:
+        assert panel.keys() <= KEYS["panel"]
+        panels += panel.get("shifters", [])
+    assert "Dashboard" in [panel.get("currentContent") for panel in panels]
+
+
+def test_noisette_has_every_control(noisette: Any) -> None:
+    """python-oscquery reads the tree, and finds each control of a dashboard in it."""
+    (module,) = noisette["modules"]["items"]
+    root, base = OSCPathNode.from_json(module["treeData"]), f"/modules/{module['niceName'].lower()}/values"
+    shown = [item["controllable"].removeprefix(base) for item in dashboard_items(noisette)]
+    assert all(root.find_subnode(address) is not None for address in shown)
+    assert sorted(shown) == sorted({*PARAMETERS, *ARGUMENTLESS, *TAKING} - {"/prompt"}), "/prompt is a container"
+    boards = [each["niceName"] for each in noisette["dashboardManager"]["items"]]
+    assert boards == ["show", *(group.value for group in Group), "actions"]
+    listening = [("", module["values"]["containers"])]
+    for path, containers in listening:
+        for name, container in containers.items():
+            assert container.keys() == KEYS["container"]
+            assert settings(container, "container") == {"/listen": True}
+            assert root.find_subnode(f"{path}/{name}") is not None
+            listening.append((f"{path}/{name}", container["containers"]))
+    assert "/lfo/1" in [path for path, _ in listening]
+
+
+def test_noisette_is_answered(noisette: Any, store: ShowWrapper) -> None:
+    """Each control sends what Chataigne makes of its node: a trigger nothing, a number its ends, a menu each name."""
+    (module,) = noisette["modules"]["items"]
+    for item in dashboard_items(noisette):
+        node = module["treeData"]
+        for name in item["controllable"].split("/")[4:]:
+            node = node["CONTENTS"][name]
+        address, tag = node["FULL_PATH"], node["TYPE"]
+        assert (tag == "I") == (item["type"] == "DashboardTriggerItem")
+        if address in TAKING:
+            continue
+        names = node.get("RANGE", [{}])[0].get("VALS", [])
+        ends = [node["RANGE"][0][end] for end in ("MIN", "MAX")] if tag in "if" else []
+        values = names or ends or ([1, 0] if tag in "TF" else [TYPED])
+        messages = [(address, "", [])] if tag == "I" else [(address, tag if tag in "ifs" else "i", [v]) for v in values]
+        for message in messages:
+            assert (reply := send(store, message)).accepted, (message, reply.note)
+            if address in PARAMETERS and address != "/preset":
+                assert_taken(store, address, message)
+    assert "my big look" in module["treeData"]["CONTENTS"]["preset"]["RANGE"][0]["VALS"]
