@@ -14,6 +14,7 @@ from benchmarks.show.measure_delay import measure_delay, measure_message
 from benchmarks.show.measure_flood import measure_flood
 from benchmarks.show.measure_frames import measure_frames
 from benchmarks.show.measure_models import measure_models
+from benchmarks.show.measure_morph import measure_morph
 from benchmarks.show.measure_scripted import measure_scripted
 from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
 from benchmarks.show.measure_sweep import measure_sweep
@@ -60,6 +61,7 @@ MEASUREMENTS = (
     Measurement("message", "the first frame that follows an OSC message", measure_message, quick=True),
     Measurement("transport", "pictures between two processes: the bridges, and pyzmq alone", measure_transport),
     Measurement("frames", "frames of other layouts, and pictures between two drawn ones", measure_frames),
+    Measurement("morph", "the rate during a morph", measure_morph),
     Measurement("flood", "the rate under 5,000 OSC messages per second", measure_flood),
     Measurement("start", "time from `run` to the slate and to the first frame", measure_start),
     Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),
