@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.options import write_architecture
 from benchmarks.plan import BenchPlan, Progress
-from benchmarks.report.findings import Finding, Row, SpeedTarget
+from benchmarks.report.findings import Finding, NotMeasured, Row, SpeedTarget
 from benchmarks.show.osc_sender import OscSender
 from benchmarks.show.received_frames import ReceivedFrame, tick_intervals_ms
 from benchmarks.show.show_process import ShowProcess
@@ -49,7 +49,7 @@ def measure_models(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
     preset = measured_preset(plan) | {"model": models[0]}
     visits, longest = [], 0.0
     source = f"card:?size={preset['width']}x{preset['height']}"
-    with ShowProcess(plan.folder / "models", preset, source=source, fps=FPS) as show:
+    with ShowProcess(plan.folder / "models", preset, source=source, fps=FPS, folders=_folders(models)) as show:
         progress(f"starting a show with {_short(models[0])}")
         show.first_frame()
         visits.append(_visit(show, models[0]))
@@ -70,8 +70,8 @@ def _change(show: ShowProcess, model: str, visits: list[ModelVisit]) -> Row:
     """Change the model, wait until it plays alone, and return the figures of the output meanwhile."""
     missed, since = show.status()["missed_ticks"], time.monotonic_ns()
     with OscSender(show.osc_port) as osc, _moving_fader(osc):
-        osc.send("/model", model)
-        show.wait_for_renderer(partial(_plays, model), _short(model))
+        show.set_value("/model", model)
+        show.wait_for_renderer(partial(_plays, show, model), _short(model))
         seconds = (time.monotonic_ns() - since) / NS
         visits.append(_visit(show, model))
     frames = show.reader.since(since)
@@ -139,7 +139,15 @@ def _moving_fader(osc: OscSender) -> Iterator[None]:
         thread.join()
 
 
-def _plays(model: str, renderer: dict[str, Any]) -> bool:
+def _folders(models: Sequence[str]) -> list[Path]:
+    """Return the models that are folders. Messages name them only if the command line does."""
+    return [Path(model) for model in models if Path(model).is_dir()]
+
+
+def _plays(show: ShowProcess, model: str, renderer: dict[str, Any]) -> bool:
+    """Return True if a model plays alone. Raise `NotMeasured` if the show has gone back to another one."""
+    if show.value("/model") != model:
+        raise NotMeasured(f"{_short(model)} does not play: {renderer['failure']}")
     return bool(renderer.get("model") == model) and "next" not in renderer
 
 

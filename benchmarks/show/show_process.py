@@ -38,6 +38,7 @@ class ShowProcess:
         source: str = "card:",
         fps: float = 30.0,
         cache: Path | None = None,
+        folders: Sequence[Path] = (),
         options: Sequence[str] = (),
     ) -> None:
         """Set up the command.
@@ -48,6 +49,7 @@ class ShowProcess:
             source: As of ``--source``.
             fps: Rate of the output clock.
             cache: Cache folder in place of the user's. None uses the user's.
+            folders: Folders whose files messages may name.
             options: Further options of ``run``.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,7 @@ class ShowProcess:
             *("--source", source, "--sink", f"zmq:tcp://127.0.0.1:{out}", "--fps", str(fps)),
             *("--osc", str(self.osc_port), "--control", str(self._control_port), "--web", str(web)),
             *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),
+            *(option for path in folders for option in ("--allow-folder", str(path))),
             *options,
         ]
         self.log = folder / "show.log"
@@ -127,14 +130,28 @@ class ShowProcess:
 
     def status(self) -> dict[str, Any]:
         """Return the status that the show reports. Raise `NotMeasured` if it does not answer."""
+        status: dict[str, Any] = self._ask({"do": "status"})["status"]
+        return status
+
+    def set_value(self, address: str, value: object) -> None:
+        """Set a parameter. Raise `NotMeasured` with the show's sentence if it is refused."""
+        answer = self._ask({"do": "set", "address": address, "value": value})
+        if not answer["ok"]:
+            raise NotMeasured(f"the show refuses {answer['error']}")
+
+    def value(self, address: str) -> object:
+        """Return the value of a parameter. Raise `NotMeasured` if the show does not answer."""
+        return self._ask({"do": "get", "address": address})["values"][address]
+
+    def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
         with zmq.Context() as context, context.socket(zmq.REQ) as client:
             client.linger = 0
             client.connect(f"tcp://127.0.0.1:{self._control_port}")
-            client.send_json({"do": "status"})
+            client.send_json(dict(request))
             if not client.poll(10_000):
                 raise NotMeasured(f"the show does not answer{last_line(self.log)}")
-            status: dict[str, Any] = json.loads(client.recv())["status"]
-            return status
+            answer: dict[str, Any] = json.loads(client.recv())
+            return answer
 
     def processor_seconds(self) -> tuple[float, float]:
         """Return the processor time so far of the stage, and of the living renderers together."""
