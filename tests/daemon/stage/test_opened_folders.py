@@ -1,5 +1,6 @@
 """Messages name only files that the user opened, in every spelling, and through no symbolic link."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from daemon.shared.clock import SystemClock
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.opened_folders import ADD_SINK, FILES, OpenedFolders, allowed_folders
+from daemon.stage.opened_folders import ADD_SINK, FILES, OpenedFolders, allowed_folders, named_place
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
@@ -16,6 +17,10 @@ from presets.errors import SettingsError
 from presets.library import Library
 from presets.model_store import FOLDER_VARIABLE
 from presets.parameter_table import PARAMETERS
+
+DOCS = Path(__file__).parents[3] / "docs"
+EXAMPLE = re.compile(r"""oscsend \S+ \d+ (/\S+) s "?([^"\n]+)|/api/actions(/\S+) .*"value": "([^"]+)\"""")
+"""A line of a document that sends an address with a text, by OSC or HTTP."""
 
 NO_PATHS = {
     *(f"/prompt/{place}/text" for place in (1, 2, 3, 4)),
@@ -179,6 +184,21 @@ def test_store_takes_only_open_files(root: Path) -> None:
     assert apply(store, "/lora1", "/nets/look.safetensors").accepted, "a preset on the disk names it"
     assert apply(store, "/model", "velvet").accepted, "the renderer says that there is none"
     assert store.status()["refusals"]
+
+
+def test_examples_of_documents_are_open(tmp_path: Path) -> None:
+    """Blocks of commands start the show with the folders that their messages name."""
+    found = []
+    for path in sorted(DOCS.glob("*.md")):
+        for block in re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+            opened = OpenedFolders(tmp_path / "presets", {})
+            opened.open(Settings(allow_folders=tuple(map(Path, re.findall(r"--allow-folder (\S+)", block)))))
+            for groups in EXAMPLE.findall(block):
+                address, text = filter(None, groups)
+                opened.check(address, text)
+                place = named_place(address, text)
+                found += [path.name] if place and not place.is_name else []
+    assert found == ["adapters.md", "connections.md", "controlnet.md", "ip-adapter.md", "models.md"]
 
 
 def test_closed_sink_is_never_made(opened: OpenedFolders, root: Path) -> None:
