@@ -8,6 +8,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from pipeline.families.family import Family
+from pipeline.solvers import SCHEDULERS
 from presets.errors import ModelError
 from presets.model_store import SHIPPED as SHIPPED
 from presets.model_store import find_model
@@ -38,6 +39,11 @@ def component_classes(folder: Path, index: Mapping[str, Any], family: Family) ->
         if not (isinstance(entry, list) and len(entry) == 2):
             raise ModelError(f"{folder / 'model_index.json'} names no {component}; {family.title} needs one.")
         if entry[1] not in supported:
+            if component == "scheduler" and entry[1] in SCHEDULERS:
+                raise ModelError(
+                    f"The scheduler of {folder} is a {entry[1]}, with which {family.title} draws noise;"
+                    f" {' or '.join(supported)} fits."
+                )
             raise ModelError(
                 f"The {component} of {folder} is a {entry[1]}; this version supports {' or '.join(supported)}."
             )

@@ -232,8 +232,7 @@ def load_model(
     """
     folder = model_folder(name)
     index = read_json(folder / "model_index.json")
-    networks = [each for each in ("unet", "transformer") if isinstance(index.get(each), list)]
-    family = find_family(folder, index, {each: read_json(folder / each / "config.json") for each in networks})
+    family = find_family(folder, index)
     classes = component_classes(folder, index, family)
     weights = component_weights(folder, classes)
     geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))

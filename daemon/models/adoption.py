@@ -13,25 +13,25 @@ from daemon.models.assembly import (
     name_components,
     partial_folder,
     publish,
-    put_scheduler,
     read_index,
     recorded_files,
 )
 from daemon.models.download import disk_error
 from daemon.models.file_plan import TOKENIZERS, WITH_WEIGHTS
-from daemon.models.inspection import PICKLES, damaged_files
+from daemon.models.inspection import PICKLES, damaged_files, playing_family
+from daemon.models.model_parts import (
+    copy_component,
+    fitting_scheduler,
+    put_autoencoder,
+    put_delta,
+    put_known_scheduler,
+)
 from presets.errors import ModelError
-from presets.model_catalogue import SCHEDULERS
 from presets.model_record import ModelRecord, ModelSource
 from presets.model_store import INDEX, SHIPPED, catalogue_model, find_model, folder_name, stored_models
 
 if TYPE_CHECKING:  # torch takes seconds
     from pipeline.single_file import SingleFile
-
-_TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
-
-SD21_WIDTH = 1024
-"""Width of the texts of Stable Diffusion 2. Those of 1.5 have 768."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,9 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
     if not asked.path.exists():
         asked = replace(asked, path=find_model(str(asked.path)))  # a model of the store, with other parts
     name = _checked_name(asked, root)
-    if asked.scheduler and asked.scheduler not in SCHEDULERS:
-        raise ModelError(f"There is no scheduler {asked.scheduler!r}; there are {', '.join(SCHEDULERS)}.")
     single = _opened(asked.path)
     donor = _donor(asked, single, root) if single else asked.path
+    scheduler = fitting_scheduler(asked.scheduler, donor) if asked.scheduler else ""
     with partial_folder(root, name) as folder:
         try:
             shutil.rmtree(folder)
@@ -77,18 +76,30 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
                 _convert(single, donor, folder, announce)
             else:
                 _copy(donor, folder, announce)
-            sources = [ModelSource("model", str(asked.path.absolute())), *_put_in(asked, folder, announce)]
+            sources = [ModelSource("model", str(asked.path.absolute()))]
+            if asked.delta is not None:
+                sources.append(put_delta(asked.delta, folder, asked.path, announce))
+            if scheduler:
+                sources.append(put_known_scheduler(scheduler, folder))
+            if asked.vae:
+                sources.append(put_autoencoder(asked.vae, folder))
             name_components(folder, {})
-            if problems := damaged_files(folder):
-                raise ModelError(f"{asked.path}: {problems[0]}")
-            record = ModelRecord(
-                name, "not known: see where you got it", "ask", tuple(sources), recorded_files(folder, {})
-            )
-            return publish(folder, root, record)
+            _check(folder, asked.path)
+            licence = "not known: see where you got it", "ask"
+            return publish(folder, root, ModelRecord(name, *licence, tuple(sources), recorded_files(folder, {})))
         except OSError as error:
             raise disk_error(str(folder), error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(folder: Path, origin: Path) -> None:
+    """Raise `ModelError` for a folder with damage, or one that no family plays. `origin` stands for it in messages."""
+    if problems := damaged_files(folder):
+        raise ModelError(f"{origin}: {problems[0]}")
+    if reason := playing_family(folder)[1]:
+        reason = reason.replace(str(folder), str(origin))
+        raise ModelError(f"Nothing was made of {origin}, because it could not be played so: {reason}")
 
 
 def _checked_name(asked: Adoption, root: Path) -> str:
@@ -148,7 +159,7 @@ def _convert(single: "SingleFile", donor: Path, folder: Path, announce: Callable
             single.convert(component, donor, entry[1], folder / component, torch.float16)
         else:
             announce(f"{component}: the one of {donor.name}")
-            _copy_component(donor / component, folder / component)
+            copy_component(donor / component, folder / component)
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
@@ -156,68 +167,8 @@ def _copy(source: Path, folder: Path, announce: Callable[[str], None]) -> None:
     index = read_index(source)
     for component in _components(index):
         announce(f"copying the {component}")
-        _copy_component(source / component, folder / component)
+        copy_component(source / component, folder / component)
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
-
-
-def _copy_component(source: Path, target: Path) -> None:
-    """Copy configurations, tokenizer files, and the weights that would be read. Raises `ModelError` without weights."""
-    from pipeline.model_files import weights_files
-
-    target.mkdir()
-    for pattern in _TOKENIZER_FILES:
-        for path in source.glob(pattern):
-            shutil.copyfile(path, target / path.name)
-    if target.name in WITH_WEIGHTS:
-        for path in weights_files(source, target.name):
-            shutil.copyfile(path, target / path.name)
-
-
-def _put_in(asked: Adoption, folder: Path, announce: Callable[[str], None]) -> list[ModelSource]:
-    """Put the asked parts into a folder. Return where they come from."""
-    sources = []
-    if asked.delta is not None:
-        from pipeline.model_files import weights_files
-        from pipeline.single_file import add_delta
-
-        if not (folder / "unet").is_dir():
-            raise ModelError(f"{asked.path} has no UNet, to which {asked.delta} could be added.")
-        announce(f"adding {asked.delta.name} to the unet")
-        add_delta(folder / "unet", weights_files(folder / "unet", "unet"), asked.delta)
-        sources.append(ModelSource("delta", str(asked.delta.absolute())))
-    if asked.scheduler:
-        name = _scheduler_for(asked.scheduler, folder)
-        put_scheduler(folder, SCHEDULERS[name])
-        sources.append(ModelSource("scheduler", name))
-    if asked.vae:
-        sources.append(ModelSource("vae", str(_put_autoencoder(asked.vae, folder))))
-    return sources
-
-
-def _scheduler_for(name: str, folder: Path) -> str:
-    """Return the scheduler's row: PeRFlow's networks of SDXL and SD2.1 predict other quantities than those of SD1.5."""
-    path = folder / "unet" / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if name != "perflow":
-        return name
-    if config.get("addition_embed_type") == "text_time":
-        return "perflow-sdxl"
-    return "perflow-sd21" if config.get("cross_attention_dim") == SD21_WIDTH else name
-
-
-def _put_autoencoder(name: str, folder: Path) -> Path:
-    """Replace the autoencoder by one in a folder, or by that of a model. Return its folder."""
-    source = Path(name).expanduser()
-    if not (source / "config.json").is_file():
-        source = find_model(name) / "vae"
-    try:
-        kind = json.loads((source / "config.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{source} is no folder of an autoencoder: {error}") from error
-    shutil.rmtree(folder / "vae", ignore_errors=True)
-    _copy_component(source, folder / "vae")
-    name_components(folder, {"vae": ["diffusers", str(kind)]})
-    return source.absolute()
 
 
 def _components(index: dict[str, Any]) -> dict[str, list[str]]:

@@ -121,8 +121,7 @@ def settings_reason(folder: Path) -> str:
 
     try:
         index = read_index(folder)
-        networks = [each for each in ("unet", "transformer") if isinstance(index.get(each), list)]
-        family = find_family(folder, index, {each: read_json(folder / each / "config.json") for each in networks})
+        family = find_family(folder, index)
         classes = component_classes(folder, index, family)
         geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
         family.check(str(folder), read_json(folder / family.network / "config.json"), geometry.channels)

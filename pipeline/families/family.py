@@ -9,7 +9,6 @@ from torch import nn
 
 from pipeline.autoencoders import AUTOENCODERS
 from pipeline.conditioning import ConditioningShape, TextEncoder
-from pipeline.solvers import SCHEDULERS
 from pipeline.text_encoders.text_parts import TextParts
 from presets.errors import ModelError
 
@@ -23,6 +22,8 @@ T5_TOKENIZERS = ("T5Tokenizer", "T5TokenizerFast", *ANY_TOKENIZER)
 GEMMA_TOKENIZERS = ("GemmaTokenizer", "GemmaTokenizerFast", *ANY_TOKENIZER)
 QWEN_TOKENIZERS = ("Qwen2Tokenizer", "Qwen2TokenizerFast", *ANY_TOKENIZER)
 QWEN_NETWORKS = ("Qwen3Model", "Qwen3ForCausalLM")
+
+FLOW_MATCHING_SCHEDULERS = ("FlowMatchEulerDiscreteScheduler", "FlowMatchEulerScheduler")
 
 
 class PictureShape(NamedTuple):
@@ -55,6 +56,9 @@ class Family:
     """Returns the shape of a text from configurations alone."""
     adapter: Callable[[Any, PictureShape], nn.Module]
     """Makes a `pipeline.denoiser.Denoiser` of the network."""
+    schedulers: tuple[str, ...] = FLOW_MATCHING_SCHEDULERS
+    """Classes of `pipeline.solvers.SCHEDULERS` whose timesteps and predictions the networks of the family have. Another
+    one would play without an error and draw noise."""
     zeroes_empty_negative: Callable[[Config], bool] = lambda index: False
     """Returns True if a ``model_index.json`` is of a network that was trained with zeros in place of an empty negative
     prompt."""
@@ -84,7 +88,7 @@ class Family:
     @property
     def classes(self) -> Mapping[str, tuple[str, ...]]:
         """Supported classes of every component."""
-        return {**self.components, "vae": AUTOENCODERS, "scheduler": tuple(SCHEDULERS)}
+        return {**self.components, "vae": AUTOENCODERS, "scheduler": self.schedulers}
 
     @property
     def network_class(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.families import flux, flux2, sana, sd3, unet, z_image
 from pipeline.families.family import Family
+from pipeline.model_files import read_json
 from presets.errors import ModelError
 
 FAMILIES = (unet.SDXL, unet.STABLE_DIFFUSION, sd3.SD3, flux.FLUX, flux2.FLUX2, sana.SANA, z_image.Z_IMAGE)
@@ -26,20 +27,17 @@ PIPELINES_NOT_PLAYED = {
 use, with the reason."""
 
 
-def find_family(folder: Path, index: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> Family:
-    """Return the family that plays a folder.
-
-    Args:
-        folder: The folder, for messages.
-        index: Its ``model_index.json``.
-        configs: ``config.json`` of the networks it has, by component: ``unet`` or ``transformer``.
+def find_family(folder: Path, index: Mapping[str, Any]) -> Family:
+    """Return the family that plays a folder, by its ``model_index.json`` and the configuration of its network.
 
     Raises:
-        ModelError: no family plays its network, with the reason.
+        ModelError: no family plays its network, with the reason, or a configuration is missing.
     """
     pipeline = str(index.get("_class_name"))
     if pipeline in PIPELINES_NOT_PLAYED:
         raise ModelError(f"{folder} is a {pipeline}: {PIPELINES_NOT_PLAYED[pipeline]}.")
+    networks = [each for each in ("unet", "transformer") if isinstance(index.get(each), list)]
+    configs = {each: read_json(folder / each / "config.json") for each in networks}
     for family in FAMILIES:
         entry = index.get(family.network)
         named = isinstance(entry, list) and len(entry) == 2 and entry[1] == family.network_class

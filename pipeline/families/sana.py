@@ -75,5 +75,6 @@ SANA = Family(
     text=SanaText,
     text_shape=sana_shape,
     adapter=_adapter,
+    schedulers=("SCMScheduler",),
     embeds_guidance=lambda config: bool(config.get("guidance_embeds")),
 )

@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.conditioning import ConditioningShape
 from pipeline.denoiser import ConditioningRows
-from pipeline.families.family import CLIP_TOKENIZERS, Family, PictureShape
+from pipeline.families.family import CLIP_TOKENIZERS, FLOW_MATCHING_SCHEDULERS, Family, PictureShape
 from pipeline.text_encoders.clip import ClipText, SdxlText, clip_shape, sdxl_shape, sdxl_zeroes_empty_negative
 from pipeline.text_encoders.text_parts import TextParts
 from presets.errors import ModelError
@@ -148,6 +148,14 @@ STABLE_DIFFUSION = Family(
     text=_text,
     text_shape=clip_shape,
     adapter=_adapter,
+    schedulers=(
+        *FLOW_MATCHING_SCHEDULERS,
+        "PeRFlowScheduler",
+        "StraightFlowScheduler",
+        "EulerDiscreteScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "LCMScheduler",
+    ),
     embeds_guidance=_embeds_guidance,
     sees_source=_sees_source,
     splits_timesteps=lambda config: not _embeds_guidance(config),

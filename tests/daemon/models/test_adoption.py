@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from daemon.__main__ import app
-from daemon.models import adoption
 from daemon.models.adoption import Adoption, adopt
 from daemon.models.inspection import inspect_model
+from daemon.models.model_parts import fitting_scheduler
 from pipeline.models import load_model
 from presets.errors import ModelError
 from presets.model_catalogue import SCHEDULERS
@@ -268,9 +268,41 @@ def test_adopt_as_it_is_typed(store: Path, tmp_path: Path, folders: dict[str, Pa
     assert load_model("my look v2").classes["scheduler"] == "PeRFlowScheduler"
 
 
+def network_folder(folder: Path, network: str, kind: str, **config: object) -> Path:
+    """Write what tells the family of a model: its index, and the configuration of its network."""
+    (folder / network).mkdir(parents=True)
+    (folder / "model_index.json").write_text(json.dumps({network: ["diffusers", kind]}))
+    (folder / network / "config.json").write_text(json.dumps(config))
+    return folder
+
+
 def test_perflow_of_stable_diffusion_2(tmp_path: Path) -> None:
-    (tmp_path / "unet").mkdir()
     for width, row, kind in ((1024, "perflow-sd21", "velocity"), (768, "perflow", "diff_eps")):
-        (tmp_path / "unet" / "config.json").write_text(json.dumps({"cross_attention_dim": width}))
-        assert adoption._scheduler_for("perflow", tmp_path) == row
+        folder = network_folder(tmp_path / row, "unet", "UNet2DConditionModel", cross_attention_dim=width)
+        assert fitting_scheduler("perflow", folder) == row
         assert SCHEDULERS[row]["prediction_type"] == kind
+
+
+@pytest.mark.parametrize("kind", ["SanaTransformer2DModel", "SD3Transformer2DModel"])
+def test_scheduler_of_another_family(store: Path, tmp_path: Path, kind: str) -> None:
+    """It would play without an error, and draw noise."""
+    folder = network_folder(tmp_path / "model", "transformer", kind)
+    for name in ("perflow", "lcm"):
+        with pytest.raises(
+            ModelError, match=rf"{name} does not fit .*model, which is S.*: it keeps its own, (SCM|Flow)"
+        ):
+            adopt(Adoption(folder, "mine", scheduler=name), store, quiet)
+    assert list(store.rglob("*")) == []
+
+
+def test_autoencoder_of_another_family(store: Path, tmp_path: Path, folders: dict[str, Path]) -> None:
+    """The parts are checked together before there is a model of the name."""
+    source = folders["stable-diffusion"]
+    vae = tmp_path / "vae"
+    shutil.copytree(source / "vae", vae)
+    config = json.loads((vae / "config.json").read_text())
+    (vae / "config.json").write_text(json.dumps(config | {"latent_channels": 16}))
+    with pytest.raises(ModelError, match=r"Nothing was made of .*stable-diffusion, .* its vae has latents of 16"):
+        adopt(Adoption(source, "mine", vae=str(vae)), store, quiet)
+    assert list(stored_models(store)) == []
+    assert not list(store.rglob("*.safetensors"))

@@ -10,8 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_folders import FAMILIES, write_family_folder
 
+from pipeline.families.family_table import FAMILIES as TABLE
 from pipeline.image_stream import ImageStream
 from pipeline.models import load_model
+from pipeline.solvers import SCHEDULERS
 from presets.build import Build
 from presets.errors import ModelError
 
@@ -201,6 +203,16 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda folder: edit(folder / "transformer" / "config.json", joint_attention_dim=60),
         r"reads texts of width 60 \(joint_attention_dim\), and the text_encoder gives 48",
     ),
+    "scheduler of another family": (
+        "sana",
+        lambda folder: edit(folder / "model_index.json", scheduler=["diffusers", "PeRFlowScheduler"]),
+        "The scheduler of .* is a PeRFlowScheduler, with which SANA-Sprint draws noise; SCMScheduler fits",
+    ),
+    "scheduler of UNets": (
+        "sd3",
+        lambda folder: edit(folder / "model_index.json", scheduler=["diffusers", "LCMScheduler"]),
+        "with which Stable Diffusion 3 draws noise; FlowMatchEulerDiscreteScheduler or FlowMatchEulerScheduler fits",
+    ),
     "foreign code": (
         "flux",
         lambda folder: edit(folder / "model_index.json", transformer=["os", "system"]),
@@ -269,8 +281,11 @@ def test_too_large_size_is_refused(folders: dict[str, Path]) -> None:
         ImageStream.build(build, lambda text, fraction: None)
 
 
+def test_every_scheduler_fits_a_family() -> None:
+    assert {name for family in TABLE for name in family.schedulers} == set(SCHEDULERS)
+
+
 def test_every_family_has_a_folder() -> None:
-    from pipeline.families.family_table import FAMILIES as TABLE
 
     titles = {"stable-diffusion": "Stable Diffusion", "sdxl": "SDXL", "sd3": "Stable Diffusion 3"}
     titles |= {"flux": "FLUX.1", "sana": "SANA-Sprint", "z-image": "Z-Image", "flux2": "FLUX.2"}

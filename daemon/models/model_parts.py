@@ -1,0 +1,91 @@
+"""Parts that adoption puts into a model: another scheduler, another autoencoder, delta weights."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from daemon.models.assembly import name_components, put_scheduler, read_index
+from daemon.models.file_plan import WITH_WEIGHTS
+from presets.errors import ModelError
+from presets.model_catalogue import SCHEDULERS
+from presets.model_record import ModelSource
+from presets.model_store import find_model
+
+_TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
+
+SD21_WIDTH = 1024
+"""Width of the texts of Stable Diffusion 2. Those of 1.5 have 768."""
+
+
+def fitting_scheduler(name: str, folder: Path) -> str:
+    """Return the row of `SCHEDULERS` that a name means for the model in a folder.
+
+    PeRFlow's networks of SDXL and SD2.1 predict other quantities than those of SD1.5.
+
+    Raises:
+        ModelError: there is no such scheduler, or the networks of the model's family were trained for another one.
+    """
+    from pipeline.families.family_table import find_family  # torch takes seconds
+
+    if name not in SCHEDULERS:
+        raise ModelError(f"There is no scheduler {name!r}; there are {', '.join(SCHEDULERS)}.")
+    family = find_family(folder, read_index(folder))
+    fitting = [each for each, config in SCHEDULERS.items() if config["_class_name"] in family.schedulers]
+    if name not in fitting:
+        others = f"{' or '.join(fitting)} fits" if fitting else f"it keeps its own, {' or '.join(family.schedulers)}"
+        raise ModelError(f"The scheduler {name} does not fit {folder}, which is {family.title}: {others}.")
+    return _of_perflow(folder) if name == "perflow" else name
+
+
+def _of_perflow(folder: Path) -> str:
+    config = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+    if config.get("addition_embed_type") == "text_time":
+        return "perflow-sdxl"
+    return "perflow-sd21" if config.get("cross_attention_dim") == SD21_WIDTH else "perflow"
+
+
+def put_delta(delta: Path, folder: Path, model: Path, announce: Callable[[str], None]) -> ModelSource:
+    """Add weights to the UNet's in a folder. `model` is its origin, for messages. Raises `ModelError` or `OSError`."""
+    from pipeline.model_files import weights_files
+    from pipeline.single_file import add_delta
+
+    if not (folder / "unet").is_dir():
+        raise ModelError(f"{model} has no UNet, to which {delta} could be added.")
+    announce(f"adding {delta.name} to the unet")
+    add_delta(folder / "unet", weights_files(folder / "unet", "unet"), delta)
+    return ModelSource("delta", str(delta.absolute()))
+
+
+def put_known_scheduler(row: str, folder: Path) -> ModelSource:
+    """Replace the scheduler in a folder by a row of `SCHEDULERS`. Raises `ModelError` or `OSError`."""
+    put_scheduler(folder, SCHEDULERS[row])
+    return ModelSource("scheduler", row)
+
+
+def put_autoencoder(name: str, folder: Path) -> ModelSource:
+    """Replace the autoencoder by one in a folder, or by that of a model. Raises `ModelError` or `OSError`."""
+    source = Path(name).expanduser()
+    if not (source / "config.json").is_file():
+        source = find_model(name) / "vae"
+    try:
+        kind = json.loads((source / "config.json").read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{source} is no folder of an autoencoder: {error}") from error
+    shutil.rmtree(folder / "vae", ignore_errors=True)
+    copy_component(source, folder / "vae")
+    name_components(folder, {"vae": ["diffusers", str(kind)]})
+    return ModelSource("vae", str(source.absolute()))
+
+
+def copy_component(source: Path, target: Path) -> None:
+    """Copy configurations, tokenizer files, and the weights that would be read. Raises `ModelError` without weights."""
+    from pipeline.model_files import weights_files
+
+    target.mkdir()
+    for pattern in _TOKENIZER_FILES:
+        for path in source.glob(pattern):
+            shutil.copyfile(path, target / path.name)
+    if target.name in WITH_WEIGHTS:
+        for path in weights_files(source, target.name):
+            shutil.copyfile(path, target / path.name)
