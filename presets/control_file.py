@@ -10,6 +10,7 @@ from pathlib import Path
 
 from presets.build import REBUILD_KEYS
 from presets.control_lines import EndLine, LineRefused, read_header, read_line
+from presets.declaration import LOCK
 from presets.errors import ControlsError
 from presets.parameter_table import PARAMETERS, Value
 from presets.taken_message import LOOKS, SINKS, ShowStart, TakenMessage
@@ -60,12 +61,12 @@ class RecordedControls:
         """Return the values that a show is set to at a start within the recording.
 
         Model, size and source belong to the show, and the take-over of faders to its surfaces. They are set only if
-        the recording changes them.
+        the recording changes them. The lock is never set.
         """
         return {
             address: value
             for address, value in start.values.items()
-            if not (_is_rig(address) or address == "/takeover") or address in self.changed
+            if address != LOCK and (not (_is_rig(address) or address == "/takeover") or address in self.changed)
         }
 
     def first_values(self) -> dict[str, Value]:
@@ -77,7 +78,7 @@ class RecordedControls:
         found = {
             address: value
             for address, value in self.start.values.items()
-            if PARAMETERS[address].key not in _MACHINE_KEYS and ":***@" not in str(value)
+            if PARAMETERS[address].key not in _MACHINE_KEYS and address != LOCK and ":***@" not in str(value)
         }
         return {**found, "/preset": ""}
 

@@ -59,6 +59,9 @@ class LiveOptions(NamedTuple):
 NORM, ADD = "/norm", "/add"
 """Ends of further addresses of a parameter: its value as a share of its range, and a change of its value."""
 
+LOCK = "/lock"
+"""Address of the switch under which a show refuses what could disturb it."""
+
 
 LFOS = 4
 """Number of LFOs."""
@@ -74,6 +77,8 @@ class Action(NamedTuple):
     description: str
     argument: str = ""
     """Description of its one argument; empty if it takes none. A button's 0 (its release) does nothing."""
+    disturbs: bool = False
+    """True for an action that a locked show refuses."""
 
 
 ACTIONS = (
@@ -84,24 +89,32 @@ ACTIONS = (
     ),
     Action("/next", "load the next preset"),
     Action("/previous", "load the previous preset"),
-    Action("/save", "save the controls as a preset", argument="the preset's name"),
-    Action("/undo_save", "restore what the last save replaced; repeat for the saves before it"),
-    Action("/sink/add", "add a sink, until the show ends", argument="the address of a sink"),
+    Action("/save", "save the controls as a preset", argument="the preset's name", disturbs=True),
+    Action("/undo_save", "restore what the last save replaced; repeat for the saves before it", disturbs=True),
+    Action("/sink/add", "add a sink, until the show ends", argument="the address of a sink", disturbs=True),
     Action("/sink/open", "open a sink that has stopped again", argument="the address of a sink, or its number"),
-    Action("/sink/remove", "remove a sink", argument="the address of a sink, or its number"),
+    Action("/sink/remove", "remove a sink", argument="the address of a sink, or its number", disturbs=True),
     Action("/cue/go", "go on to the next cue of the set list"),
     Action("/cue/back", "go back to the cue before"),
     Action("/cue/jump", "jump to a cue of the set list", argument="the number of a cue, or its preset"),
     Action("/record/controls", "record the controls to a new file", argument="the name of the recording"),
     Action("/record/stop", "end the recording of the controls"),
-    Action("/play/controls", "play recorded controls once", argument="the name of the recording"),
-    Action("/play/loop", "play recorded controls in a loop", argument="the name of the recording"),
+    Action("/play/controls", "play recorded controls once", argument="the name of the recording", disturbs=True),
+    Action("/play/loop", "play recorded controls in a loop", argument="the name of the recording", disturbs=True),
     Action("/play/stop", "stop the recorded controls"),
-    Action("/midi/learn", "map the MIDI control that moves next", argument="an address, and a value if it needs one"),
-    Action("/midi/cancel", "stop learning a MIDI control"),
-    Action("/midi/forget", "remove a MIDI control", argument="the control, such as cc 7, or an address"),
     Action(
-        "/audio/input", "hear another audio input, until the show ends", argument="a part of its name; default; off"
+        "/midi/learn",
+        "map the MIDI control that moves next",
+        argument="an address, and a value if it needs one",
+        disturbs=True,
+    ),
+    Action("/midi/cancel", "stop learning a MIDI control"),
+    Action("/midi/forget", "remove a MIDI control", argument="the control, such as cc 7, or an address", disturbs=True),
+    Action(
+        "/audio/input",
+        "hear another audio input, until the show ends",
+        argument="a part of its name; default; off",
+        disturbs=True,
     ),
     Action("/tap", "set the tempo by taps, one for each beat"),
     Action("/beat", "set the beat of now, to the instant", argument="a number; 0 is the first beat of a bar"),

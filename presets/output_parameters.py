@@ -37,3 +37,11 @@ class OutputParameters(BaseModel):
         Field(ge=0, le=30, description="time that blackout and its release take"),
         LiveOptions(Effect.OUTPUT, unit="s", stays=True, moves=False),
     ] = 0.0
+    lock: Annotated[
+        bool,
+        Field(
+            description="refuse what could disturb the show: model, size, sources, sinks, saves, Ctrl-C; looks,"
+            " faders, blackout and panic work"
+        ),
+        LiveOptions(Effect.OUTPUT, stays=True),
+    ] = False

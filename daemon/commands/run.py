@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from daemon.commands import run_options as options
 from daemon.shared.stop_signals import stop_on_signals
 from daemon.stage.settings import Address, Settings, parse_address, parse_output_rate, parse_size, zmq_endpoint
+from presets.declaration import LOCK
 
 if TYPE_CHECKING:  # --help of every command must answer at once
     from daemon.stage.notices import Notice
@@ -51,6 +52,7 @@ def run(
     set_list: options.SetListOption = None,
     state: options.StateOption = None,
     fresh: options.FreshOption = False,
+    locked: options.LockedOption = False,
     safe_picture: options.SafePictureOption = None,
     threads: options.ThreadsOption = None,
     gpu_share: options.GpuShareOption = None,
@@ -111,7 +113,7 @@ def run(
         skip_memory_check=skip_memory_check,
     )
     settings, notices = with_sources(settings, source or (), values)
-    values |= settings.sources
+    values |= {**settings.sources, LOCK: locked or bool(values[LOCK])}
     notices += initial_notices(restored, values)
     stage = Stage(settings, library, values, notices=notices)
     look = restored_look(restored, preset) if controls is None else []
@@ -168,9 +170,10 @@ def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
     """Run the stage until a signal asks for its end."""
     from daemon.commands.page_invitation import page_urls, print_invitation, protections
     from daemon.stage.notices import log_notices
+    from daemon.stage.show_lock import LockedEnd
     from io_bridges.local_network import ANY_HOST
 
-    stop = stop_on_signals()
+    stop = stop_on_signals(LockedEnd(lambda: bool(stage.store.value(LOCK)), logging.getLogger("stage").warning).goes_on)
     stage.start()
     try:
         for line in stage.where():

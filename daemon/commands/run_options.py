@@ -193,6 +193,15 @@ StateOption = Annotated[
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Start with the defaults, not with the last state.", rich_help_panel=SHOW)
 ]
+LockedOption = Annotated[
+    bool,
+    typer.Option(
+        "--locked",
+        help="Start locked: refuse changes of model, size, sources and sinks, saves, and the first Ctrl-C, until /lock"
+        " 0. Looks, faders, blackout and panic work.",
+        rich_help_panel=SHOW,
+    ),
+]
 SafePictureOption = Annotated[
     Path | None,
     typer.Option(help="Picture for panic, shown while the model loads too.", rich_help_panel=SHOW),

@@ -4,6 +4,7 @@ import atexit
 import signal
 import socket
 import threading
+from collections.abc import Callable
 
 STOP_SIGNALS = tuple(
     getattr(signal, name)
@@ -19,8 +20,10 @@ KEEP_IGNORED = tuple(getattr(signal, name) for name in ("SIGHUP",) if hasattr(si
 """Signals that stay ignored if they are at the start: ``nohup`` wants the show to outlive its terminal."""
 
 
-def stop_on_signals() -> threading.Event:
+def stop_on_signals(goes_on: Callable[[], bool] = lambda: False) -> threading.Event:
     """Handle `STOP_SIGNALS` from now on, and return the event that the first one sets. Call it on the main thread.
+
+    `goes_on` is called for each Ctrl-C, on another thread, and returns True to leave the event as it is.
 
     Python calls a handler on the main thread, between two of its instructions. A main thread that is about to sleep on
     a lock, or is inside a long call, may not come to it before the next signal. Therefore a thread reads the number of
@@ -32,7 +35,7 @@ def stop_on_signals() -> threading.Event:
 
     def read_signals() -> None:
         while number := receiver.recv(1):  # to the end: nobody else reads what the next signals write
-            if number[0] in STOP_SIGNALS:
+            if number[0] in STOP_SIGNALS and not (number[0] == signal.SIGINT and goes_on()):
                 stop.set()
 
     threading.Thread(target=read_signals, name="stop-signals", daemon=True).start()

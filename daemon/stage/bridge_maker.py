@@ -21,6 +21,7 @@ from daemon.stage.prometheus import prometheus_text
 from daemon.stage.recent_log import RECENT_LOG
 from daemon.stage.recorded_show import RecordedShow
 from daemon.stage.settings import Settings
+from daemon.stage.show_lock import LockedShow
 from daemon.stage.sink_changes import SinkChanges
 from daemon.stage.sink_thread import SinkThread
 from daemon.stage.source_finder import SourceFinder
@@ -219,4 +220,5 @@ class BridgeMaker:
         recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)
         taken_over = TakeoverShow(recorded, transport.store.value)
         show = MidiShow(ProcessorShow(taken_over, transport.store.value, self._processors), midi, dmx)
-        return [ControlThread(name, control, show) for name, control in controls.items()]
+        locked = LockedShow(show, transport.store.value)
+        return [ControlThread(name, control, locked) for name, control in controls.items()]

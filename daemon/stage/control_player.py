@@ -13,7 +13,7 @@ from daemon.stage.source_addresses import SOURCES
 from io_bridges.scheme import without_password
 from presets.coercion import as_number
 from presets.control_file import RecordedControls
-from presets.declaration import TRIGGERS
+from presets.declaration import LOCK, TRIGGERS
 from presets.parameter_table import Value
 from presets.taken_message import RESTART, SINKS, ShowStart, TakenMessage
 
@@ -167,6 +167,8 @@ class ControlPlayer:
             self._open(address, str(arguments[0]))
         elif address in SINKS:
             store.apply(address, arguments, SENDER)
+        elif address == LOCK:
+            pass  # only a hand locks and unlocks a show
         elif address in TRIGGERS:
             store.tempo.trigger(TRIGGERS.index(address), self._began + message.at)
             store.change({}, SENDER, address)

@@ -15,6 +15,7 @@ from daemon.stage.settings import Settings
 from daemon.stage.source_switch import NO_SOURCE
 from io_bridges.scheme import without_password
 from presets.build import REBUILD_KEYS
+from presets.declaration import LOCK
 from presets.errors import SettingsError
 from presets.library import Library
 from presets.model_store import is_missing_depth_model, is_missing_model
@@ -119,7 +120,7 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
 
     `restored` are the values of the last show, `values` those that the show begins with.
     """
-    notices: list[Notice] = []
+    notices = _lock_notice(restored, values)
 
     def add(level: Level, address: str, text: str) -> None:
         cause = (address[1:], values[address])
@@ -168,6 +169,12 @@ def initial_notices(restored: Mapping[str, Value], values: Mapping[str, Value]) 
     if size == before != default:
         add("info", "/width", f"Drawing at {size[0]}x{size[1]}, the size of the last show.")
     return notices
+
+
+def _lock_notice(restored: Mapping[str, Value], values: Mapping[str, Value]) -> list[Notice]:
+    text = f"The show is still locked, as the last one was. {LOCK} 0 unlocks it."
+    notice = Notice(f"start {LOCK}", "info", text, in_log=False, while_value=(LOCK[1:], True))
+    return [notice] if values[LOCK] and restored.get(LOCK) else []
 
 
 def restored_look(restored: Mapping[str, Value], preset: str | None) -> list[Notice]:

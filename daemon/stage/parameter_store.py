@@ -17,13 +17,14 @@ from daemon.stage.opened_folders import OpenedFolders
 from daemon.stage.preset_actions import PresetActions
 from daemon.stage.preset_saver import LoadedPreset, opening_preset
 from daemon.stage.prompt_reading import prompt_values
+from daemon.stage.show_lock import UNLOCK, another_renderer
 from daemon.stage.source_addresses import SOURCES, SourceAddresses
 from daemon.stage.tempo_actions import TempoActions
 from daemon.stage.tempo_clock import TempoClock
 from io_bridges.scheme import without_password
 from io_bridges.show_control import ControlReply, FoundSources, Later
-from presets.declaration import ACTIONS, Action
-from presets.errors import ParameterRefused
+from presets.declaration import ACTIONS, LOCK, Action
+from presets.errors import ParameterRefused, PresetError
 from presets.library import Library
 from presets.parameter_table import PARAMETERS, Parameter, Value
 from presets.taken_message import TakenMessage
@@ -159,6 +160,13 @@ class ParameterStore(LiveValues):
             if uri is not None and place not in wanted:
                 notes.append(self._open_source(place, uri, sender, later).note)
         return ControlReply(to, True, known if to == "/preset" else None, replies.joined(*notes))
+
+    def check_lock(self, name: str, values: Mapping[str, Value]) -> None:
+        """Raise `PresetError` if the show is locked and the values of the preset `name` start another renderer."""
+        with self._lock:
+            others = another_renderer(values, self._values) if self._values[LOCK] else []
+        if others:
+            raise PresetError(f"{name} needs another renderer ({', '.join(others)}): {UNLOCK}")
 
     def preset_names(self) -> list[str]:
         """Return the names of the presets that can be loaded, in order."""

@@ -35,7 +35,7 @@ class PresetActions:
         return {
             "/next": lambda _, sender, later: self._neighbour("/next", 1, sender, later),
             "/previous": lambda _, sender, later: self._neighbour("/previous", -1, sender, later),
-            "/preset": lambda name, sender, later: self.recall(name, {}, sender, later),
+            "/preset": lambda name, sender, later: self._load("/preset", lambda: name, {}, sender, later),
             "/save": self._save,
             "/undo_save": self._undo_save,
         }
@@ -52,21 +52,29 @@ class PresetActions:
         return self._names
 
     def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None) -> ControlReply:
-        """Load a preset, with the values `instead` in place of its own."""
-        return self._load("/preset", lambda: name, instead, sender, later)
+        """Load a preset as a cue does, with the values `instead` in place of its own. The lock lets it pass."""
+        return self._load("/preset", lambda: name, instead, sender, later, is_planned=True)
 
     def _neighbour(self, address: str, step: int, sender: str, later: Later | None) -> ControlReply:
         now = self._store.value
         return self._load(address, lambda: self._library.neighbour(str(now("/preset")), step), {}, sender, later)
 
     def _load(
-        self, address: str, name: Callable[[], str], instead: Mapping[str, Value], sender: str, later: Later | None
+        self,
+        address: str,
+        name: Callable[[], str],
+        instead: Mapping[str, Value],
+        sender: str,
+        later: Later | None,
+        is_planned: bool = False,
     ) -> ControlReply:
         panicked = self._store.standing().panic_revision
 
         def read() -> Finish:
             wanted = name()
             values = {**self._library.recall(wanted), **instead}
+            if not is_planned:
+                self._store.check_lock(wanted, values)
             return lambda: self._apply_loaded(address, wanted, values, panicked, sender, later)
 
         return self._ask(address, read, sender, later)

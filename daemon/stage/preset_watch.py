@@ -57,7 +57,9 @@ class PresetWatch:
         try:
             if all(self._store.saver.is_own(path) for path in changed):
                 return
-            self._store.load("/preset", name, self._library.resolve(name), SENDER, None)
+            values = self._library.resolve(name)
+            self._store.check_lock(name, values)
+            self._store.load("/preset", name, values, SENDER, None)
             self._known = name, {path: now.get(path, _stamp(path)) for path in self._files(name)}
         except PresetError as error:
             # The name alone, because a refusal is cut, and its place in the file comes after the path.

@@ -6,7 +6,7 @@ A new parameter needs a line in `ANOTHER`, or a test of its own and a place in `
 from pathlib import Path
 from typing import Any
 
-from presets.declaration import LFOS, Effect
+from presets.declaration import LFOS, LOCK, Effect
 from presets.lfo_parameters import Lfo
 from presets.parameter_table import NESTED, PARAMETERS, Parameter, Value
 
@@ -131,10 +131,13 @@ FURTHER_LFOS = {f"/lfo/{place}/{field}" for place in range(2, LFOS + 1) for fiel
 PROCESSED = {address for address, parameter in PARAMETERS.items() if parameter.key == "processor"}
 """Need files of processors. See `tests/daemon/stage/test_show_processors.py`."""
 SEPARATE = {
-    *("/freeze", "/fade", "/between", "/takeover"),
+    *("/freeze", "/fade", "/between", "/takeover", LOCK),
     *(*PACE, *REUSE, *PASSAGES, *TEMPO, *FURTHER_LFOS, *FRAMES_IN, *PROCESSED),
 }
-"""Parameters with a test of their own, in `tests/daemon/stage/test_controls.py` where nothing else is said."""
+"""Parameters with a test of their own, in `tests/daemon/stage/test_controls.py` where nothing else is said.
+
+The lock has `test_show_lock.py`.
+"""
 
 
 def another_value(parameter: Parameter) -> Value | None:

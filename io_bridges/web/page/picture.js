@@ -4,7 +4,7 @@ import { byId, element } from "/dom.js";
 import { connect, values, watchValues } from "/show.js";
 import { receivePicture } from "/webrtc.js";
 
-const CHIPS = { "/freeze": "frozen", "/blackout": "blackout" };
+const CHIPS = { "/freeze": "frozen", "/blackout": "blackout", "/lock": "locked" };
 
 let closeInput = null; // ends the input's socket while it is shown
 

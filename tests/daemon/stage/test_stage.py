@@ -73,11 +73,19 @@ def test_restart_restores_the_show(tmp_path: Path) -> None:
     with Show(folder) as show:
         show.set(seed=99, mode="text")
         show.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [99] * 3)
+        show.set(lock=True)
+        os.kill(show.process.pid, signal.SIGINT)
+        until(lambda: "Press Ctrl-C again" in show.log.read_text())
         assert show.end() == 0
     again = Show(folder)
     again.command.remove(str(folder / "look.yaml"))
     with again:
         again.picture(lambda meta, pixels: pixels[-1, -1].tolist() == [99] * 3)
+        again.osc.send_message("/width/norm", 0.5)
+        until(lambda: again.status()["refusals"]["by_reason"] == {"/width: the show is locked; /lock 0 unlocks it": 1})
+        assert "The show is still locked" in str(again.status()["notices"])
+        assert again.set(model="shipped")["ok"] is False
+        assert again.set(lock=0, width=128)["ok"] is True
         assert again.status()["renderer"]["model"] == "echo"
 
 
