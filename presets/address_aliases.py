@@ -25,7 +25,7 @@ from presets.strict_yaml import Document, Problem
 MOST_ALIASES = 1000
 _NODES = 10 * MOST_ALIASES
 _OWN = frozenset({*PARAMETERS, *TWINS, *(action.address for action in ACTIONS)})
-_REQUESTS = frozenset({"/subscribe", "/unsubscribe", "/sources"})
+_REQUESTS = frozenset({"/subscribe", "/subscribe/norm", "/unsubscribe", "/sources", "/ping", "/pong"})
 """Addresses that OSC control itself answers."""
 _FEEDBACK = "/streamflow/"
 

@@ -126,6 +126,7 @@ class ParameterStore(LiveValues):
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Set a parameter or do an action. A message that makes no sense is refused in the reply; nothing is raised."""
+        sent_to, sent = address, arguments
         try:
             address, arguments, read, prompts = read_message(address, arguments, self._values, self.preset_names)
             if prompts:
@@ -143,7 +144,8 @@ class ParameterStore(LiveValues):
             return self._refuse(address, sender, f"{address}: a value that does not fit", str(refusal))
         self.change({address: value}, sender, address)
         cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
-        return ControlReply(address, True, value, replies.joined(read, cut, self.remark(address)))
+        share = "" if sent_to == address else replies.share_note(sent_to, sent)
+        return ControlReply(address, True, value, replies.joined(read, share, cut, self.remark(address)))
 
     def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None = None) -> ControlReply:
         """Load a preset as ``/preset`` does, with the values `instead` in place of its own. Nothing is raised."""
@@ -210,7 +212,7 @@ class ParameterStore(LiveValues):
         """Set these texts with their weights, and no other text."""
         self.change(prompt_values(prompts), sender, "/prompt")
         notes = [self.remark(f"/prompt/{place}/text") for place in range(1, len(prompts) + 1)]
-        return ControlReply("/prompt", True, None, replies.joined(*notes))
+        return ControlReply("/prompt", True, None, replies.joined(*replies.weight_notes(prompts), *notes))
 
     def _set_source(self, address: str, uri: str, sender: str, later: Later | None) -> ControlReply:
         self._sources.choose(address)

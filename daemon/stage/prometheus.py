@@ -19,6 +19,8 @@ _COUNTERS = {
     "abandoned_bridges": ("streamflow_abandoned_bridges", "Bridge threads that were replaced"),
 }
 
+_OSC_OUTCOMES = ("accepted", "superseded", "refused", "malformed", "ignored")
+
 
 class _Status(Collector):
     def __init__(self, status: dict[str, Any]) -> None:
@@ -31,6 +33,7 @@ class _Status(Collector):
         for key, (name, help_text) in _COUNTERS.items():
             yield CounterMetricFamily(name, help_text, value=self._status.get(key, 0))
         yield self._sink_latency()
+        yield from self._osc()
         renderer = self._status.get("renderer", {})
         yield CounterMetricFamily(
             "streamflow_renderer_restarts", "Renderers that were lost", value=renderer.get("restarts", 0)
@@ -46,6 +49,18 @@ class _Status(Collector):
         yield GaugeMetricFamily(
             "streamflow_renderer_playing", "1 while a renderer plays", value=float(renderer.get("phase") == "playing")
         )
+
+    def _osc(self) -> Iterator[Metric]:
+        """Yield the counters of OSC control, none if it is off."""
+        counts = next((control for control in self._status.get("controls", ()) if control["name"] == "osc"), None)
+        if counts is None:
+            return
+        metric = CounterMetricFamily("streamflow_osc_messages", "Messages that came by OSC", labels=["outcome"])
+        for outcome in _OSC_OUTCOMES:
+            metric.add_metric([outcome], counts.get(outcome, 0))
+        yield metric
+        if (lost := counts.get("lost")) is not None:
+            yield CounterMetricFamily("streamflow_osc_lost", "Datagrams of OSC that the system dropped", value=lost)
 
     def _sink_latency(self) -> Metric:
         metric = GaugeMetricFamily(

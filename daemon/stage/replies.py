@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from daemon.stage.argument_forms import with_point
 from presets.coercion import as_bool, as_number
-from presets.declaration import ACTIONS
+from presets.declaration import ACTIONS, NORM
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Parameter, Value
 
@@ -52,6 +52,27 @@ def coercion_note(parameter: Parameter, raw: object, value: Value) -> str:
     if parameter.kind == "text" and isinstance(raw, str) and raw.strip() != value:
         return f"the text was put on one line and cut to {len(str(value))} characters"
     return ""
+
+
+def share_note(address: str, arguments: Sequence[object]) -> str:
+    """Return that a share of a range was outside of 0 to 1; empty for any other message."""
+    if not address.endswith(NORM) or not arguments:
+        return ""
+    try:
+        number = as_number(arguments[0])
+    except ParameterRefused:  # it was read in another way
+        return ""
+    return "" if 0 <= number <= 1 else f"a share is from 0 to 1, {number:.10g} came; set to {0 if number < 0 else 1}"
+
+
+def weight_notes(prompts: Sequence[tuple[str, float]]) -> list[str]:
+    """Return which weights of a mix of texts were cut at their limits."""
+    notes = []
+    for place, (_, weight) in enumerate(prompts, 1):
+        parameter = PARAMETERS[f"/prompt/{place}/weight"]
+        note = coercion_note(parameter, weight, parameter.coerce(weight))
+        notes += [f"weight {place}: {note}"] if note else []
+    return notes
 
 
 def joined(*notes: str) -> str:

@@ -77,11 +77,15 @@ class OscAdmission:
             address = address.ipv4_mapped
         return address.is_loopback or any(address in network for network in self._networks)
 
-    def bounded(self, send: Send, is_connected: Callable[[UdpAddress], bool]) -> Send:
-        """Return `send` with a bound on what one host of the network gets. A connection proves its address."""
+    def bounded(self, send: Send, is_connected: Callable[[UdpAddress], bool], spares_loopback: bool = True) -> Send:
+        """Return `send` with a bound on what one host of the network gets. A connection proves its address.
+
+        Programs of this machine get everything if `spares_loopback`.
+        """
 
         def send_bounded(address: str, values: Sequence[Value], target: UdpAddress) -> None:
-            if is_loopback(target[0]) or is_connected(target) or self._may_answer(target[0]):
+            is_spared = spares_loopback and is_loopback(target[0])
+            if is_spared or is_connected(target) or self._may_answer(target[0]):
                 send(address, values, target)
             else:
                 self.counts["unanswered"] += 1

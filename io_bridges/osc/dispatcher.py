@@ -1,19 +1,20 @@
 """`OscDispatcher` applies OSC messages to the show and tells the sender what was refused."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from io_bridges.osc.flood_control import Coalescer
 from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import Fault, Message, decode_packet
 from io_bridges.osc.patterns import AddressTable, MalformedPattern, is_pattern
-from io_bridges.osc.source_search import SourceSearch
+from io_bridges.osc.sender_notes import NOTE, REFUSED, SenderNotes
+from io_bridges.osc.surface_requests import PINGS, PONG, REQUESTS, Send, SurfaceRequests
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
 from io_bridges.show_control import MAX_UNKNOWN, ControlReply, ShowControl
 from presets.address_aliases import Alias, AliasTable
 from presets.errors import ParameterRefused
-from presets.parameter_table import TWINS, Value
+from presets.parameter_table import TWINS
 
 MAX_COSTLY = 64
 """Texts, patterns, polls, actions and unknown addresses taken from one datagram. Other values are not limited."""
@@ -23,8 +24,6 @@ MAX_LATE = 256
 
 NO_MESSAGE = Message("", [])
 """Stands for a datagram of which no message can be told."""
-
-Send = Callable[[str, Sequence[Value], UdpAddress], None]
 
 
 class OscDispatcher:
@@ -44,23 +43,23 @@ class OscDispatcher:
         wake: Callable[[], None] = lambda: None,
         monitor: OscMonitor | None = None,
         aliases: AliasTable | None = None,
+        tell: Send | None = None,
     ) -> None:
         """Take the show and the feedback targets.
 
         `send` answers a poll, `lease` is the length of a subscription in seconds, and `is_own` recognises the address
         that this control is bound to. `wake` is called from any thread when `answer_late` has something to do.
-        `monitor` is told every message. `aliases` are addresses of other programs that are understood too.
+        `monitor` is told every message. `aliases` are addresses of other programs that are understood too. `tell` sends
+        sentences to senders without feedback; by default it is `send`.
         """
         self._show = show
         self._surfaces = surfaces
-        self._send = send
-        self._lease = lease
-        self._is_own = is_own
         self._wake = wake
         self._monitor = monitor or OscMonitor()
         self._aliases = aliases or AliasTable()
+        self._requests = SurfaceRequests(show, surfaces, send, lease, is_own, wake)
+        self._notes = SenderNotes(surfaces, tell or send)
         self._late: deque[Callable[[], None]] = deque(maxlen=MAX_LATE)
-        self._search = SourceSearch(show, wake)
         self._addresses = AddressTable(show.parameters, without_patterns=[*show.actions, *TWINS])
         self._coalescer = Coalescer(show)
         self._unknown = 0
@@ -90,21 +89,26 @@ class OscDispatcher:
         """Tell surfaces the outcome of what took time."""
         while self._late:
             self._late.popleft()()
-        uris, searchers = self._search.take()
-        for sender in searchers:
-            for target in self._surfaces.answered_at(sender):
-                self._send("/streamflow/sources", uris, target)
+        self._requests.answer_late()
 
     def _apply_datagram(self, datagram: bytes, sender: UdpAddress) -> None:
-        self._counts["datagrams"] += 1
         surface = f"osc:{sender[0]}:{sender[1]}"
         faults: list[Fault] = []
         messages = decode_packet(datagram, faults)
+        self._surfaces.hear(sender, messages)
+        if pings := [message for message in messages if message.address in PINGS]:
+            for message in pings[:MAX_COSTLY]:
+                self._requests.answer_ping(message, sender)
+            messages = [message for message in messages if message.address not in PINGS]
+            if not messages and not faults:
+                return  # a sign of life counts for nothing
+        self._counts["datagrams"] += 1
         self._counts["messages"] += len(messages)
         costly = self._unknown = 0
         for message in messages:
-            poll = message.arguments == ["?"] or (not message.arguments and self._asks_for(message.address))
-            if poll or self._is_costly(message.address):
+            address, arguments = message
+            poll = arguments == ["?"] or (not arguments and self._requests.is_polled_alone(address))
+            if poll or self._is_costly(address):
                 costly += 1
                 if costly > MAX_COSTLY:
                     continue
@@ -124,11 +128,6 @@ class OscDispatcher:
         if len(faults) > MAX_UNKNOWN:
             self._refuse(sender, surface, f"{len(faults) - MAX_UNKNOWN} more malformed messages in one datagram")
 
-    def _asks_for(self, address: str) -> bool:
-        """Return True if a message without an argument polls: a switch is turned by it, and an action done."""
-        parameter = self._show.parameters.get(address)
-        return is_pattern(address) if parameter is None else parameter.kind != "bool"
-
     def _is_costly(self, address: str) -> bool:
         parameter = self._show.parameters.get(address)
         if parameter is None and (alias := self._aliases.find(address)) is not None:
@@ -137,16 +136,12 @@ class OscDispatcher:
 
     def _apply_message(self, message: Message, poll: bool, sender: UdpAddress, surface: str) -> None:
         address, arguments = message
-        if address.startswith("/streamflow/"):
+        if address.startswith("/streamflow/") or address == PONG:
             # Feedback of another show. Refusing it would send feedback there, which would be refused there, and so on.
             self._monitor.note(sender, address, arguments, False, "feedback of another show is not read")
             return
-        if address in ("/subscribe", "/unsubscribe"):
-            self._apply_subscription(message, sender, surface)
-            return
-        if address == "/sources":
-            self._monitor.note(sender, address, arguments, True, "searching")
-            self._search.ask(sender)
+        if address in REQUESTS:
+            self._apply_request(message, sender, surface)
             return
         if (alias := self._aliases.find(address)) is not None:
             self._apply_alias(alias, message, poll, sender, surface)
@@ -169,6 +164,14 @@ class OscDispatcher:
                 self._answer_poll(known, message, sender, surface)
             else:
                 self._apply(known, arguments, sender, surface)
+
+    def _apply_request(self, message: Message, sender: UdpAddress, surface: str) -> None:
+        try:
+            note = self._requests.take(message, sender)
+        except ParameterRefused as refusal:
+            self._refuse(sender, surface, str(refusal), message)
+        else:
+            self._monitor.note(sender, *message, True, note)
 
     def _apply_alias(self, alias: Alias, message: Message, poll: bool, sender: UdpAddress, surface: str) -> None:
         """Apply what a message of another program means here."""
@@ -201,11 +204,11 @@ class OscDispatcher:
     def _take_reply(self, sender: UdpAddress, reply: ControlReply) -> None:
         if not reply.accepted:
             self._counts["refused"] += 1
-            self._send_refusal(sender, f"{reply.address[:60]}: {reply.note}")
+            self._notes.tell(sender, REFUSED, reply.address, f"{reply.address[:60]}: {reply.note}")
             return
         self._counts["accepted"] += not reply.pending
         if reply.note and not reply.pending:
-            self._send_sentence(sender, "/streamflow/note", f"{reply.address[:60]}: {reply.note}")
+            self._notes.tell(sender, NOTE, reply.address, f"{reply.address[:60]}: {reply.note}")
         if reply.value is not None:
             self._surfaces.relay(sender, reply.address)
 
@@ -219,32 +222,15 @@ class OscDispatcher:
         self._take_reply(sender, reply)
 
     def _answer_poll(self, address: str, message: Message, sender: UdpAddress, surface: str) -> None:
-        values = self._show.values()
-        if address not in values:
-            self._refuse(sender, surface, f"{address[:60]} has no value to poll", message)
-            return
-        self._monitor.note(sender, address, message.arguments, True, "polled")
-        for target in self._surfaces.answered_at(sender):
-            self._send(address, (values[address],), target)
-
-    def _apply_subscription(self, message: Message, sender: UdpAddress, surface: str) -> None:
         try:
-            note = self._surfaces.change_subscription(message, sender, self._lease, self._is_own)
+            self._requests.answer_poll(address, sender)
         except ParameterRefused as refusal:
             self._refuse(sender, surface, str(refusal), message)
         else:
-            self._monitor.note(sender, *message, True, note)
+            self._monitor.note(sender, address, message.arguments, True, "polled")
 
     def _refuse(self, sender: UdpAddress, surface: str, reason: str, message: Message = NO_MESSAGE) -> None:
         self._counts["refused"] += 1
         self._monitor.note(sender, message.address, message.arguments, False, reason)
         self._show.refused(surface, reason)
-        self._send_refusal(sender, reason)
-
-    def _send_refusal(self, sender: UdpAddress, reason: str) -> None:
-        self._send_sentence(sender, "/streamflow/refused", reason)
-
-    def _send_sentence(self, sender: UdpAddress, address: str, sentence: str) -> None:
-        # Only to surfaces that asked for feedback, and only the newest: sentences must not become a flood.
-        for target in self._surfaces.targets_of(sender):
-            target.queue_message(address, sentence)
+        self._notes.tell(sender, REFUSED, message.address, reason)

@@ -18,7 +18,8 @@ from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
 from io_bridges.osc.tcp_connections import TcpConnections
-from io_bridges.osc.udp_socket import LOOPBACK6, bind_loopback6, bind_udp, resolve
+from io_bridges.osc.udp_port import UdpPort
+from io_bridges.osc.udp_socket import resolve
 from io_bridges.show_control import ShowControl
 from io_bridges.wakeup_socket import WakeupSocket
 from presets.address_aliases import AliasTable
@@ -59,42 +60,45 @@ class OscControl:
         self._tcp: TcpConnections | None = None
         self._wake: WakeupSocket | None = None
         self._stopping = False
-        self._socket: socket.socket | None = None
-        self._sockets: list[socket.socket] = []
-        """The UDP sockets: that one, and one for IPv6 loopback, where some programs send to ``localhost``."""
-        self._address: UdpAddress | None = None
+        self._udp: UdpPort | None = None
         self._dispatcher: OscDispatcher | None = None
-        self._counts = {"sent": 0, "unsent": 0}
+        self._counts = {"sent": 0, "unsent": 0, "gone": 0}
         self.monitor = OscMonitor()
         """The last messages. They stay when the control is opened again."""
 
     @property
     def address(self) -> UdpAddress:
         """The bound host and port. Raises `BridgeError` before `open`."""
-        if self._address is None:
+        if self._udp is None:
             raise BridgeError("OSC control is not open yet")
-        return self._address
+        return self._udp.address
 
     def open(self, show: ShowControl) -> None:
         """Bind. Raises `BridgeUnavailable` for a port in use, an unknown host, or feedback to this control itself."""
         targets = [(resolve(host), port) for host, port in self._feedback]
-        self._socket = bind_udp(*self._wanted)
-        self._address = self._socket.getsockname()
-        self._sockets = [self._socket, *bind_loopback6(*self._address)]
+        self._udp = udp = UdpPort(*self._wanted)
         for host, port in targets:
-            if self._is_own((host, port)) or not 1 <= port <= 65_535:
+            if udp.is_own((host, port)) or not 1 <= port <= 65_535:
                 self.close()
                 raise BridgeUnavailable(
                     f"OSC feedback cannot go to {host}:{port}. Give the port that the surface listens on, "
-                    f"not {self._address[1]}, which this show listens on"
+                    f"not {udp.address[1]}, which this show listens on"
                 )
         self._stopping = False
         self._wake = WakeupSocket()
         self._show, self._admission.refused = show, show.refused
         self._surfaces = Surfaces(show, self._wake.call)
-        answer = self._admission.bounded(self._send, lambda to: self._tcp is not None and self._tcp.knows(to))
+        bounded = self._admission.bounded
         self._dispatcher = OscDispatcher(
-            show, self._surfaces, answer, self._lease, self._is_own, self._wake.call, self.monitor, self._aliases
+            show,
+            self._surfaces,
+            bounded(self._send, self._is_connected),
+            self._lease,
+            udp.is_own,
+            self._wake.call,
+            self.monitor,
+            self._aliases,
+            tell=bounded(self._send, self._is_connected, spares_loopback=False),
         )
         for target in targets:
             self._surfaces.add(target)
@@ -108,13 +112,13 @@ class OscControl:
 
     def serve(self) -> None:
         """Apply messages and send feedback until `stop`. Raises `BridgeError` if the socket itself fails."""
-        if self._socket is None or self._wake is None or self._dispatcher is None:
+        if self._udp is None or self._wake is None or self._dispatcher is None:
             raise BridgeError("OSC control is not open")
         limiter = FloodLimiter()
         next_feedback = next_status = pause_end = 0.0
         changed = False
         with selectors.DefaultSelector() as everything, selectors.DefaultSelector() as wake_only:
-            for bound in self._sockets:
+            for bound in self._udp.sockets:
                 everything.register(bound, selectors.EVENT_READ)
             everything.register(self._wake, selectors.EVENT_READ)
             wake_only.register(self._wake, selectors.EVENT_READ)
@@ -123,6 +127,7 @@ class OscControl:
                 if now >= next_status:
                     next_status = now + STATUS_INTERVAL
                     self._surfaces.expire(now)
+                    self._drop_closed(self._udp)
                     self._queue_status()
                 due = changed or self._surfaces.any_queued()
                 if due and now >= next_feedback:
@@ -139,10 +144,11 @@ class OscControl:
                     self._take_packets(self._dispatcher, time.monotonic() + BATCH_TIME)
                     changed = True
                 began = time.monotonic()
+                until = began + BATCH_TIME
                 # After a pause there are certainly datagrams, so the sockets are read without a select.
                 is_over = pausing and began >= pause_end
-                if readable := [bound for bound in self._sockets if is_over or bound in ready]:
-                    count = sum(self._drain(bound, self._dispatcher, began + BATCH_TIME) for bound in readable)
+                if readable := [bound for bound in self._udp.sockets if is_over or bound in ready]:
+                    count = sum(self._drain(self._udp, bound, self._dispatcher, until) for bound in readable)
                     pause_end = limiter.pause_until(began, count)
 
     def stop(self) -> None:
@@ -161,48 +167,49 @@ class OscControl:
             self._surfaces.close()
             self._wake.close()
             self._wake = None
-        for bound in self._sockets:
-            bound.close()
-        self._socket, self._sockets = None, []
+        if self._udp is not None:
+            self._udp.close()
 
     def status(self) -> dict[str, object]:
-        """Return the address, the number of feedback targets and the counters."""
-        tcp = self._tcp
+        """Return the address, the number of feedback targets and the counters.
+
+        ``lost`` counts the datagrams that the system dropped; None where it does not tell.
+        """
+        udp, tcp = self._udp, self._tcp
         return {
-            "address": None if self._address is None else f"osc.udp://{self._address[0]}:{self._address[1]}",
+            "address": None if udp is None else "osc.udp://{}:{}".format(*udp.address),
             **({} if tcp is None else {"tcp": "osc.tcp://{}:{}".format(*tcp.address), "clients": len(tcp)}),
             "targets": 0 if self._dispatcher is None else len(self._surfaces),
             **({} if self._dispatcher is None else self._dispatcher.counts),
+            "lost": None if udp is None else udp.lost(),
             **self._counts,
             **self._admission.counts,
         }
 
-    def _is_own(self, address: UdpAddress) -> bool:
-        host, port = self.address
-        if address[1] != port:
-            return False
-        return address[0] in (host, LOOPBACK6) or (host == "0.0.0.0" and address[0].startswith("127."))
+    def _is_connected(self, address: UdpAddress) -> bool:
+        return self._tcp is not None and self._tcp.knows(address)
 
-    def _drain(self, bound: socket.socket, dispatcher: OscDispatcher, until: float) -> int:
+    def _drain(self, udp: UdpPort, bound: socket.socket, dispatcher: OscDispatcher, until: float) -> int:
         """Handle the waiting datagrams until the time `until`. Return the number of datagrams."""
         count = 0
         try:
-            while True:
-                try:
-                    datagram, sender = bound.recvfrom(65_535)
-                except BlockingIOError:
-                    return count
-                except ConnectionResetError:  # Windows reports that nobody received an earlier feedback datagram.
-                    continue
-                except OSError as error:
-                    raise BridgeError(f"OSC port {self.address[1]} failed: {error.strerror or error}") from error
+            while (received := udp.receive(bound)) is not None:
                 count += 1
+                datagram, sender = received
                 if self._admission.hears(sender[0]):
-                    dispatcher.receive(datagram, sender[:2])
+                    dispatcher.receive(datagram, sender)
                 if time.monotonic() >= until:
                     return count
         finally:
             dispatcher.flush()
+        if not count:  # the socket is ready for another reason: a report about what was sent
+            self._drop_closed(udp)
+        return count
+
+    def _drop_closed(self, udp: UdpPort) -> None:
+        """Drop the subscribers whose ports are closed, as far as the system tells."""
+        for address in udp.take_refusing():
+            self._counts["gone"] += self._surfaces.drop_unreachable(address, time.monotonic())
 
     def _take_packets(self, dispatcher: OscDispatcher, until: float) -> None:
         """Handle what came over TCP until the time `until`, and forget the clients that are gone."""
@@ -231,19 +238,13 @@ class OscControl:
 
     def _send_feedback(self) -> None:
         for target in self._surfaces.targets():
-            for address, value in target.take(self._show.values).items():
+            for address, value in target.take(self._show.values, self._show.parameters):
                 self._send(address, (value,), target.address)
 
     def _send(self, address: str, values: Sequence[Value], target: UdpAddress) -> None:
-        if self._socket is None:
-            return
         packet = encode_message(address, *values)
         if self._tcp is not None and self._tcp.knows(target):
-            self._counts["sent" if self._tcp.send(packet, target) else "unsent"] += 1
-            return
-        try:
-            self._sockets[-1 if ":" in target[0] else 0].sendto(packet, target)
-        except OSError:  # No route to that host, or a full buffer. The next feedback carries the newest value anyway.
-            self._counts["unsent"] += 1
-        else:
-            self._counts["sent"] += 1
+            is_sent = self._tcp.send(packet, target)
+        else:  # What is not sent is followed by newer values with the next feedback.
+            is_sent = self._udp is not None and self._udp.send(packet, target)
+        self._counts["sent" if is_sent else "unsent"] += 1

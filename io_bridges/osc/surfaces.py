@@ -9,59 +9,20 @@ subscribe, or send from the port that they listen on. A TCP connection is one su
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 
+from io_bridges.osc.feedback_target import FeedbackTarget, UdpAddress
 from io_bridges.osc.packets import Impulse, Message
-from io_bridges.show_control import ShowControl, Subscription
+from io_bridges.show_control import ShowControl
 from presets.coercion import as_number
 from presets.errors import ParameterRefused
-from presets.parameter_table import Value
+
+__all__ = ["MAX_SUBSCRIBERS", "SUBSCRIPTIONS", "Surfaces", "UdpAddress"]
 
 MAX_SUBSCRIBERS = 16
-
-UdpAddress = tuple[str, int]
-"""IPv4 address of a host, and a UDP port."""
-
-
-class FeedbackTarget:
-    """One receiver of feedback, and what waits to be sent to it."""
-
-    def __init__(self, address: UdpAddress, expires: float, changes: Subscription) -> None:
-        self.address = address
-        self.expires = expires
-        """End of the subscription in `time.monotonic` seconds; infinite for a configured target."""
-        self.heard = time.monotonic()
-        """Time of its last message in `time.monotonic` seconds."""
-        self._changes = changes
-        self._parameters: dict[str, None] = {}
-        self._messages: dict[str, Value] = {}
-
-    def queue_parameters(self, addresses: Iterable[str]) -> None:
-        """Send the values of these parameters with the next feedback."""
-        self._parameters.update(dict.fromkeys(addresses))
-
-    def queue_message(self, address: str, value: Value) -> None:
-        """Send a message with the next feedback. It replaces an older one with the same address."""
-        self._messages[address] = value
-
-    def has_queued(self) -> bool:
-        """Return True if anything is queued, besides the changes of the subscription."""
-        return bool(self._parameters or self._messages)
-
-    def take(self, read_values: Callable[[], Mapping[str, Value]]) -> dict[str, Value]:
-        """Return and forget everything to be sent. `read_values` returns the values of all parameters."""
-        values = self._changes.take()
-        if self._parameters:
-            current = read_values()  # Read after the changes are taken, so that no older value is sent last.
-            values.update((address, current[address]) for address in self._parameters)
-            self._parameters.clear()
-        values.update(self._messages)
-        self._messages.clear()
-        return values
-
-    def close(self) -> None:
-        """End the subscription to changes."""
-        self._changes.close()
+SUBSCRIPTIONS = ("/subscribe", "/subscribe/norm", "/unsubscribe")
+"""Addresses of the messages that begin, renew and end a subscription."""
+_AS_NORM = "norm"
 
 
 class Surfaces:
@@ -96,14 +57,17 @@ class Surfaces:
     ) -> str:
         """Do what a ``/subscribe`` or ``/unsubscribe`` asks for, and return a note about it.
 
-        Its argument is the port for feedback; without one it is the sender's own. A subscription lasts `lease` seconds.
+        Its argument is the port for feedback; without one it is the sender's own. The word ``norm`` beside it, or at
+        the end of the address, asks for shares of the ranges. A subscription lasts `lease` seconds.
 
         Raises:
             ParameterRefused: for anything but a port that feedback can go to.
         """
         address, arguments = message
+        wanted = [each for each in arguments if not (isinstance(each, str) and each.strip().lower() == _AS_NORM)]
+        is_norm = address.endswith(_AS_NORM) or len(wanted) < len(arguments)
         try:
-            number = as_number(arguments[0]) if arguments and arguments != [Impulse.IMPULSE] else float(sender[1])
+            number = as_number(wanted[0]) if wanted and wanted != [Impulse.IMPULSE] else float(sender[1])
         except ParameterRefused as error:
             raise ParameterRefused(f"{address} takes the port for feedback: {error}") from error
         target = (sender[0], round(number))
@@ -113,18 +77,21 @@ class Surfaces:
         if address == "/unsubscribe":
             self.unsubscribe(sender, target)
             return f"no more feedback to port {target[1]}"
-        gone = self.subscribe(sender, target, time.monotonic() + lease)
+        gone = self.subscribe(sender, target, time.monotonic() + lease, is_norm)
+        note = f"feedback to port {target[1]}" + (", from 0 to 1" if is_norm else "")
         if gone is None:
-            return f"feedback to port {target[1]}"
+            return note
         sentence = f"{gone[0]}:{gone[1]} gets no more feedback: it was the most silent of {MAX_SUBSCRIBERS} surfaces"
         self._show.refused(f"osc:{gone[0]}:{gone[1]}", sentence)
-        return f"feedback to port {target[1]}; {sentence}"
+        return f"{note}; {sentence}"
 
-    def subscribe(self, sender: UdpAddress, address: UdpAddress, expires: float) -> UdpAddress | None:
+    def subscribe(
+        self, sender: UdpAddress, address: UdpAddress, expires: float, is_norm: bool = False
+    ) -> UdpAddress | None:
         """Add a subscriber or renew its subscription; it gets every value. Return the address of one that has to go.
 
-        With `MAX_SUBSCRIBERS` the one that was silent for longest goes.
-        A sender that asks for another port than before moves its subscription there.
+        With `MAX_SUBSCRIBERS` one that never sent a message goes, or else the one that was silent for longest.
+        A sender that asks for another port than before moves its subscription there. With `is_norm` it gets shares.
         """
         former = self._senders.get(sender)
         if former is not None and former.address != address:
@@ -133,7 +100,7 @@ class Surfaces:
         if target is None:
             leased = [target for target in self._targets.values() if target.expires < math.inf]
             if len(leased) >= MAX_SUBSCRIBERS:
-                silent = min(leased, key=lambda each: each.heard)
+                silent = min(leased, key=lambda each: (each.has_sent, each.heard))
                 self._remove(silent)
                 gone = silent.address
             target = self._add(address, expires)
@@ -141,6 +108,7 @@ class Surfaces:
             target.expires = expires
             self._forget_senders(target)
         target.heard = time.monotonic()
+        target.is_norm = is_norm
         target.queue_parameters(self._show.parameters)
         self._senders[sender] = target
         return gone
@@ -162,14 +130,33 @@ class Surfaces:
             if target.expires <= now:
                 self._remove(target)
 
+    def drop_unreachable(self, address: UdpAddress, now: float) -> bool:
+        """Take a report that nobody listens at `address`. Return True if a subscriber is dropped for it.
+
+        A configured target stays: its program may start later.
+        """
+        target = self._targets.get(address)
+        if target is None or target.expires == math.inf or not target.is_closed(now):
+            return False
+        self._remove(target)
+        self._show.refused(f"osc:{address[0]}:{address[1]}", f"no more feedback: port {address[1]} is closed")
+        return True
+
+    def hear(self, sender: UdpAddress, messages: Sequence[Message]) -> None:
+        """Note that a sender has sent messages. Those that subscribe don't count."""
+        if self._targets and (target := self._target_from(sender)) is not None:
+            target.hear(any(message.address not in SUBSCRIPTIONS for message in messages))
+
+    def is_stranger(self, sender: UdpAddress) -> bool:
+        """Return True for a sender without feedback and without a connection."""
+        return self._target_from(sender) is None and not self.is_connected(sender)
+
     def relay(self, sender: UdpAddress, address: str) -> None:
         """Send a parameter that a known surface set to the other surfaces on its host.
 
         The show's subscriptions send it to all other hosts. A connection is known: no surface has a second port there.
         """
         owner = self._target_from(sender)
-        if owner is not None:
-            owner.heard = time.monotonic()
         is_known = owner is not None or self.is_connected(sender)
         for target in self._targets.values():
             is_other = target is not owner and (is_known or self.is_connected(target.address))

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from io_bridges.osc.surface_requests import PING, PONG
 from presets.declaration import Action
 from presets.parameter_table import Parameter, Value
 
@@ -68,7 +69,7 @@ class AddressSpace:
 
     def __init__(self, show: DescribedShow) -> None:
         self._show = show
-        self._children = _children([*show.parameters, *show.actions, *MEASURED])
+        self._children = _children([*show.parameters, *show.actions, PING, *MEASURED])
         self._methods = {path: tuple(self._found_methods(path)) for path in self._children}
 
     def __contains__(self, path: str) -> bool:
@@ -111,6 +112,8 @@ class AddressSpace:
         if path in self._show.actions and not self._children[path]:
             # An action that is also a container, /prompt, is described as a container: some clients refuse both.
             return _action(self._show.actions[path])
+        if path == PING:
+            return _action(Action(PING, f"answer {PONG} with the same arguments, and count nothing"))
         if path in MEASURED:
             _, description, unit = MEASURED[path]
             value = _measured(self._show.status(), path)

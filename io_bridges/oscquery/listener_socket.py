@@ -10,7 +10,8 @@ import contextlib
 from pythonosc.osc_message_builder import OscMessageBuilder
 from starlette.websockets import WebSocket
 
-from io_bridges.osc.packets import Fault, decode_packet
+from io_bridges.osc.packets import Fault, Message, decode_packet, encode_message
+from io_bridges.osc.surface_requests import PINGS, PONG, echoed
 from io_bridges.oscquery.address_space import MEASURED, AddressSpace
 from io_bridges.show_control import MAX_UNKNOWN, ShowControl, Subscription, is_known
 from io_bridges.web.json_messages import MalformedJson, decode, encode
@@ -50,7 +51,14 @@ class ListenerSocket:
     async def _receive(self) -> None:
         async for message in messages_of(self._socket):
             packet = message.get("bytes")
-            problems = self._apply(packet) if packet is not None else self._command(message.get("text") or "")
+            if packet is None:
+                problems = self._command(message.get("text") or "")
+            else:
+                faults: list[Fault] = []
+                messages = decode_packet(packet, faults)
+                for ping in (each for each in messages if each.address in PINGS):
+                    await send_bytes(self._socket, encode_message(PONG, *echoed(ping)))
+                problems = self._apply([each for each in messages if each.address not in PINGS], faults)
             for problem in problems:
                 await send_text(self._socket, encode({"COMMAND": "REFUSED", "DATA": problem}))
             self._changed.set()
@@ -75,10 +83,8 @@ class ListenerSocket:
             return [str(error)]
         return []
 
-    def _apply(self, packet: bytes) -> list[str]:
-        """Apply the messages of a packet. Return why messages were refused, at most `MAX_UNKNOWN`."""
-        faults: list[Fault] = []
-        messages = decode_packet(packet, faults)
+    def _apply(self, messages: list[Message], faults: list[Fault]) -> list[str]:
+        """Apply messages, and count the faults beside them. Return why messages were refused, at most `MAX_UNKNOWN`."""
         problems = [f"malformed OSC: {fault.reason}" for fault in faults[:MAX_UNKNOWN]]
         for problem in problems:
             self._show.refused(self._sender, problem)

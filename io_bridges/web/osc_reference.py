@@ -9,6 +9,7 @@ from typing import NamedTuple
 from io_bridges.local_network import ANY_HOST, is_loopback, osc_address, reachable_addresses
 from io_bridges.osc.monitor import SeenMessages
 from io_bridges.osc.snippets import snippets
+from io_bridges.osc.surface_requests import PING, PONG
 from io_bridges.oscquery.address_space import MEASURED
 from io_bridges.show_control import ShowControl
 from presets.declaration import ADD, NORM, Action
@@ -37,14 +38,22 @@ _OF_SURFACES = (
     SurfaceAddress(
         "/subscribe", "i", "send every value and every change to this port of the sender, for ten minutes", 9001
     ),
+    SurfaceAddress(
+        "/subscribe/norm",
+        "i",
+        "the same, with numbers, switches and choices from 0 to 1 at /strength/norm and the like",
+        9001,
+    ),
     SurfaceAddress("/unsubscribe", "i", "end the feedback to this port", 9001),
     SurfaceAddress("/sources", "", "search for sources that can be opened now", None),
+    SurfaceAddress(PING, "", f"answer {PONG} with the same arguments, and count nothing", None),
 )
 _SENT = (
     *((address, "f", f"{description}, in {unit}") for address, (_, description, unit) in MEASURED.items()),
     ("/streamflow/refused", "s", "reason why your last message was refused"),
     ("/streamflow/note", "s", "how your last message was read, if not as it stands"),
     ("/streamflow/sources", "s…", "sources that were found"),
+    (PONG, "", f"the answer to {PING}, with the same arguments"),
 )
 """Addresses that the show sends besides those of the parameters."""
 

@@ -87,13 +87,14 @@ def test_coalesced_values_are_not_echoed(drain: Drain) -> None:
     for endpoint in (A, B):
         drain.surfaces.subscribe(endpoint, endpoint, math.inf)
     for target in drain.surfaces.targets():
-        target.take(drain.show.values)
+        target.take(drain.show.values, drain.show.parameters)
     drain.take(
         *((encode_message("/seed", seed), A) for seed in range(1, 5)),
         *((encode_message("/steps", steps), B) for steps in range(1, 5)),
     )
-    feedback = {target.address: target.take(drain.show.values) for target in drain.surfaces.targets()}
-    assert feedback == {A: {"/steps": 4}, B: {"/seed": 4}}
+    show = drain.show
+    feedback = {target.address: target.take(show.values, show.parameters) for target in drain.surfaces.targets()}
+    assert feedback == {A: [("/steps", 4)], B: [("/seed", 4)]}
 
 
 ORDERED = [

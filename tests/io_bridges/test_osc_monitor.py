@@ -50,7 +50,7 @@ def test_messages_are_remembered_with_their_outcome(surface: Surface) -> None:
         ("/mode", ["text"], True, ""),
         ("/strenght", [0.5], False, "there is no '/strenght'; did you mean /strength?"),
         ("/steps", [99], True, "the maximum is 50; set to 50"),
-        ("", [], False, "malformed OSC: misaligned: 5 bytes is not a multiple of 4"),
+        ("", [], False, "malformed OSC: not OSC: an address must begin with '/'"),
         ("/prompt/*/nothing", [1], False, "/prompt/*/nothing matches no parameter"),
         ("/strength", ["?"], True, "polled"),
         ("/subscribe", [9500], True, "feedback to port 9500"),

@@ -31,7 +31,7 @@ def panel(page: Page, show: WebShow) -> Locator:
     show.state = {**show.state, "controls": [{"name": "osc", "address": "osc.udp://127.0.0.1:9000"}]}
     expect(page.locator("#osc-addresses")).to_be_hidden()
     page.locator("#osc > summary").click()
-    expect(page.locator("#osc-addresses article")).to_have_count(len(PARAMETERS) + len(ACTIONS) + 3)
+    expect(page.locator("#osc-addresses article")).to_have_count(len(PARAMETERS) + len(ACTIONS) + 5)
     return page.locator("#osc")
 
 

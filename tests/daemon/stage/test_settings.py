@@ -73,6 +73,13 @@ def test_prometheus_text() -> None:
     assert "streamflow_renderer_restarts_total 2.0" in text
     assert "streamflow_renderer_playing 1.0" in text
     assert "streamflow_latency" not in text, "an unknown value is left out"
+    assert "streamflow_osc" not in text, "OSC is off"
+    for lost, line in ((7, "streamflow_osc_lost_total 7.0"), (None, "")):
+        osc = {"name": "osc", "accepted": 5, "superseded": 3, "lost": lost}
+        text = prometheus_text({**status, "controls": [{"name": "web"}, osc]}).decode()
+        assert 'streamflow_osc_messages_total{outcome="superseded"} 3.0' in text
+        assert line in text
+        assert ("streamflow_osc_lost" in text) is (lost is not None)
 
 
 @pytest.mark.parametrize(

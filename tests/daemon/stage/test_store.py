@@ -67,6 +67,16 @@ def test_reply_names_the_coerced_value(store: ParameterStore) -> None:
     assert "cut" in store.apply("/negative_prompt", ["x" * 2000], OSC).note
 
 
+def test_clamped_shares_and_weights_are_told(store: ParameterStore) -> None:
+    assert store.apply("/strength/norm", [3], OSC).note == "a share is from 0 to 1, 3 came; set to 1"
+    assert store.apply("/zoom/norm", [-0.5], OSC).note == "a share is from 0 to 1, -0.5 came; set to 0"
+    assert store.apply("/fit/norm", [2], OSC).note == "a share is from 0 to 1, 2 came; set to 1"
+    assert store.apply("/zoom/norm", [0.5], OSC).note == ""
+    assert store.apply("/prompt", ["fire", 9.0], OSC).note == "weight 1: the maximum is 2; set to 2.0"
+    assert store.apply("/prompt", ["fire", 0.5, "ice", -1], OSC).note == "weight 2: the minimum is 0; set to 0.0"
+    assert store.apply("/prompt", ["fire", 0.5], OSC).note == ""
+
+
 def test_same_value_makes_no_revision(store: ParameterStore) -> None:
     store.apply("/strength", [0.25], OSC)
     before = store.snapshot()

@@ -44,6 +44,13 @@ def refusal(client: ClientConnection) -> str:
     return str(message["DATA"])
 
 
+def test_ping_is_answered(control: WebControl, show: WebShow) -> None:
+    with open_socket(control, "/") as client:
+        client.send(packet("/ping", 7, "now"))
+        assert pushed(client) == ("/pong", [7, "now"])
+    assert show.refusals == []
+
+
 def test_listen_and_ignore(control: WebControl, show: WebShow) -> None:
     with open_socket(control, "/") as client:
         show.apply("/strength", (0.5,), "test")
