@@ -13,6 +13,7 @@ from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
 from daemon.supervision.build_attempts import HOPELESS, BuildAttempts
 from daemon.supervision.lineup import Lineup
+from daemon.supervision.loading_progress import LoadingProgress
 from daemon.supervision.renderer_process import Ending, RendererProcess, RendererStarter
 from daemon.supervision.renderer_status import meanwhile, named_stand_in, too_short_for_both
 from daemon.supervision.restart_pacing import KILLS_OF_A_FAILURE, LONG_LIFE, RestartPacing
@@ -49,7 +50,7 @@ class Changeover:
         self._clock = clock
         self._wanted = wanted
         self._go_back = go_back
-        self._show_progress = show_progress
+        self._loading = LoadingProgress(clock, show_progress)
         self.starter = RendererStarter(link, clock, silence, self._not_started)
         self._stand_in_after = round(stand_in_after * NS)
         self.lineup = Lineup()
@@ -76,11 +77,7 @@ class Changeover:
         self._start_wanted()
         self._watch_stand_in()
         self._start_stand_in()
-        candidate = self.lineup.candidate
-        if self.lineup.on_air is None and candidate is not None:
-            # A reason stands until a picture comes: the next attempt does not remove it.
-            progress = candidate.report.progress
-            self._show_progress(self.attempts.reason or progress.text or "starting", progress.fraction)
+        self._loading.look(self.lineup, self.attempts.reason)
 
     def _become(self, lineup: Lineup, grace: float = 0.0) -> None:
         """Take over a line-up, and end the renderers that it leaves out."""
@@ -173,7 +170,7 @@ class Changeover:
         given_up = self.attempts.failed(candidate.build, ending.reason, ending.kind, disturbs)
         self.pacing.failed()
         if self.lineup.on_air is None:
-            self._show_progress(ending.reason, 0.0)
+            self._loading.show(ending.reason, 0.0)
         if not given_up:
             return
         if not self.attempts.hopeless:
