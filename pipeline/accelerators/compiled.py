@@ -6,7 +6,9 @@ recorded as CUDA graphs around the compiled blocks, which has not run on hardwar
 """
 
 import importlib.util
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -85,15 +87,26 @@ def _repeated_blocks(network: torch.nn.Module) -> set[str]:
 
 def _first_calls(network: torch.nn.Module, shapes: Shapes, device: torch.device, progress: Progress) -> None:
     """Make the calls in which torch compiles: one for all batch sizes from 2 on, then one for a batch of 1."""
-    for index, size in enumerate((2, 1)):
+    inputs = shapes.row_inputs
+    for index, size in enumerate((_batch_of_its_own(inputs.values()), 1)):
         progress("compiling the network's blocks", 0.1 + 0.45 * index)
-        rows = {name: torch.zeros(size, *shape) for name, shape in shapes.row_inputs.items()}
+        rows = {name: torch.zeros(size, *shape) for name, shape in inputs.items()}
         rows["timesteps"] += 500.0
         try:
             with torch.inference_mode():
                 network(*(each.to(device) for each in rows.values()))
         except ShortenTraceback as error:  # base class of the errors of torch's compilers
             raise AcceleratorUnavailable(f"torch.compile fails: {_first_line(error)}") from error
+
+
+def _batch_of_its_own(shapes: Iterable[Sequence[int]]) -> int:
+    """Return the smallest batch from 2 on that no axis of an input is as long as.
+
+    Torch takes two axes of one length for the same axis, and compiles again for a batch of another size: a batch of 2
+    with two LoRAs would do so in the first larger batch of a show.
+    """
+    lengths = {length for shape in shapes for length in shape}
+    return next(size for size in count(2) if size not in lengths)
 
 
 def _first_line(error: Any) -> str:

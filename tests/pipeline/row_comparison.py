@@ -39,3 +39,18 @@ def assert_equal_rows(engines: Engines, reference: Engines, rows: Rows) -> None:
     for row in range(3):
         alone = denoise(engines, {name: part[row : row + 1] for name, part in rows.items()})
         assert float((alone - expected[row]).abs().max()) / size < TOLERANCE
+
+
+def assert_equal_weights_of_loras(engines: Engines, reference: Engines, shapes: Shapes) -> None:
+    """Check three rows with weights of their own of two LoRAs. In the reference each acts on its own row alone."""
+    weights = torch.tensor([[0.0, 0.0], [1.0, -0.5], [-2.0, 1.5]])
+    for loras in (weights, weights.flip(0)):
+        rows = random_rows(shapes, loras=loras)
+        expected = denoise(reference, rows)
+        for row, column in ((1, 0), (1, 1), (2, 0)):
+            changed = loras.clone()
+            changed[row, column] += 1.0
+            assert effect(reference, rows, loras=changed)[row], "a LoRA has no effect"
+            moved = (denoise(reference, rows | {"loras": changed}) - expected).abs().amax((1, 2, 3))
+            assert moved.sum() == moved[row], "a weight acts on another row"
+        assert_equal_rows(engines, reference, rows)

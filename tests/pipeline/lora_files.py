@@ -1,7 +1,7 @@
 """LoRA files for tiny models: random matrices, in the formats that trainers write."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ TEXT_LAYERS = ("encoder.layers.0.self_attn.q_proj", "encoder.layers.1.self_attn.
 Tensors = dict[str, torch.Tensor]
 
 
-def branches(networks: Mapping[str, Any], seed: int, size: float = 0.3, rank: int = RANK) -> dict[str, Tensors]:
+def branches(
+    networks: Mapping[str, Any], seed: int, size: float = 0.3, rank: int = RANK, layers: Sequence[str] = UNET_LAYERS
+) -> dict[str, Tensors]:
     """Return random matrices ``down`` and ``up`` by component and layer, such as ``unet.mid_block....``.
 
     Args:
@@ -38,10 +40,11 @@ def branches(networks: Mapping[str, Any], seed: int, size: float = 0.3, rank: in
         seed: Seed of the matrices.
         size: Standard deviation of a layer's change, relative to its own weights.
         rank: Rank of the branches.
+        layers: Layers of the UNet.
     """
     generator, found = torch.Generator().manual_seed(seed), dict[str, Tensors]()
     for component, network in networks.items():
-        for layer in UNET_LAYERS if component == "unet" else _text_layers(network):
+        for layer in layers if component == "unet" else _text_layers(network):
             base: Any = network.get_submodule(layer)
             out, taken, *kernel = base.weight.shape
             is_image = isinstance(base, nn.Conv2d)
@@ -104,6 +107,14 @@ def peft_settings(**settings: Any) -> dict[str, str]:
     """Return the text of the header in which diffusers keeps peft's settings for the UNet."""
     settings |= {"target_modules": UNET_LAYERS}
     return {"lora_adapter_metadata": json.dumps({f"unet.{key}": value for key, value in settings.items()})}
+
+
+def write_two(folder: Path, network: Any, layers: Sequence[str] = UNET_LAYERS) -> list[str]:
+    """Write two LoRAs of different ranks for a UNet, in two formats, and return their paths."""
+    networks = {"unet": network}
+    one = in_kohya_names(branches(networks, seed=1, size=0.6, layers=layers))
+    two = in_diffusers_names(branches(networks, seed=2, size=0.6, rank=2, layers=layers))
+    return [str(write(folder / f"{name}.safetensors", each)) for name, each in (("one", one), ("two", two))]
 
 
 def _with_text_model(layer: str) -> str:
