@@ -29,7 +29,7 @@ from pipeline.denoiser import ConditioningRows
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.image_stream import ImageStream
 from pipeline.models import model_of
-from pipeline.prepared_engines import shapes_of
+from pipeline.prepared_engines import asked_precision, shapes_of
 from presets.build import Build
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
@@ -44,7 +44,12 @@ def measure(build: Build, seconds: float) -> dict[str, Any]:
     """Measure image-to-image with four frames in flight."""
     gigaoperations = count_operations(build)
     built = BuiltModel.build(
-        build.model, build.width, build.height, build.accelerator, rows=2 * build.slots, precision=build.precision
+        build.model,
+        build.width,
+        build.height,
+        build.accelerator,
+        rows=2 * build.slots,
+        precision=asked_precision(build),
     )
     stream = ImageStream.build(build, no_progress)
     turn = stream_turn(stream, build)
@@ -201,7 +206,7 @@ def result_path(folder: Path, facts: Mapping[str, Any], build: Build, descriptio
     on_gpu = str(description["device"]).startswith("cuda")
     device = machine.slug(facts["gpu"] if on_gpu and facts["gpu"] else facts["device"])
     model = machine.slug(Path(build.model).name)
-    accelerator = "-".join(filter(None, (description["accelerator"], build.precision)))
+    accelerator = "-".join(filter(None, (description["accelerator"], asked_precision(build))))
     return folder / f"{facts['date'][:10]}-{device}-where-{model}-{build.width}-{accelerator}.json"
 
 
@@ -217,7 +222,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="folder for DATE-DEVICE-where-MODEL-SIZE-ACCELERATOR.json")
     options = parser.parse_args()
     facts = machine.facts()
-    build = Build(model=options.model, width=options.size, height=options.size, precision=options.precision)
+    build = Build(model=options.model, width=options.size, height=options.size, precision=options.precision or "auto")
     build = build.with_accelerator(options.accelerator)
     found = {"measurement": "where"} | measure(build, options.seconds)
     document = facts | {"rows": [found], "targets": [], "failures": []}

@@ -146,6 +146,11 @@ def model_shapes(model: Model, width: int, height: int, rows: int, keeps: bool =
     )
 
 
+def asked_precision(build: Build) -> str:
+    """Return the precision of a build as `Preparation` has it: empty where the choice is the accelerator's."""
+    return "" if build.precision == "auto" else build.precision
+
+
 def preparation_of(
     build: Build, progress: Progress, together: Together, meanwhile: Callable[[], None] = lambda: None
 ) -> Preparation:
@@ -156,7 +161,7 @@ def preparation_of(
         cache=build.cache,
         attention=build.attention,
         engine=Path(build.engine) if build.engine else None,
-        precision=build.precision,
+        precision=asked_precision(build),
         together=together,
         meanwhile=meanwhile,
     )

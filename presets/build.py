@@ -18,6 +18,12 @@ REBUILD_KEYS = frozenset(RebuildParameters.model_fields)
 PERMISSIONS = frozenset({"fallback"})
 """Keys that allow another build. They make no build another one."""
 
+EIGHT_BITS = frozenset({"fp8", "int8"})
+"""Precisions that need an engine built for them."""
+
+EIGHT_BIT_ACCELERATORS = frozenset({"auto", "tensorrt", "tensorrt_rtx"})
+"""Accelerators that may be asked for one of them. `auto` takes it where such an engine is built."""
+
 TextEncoderRule = Literal["auto", "keep", "free"]
 """Rule for a text encoder in main memory once its texts are encoded: free it if memory is short, keep it, free it."""
 
@@ -38,8 +44,6 @@ class Build(RebuildParameters):
     """Most pictures in flight."""
     cache: Path | None = None
     """Folder of the engine cache; None takes the user's cache folder."""
-    precision: str = ""
-    """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
     skip_memory_check: bool = False
     """True if the model is loaded even where the memory seems to be too short for it."""
     capability: str = ""
@@ -53,7 +57,6 @@ class Build(RebuildParameters):
         threads: int | None = None,
         gpu_share: float | None = None,
         text_encoder: TextEncoderRule = "auto",
-        precision: str = "",
         skip_memory_check: bool = False,
         capability: str = "",
     ) -> "Build":
@@ -64,7 +67,6 @@ class Build(RebuildParameters):
             threads=threads,
             gpu_share=gpu_share,
             text_encoder=text_encoder,
-            precision=precision,
             skip_memory_check=skip_memory_check,
             capability=capability,
         )
@@ -79,8 +81,9 @@ class Build(RebuildParameters):
         return self.model_dump_json()
 
     def with_accelerator(self, name: str) -> "Build":
-        """Return the same build with another accelerator."""
-        return self.model_copy(update={"accelerator": name})
+        """Return the same build with another accelerator, in a precision that it may have."""
+        lacks = self.precision in EIGHT_BITS and name not in EIGHT_BIT_ACCELERATORS
+        return self.model_copy(update={"accelerator": name} | ({"precision": "auto"} if lacks else {}))
 
     def draws_as(self, other: "Build") -> bool:
         """Return True if both are one model, with the same adapters, at one size."""
@@ -145,8 +148,9 @@ class Build(RebuildParameters):
         controlnet = f" with ControlNet {self.controlnet_name}" if self.controlnet else ""
         image = f" with IP-Adapter {self.ip_adapter_name}" if self.ip_adapter else ""
         reuse = " with reuse" if self.reuse else ""
+        precision = f" in {self.precision}" if self.precision != "auto" else ""
         model = f"{self.model}{loras}{controlnet}{image}{reuse}"
-        return f"{model} at {self.width}x{self.height} with {self.accelerator}{engine}{card}"
+        return f"{model} at {self.width}x{self.height} with {self.accelerator}{precision}{engine}{card}"
 
     def _identity(self) -> tuple[object, ...]:
         return tuple(getattr(self, key) for key in Build.model_fields if key not in PERMISSIONS)

@@ -47,6 +47,14 @@ class RebuildParameters(BaseModel):
         Field(description="software that runs the network; auto takes the fastest that works here"),
         LiveOptions(Effect.REBUILD),
     ] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "float16", "bfloat16", "fp8", "int8"],
+        Field(
+            description="numbers that the network computes in; auto takes the accelerator's own or the fastest; fp8"
+            " and int8 are for TensorRT's engines"
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = "auto"
     attention: Annotated[
         Literal["sdpa", "flash", "xformers"],
         Field(description="attention where torch runs the network: sdpa lets torch choose, the others are used alone"),

@@ -40,7 +40,7 @@ class ModelPlayer:
         self.size = played.size
         size = {"width": played.size, "height": played.size}
         parameters = Parameters.model_validate({"model": played.model, "accelerator": played.accelerator} | size)
-        build = Build.of(parameters, precision=played.precision)
+        build = Build.of(parameters).model_copy(update={"precision": played.precision or "auto"})
         if played.cache:
             build = build.model_copy(update={"cache": Path(played.cache)})
         self.stream = ImageStream.build(build, lambda text, fraction: None, run_in_threads)

@@ -12,8 +12,6 @@ from presets.build import Build
 CROSS_BUILDER = "tensorrt_rtx"
 """The accelerator that can build for a card in another machine."""
 
-PRECISIONS = ("float32", "float16", "bfloat16")
-
 
 def build(
     preset: Annotated[
@@ -25,7 +23,7 @@ def build(
     ] = None,
     accelerator: Annotated[str | None, typer.Option(help="Build for this one (default: the preset's).")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, float16 or bfloat16 (default: the accelerator's choice).")
+        str | None, typer.Option(help="float32, float16, bfloat16, fp8 or int8 (default: the preset's).")
     ] = None,
     for_card: Annotated[
         list[str] | None,
@@ -50,7 +48,7 @@ def build(
     # Imported here so that --help of every command answers at once.
     from daemon.commands.terminal import progress_bar
 
-    builds = _builds(preset, size, accelerator, precision, for_card, presets)
+    builds = _builds(preset, size, {"/accelerator": accelerator, "/precision": precision}, for_card, presets)
     with progress_bar() as bar:
         try:
             succeeded = [_build(each, bar) for each in builds]
@@ -90,27 +88,29 @@ def _print(bar: Progress, text: str, style: str = "") -> None:
 def _builds(
     names: list[str] | None,
     size: str | None,
-    accelerator: str | None,
-    precision: str | None,
+    asked: dict[str, str | None],
     capabilities: list[str] | None,
     folder: Path | None,
 ) -> list[Build]:
-    """Return each different build once. Raises `SettingsError`, `ParameterRefused` or `PresetError`."""
+    """Return each different build once. Values that are `asked`, by address, take the place of the presets'.
+
+    Raises `SettingsError`, `ParameterRefused` or `PresetError`.
+    """
     from daemon.stage.initial_values import initial_values
     from daemon.stage.preset_library import open_library
     from daemon.stage.settings import parse_size
     from presets.parameter_table import PARAMETERS, snapshot
 
-    _check(accelerator, precision, capabilities or [])
-    asked = CROSS_BUILDER if capabilities else accelerator
+    _check(asked["/accelerator"], asked["/precision"], capabilities or [])
+    if capabilities:
+        asked = asked | {"/accelerator": CROSS_BUILDER}
     presets: list[str | None] = [*names] if names else [None]
     builds: list[Build] = []
     for preset in presets:
         values = initial_values(open_library(folder), {}, preset, parse_size(size) if size else None)
-        if asked is not None:
-            values["/accelerator"] = PARAMETERS["/accelerator"].coerce(asked)
+        values |= {address: PARAMETERS[address].coerce(value) for address, value in asked.items() if value is not None}
         for capability in capabilities or [""]:
-            build = Build.of(snapshot(values), precision=precision or "", capability=capability)
+            build = Build.of(snapshot(values), capability=capability)
             if build not in builds:
                 builds.append(build)
     return builds
@@ -119,9 +119,10 @@ def _builds(
 def _check(accelerator: str | None, precision: str | None, capabilities: list[str]) -> None:
     """Raise `SettingsError` for options that can't be used."""
     from presets.errors import SettingsError
+    from presets.parameter_table import PARAMETERS
 
-    if precision not in (None, *PRECISIONS):
-        raise SettingsError(f"a precision is one of {', '.join(PRECISIONS)}; {precision!r} was given")
+    if precision not in (None, *(precisions := PARAMETERS["/precision"].choices)):
+        raise SettingsError(f"a precision is one of {', '.join(precisions)}; {precision!r} was given")
     for capability in capabilities:
         if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", capability):
             raise SettingsError(f"--for takes a compute capability such as 8.9; {capability!r} was given")

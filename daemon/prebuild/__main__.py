@@ -60,7 +60,7 @@ def _build(build: Build, lines: IO[str]) -> str:
     from pipeline.engine_tuner import engine_tuner
     from pipeline.image_stream import ImageStream
     from pipeline.models import model_of
-    from pipeline.prepared_engines import shapes_of
+    from pipeline.prepared_engines import asked_precision, shapes_of
 
     root = root_folder(build.cache)
 
@@ -82,7 +82,7 @@ def _build(build: Build, lines: IO[str]) -> str:
         foreign_engine.find_reader(engine)
     progress("reading the model", 0.0)
     model = model_of(build)
-    preparation = Preparation(progress, cache=root, precision=build.precision, engine=engine)
+    preparation = Preparation(progress, cache=root, precision=asked_precision(build), engine=engine)
     shapes = shapes_of(build, model)
     ACCELERATORS[build.accelerator].check_reuse(shapes)
     TensorRTAccelerator(flavour).prepare(model, shapes, preparation, capability)

@@ -13,6 +13,7 @@ from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.processor import usable_cores
 from pipeline.accelerators.tuning_record import TuningKey, read_record, tuning_key
 from pipeline.models import Model
+from presets.build import EIGHT_BITS
 from presets.errors import AcceleratorUnavailable, ModelError
 
 TENSOR_CORES = (7, 5)
@@ -70,6 +71,8 @@ def select(name: str, model: Model, shapes: Shapes, preparation: Preparation) ->
     choices = _choices(chosen, name == "auto", model, shapes, preparation)
     if choices.likeliest.accelerator != chosen:
         why = "likely the fastest on this GPU, and its engines are built"
+    elif name == "auto" and preparation.precision in EIGHT_BITS:
+        why += f"; no TensorRT engine of this model in {preparation.precision} is built here"
     if not choices.open:
         return Selection(choices.likeliest, why, choices, None)
     key = tuning_key(model, shapes, choices, preparation.attention, eager.available_device())
@@ -128,9 +131,12 @@ def _choices(chosen: str, automatic: bool, model: Model, shapes: Shapes, prepara
     Runtime were slower than OpenVINO (``streamflow-live bench --only auto`` measures them all).
     """
     asked = preparation.precision
+    on_gpu = eager.available_device().type == "cuda"
+    if automatic and asked in EIGHT_BITS and not on_gpu:
+        asked = "float32"  # only TensorRT's engines have 8 bits
     if preparation.engine is not None:  # the denoiser is another's, and the rest takes a small part of the time
         return Choices(((chosen, asked),))
-    if eager.available_device().type == "cuda":
+    if on_gpu:
         kinds = _gpu_kinds(automatic, chosen, model, shapes, preparation)
         return Choices(tuple(kinds))
     if chosen != "openvino":
@@ -154,7 +160,8 @@ def _gpu_kinds(
     capability = torch.cuda.get_device_capability()
     half = ["float16", "bfloat16"] if capability >= BFLOAT16 else ["float16"]
     precisions = half if capability >= TENSOR_CORES else ["float32", *half]
-    precisions = [preparation.precision] if preparation.precision else precisions
+    if preparation.precision and not (automatic and preparation.precision in EIGHT_BITS):
+        precisions = [preparation.precision]
     if not automatic:
         return [(chosen, precision) for precision in precisions if chosen == "cuda_graphs"] or [
             (chosen, preparation.precision)

@@ -255,6 +255,10 @@ def test_choices_on_a_processor(tiny: Model, tmp_path: Path, monkeypatch: pytest
     assert choices("openvino", tiny, tmp_path, threads=3) == Choices(both, (2, 1), (3,))
     assert choices("auto", tiny, tmp_path, precision="float32", threads=1, requests=1) == Choices(both[1:], (1,), (1,))
     assert choices("eager", tiny, tmp_path) == Choices((("eager", ""),))
+    fp8 = registry.select("auto", tiny, TINY, Preparation(quiet, cache=tmp_path, precision="fp8"))
+    assert {candidate for candidate, _ in fp8.choices.kinds} == {"openvino"}
+    assert fp8.candidate.precision == "float32"
+    assert "no TensorRT engine of this model in fp8 is built here" in fp8.why
 
 
 def test_choices_on_a_card(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,6 +278,13 @@ def test_choices_on_a_card(tiny: Model, tmp_path: Path, monkeypatch: pytest.Monk
     selection = registry.select("auto", tiny, TINY, Preparation(quiet, cache=tmp_path))
     assert selection.candidate == Candidate("tensorrt")
     assert selection.why == "likely the fastest on this GPU, and its engines are built; not measured yet"
+    eight = registry.select("auto", tiny, TINY, Preparation(quiet, cache=tmp_path, precision="fp8"))
+    assert eight.choices.kinds == (("tensorrt", "fp8"), graphs16, graphs_bf16, ("eager", "float16"))
+    monkeypatch.setitem(registry.ACCELERATORS, "tensorrt", kept._replace(missing=lambda: "it is not installed"))
+    eight = registry.select("auto", tiny, TINY, Preparation(quiet, cache=tmp_path, precision="fp8"))
+    assert eight.candidate == Candidate(*graphs16), "half a precision plays where no engine has 8 bits"
+    assert "; no TensorRT engine of this model in fp8 is built here" in eight.why
+    assert choices("auto", tiny, tmp_path, precision="bfloat16") == Choices((graphs_bf16, ("eager", "bfloat16")))
     assert choices("cuda_graphs", tiny, tmp_path) == Choices((graphs16, graphs_bf16))
     assert choices("eager", tiny, tmp_path) == Choices((("eager", ""),))
 

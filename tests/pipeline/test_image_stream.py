@@ -352,3 +352,17 @@ def test_frame_grows_from_its_noise(stream: ImageStream) -> None:
     stream.admit(None, away, stream.encode(away.wording))
     (wandered,) = [picture.pixels for _ in range(4) for picture in stream.step()]
     assert (wandered != drawn(seed=3)).any()
+
+
+@pytest.mark.parametrize(("precision", "played"), [("auto", "float32"), ("bfloat16", "bfloat16")])
+def test_presets_choose_the_precision(precision: str, played: str, tiny_folder: Path) -> None:
+    parameters = look(model=str(tiny_folder), width=64, height=64, accelerator="eager", precision=precision)
+    build = Build.of(parameters, threads=1).model_copy(update={"slots": 1})
+    stream = ImageStream.build(build, lambda text, fraction: None)
+    assert stream.description["precision"] == played
+
+
+def test_eight_bits_are_for_engines(tiny_folder: Path) -> None:
+    build = build_of(tiny_folder).model_copy(update={"precision": "fp8"})
+    with pytest.raises(AcceleratorUnavailable, match=r"eager torch can't compute in fp8 here\. Choose float32 or"):
+        ImageStream.build(build, lambda text, fraction: None)

@@ -90,7 +90,7 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {
-        "model", "width", "height", "accelerator", "attention", "fallback", "engine", "reuse",
+        "model", "width", "height", "accelerator", "precision", "attention", "fallback", "engine", "reuse",
         *LORAS, *CONTROLNET, *IP_ADAPTER,
     } == REBUILD_KEYS  # fmt: skip
     assert {

@@ -20,7 +20,6 @@ LIMITS: dict[str, Any] = {
     "text_encoder": "free",
     "slots": 2,
     "cache": Path("/cache"),
-    "precision": "float16",
     "capability": "8.9",
 }
 
@@ -81,6 +80,16 @@ def test_values_go_back_through_the_controls() -> None:
     build = Build(model="/models/one", width=512, height=320, accelerator="eager", attention="flash", engine="a.onnx")
     values = {address: PARAMETERS[address].coerce(value) for address, value in build.values().items()}
     assert Build.of(snapshot(values)) == build
+
+
+def test_eight_bits_stay_with_engines() -> None:
+    """What plays in place of an engine, until it is built or because it can't be, has no such numbers."""
+    engine = Build(accelerator="tensorrt_rtx", precision="fp8")
+    assert engine.with_accelerator("tensorrt").precision == "fp8"
+    assert engine.with_accelerator("auto").precision == "fp8", "auto takes an engine that is built"
+    assert engine.with_accelerator("eager") == Build(accelerator="eager")
+    half = Build(accelerator="tensorrt_rtx", precision="bfloat16")
+    assert half.with_accelerator("eager").precision == "bfloat16"
 
 
 @given(
