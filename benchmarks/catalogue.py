@@ -21,6 +21,7 @@ from benchmarks.show.measure_sweep import measure_sweep
 from benchmarks.show.measure_switch import measure_switch
 from benchmarks.show.measure_transport import measure_transport
 from benchmarks.stream.measure_auto import measure_auto
+from benchmarks.stream.measure_eight_bits import measure_eight_bits
 from benchmarks.stream.measure_pipeline import measure_denoiser, measure_stream
 from benchmarks.stream.measure_reuse import measure_reuse
 from benchmarks.stream.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
@@ -53,6 +54,7 @@ MEASUREMENTS = (
     Measurement("denoiser", "one batched call against single calls, and whole frames", measure_denoiser),
     Measurement("auto", "every accelerator and precision against `auto`, interleaved", measure_auto, by_name_only=True),
     Measurement("reuse", "gain and error of `reuse` on a moving clip, interleaved", measure_reuse, by_name_only=True),
+    Measurement("eight_bits", "pictures of fp8 and int8 against float32", measure_eight_bits, by_name_only=True),
     Measurement("overhead", "time of a stream step outside the network call", measure_overhead),
     Measurement("affine", "a batched solver step against diffusers' scheduler, one sample at a time", measure_affine),
     Measurement("mixed", "steps and strength that change every frame, against constant ones", measure_mixed),

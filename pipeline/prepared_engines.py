@@ -105,7 +105,7 @@ class PreparedEngines:
             "threads": str(engines.threads) if engines.threads else "its own",
             "attention": build.attention if attends else "its own",
             "device": str(engines.device),
-            "why": self.choice.why,
+            "why": "; ".join((self.choice.why, *engines.remarks)),
             "forward": engines.forward,
             "engine": build.engine,
             "loras": build.lora_names,

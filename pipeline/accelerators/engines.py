@@ -41,7 +41,7 @@ class Preparation:
     attention: str = "sdpa"
     """Attention kernel, one of `pipeline.accelerators.attention.NAMES`, where torch runs the network."""
     precision: str = ""
-    """float32, float16 or bfloat16; empty leaves the choice to the accelerator."""
+    """float32, float16, bfloat16, fp8 or int8; empty leaves the choice to the accelerator."""
     engine: Path | None = None
     """Compiled network that replaces the model's own, which is then not prepared."""
     together: Together = one_after_another
@@ -78,6 +78,8 @@ class Engines:
     """Inference requests that run side by side."""
     threads: int = 0
     """Threads of the network; 0 where a GPU or torch's own setting decides."""
+    remarks: tuple[str, ...] = ()
+    """What is not as it was asked for, a clause each."""
     any_size: bool = False
     """True if nothing is compiled for a batch size: a call at one size warms up all of them."""
 

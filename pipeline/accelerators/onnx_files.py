@@ -2,6 +2,7 @@
 that an interrupted export continues with the next network."""
 
 import contextlib
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.accelerators import cache
+from pipeline.accelerators import cache, eight_bits
+from pipeline.accelerators.calibration import calibration_rows
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.onnx_export import OPSET, export
 from pipeline.accelerators.released_networks import forget_networks, return_memory
 from pipeline.graphs import REVISION, DecoderGraph, EncoderGraph, precise
 from pipeline.models import Model
+from presets.build import EIGHT_BITS
 from presets.errors import CacheError
 
 PARTS = ("encoder", "decoder", "denoiser")
@@ -42,6 +45,7 @@ def exported_files(
 
     Raises:
         ModelError: a network can't be loaded or exported.
+        AcceleratorUnavailable: a network in 8 bits can't be made.
     """
     root = cache.root_folder(root)
     with contextlib.ExitStack() as stack:
@@ -50,13 +54,13 @@ def exported_files(
         while absent := [part for part in parts if part not in files or not files[part].is_file()]:
             part = absent[0]
             fraction = parts.index(part) / len(parts)
-            key = _key(model, shapes, precision, part)
+            key = _key(model, shapes, precision_of(precision, part), part)
             entry, reason = cache.lookup(root, key)
             if entry is None:
                 if reason:
                     progress(f"{root / key.folder} is damaged; exporting the {part} again: {reason}", fraction)
                 progress(f"exporting the {part}", fraction)
-                write = _writer(model, shapes, precision, part)
+                write = _writer(model, shapes, progress, root, precision_of(precision, part), part)
                 try:
                     made_for = f"{model.name}{model.adapters.words} {shapes.width}x{shapes.height}"
                     entry = cache.store(root, key, write, made_for)
@@ -75,7 +79,7 @@ def _key(model: Model, shapes: Shapes, precision: str, part: str) -> EngineKey:
     latent = f"latent {'x'.join(map(str, shapes.inputs if part == 'denoiser' else shapes.latent))}"
     return EngineKey(
         accelerator="onnx",
-        version=f"opset {OPSET}, {package_versions('torch', 'onnxscript', 'diffusers')}",
+        version=f"opset {OPSET}, {package_versions(*packages_of(precision))}",
         part=part,
         weights=model.fingerprint,
         revision=REVISION,
@@ -91,14 +95,42 @@ def texts_in_words(shapes: Shapes) -> str:
     return ", ".join(f"{name} {'x'.join(map(str, shape))}".rstrip() for name, shape in texts)
 
 
-def _writer(model: Model, shapes: Shapes, precision: str, part: str) -> Callable[[Path], None]:
+def precision_of(precision: str, part: str) -> str:
+    """Return the precision of a network where `precision` is asked for: only the denoiser has 8 bits."""
+    return precision if part == "denoiser" else eight_bits.wider(precision)
+
+
+def packages_of(precision: str) -> tuple[str, ...]:
+    """Return the packages that the ONNX file of a network in this precision depends on."""
+    return ("torch", "onnxscript", "diffusers", *(("nvidia-modelopt",) if precision in EIGHT_BITS else ()))
+
+
+def _writer(
+    model: Model, shapes: Shapes, progress: Progress, root: Path, precision: str, part: str
+) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
+        if precision in EIGHT_BITS:
+            _quantise(model, shapes, progress, root, precision, folder)
+            return
         # Folded upsampling is a transposed convolution, which TensorRT-RTX does not support in bfloat16.
         graph, example = _graph(model, shapes, part, precision != "bfloat16")
         names = tuple(shapes.row_inputs) if part == "denoiser" else INPUT_NAMES[part]
         export(precise(graph, precision), example, names, folder / FILE, part == "denoiser")
 
     return write
+
+
+def _quantise(model: Model, shapes: Shapes, progress: Progress, root: Path, precision: str, folder: Path) -> None:
+    """Write the denoiser in 8 bits, from its file in `eight_bits.WIDER`, which is exported if it is not kept."""
+    eight_bits.check_installed(precision)
+    with exported_files(model, shapes, progress, root, eight_bits.WIDER, ("denoiser",)) as files:
+        progress(f"measuring the ranges of the denoiser in {precision}", 0.5)
+        # A copy, because the optimiser writes to its source.
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            copied = [Path(shutil.copy(file, scratch)) for file in files["denoiser"].parent.iterdir()]
+            external = any(file.suffix == ".data" for file in copied)
+            rows = calibration_rows(model, shapes)
+            eight_bits.quantise(Path(scratch) / FILE, folder / FILE, precision, rows, external)
 
 
 def _graph(model: Model, shapes: Shapes, part: str, fold: bool) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:

@@ -41,6 +41,11 @@ SOURCE_LOCATION = re.compile(r"\S+\.(?:cc|cpp|cu|cuh|h|hpp):\d+ (?:[^()]*::[^()]
 NODE_PREFIX = re.compile(r"Non-zero status code returned while running (\S+) node\. Name:('.*?') Status Message: ")
 
 
+def providers() -> list[str]:
+    """Return the names of what this ONNX Runtime computes on."""
+    return list(onnxruntime.get_available_providers())
+
+
 class OnnxNetwork:
     """A `pipeline.accelerators.engines.Network` run by ONNX Runtime.
 

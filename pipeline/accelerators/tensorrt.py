@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.accelerators import tensorrt_library
+from pipeline.accelerators.eight_bits import or_wider
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.tensorrt_build import target_capability
 from pipeline.accelerators.tensorrt_engines import (
@@ -26,7 +27,7 @@ from pipeline.accelerators.tensorrt_network import TensorRTNetwork
 from pipeline.accelerators.transfer import OverlappedDecoder, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.models import Model
-from presets.errors import CacheError
+from presets.errors import AcceleratorUnavailable, CacheError
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class TensorRTAccelerator:
     flavour: Flavour
 
     def build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
+        """Return the engines as `_build`. Where those in 8 bits can't be built, float16 plays in their place."""
+        return or_wider(lambda settings: self._build(model, shapes, settings), preparation)
+
+    def _build(self, model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
         """Load the engines, building those that are not cached, and run every batch size of `prepared_sizes` once.
 
         Building takes minutes. `prepare` does it ahead of the show.
@@ -82,7 +87,10 @@ class TensorRTAccelerator:
         """Return True if the engine cache holds all engines that `build` needs."""
         if tensorrt_library.unavailable_reason(self.flavour):
             return False
-        builder = self._builder(model, shapes, preparation)
+        try:
+            builder = self._builder(model, shapes, preparation)
+        except AcceleratorUnavailable:  # another precision, or another card
+            return False
         return all_cached(builder, _sources(builder, model, shapes, preparation))
 
     def prepare(self, model: Model, shapes: Shapes, preparation: Preparation, capability: str = "") -> None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.accelerators import cache, onnx_export, onnx_files, tensorrt_library
+from pipeline.accelerators import cache, eight_bits, onnx_export, onnx_files, tensorrt_library
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.tensorrt_build import Rows, build_plan
 from pipeline.accelerators.tensorrt_library import Flavour
 from pipeline.graphs import PRECISIONS, REVISION
 from pipeline.models import Model
+from presets.build import EIGHT_BITS
 from presets.errors import AcceleratorUnavailable, CacheError
 
 PLAN = "engine.plan"
@@ -65,14 +66,15 @@ class EngineBuilder:
         TensorRT-RTX adapts an engine to the card and the driver when it is loaded. A classic engine is bound to both:
         another card of the same capability has other fastest kernels, and may lack the memory for these.
         """
+        precision = onnx_files.precision_of(self.precision, source.name)
         return EngineKey(
             accelerator=self.flavour.name,
-            version=package_versions(self.flavour.distribution, "torch", "onnxscript", "diffusers"),
+            version=package_versions(self.flavour.distribution, *onnx_files.packages_of(precision)),
             part=source.name,
             weights=self.weights,
             revision=REVISION,
             shapes=source.shapes,
-            precision=self.precision,
+            precision=precision,
             device=self.capability if self.flavour.builds_ahead else tensorrt_library.current_card(),
             driver="any" if self.flavour.builds_ahead else tensorrt_library.driver_version(),
             adapters=self.adapters if source.name == "denoiser" else (),
@@ -82,12 +84,12 @@ class EngineBuilder:
 def engine_builder(
     flavour: Flavour, capability: str, precision: str, model: Model, shapes: Shapes, root: Path | None
 ) -> EngineBuilder:
-    """Return the settings for a model. Raises `AcceleratorUnavailable` for a precision that TensorRT can't build."""
+    """Return the settings for a model. Raises `AcceleratorUnavailable` for a precision that the card can't have."""
     precision = precision or DEFAULT_PRECISION
-    if precision not in PRECISIONS:
-        raise AcceleratorUnavailable(
-            f"{flavour.title} can't build in {precision}. Choose one of {', '.join(PRECISIONS)}."
-        )
+    if precision not in (known := (*PRECISIONS, *sorted(EIGHT_BITS))):
+        raise AcceleratorUnavailable(f"{flavour.title} can't build in {precision}. Choose one of {', '.join(known)}.")
+    if problem := eight_bits.card_problem(precision, capability):
+        raise AcceleratorUnavailable(f"{flavour.title} can't build in {precision}: {problem}.")
     made_for = f"{model.name}{model.adapters.words} {shapes.width}x{shapes.height}"
     folder = cache.root_folder(root)
     return EngineBuilder(flavour, capability, precision, model.fingerprint, made_for, folder, model.adapters.digests)
