@@ -5,13 +5,16 @@ replayed from then on, so that a network of a thousand small kernels costs the h
 PyTorch's rules for `torch.cuda.graph` (side stream, warm-up first).
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
 
 from pipeline.step_block import StepTerms
-from presets.errors import AcceleratorUnavailable, MemoryShort
+from presets.errors import AcceleratorUnavailable, MemoryShort, StreamflowError
+
+log = logging.getLogger("accelerators")
 
 WARM_UPS = 3
 """Calls before a capture, in which libraries choose their kernels and allocate their memory."""
@@ -53,11 +56,14 @@ class CapturedStep:
         self._state = state
         self._record = record
         self._replays: dict[tuple[int, StepTerms, bool], Callable[[], Any]] = {}
+        self.problem = ""
+        """Why steps are not captured, as a clause; empty if nothing failed."""
 
     def prepare(self, sizes: Iterable[int], terms: Iterable[StepTerms], kinds: Iterable[bool] = (False,)) -> None:
         """Capture each of `sizes` with each of `terms`, the largest size first so that the others reuse its memory.
 
-        Frames in flight do not change: the warm-up steps have no frame.
+        Frames in flight do not change: the warm-up steps have no frame. After a capture that fails nothing more is
+        captured, which `problem` and the log tell. Steps without a capture run all the same.
 
         Args:
             sizes: Batch sizes.
@@ -65,7 +71,7 @@ class CapturedStep:
             kinds: False for steps of the whole network, True for those that reuse its deep features.
 
         Raises:
-            AcceleratorUnavailable: the step can't be captured.
+            AcceleratorUnavailable: a step can't be run at all.
             MemoryShort: there is too little memory.
         """
         every_terms = list(terms)
@@ -73,7 +79,9 @@ class CapturedStep:
         for size in sorted(sizes, reverse=True):
             for one, reuses in every_step:
                 self._state.send_empty()
-                self._capture(size, one, reuses)
+                self._warm_up(size, one, reuses)
+                if not self.problem:
+                    self._capture(size, one, reuses)
 
     def advance(self, size: int, terms: StepTerms, reuses: bool = False) -> None:
         """Run one step, as `DeviceState.advance`.
@@ -96,17 +104,30 @@ class CapturedStep:
         supersets = (one for one in captured if all(has >= needs for has, needs in zip(one, terms, strict=True)))
         return min(supersets, key=sum, default=None)
 
-    def _capture(self, size: int, terms: StepTerms, reuses: bool) -> None:
+    def _warm_up(self, size: int, terms: StepTerms, reuses: bool) -> None:
         try:
             for _ in range(WARM_UPS):
                 self._state.advance(size, terms, reuses)
+        except torch.OutOfMemoryError as error:
+            raise MemoryShort(f"There is too little GPU memory for a step of {size} rows.") from error
+        except RuntimeError as error:
+            raise AcceleratorUnavailable(f"A step of {size} rows can't be run: {error}.") from error
+
+    def _capture(self, size: int, terms: StepTerms, reuses: bool) -> None:
+        try:
             self._replays[size, terms, reuses] = self._record(lambda: self._state.advance(size, terms, reuses))
         except torch.OutOfMemoryError as error:
             raise MemoryShort(f"There is too little GPU memory to capture a step of {size} rows.") from error
-        except RuntimeError as error:  # torch raises it for any other failure of a capture
-            raise AcceleratorUnavailable(
-                f"A step of {size} rows can't be captured as a CUDA graph: {error}. Use accelerator eager or compile."
-            ) from error
+        except (RuntimeError, StreamflowError) as error:  # torch raises the first for any failure of a capture
+            self.problem = failed_capture(f"a step of {size} rows", error)
+
+
+def failed_capture(what: str, error: Exception) -> str:
+    """Log that something is not captured as a CUDA graph, in one sentence, and return it as a clause."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    problem = f"{what} is launched kernel by kernel, because it can't be captured as a CUDA graph ({reason})"
+    log.warning("%s.", problem)
+    return problem
 
 
 def cuda_recorder() -> Recorder:
@@ -115,9 +136,13 @@ def cuda_recorder() -> Recorder:
 
     def record(work: Callable[[], None]) -> Callable[[], Any]:
         graph = torch.cuda.CUDAGraph()
-        # A capture beside a show: calls of the thread that plays must not end it, nor it them.
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-            work()
+        before = torch.cuda.current_stream()
+        try:
+            # A capture beside a show: calls of the thread that plays must not end it, nor it them.
+            with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+                work()
+        finally:
+            torch.cuda.set_stream(before)  # torch stays on the stream of a capture that fails
         return graph.replay
 
     return record

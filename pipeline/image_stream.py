@@ -209,6 +209,7 @@ class ImageStream:
     def warm_up(self) -> None:
         """Run the encoder, the decoder and `Engines.warm_up_sizes` once. Frames in flight do not change."""
         self.prepared.warm_up()
+        self.description = self.prepared.description(self.settings)
 
     def prepare(self, choice: registry.AcceleratorChoice, model: Model, slots: int | None = None) -> PreparedEngines:
         """Return engines with slots of their own, to be warmed up and exchanged for those that play.
@@ -233,7 +234,7 @@ class ImageStream:
         # A share of the device's time is kept by the time that a step takes: nothing may go on after it then.
         share = self.settings.gpu_share
         self._begin_decode = None if share is not None and share < 1 else prepared.engines.begin_decode
-        self.description = {"model": self.model.name} | prepared.description(self.settings)
+        self.description = prepared.description(self.settings)
 
     def _collect(self) -> list[StreamedFrame]:
         """Wait for the frames whose decoding has begun."""

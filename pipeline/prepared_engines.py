@@ -28,6 +28,7 @@ class PreparedEngines:
         self, choice: AcceleratorChoice, model: Model, shapes: Shapes, slots: int, conditioning: ConditioningShape
     ) -> None:
         self.choice = choice
+        self._model = model.name
         self.engines: Engines = choice.engines
         empty = empty_source(model.folder, shapes.latent) if shapes.sees_source else None
         self.stream = StreamPipeline(
@@ -96,16 +97,18 @@ class PreparedEngines:
 
     def description(self, build: Build) -> dict[str, str]:
         """Return what plays and why, in words, for the page and the log."""
-        engines = self.engines
+        engines, captured = self.engines, self.stream.captured
+        uncaptured = "" if captured is None else captured.problem
         attends = ACCELERATORS[self.choice.name].attends
         return {
+            "model": self._model,
             "accelerator": self.choice.name,
             "precision": engines.precision,
             "requests": str(engines.requests),
             "threads": str(engines.threads) if engines.threads else "its own",
             "attention": build.attention if attends else "its own",
             "device": str(engines.device),
-            "why": "; ".join((self.choice.why, *engines.remarks)),
+            "why": "; ".join(filter(None, (self.choice.why, *engines.remarks, uncaptured))),
             "forward": engines.forward,
             "engine": build.engine,
             "loras": build.lora_names,

@@ -98,8 +98,8 @@ class StreamPipeline:
             outer=outer,
         )
         self.reuse = ReuseDecision(outer is not None)
-        self._captured = None if recorder is None else CapturedStep(self._state, recorder)
-        self._advance = self._state.advance if self._captured is None else self._captured.advance
+        self.captured = None if recorder is None else CapturedStep(self._state, recorder)
+        self._advance = self._state.advance if self.captured is None else self.captured.advance
         self.calls = dict.fromkeys(self._sizes, 0)
         """Network calls so far, by batch size."""
 
@@ -138,7 +138,7 @@ class StreamPipeline:
                 mean of all latents. Image guidance needs a `source`.
             noise: Weights of the initial noise, scaled to unit variance. Seeds are 0 to 2³¹ − 1.
             source: Source latent ``[C, h, w]`` that the network sees at every row, copied. None is no source.
-            numbers: Numbers of all extra inputs, one input after the other. The frame keeps them.
+            numbers: Numbers of all extra inputs, one input after the other, kept.
             tensors: Tensor of each extra input that has one, by name, copied. One that is left out is that of an
                 earlier frame, which numbers must switch off.
             reuse: Limits of reuse, which count if the stream has outermost blocks.
@@ -214,9 +214,9 @@ class StreamPipeline:
         for size in self._sizes if sizes is None else sizes:
             for network in self._networks:
                 network(*self._state.batches[size])
-        if self._captured is not None:
+        if self.captured is not None:
             terms = needed_terms(fresh, self._embedded_guidance, self._requirements.sees_source)
-            self._captured.prepare(self._sizes, terms, (False, True)[: len(self._networks)])
+            self.captured.prepare(self._sizes, terms, (False, True)[: len(self._networks)])
         self.reuse.forget()  # the features of another call are in their place now
 
     @torch.inference_mode()

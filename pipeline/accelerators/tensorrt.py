@@ -24,8 +24,10 @@ from pipeline.accelerators.tensorrt_engines import (
 from pipeline.accelerators.tensorrt_kernels import KernelCache
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
 from pipeline.accelerators.tensorrt_network import TensorRTNetwork
+from pipeline.accelerators.torch_engines import Call, recorded_autoencoder
 from pipeline.accelerators.transfer import OverlappedDecoder, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
+from pipeline.graph_capture import cuda_recorder
 from pipeline.models import Model
 from presets.errors import AcceleratorUnavailable, CacheError
 
@@ -62,8 +64,14 @@ class TensorRTAccelerator:
             "decoder": {1: torch.empty(pixels, dtype=torch.uint8, device=device)},
         }
         encode, decoder = (_TensorRTFunction(networks[name], outs[name][1]) for name in ("encoder", "decoder"))
-        decode = OverlappedDecoder(decoder, shapes.latent, pixels[1:], device, depth=shapes.most_rows)
         upload = Upload(pixels, torch.uint8, device)
+        # TensorRT-RTX captures its calls itself (`TensorRTNetwork`).
+        records = not self.flavour.builds_ahead
+        calls: tuple[Call, Call] = (encode, decoder)
+        remarks: tuple[str, ...] = ()
+        if records:
+            calls, remarks = recorded_autoencoder(encode, decoder, upload, shapes)
+        decode = OverlappedDecoder(calls[1], shapes.latent, pixels[1:], device, depth=shapes.most_rows)
         denoiser: Denoiser = left_out
         if "denoiser" in networks:
             denoiser = _TensorRTDenoiser(networks["denoiser"], outs["denoiser"], tuple(shapes.row_inputs))
@@ -75,12 +83,14 @@ class TensorRTAccelerator:
         preparation.progress("ready", 1.0)
         return Engines(
             denoiser,
-            lambda picture: encode(upload(picture)),
+            lambda picture: calls[0](upload(picture)),
             decode,
             sizes,
             device,
             builder.precision,
             begin_decode=decode.begin,
+            recorder=cuda_recorder() if records else None,
+            remarks=remarks,
         )
 
     def is_kept(self, model: Model, shapes: Shapes, preparation: Preparation) -> bool:

@@ -5,6 +5,7 @@ callback raises cancels the build.
 """
 
 import gc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def build_plan(
     flavour: Flavour,
     name: str,
     onnx: Path,
-    rows: Rows | None,
+    rows: Sequence[Rows],
     capability: str,
     progress: Progress,
     timings: bytes = b"",
@@ -61,7 +62,8 @@ def build_plan(
         flavour: The TensorRT library.
         name: Name of the network, for error messages.
         onnx: The ONNX file. External weights must be beside it.
-        rows: Batch sizes of inputs with a dynamic first dimension. None if all shapes are fixed.
+        rows: Batch sizes of inputs with a dynamic first dimension, for each optimization profile. Empty if all shapes
+            are fixed.
         capability: Result of `target_capability`.
         progress: Receives the phase and the fraction that is done. An exception that it raises cancels the build.
         timings: Timing cache of an earlier build on the same card, for classic TensorRT.
@@ -78,8 +80,8 @@ def build_plan(
     if not parser.parse_from_file(str(onnx)):
         raise AcceleratorUnavailable(f"{flavour.title} can't read the {name}: {_parser_error(parser)}")
     config = builder_config(trt, builder)
-    if rows is not None:
-        config.add_optimization_profile(_profile(builder, network, rows))
+    for each in rows:
+        config.add_optimization_profile(_profile(builder, network, each))
     if flavour.builds_ahead:
         config.num_compute_capabilities = 1
         config.set_compute_capability(trt.ComputeCapability.__members__[f"SM{capability.replace('.', '')}"], 0)

@@ -22,6 +22,8 @@ from presets.errors import AcceleratorUnavailable, CacheError
 PLAN = "engine.plan"
 TIMINGS = "timings.cache"
 DEFAULT_PRECISION = "float16"
+HOT_ROWS = (1, 2, 4)
+"""Batch sizes with a profile of their own: those of 1, 2 and 4 steps without guidance. Each makes a build longer."""
 BUILD_SHARES = {"denoiser": 0.8, "encoder": 0.1, "decoder": 0.1}
 """Share of the build time of each network, in the order in which they are built."""
 
@@ -37,8 +39,8 @@ class EngineSource:
     long as the context is open."""
     shapes: str
     """Input shapes in words, for the key."""
-    rows: Rows | None
-    """Batch sizes; None if the ONNX file has a fixed batch."""
+    rows: tuple[Rows, ...]
+    """Batch sizes of each optimization profile; empty if the ONNX file has a fixed batch."""
     share: float
     """Share of the build time of all engines, 0 to 1."""
 
@@ -95,13 +97,23 @@ def engine_builder(
     return EngineBuilder(flavour, capability, precision, model.fingerprint, made_for, folder, model.adapters.digests)
 
 
+def profiles(flavour: Flavour, shapes: Shapes) -> list[Rows]:
+    """Return the optimization profiles of a network: for every batch size, then one for each hot size alone.
+
+    TensorRT-RTX compiles kernels for each size when it loads an engine, and needs the first one only.
+    """
+    hot = () if flavour.builds_ahead else tuple(size for size in HOT_ROWS if size <= shapes.most_rows)
+    return [(1, max(1, shapes.rows // 2), shapes.most_rows), *((size, size, size) for size in hot)]
+
+
 def engine_sources(
     builder: EngineBuilder, model: Model, shapes: Shapes, names: Sequence[str] = tuple(BUILD_SHARES)
 ) -> list[EngineSource]:
     """Return the networks of a model that have these names."""
-    rows = (1, max(1, shapes.rows // 2), shapes.most_rows)
+    every, *hot = rows = profiles(builder.flavour, shapes)
     latent, inputs = ("x".join(map(str, shape)) for shape in (shapes.latent, shapes.inputs))
-    batch = f"latent {inputs}, {onnx_files.texts_in_words(shapes)}, rows {rows[0]} to {rows[2]}, best {rows[1]}"
+    batch = f"latent {inputs}, {onnx_files.texts_in_words(shapes)}, rows {every[0]} to {every[2]}, best {every[1]}"
+    batch += "".join(f", {most} alone" for _, _, most in hot)
 
     def exporter(name: str) -> Callable[[Progress], AbstractContextManager[Path]]:
         @contextmanager
@@ -118,7 +130,7 @@ def engine_sources(
             name,
             exporter(name),
             batch if name == "denoiser" else f"latent {latent}, picture {shapes.width}x{shapes.height}",
-            rows if name == "denoiser" else None,
+            tuple(rows) if name == "denoiser" else (),
             BUILD_SHARES[name] / total,
         )
         for name in names

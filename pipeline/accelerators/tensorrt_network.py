@@ -13,15 +13,13 @@ import torch
 from pipeline.accelerators import tensorrt_library
 from pipeline.accelerators.engines import TensorPort
 from pipeline.accelerators.tensorrt_build import error_log, explain, is_out_of_memory
+from pipeline.accelerators.tensorrt_context import BoundContext, capture_calls, narrowest_profile
 from pipeline.accelerators.tensorrt_kernels import KernelCache
 from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX, Flavour
 from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError, StreamError, StreamflowError
 
 RTX_MAGIC = b"vtrt"
 """First bytes of TensorRT-RTX engines. Classic TensorRT has used several and checks them itself."""
-
-ALIGNMENT = 256
-"""Bytes. TensorRT accepts only tensor addresses that are multiples of it."""
 
 TYPES = {
     "FLOAT": torch.float32,
@@ -123,11 +121,19 @@ class TensorRTNetwork:
             config.set_execution_context_allocation_strategy(self._config)
             strategies = trt.DynamicShapesKernelSpecializationStrategy
             config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+            capture_calls(trt, config)
             self._config = config
         self._runtime_cache = None if kernels is None else kernels.attach(self._config)
         self._log.errors.clear()  # errors about refused kernels must not explain a later failure
         self._scratch = torch.empty(max(1, engine.device_memory_size_v2), dtype=torch.uint8, device=device)
-        self._contexts: dict[tuple[torch.Size, ...], _BoundContext] = {}
+        self._profiles = [
+            [
+                (tuple(least), tuple(most))
+                for least, _, most in (engine.get_tensor_profile_shape(port.name, place) for port in self.inputs)
+            ]
+            for place in range(engine.num_optimization_profiles)
+        ]
+        self._contexts: dict[tuple[torch.Size, ...], BoundContext] = {}
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
@@ -169,11 +175,15 @@ class TensorRTNetwork:
 
         self({port.name: zeros(port) for port in self.inputs}, out)
 
-    def _create_context(self, shapes: tuple[torch.Size, ...]) -> "_BoundContext":
+    def _create_context(self, shapes: tuple[torch.Size, ...]) -> "BoundContext":
         context = self._engine.create_execution_context(self._config)
         if context is None:
             raise self._error("prepare", ModelError)
         context.set_device_memory(self._scratch.data_ptr(), self._scratch.numel())
+        if profile := narrowest_profile(self._profiles, shapes):
+            if not context.set_optimization_profile_async(profile, self._stream.cuda_stream):
+                raise self._error("prepare", ModelError)
+            self._stream.synchronize()
         for port, shape in zip(self.inputs, shapes, strict=True):
             if not context.set_input_shape(port.name, tuple(shape)):
                 smallest, _, largest = self._engine.get_tensor_profile_shape(port.name, 0)
@@ -181,7 +191,7 @@ class TensorRTNetwork:
                     f"The {self._name} was built for {port.name} of {_sides(smallest)} to {_sides(largest)},"
                     f" not {_sides(shape)}. Build it for that size."
                 )
-        return _BoundContext(context, self._runtime_cache)
+        return BoundContext(context, self._runtime_cache)
 
     def _error(self, action: str, kind: type[StreamflowError]) -> StreamflowError:
         """Return the error for a failed action: `MemoryShort` if memory ran out, otherwise `kind`."""
@@ -195,43 +205,6 @@ class TensorRTNetwork:
             raise ModelError(f"The {self._name}: {name} has the type {kind}, which torch has no tensor for.")
         shape = tuple(None if side < 0 else int(side) for side in self._engine.get_tensor_shape(name))
         return TensorPort(name, shape, TYPES[kind])
-
-
-class _BoundContext:
-    """An execution context with the tensors that are bound to it."""
-
-    def __init__(self, context: Any, runtime_cache: Any) -> None:
-        self._context = context
-        self._runtime_cache = runtime_cache  # must outlive the context; TensorRT-RTX holds no reference
-        self._bound: dict[str, torch.Tensor] = {}
-        """Tensors by name. Their memory must exist as long as they are bound."""
-        self._staging: dict[str, torch.Tensor] = {}
-        """Aligned substitutes of tensors whose address is not a multiple of `ALIGNMENT`."""
-
-    def bind(self, name: str, tensor: torch.Tensor, is_input: bool) -> None:
-        """Bind a tensor, or an aligned substitute with its contents."""
-        if tensor.data_ptr() % ALIGNMENT:
-            staging = self._staging.get(name)
-            if staging is None:
-                staging = self._staging[name] = torch.empty_like(tensor)
-            if is_input:
-                staging.copy_(tensor)
-            tensor = staging
-        else:
-            self._staging.pop(name, None)
-        bound = self._bound.get(name)
-        if bound is None or bound.data_ptr() != tensor.data_ptr():
-            self._context.set_tensor_address(name, tensor.data_ptr())
-            self._bound[name] = tensor
-
-    def execute(self, stream: int) -> bool:
-        """Put the network on a CUDA stream and return True if TensorRT accepts it."""
-        return bool(self._context.execute_async_v3(stream))
-
-    def copy_output(self, name: str, out: torch.Tensor) -> None:
-        """Copy an output from its aligned substitute to `out`, if it has one."""
-        if name in self._staging:
-            out.copy_(self._staging[name])
 
 
 def _sides(shape: Any) -> str:

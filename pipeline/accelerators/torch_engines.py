@@ -1,5 +1,6 @@
 """Engines from the modules that torch itself runs, for the accelerators that compile or record those modules."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -7,6 +8,7 @@ import torch
 from pipeline.accelerators.engines import Engines, Shapes, left_out
 from pipeline.accelerators.precision import Attend, CastNetwork, plain_attention, torch_denoisers
 from pipeline.accelerators.transfer import OverlappedDecoder, Upload
+from pipeline.captured_call import CapturedCall
 from pipeline.graph_capture import cuda_recorder
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
@@ -47,12 +49,16 @@ def torch_engines(
     pixels = (shapes.height, shapes.width, 3)
     upload = Upload((1, *pixels), torch.uint8, device)
 
+    calls, remarks = recorded_autoencoder(encoder, decoder, upload, shapes)
+    encode_uploaded, decode_latent = calls
+
     @torch.inference_mode()
     def encode(source: torch.Tensor) -> torch.Tensor:
-        latent: torch.Tensor = encoder(upload(source))
-        return latent
+        return encode_uploaded(upload(source))
 
-    decode = OverlappedDecoder(torch.inference_mode()(decoder), shapes.latent, pixels, device, depth=shapes.most_rows)
+    decode = OverlappedDecoder(
+        torch.inference_mode()(decode_latent), shapes.latent, pixels, device, depth=shapes.most_rows
+    )
     denoiser, outer = (left_out, None) if network is None else torch_denoisers(network, shapes, attend)
     return Engines(
         denoiser,
@@ -64,7 +70,34 @@ def torch_engines(
         begin_decode=decode.begin,
         outer=outer,
         recorder=cuda_recorder() if device.type == "cuda" else None,
+        remarks=remarks,
     )
+
+
+Call = Callable[[torch.Tensor], torch.Tensor]
+
+
+@torch.inference_mode()
+def recorded_autoencoder(
+    encoder: Call, decoder: Call, upload: Upload, shapes: Shapes
+) -> tuple[tuple[Call, Call], tuple[str, ...]]:
+    """Return encoder and decoder, on an NVIDIA GPU recorded as CUDA graphs, and what failed about that.
+
+    Each has memory of its own: they run beside the network and beside each other.
+
+    Args:
+        encoder: Encodes the memory of `upload`.
+        decoder: Decodes a float32 latent ``[1, C, h, w]``.
+        upload: Upload of the pictures to encode.
+        shapes: Shapes of frames and latents.
+    """
+    device = upload.on_device.device
+    if device.type != "cuda":
+        return (encoder, decoder), ()
+    encoding = CapturedCall("the encoder", encoder, upload.on_device, cuda_recorder())
+    latent = torch.zeros(1, *shapes.latent, device=device)
+    decoding = CapturedCall("the decoder", decoder, latent, cuda_recorder())
+    return (encoding, decoding), tuple(filter(None, (encoding.problem, decoding.problem)))
 
 
 def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -> tuple[EncoderGraph, DecoderGraph]:

@@ -20,13 +20,14 @@ class Upload:
 
     def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
         self._ring = PinnedRing(UPLOADS, shape, dtype, device)
-        self._on_device = torch.empty(shape, dtype=dtype, device=device)
+        self.on_device = torch.zeros(shape, dtype=dtype, device=device)
+        """Memory of every result."""
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return `tensor` on the device, valid until the next call. The caller may overwrite `tensor` at once."""
-        self._on_device.copy_(self._ring.take().copy_(tensor), non_blocking=self._ring.is_pinned)
+        self.on_device.copy_(self._ring.take().copy_(tensor), non_blocking=self._ring.is_pinned)
         self._ring.record_copy()
-        return self._on_device
+        return self.on_device
 
 
 class OverlappedDecoder:

@@ -4,6 +4,7 @@ CUDA graphs need a GPU. The recorder of these tests follows the same rules: it d
 and the function that it returns runs that work with the arguments of the capture.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from reference_frames import (
     source,
 )
 
+from pipeline.captured_call import CapturedCall
 from pipeline.graph_capture import CapturedStep
 from pipeline.guidance import Guidance, GuidanceKind
 from pipeline.slots import PictureReuse
@@ -161,15 +163,68 @@ def test_narrowest_capture_is_replayed() -> None:
     assert ran == [(2, terms("f")), (3, terms("u"))], "terms without a capture run uncaptured"
 
 
-def test_failed_capture_is_refused() -> None:
+class FailingRecorder(FakeRecorder):
+    """Fails as torch does, for captures from a number on."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self._first = first
+
+    def __call__(self, work: Callable[[], None]) -> Callable[[], Any]:
+        if self.captured >= self._first:
+            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nCUDA kernel errors")
+        return super().__call__(work)
+
+
+def test_failed_capture_changes_no_picture(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = FailingRecorder(5)
+    stream = stream_with(recorder)
+    with caplog.at_level(logging.WARNING):
+        stream.warm_up()
+    assert stream.captured is not None
+    assert [record.message for record in caplog.records] == [f"{stream.captured.problem}."], "one sentence"
+    assert stream.captured.problem == (
+        "a step of 6 rows is launched kernel by kernel, because it can't be captured as a CUDA graph"
+        " (CUDA error: operation not permitted when stream is capturing)"
+    )
+    for index, frame in enumerate(MIXED_FRAMES[:3]):
+        admit(stream, index, frame)
+    out = drain(stream)
+    for index, frame in enumerate(MIXED_FRAMES[:3]):
+        torch.testing.assert_close(out[index], draw_alone(frame, index), rtol=0, atol=1e-10)
+    assert recorder.captured == 5, "a capture during the show would stall it"
+
+
+def test_step_that_can_not_run_is_refused() -> None:
     class State:
         def send_empty(self) -> None: ...
 
         def advance(self, size: int, terms: Any, reuses: bool = False) -> None:
-            raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+            raise RuntimeError("CUDA error: no kernel image is available")
 
-    with pytest.raises(AcceleratorUnavailable, match=r"A step of 3 rows can't be captured .* not permitted"):
+    with pytest.raises(AcceleratorUnavailable, match=r"A step of 3 rows can't be run: .* no kernel image"):
         CapturedStep(State(), FakeRecorder()).prepare([1, 3], ["plain"])
+
+
+def test_captured_call_is_the_function() -> None:
+    """A replay works on the memory of the capture, wherever its argument is."""
+    calls: list[int] = []
+
+    def double(tensor: torch.Tensor) -> torch.Tensor:
+        calls.append(tensor.data_ptr())
+        return 2 * tensor
+
+    memory = torch.zeros(3)
+    captured = CapturedCall("the decoder", double, memory, recorder := FakeRecorder())
+    assert captured(torch.tensor([1.0, 2.0, 3.0])).tolist() == [2.0, 4.0, 6.0]
+    memory.copy_(torch.tensor([7.0, 8.0, 9.0]))
+    assert captured(memory).tolist() == [14.0, 16.0, 18.0]
+    assert {*calls} == {memory.data_ptr()}
+    assert (recorder.captured, recorder.replayed, captured.problem) == (1, 2, "")
+    plain = CapturedCall("the decoder", double, memory, FailingRecorder(0))
+    assert plain(torch.ones(3)).tolist() == [2.0, 2.0, 2.0]
+    assert memory.tolist() == [7.0, 8.0, 9.0], "the argument itself is read"
+    assert plain.problem.startswith("the decoder is launched kernel by kernel, because")
 
 
 def test_reused_steps_are_captured_too() -> None:

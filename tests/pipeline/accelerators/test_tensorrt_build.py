@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import onnx
@@ -14,8 +16,16 @@ from tensorrt_rig import CAPABILITY, SHAPES, check_progress
 from pipeline.accelerators import cache, registry, tensorrt, tensorrt_build, tensorrt_library
 from pipeline.accelerators.engines import Preparation, Progress
 from pipeline.accelerators.onnx_export import export
-from pipeline.accelerators.tensorrt_engines import PLAN, EngineBuilder, EngineSource, engine_builder, engine_plans
-from pipeline.accelerators.tensorrt_library import TENSORRT_RTX
+from pipeline.accelerators.tensorrt_context import capture_calls, narrowest_profile
+from pipeline.accelerators.tensorrt_engines import (
+    PLAN,
+    EngineBuilder,
+    EngineSource,
+    engine_builder,
+    engine_plans,
+    profiles,
+)
+from pipeline.accelerators.tensorrt_library import TENSORRT, TENSORRT_RTX
 from pipeline.accelerators.tensorrt_network import TensorRTNetwork, open_engine
 from pipeline.families.flux import FluxDenoiser
 from pipeline.families.sana import SanaDenoiser
@@ -60,7 +70,7 @@ def test_transformers_in_half_precision(family: str, tmp_path: Path) -> None:
         export(precise(graph, "float16"), example, graph.names, tmp_path / "graph.onnx", True)
         yield tmp_path / "graph.onnx"
 
-    source = EngineSource("denoiser", exported, str(latent), (1, 2, 4), 1.0)
+    source = EngineSource("denoiser", exported, str(latent), ((1, 2, 4), (2, 2, 2)), 1.0)
     builder = EngineBuilder(TENSORRT_RTX, CAPABILITY, "float16", family, family, tmp_path / "engines")
     (plan,) = engine_plans(builder, [source], check_progress)
     entry, reason = cache.lookup(builder.root, builder.key(source))
@@ -81,13 +91,53 @@ def write_unsupported_network(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
 
 
+def test_hot_sizes_have_a_profile_alone() -> None:
+    """Classic TensorRT has one fastest kernel for each profile. TensorRT-RTX compiles for each size anyway."""
+    assert profiles(TENSORRT, SHAPES) == [(1, 5, 10), (1, 1, 1), (2, 2, 2), (4, 4, 4)]
+    assert profiles(TENSORRT, replace(SHAPES, rows=2)) == [(1, 1, 2), (1, 1, 1), (2, 2, 2)]
+    assert profiles(TENSORRT_RTX, SHAPES) == [(1, 5, 10)]
+    latents, text = (4, 8, 8), (12, 16)
+
+    def of(least: int, most: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        return [((least, *rest), (most, *rest)) for rest in (latents, text)]
+
+    every = [of(1, 10), of(1, 1), of(2, 2), of(4, 4)]
+    chosen = [narrowest_profile(every, [(rows, *latents), (rows, *text)]) for rows in (1, 2, 3, 4, 5, 10, 11)]
+    assert chosen == [1, 2, 0, 3, 0, 0, 0], "the last is refused by the first profile"
+    assert narrowest_profile([of(2, 2), of(1, 10)], [(3, *latents), (3, *text)]) == 1, "a file of the user's"
+
+
+def test_engine_of_two_profiles(tmp_path: Path) -> None:
+    """A size that belongs to two of them, as TensorRT builds it."""
+    node = helper.make_node("Relu", ["x"], ["out"])
+    x, out = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 8]) for name in ("x", "out"))
+    graph = helper.make_graph([node], "graph", [x], [out])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path := tmp_path / "g"
+    )
+    sizes = [
+        len(bytes(tensorrt_build.build_plan(TENSORRT_RTX, "denoiser", path, rows, CAPABILITY, check_progress)[0]))
+        for rows in ([(1, 2, 4)], [(1, 2, 4), (2, 2, 2)])
+    ]
+    assert 0 < sizes[0] < sizes[1]
+
+
+def test_calls_are_captured_where_known() -> None:
+    trt = tensorrt_library.load_library(TENSORRT_RTX)
+    assert isinstance(trt.IRuntimeConfig.cuda_graph_strategy, property), "the runtime configuration has it"
+    config = SimpleNamespace(cuda_graph_strategy=trt.CudaGraphStrategy.DISABLED)
+    assert capture_calls(trt, config)
+    assert config.cuda_graph_strategy is trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    assert not capture_calls(SimpleNamespace(), config), "version 1.1"
+
+
 def test_unsupported_node_is_named(tmp_path: Path) -> None:
     write_unsupported_network(tmp_path / "graph.onnx")
     with pytest.raises(AcceleratorUnavailable, match="TensorRT-RTX can't read the encoder: Transpose 'turn'"):
-        tensorrt_build.build_plan(TENSORRT_RTX, "encoder", tmp_path / "graph.onnx", None, CAPABILITY, check_progress)
+        tensorrt_build.build_plan(TENSORRT_RTX, "encoder", tmp_path / "graph.onnx", (), CAPABILITY, check_progress)
     (tmp_path / "graph.onnx").write_bytes(b"no network")
     with pytest.raises(AcceleratorUnavailable, match="can't read the encoder: "):
-        tensorrt_build.build_plan(TENSORRT_RTX, "encoder", tmp_path / "graph.onnx", None, CAPABILITY, check_progress)
+        tensorrt_build.build_plan(TENSORRT_RTX, "encoder", tmp_path / "graph.onnx", (), CAPABILITY, check_progress)
 
 
 def test_removable_causes_come_first() -> None:

@@ -192,7 +192,7 @@ def test_pruned_engine_is_built_again(tiny: Model, tmp_path: Path, pruned_after_
         yield tmp_path / "graph.onnx"
 
     builder = builder_of(tiny, tmp_path / "engines")
-    source = EngineSource("encoder", exported, "none", None, 1.0)
+    source = EngineSource("encoder", exported, "none", (), 1.0)
     key = builder.key(source)
     cache.store(builder.root, key, lambda folder: (folder / PLAN).write_bytes(b"plan") and None)
     with pytest.raises(AcceleratorUnavailable, match="can't read the encoder: "):  # raised by the build
