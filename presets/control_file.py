@@ -31,7 +31,7 @@ _PAUSE_EVERY = 500
 _RIG_KEYS = REBUILD_KEYS | {"source", "source2"}
 """Keys of what a show is built with and of where its pictures come from."""
 
-_MACHINE_KEYS = frozenset({"accelerator", "attention", "engine", "fallback"})
+_MACHINE_KEYS = frozenset({"accelerator", "precision", "attention", "engine", "fallback"})
 """Keys of the renderer that depend on the machine, not on the look."""
 
 
