@@ -81,7 +81,9 @@ class AliasTable:
     Addresses of this program keep their meaning, and of two such keys the longer one holds.
     """
 
-    def __init__(self, aliases: Mapping[str, Alias] | None = None) -> None:
+    def __init__(self, aliases: Mapping[str, Alias] | None = None, programs: Iterable[str] = ()) -> None:
+        """Take the aliases. `programs` names the shipped tables that they come from."""
+        self.programs = frozenset(programs)
         self._exact = dict(aliases or {})
         below = sorted((key for key in self._exact if key.endswith("/*")), key=len, reverse=True)
         self._below = {key[:-1]: self._exact[key] for key in below}
@@ -108,6 +110,7 @@ def read_alias_tables(tables: Iterable[str]) -> AliasTable:
     Raises `PresetError` with every problem of a file on a line.
     """
     aliases: dict[str, Alias] = {}
+    tables = list(tables)
     for table in tables:
         if table in shipped_tables():
             data = (resources.files("presets") / "aliases" / f"{table}.yaml").read_bytes()
@@ -116,7 +119,7 @@ def read_alias_tables(tables: Iterable[str]) -> AliasTable:
             aliases |= parse_aliases(read_bytes(Path(table)), table)
         else:
             raise PresetError(f"{table}: no such alias table; there are {', '.join(shipped_tables())}, or give a .yaml")
-    return AliasTable(aliases)
+    return AliasTable(aliases, {*tables} & {*shipped_tables()})
 
 
 def parse_aliases(data: bytes, name: str) -> dict[str, Alias]:

@@ -16,6 +16,7 @@ from io_bridges.osc.dispatcher import OscDispatcher
 from io_bridges.osc.flood_control import FloodLimiter
 from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import encode_message
+from io_bridges.osc.program_reports import has_reports, program_reports
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
 from io_bridges.osc.tcp_connections import TcpConnections
 from io_bridges.osc.udp_port import UdpPort
@@ -54,7 +55,7 @@ class OscControl:
         `tcp` is the host and port of TCP; None for none. `admission` says who is heard, by default this machine alone.
         """
         self._wanted = (host, port)
-        self._feedback, self._lease, self._aliases = tuple(feedback), lease, aliases
+        self._feedback, self._lease, self._aliases = tuple(feedback), lease, aliases or AliasTable()
         self._admission = admission or OscAdmission()
         self._wanted_tcp = tcp
         self._tcp: TcpConnections | None = None
@@ -171,10 +172,7 @@ class OscControl:
             self._udp.close()
 
     def status(self) -> dict[str, object]:
-        """Return the address, the number of feedback targets and the counters.
-
-        ``lost`` counts the datagrams that the system dropped; None where it does not tell.
-        """
+        """Return the address, the number of feedback targets and the counters; ``lost`` is None if it is not told."""
         udp, tcp = self._udp, self._tcp
         return {
             "address": None if udp is None else "osc.udp://{}:{}".format(*udp.address),
@@ -227,9 +225,11 @@ class OscControl:
         dispatcher.flush()
 
     def _queue_status(self) -> None:
-        if not len(self._surfaces):
+        if not len(self._surfaces) and not has_reports(self._aliases):
             return
         status = self._show.status()
+        for address, value, listener in program_reports(self._aliases, status):
+            self._send(address, (value,), listener)
         for address, key in (("/streamflow/fps", "fps"), ("/streamflow/latency", "latency_ms")):
             number = status.get(key)
             if isinstance(number, int | float) and math.isfinite(number):

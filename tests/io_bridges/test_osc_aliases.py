@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from osc_surface import LONG, wait_for
+from osc_surface import LONG, Surface, serving, wait_for
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 from pythonosc.udp_client import SimpleUDPClient
+from show_control_fake import RecordingShow
 
 from daemon.stage.parameter_store import ParameterStore
+from io_bridges.osc import program_reports
+from io_bridges.osc.packets import Message, decode_packet
 from io_bridges.osc.server import OscControl
 from presets.address_aliases import read_alias_tables
 from presets.library import Library
@@ -42,6 +45,22 @@ def show(tmp_path: Path) -> Iterator[AliasedShow]:
     control.stop()
     thread.join(LONG)
     control.close()
+
+
+def test_streamdiffusiontd_hears_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    show, listener = RecordingShow(), Surface()
+    port, messages = program_reports._REPORTS["streamdiffusiontd"]
+    assert port == 8248
+    monkeypatch.setitem(program_reports._REPORTS, "streamdiffusiontd", (listener.port, messages))  # type: ignore[arg-type]
+    show.state = {"fps": 24.5, "rendered": 2**31 + 7}
+    with serving(OscControl(port=0, aliases=read_alias_tables(["streamdiffusiontd"])), show):
+        heard = [decode_packet(listener.socket.recv(65_535)) for _ in range(3)]
+    assert heard == [
+        [Message("/server_active", [1])],
+        [Message("/stream-info/fps", [24.5])],
+        [Message("/framecount", [7])],
+    ]
+    assert not list(program_reports.program_reports(read_alias_tables(["scope"]), show.state))
 
 
 def test_patch_of_streamdiffusiontd(show: AliasedShow) -> None:
