@@ -64,7 +64,7 @@ MEASUREMENTS = (
     Measurement("transport", "pictures between two processes: the bridges, and pyzmq alone", measure_transport),
     Measurement("frames", "frames of other layouts, and pictures between two drawn ones", measure_frames),
     Measurement("morph", "the rate during a morph", measure_morph),
-    Measurement("flood", "the rate under 5,000 OSC messages per second", measure_flood),
+    Measurement("flood", "the rate under 5,000 to 50,000 OSC messages per second, and what is lost", measure_flood),
     Measurement("start", "time from `run` to the slate and to the first frame", measure_start),
     Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),
     Measurement("recovery", "kill -9 of the renderer: output gap and time to recover", measure_recovery),
