@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from pipeline.accelerators.engines import TensorPort
+from pipeline.accelerators.onnx_cuda import CUDA as CUDA
+from pipeline.accelerators.onnx_cuda import CudaSession
 from presets.errors import AcceleratorUnavailable, MemoryShort, ModelError
 
 TYPES = {
@@ -24,8 +27,6 @@ TYPES = {
     "tensor(bool)": (torch.bool, np.bool_),
 }
 """Dtypes of torch and numpy, by ONNX Runtime's name for the type."""
-
-CUDA = "CUDAExecutionProvider"
 
 ERRORS: tuple[type[Exception], ...] = (
     *(each for each in vars(runtime).values() if isinstance(each, type) and issubclass(each, Exception)),
@@ -49,23 +50,29 @@ def providers() -> list[str]:
 class OnnxNetwork:
     """A `pipeline.accelerators.engines.Network` run by ONNX Runtime.
 
-    On a GPU a call blocks until torch's current stream and the network are done, because ONNX Runtime has a stream of
-    its own. The GPU path has not run on hardware.
+    On a GPU it runs in order with torch's current stream. The GPU path has not run on hardware.
     """
 
-    def __init__(self, path: Path, device: torch.device, threads: int | None = None) -> None:
+    def __init__(self, path: Path, device: torch.device, threads: int | None = None, captures: bool = False) -> None:
         """
         Args:
             path: The ONNX file.
             device: Device of the tensors: the CPU or a CUDA device.
             threads: Threads on the CPU. None takes one for each physical core.
+            captures: True to have calls on a GPU captured as CUDA graphs, where ONNX Runtime can.
 
         Raises:
             ModelError: the file is absent, damaged, or needs what ONNX Runtime does not support.
             AcceleratorUnavailable: this ONNX Runtime can't use the device.
         """
         self._device = device
-        self._session = _open_session(path, device, threads)
+        self._cuda: CudaSession | None = None
+        if device.type == "cuda":
+            _check_cuda()
+            self._cuda = CudaSession(partial(_open_session, path, device, threads), device, captures)
+            self._session = self._cuda.session
+        else:
+            self._session = _open_session(path, device, threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         self.inputs = tuple(_port(path, argument) for argument in inputs)
         self.outputs = tuple(_port(path, argument) for argument in outputs)
@@ -81,17 +88,33 @@ class OnnxNetwork:
             MemoryShort: memory can't be allocated.
             ModelError: the network can't compute these inputs.
         """
-        for name, tensor in inputs.items():
-            self._bind(self._binding.bind_input, name, tensor)
-        self._bind(self._binding.bind_output, self.outputs[0].name, out)
-        if self._device.type == "cuda":
-            torch.cuda.current_stream(self._device).synchronize()
         try:
-            self._session.run_with_iobinding(self._binding)
+            self._run(inputs, out)
         except ERRORS as error:
             if "Failed to allocate memory" in str(error):
                 raise MemoryShort(f"ONNX Runtime can't run the network: {_message(error)}") from error
+            if self._cuda is not None and self._cuda.give_up(error):  # a capture that failed
+                self(inputs, out)
+                return
             raise ModelError(f"ONNX Runtime can't run the network: {_message(error)}") from error
+
+    def _run(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor) -> None:
+        if self._cuda is not None:
+            tensors = {**inputs, self.outputs[0].name: out}
+            addresses = tuple((name, tensor.data_ptr(), tensor.shape) for name, tensor in tensors.items())
+            self._cuda.run(addresses, partial(self._bind_all, inputs, out), tuple(tensors.values()))
+            return
+        for name, tensor in inputs.items():
+            self._bind(self._binding.bind_input, name, tensor)
+        self._bind(self._binding.bind_output, self.outputs[0].name, out)
+        self._session.run_with_iobinding(self._binding)
+
+    def _bind_all(self, inputs: Mapping[str, torch.Tensor], out: torch.Tensor, binding: Any) -> None:
+        """Bind the tensors of a call on a GPU."""
+        self._bound.clear()
+        for name, tensor in inputs.items():
+            self._bind(binding.bind_input, name, tensor)
+        self._bind(binding.bind_output, self.outputs[0].name, out)
 
     def _bind(self, bind: Callable[..., None], name: str, tensor: torch.Tensor) -> None:
         address = tensor.data_ptr(), tensor.shape
@@ -101,7 +124,17 @@ class OnnxNetwork:
             self._references[name] = tensor  # the memory must exist as long as it is bound
 
 
-def _open_session(path: Path, device: torch.device, threads: int | None) -> Any:
+def _check_cuda() -> None:
+    if CUDA not in providers():
+        raise AcceleratorUnavailable(
+            "The installed ONNX Runtime has no CUDA support, and torch uses a GPU here."
+            " Install the CUDA build with: pip install --force-reinstall onnxruntime-gpu"
+        )
+
+
+def _open_session(
+    path: Path, device: torch.device, threads: int | None, cuda_options: dict[str, str] | None = None
+) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # fatal only: errors are raised as exceptions too
     options.intra_op_num_threads = threads or psutil.cpu_count(logical=False) or 1
@@ -110,12 +143,7 @@ def _open_session(path: Path, device: torch.device, threads: int | None) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     provider: tuple[str, dict[str, str]] = ("CPUExecutionProvider", {})
     if device.type == "cuda":
-        provider = (CUDA, {"device_id": str(device.index or 0), "use_tf32": "0"})  # float32 is float32 everywhere
-        if CUDA not in onnxruntime.get_available_providers():
-            raise AcceleratorUnavailable(
-                "The installed ONNX Runtime has no CUDA support, and torch uses a GPU here."
-                " Install the CUDA build with: pip install --force-reinstall onnxruntime-gpu"
-            )
+        provider = (CUDA, cuda_options or {})
     try:
         session = onnxruntime.InferenceSession(path, options, providers=[provider])
     except ERRORS as error:

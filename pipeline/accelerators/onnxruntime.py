@@ -8,6 +8,7 @@ from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
 from pipeline.accelerators.onnx_files import INPUT_NAMES, PARTS, exported_files
 from pipeline.accelerators.onnx_network import CUDA, OnnxNetwork
 from pipeline.accelerators.precision import dtype_of
+from pipeline.accelerators.transfer import OverlappedDecoder, Upload
 from pipeline.denoiser import ConditioningRows, Denoiser
 from pipeline.models import Model
 
@@ -36,15 +37,23 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     if "denoiser" in networks:
         denoiser = _OnnxDenoiser(networks["denoiser"], sizes, shapes, device)
     preparation.progress("ready", 1.0)
+    if not cuda:
+        threads = preparation.threads or psutil.cpu_count(logical=False) or 1
+        return Engines(denoiser, encode, decode, sizes, device, precision, threads=threads, any_size=True)
+    upload = Upload(tuple(pixels.shape), torch.uint8, device)
+    latent = torch.zeros(1, *shapes.latent, device=device)
+    # A graph replays the addresses of its capture, so every latent is decoded from the same memory.
+    overlapped = OverlappedDecoder(
+        lambda each: decode(latent.copy_(each)), shapes.latent, tuple(pixels.shape[1:]), device, shapes.most_rows
+    )
     return Engines(
         denoiser,
-        lambda picture: encode(picture.to(device)),
-        lambda latent: decode(latent).cpu(),
+        lambda picture: encode(upload(picture)),
+        overlapped,
         sizes,
         device,
         precision,
-        threads=0 if cuda else preparation.threads or psutil.cpu_count(logical=False) or 1,
-        any_size=not cuda,
+        begin_decode=overlapped.begin,
     )
 
 
@@ -61,7 +70,9 @@ def _open_networks(
     with exported_files(model, shapes, export_progress, preparation.cache, precision, parts) as files:
         # From here on torch only copies small tensors; its threads would compete with those of ONNX Runtime.
         torch.set_num_threads(1)
-        work = [lambda part=part: OnnxNetwork(files[part], device, preparation.threads) for part in parts]
+        work = [
+            lambda part=part: OnnxNetwork(files[part], device, preparation.threads, captures=True) for part in parts
+        ]
         results = preparation.together(work)
         preparation.meanwhile()
         networks: dict[str, OnnxNetwork] = {}

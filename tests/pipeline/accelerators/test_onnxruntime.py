@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 from pipeline.accelerators import onnxruntime as accelerator
 from pipeline.accelerators import registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.onnx_cuda import NO_GRAPH, GraphNumbers, provider_options, run_options
 from pipeline.accelerators.onnx_files import exported_files
 from pipeline.accelerators.onnx_network import ERRORS, OnnxNetwork
 from pipeline.denoiser import ConditioningRows
@@ -53,6 +54,29 @@ def test_denoiser_equals_eager(reference: Engines, engines: Engines, rows: int) 
     assert moved.abs().max() > 100 * 1e-4
     torch.testing.assert_close(engines.denoiser(latents, timesteps, text), expected, rtol=0, atol=1e-4)
     assert rows in engines.sizes
+
+
+def test_graphs_replay_their_own_addresses() -> None:
+    """The decision alone: a graph of other memory would draw another picture."""
+
+    def addresses(first: int, rows: int) -> tuple[tuple[str, int, torch.Size], ...]:
+        return (("latents", first, torch.Size([rows, 4])), ("out", 7, torch.Size([rows, 4])))
+
+    numbers = GraphNumbers(captures=True, most=2)
+    given = [numbers.of(addresses(*each)) for each in ((1, 2), (1, 3), (1, 2), (5, 2), (1, 3))]
+    assert given == [1, 2, 1, NO_GRAPH, 2]
+    assert GraphNumbers(captures=False).of(addresses(1, 2)) == NO_GRAPH
+    numbers.captures = False
+    assert numbers.of(addresses(1, 2)) == NO_GRAPH, "given up"
+    options = run_options(2)
+    assert options.get_run_config_entry("gpu_graph_id") == "2"
+    assert options.get_run_config_entry("disable_synchronize_execution_providers") == "1"
+
+
+def test_card_gets_torchs_stream() -> None:
+    options = provider_options(torch.device("cuda:1"), 94, captures=True)
+    assert options == {"device_id": "1", "use_tf32": "0", "user_compute_stream": "94", "enable_cuda_graph": "1"}
+    assert provider_options(torch.device("cuda"), 94, captures=False)["enable_cuda_graph"] == "0"
 
 
 def test_tensors_are_read_in_place(engines: Engines) -> None:
