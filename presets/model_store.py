@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -101,7 +101,8 @@ def find_model(name: str) -> Path:
         )
     if path.name != name:
         raise ModelError(f"There is no model folder {path}. Name a folder in diffusers format, or '{SHIPPED}'.")
-    raise ModelError(f"There is no model {name[:80]!r}; {_advice(name)}")
+    names = [*CATALOGUE, *(stored_name(folder) for folder in stored_models()), SHIPPED]
+    raise ModelError(f"There is no model {name[:80]!r}; {nearest_names(name, names)}")
 
 
 def depth_model(name: str) -> DepthModel | None:
@@ -159,10 +160,10 @@ def _path(path: Path) -> Path:
     raise ModelError(f"{path} is a file; a model is a folder in diffusers format, with a {INDEX}.")
 
 
-def _advice(name: str) -> str:
-    names = [*CATALOGUE, *(stored_name(folder) for folder in stored_models()), SHIPPED]
-    close = get_close_matches(_folded(name), {_folded(each): each for each in names}, n=3, cutoff=0.5)
+def nearest_names(name: str, names: Iterable[str]) -> str:
+    """Return ``did you mean sd-turbo?`` for a name that is near to some of `names`, or what prints all."""
     original = {_folded(each): each for each in names}
+    close = get_close_matches(_folded(name), original, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(original[each] for each in close)}?"
     return "streamflow-live models list prints all names."

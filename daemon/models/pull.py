@@ -28,9 +28,9 @@ from daemon.models.hub import HubRepository, open_hub
 from daemon.models.hub_cache import CachedRepository
 from daemon.models.inspection import damaged_files, settings_reason
 from presets.errors import ModelError
-from presets.model_catalogue import SCHEDULERS, TINY_AUTOENCODERS, CatalogueModel, DepthModel
+from presets.model_catalogue import CATALOGUE, DEPTH_MODELS, SCHEDULERS, TINY_AUTOENCODERS, CatalogueModel, DepthModel
 from presets.model_record import ModelRecord, ModelSource, read_record
-from presets.model_store import HUB_ID, INDEX, catalogue_model, depth_model, folder_name
+from presets.model_store import HUB_ID, INDEX, catalogue_model, depth_model, folder_name, nearest_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def pull_request(name: str) -> PullRequest:
         return PullRequest(depth.name, depth.hub_id, None, depth=depth)
     if not HUB_ID.fullmatch(name):
         raise ModelError(
-            f"{name[:80]!r} is no name of the catalogue and no hub id (OWNER/NAME). streamflow-live models list prints"
-            " the names."
+            f"{name[:80]!r} is no name of the catalogue and no hub id (OWNER/NAME);"
+            f" {nearest_names(name, (*CATALOGUE, *DEPTH_MODELS))}"
         )
     return PullRequest(name, name, None)
 

@@ -15,6 +15,7 @@ from pipeline.file_digests import digest_of
 from pipeline.loras.lora_kinds import SDXL, text_width_kind
 from pipeline.model_files import read_json, weights_files
 from presets.errors import ModelError
+from presets.model_store import INDEX
 from presets.paths import home_path, is_there
 
 NETWORK = "ControlNetModel"
@@ -104,6 +105,10 @@ def read_folder(path: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
         raise ModelError(
             f"{path} is a file. A ControlNet is a folder in diffusers format, with a config.json and its weights as"
             " diffusion_pytorch_model.safetensors."
+        )
+    if is_there(path / INDEX):
+        raise ModelError(
+            f"{path} is a whole model, with a {INDEX}, and no ControlNet. Name a ControlNet's folder, or none."
         )
     own = read_json(path / "config.json")
     if own.get("_class_name") != NETWORK:

@@ -30,6 +30,13 @@ def test_rows_are_well_formed() -> None:
         assert row.autoencoder in ("", *TINY_AUTOENCODERS)
 
 
+def test_rows_without_a_commit_are_named() -> None:
+    """The document says which rows take the newest commit."""
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"No citation was found for (.*?):", text, re.DOTALL)
+    assert re.findall("`([^`]+)`", sentence) == [row.name for row in CATALOGUE.values() if not row.revision]
+
+
 def test_every_network_plays_or_says_why_not() -> None:
     played = {family.network_class for family in FAMILIES}
     assert {row.network for row in CATALOGUE.values()} <= played | NOT_PLAYED.keys()

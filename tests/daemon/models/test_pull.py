@@ -363,6 +363,12 @@ def test_names_that_are_none(store: Path) -> None:
     for name in ("no-such-model", "../up", "a/b/c", "", "https://example.org/model"):
         with pytest.raises(ModelError, match="is no name of the catalogue and no hub id"):
             pull_request(name)
+    with pytest.raises(ModelError, match=r"did you mean perflow-sd15 or perflow-sdxl\?"):
+        pull_request("perflow sd51")
+    with pytest.raises(ModelError, match=r"did you mean depth-anything-v2-small\?"):
+        pull_request("depth-anything-small")
+    with pytest.raises(ModelError, match="models list prints all names"):
+        pull_request("velvet")
 
 
 def test_variants_and_shards(hub: HubServer, store: Path, repositories: dict[str, Path]) -> None:

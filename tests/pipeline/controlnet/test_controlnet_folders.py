@@ -89,6 +89,10 @@ WEIGHT = "controlnet_mid_block.weight"
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "There is no ControlNet folder"),
     "empty folder": (lambda folder: (shutil.rmtree(folder), folder.mkdir()), "config.json is missing"),
+    "a whole model": (
+        lambda folder: (folder / "model_index.json").write_text("{}"),
+        "is a whole model, with a model_index.json, and no ControlNet",
+    ),
     "a file": (lambda folder: (shutil.rmtree(folder), folder.write_bytes(b"")), "is a file. A ControlNet is a folder"),
     "pickled": (
         lambda folder: (folder / WEIGHTS).rename(folder / "diffusion_pytorch_model.bin"),
