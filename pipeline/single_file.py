@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from pipeline.families.family import component_library
 from pipeline.library_imports import load_class
 from pipeline.model_files import read_json
+from pipeline.pickled_weights import read_pickled_weights
 from presets.errors import ModelError
 
 _UNET = "model.diffusion_model."
@@ -31,14 +32,11 @@ _CLIPS = {
 class SingleFile:
     """An opened checkpoint: its shapes are known, its weights are read when they are converted."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the header. Raises `ModelError` for anything that is no checkpoint of these families."""
+    def __init__(self, path: Path, is_pickled: bool = False) -> None:
+        """Read the header, or all of a pickled file. Raises `ModelError` for no checkpoint of these families."""
         self.path = path
-        try:
-            with safe_open(path, framework="pt") as file:
-                self.shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path} can't be read as .safetensors: {error}") from error
+        self._pickled = read_pickled_weights(path) if is_pickled else None
+        self.shapes = _shapes(path) if self._pickled is None else {k: tuple(v.shape) for k, v in self._pickled.items()}
         if _FIRST not in self.shapes or _TEXT not in self.shapes:
             raise ModelError(
                 f"{path} is no single-file checkpoint of Stable Diffusion or SDXL: it has no {_FIRST}. Other models,"
@@ -98,10 +96,22 @@ class SingleFile:
         return dict(convert.convert_open_clip_checkpoint(network, weights, prefix=_CLIPS[component][0]))
 
     def _weights(self, prefixes: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:
+        if self._pickled is not None:
+            yield from ((name, each) for name, each in self._pickled.items() if name.startswith(prefixes))
+            return
         with safe_open(self.path, framework="pt") as file:
             for name in self.shapes:
                 if name.startswith(prefixes):
                     yield name, file.get_tensor(name)
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor of a ``.safetensors`` file. Raises `ModelError` if it can't be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} can't be read as .safetensors: {error}") from error
 
 
 def add_delta(unet: Path, weights: tuple[Path, ...], delta: Path) -> None:

@@ -29,6 +29,10 @@ class ModelSource:
     """Hub id, path, or name of a row of the catalogue."""
     revision: str = ""
     """Commit of the repository; empty for a path."""
+    size: int = 0
+    """Bytes of the single file that a model was made of; 0 for anything else."""
+    modified: int = 0
+    """Time of that file's last change, nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,13 @@ def _record(value: Mapping[str, Any]) -> ModelRecord:
         if not _SHA256.fullmatch(file.sha256) or file.size < 0 or "\\" in path or {"", ".", ".."} & set(parts):
             raise ValueError(f"it has an impossible entry, {path!r}")
     sources = tuple(
-        ModelSource(str(each["part"]), str(each["origin"]), str(each["revision"])) for each in value["sources"]
+        ModelSource(
+            str(each["part"]),
+            str(each["origin"]),
+            str(each["revision"]),
+            int(each.get("size", 0)),
+            int(each.get("modified", 0)),
+        )
+        for each in value["sources"]
     )
     return ModelRecord(str(value["name"]), str(value["licence"]), str(value["paid_show"]), sources, files)

@@ -10,6 +10,7 @@ import platformdirs
 
 from presets.errors import ModelError
 from presets.model_catalogue import CATALOGUE, DEPTH_MODEL, DEPTH_MODELS, CatalogueModel, DepthModel
+from presets.model_record import read_record
 from presets.paths import home_path, is_there
 
 SHIPPED = "shipped"
@@ -152,12 +153,49 @@ def is_missing_depth_model(preprocessor: str, name: str) -> bool:
 
 
 def _path(path: Path) -> Path:
-    """Return the folder at a path that has no index, which is refused later. Raises `ModelError` for a file."""
+    """Return the folder at a path that has no index, which is refused later, or the model that was made of a file.
+
+    Raises:
+        ModelError: no model was made of the file as it is now, or several were.
+    """
     if path.is_dir():
         return path
+    if (folder := _made_of(path)) is not None:
+        return folder
     if path.suffix == ".safetensors":
         raise ModelError(f"{path} is a single file. Make a model of it by: streamflow-live models adopt {path}")
     raise ModelError(f"{path} is a file; a model is a folder in diffusers format, with a {INDEX}.")
+
+
+def _made_of(path: Path) -> Path | None:
+    """Return the model that was adopted from a single file, None if there is none. Raises as `_path`."""
+    real, about = os.path.realpath(path), path.stat()
+    made: dict[Path, int] = {}
+    changed: list[Path] = []
+    for folder in stored_models():
+        try:
+            record = read_record(folder)
+        except ModelError:  # `models check` tells
+            continue
+        source = next((each for each in record.sources if each.part == "model"), None) if record else None
+        if record is None or source is None or not source.size or os.path.realpath(source.origin) != real:
+            continue
+        if (source.size, source.modified) == (about.st_size, about.st_mtime_ns):
+            made[folder] = len(record.sources)
+        else:
+            changed.append(folder)
+    plain = [folder for folder, parts in made.items() if len(made) == 1 or parts == 1]
+    if len(plain) == 1:
+        return plain[0]
+    if made:
+        raise ModelError(f"Several models were made of {path}; name one: {', '.join(map(stored_name, made))}.")
+    if changed:
+        name = stored_name(changed[0])
+        raise ModelError(
+            f"{path} has changed since {name} was made of it. Make it again by: streamflow-live models adopt {path}"
+            f" --name {name} --replace"
+        )
+    return None
 
 
 def nearest_names(name: str, names: Iterable[str]) -> str:

@@ -126,6 +126,13 @@ def adopt(
         Path | None, typer.Option(help="Add these weights to the UNet's, as PeRFlow publishes them for SD1.5.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model of this name.")] = False,
+    allow_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pickle",
+            help="Take a pickled file (.ckpt, .pt) too, by torch's restricted reader. Only from one you trust.",
+        ),
+    ] = False,
 ) -> None:
     """Make a model for presets of a folder, or of a single file of Stable Diffusion or SDXL.
 
@@ -141,7 +148,7 @@ def adopt(
     from daemon.models import adoption
     from presets.model_store import store_folder
 
-    asked = adoption.Adoption(path.expanduser(), name, like, scheduler, vae, delta, replace)
+    asked = adoption.Adoption(path.expanduser(), name, like, scheduler, vae, delta, replace, allow_pickle)
     _report(adoption.adopt(asked, store_folder(), announce=lambda text: _print(text, "dim")))
 
 

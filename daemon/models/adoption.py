@@ -52,6 +52,8 @@ class Adoption:
     """File of weights that are added to the UNet's."""
     replaces: bool = False
     """A model of this name may be replaced."""
+    allow_pickle: bool = False
+    """A single file may be pickled (`PICKLES`). It is read by `pipeline.pickled_weights`."""
 
 
 def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
@@ -63,7 +65,7 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
     if not asked.path.exists():
         asked = replace(asked, path=find_model(str(asked.path)))  # a model of the store, with other parts
     name = _checked_name(asked, root)
-    single = _opened(asked.path)
+    single = _opened(asked.path, asked.allow_pickle)
     donor = _donor(asked, single, root) if single else asked.path
     scheduler = fitting_scheduler(asked.scheduler, donor) if asked.scheduler else ""
     with partial_folder(root, name) as folder:
@@ -76,7 +78,7 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
                 _convert(single, donor, folder, announce)
             else:
                 _copy(donor, folder, announce)
-            sources = [ModelSource("model", str(asked.path.absolute()))]
+            sources = [_origin(asked.path)]
             if asked.delta is not None:
                 sources.append(put_delta(asked.delta, folder, asked.path, announce))
             if scheduler:
@@ -93,6 +95,13 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _origin(path: Path) -> ModelSource:
+    """Return where a model comes from. A single file is told from a later one of its name by size and time."""
+    about = path.stat()
+    marks = (about.st_size, about.st_mtime_ns) if path.is_file() else (0, 0)
+    return ModelSource("model", str(path.absolute()), "", *marks)
+
+
 def _check(folder: Path, origin: Path) -> None:
     """Raise `ModelError` for a folder with damage, or one that no family plays. `origin` stands for it in messages."""
     if problems := damaged_files(folder):
@@ -103,7 +112,8 @@ def _check(folder: Path, origin: Path) -> None:
 
 
 def _checked_name(asked: Adoption, root: Path) -> str:
-    stem = asked.path.absolute().name.removesuffix(".safetensors")
+    path = asked.path.absolute()
+    stem = path.stem if path.suffix in (".safetensors", *PICKLES) else path.name
     name = asked.name or re.sub(r"[^A-Za-z0-9._]+", "-", stem).strip("-.")
     if "--" in name:
         raise ModelError(f"{name} can't be the name of a model: two hyphens stand for the / of a hub id.")
@@ -115,20 +125,21 @@ def _checked_name(asked: Adoption, root: Path) -> str:
     return name
 
 
-def _opened(path: Path) -> "SingleFile | None":
+def _opened(path: Path, allow_pickle: bool) -> "SingleFile | None":
     """Return a single file, None for a folder. Raises `ModelError` for anything else."""
     if path.is_dir():
         if not (path / INDEX).is_file():
             raise ModelError(f"{path} has no {INDEX}: it is no model in diffusers format.")
         return None
-    if path.suffix in PICKLES:
+    is_pickled = path.suffix in PICKLES
+    if is_pickled and not allow_pickle:
         raise ModelError(
-            f"{path} holds pickled weights, which can run any code when they are read; they are never read. Look for"
-            " the .safetensors of the same model."
+            f"{path} holds pickled weights, which can run any code when they are read. Look for the .safetensors of the"
+            " same model. --allow-pickle reads the file by torch's restricted reader, which makes tensors alone."
         )
     from pipeline.single_file import SingleFile
 
-    return SingleFile(path)
+    return SingleFile(path, is_pickled)
 
 
 def _donor(asked: Adoption, single: "SingleFile", root: Path) -> Path:

@@ -15,7 +15,7 @@ from presets.model_record import RECORD_FILE, ModelRecord, read_record
 from presets.model_store import INDEX, stored_name
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
-"""Endings of files that can run code when they are read. They are never read."""
+"""Endings of files that can run code when they are read. Nothing but ``models adopt --allow-pickle`` reads one."""
 
 DEPTH_TITLE = "a depth model for controlnet_preprocessor depth"
 

@@ -1,6 +1,8 @@
 """Adoption of folders and of single-file checkpoints: every weight arrives, parts are put in, faults are refused."""
 
 import json
+import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from daemon.__main__ import app
 from daemon.models.adoption import Adoption, adopt
-from daemon.models.inspection import inspect_model
+from daemon.models.inspection import PICKLES, inspect_model
 from daemon.models.model_parts import fitting_scheduler
 from pipeline.models import load_model
 from presets.errors import ModelError
@@ -232,6 +234,62 @@ def test_files_that_are_refused(store: Path, tmp_path: Path, folders: dict[str, 
         adopt(Adoption(path, "mine", like=str(source)), store, quiet)
     assert list(stored_models(store)) == []
     assert not list(store.rglob("*.safetensors"))
+
+
+class Touch:
+    """An object that writes a file when a pickle of it is read by Python's own reader."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> object:
+        return Path.touch, (self.path,)
+
+
+def test_pickled_file_for_those_who_insist(store: Path, tmp_path: Path, folders: dict[str, Path]) -> None:
+    source = folders["stable-diffusion"]
+    path = tmp_path / "old look.ckpt"
+    torch.save({"epoch": 3, "state_dict": load_file(single(source))}, path)
+    with pytest.raises(ModelError, match="--allow-pickle reads the file by torch's restricted reader"):
+        adopt(Adoption(path, like=str(source)), store, quiet)
+    folder = adopt(Adoption(path, like=str(source), allow_pickle=True), store, quiet)
+    assert folder.name == "old-look"
+    for key, each in load_file(source / UNET).items():
+        assert torch.equal(load_file(folder / UNET)[key], each.half()), key
+    assert not [each for each in folder.rglob("*") if each.suffix in PICKLES]
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_pickle_runs_no_code(store: Path, tmp_path: Path, folders: dict[str, Path]) -> None:
+    path, mark = tmp_path / "bad.pt", tmp_path / "ran"
+    asked = Adoption(path, like=str(folders["stable-diffusion"]), allow_pickle=True)
+    evil = {"state_dict": {}, "hook": Touch(mark)}
+    with path.open("wb") as file:
+        pickle.dump(evil, file)
+    for save in (lambda: None, lambda: torch.save(evil, path), lambda: path.write_bytes(b"\x80\x04K\x01.")):
+        save()
+        with pytest.raises(ModelError, match=r"bad\.pt (is damaged|can't be read|is no single-file)") as refused:
+            adopt(asked, store, quiet)
+        assert "weights_only" not in str(refused.value), "torch's advice to read it without protection"
+    assert not mark.exists()
+    assert list(stored_models(store)) == []
+
+
+def test_file_means_the_model_made_of_it(store: Path, tmp_path: Path, folders: dict[str, Path]) -> None:
+    source, path = folders["stable-diffusion"], tmp_path / "look.safetensors"
+    shutil.copy(single(source), path)
+    with pytest.raises(ModelError, match=r"is a single file. Make a model of it by: streamflow-live models adopt"):
+        load_model(path)
+    with_part = adopt(Adoption(path, "quick", like=str(source), scheduler="lcm"), store, quiet)
+    assert load_model(path).folder == with_part
+    plain = adopt(Adoption(path, "look", like=str(source)), store, quiet)
+    assert load_model(path).folder == plain, "the one without other parts"
+    adopt(Adoption(path, "again", like=str(source)), store, quiet)
+    with pytest.raises(ModelError, match=r"Several models were made of .*; name one: again, look, quick"):
+        find_model(str(path))
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(ModelError, match=r"has changed since again was made of it. Make it again by: .* --replace"):
+        find_model(str(path))
 
 
 def test_names_are_checked(store: Path, folders: dict[str, Path]) -> None:
