@@ -19,8 +19,9 @@ from web_client import eventually
 from web_show_control import WebShow, pumping, serving
 
 from io_bridges.web.server import WebControl
+from presets.declaration import Effect
 from presets.movement import MovementTime, moved
-from presets.parameter_table import PARAMETERS, snapshot
+from presets.parameter_table import PARAMETERS, Parameter, Value, snapshot
 
 pytestmark = needs_chromium
 
@@ -41,20 +42,90 @@ def test_picture_moves_and_blacks_out(page: Page, show: WebShow) -> None:
 
 
 def test_every_parameter_has_a_control(page: Page) -> None:
-    for address, parameter in PARAMETERS.items():
-        if address == "/preset":
-            continue  # the buttons of the presets
-        control = control_of(page, address)
-        expect(control).to_have_count(1)
-        panel = page.locator(f"[data-group='{parameter.group}']").filter(has=control)
-        expect(panel).to_have_count(1)
-        assert parameter.description in (control.get_attribute("title") or ""), address
-        assert address in (control.get_attribute("title") or "")
+    controls = page.evaluate(
+        "() => [...document.querySelectorAll('[data-address]')].map((control) =>"
+        " [control.dataset.address, control.closest('[data-group]').dataset.group, control.title])"
+    )
+    shown = [each for each in PARAMETERS.values() if each.address != "/preset"]  # which has the buttons of the presets
+    assert sorted(address for address, _, _ in controls) == sorted(each.address for each in shown), "one each"
+    for address, group, title in controls:
+        assert group == PARAMETERS[address].group, address
+        assert PARAMETERS[address].description in title, address
+        assert address in title
     unnamed = page.evaluate(
         "() => [...document.querySelectorAll('input, textarea, select, button')]"
         ".filter((field) => !field.ariaLabel && !field.textContent.trim()).map((field) => field.outerHTML)"
     )
     assert unnamed == []
+
+
+SHOWING = {"/lfo/{}/target": "strength", "/lfo/{}/shape": "envelope", "/processor/{}/name": "mirror"}
+"""Values that bring further controls of a place into view."""
+
+
+STEPS = """() => Object.fromEntries([...document.querySelectorAll("[data-address]")].map((control) =>
+    [control.dataset.address, Number(control.querySelector("input[type=range]")?.step) || 0]))"""
+"""Script that returns the step of each slider by address, and 0 of each other control."""
+
+
+def another_value(parameter: Parameter, step: float) -> Value:
+    """Return a value that the control can be set to and that is not its default."""
+    showing = SHOWING.get(re.sub(r"\d+", "{}", parameter.address))
+    if showing is not None:
+        return showing
+    if parameter.kind == "bool":
+        return not parameter.default
+    if parameter.choices:
+        return next(choice for choice in reversed(parameter.choices) if choice != parameter.default)
+    if parameter.kind == "text":
+        return f"set {parameter.address.strip('/').replace('/', ' ')}"
+    step = step or parameter.multiple_of or 1
+    low, high = parameter.minimum or 0, parameter.maximum if parameter.maximum is not None else 1000
+    places = [low + round((high - low) * share / step) * step for share in (0.25, 0.75)]
+    value = next(place for place in places if place != parameter.default)
+    return int(value) if parameter.kind == "int" else round(value, 6)
+
+
+USE_WIDGETS = """(wanted) => Object.entries(wanted).flatMap(([address, value]) => {
+    const control = document.querySelector(`[data-address="${address}"]`);
+    if (!control.checkVisibility()) return [address];
+    const buttons = [control, ...control.querySelectorAll("button")].filter((each) => each.tagName === "BUTTON");
+    const fields = [...control.querySelectorAll("input, textarea, select")];
+    const field = fields.find((each) => each.type === "range") ?? fields[0];
+    if (!field) buttons.find((each) => typeof value === "boolean" || each.textContent === value).click();
+    else {
+        field.value = value;
+        field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+        field.form?.requestSubmit();
+    }
+    return [];
+})"""
+"""Script that presses, chooses, slides or types the value of each control. It returns the addresses of hidden ones."""
+
+
+def test_every_control_sets_its_parameter(page: Page, show: WebShow) -> None:
+    numbers = [{"name": f"number {place}", "minimum": 0, "maximum": 1, "about": ""} for place in range(8)]
+    show.state = {"processors": {"known": {"mirror": {"numbers": numbers}}, "used": []}}
+    page.evaluate("() => document.querySelectorAll('details[data-group]').forEach((each) => { each.open = true; })")
+    steps, wanted = page.evaluate(STEPS), dict[str, Value]()
+    for address, parameter in PARAMETERS.items():
+        if address == "/preset":
+            continue  # the buttons of the presets
+        wanted[address] = another_value(parameter, steps[address])
+        assert parameter.coerce(wanted[address]) == wanted[address] != parameter.default, address
+    left = dict(wanted)
+    for _ in range(PATIENCE // 20):
+        hidden = page.evaluate(USE_WIDGETS, left)  # until what was set brings them into view
+        left = {address: wanted[address] for address in hidden}
+        if not left:
+            break
+        page.wait_for_timeout(20)
+    assert list(left) == []
+    expect(page.locator(".staged")).to_have_count(sum(p.effect is Effect.REBUILD for p in PARAMETERS.values()))
+    page.get_by_role("button", name="Apply").click()
+    eventually(lambda: wanted.items() <= show.values().items())
+    assert show.refusals == []
 
 
 def test_weights_without_a_lora_are_dimmed(page: Page, show: WebShow) -> None:
