@@ -57,6 +57,10 @@ class ChildProcess:
             self._process.kill()
             self._process.wait()
 
+    def kill(self) -> None:
+        """Kill the child at once."""
+        self._process.kill()
+
     @property
     def pid(self) -> int:
         """Process id of the child."""

@@ -21,6 +21,7 @@ try:
     from daemon.commands.processors import app as processors_app
     from daemon.commands.render import render
     from daemon.commands.run import run
+    from daemon.commands.soak import soak
     from daemon.commands.sources import sources
     from daemon.commands.terminal import Terminal
     from daemon.commands.touchdesigner import touchdesigner
@@ -53,6 +54,7 @@ app.command()(layout)
 app.command()(touchdesigner)
 app.command()(doctor)
 app.command()(bench)
+app.command()(soak)
 
 
 def main() -> None:

@@ -54,19 +54,20 @@ class ShowProcess:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.osc_port = free_port(socket.SOCK_DGRAM)
-        self._control_port, web, out = (free_port() for _ in range(3))
+        self.control_port, self.web_port, out = (free_port() for _ in range(3))
+        self.sink_address = f"tcp://127.0.0.1:{out}"
         path = folder / "look.yaml"
         path.write_text(json.dumps(dict(preset)))  # JSON is YAML
         self.command = [
             *(sys.executable, "-m", "daemon", "run", str(path), "--fresh", "--understudy", "off"),
-            *("--source", source, "--sink", f"zmq:tcp://127.0.0.1:{out}", "--fps", str(fps)),
-            *("--osc", str(self.osc_port), "--control", str(self._control_port), "--web", str(web)),
+            *("--source", source, "--sink", f"zmq:{self.sink_address}", "--fps", str(fps)),
+            *("--osc", str(self.osc_port), "--control", str(self.control_port), "--web", str(self.web_port)),
             *("--state", str(folder / "state.json"), "--presets", str(folder / "presets")),
             *(option for path in folders for option in ("--allow-folder", str(path))),
             *options,
         ]
         self.log = folder / "show.log"
-        self.reader = SinkReader(f"tcp://127.0.0.1:{out}")
+        self.reader = SinkReader(self.sink_address)
         self.started_at = 0
         """Start of the process in ns on the monotonic clock."""
         self._cache = {} if cache is None else {"XDG_CACHE_HOME": str(cache)}
@@ -146,7 +147,7 @@ class ShowProcess:
     def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
         with zmq.Context() as context, context.socket(zmq.REQ) as client:
             client.linger = 0
-            client.connect(f"tcp://127.0.0.1:{self._control_port}")
+            client.connect(f"tcp://127.0.0.1:{self.control_port}")
             client.send_json(dict(request))
             if not client.poll(10_000):
                 raise NotMeasured(f"the show does not answer{last_line(self.log)}")

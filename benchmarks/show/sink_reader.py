@@ -65,6 +65,12 @@ class SinkReader(threading.Thread):
             place -= 1
         return self.frames[place:]
 
+    def take(self) -> list[ReceivedFrame]:
+        """Return the frames received since the last call, and forget them."""
+        taken = self.frames[:]
+        del self.frames[: len(taken)]
+        return taken
+
     def wait_for(
         self, wanted: Callable[[ReceivedFrame], bool], seconds: float, what: str, since: int = 0
     ) -> ReceivedFrame:
