@@ -2,8 +2,14 @@
 
 import sys
 
+from daemon.shared.least_resources import shortage
+
 CANCELLED = 130
 """Exit status after Ctrl-C."""
+
+if problem := shortage():  # the imports below would fail in a traceback
+    print(f"streamflow-live: {problem}", file=sys.stderr)
+    sys.exit(2)
 
 try:
     import typer

@@ -8,9 +8,12 @@ from collections import deque
 from functools import partial
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
+from io_bridges.peer_guard import PeerGuard
 from io_bridges.show_control import ShowControl, Subscription
 from io_bridges.wakeup_socket import WakeupSocket
+from io_bridges.zmq_endpoint import HANDSHAKE_MS
 from io_bridges.zmq_keys import CurveLock, lock_open_socket
 from io_bridges.zmq_requests import Answer, JsonReply, Request, RequestHandler, ZmqClient, encode
 from presets.errors import BridgeError, BridgeUnavailable
@@ -19,7 +22,11 @@ MAX_RECEIVED_BYTES = 1 << 20
 """Largest message part. libzmq disconnects a peer that sends a larger one, before it allocates memory for it."""
 PUSH_INTERVAL = 0.02
 """Seconds between two pushes to one watcher."""
+MAX_MESSAGE_BYTES = 4 << 20
+"""Bytes that may come from a client after its last whole request. Then its connection ends."""
 MAX_WATCHERS = 64
+LOOK_MS = 250
+"""Most milliseconds between two looks at what clients do."""
 _BATCH = 256
 """Requests answered before pushes and `stop` get their turn."""
 
@@ -34,6 +41,7 @@ class ZmqControl:
         self._wake: WakeupSocket | None = None
         self._stopping = False
         self._lock: CurveLock | None = None
+        self._guard = PeerGuard(MAX_MESSAGE_BYTES)
         self._watchers: dict[bytes, Subscription] = {}
         self._late: deque[tuple[list[bytes], JsonReply]] = deque()
         self._counts = dict.fromkeys(("requests", "errors", "pushed", "unsent", "watchers_dropped"), 0)
@@ -60,6 +68,9 @@ class ZmqControl:
         router.tcp_keepalive, router.tcp_keepalive_cnt = 1, 2
         router.tcp_keepalive_idle = router.tcp_keepalive_intvl = 5
         router.tcp_maxrt = 15_000
+        router.handshake_ivl = HANDSHAKE_MS
+        self._guard = PeerGuard(MAX_MESSAGE_BYTES)
+        monitor = router.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         try:
             self._lock = lock_open_socket(context, router, self._wanted)
             router.bind(self._wanted)
@@ -70,7 +81,7 @@ class ZmqControl:
             self._unlock()
             context.destroy(linger=0)
             raise BridgeUnavailable(_explain(self._wanted, error)) from error
-        self._context, self._router = context, router
+        self._context, self._router, self._monitor = context, router, monitor
         self._bound = router.getsockopt_string(zmq.LAST_ENDPOINT)
         self._show = show
         self._requests = RequestHandler(show, {"watch": self._watch, "unwatch": self._unwatch})
@@ -88,13 +99,14 @@ class ZmqControl:
         while not self._stopping:
             wait = max(0.0, next_push - time.monotonic()) if due else None
             # Rounded up, because polling for 0 ms again and again would be a busy loop.
-            ready = dict(poller.poll(None if wait is None else int(wait * 1000) + 1))
+            ready = dict(poller.poll(LOOK_MS if wait is None else min(int(wait * 1000) + 1, LOOK_MS)))
             if self._wake.fileno() in ready:
                 self._wake.clear()
                 self._send_late()
                 due = True
             if self._router in ready:
                 self._drain()
+            self._guard_peers()
             now = time.monotonic()
             if due and now >= next_push:
                 next_push, due = now + PUSH_INTERVAL, False
@@ -113,6 +125,7 @@ class ZmqControl:
             for identity in list(self._watchers):
                 self._remove_watcher(identity)
             self._unlock()
+            self._router.disable_monitor()
             self._context.destroy(linger=0)
             self._wake.close()
             self._wake = None
@@ -124,7 +137,8 @@ class ZmqControl:
 
     def status(self) -> dict[str, object]:
         """Return the endpoint, the number of watchers and the counters."""
-        return {"address": self._bound, "watchers": len(self._watchers), **self._counts}
+        ended = self._guard.turned_away + self._guard.endless
+        return {"address": self._bound, "watchers": len(self._watchers), "ended": ended, **self._counts}
 
     def _drain(self) -> None:
         for _ in range(_BATCH):
@@ -143,6 +157,14 @@ class ZmqControl:
                 reply = self._requests.reply(body, client, partial(self._put_late, route))
             if reply is not None:
                 self._answer(route, reply)
+
+    def _guard_peers(self) -> None:
+        """Bound the clients, and what each sends."""
+        while self._monitor.poll(0):
+            message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+            is_new = message["event"] == zmq.EVENT_ACCEPTED
+            (self._guard.opened if is_new else self._guard.closed)(int(message["value"]))
+        self._guard.look()
 
     def _answer(self, route: list[bytes], reply: JsonReply) -> None:
         self._counts["errors"] += not reply["ok"]
@@ -165,9 +187,11 @@ class ZmqControl:
         """Return the parts of one message, at most four: one more than any valid message. Raises `zmq.Again`."""
         parts = [self._router.recv(zmq.NOBLOCK)]
         while self._router.getsockopt(zmq.RCVMORE):
-            part = self._router.recv()
+            part = self._router.recv(copy=False)
+            if len(parts) == 1:
+                self._guard.delivered(int(part.get(zmq.SRCFD)))
             if len(parts) < 4:
-                parts.append(part)
+                parts.append(part.bytes)
         return parts if len(parts) > 1 else [*parts, b""]
 
     def _watch(self, request: Request, client: ZmqClient, answer: Answer) -> JsonReply:

@@ -9,6 +9,7 @@ from typing import Literal
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from io_bridges.peer_guard import PeerGuard
 from io_bridges.zmq_keys import CurveLock, lock_open_socket
 from presets.errors import BridgeError, BridgeUnavailable
 
@@ -17,14 +18,19 @@ BindOrConnect = Literal["bind", "connect"]
 _FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _FAILED
 _MOST_CONNECTIONS = 256
-"""Connections that are tracked. More can be open."""
+"""Connections that are tracked. More can be open for a moment."""
+HANDSHAKE_MS = 5000
+"""Milliseconds that a peer has for the handshake."""
 
 
 class ZmqEndpoint:
     """One socket in a ZeroMQ context of its own, so that closing it releases the port at once."""
 
-    def __init__(self, kind: int, mode: BindOrConnect, address: str) -> None:
-        """Create a socket of a kind such as ``zmq.SUB``. Set options on `socket`, then call `start`."""
+    def __init__(self, kind: int, mode: BindOrConnect, address: str, longest: int) -> None:
+        """Create a socket of a kind such as ``zmq.SUB``. Set options on `socket`, then call `start`.
+
+        `longest` is the number of bytes of the longest message that a peer may send.
+        """
         self.address = address
         """Endpoint as requested. After `start` it has the port that the system chose for port 0."""
         self.peers = 0
@@ -35,12 +41,14 @@ class ZmqEndpoint:
         """Open connections by file descriptor, oldest first. True after the handshake."""
         self._has_failed = False
         """True after the failure of a handshake. The disconnection that comes next is that of its connection."""
+        self.guard = PeerGuard(longest)
         self._mode = mode
         self._lock: CurveLock | None = None
         self._context = zmq.Context()
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.IPV6, "[" in address)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         self._monitor = self.socket.get_monitor_socket(_EVENTS)
 
     def start(self) -> None:
@@ -64,11 +72,12 @@ class ZmqEndpoint:
             raise
 
     def count_peers(self) -> None:
-        """Update `peers` and `turned_away` from the events since the last call."""
+        """Update `peers` and `turned_away` from the events since the last call, and bound what peers do."""
         try:
             while self._monitor.poll(0):
                 message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
                 self._note(int(message["event"]), int(message["value"]))
+            self.guard.look()
         except zmq.ZMQError as error:
             raise BridgeError(f"{self.address}: {error.strerror}") from error
 
@@ -79,12 +88,14 @@ class ZmqEndpoint:
         elif event & _FAILED:
             self._has_failed = True
         elif event == zmq.EVENT_DISCONNECTED:
+            self.guard.closed(descriptor)
             shaken = self._connections.pop(descriptor, True)
             if shaken and self._has_failed:  # it was marked for one that came after it
                 self._mark_shaken()
             self.turned_away += not shaken
             self._has_failed = False
         else:
+            self.guard.opened(descriptor)
             self._connections.pop(descriptor, None)
             if len(self._connections) < _MOST_CONNECTIONS:
                 self._connections[descriptor] = False

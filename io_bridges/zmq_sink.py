@@ -13,6 +13,10 @@ from io_bridges.zmq_endpoint import BindOrConnect, ZmqEndpoint
 from presets.errors import BridgeError
 
 _QUEUE = 2
+_LONGEST_SUBSCRIPTION = 4096
+"""Bytes of the longest subscription."""
+_MOST_SUBSCRIBED = 256 << 10
+"""Bytes that a reader may send: all of its subscriptions, beside heartbeats."""
 
 
 class ZmqSink:
@@ -28,8 +32,9 @@ class ZmqSink:
     def open(self, width: int, height: int, fps: float) -> None:
         """Bind or connect. Each message carries its size. Raises `BridgeUnavailable`."""
         self.close()
-        endpoint = ZmqEndpoint(zmq.PUB, self._mode, self._address)
+        endpoint = ZmqEndpoint(zmq.PUB, self._mode, self._address, _MOST_SUBSCRIBED)
         endpoint.socket.setsockopt(zmq.SNDHWM, _QUEUE)
+        endpoint.socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_SUBSCRIPTION)
         endpoint.start()
         self._endpoint = endpoint
 
@@ -62,6 +67,7 @@ class ZmqSink:
             "address": endpoint.address if endpoint else self._address,
             "readers": endpoint.peers if endpoint else 0,
             "pictures": self._written,
+            "ended": endpoint.guard.turned_away + endpoint.guard.endless if endpoint else 0,
         }
 
 

@@ -23,6 +23,7 @@ from io_bridges.zmq_endpoint import BindOrConnect, ZmqEndpoint
 from presets.errors import BridgeError
 
 _MAX_PART_BYTES = LONGEST_SIDE * LONGEST_SIDE * 4 + MAX_HEADER_BYTES
+_MAX_MESSAGE_BYTES = _MAX_PART_BYTES + (1 << 20)
 _QUEUE = 4
 _MAX_PARTS = 3
 _MAX_DRAINED = 256
@@ -71,7 +72,7 @@ class ZmqSource:
     def open(self) -> None:
         """Bind or connect. Raises `BridgeUnavailable`, which names the address and says what to do."""
         self.close()
-        endpoint = ZmqEndpoint(_SOCKETS[self._type], self._mode, self._address)
+        endpoint = ZmqEndpoint(_SOCKETS[self._type], self._mode, self._address, _MAX_MESSAGE_BYTES)
         endpoint.socket.setsockopt(zmq.RCVHWM, _QUEUE)
         endpoint.socket.setsockopt(zmq.MAXMSGSIZE, _MAX_PART_BYTES)
         if self._type == "sub":
@@ -91,9 +92,9 @@ class ZmqSource:
             while True:
                 left = max(0.0, deadline - time.monotonic())
                 readable = endpoint.socket.poll(int(left * 1000) + (left > 0))
+                newest = self._drain(endpoint) if readable else None
                 endpoint.count_peers()
                 self._tell_turned_away(endpoint)
-                newest = self._drain(endpoint.socket) if readable else None
                 if newest is not None and (pixels := self._pixels(newest)) is not None:
                     return self._frame(newest, pixels)
                 if time.monotonic() >= deadline:
@@ -119,17 +120,19 @@ class ZmqSource:
             "pictures": self._index,
             "dropped": self._dropped,
             "refused": dict(self._refused),
+            "ended": endpoint.guard.turned_away + endpoint.guard.endless if endpoint else 0,
         }
 
-    def _drain(self, socket: zmq.Socket[bytes]) -> ArrayMessage | None:
+    def _drain(self, endpoint: ZmqEndpoint) -> ArrayMessage | None:
         """Return the newest frame of all waiting messages. A bad message does not hide a good one before it."""
+        socket = endpoint.socket
         newest: ArrayMessage | None = None
         taken, caught_up = 0, False
         began = time.monotonic_ns()
         until, was_held_up = began + _CATCH_UP_NS, began - self._read_at > _STALL_NS
         while taken < _MAX_DRAINED:
             try:
-                parts = _receive(socket)
+                parts, sender = _receive(socket)
             except zmq.Again:
                 if not was_held_up or taken < _BACKLOG or caught_up or _is_fresh(newest):
                     break
@@ -141,6 +144,7 @@ class ZmqSource:
                     break
                 continue
             taken += 1
+            endpoint.guard.delivered(sender)
             try:
                 message = decode(parts)
             except MessageRefused as refusal:
@@ -225,15 +229,15 @@ def _is_fresh(message: ArrayMessage | None) -> bool:
     return message is not None and 0 < time.monotonic_ns() - (message.captured_at or 0) < _FRESH_NS
 
 
-def _receive(socket: zmq.Socket[bytes]) -> list[memoryview]:
-    """Return the parts of the next message without copying them.
+def _receive(socket: zmq.Socket[bytes]) -> tuple[list[memoryview], int]:
+    """Return the parts of the next message without copying them, and the descriptor of its connection.
 
     Of a message with too many parts, it keeps one more than allowed, enough for `decode` to refuse it.
     """
     part = socket.recv(zmq.NOBLOCK, copy=False)
-    parts = [part.buffer]
+    parts, sender = [part.buffer], int(part.get(zmq.SRCFD))
     while part.more:
         part = socket.recv(copy=False)  # All parts of a message arrive together.
         if len(parts) <= _MAX_PARTS:
             parts.append(part.buffer)
-    return parts
+    return parts, sender

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.commands import run_options as options
+from daemon.shared.least_resources import SHOW_ADDRESS_SPACE, SHOW_FILES, shortage
+from daemon.shared.process import raise_file_limit
 from daemon.shared.stop_signals import stop_on_signals
 from daemon.stage.settings import Address, Settings, parse_address, parse_output_rate, parse_size, zmq_endpoint
 from presets.declaration import LOCK
+from presets.errors import SettingsError
 
 if TYPE_CHECKING:  # --help of every command must answer at once
     from daemon.stage.notices import Notice
@@ -80,6 +83,7 @@ def run(
     from daemon.stage.state_file import StateFile, default_state_path
     from presets.set_list import read_set_list
 
+    _take_resources()
     log_to_terminal(verbose)
     library = open_library(presets, processors)
     state_path = state or default_state_path()
@@ -118,6 +122,13 @@ def run(
     stage = Stage(settings, library, values, notices=notices)
     look = restored_look(restored, preset) if controls is None else []
     _play(stage, [*look, *notices], open_page)
+
+
+def _take_resources() -> None:
+    """Raise the limit of open files. Raises `SettingsError` if the system allows too little for a show."""
+    if problem := shortage(SHOW_FILES, SHOW_ADDRESS_SPACE):
+        raise SettingsError(problem)
+    raise_file_limit()
 
 
 def _ports(

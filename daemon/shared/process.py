@@ -81,7 +81,12 @@ def tune_stage_process() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     if sys.platform == "win32":
         shorten_timer_ticks(ctypes.WinDLL("winmm"))
-    else:
+    raise_file_limit()
+
+
+def raise_file_limit() -> None:
+    """Raise the limit of open files to `OPEN_FILES`, or as far as the system allows. Windows has none."""
+    if sys.platform != "win32":
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

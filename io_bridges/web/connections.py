@@ -11,8 +11,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from io_bridges.peer_guard import most_connections
+
 MOST_CONNECTIONS = 128
-"""Open connections, WebSockets included. Further ones are aborted."""
+"""Open connections, WebSockets included. Further ones are aborted, and earlier where few files may be open."""
 
 REQUEST_TIMEOUT = 15.0
 """Seconds for a connection to send a whole request, with its body, from its first byte on.
@@ -37,7 +39,7 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
         """Abort the connection if too many are open, otherwise start the timeout of its first request."""
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > most_connections(MOST_CONNECTIONS):
             transport.abort()
         else:
             self._start_deadline()
