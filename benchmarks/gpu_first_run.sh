@@ -53,6 +53,16 @@ on_card() {
     if [ "$device" = cuda ]; then stage "$@"; else tell "skipped    $1: it needs an NVIDIA card"; fi
 }
 
+# gpu_tests NAME SECONDS EXPRESSION: the tests of one piece, by pytest's -k.
+gpu_tests() { on_card "$1" "$2" "$PYTHON" -m pytest -q -rs -p no:cacheprovider -m gpu -k "$3"; }
+
+# has ACCELERATOR: true if it works here.
+has() {
+    "$PYTHON" -c 'import sys
+from pipeline.accelerators.accelerator_table import ACCELERATORS
+sys.exit(bool(ACCELERATORS[sys.argv[1]].missing()))' "$1" 2>/dev/null
+}
+
 where() { # where NAME SECONDS ACCELERATOR MORE...
     local name=$1 most=$2 accelerator=$3
     shift 3
@@ -71,21 +81,42 @@ all=$(IFS=,; echo "${accelerators[*]}")
 [ "$device" = cuda ] && all=cuda_graphs,compile,eager
 
 # A: does it work?
-stage doctor 60 "$PYTHON" -m daemon doctor
-on_card gpu-tests 240 "$PYTHON" -m pytest -q -p no:cacheprovider -m gpu
+stage doctor 30 "$PYTHON" -m daemon doctor
+captures='captured or uncaptured or capture or recorded or overlaps or waits'
+tensorrt='(tensorrt or hot_sizes) and not eight_bits'
+gpu_tests gpu-captures 90 "($captures) and not tensorrt and not onnxruntime"
+gpu_tests gpu-tensorrt 120 "$tensorrt"
+gpu_tests gpu-onnxruntime 60 'onnxruntime'
+gpu_tests gpu-eight-bits 120 'eight_bits'
+gpu_tests gpu-sums 45 'sums_in_half'
+gpu_tests gpu-priority 45 'before_the_decoder'
+gpu_tests gpu-rest 90 "not (($captures) or ($tensorrt) or onnxruntime or eight_bits or sums_in_half or before_the_decoder)"
 for accelerator in "${accelerators[@]}"; do
-    where "where-shipped-$accelerator" 60 "$accelerator" --size "$([ "$device" = cuda ] && echo 256 || echo 64)"
+    where "where-shipped-$accelerator" 45 "$accelerator" --size "$([ "$device" = cuda ] && echo 256 || echo 64)"
+done
+
+if [ "$device" = cuda ]; then
+    where where-shipped-sums 45 cuda_graphs --size 256 --precision float16_sums
+fi
+for accelerator in tensorrt tensorrt_rtx; do
+    if [ "$device" = cuda ] && has "$accelerator"; then
+        where "where-shipped-$accelerator" 60 "$accelerator" --size 256
+    else
+        tell "skipped    where-shipped-$accelerator: it does not work here"
+    fi
 done
 
 # B: a published network with random weights, which is as fast as real ones.
-bench forward 240 forward --accelerators "$fast" --steps 4
-bench latency 180 latency --accelerators "$all" --steps 4
-bench quality 180 quality --accelerators "$fast" --steps 4 --pictures 3
+bench forward 100 forward --accelerators "$fast" --steps 4
+bench latency 90 latency --accelerators "$all" --steps 4
+bench quality 60 quality --accelerators "$fast" --steps 4 --pictures 3
+
+on_card eight-bits 75 "$PYTHON" -m daemon bench --only eight_bits --pictures 8 --json "$folder/eight-bits.json"
 
 # C: rivals, the gain of each part, and a show.
-bench rivals 240 rivals --accelerators "$fast" --steps 4
-bench ablation 240 ablation --accelerators "$fast" --steps 4
-stage show 120 "$PYTHON" -m daemon bench --quick --only stream,delay,message --json "$folder/show.json"
+bench rivals 100 rivals --accelerators "$fast" --steps 4
+bench ablation 90 ablation --accelerators "$fast" --steps 4
+stage show 60 "$PYTHON" -m daemon bench --quick --only stream,delay,message --json "$folder/show.json"
 
 tell "all in $((SECONDS - began)) s; logs and figures are in $folder"
 ! grep -q '^failed' "$summary"

@@ -15,7 +15,7 @@ from pipeline.component_loading import LARGE_TEXT_NETWORKS
 from pipeline.models import Model
 from pipeline.weight_counts import count_denoiser, count_weights
 
-BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "fp8": 1, "int8": 1}
+BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float16_sums": 2, "fp8": 1, "int8": 1}
 """Bytes of a weight by precision."""
 
 LIBRARIES = 300_000_000

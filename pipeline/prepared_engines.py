@@ -84,6 +84,8 @@ class PreparedEngines:
 
     def warm_up(self) -> None:
         """Run encoder, decoder, depth model and `Engines.warm_up_sizes` once. Pictures in flight are not touched."""
+        if self.engines.device.type == "cuda":
+            torch.cuda.synchronize()  # weights were copied on other streams than the one that plays
         self.engines.decode(self.engines.encode(self._pixels))
         if self.control is not None:
             self.control.warm_up()

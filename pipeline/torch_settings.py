@@ -6,6 +6,19 @@ LOWEST_PRIORITY = 0
 """Lowest priority of a CUDA stream. Higher priorities are negative numbers."""
 
 
+NETWORK_PRIORITY = -1
+"""Priority of the network. Decoding has the lowest."""
+
+
+def prefer_network() -> None:
+    """Run this thread's kernels, those of the network, before those of decoders beside them (`OverlappedDecoder`).
+
+    `limit_gpu_share` takes that back. Without a GPU nothing changes. Not run on hardware yet.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.set_stream(torch.cuda.Stream(priority=NETWORK_PRIORITY))  # type: ignore[no-untyped-call]
+
+
 def disable_tf32() -> None:
     """Make torch compute float32 on a GPU with its 23-bit mantissa, not with TensorFloat-32's 10 bits.
 

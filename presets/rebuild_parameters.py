@@ -48,10 +48,10 @@ class RebuildParameters(BaseModel):
         LiveOptions(Effect.REBUILD),
     ] = "auto"
     precision: Annotated[
-        Literal["auto", "float32", "float16", "bfloat16", "fp8", "int8"],
+        Literal["auto", "float32", "float16", "bfloat16", "float16_sums", "fp8", "int8"],
         Field(
-            description="numbers that the network computes in; auto takes the accelerator's own or the fastest; fp8"
-            " and int8 are for TensorRT's engines"
+            description="numbers that the network computes in; auto takes the accelerator's own or the fastest;"
+            " float16_sums adds in float16 too, by torch on an NVIDIA GPU; fp8 and int8 are for TensorRT's engines"
         ),
         LiveOptions(Effect.REBUILD),
     ] = "auto"

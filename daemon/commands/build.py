@@ -23,7 +23,7 @@ def build(
     ] = None,
     accelerator: Annotated[str | None, typer.Option(help="Build for this one (default: the preset's).")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, float16, bfloat16, fp8 or int8 (default: the preset's).")
+        str | None, typer.Option(help="float32, float16, bfloat16, float16_sums, fp8 or int8 (default: the preset's).")
     ] = None,
     for_card: Annotated[
         list[str] | None,

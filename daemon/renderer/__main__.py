@@ -59,9 +59,10 @@ def build_player(build: Build, connection: LinkClient) -> Player:
     from pipeline.accelerators.foreign_engine import VERIFYING
     from pipeline.engine_tuner import engine_tuner
     from pipeline.image_stream import ImageStream
-    from pipeline.torch_settings import time_convolutions
+    from pipeline.torch_settings import prefer_network, time_convolutions
 
     time_convolutions()
+    prefer_network()
 
     def progress(text: str, fraction: float) -> None:
         connection.progress("verifying" if text.startswith(VERIFYING) else "building", text, fraction)

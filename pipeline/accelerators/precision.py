@@ -14,7 +14,12 @@ from pipeline.reuse.outer_unet import keeping_unet, outer_unet
 from pipeline.reuse.reuse_graphs import KeepingGraph, KeepingNetwork, OuterGraph, ReadingNetwork
 from presets.errors import AcceleratorUnavailable
 
-TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+TYPES = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float16_sums": torch.float16,
+}
 """Dtypes by the name in `pipeline.accelerators.engines.Preparation`."""
 
 
@@ -51,7 +56,39 @@ def dtype_of(precision: str, supported: tuple[str, ...], accelerator: str) -> to
         raise AcceleratorUnavailable(
             f"{accelerator} can't compute in {precision} here. Choose {' or '.join(supported)}."
         )
+    sum_in_half(precision == HALF_SUMS, accelerator)
     return TYPES[precision]
+
+
+HALF_SUMS = "float16_sums"
+"""float16 with sums of matrix products in float16 as well."""
+
+
+def sum_in_half(wanted: bool, accelerator: str) -> None:
+    """Have cuBLAS add in float16, or in float32 as it does by default. A setting of the process.
+
+    GeForce cards compute such products at twice the rate. They are less exact, and may overflow. Convolutions stay as
+    they are. No card has run it.
+
+    Raises:
+        AcceleratorUnavailable: it is wanted, and there is no NVIDIA GPU, or torch can't. The message names
+            `accelerator`.
+    """
+    products = torch.backends.cuda.matmul
+    if not wanted:
+        if has_half_sums():
+            products.allow_fp16_accumulation = False
+        return
+    if not torch.cuda.is_available():
+        raise AcceleratorUnavailable(f"{accelerator} adds in float16 on an NVIDIA GPU only. Choose float16.")
+    if not has_half_sums():
+        raise AcceleratorUnavailable(f"{accelerator} adds in float16 from torch 2.7 on. Choose float16.")
+    products.allow_fp16_accumulation = True
+
+
+def has_half_sums() -> bool:
+    """Return True if this torch has the setting of `sum_in_half`."""
+    return hasattr(torch._C, "_set_cublas_allow_fp16_accumulation")
 
 
 def torch_network(model: Model, shapes: Shapes, dtype: torch.dtype, device: torch.device) -> nn.Module:

@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 from tiny_folders import SIDE, write_family_folder
 
 from pipeline.accelerators import registry
+from pipeline.accelerators.tensorrt_engines import HOT_ROWS
+from pipeline.captured_call import CapturedCall
+from pipeline.graph_capture import cuda_recorder
 from pipeline.image_stream import ImageStream, StreamedFrame
+from pipeline.torch_settings import prefer_network
 from presets.build import Build
 from presets.errors import AcceleratorUnavailable
 from presets.frame_parameters import without_morph
@@ -166,6 +170,95 @@ def test_family_on_the_card(family: str, tmp_path: Path) -> None:
         pictures.append(drawn)
     assert max(np.abs(one - other).max() for one, other in zip(*pictures, strict=True)) <= LEVELS
     assert np.abs(pictures[0][0] - pictures[0][1]).mean() > 1
+
+
+def stream_or_skip(accelerator: str, folder: Path, precision: str = "float32") -> ImageStream:
+    """Return a stream, or skip the test where this machine lacks the accelerator."""
+    try:
+        return stream_on(accelerator, folder, precision)
+    except AcceleratorUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("accelerator", ["cuda_graphs", "compile", "tensorrt", "tensorrt_rtx", "onnxruntime"])
+def test_nothing_was_left_uncaptured(
+    accelerator: str, folder: Path, caplog: pytest.LogCaptureFixture, reference: dict[object, NDArray[np.uint8]]
+) -> None:
+    """A capture that fails leaves one sentence, and a slower show: it has to be seen here."""
+    stream = stream_or_skip(accelerator, folder)
+    assert largest(play(stream), reference) <= 2 * LEVELS
+    assert not [record.message for record in caplog.records if "kernel by kernel" in record.message]
+    assert stream.prepared.engines.remarks == ()
+
+
+def test_failed_capture_leaves_the_stream() -> None:
+    """Torch stays on the stream of a capture that fails, and its next work would be captured too."""
+    before = torch.cuda.current_stream()
+
+    def wait(tensor: torch.Tensor) -> torch.Tensor:
+        if torch.cuda.is_current_stream_capturing():
+            torch.cuda.synchronize()  # not permitted there
+        return tensor * 2
+
+    captured = CapturedCall("the decoder", wait, torch.zeros(4, device="cuda"), cuda_recorder())
+    assert "can't be captured as a CUDA graph" in captured.problem
+    assert torch.cuda.current_stream() == before
+    assert captured(torch.full((4,), 3.0, device="cuda")).tolist() == [6.0] * 4
+
+
+def test_recorded_autoencoder_equals_plain(captured: ImageStream, folder: Path) -> None:
+    plain = stream_on("eager", folder).prepared.engines
+    recorded = captured.prepared.engines
+    for index in range(3):
+        picture = torch.from_numpy(still(index)).unsqueeze(0)
+        latent = plain.encode(picture)
+        torch.testing.assert_close(recorded.encode(picture), latent, rtol=1e-3, atol=1e-3)
+        pixels = [engines.decode(latent).clone().short() for engines in (plain, recorded)]
+        assert (pixels[0] - pixels[1]).abs().max() <= LEVELS
+
+
+def test_hot_sizes_have_their_own_profile(folder: Path) -> None:
+    stream = stream_or_skip("tensorrt", folder)
+    network = stream.prepared.engines.denoiser._network  # type: ignore[attr-defined]
+    chosen = {shapes[0][0]: bound._context.active_optimization_profile for shapes, bound in network._contexts.items()}
+    assert {rows: chosen[rows] for rows in HOT_ROWS} == {rows: place + 1 for place, rows in enumerate(HOT_ROWS)}
+    assert {chosen[rows] for rows in chosen if rows not in HOT_ROWS} == {0}
+
+
+@pytest.mark.parametrize("precision", ["fp8", "int8"])
+@pytest.mark.parametrize("accelerator", ["tensorrt", "tensorrt_rtx"])
+def test_eight_bits_draw_nearly_the_same(
+    accelerator: str, precision: str, folder: Path, reference: dict[object, NDArray[np.uint8]]
+) -> None:
+    pytest.importorskip("modelopt", reason="the extra fp8 is not installed")
+    stream = stream_or_skip(accelerator, folder, precision)
+    if stream.description["precision"] != precision:
+        pytest.skip(stream.description["why"])
+    drawn = play(stream)
+    means = [np.abs(drawn[ticket].astype(np.int16) - reference[ticket]).mean() for ticket in drawn]
+    other = np.abs(reference[0].astype(np.int16) - reference[1]).mean()
+    assert max(means) < min(2 * HALF_LEVELS, other)
+
+
+def test_sums_in_half_draw_the_same(folder: Path, reference: dict[object, NDArray[np.uint8]]) -> None:
+    drawn = play(stream_or_skip("cuda_graphs", folder, "float16_sums"))
+    try:
+        assert torch.backends.cuda.matmul.allow_fp16_accumulation
+        means = [np.abs(drawn[ticket].astype(np.int16) - reference[ticket]).mean() for ticket in drawn]
+        assert max(means) < HALF_LEVELS
+    finally:
+        torch.backends.cuda.matmul.allow_fp16_accumulation = False
+
+
+def test_network_goes_before_the_decoder(folder: Path, reference: dict[object, NDArray[np.uint8]]) -> None:
+    """On the stream of a live show, which is not the default one, each picture is the same."""
+    before = torch.cuda.current_stream()
+    try:
+        prefer_network()
+        assert torch.cuda.current_stream().priority < 0
+        assert largest(play(stream_on("cuda_graphs", folder)), reference) <= LEVELS
+    finally:
+        torch.cuda.set_stream(before)
 
 
 def test_memory_returns_with_the_stream(folder: Path) -> None:

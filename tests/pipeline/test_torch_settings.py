@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.models import load_model
-from pipeline.torch_settings import disable_tf32, limit_gpu_share, time_convolutions
+from pipeline.torch_settings import disable_tf32, limit_gpu_share, prefer_network, time_convolutions
 
 
 def test_loading_a_network_disables_tf32(tiny_folder: Path) -> None:
@@ -45,6 +45,7 @@ def test_live_shows_time_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_gpu_share_without_a_gpu() -> None:
     limit_gpu_share(0.5)
+    prefer_network()
     assert not torch.cuda.is_initialized()
 
 

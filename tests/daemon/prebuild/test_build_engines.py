@@ -199,7 +199,10 @@ def test_builder_ends_with_the_command(preset: Path, tmp_path: Path) -> None:
         (["--for", "9"], "--for takes a compute capability such as 8.9; '9' was given"),
         (["--for", "8.9", "--accelerator", "openvino"], "--for works with tensorrt_rtx only, not with openvino"),
         (["--accelerator", "warp"], "not 'warp'"),
-        (["--precision", "fp4"], "a precision is one of auto, float32, float16, bfloat16, fp8, int8; 'fp4' was given"),
+        (
+            ["--precision", "fp4"],
+            "a precision is one of auto, float32, float16, bfloat16, float16_sums, fp8, int8; 'fp4'",
+        ),
     ],
 )
 def test_bad_options_are_refused_before_a_build(arguments: list[str], output: str) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from pipeline.accelerators import eager, openvino, registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
+from pipeline.accelerators.precision import TYPES, dtype_of, has_half_sums
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
 from presets.errors import AcceleratorUnavailable
@@ -48,3 +49,20 @@ def test_unsupported_precision_is_refused(tiny_folder: Path) -> None:
         registry.build(
             "eager", load_model(tiny_folder), SHAPES, Preparation(lambda text, fraction: None, precision="float12")
         )
+
+
+def test_sums_in_half_are_asked_for(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting of cuBLAS, which is there without a card. Another precision takes it back."""
+    if not has_half_sums():
+        pytest.skip("torch has it from 2.7 on")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(AcceleratorUnavailable, match=r"eager torch adds in float16 on an NVIDIA GPU only\."):
+        built(tiny_folder, "float16_sums")
+    products = torch.backends.cuda.matmul
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    try:
+        for precision, on in (("float16_sums", True), ("float16", False), ("float16_sums", True), ("float32", False)):
+            dtype_of(precision, tuple(TYPES), "CUDA")
+            assert products.allow_fp16_accumulation is on
+    finally:
+        products.allow_fp16_accumulation = False
