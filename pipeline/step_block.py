@@ -14,11 +14,11 @@ from pipeline.guidance import Guidance, predicted_clean, step_coefficients
 from pipeline.slots import Slot
 
 # Integers first, which the device uses as indices.
-# Of each denoiser row: its latent, its text and its source. Of each lane: the latent it reads and the latent it writes,
+# For each denoiser row: its latent, its text and its source. For each lane: the latents it reads and writes,
 # its rows in the network's output, the noise on its path and the fresh noise.
 LATENT, TEXT, SOURCE, READ, WRITE, COND, UNCOND, SOURCELESS, PATH, FRESH = range(10)
 INDICES = 10
-# Of each denoiser row: times, input scale, embedded guidance. Of each lane: the weights of `StepCoefficients`, and
+# For each denoiser row: times, input scale, embedded guidance. For each lane: the weights of `StepCoefficients`, and
 # those of its new anchor: anchor' = anchor·ANCHOR_KEEP + z·ANCHOR_Z + uncond·ANCHOR_OUT.
 (
     TIMESTEP,

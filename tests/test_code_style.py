@@ -61,6 +61,15 @@ def test_docstrings_open_plainly() -> None:
     assert len(riddles) < len(found) / 100, f"{len(riddles)} of {len(found)} docstrings open with a riddle:\n{report}"
 
 
+def test_names_and_comments_open_plainly() -> None:
+    """Tests and comments have the same rule, in tests too."""
+    words = "What|Whether|Who|Where|How|Of|As|Likewise|That"
+    riddle = re.compile(rf"def test_(?:{words.lower()})_.*|(?:^|  )# (?:{words})\b.*", re.MULTILINE)
+    paths = [path for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py")]
+    found = {path.name: riddle.findall(path.read_text(encoding="utf-8")) for path in paths}
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
 def test_class_names_are_unique() -> None:
     homes: dict[str, list[str]] = defaultdict(list)
     for path, tree in trees().items():

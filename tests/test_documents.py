@@ -7,30 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/accelerators.md",
-    "docs/adapters.md",
-    "docs/coming-from-streamdiffusion.md",
-    "docs/connections.md",
-    "docs/control.md",
-    "docs/controlnet.md",
-    "docs/families.md",
-    "docs/ip-adapter.md",
-    "docs/midi.md",
-    "docs/dmx.md",
-    "docs/models.md",
-    "docs/movement.md",
-    "docs/performance.md",
-    "docs/processors.md",
-    "docs/programs.md",
-    "docs/recorded-controls.md",
-    "docs/security.md",
-    "docs/shared-memory.md",
-    "docs/surfaces.md",
-    "benchmarks/README.md",
+FOLDERS = (".", "docs", "benchmarks")
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in FOLDERS
+    for path in (ROOT / folder).glob("*.md")
+    if path.name != "CHANGELOG.md"  # it names what was there
 )
+RIDDLE = re.compile(r"(?:^|[.!?] |\| |[*-] )(?:What|Whether|Who|Where|How|Of|As|Likewise|That)\b.*", re.MULTILINE)
+"""A sentence whose subject has to be looked for. A verb or a noun goes first."""
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"`((?:benchmarks|daemon|docs|io_bridges|pipeline|presets|tests)/[\w./-]*)`")
 MODULE = re.compile(r"`((?:benchmarks|daemon|io_bridges|pipeline|presets)(?:\.\w+)+)`")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -62,6 +48,12 @@ def test_named_paths_exist(document: str) -> None:
 def test_named_modules_exist(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     assert not [name for name in MODULE.findall(text) if not module_exists(name)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_sentences_open_plainly(document: str) -> None:
+    text = BLOCK.sub("", (ROOT / document).read_text(encoding="utf-8"))
+    assert not RIDDLE.findall(text)
 
 
 def test_named_tests_exist() -> None:

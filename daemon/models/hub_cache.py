@@ -44,7 +44,7 @@ class CachedRepository:
     def _listing(self) -> Iterator[RemoteFile]:
         for path in sorted(self._snapshot.rglob("*")):
             if path.is_file():
-                # A blob of the cache is named by its checksum. Where links can't be made, files have their own names.
+                # A blob of the cache is named by its checksum. Without links, files have their own names.
                 blob = path.resolve().name
                 sha256 = blob if _SHA256.fullmatch(blob) else ""
                 git_sha1 = blob if _GIT_SHA1.fullmatch(blob) else ""

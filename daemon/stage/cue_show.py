@@ -88,7 +88,7 @@ class CueShow(ShowWrapper):
             if 1 <= int(text[:9]) <= len(self._cues):
                 return int(text[:9]) - 1
             raise ParameterRefused(f"there are {len(self._cues)} cues; number {text[:9]} came")
-        # Of several cues with one preset, the next from here on is meant.
+        # Among several cues with one preset, the next from here on is meant.
         order: list[int] = [*range(self._place + 1, len(self._cues)), *range(self._place + 1)]
         for place in order:
             if self._cues[place].preset.casefold() == text.strip().casefold():
@@ -103,7 +103,7 @@ class CueShow(ShowWrapper):
         self._calls = call = self._calls + 1
 
         def forward(outcome: ControlReply) -> None:
-            # That of the preset's source has another address.
+            # The outcome of the preset's source has another address.
             if outcome.address == "/preset":
                 self._take_outcome(call, place, outcome.accepted)
             if later is not None:

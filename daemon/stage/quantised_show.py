@@ -150,7 +150,7 @@ class QuantisedShow(ShowWrapper):
         for message in self._take(lambda held: held.beat == beat):
             reply = message.apply()
             if message.later is not None:
-                # Who waits knows the message by the address that was sent.
+                # The sender knows the message by the address that was sent.
                 message.later(reply._replace(address=message.address))
 
     def _take(self, chosen: Callable[[HeldMessage], bool]) -> list[HeldMessage]:

@@ -87,7 +87,7 @@ class Changeover:
         for renderer in leaving:
             renderer.end(grace)
 
-    # What happened to the renderers.
+    # Renderers that run.
 
     def _watch_on_air(self) -> None:
         lost, candidate = self.lineup.on_air, self.lineup.candidate
@@ -153,7 +153,7 @@ class Changeover:
         elif on_air is not None and on_air.build.draws_as(candidate.build):
             self._give_up(candidate, ending._replace(reason=too_short_for_both(on_air, candidate, ending.reason)), True)
         elif on_air is not None or self.lineup.stand_in is not None:
-            # What is on air has another model or size: what was asked for can come in no other way.
+            # The one on air has another model or size: the wanted one can come in no other way.
             for renderer in self.lineup:
                 both = f"{candidate.build} beside {renderer.build}"
                 log.error("Memory is too short for %s, which yields. The picture is held. %s", both, ending.reason)
@@ -200,7 +200,7 @@ class Changeover:
             else:
                 self._become(self.lineup.loses_stand_in(alone=self._target))
 
-    # What starts.
+    # Renderers that start.
 
     def _start_wanted(self) -> None:
         now, lineup = self._clock.now(), self.lineup

@@ -245,6 +245,6 @@ class OscControl:
         packet = encode_message(address, *values)
         if self._tcp is not None and self._tcp.knows(target):
             is_sent = self._tcp.send(packet, target)
-        else:  # What is not sent is followed by newer values with the next feedback.
+        else:  # Values that are not sent are followed by newer ones with the next feedback.
             is_sent = self._udp is not None and self._udp.send(packet, target)
         self._counts["sent" if is_sent else "unsent"] += 1

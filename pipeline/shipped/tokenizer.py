@@ -19,7 +19,7 @@ motion mountain music night noise organic particle pattern person portrait pulse
 shape skull sky snow space speed stage storm sun techno texture tree triangle video water wind world the of in and with
 over on a an made from very
 """
-# Words that are likely in prompts and absent from captions. As single tokens they leave room for the others.
+# Words that are likely in prompts and absent from captions. Single tokens leave room for the others.
 
 _WORDS = Pattern(r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
 

@@ -22,7 +22,7 @@ class ClipText:
         """
         self._tokenizer, self._network = tokenizer, network
         self._tokens = min(tokenizer.model_max_length, network.config.max_position_embeddings)
-        # As in diffusers' Stable Diffusion pipelines: no mask unless the configuration asks for one.
+        # Like diffusers' Stable Diffusion pipelines: no mask unless the configuration asks for one.
         self._masked = bool(getattr(network.config, "use_attention_mask", False))
 
     @property

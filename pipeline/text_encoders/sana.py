@@ -26,7 +26,7 @@ class SanaText:
         self._tokenizer, self._network = parts.tokenizer("tokenizer"), parts.network("text_encoder")
         self._tokenizer.padding_side = "right"
         self._instruction = instruction()
-        # As in diffusers' pipeline: room for the prompt behind the instruction, whose start and end tokens are shared.
+        # Like diffusers' pipeline: room for the prompt behind the instruction, whose start and end tokens are shared.
         self._length = len(self._tokenizer.encode(self._instruction)) + TOKENS - 2
 
     def __call__(self, text: str) -> EncodedText:

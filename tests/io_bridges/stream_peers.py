@@ -16,7 +16,7 @@ from pathlib import Path
 
 import av
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # As a script, outside pytest.
+sys.path.insert(0, str(Path(__file__).parents[2]))  # It runs as a script, outside pytest.
 
 from io_bridges.card import draw_card
 

@@ -111,7 +111,7 @@ def test_resolume_sends_tempo_and_looks(show: AliasedShow) -> None:
     assert show.store.values()["/preset"] == names[2], "the release of a column's button"
 
 
-def test_what_makes_no_sense_is_told(show: AliasedShow) -> None:
+def test_senseless_message_is_told(show: AliasedShow) -> None:
     for text in ("[[", '{"a": 1}', "[1, 2, 3]"):
         show.client.send_message("/prompt_list", text)
     show.client.send_message("/sdmode", "video")

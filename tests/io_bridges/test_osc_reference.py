@@ -192,7 +192,7 @@ def test_line_for_max(value: Any, line: str) -> None:
         (["osc.udp://10.0.0.4:9000"], ["10.0.0.4"], "send to 10.0.0.4, UDP port 9000"),
     ],
 )
-def test_where_a_phone_sends_to(
+def test_address_a_phone_sends_to(
     controls: list[str], reached: list[str], advice: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_network, "local_addresses", lambda: ["192.168.1.5"])

@@ -156,7 +156,7 @@ def test_no_clients_no_socket(keys: KeyFolder) -> None:
         ("tcp://192.168.1.2:*", True),
     ],
 )
-def test_what_is_open(address: str, expected: bool) -> None:
+def test_addresses_that_are_open(address: str, expected: bool) -> None:
     assert is_open(address) is expected
 
 

@@ -196,7 +196,7 @@ def test_timestep_lists(reading: str, arguments: list[object], strength: float, 
 
 
 @given(first=st.integers(0, 49), count=st.integers(1, 8))
-def test_as_many_calls_as_places(first: int, count: int) -> None:
+def test_a_call_for_each_place(first: int, count: int) -> None:
     """The schedule of the strength and steps has a network call for each place of StreamDiffusion's list."""
     places = [*range(first, 50)][:count]
     read = dict(READINGS["t_index_list"]("/t_list", places))

@@ -48,7 +48,7 @@ MESSAGES = (
 )
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_file_is_read(tmp_path: Path) -> None:
     path = write(tmp_path, *(to_line(message).rstrip() for message in MESSAGES), to_end(86_400_000_000_009, 2).rstrip())
     controls = read_controls(path)
     assert (controls.start, controls.date) == (START, "2026-11-28T12:00:00+00:00")

@@ -55,7 +55,7 @@ def build(perflow_folder: Path) -> Build:
     return Build(model=str(perflow_folder), width=SIDE, height=SIDE, precision="bfloat16").with_accelerator("eager")
 
 
-def test_where_after_converted_model(build: Build) -> None:
+def test_parts_after_converted_model(build: Build) -> None:
     # eager in bfloat16 converts the model in place, as a GPU accelerator moves it.
     found = where.measure(build, 0.01)
     assert {"encoder", "denoiser, one call of 4 rows", "decoder", "whole turn of the stream"} == set(
@@ -67,7 +67,7 @@ def test_where_after_converted_model(build: Build) -> None:
     assert found["matrix_product_gigaoperations_a_second"] > 0
 
 
-def test_where_times_recorded_denoiser(build: Build) -> None:
+def test_parts_of_recorded_denoiser(build: Build) -> None:
     built = BuiltModel.build(build.model, SIDE, SIDE, "eager", rows=8)
     records: list[Callable[[], None]] = []
 
@@ -82,7 +82,7 @@ def test_where_times_recorded_denoiser(build: Build) -> None:
         assert all(where.median_ms(parts, 0.0, torch.device("cpu")).values())
 
 
-def test_where_file_per_configuration(build: Build) -> None:
+def test_parts_file_per_configuration(build: Build) -> None:
     facts = {"date": "2026-11-26T10:00:00", "device": "AMD EPYC", "gpu": "NVIDIA H100"}
     processor = {"device": "cpu", "accelerator": "openvino"}
     builds = [build, build.model_copy(update={"width": 512}), build.model_copy(update={"precision": ""})]

@@ -76,7 +76,7 @@ def test_cache_without_links(cache: Path, store: Path) -> None:
     assert inspect_model(pull_offline(store), thorough=True).is_good
 
 
-def test_what_the_cache_lacks(cache: Path, store: Path) -> None:
+def test_parts_the_cache_lacks(cache: Path, store: Path) -> None:
     with pytest.raises(
         ModelError, match=r"does not hold stabilityai/sd-turbo at b261bac6fd2c\. Pull it without --offline"
     ):

@@ -75,7 +75,7 @@ class Rig:
         self.connection.close()
         self.link.close()
 
-    # What the link asks for.
+    # Methods that the link calls.
 
     def resolved_frame(self) -> tuple[int, bytes]:
         if self.course is None:
@@ -99,7 +99,7 @@ class Rig:
         self.drawn.append(frame)
         self.places.append((place, of))
 
-    # What a test does.
+    # Methods that a test calls.
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
         """Give the source a new frame. Its index is the number of frames before it."""

@@ -35,7 +35,7 @@ def test_gpu_memory_errors_are_known() -> None:
         (RendererError("anything"), "other"),
     ],
 )
-def test_what_would_mend_a_failure(error: StreamflowError, kind: str) -> None:
+def test_cure_of_each_failure(error: StreamflowError, kind: str) -> None:
     assert _kind(error) == kind
 
 

@@ -78,7 +78,7 @@ def test_undo_leaves_another_loaded_preset(store: ParameterStore) -> None:
     [("neon", OSC, 1.0), ("fire", WEB, 1.0), ("fire", OSC, CONFIRM_WITHIN + 0.1)],
     ids=["another name", "another surface", "too late"],
 )
-def test_what_confirms_nothing(library: Library, second: str, sender: str, after: float) -> None:
+def test_presses_that_confirm_nothing(library: Library, second: str, sender: str, after: float) -> None:
     now = [100.0]
     saver = PresetSaver(library, lambda: now[0])
     values = library.recall("ice-cells")

@@ -109,7 +109,7 @@ def test_jump_takes_all(tmp_path: Path) -> None:
         ("/prompt", "rain"),
     ],
 )
-def test_what_is_no_fader_is_taken(rig: Rig, address: str, value: object) -> None:
+def test_buttons_and_texts_are_taken(rig: Rig, address: str, value: object) -> None:
     before = rig.store.values()
     rig.send(address, value)
     assert rig.store.values() != before

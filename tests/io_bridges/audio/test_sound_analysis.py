@@ -85,7 +85,7 @@ def test_loudness_changes_nothing(loudness: float, hertz: float) -> None:
     assert all(abs(begun - again) <= 1 for begun, again in zip(onsets(one), onsets(other), strict=True))
     for place in range(blocks_of([0.75])[0], blocks_of([0.85])[0]):  # the meters have fallen since the ramp
         for share, again in zip(one[place][:4], other[place][:4], strict=True):
-            # What leaks into another band is silence where it is below the noise of an input.
+            # A leak into another band is silence if it is below the noise of an input.
             is_noise = share * QUIETEST_BAND * 0.5 * loudness < 2 * NOISE
             assert share == pytest.approx(again, abs=0.02) or (is_noise and again < share)
 

@@ -83,7 +83,7 @@ def test_command_lists_the_writer(name, sink):
     searched = threading.Event()
 
     def write():
-        # As a show does: the command may take longer than a writer that is silent counts as living.
+        # Like a show: the command may take longer than a writer that is silent counts as living.
         while not searched.wait(0.1):
             sink.write(rendered(picture(WIDTH, HEIGHT)), tick())
 

@@ -65,7 +65,7 @@ def test_run_equals_sana_sprint(
 
 
 def test_strength_equals_img2img(fresh: list[torch.Tensor]) -> None:
-    # As in SanaSprintImg2ImgPipeline: (cos t·x + sin t·n)·sigma_data.
+    # Like SanaSprintImg2ImgPipeline: (cos t·x + sin t·n)·sigma_data.
     scheduler, network = scm(4, 0.5, 1.5708, None), nonlinear_network(0.4)
     timesteps = scheduler.timesteps[1:-1]
     scheduler.set_begin_index(1)
