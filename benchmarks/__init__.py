@@ -5,4 +5,4 @@
 client's sockets.
 """
 
-__all__ = ["catalogue", "machine", "options", "plan", "report", "runner"]
+__all__ = ["catalogue", "machine", "options", "plan", "report", "runner", "session"]

@@ -108,3 +108,36 @@ def test_daemon_has_no_loose_modules() -> None:
 def test_packages_say_their_job() -> None:
     silent = [path for path, tree in trees().items() if path.endswith("__init__.py") and not ast.get_docstring(tree)]
     assert not silent, silent
+
+
+def test_packages_name_their_face() -> None:
+    """``__all__`` has every module that a package outside imports: its face."""
+    homes = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in trees()}
+    missing: dict[str, set[str]] = defaultdict(set)
+    for path, tree in trees().items():
+        room = f"{Path(path).parent.as_posix().replace('/', '.')}."
+        for module in imported_modules(tree):
+            package, _, name = module.rpartition(".")
+            if module in homes and package in homes and not room.startswith(f"{package}."):
+                missing[package].add(name)
+    for package in missing:
+        missing[package] -= public_names(trees()[homes[package]])
+    assert not {package: names for package, names in missing.items() if names}
+
+
+def imported_modules(tree: ast.Module) -> Iterator[str]:
+    """Yield the full name of everything that a module imports, in functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def public_names(tree: ast.Module) -> set[str]:
+    """Return the names in a package's ``__all__``."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()

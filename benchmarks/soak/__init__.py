@@ -1,3 +1,3 @@
 """Soak: a scripted show of hours with faults injected, and a verdict."""
 
-__all__ = ["soak_show"]
+__all__ = ["faults", "soak_show"]

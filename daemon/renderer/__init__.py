@@ -1,3 +1,3 @@
 """Play the network in a child process, ``python -m daemon.renderer``."""
 
-__all__ = ["echo_stream"]
+__all__ = ["echo_stream", "text_encoder_memory"]

@@ -3,10 +3,12 @@
 __all__ = [
     "clock",
     "file_lock",
+    "least_resources",
     "mailbox",
     "offline_environment",
     "process",
     "refusals",
     "scratch_folder",
+    "stop_signals",
     "threads",
 ]

@@ -1,3 +1,21 @@
 """The show: inputs, outputs, controls, parameters and the output clock. Nothing here imports torch."""
 
-__all__ = ["initial_values", "metrics", "notices", "parameter_store", "settings", "stage", "state_file"]
+__all__ = [
+    "control_player",
+    "control_transport",
+    "initial_values",
+    "metrics",
+    "morph_clock",
+    "notices",
+    "opened_folders",
+    "page_token",
+    "parameter_store",
+    "preset_library",
+    "recent_log",
+    "recording_names",
+    "settings",
+    "show_lock",
+    "stage",
+    "state_file",
+    "tempo_clock",
+]

@@ -1,1 +1,3 @@
 """Ableton Link: tempo and phase shared with other programs on the network."""
+
+__all__ = ["control"]

@@ -1,1 +1,3 @@
 """DMX from lighting desks, over Art-Net and sACN."""
+
+__all__ = ["control"]

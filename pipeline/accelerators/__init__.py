@@ -1,1 +1,26 @@
 """Run the networks: one module for each accelerator, imported only when it is chosen."""
+
+__all__ = [
+    "accelerator_table",
+    "adaptive",
+    "cache",
+    "cache_inventory",
+    "cache_staging",
+    "candidates",
+    "comparison",
+    "eager",
+    "engine_key",
+    "engines",
+    "foreign_engine",
+    "onnx_files",
+    "openvino",
+    "openvino_convert",
+    "precision",
+    "processor",
+    "registry",
+    "tensorrt",
+    "tensorrt_build",
+    "tensorrt_library",
+    "transfer",
+    "tuning_record",
+]

@@ -1,3 +1,14 @@
 """The shipped model: synthetic training images, training stages and export."""
 
-__all__ = ["configuration", "train"]
+__all__ = [
+    "configuration",
+    "crops",
+    "draw",
+    "palettes",
+    "prompts",
+    "recipes",
+    "source_pictures",
+    "styles",
+    "train",
+    "vocabulary",
+]
