@@ -5,8 +5,11 @@ import errno
 import os
 import re
 import secrets
+import time
 from functools import partial
 from pathlib import Path
+
+import psutil
 
 
 def write_atomically(path: Path, data: bytes, private: bool = False) -> None:
@@ -44,6 +47,25 @@ def remove_leftovers(path: Path) -> int:
     with contextlib.suppress(OSError):
         for file in list(target.parent.iterdir()):
             if left.fullmatch(file.name) and file.is_file():
+                file.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def remove_dead_leftovers(folder: Path) -> int:
+    """Remove what writers of YAML files in `folder` have left there, if they run no more. Return the number of files.
+
+    A folder that can't be listed or changed is left as it is.
+    """
+    left = re.compile(r"\..+\.yaml\.(\d+)-[0-9a-f]{8}\.tmp")
+    removed = 0
+    with contextlib.suppress(OSError):
+        for file in list(folder.iterdir()):
+            writer = left.fullmatch(file.name)
+            # Another show may be writing there, on another machine too. A write takes far less than an hour.
+            if writer is None or not file.is_file():
+                continue
+            if not psutil.pid_exists(int(writer[1][:9])) or time.time() - file.stat().st_mtime > 3600:
                 file.unlink(missing_ok=True)
                 removed += 1
     return removed

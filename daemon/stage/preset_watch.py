@@ -6,6 +6,7 @@ from pathlib import Path
 
 from daemon.shared.threads import restart_on_crash
 from daemon.stage.parameter_store import ParameterStore
+from presets.atomic_write import remove_dead_leftovers
 from presets.errors import PresetError
 from presets.library import Library
 
@@ -33,9 +34,13 @@ class PresetWatch:
         self._known: tuple[str, dict[Path, Stamp | None]] = "", {}
 
     def start(self, stop: threading.Event, seconds: float) -> None:
-        """Look so often, until `stop` is set, on a thread of its own: a folder may hang."""
+        """Look so often, until `stop` is set, on a thread of its own: a folder may hang.
+
+        What writers that were killed have left in the folder is removed first.
+        """
 
         def run() -> None:
+            remove_dead_leftovers(self._library.folder)
             while not stop.wait(seconds):
                 self.look()
 

@@ -61,8 +61,11 @@ def send_endless(address: str, kind: bytes, part: bytes, ended: Callable[[], obj
     name = b"Socket-Type"
     ready = b"\x05READY" + bytes([len(name)]) + name + len(kind).to_bytes(4, "big") + kind
     with socket.create_connection((host, int(port))) as peer:
+        peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))
+        wait_for(lambda: len(peer.recv(64, socket.MSG_PEEK)) == 64)
+        peer.sendall(b"\x04" + bytes([len(ready)]) + ready)
+        wait_for(lambda: len(peer.recv(80, socket.MSG_PEEK)) == 80)
         peer.settimeout(0.05)
-        peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48) + b"\x04" + bytes([len(ready)]) + ready)
         deadline = time.monotonic() + 30
         rest = parts = part * 100
         with contextlib.suppress(ConnectionError):

@@ -1,8 +1,13 @@
 """The preset on air, saved by an editor: loaded again, or refused while what is on air stays."""
 
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
+from show import until
 
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.preset_watch import PresetWatch
@@ -68,6 +73,22 @@ def test_broken_file_is_refused_once(watch: PresetWatch, library: Library, store
     write(library.folder / "mine.yaml", "prompt: fire\nstrength: 0.25\n")
     watch.look()
     assert store.values()["/prompt/1/text"] == "fire"
+
+
+def test_files_of_killed_writers_are_removed(watch: PresetWatch, library: Library) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = library.folder / f".a b.yaml.{ended.pid}-0123abcd.tmp"
+    kept = [
+        library.folder / name for name in (f".mine.yaml.{os.getpid()}-0123abcd.tmp", ".mine.yaml.tmp", "x.yaml.1.tmp")
+    ]
+    for file in (left, *kept):
+        file.touch()
+    stop = threading.Event()
+    watch.start(stop, 0.01)
+    until(lambda: not left.exists())
+    stop.set()
+    assert all(file.exists() for file in kept)
 
 
 def test_file_that_goes_and_comes_back(watch: PresetWatch, library: Library, store: ParameterStore) -> None:
