@@ -31,7 +31,7 @@ def show(tmp_path: Path, models: tuple[str, str, str]) -> Iterator[ShowProcess]:
     named = [Path(show.command[place + 1]) for place, each in enumerate(show.command) if each == "--allow-folder"]
     store = ParameterStore(Library(tmp_path / "presets"))
     store.opened.open(Settings(allow_folders=allowed_folders(named)))
-    control = ControlThread("zmq", ZmqControl(f"tcp://127.0.0.1:{show._control_port}"), store)
+    control = ControlThread("zmq", ZmqControl(f"tcp://127.0.0.1:{show.control_port}"), store)
     control.start()
     yield show
     control.stop()
