@@ -8,6 +8,7 @@ __all__ = [
     "measure_frames",
     "measure_models",
     "measure_morph",
+    "measure_page",
     "measure_scripted",
     "measure_show",
     "measure_sweep",

@@ -1,18 +1,17 @@
 """The WebSocket ``/ws/picture``: one JPEG, then nothing until the page reports that it has drawn it.
 
 A slow page gets fewer pictures, each the newest of its time, and no queue can grow. A page in a hidden tab draws
-nothing, reports nothing, and costs nothing.
+nothing, reports nothing, and costs nothing. The preview says when the next picture is due: the more pages there are and
+the more a picture costs, the later.
 """
 
 import asyncio
+import time
 
 from starlette.websockets import WebSocket
 
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.sockets import run_until_gone, waker
-
-PICTURES_PER_SECOND = 30
-"""Most pictures a second that one page gets."""
 
 
 async def send_pictures(socket: WebSocket, preview: WebPreview) -> None:
@@ -34,19 +33,21 @@ async def _receive(socket: WebSocket, page_ready: asyncio.Event) -> None:
 
 
 async def _send(socket: WebSocket, preview: WebPreview, new_picture: asyncio.Event, page_ready: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
     sent = 0
-    # With the full period, jitter would drop every second picture of an output at exactly this rate.
-    period = 0.9 / PICTURES_PER_SECOND
     while True:
         await page_ready.wait()
         await new_picture.wait()
         new_picture.clear()
-        picture = preview.live()
+        picture = preview.paced()
+        if picture is not None and picture.version == sent and not preview.is_newest(picture):
+            await asyncio.sleep(preview.wait())
+            picture = preview.paced()
         if picture is None or picture.version == sent:
             continue
         sent = picture.version
         page_ready.clear()
-        due = loop.time() + period
+        began = time.thread_time()
         await socket.send_bytes(picture.data)
-        await asyncio.sleep(due - loop.time())
+        preview.pace.sent(time.thread_time() - began)
+        if not preview.is_newest(picture):
+            new_picture.set()

@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 from io_bridges.web import json_messages
 from io_bridges.web.app import MOST_SOCKETS
 from io_bridges.web.preview import WebPreview
+from io_bridges.web.preview_pace import FASTEST, SHARE, SLOWEST, PreviewPace
 from io_bridges.web.server import WebControl
 from presets.parameter_table import PARAMETERS
 
@@ -182,6 +183,36 @@ def test_viewers_share_one_encoding(control: WebControl) -> None:
         for viewer in (one, two):
             assert abs(level(viewer.recv(timeout=20)) - 140) < 3
         assert preview.status()["encoded"] == 2
+
+
+def test_dear_pictures_come_less_often() -> None:
+    """Until a picture is due all viewers get the one before, and a dear one makes the next wait within bounds."""
+    preview = WebPreview()
+    preview.write(*flat(1, 50))
+    first = preview.paced()
+    assert first is not None
+    for _ in range(20):
+        preview.pace.encoded(1.0)
+    preview.write(*flat(2, 90))
+    second = preview.live()
+    preview.write(*flat(3, 130))
+    assert second is not None
+    assert (second.version, preview.is_newest(second), preview.is_newest(first)) == (2, False, False)
+    pace = PreviewPace()
+    assert pace.period(4) == FASTEST
+    for _ in range(20):
+        pace.encoded(0.0015)
+        pace.sent(0.00003)
+    for pages in (1, 4, 16):
+        cost = 0.0015 + pages * 0.00003
+        assert FASTEST < pace.period(pages) < SLOWEST
+        assert cost / pace.period(pages) < SHARE
+    assert pace.period(1) < pace.period(4) < pace.period(16)
+    pace.encoded(9.0)  # the first picture imports what encodes it
+    assert pace.period(1) < SLOWEST
+    for _ in range(20):
+        pace.encoded(1.0)
+    assert pace.period(1) == SLOWEST
 
 
 def test_live_picture_is_bounded() -> None:
