@@ -92,7 +92,7 @@ gpu_tests gpu-sums 45 'sums_in_half'
 gpu_tests gpu-priority 45 'before_the_decoder'
 gpu_tests gpu-rest 90 "not (($captures) or ($tensorrt) or onnxruntime or eight_bits or sums_in_half or before_the_decoder)"
 for accelerator in "${accelerators[@]}"; do
-    where "where-shipped-$accelerator" 45 "$accelerator" --size "$([ "$device" = cuda ] && echo 256 || echo 64)"
+    where "where-shipped-$accelerator" 50 "$accelerator" --size "$([ "$device" = cuda ] && echo 256 || echo 64)"
 done
 
 if [ "$device" = cuda ]; then
