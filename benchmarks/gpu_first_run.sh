@@ -107,16 +107,16 @@ for accelerator in tensorrt tensorrt_rtx; do
 done
 
 # B: a published network with random weights, which is as fast as real ones.
-bench forward 100 forward --accelerators "$fast" --steps 4
-bench latency 90 latency --accelerators "$all" --steps 4
-bench quality 60 quality --accelerators "$fast" --steps 4 --pictures 3
+bench forward 150 forward --accelerators "$fast" --steps 4
+bench latency 150 latency --accelerators "$all" --steps 4
+bench quality 100 quality --accelerators "$fast" --steps 4 --pictures 3
 
 on_card eight-bits 75 "$PYTHON" -m daemon bench --only eight_bits --pictures 8 --json "$folder/eight-bits.json"
 
 # C: rivals, the gain of each part, and a show.
-bench rivals 100 rivals --accelerators "$fast" --steps 4
-bench ablation 90 ablation --accelerators "$fast" --steps 4
-stage show 60 "$PYTHON" -m daemon bench --quick --only stream,delay,message --json "$folder/show.json"
+bench rivals 150 rivals --accelerators "$fast" --steps 4
+bench ablation 200 ablation --accelerators "$fast" --steps 4
+stage show 120 "$PYTHON" -m daemon bench --quick --only stream,delay,message --json "$folder/show.json"
 
 tell "all in $((SECONDS - began)) s; logs and figures are in $folder"
 ! grep -q '^failed' "$summary"

@@ -62,14 +62,14 @@ def test_each_stage_is_told(tmp_path: Path, commands: Path) -> None:
     assert "--architecture tiny-perflow" in commands.read_text()
 
 
-def test_limits_fit_into_the_time() -> None:
-    """25 minutes, even if each stage on a card takes all that it may."""
-    text = SCRIPT.read_text(encoding="utf-8")
+def test_proofs_leave_time_to_measure() -> None:
+    """Nine of the 25 minutes, even if each stage of the proofs takes all that it may. What is over 25 is left out."""
+    text = SCRIPT.read_text(encoding="utf-8").partition("# B:")[0]
     stages = re.findall(r"^ *(?:stage|on_card|where|bench|gpu_tests) \"?([a-z-]+\S*) (\d+) ", text, re.MULTILINE)
-    assert len(stages) == 18
+    assert len(stages) == 11
     often = {'where-shipped-$accelerator"': 2.5}
     """Three accelerators of torch and two of TensorRT, in two loops."""
-    assert sum(int(seconds) * often.get(name, 1) for name, seconds in stages) <= 25 * 60
+    assert sum(int(seconds) * often.get(name, 1) for name, seconds in stages) <= 16 * 60
 
 
 def test_each_gpu_test_has_one_stage() -> None:
