@@ -48,7 +48,7 @@ def fixed_tokenizer(folder: Path, length: int) -> FixedTokenizer | None:
         text = (folder / FILE).read_text(encoding="utf-8")
         content = json.loads(text)
         lengths = content["padding"]["strategy"]["Fixed"], content["truncation"]["max_length"]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     if lengths != (length, length):
         return None

@@ -115,7 +115,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} is missing. A model folder in diffusers format has one; download the model again.")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # both bad UTF-8 and bad JSON
+    except (OSError, ValueError, RecursionError) as error:  # bad UTF-8, bad JSON, and JSON that is nested too deep
         raise ModelError(f"{path} is not readable JSON: {error}") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} must hold a JSON object; it holds a {type(value).__name__}.")

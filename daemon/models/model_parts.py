@@ -11,6 +11,7 @@ from presets.errors import ModelError
 from presets.model_catalogue import SCHEDULERS
 from presets.model_record import ModelSource
 from presets.model_store import find_model
+from presets.paths import home_path
 
 _TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 
@@ -39,7 +40,9 @@ def fitting_scheduler(name: str, folder: Path) -> str:
 
 
 def _of_perflow(folder: Path) -> str:
-    config = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+    from pipeline.model_files import read_json
+
+    config = read_json(folder / "unet" / "config.json")
     if config.get("addition_embed_type") == "text_time":
         return "perflow-sdxl"
     return "perflow-sd21" if config.get("cross_attention_dim") == SD21_WIDTH else "perflow"
@@ -65,12 +68,12 @@ def put_known_scheduler(row: str, folder: Path) -> ModelSource:
 
 def put_autoencoder(name: str, folder: Path) -> ModelSource:
     """Replace the autoencoder by one in a folder, or by that of a model. Raises `ModelError` or `OSError`."""
-    source = Path(name).expanduser()
+    source = home_path(name)
     if not (source / "config.json").is_file():
         source = find_model(name) / "vae"
     try:
         kind = json.loads((source / "config.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"{source} is no folder of an autoencoder: {error}") from error
     shutil.rmtree(folder / "vae", ignore_errors=True)
     copy_component(source, folder / "vae")

@@ -132,6 +132,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "There is no model folder .*model"),
     "no index": (lambda folder: (folder / "model_index.json").unlink(), "model_index.json is missing"),
     "broken index": (lambda folder: (folder / "model_index.json").write_text("{"), "model_index.json is not readable"),
+    "deep index": (lambda folder: (folder / "model_index.json").write_text('{"a":' * 100_000), "not readable JSON"),
     "binary index": (lambda folder: (folder / "model_index.json").write_bytes(b"\xff\xfe\x00"), "not readable JSON"),
     "index is a list": (lambda folder: (folder / "model_index.json").write_text("[]"), "must hold a JSON object"),
     "no unet named": (lambda folder: _edit(folder / "model_index.json", unet=None), "names no unet"),
