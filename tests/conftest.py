@@ -64,7 +64,6 @@ FIRST = (
     "test_fallback.py",
     "test_show_recordings.py",
     "test_recording.py",
-    "test_word_notes.py",
     "test_notices.py",
     "test_web_page_show.py",
     "test_bench_contenders.py",

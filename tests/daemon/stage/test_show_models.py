@@ -1,8 +1,11 @@
 """Models of every family named on a running show: each draws diffusers' picture, and the output misses nothing."""
 
+import json
 import re
+import shutil
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import count, pairwise
@@ -20,12 +23,15 @@ from received_ticks import shown_periods
 from show import Show, until
 from tiny_folders import SIDE, add_hole, write_family_folder
 
+from daemon.models.adoption import Adoption, adopt
 from pipeline.accelerators.candidates import Candidate
 from pipeline.accelerators.engines import Preparation
 from pipeline.families.family_table import FAMILIES
 from pipeline.memory_need import memory_need
 from pipeline.models import load_model
 from pipeline.prepared_engines import model_shapes
+from presets.model_store import FOLDER_VARIABLE
+from presets.vocabulary import Vocabulary, write_vocabulary
 
 START = 240.0
 """Most seconds for the start of a renderer on a busy machine."""
@@ -35,6 +41,13 @@ FOLDERS = ("sd3", "stable-diffusion", "sdxl", "flux", "flux2", "sana", "z-image"
 
 TEXTS = "neon tunnel", "ink, paper and smoke"
 STEPS, SEED, GUIDANCE = 4, 7, 2.5
+
+VOCABULARY = Vocabulary(
+    {"styles": ("halftone", "neon"), "palettes": ("fire",), "motifs": ("tunnel",)},
+    ("in",),
+    synonyms={"comic": "halftone"},
+)
+"""Words of the model with a name."""
 
 GROWTH = 1.2
 """Most memory of stage and renderer at a later visit of a model, as a factor of that at its first one."""
@@ -63,8 +76,24 @@ def group() -> Iterator[MemoryGroup | None]:
 
 
 @pytest.fixture(scope="module")
+def store(perflow_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The store of named models, with one that is named velvet and has words of its own."""
+    folder = tmp_path_factory.mktemp("named")
+    shutil.copytree(perflow_folder, folder / "model")
+    write_vocabulary(VOCABULARY, folder / "model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
+        adopt(Adoption(folder / "model", "velvet"), folder / "store", lambda text: None)
+        yield folder / "store"
+
+
+@pytest.fixture(scope="module")
 def show(
-    folders: dict[str, Path], feed: Feed, group: MemoryGroup | None, tmp_path_factory: pytest.TempPathFactory
+    folders: dict[str, Path],
+    feed: Feed,
+    group: MemoryGroup | None,
+    store: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Show]:
     """A show that starts with a model of another family than the shipped one."""
     look = f"model: {folders[FOLDERS[0]]}\naccelerator: eager\nwidth: {SIDE}\nheight: {SIDE}\n"
@@ -241,3 +270,41 @@ def test_model_that_is_not_played_is_refused(show: Show, folders: dict[str, Path
     show.set(model=str(folders["sana"]))
     until(lambda: "it draws films" in " ".join(show.log.read_text().split()), START)
     assert show.status()["renderer"]["model"] == before
+
+
+def play_velvet(show: Show) -> None:
+    """Name the model of the store, in capitals."""
+    show.osc.send_message("/model", "Velvet")
+    until(lambda: show.status()["renderer"]["model"] == "Velvet", START)
+
+
+def test_names_of_models(show: Show, feed: Feed, store: Path) -> None:
+    """Names of what is not on the disk are refused with the command that gets it."""
+    before = show.status()["renderer"]["model"]
+    for name, sentence in (
+        ("sd-turbo", "SD-Turbo is not on this disk yet. Get it by: streamflow-live models pull sd-turbo"),
+        ("velvt", "There is no model 'velvt'; did you mean velvet?"),
+        ("some-one/model", "streamflow-live models pull some-one/model"),
+    ):
+        show.osc.send_message("/model", name)
+        until(lambda sentence=sentence: sentence in " ".join(show.log.read_text().split()), START)
+        assert show.status()["renderer"]["model"] == before, "the look on air stays"
+    index = show.picture(lambda meta, pixels: meta["index"] > 0)[0]["index"]
+    play_velvet(show)
+    with feed.moving():
+        show.picture(lambda meta, pixels: meta["index"] > index and pixels.any())
+    assert len(list(store.rglob("streamflow-model.json"))) == 1
+
+
+def test_unknown_words_are_told(show: Show) -> None:
+    """In replies, in the status, in the log and on the page, by the words of the model."""
+    note = "drawn as 'halftone fire': comic → halftone; 'xyzzy' is not known"
+    play_velvet(show)
+    show.set(**{"prompt/1/text": "neon"})
+    until(lambda: show.status()["drawn_as"] == {})
+    answer = show.ask({"do": "set", "values": {"/prompt/1/text": "comic fire, xyzzy"}})
+    assert note in json.dumps(answer, ensure_ascii=False)
+    assert show.status()["drawn_as"] == {"/prompt/1/text": note}
+    until(lambda: note in " ".join(show.log.read_text().split()))
+    with urllib.request.urlopen(f"http://127.0.0.1:{show.web_port}/api/words") as reply:
+        assert json.load(reply) == {kind: list(words) for kind, words in VOCABULARY.known.items()}

@@ -1,11 +1,9 @@
-"""Prompts with words that the model does not know: told in the status, in replies, in the log and by the command."""
+"""Prompts with words that the model does not know: told in notes and by the command. `test_show_models` has a show."""
 
 import json
-import urllib.request
 from pathlib import Path
 
 import pytest
-from show import Show, until
 from typer.testing import CliRunner
 
 import pipeline.shipped
@@ -49,23 +47,6 @@ def test_notes_follow_parameters_and_model() -> None:
     assert words.notes() == {}
     models.append(None)
     assert words.known_words() == words.notes() == {}
-
-
-def test_unknown_words_in_a_show(tmp_path: Path, folder: Path) -> None:
-    show_folder = tmp_path / "show"
-    show_folder.mkdir()
-    (show_folder / "look.yaml").write_text(
-        f"model: {folder}\naccelerator: eager\nwidth: 64\nheight: 64\nprompt: neon\n"
-    )
-    with Show(show_folder, "--source", "card:") as show:
-        until(lambda: show.status()["renderer"]["phase"] == "playing")
-        assert show.status()["drawn_as"] == {}
-        answer = show.ask({"do": "set", "values": {"/prompt/1/text": "comic fire, xyzzy"}})
-        assert NOTE in json.dumps(answer, ensure_ascii=False)
-        assert show.status()["drawn_as"] == {"/prompt/1/text": NOTE}
-        until(lambda: NOTE in " ".join(show.log.read_text().split()))
-        with urllib.request.urlopen(f"http://127.0.0.1:{show.web_port}/api/words") as reply:
-            assert json.load(reply) == {kind: list(words) for kind, words in VOCABULARY.known.items()}
 
 
 def test_words_command(folder: Path) -> None:
