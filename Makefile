@@ -48,7 +48,7 @@ COMPUTING := tests/pipeline tests/presets tests/daemon/renderer tests/daemon/lin
 	tests/test_code_style.py tests/test_documents.py
 ELSEWHERE := $(WAITING:%=--ignore=%) $(COMPUTING:%=--ignore=%) --ignore=tests/test_readme.py
 
-test: rival
+test:
 	@$(MAKE) --no-print-directory --jobs=3 test-shows test-waiting test-computing
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_readme.py
 
@@ -61,7 +61,7 @@ test-shows: setup
 test-waiting: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(WAITING)
 
-test-computing: $(INSTALLED)
+test-computing: rival
 	@nice -n 19 $(MAKE) --no-print-directory check
 	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/pytest -n 2 --timeout 300 --dist loadfile --no-loadscope-reorder $(COMPUTING)
 

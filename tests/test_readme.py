@@ -18,6 +18,9 @@ import psutil
 import pytest
 import zmq
 from clips import big_buck_bunny
+from typer.testing import CliRunner
+
+from daemon.__main__ import app
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 PORTS = {5555: socket.SOCK_STREAM, 5556: socket.SOCK_STREAM, 5557: socket.SOCK_STREAM, 9000: socket.SOCK_DGRAM}
@@ -163,20 +166,16 @@ def test_the_looks_yaml_of_the_readme_is_a_look(tmp_path: Path, environment: dic
 
 def test_every_command_and_option_the_readme_names_is_there() -> None:
     commands = re.findall(r"`streamflow-live (\w+)", README)
-    shown = subprocess.run(
-        [sys.executable, "-m", "daemon", "--help"], capture_output=True, text=True, check=True
-    ).stdout
     assert commands
+    shown = printed("--help")
     assert [command for command in commands if f" {command} " not in shown] == []
-    helps = [
-        subprocess.run(
-            [sys.executable, "-m", "daemon", command, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ | {"COLUMNS": "200"},
-        ).stdout
-        for command in ("run", "render", "build", "bench")
-    ]
+    helps = [printed(command, "--help") for command in ("run", "render", "build", "bench")]
     options = set(re.findall(r"`(--[a-z-]+)", README))
     assert [option for option in options if f"{option} " not in "".join(helps)] == []
+
+
+def printed(*arguments: str) -> str:
+    """Return what the command line prints."""
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output

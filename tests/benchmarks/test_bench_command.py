@@ -97,8 +97,8 @@ def test_model_folder_names_the_document(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_affine_step_equals_diffusers(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    done = bench("--only", "affine", "--seconds", "0.05", "--json", str(path))
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["bench", "--only", "affine", "--seconds", "0.05", "--json", str(path)])
+    assert done.exit_code == 0, done.output
     rows = json.loads(path.read_text())["rows"]
     assert [row["configuration"].split(", ")[1] for row in rows] == [f"{n} samples" for n in (1, 8, 64, 512)]
     for row in rows:

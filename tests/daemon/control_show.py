@@ -17,6 +17,9 @@ import pipeline.shipped
 SAME = 2.0
 """Mean difference in 8-bit levels below which two pictures are equal. Rounding depends on the batch size."""
 
+ROW = 12
+"""Equal pictures, more than are in flight, after which no other comes."""
+
 Picture = NDArray[np.uint8]
 
 
@@ -61,8 +64,11 @@ def show_values(show: Show) -> dict[str, Any]:
     return values
 
 
-def pictures_between(show: Show, **values: Any) -> int:
-    """Set these values and return how many pictures drawn meanwhile are neither the one before nor the one after."""
+def pictures_between(show: Show, endless: bool = False, **values: Any) -> int:
+    """Set these values and return how many pictures drawn meanwhile are neither the one before nor the one after.
+
+    `endless` is for text mode, which draws the same picture without end: a row of new ones ends it.
+    """
     before = settled(show)
     drawn: dict[int, Picture] = {}
     show.set(**values)
@@ -74,7 +80,11 @@ def pictures_between(show: Show, **values: Any) -> int:
         if meta["revision"] >= wanted:  # the first picture with the new values may take long on a busy machine
             steady = steady + 1 if meta["index"] in drawn else 0
         drawn[meta["index"]] = pixels.copy()
-        if steady >= patience or len(drawn) >= 60:  # text mode draws without end
+        row = [*drawn.values()][-ROW:] if endless else []
+        arrived = len(row) == ROW and difference(pixels, before) > SAME
+        if arrived and all(difference(each, pixels) < SAME for each in row):
+            break
+        if steady >= patience or len(drawn) >= 60:
             break
     after = settled(show)
     return sum(min(difference(pixels, before), difference(pixels, after)) > SAME for pixels in drawn.values())

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import threading
 import time
 import urllib.request
@@ -79,12 +78,10 @@ def group() -> Iterator[MemoryGroup | None]:
 def store(perflow_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The store of named models, with one that is named velvet and has words of its own."""
     folder = tmp_path_factory.mktemp("named")
-    shutil.copytree(perflow_folder, folder / "model")
-    write_vocabulary(VOCABULARY, folder / "model")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
-        adopt(Adoption(folder / "model", "velvet"), folder / "store", lambda text: None)
-        yield folder / "store"
+        patch.setenv(FOLDER_VARIABLE, str(folder))
+        write_vocabulary(VOCABULARY, adopt(Adoption(perflow_folder, "velvet"), folder, lambda text: None))
+        yield folder
 
 
 @pytest.fixture(scope="module")
