@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.accelerators.onnx_lowering import lower_by_node
 from pipeline.library_imports import garbage_kept
 from presets.errors import ModelError
 
@@ -26,6 +27,24 @@ INLINE_BYTES = 1_900_000_000
 LARGEST_BATCH = 63
 """Upper bound of a dynamic batch. From 64 rows on, diffusers' UNet takes another branch with the same result, which
 the exporter can't leave open."""
+
+RULES = (
+    "add_0",
+    "cast_cast",
+    "div_by_1",
+    "materialize_reshape_shape",
+    "mul_by_1",
+    "no_op_cast",
+    "no_op_expand",
+    "no_op_transpose",
+    "remove_optional_bias_from_conv",
+    "reshape_reshape",
+    "squeeze_reshape_1d",
+    "sub_0",
+    "transpose_transpose",
+    "unsqueeze_unsqueeze",
+)
+"""Rewriting rules of onnxscript that find something in diffusion networks."""
 
 
 def unavailable_reason() -> str:
@@ -64,6 +83,7 @@ def export(
             exported = torch.export.export(
                 positional, example, dynamic_shapes=(tuple(batch for _ in example),) if batch else None, strict=False
             )
+            lower_by_node(exported)
             program = torch.onnx.export(
                 exported,
                 input_names=list(names),
@@ -87,10 +107,28 @@ def export(
 def _optimize(program: torch.onnx.ONNXProgram) -> None:
     """Inline functions, fold constants and remove operators without an effect, in place.
 
-    The exporter would do so twice. After one time ONNX Runtime's own optimiser arrives at the same graph.
+    ``onnxscript.optimizer`` does so twice, with 46 rules, one of which compares each node with all others. After one
+    time with these ONNX Runtime's own optimiser arrives at the same graph.
     """
     optimizer: Any = importlib.import_module("onnxscript.optimizer")
-    optimizer.optimize_ir(program.model, num_iterations=1)
+    rewriter: Any = importlib.import_module("onnxscript.rewriter")
+    rules: Any = importlib.import_module("onnxscript.rewriter.rules.common")
+    passes: Any = importlib.import_module("onnx_ir.passes.common")
+    passes.InlinePass()(program.model)
+    optimizer.fold_constants_ir(program.model, onnx_shape_inference=True)
+    wanted = [rule for name in RULES for rule in getattr(rules, f"{name}_rule").commute()]
+    for each in (
+        rewriter.RewritePass(wanted),
+        passes.RemoveUnusedNodesPass(),
+        passes.RemoveUnusedFunctionsPass(),
+        passes.RemoveUnusedOpsetsPass(),
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.DeduplicateInitializersPass(),
+        passes.CommonSubexpressionEliminationPass(),
+        passes.OutputFixPass(),
+        passes.NameFixPass(),
+    ):
+        each(program.model)
 
 
 class _Positional(nn.Module):
