@@ -1,7 +1,5 @@
 """Every family on the accelerators that this machine has: encoder, denoiser and decoder equal those of eager torch."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from row_comparison import denoise, random_rows
@@ -64,15 +62,8 @@ def compare(engines: Engines, reference: Engines, shapes: Shapes) -> None:
 
 
 def test_openvino_equals_eager(model: Model, shapes: Shapes, reference: Engines, preparation: Preparation) -> None:
+    """`test_onnx` exports the network of every family, and `test_adapters_together` has SDXL on ONNX Runtime."""
     compare(registry.build("openvino", model, shapes, preparation).engines, reference, shapes)
-
-
-def test_onnxruntime_equals_eager(tmp_path: Path, preparation: Preparation) -> None:
-    """SDXL alone: `test_onnx` exports the network of every family, which takes long."""
-    model = load_model(write_family_folder("sdxl", tmp_path / "model"))
-    shapes = model_shapes(model, SIDE, SIDE, ROWS)
-    reference = eager.build(model, shapes, preparation)
-    compare(registry.build("onnxruntime", model, shapes, preparation).engines, reference, shapes)
 
 
 def test_half_precision_splits_timesteps(model: Model) -> None:
