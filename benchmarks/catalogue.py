@@ -1,6 +1,6 @@
 """Table of all measurements, in the order they run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from benchmarks.model.measure_model import measure_model
@@ -8,7 +8,8 @@ from benchmarks.paper.measure_ablation import measure_ablation, measure_forward
 from benchmarks.paper.measure_latency import measure_autoencoder, measure_decode, measure_latency
 from benchmarks.paper.measure_quality import measure_quality
 from benchmarks.paper.measure_speed import measure_rivals, measure_sizes, measure_table
-from benchmarks.plan import Measure
+from benchmarks.plan import BenchPlan, Measure, Progress
+from benchmarks.report.findings import Finding
 from benchmarks.show.measure_daemon import measure_daemon
 from benchmarks.show.measure_delay import measure_delay, measure_message
 from benchmarks.show.measure_flood import measure_flood
@@ -22,7 +23,6 @@ from benchmarks.show.measure_sweep import measure_sweep
 from benchmarks.show.measure_switch import measure_switch
 from benchmarks.show.measure_transport import measure_transport
 from benchmarks.stream.measure_auto import measure_auto
-from benchmarks.stream.measure_eight_bits import measure_eight_bits
 from benchmarks.stream.measure_pipeline import measure_denoiser, measure_stream
 from benchmarks.stream.measure_reuse import measure_reuse
 from benchmarks.stream.measure_steps import measure_affine, measure_mixed, measure_overhead, measure_pipelining
@@ -47,6 +47,13 @@ class Measurement(NamedTuple):
     """True if ``--quick`` lets it end when it is the only one: minutes go by before its first figure."""
 
 
+def _measure_eight_bits(plan: BenchPlan, progress: Progress) -> Iterator[Finding]:
+    """Import torch only for the measurement that computes in this process."""
+    from benchmarks.stream.measure_eight_bits import measure_eight_bits
+
+    yield from measure_eight_bits(plan, progress)
+
+
 PAPER: Mapping[str, Any] = {"by_name_only": True, "group": "paper", "by_row": True}
 
 MEASUREMENTS = (
@@ -55,7 +62,7 @@ MEASUREMENTS = (
     Measurement("denoiser", "one batched call against single calls, and whole frames", measure_denoiser),
     Measurement("auto", "every accelerator and precision against `auto`, interleaved", measure_auto, by_name_only=True),
     Measurement("reuse", "gain and error of `reuse` on a moving clip, interleaved", measure_reuse, by_name_only=True),
-    Measurement("eight_bits", "pictures of fp8 and int8 against float32", measure_eight_bits, by_name_only=True),
+    Measurement("eight_bits", "pictures of fp8 and int8 against float32", _measure_eight_bits, by_name_only=True),
     Measurement("overhead", "time of a stream step outside the network call", measure_overhead),
     Measurement("affine", "a batched solver step against diffusers' scheduler, one sample at a time", measure_affine),
     Measurement("mixed", "steps and strength that change every frame, against constant ones", measure_mixed),

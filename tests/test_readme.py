@@ -124,7 +124,7 @@ def test_the_listings_play_as_they_stand_and_a_killed_renderer_comes_back(
         command = listing("streamflow-live run").strip().split()
         show = subprocess.Popen(command, env=environment, stderr=log, text=True)
     processes.append(show)
-    push = f"while true; do {sys.executable} push.py {big_buck_bunny()}; done"
+    push = f"while kill -0 {os.getpid()}; do {sys.executable} push.py {big_buck_bunny()}; done"  # ends with the test
     processes.append(
         subprocess.Popen(["sh", "-c", push], cwd=tmp_path, env=environment, text=True, start_new_session=True)
     )

@@ -5,16 +5,19 @@ import importlib
 import importlib.util
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
 
 from pipeline.accelerators.onnx_lowering import lower_by_node
 from pipeline.library_imports import garbage_kept
 from presets.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 OPSET = 18
 OUTPUT = "out"
@@ -27,6 +30,9 @@ INLINE_BYTES = 1_900_000_000
 LARGEST_BATCH = 63
 """Upper bound of a dynamic batch. From 64 rows on, diffusers' UNet takes another branch with the same result, which
 the exporter can't leave open."""
+
+_EXPORT_ERRORS = (torch.onnx.errors.OnnxExporterError, RuntimeError)
+"""What torch raises for a network that it can't export."""
 
 RULES = (
     "add_0",
@@ -79,21 +85,8 @@ def export(
     batch = {0: torch.export.Dim("batch", min=1, max=LARGEST_BATCH)} if dynamic else None
     with _quiet(), garbage_kept():
         try:
-            # torch.onnx.export would give each input a batch dimension of its own, and fail on that.
-            exported = torch.export.export(
-                positional, example, dynamic_shapes=(tuple(batch for _ in example),) if batch else None, strict=False
-            )
-            lower_by_node(exported)
-            program = torch.onnx.export(
-                exported,
-                input_names=list(names),
-                output_names=[OUTPUT],
-                opset_version=OPSET,
-                dynamo=True,
-                optimize=False,
-                verbose=False,
-            )
-        except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+            program = _translated(positional, example, names, batch)
+        except _EXPORT_ERRORS as error:
             cause = error.__cause__ or error
             reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
             raise ModelError(f"The network can't be exported to ONNX: {reason}") from error
@@ -102,6 +95,34 @@ def export(
         _optimize(program)
         weights = sum(tensor.nbytes for tensor in (*graph.parameters(), *graph.buffers()))
         program.save(path, external_data=weights > INLINE_BYTES)
+
+
+def _translated(
+    positional: nn.Module, example: tuple[torch.Tensor, ...], names: Sequence[str], batch: dict[int, Any] | None
+) -> torch.onnx.ONNXProgram | None:
+    """Return the ONNX program of a network, lowered by node, or as a whole if the exporter can't translate that."""
+
+    def translate(lower: Callable[[ExportedProgram], None]) -> torch.onnx.ONNXProgram | None:
+        # torch.onnx.export would give each input a batch dimension of its own, and fail on that.
+        exported = torch.export.export(
+            positional, example, dynamic_shapes=(tuple(batch for _ in example),) if batch else None, strict=False
+        )
+        lower(exported)
+        return torch.onnx.export(
+            exported,
+            input_names=list(names),
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+        )
+
+    try:
+        return translate(lower_by_node)
+    except _EXPORT_ERRORS as error:
+        log.debug("the network is lowered as a whole: %s", error)
+        return translate(lambda program: None)
 
 
 def _optimize(program: torch.onnx.ONNXProgram) -> None:

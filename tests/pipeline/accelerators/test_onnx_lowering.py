@@ -66,3 +66,20 @@ def test_graph_equals_whole_lowering(
     assert kinds[0] == kinds[1]
     session = onnxruntime.InferenceSession(tmp_path / "quick.onnx", providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(session.run(None, {"rows": ROWS.numpy()})[0], function(ROWS), rtol=0, atol=1e-5)
+
+
+def test_whole_lowering_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def untranslated(program: ExportedProgram) -> None:
+        """Leave an operator that the exporter does not know, as a node that is lowered by itself may."""
+        for node in program.graph.find_nodes(op="call_function", target=torch.ops.aten.mul.Tensor):
+            node.target = torch.ops.aten.special_bessel_j0.default
+            node.args = node.args[:1]
+        vars(program)["run_decompositions"] = lambda table: program
+
+    monkeypatch.setattr(onnx_export, "lower_by_node", untranslated)
+    export(Network(returns_its_cast), (ROWS,), ("rows",), tmp_path / "out.onnx", False)
+    session = onnxruntime.InferenceSession(tmp_path / "out.onnx", providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"rows": ROWS.numpy()})[0], ROWS.numpy() * 2, rtol=0, atol=1e-5)
+    monkeypatch.setattr(onnx_export, "_EXPORT_ERRORS", ())
+    with pytest.raises(torch.onnx.errors.OnnxExporterError):
+        export(Network(returns_its_cast), (ROWS,), ("rows",), tmp_path / "fails.onnx", False)

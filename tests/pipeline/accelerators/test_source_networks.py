@@ -14,7 +14,8 @@ from pipeline.accelerators import compiled, eager, onnx_files, onnxruntime, open
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
 from pipeline.accelerators.foreign_engine import replace_denoiser
 from pipeline.accelerators.openvino import compile_engines
-from pipeline.accelerators.tensorrt_engines import engine_sources
+from pipeline.accelerators.tensorrt_engines import EngineBuilder, engine_sources
+from pipeline.accelerators.tensorrt_library import TENSORRT_RTX
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import Model, load_model
 from presets.errors import ModelError
@@ -103,11 +104,9 @@ def test_keys_tell_source_apart(model: Model, tmp_path: Path, monkeypatch: pytes
     decoders = [onnx_files._key(model, shapes, "float32", "decoder") for shapes in (SHAPES, plain)]
     assert decoders[0] == decoders[1]
 
-    class Builder:
-        root, precision = tmp_path, "float16"
-
-    built = [engine_sources(Builder(), model, shapes, ["denoiser"])[0] for shapes in (SHAPES, plain)]  # type: ignore[arg-type]
-    assert [source.rows for source in built] == [(1, 1, 3), (1, 1, 2)]
+    builder = EngineBuilder(TENSORRT_RTX, "8.9", "float16", model.fingerprint, model.name, tmp_path)
+    built = [engine_sources(builder, model, shapes, ["denoiser"])[0] for shapes in (SHAPES, plain)]
+    assert [source.rows for source in built] == [((1, 1, 3),), ((1, 1, 2),)]
     assert built[0].shapes == "latent 8x8x8, embeds 12x16, rows 1 to 3, best 1"
 
 
