@@ -50,7 +50,7 @@ class PromptMixture(NamedTuple):
     image: str = ""
     """File of the image beside the prompt, where an IP-Adapter is loaded. Empty is none."""
     ahead: tuple[str, ...] = ()
-    """Texts to encode with the others, because a travel along the prompts comes to them. They are not mixed in."""
+    """Texts to encode beside the others, for a travel along the prompts or a look that waits. They are not mixed in."""
 
 
 class FrameParameters(NamedTuple):
@@ -64,13 +64,16 @@ class FrameParameters(NamedTuple):
     """Texts to avoid, as in `PromptMixture`."""
     noise: tuple[NoiseWeight, ...]
     """Starting noise: each seed and leg once; the squares of the weights sum to 1."""
+    ahead: tuple[str, ...] = ()
+    """Texts of a look that waits for its beat."""
 
     @property
     def wording(self) -> PromptMixture:
         """Texts to encode and mix for this picture."""
         parameters = self.parameters
         loras, image = parameters.lora_weights, parameters.ip_adapter_image
-        ahead = tuple(prompt.text for prompt in parameters.prompt if prompt.text.strip() and parameters.travel > 0)
+        travelled = tuple(prompt.text for prompt in parameters.prompt if prompt.text.strip() and parameters.travel > 0)
+        ahead = (*travelled, *self.ahead)
         return PromptMixture(self.prompt, self.negative, parameters.prompt_mix, loras, image, ahead)
 
 

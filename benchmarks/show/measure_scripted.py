@@ -179,7 +179,8 @@ def _slates(frames: Sequence[ReceivedFrame], panic: int) -> int:
 
 def _pictures_after(frames: Sequence[ReceivedFrame], panic: int) -> float:
     """Return the milliseconds from a panic until pictures are on air again after the safe picture."""
-    after = [frame for frame in frames if frame.at > panic]
+    # The safe picture may be left out: the first picture drawn after the panic takes its place.
+    after = [frame for frame in frames if panic < frame.at < panic + 2 * NS]
     safe = next((place for place, frame in enumerate(after) if not frame.rendered), 0)
     back = next((frame for frame in after[safe:] if frame.rendered), None)
     if back is None:

@@ -26,7 +26,7 @@ class ResolvedFrame:
         """Return JSON: plain values by address, then what they resolve to."""
         frame = self.parameters
         resolved = {"prompt": frame.prompt, "negative": frame.negative, "noise": frame.noise, "moving": self.is_moving}
-        return json.dumps(flatten(frame.parameters) | resolved).encode()
+        return json.dumps(flatten(frame.parameters) | resolved | {"ahead": frame.ahead}).encode()
 
     @classmethod
     def decode(cls, part: Part) -> "ResolvedFrame":
@@ -37,6 +37,7 @@ class ResolvedFrame:
             tuple(TextWeight(*weight) for weight in values["prompt"]),
             tuple(TextWeight(*weight) for weight in values["negative"]),
             tuple(NoiseWeight(*weight) for weight in values["noise"]),
+            tuple(values["ahead"]),
         )
         return cls(parameters, bool(values["moving"]))
 

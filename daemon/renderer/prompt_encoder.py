@@ -115,11 +115,15 @@ class PromptEncoder(Generic[C]):
         if self._done is not None and self._done[0].prompt == self._wanted.prompt:
             self._done = self._wanted, self._done[1]
             return
-        known = self._recall(self._wanted.prompt)
+        prompt = self._wanted.prompt
+        known = self._recall(prompt)
+        is_whole = known is not None
+        if known is None and prompt.ahead:  # those that are only encoded ahead hold nothing up
+            known = self._recall(prompt._replace(ahead=()))
         if known is not None:
             self._done = self._wanted, known
-        elif self._running is None:
-            self._running = self._wanted, self._executor.submit(self._encode, self._wanted.prompt)
+        if not is_whole and self._running is None:
+            self._running = self._wanted, self._executor.submit(self._encode, prompt)
 
 
 def _texts(prompt: PromptMixture) -> set[str]:

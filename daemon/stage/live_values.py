@@ -1,7 +1,7 @@
 """`LiveValues`: the values of the live parameters by address, with a revision counter and change subscriptions."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from daemon.stage.preset_saver import LoadedPreset
@@ -46,6 +46,8 @@ class LiveValues:
         """Take `values` by address. A missing value has its default. `loaded` is the preset that panic restores."""
         self.on_panic: Callable[[int], None] = lambda revision: None
         """Called on a panic, with its revision. Pictures of older revisions are not shown any more."""
+        self.coming: tuple[str, ...] = ()
+        """Texts of a look that waits for its beat. A renderer encodes them before it comes."""
         self._lock = threading.Lock()
         self._subscriptions = Subscriptions(self._lock)
         self._watchers: tuple[Callable[[], None], ...] = ()
@@ -83,6 +85,13 @@ class LiveValues:
         """Have `changed` called after every new revision, on the thread that made it. It must return at once."""
         with self._lock:
             self._watchers = (*self._watchers, changed)
+
+    def announce(self, texts: Sequence[str]) -> None:
+        """Have texts encoded before they are wanted; none ends that."""
+        known, self.coming = self.coming, tuple(texts)
+        if self.coming and self.coming != known:
+            for changed in self._watchers:
+                changed()
 
     def values(self) -> dict[str, Value]:
         """Return the wanted value of every parameter, by address."""

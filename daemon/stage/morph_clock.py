@@ -24,6 +24,7 @@ class MorphClock:
         self._course = start_morphs(parameters, self._now())
         self._still = STILL
         self._words_alone = False
+        self._coming: tuple[str, ...] = ()
 
     @property
     def is_moving(self) -> bool:
@@ -45,13 +46,16 @@ class MorphClock:
         if words_alone != self._words_alone:
             self._words_alone = words_alone
             self._still = STILL
+        if (coming := self._store.coming) != self._coming:
+            self._coming = coming
+            self._still = STILL
         self._store.tempo.pictures += 1
         if self._still is not STILL:
             return self._still
         moving = is_moving(self._course, at) or moves(parameters, DRAWING)
         # LFOs swing around the wanted values, by the beat at which the picture is on air. Fades go on as if none moved.
         course = replace(self._course, parameters=self._swung(parameters))
-        moment = resolve_frame(course, at)
+        moment = resolve_frame(course, at)._replace(ahead=coming)
         if words_alone:
             moment = moment._replace(parameters=moment.parameters.model_copy(update={"mode": "text"}))
         resolved = revision, ResolvedFrame(moment, moving).encode()

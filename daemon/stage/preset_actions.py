@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from daemon.stage import replies
 from daemon.stage.preset_disk import DiskRequest, Finish, PresetDisk
 from daemon.stage.preset_saver import LoadedPreset, PresetSaver
+from daemon.stage.prompt_reading import PLACES
 from io_bridges.show_control import ControlReply, Later
 from presets.errors import ConfirmationNeeded, PresetError
 from presets.library import Library
@@ -54,6 +55,16 @@ class PresetActions:
     def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None) -> ControlReply:
         """Load a preset as a cue does, with the values `instead` in place of its own. The lock lets it pass."""
         return self._load("/preset", lambda: name, instead, sender, later, is_planned=True)
+
+    def texts(self, name: str | int) -> list[str]:
+        """Return the texts of a preset, or of the one so many places after that on air. It waits for the disk.
+
+        Raises `PresetError`.
+        """
+        if isinstance(name, int):
+            name = self._library.neighbour(str(self._store.value("/preset")), name)
+        values = self._library.recall(name)
+        return [str(values[text]) for text in PLACES.values() if str(values[text]).strip()]
 
     def _neighbour(self, address: str, step: int, sender: str, later: Later | None) -> ControlReply:
         now = self._store.value

@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from daemon.stage.message_reading import read_message
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.prompt_reading import PLACES
 from daemon.stage.show_wrapper import Cancel, ShowWrapper, StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
+from presets.errors import StreamflowError
 from presets.lfo_parameters import BEATS_IN_A_BAR
 from presets.parameter_table import PARAMETERS, TWINS, Value
 
@@ -54,6 +56,9 @@ class QuantisedShow(ShowWrapper):
         self._held: list[HeldMessage] = []
         self._due: dict[int, Cancel] = {}
         """Cancels the timer of a beat. Each has one, so that no flood of messages starts more."""
+        self.beside: Callable[[Callable[[], None]], None] = _on_a_thread
+        """Does what may wait for a disk, beside the caller."""
+        self._finding = threading.Lock()
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Apply a message, or hold it until its beat.
@@ -70,13 +75,18 @@ class QuantisedShow(ShowWrapper):
         if written.startswith(_TEMPO):
             return self._set_tempo(apply)
         is_look = written in _LOOKS or written.rpartition("/")[0] in ("/preset", "/prompt")
-        return self._on_its_beat(address, apply, later) if is_look else apply()
+        if not is_look:
+            return apply()
+        return self._on_its_beat(address, apply, later, partial(self._texts, written, tuple(arguments)))
 
     def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None = None) -> ControlReply:
         """Load a preset with the values `instead` in place of its own, or hold it like a ``/preset``."""
-        return self._on_its_beat("/preset", partial(self._store.recall, name, instead, sender, later), later)
+        apply = partial(self._store.recall, name, instead, sender, later)
+        return self._on_its_beat("/preset", apply, later, partial(self._store.files.texts, name))
 
-    def _on_its_beat(self, address: str, apply: Callable[[], ControlReply], later: Later | None) -> ControlReply:
+    def _on_its_beat(
+        self, address: str, apply: Callable[[], ControlReply], later: Later | None, texts: Callable[[], Sequence[str]]
+    ) -> ControlReply:
         quantise = str(self._store.value("/quantise"))
         if quantise == "off":
             return apply()
@@ -88,8 +98,31 @@ class QuantisedShow(ShowWrapper):
             if beat not in self._due:
                 self._start_timer(beat)
         _refuse(oldest, "dropped: too many looks wait for one beat")
+        if self._finding.acquire(blocking=False):  # one at a time, whatever the disk does
+            self.beside(partial(self._announce, texts))
         note = f"waits {self._seconds_until(beat):.1f} s for the {quantise}"
         return ControlReply(address, True, None, note, pending=later is not None)
+
+    def _announce(self, texts: Callable[[], Sequence[str]]) -> None:
+        """Have the texts of a look encoded before its beat. One that can't be loaded is refused on its beat."""
+        try:
+            found = texts()
+            with self._lock:
+                waits = bool(self._held)
+            self._store.announce(found if waits else ())
+        except StreamflowError:
+            pass
+        finally:
+            self._finding.release()
+
+    def _texts(self, written: str, arguments: Sequence[object]) -> Sequence[str]:
+        """Return the texts that a message brings. Raises `StreamflowError`."""
+        if written in ("/next", "/previous"):
+            return self._store.files.texts(1 if written == "/next" else -1)
+        address, plain, _, prompts = read_message(written, arguments, self._store.values(), self._store.preset_names)
+        if prompts or not plain or not isinstance(plain[0], str):
+            return [text for text, _ in prompts]
+        return self._store.files.texts(plain[0]) if address == "/preset" else [plain[0]]
 
     def status(self) -> dict[str, object]:
         """Return the state of the show, with the number of messages that wait for a beat."""
@@ -101,6 +134,7 @@ class QuantisedShow(ShowWrapper):
         reply = self._store.apply(address, arguments, sender, later)
         if self._store.standing().panic_revision != before:
             _refuse(self._take(lambda message: True), "dropped by /panic")
+            self._end_announcement()
         return reply
 
     def _set_tempo(self, apply: Callable[[], ControlReply]) -> ControlReply:
@@ -152,6 +186,7 @@ class QuantisedShow(ShowWrapper):
             if message.later is not None:
                 # The sender knows the message by the address that was sent.
                 message.later(reply._replace(address=message.address))
+        self._end_announcement()
 
     def _take(self, chosen: Callable[[HeldMessage], bool]) -> list[HeldMessage]:
         """Remove the chosen messages and return them."""
@@ -161,6 +196,17 @@ class QuantisedShow(ShowWrapper):
             for message in held:
                 (taken if chosen(message) else self._held).append(message)
         return taken
+
+    def _end_announcement(self) -> None:
+        """Announce nothing any more, once nothing waits."""
+        with self._lock:
+            waits = bool(self._held)
+        if not waits:
+            self._store.announce(())
+
+
+def _on_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="coming-look", daemon=True).start()
 
 
 def _refuse(messages: Sequence[HeldMessage], reason: str) -> None:

@@ -47,10 +47,14 @@ class Rehearsal:
         self.store = ParameterStore(library, tempo=TempoClock(self.clock))
         self.clock.time += age * NS
         self.transport = ControlTransport(self.store, self.clock, self.timer)
+        self.transport.quantised.beside = self.let_be
         self.show = RecordedShow(CueShow(self.transport.quantised, cues, self.timer), self.transport)
         self.morphs = MorphClock(self.store, self.clock)
         self._output = MovingParameters(self.store, self.store.tempo.time)
         self.replies: list[ControlReply] = []
+
+    def let_be(self, work: Callable[[], None]) -> None:
+        """Announce no texts, which are no part of a recording."""
 
     def timer(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
         self._count = number = self._count + 1

@@ -243,3 +243,29 @@ def test_work_runs_beside_and_in_turn() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     assert order == ["after 1 texts"]
+
+
+def test_texts_ahead_hold_nothing_up() -> None:
+    known, encoded = {"fire", "ice"}, threading.Event()
+
+    def encode(wording: PromptMixture) -> PromptMixture:
+        assert encoded.wait(20)
+        known.update(wording.ahead)
+        return wording
+
+    def recall(wording: PromptMixture) -> PromptMixture | None:
+        return wording if {share.text for share in wording.prompt} | {*wording.ahead} <= known else None
+
+    words = PromptEncoder(encode, recall)
+    words.want(saying("fire"), 1)
+    words.want(saying("fire")._replace(ahead=("moss",)), 2)
+    assert words.newest()[1:] == (2, True)
+    words.want(saying("ice")._replace(ahead=("moss",)), 3)
+    assert words.newest()[0].prompt == saying("ice").prompt, "a morph goes on meanwhile"
+    encoded.set()
+    deadline = time.monotonic() + 20
+    while "moss" not in known:
+        words.newest()
+        assert time.monotonic() < deadline
+    words.want(saying("moss"), 4)
+    assert words.newest() == (saying("moss"), 4, True)

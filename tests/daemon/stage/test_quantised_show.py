@@ -23,6 +23,7 @@ class QuantisedRig:
         self.store = ParameterStore(library, tempo=TempoClock(self.clock))
         self.timers: list[tuple[float, Callable[[], None]]] = []
         self.show = QuantisedShow(self.store, self.timer)
+        self.show.beside = lambda work: work()
         self.late: list[ControlReply] = []
 
     def timer(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
@@ -231,3 +232,43 @@ def test_release_of_panic_drops_nothing(rig: QuantisedRig) -> None:
     assert rig.show.status()["held"] == 1
     rig.send("/panic", 1)
     assert rig.show.status()["held"] == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "arguments", "texts"),
+    [
+        ("/prompt", ["golden", "rings"], ("golden rings",)),
+        ("/prompt", ["dog", 0.25, "cat", 0.75], ("dog", "cat")),
+        ("/prompt/2/text", ["moss"], ("moss",)),
+        ("/preset/fire", [], None),
+        ("/preset", [1], None),
+        ("/next", [], None),
+        ("/preset", ["no such preset"], ()),
+    ],
+)
+def test_texts_are_announced_while_it_waits(
+    rig: QuantisedRig, address: str, arguments: list[object], texts: tuple[str, ...] | None
+) -> None:
+    woken: list[tuple[str, ...]] = []
+    rig.store.watch_revision(lambda: woken.append(rig.store.coming))
+    rig.send("/quantise", "beat")
+    rig.wait(0.2)
+    woken.clear()
+    rig.send(address, *arguments)
+    coming = rig.store.coming
+    assert woken == ([coming] if coming else []), "a renderer is told at once"
+    if texts is not None:
+        assert coming == texts
+    rig.fire()
+    assert rig.store.coming == ()
+    if texts is None:
+        assert coming == tuple(prompt.text for prompt in rig.store.snapshot()[1].prompt)
+
+
+def test_panic_announces_nothing(rig: QuantisedRig) -> None:
+    rig.send("/quantise", "beat")
+    rig.wait(0.2)
+    rig.send("/prompt", "moss")
+    assert rig.store.coming == ("moss",)
+    rig.send("/panic")
+    assert rig.store.coming == ()
