@@ -79,7 +79,7 @@ class Engines:
     threads: int = 0
     """Threads of the network; 0 where a GPU or torch's own setting decides."""
     remarks: tuple[str, ...] = ()
-    """What is not as it was asked for, a clause each."""
+    """Differences from what was asked for, a clause each."""
     any_size: bool = False
     """True if nothing is compiled for a batch size: a call at one size warms up all of them."""
 

@@ -32,7 +32,7 @@ LARGEST_BATCH = 63
 the exporter can't leave open."""
 
 _EXPORT_ERRORS = (torch.onnx.errors.OnnxExporterError, RuntimeError)
-"""What torch raises for a network that it can't export."""
+"""Errors that torch raises for a network that it can't export."""
 
 RULES = (
     "add_0",

@@ -88,7 +88,7 @@ def _inline_precise_regions(module: fx.GraphModule) -> None:
 
 
 Change = Callable[[fx.Node], fx.Node | None]
-"""What puts other nodes before a node, and returns the one that takes its place, None for a node without a result."""
+"""Function that puts nodes before another, and returns the one that takes its place; None if it has no result."""
 
 
 def _replace(program: ExportedProgram, node: fx.Node, other: fx.Node | None) -> None:

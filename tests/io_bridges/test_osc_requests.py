@@ -1,4 +1,4 @@
-"""What surfaces ask OSC control itself for, over real sockets: signs of life, shares of ranges, and notes told once."""
+"""Requests of surfaces to OSC control itself, over real sockets: pings, shares of ranges, and notes told once."""
 
 import socket
 import sys

@@ -83,7 +83,7 @@ def test_values_go_back_through_the_controls() -> None:
 
 
 def test_eight_bits_stay_with_engines() -> None:
-    """What plays in place of an engine, until it is built or because it can't be, has no such numbers."""
+    """Numbers are absent while something plays in place of an engine, until it is built or because it can't be."""
     engine = Build(accelerator="tensorrt_rtx", precision="fp8")
     assert engine.with_accelerator("tensorrt").precision == "fp8"
     assert engine.with_accelerator("auto").precision == "fp8", "auto takes an engine that is built"
