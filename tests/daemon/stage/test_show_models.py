@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from bare_clock import bare_clock
 from control_show import Picture, control_show, difference, show_values
 from family_pipelines import draw_picture, fresh_noise, loaded_pipeline
 from feed import Feed
@@ -198,7 +197,7 @@ def test_every_family_has_a_folder(folders: dict[str, Path]) -> None:
 def test_families_follow_each_other(show: Show, feed: Feed, folders: dict[str, Path]) -> None:
     """Changes under moving frames and OSC messages. Each model draws the pictures of its own pipeline in diffusers."""
     memory = dict[str, int]()
-    with bare_clock() as missed, show.every_tick() as ticks:
+    with show.every_tick() as ticks:
         for number, family in enumerate((*FOLDERS, FOLDERS[0])):
             guidance = 1.0 if family == "flux" else GUIDANCE  # the pipeline of schnell takes none
             expected = references(folders[family], guidance, feed.still)
@@ -213,12 +212,11 @@ def test_families_follow_each_other(show: Show, feed: Feed, folders: dict[str, P
     assert all(tick.index > 0 and tick.lit for tick in ticks), "neither slate nor black"
     indices = [tick.index for tick in ticks]
     assert indices == sorted(indices)
-    # A busy machine misses ticks, on the way to a receiver too, and a switch must not: all but a few follow each other,
-    # beside those that a process misses which does nothing else.
+    # A busy machine misses ticks, on the way to a receiver too, and a switch must not: all but a few follow each other.
     received, shown = [after.number - tick.number for tick, after in pairwise(ticks)], shown_periods(ticks)
     for periods in (received, shown):
         assert min(periods) > 0
-        assert sum(periods) < 1.05 * len(periods) + missed[0]
+        assert sum(periods) < 1.05 * len(periods)
 
 
 def test_model_gets_memory_to_itself(
