@@ -57,6 +57,8 @@ class Scheme:
     finder: str = ""
     """A function, as ``module:available``, that lists what a source can open now; empty for a scheme without a list."""
 
+    is_announced: bool = False
+    """True for a name that is found, or announced, on a network."""
     announces_rate: bool = False
     """True for a sink that tells its rate to others. It is opened again when the rate of the output changes."""
 

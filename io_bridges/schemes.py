@@ -108,6 +108,7 @@ SOURCES: tuple[Scheme, ...] = (
         location="name",
         package="cyndilib",
         extra="ndi",
+        is_announced=True,
         finder="io_bridges.ndi.names:available",
     ),
     Scheme(

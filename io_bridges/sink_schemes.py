@@ -56,6 +56,7 @@ SINKS: tuple[Scheme, ...] = (
         default="streamflow-live",
         package="cyndilib",
         extra="ndi",
+        is_announced=True,
         announces_rate=True,
     ),
     Scheme(

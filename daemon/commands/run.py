@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.commands import opening_options as opening
 from daemon.commands import run_options as options
 from daemon.shared.least_resources import SHOW_ADDRESS_SPACE, SHOW_FILES, shortage
 from daemon.shared.process import raise_file_limit
@@ -32,7 +33,7 @@ def run(
     osc: options.OscOption = "9000",
     osc_feedback: options.OscFeedbackOption = None,
     osc_tcp: options.OscTcpOption = "off",
-    osc_allow: options.OscAllowOption = None,
+    osc_allow: opening.OscAllowOption = None,
     osc_aliases: options.OscAliasesOption = None,
     midi: options.MidiOption = None,
     midi_map: options.MidiMapOption = None,
@@ -42,12 +43,13 @@ def run(
     audio: options.AudioOption = None,
     control: options.ControlOption = "5557",
     web: options.WebOption = "8090",
-    web_token: options.WebTokenOption = None,
+    web_token: opening.WebTokenOption = None,
     webrtc: options.WebRtcOption = True,
     open_page: options.OpenPageOption = False,
     presets: options.PresetsOption = None,
     processors: options.ProcessorsOption = None,
-    allow_folder: options.AllowFolderOption = None,
+    allow_folder: opening.AllowFolderOption = None,
+    allow_destination: opening.AllowDestinationOption = None,
     recordings: options.RecordingsOption = None,
     record_controls: options.RecordControlsOption = None,
     play_controls: options.PlayControlsOption = None,
@@ -76,7 +78,6 @@ def run(
     from daemon.commands.log_output import log_to_terminal
     from daemon.stage.control_transport import first_controls
     from daemon.stage.initial_values import initial_notices, initial_values, restored_look, with_sources
-    from daemon.stage.opened_folders import allowed_folders
     from daemon.stage.preset_library import open_library
     from daemon.stage.recording_names import controls_path
     from daemon.stage.stage import Stage
@@ -96,13 +97,12 @@ def run(
     ports = replace(ports, osc_feedback=_addresses(osc_feedback), link=link, webrtc=webrtc)
     controls_in = _control_settings(ports, osc_aliases, midi, midi_map, dmx, dmx_host, audio)
     settings = replace(
-        controls_in,
+        _opened(controls_in, allow_folder, allow_destination),
         sinks=tuple(sink) if sink else Settings().sinks,
         output_size=parse_size(output_size) if output_size else (int(values["/width"]), int(values["/height"])),
         fps=rate,
         follow_source=follow_source,
         cues=read_set_list(set_list, library) if set_list else (),
-        allow_folders=allowed_folders(allow_folder or ()),
         recordings=recordings,
         record_controls=controls_path(str(record_controls)) if record_controls else None,
         play_controls=controls,
@@ -147,6 +147,15 @@ def _ports(
         web=page,
         web_token=page_token(page.host, state.with_name("page-token"), token) if page else "",
     )
+
+
+def _opened(settings: Settings, folders: list[Path] | None, destinations: list[str] | None) -> Settings:
+    """Return settings with these places open to messages. Raises `SettingsError` for one that is not valid."""
+    from daemon.stage.opened_destinations import read_destinations
+    from daemon.stage.opened_places import allowed_folders
+
+    opened = allowed_folders(folders or ())
+    return replace(settings, allow_folders=opened, allow_destinations=read_destinations(destinations or ()))
 
 
 def _addresses(texts: list[str] | None) -> tuple[Address, ...]:

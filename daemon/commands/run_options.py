@@ -69,15 +69,6 @@ OscTcpOption = Annotated[
         help="OSC over TCP too: a port, HOST:PORT to open it to --osc-allow, or 'off'.", rich_help_panel=CONTROL
     ),
 ]
-OscAllowOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="ADDRESS|NETWORK",
-        help="Whom OSC and OSCQuery hear beyond this machine, as in 192.168.1.0/24. Repeatable. It keeps strangers out,"
-        " and protects from nobody who forges an address: OSC has no passwords and no encryption.",
-        rich_help_panel=CONTROL,
-    ),
-]
 OscAliasesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -134,16 +125,6 @@ WebOption = Annotated[
         help="Web page: a TCP port, HOST:PORT to open it to a network with a token, or 'off'.", rich_help_panel=CONTROL
     ),
 ]
-WebTokenOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TOKEN|new",
-        envvar="STREAMFLOW_LIVE_WEB_TOKEN",
-        help="Token of a page that is open to a network (default: one that is made and kept). It protects the page,"
-        " HTTP and WebSockets from who lacks it, not from who listens in: nothing is encrypted.",
-        rich_help_panel=CONTROL,
-    ),
-]
 WebRtcOption = Annotated[
     bool,
     typer.Option(
@@ -159,15 +140,6 @@ PresetsOption = Annotated[Path | None, typer.Option(help="Folder of your presets
 ProcessorsOption = Annotated[
     Path | None,
     typer.Option(help="Folder of your processors, Python files that change pictures.", rich_help_panel=SHOW),
-]
-AllowFolderOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="Let messages name files of this folder, to read and to write. Repeatable. Otherwise they may name only"
-        " the folders of presets, recordings and models, and what presets and this command line name.",
-        rich_help_panel=SHOW,
-    ),
 ]
 RecordingsOption = Annotated[
     Path | None,

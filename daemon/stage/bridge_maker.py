@@ -14,7 +14,7 @@ from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.midi_show import MidiShow
 from daemon.stage.newest_frame import NewestFrame
-from daemon.stage.opened_folders import ADD_SINK
+from daemon.stage.opened_places import ADD_SINK
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.processor_show import ProcessorShow
 from daemon.stage.prometheus import prometheus_text

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from daemon.shared.threads import restart_on_crash
-from daemon.stage.opened_folders import FILES, OpenedFolders
+from daemon.stage.opened_places import FILES, OpenedPlaces
 from io_bridges.show_control import ControlReply, Later
 from presets.errors import ParameterRefused, SettingsError
 from presets.parameter_table import Value
@@ -25,7 +25,7 @@ Refuse = Callable[[str, str, str, str], ControlReply]
 class FileMessages:
     """Sets parameters of `FILES` once the disk says that what they name is open. Any thread may call it."""
 
-    def __init__(self, opened: OpenedFolders, change: Change, refuse: Refuse) -> None:
+    def __init__(self, opened: OpenedPlaces, change: Change, refuse: Refuse) -> None:
         """Look up in `opened`; the outcome goes to `change` or `refuse`, on another thread."""
         self._opened = opened
         self._change = change

@@ -13,7 +13,7 @@ from daemon.stage import replies
 from daemon.stage.file_messages import FileMessages
 from daemon.stage.live_values import LiveValues
 from daemon.stage.message_reading import read_message
-from daemon.stage.opened_folders import OpenedFolders
+from daemon.stage.opened_places import OpenedPlaces
 from daemon.stage.preset_actions import PresetActions
 from daemon.stage.preset_saver import LoadedPreset, opening_preset
 from daemon.stage.prompt_reading import prompt_values
@@ -65,7 +65,7 @@ class ParameterStore(LiveValues):
         """Adds, opens or removes a sink, by the address of the action, its text and the sender; the stage sets it."""
         self.choose_sound: Callable[[str], str] = lambda text: ""
         """Hears another input, by a part of its name, and returns a note for the reply; `ShowSound` sets it."""
-        self.opened = OpenedFolders(library.folder, {**start, **loaded.values})
+        self.opened = OpenedPlaces(library.folder, {**start, **loaded.values})
         """Places on the disk that messages may name."""
         self._files = FileMessages(self.opened, self.change, self._refuse)
         self.tempo = tempo or TempoClock()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.stage.opened_destinations import AllowedDestination
 from io_bridges import scheme_options, uri
 from io_bridges.audio.listener import AudioSource
 from io_bridges.claims import PlaceTaken
@@ -92,6 +93,8 @@ class Settings:
     """True if they play in a loop."""
     allow_folders: tuple[Path, ...] = ()
     """Folders in which messages may have the show read and write."""
+    allow_destinations: tuple[AllowedDestination, ...] = ()
+    """Hosts and NDI senders that messages may have the show reach."""
     state: Path | None = None
     safe_picture: Path | None = None
     processors: Path | None = None

@@ -19,7 +19,7 @@ from daemon.shared.clock import SystemClock
 from daemon.stage.control_transport import ControlTransport
 from daemon.stage.cue_show import CueShow
 from daemon.stage.midi_show import MidiShow
-from daemon.stage.opened_folders import FILES
+from daemon.stage.opened_places import FILES
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.recorded_show import RecordedShow
 from io_bridges import local_network

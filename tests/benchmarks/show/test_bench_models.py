@@ -9,7 +9,7 @@ from benchmarks.report.findings import NotMeasured
 from benchmarks.show.measure_models import _folders, _plays
 from benchmarks.show.show_process import ShowProcess
 from daemon.stage.control_thread import ControlThread
-from daemon.stage.opened_folders import allowed_folders
+from daemon.stage.opened_places import allowed_folders
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
 from io_bridges.zmq_control import ZmqControl

@@ -20,11 +20,14 @@ from io_bridges.shared_memory import segment
 from io_bridges.uri import make_source
 
 SIDE = 64
+NDI = f"live {os.getpid()}"
+"""Name of the NDI sender that messages may add."""
 
 
 @pytest.fixture(scope="module")
 def running_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
-    with Show(tmp_path_factory.mktemp("sinks") / "show", "--size", f"{SIDE}x{SIDE}", "--source", "card:") as show:
+    options = ("--size", f"{SIDE}x{SIDE}", "--source", "card:", "--allow-destination", f"ndi:{NDI}")
+    with Show(tmp_path_factory.mktemp("sinks") / "show", *options) as show:
         show.picture(lambda meta, pixels: meta["index"] > 0)
         yield show
 
@@ -140,7 +143,7 @@ def sinks_come_and_go_without_a_gap(show: Show, tmp_path: Path) -> bool:
 @pytest.mark.usefixtures("ndi_alone")
 def test_ndi_sender_comes_and_goes(show: Show) -> None:
     pytest.importorskip("cyndilib")
-    name, source = f"live {os.getpid()}", make_source(f"ndi:live {os.getpid()}")
+    name, source = NDI, make_source(f"ndi:{NDI}")
     source.open()
     assert act(show, "/sink/add", f"ndi:{name}?size=320x180&fps=15")["ok"]
     frame = until(lambda: source.read(1.0))
@@ -176,6 +179,7 @@ def test_remove_a_sink_of_the_start(tmp_path: Path) -> None:
         ("png:frames?size=8192x8192", "Give it a smaller ?size=, or remove another one"),
         ("png:frames?fps=31", "fps is at most the show's rate of 30 (--fps), not 31"),
         ("record:show.wmv", "not into .wmv"),
+        ("zmq+connect:10.0.0.9:5555", "Start the show with --allow-destination 10.0.0.9:5555 to open it"),
     ],
 )
 def test_refused_sinks(show: Show, uri: str, reason: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from daemon.shared.clock import SystemClock
 from daemon.stage.bridge_set import BridgeSet
-from daemon.stage.opened_folders import ADD_SINK, FILES, OpenedFolders, allowed_folders, named_place
+from daemon.stage.opened_destinations import read_destinations
+from daemon.stage.opened_places import ADD_SINK, FILES, OpenedPlaces, allowed_folders, named_place
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
 from daemon.stage.sink_changes import SinkChanges
@@ -43,8 +44,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def opened(root: Path) -> OpenedFolders:
-    opened = OpenedFolders(root / "presets", {"/source": "file:look.mp4", "/lora1": "style.safetensors"})
+def opened(root: Path) -> OpenedPlaces:
+    opened = OpenedPlaces(root / "presets", {"/source": "file:look.mp4", "/lora1": "style.safetensors"})
     sinks = (f"record:{root / 'show.mp4'}?quality=90",)
     opened.open(Settings(allow_folders=(root / "open",), sinks=sinks, recordings=root / "recordings"))
     return opened
@@ -55,7 +56,7 @@ def test_every_text_is_classified() -> None:
     assert texts == FILES | NO_PATHS | {"/source", "/source2"}
 
 
-def test_open_places(opened: OpenedFolders, root: Path) -> None:
+def test_open_places(opened: OpenedPlaces, root: Path) -> None:
     for address, text in (
         ("/source", f"file:{root}/open/clip.mp4?loop=0"),
         ("/source2", f"folder:{root}/open/below"),
@@ -109,7 +110,7 @@ def test_open_places(opened: OpenedFolders, root: Path) -> None:
         ("/controlnet_depth_model", "/etc"),
     ],
 )
-def test_closed_places(opened: OpenedFolders, root: Path, address: str, text: str) -> None:
+def test_closed_places(opened: OpenedPlaces, root: Path, address: str, text: str) -> None:
     with pytest.raises(SettingsError, match="--allow-folder"):
         opened.check(address, text.format(root=root))
 
@@ -124,7 +125,7 @@ def test_closed_places(opened: OpenedFolders, root: Path, address: str, text: st
     ],
 )
 def test_links_lead_nowhere(
-    opened: OpenedFolders, root: Path, address: str, text: str, monkeypatch: pytest.MonkeyPatch
+    opened: OpenedPlaces, root: Path, address: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are found on the disk alone. A folder of the working directory is no name of a model."""
     (root / "local" / "model").mkdir(parents=True)
@@ -138,7 +139,7 @@ def test_links_lead_nowhere(
 
 def test_linked_folder_is_open(root: Path) -> None:
     """A folder that was opened by a link is open by its real name too."""
-    opened = OpenedFolders(root / "presets", {})
+    opened = OpenedPlaces(root / "presets", {})
     opened.open(Settings(allow_folders=allowed_folders([root / "open" / "link"])))
     for folder in (root / "open" / "link", root / "secret"):
         opened.check("/source", f"file:{folder}/clip.mp4")
@@ -191,8 +192,10 @@ def test_examples_of_documents_are_open(tmp_path: Path) -> None:
     found = []
     for path in sorted(DOCS.glob("*.md")):
         for block in re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
-            opened = OpenedFolders(tmp_path / "presets", {})
-            opened.open(Settings(allow_folders=tuple(map(Path, re.findall(r"--allow-folder (\S+)", block)))))
+            opened = OpenedPlaces(tmp_path / "presets", {})
+            folders = tuple(map(Path, re.findall(r"--allow-folder (\S+)", block)))
+            destinations = read_destinations(re.findall(r"--allow-destination (\S+)", block))
+            opened.open(Settings(allow_folders=folders, allow_destinations=destinations))
             for groups in EXAMPLE.findall(block):
                 address, text = filter(None, groups)
                 opened.check(address, text)
@@ -201,7 +204,7 @@ def test_examples_of_documents_are_open(tmp_path: Path) -> None:
     assert found == ["adapters.md", "connections.md", "controlnet.md", "ip-adapter.md", "models.md"]
 
 
-def test_closed_sink_is_never_made(opened: OpenedFolders, root: Path) -> None:
+def test_closed_sink_is_never_made(opened: OpenedPlaces, root: Path) -> None:
     made: list[str] = []
     changes = SinkChanges(
         BridgeSet(lambda: None, []),  # type: ignore[arg-type, return-value]

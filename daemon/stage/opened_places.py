@@ -1,8 +1,8 @@
-"""`OpenedFolders`: the folders and files that messages to a show may name.
+"""`OpenedPlaces`: the folders, files and destinations on a network that messages to a show may name.
 
 Any page, program or user of this machine reaches a port on loopback, so one rule holds for all wires: a message names
-only what the user opened. That is a folder of the command line, of the presets, of the recordings or of the models, or
-a file in the very words of the command line, of a preset or of the last show.
+only what the user opened. That is a folder of the command line, of the presets, of the recordings or of the models, a
+destination of the command line, or a place in the very words of the command line, of a preset or of the last show.
 """
 
 import os
@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from daemon.stage.opened_destinations import OpenedDestinations
 from daemon.stage.recording_names import recordings_folder
 from daemon.stage.settings import Settings
 from daemon.stage.source_addresses import SOURCES
-from io_bridges.scheme import Kind
-from io_bridges.uri import parse
+from io_bridges.scheme import Kind, without_password
+from io_bridges.uri import BridgeUri, parse
 from presets.errors import ModelError, SettingsError
 from presets.model_store import BUILT_IN, find_depth_model, find_model, store_folder
 from presets.parameter_table import PARAMETERS, Value
@@ -55,26 +56,36 @@ def named_place(address: str, text: str) -> NamedPlace | None:
         if not text or (address in _FINDERS and text in BUILT_IN):
             return None
         return NamedPlace(text, is_name=address in _FINDERS and _NAME.fullmatch(text) is not None)
-    if address not in (*SOURCES, ADD_SINK):
-        return None
+    uri = _bridge(address, text)
     kind: Kind = "sink" if address == ADD_SINK else "source"
-    try:
-        uri = parse(text, kind)
-    except SettingsError:  # it is refused by the one who would open it
+    if uri is None:
         return None
     if uri.location.startswith(_IPC):
         return NamedPlace(uri.location.removeprefix(_IPC), writes=True)
     return NamedPlace(uri.location, writes=kind == "sink") if uri.scheme.location == "path" else None
 
 
-class OpenedFolders:
-    """The folders and files that are open to messages. Any thread may call it."""
+def _bridge(address: str, text: str) -> BridgeUri | None:
+    """Return the source or the sink that a value names; None if it names none, or one that is not valid."""
+    if address not in (*SOURCES, ADD_SINK):
+        return None
+    try:
+        return parse(text, "sink" if address == ADD_SINK else "source")
+    except SettingsError:  # it is refused by the one who would open it
+        return None
+
+
+class OpenedPlaces:
+    """The places on the disk and on networks that are open to messages. Any thread may call it."""
 
     def __init__(self, presets: Path, values: Mapping[str, Value]) -> None:
         """Open the folders of presets and models for reading, and what the first `values` by address name."""
         self._readable: list[Path] = []
         self._writable: list[Path] = []
         self._trusted: set[NamedPlace] = set()
+        self._destinations = OpenedDestinations()
+        self._trusted_bridges: set[tuple[str, str, str]] = set()
+        """Kind, scheme and location of the sources and sinks that a file of the user's, or the command line, names."""
         self._read_from(presets, store_folder())
         self.trust(values)
 
@@ -82,6 +93,7 @@ class OpenedFolders:
         """Open what the command line names: folders for reading and writing, sources and sinks to the letter."""
         self._read_from(recordings_folder(settings), *settings.allow_folders)
         self._writable += _spellings([recordings_folder(settings), *settings.allow_folders])
+        self._destinations.open(settings.allow_destinations)
         for named in (settings.sources, *({ADD_SINK: sink} for sink in settings.sinks)):
             self.trust(named)
         if settings.play_controls is not None:
@@ -93,13 +105,21 @@ class OpenedFolders:
     def trust(self, values: Mapping[str, Value]) -> None:
         """Let messages name the same places as these values by address, which a file of the user's holds."""
         self._trusted.update(place for key, value in values.items() if (place := named_place(key, str(value))))
+        for address, value in values.items():
+            # A surface that shows an address sends it back without the password.
+            for text in (str(value), without_password(str(value))):
+                if (bridge := _bridge(address, text)) is not None:
+                    self._trusted_bridges.add(_words(bridge))
 
     def check(self, address: str, text: str) -> None:
-        """Refuse a value or a sink that names a place outside, as it is spelled. It asks no disk.
+        """Refuse a value or a sink that names a place outside, as it is spelled. It asks no disk and no network.
 
         Raises:
             SettingsError: The sentence says how to open the place.
         """
+        bridge = _bridge(address, text)
+        if bridge is not None and _words(bridge) not in self._trusted_bridges:
+            self._destinations.check(bridge)
         place = named_place(address, text)
         if place is None or place.is_name or place in self._trusted:
             return
@@ -136,6 +156,10 @@ class OpenedFolders:
 
     def _holds(self, path: Path, writes: bool) -> bool:
         return any(path.is_relative_to(folder) for folder in (self._writable if writes else self._readable))
+
+
+def _words(bridge: BridgeUri) -> tuple[str, str, str]:
+    return bridge.scheme.kind, bridge.scheme.name, bridge.location
 
 
 def allowed_folders(folders: Iterable[Path]) -> tuple[Path, ...]:
