@@ -109,6 +109,16 @@ def test_security_headers(control: WebControl) -> None:
         assert not [name for name in headers if name.lower().startswith("access-control")]
 
 
+def test_answers_do_not_wait_for_acknowledgements(control: WebControl) -> None:
+    """Nagle's algorithm would hold the second half of an answer for the 40 ms of a delayed acknowledgement."""
+    with open_socket(control):
+        assert control._server is not None
+        transports = [each.transport for each in control._server.server_state.connections]
+        sockets = [transport.get_extra_info("socket") for transport in transports]
+        assert sockets
+        assert all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in sockets)
+
+
 def test_silent_connections_are_bounded(show: WebShow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 1.5)
     with serving(WebControl(port=0), show) as control, contextlib.ExitStack() as open_sockets:
