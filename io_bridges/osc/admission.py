@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
+from io_bridges.allowances import Allowances
 from io_bridges.local_network import is_loopback
 from io_bridges.osc.surfaces import UdpAddress
 from presets.errors import SettingsError
@@ -47,9 +48,8 @@ class OscAdmission:
     def __init__(self, networks: Sequence[Network] = (), now: Callable[[], float] = time.monotonic) -> None:
         """Take the networks that are heard. `now` returns seconds on a monotonic clock."""
         self._networks = networks
-        self._now = now
         self._known: OrderedDict[str, bool] = OrderedDict()
-        self._answers: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._answers = Allowances(BURST, RATE, MOST_HOSTS, now)
         self.refused: Callable[[str, str], None] = lambda sender, reason: None
         """Called with a sender that is not heard, once for each host, and the reason."""
         self.counts = {"dropped": 0, "unanswered": 0}
@@ -85,18 +85,9 @@ class OscAdmission:
 
         def send_bounded(address: str, values: Sequence[Value], target: UdpAddress) -> None:
             is_spared = spares_loopback and is_loopback(target[0])
-            if is_spared or is_connected(target) or self._may_answer(target[0]):
+            if is_spared or is_connected(target) or not self._answers.take(target[0]):
                 send(address, values, target)
             else:
                 self.counts["unanswered"] += 1
 
         return send_bounded
-
-    def _may_answer(self, host: str) -> bool:
-        now = self._now()
-        left, since = self._answers.pop(host, (float(BURST), now))
-        left = min(left + (now - since) * RATE, BURST)
-        self._answers[host] = (left - 1 if left >= 1 else left), now
-        if len(self._answers) > MOST_HOSTS:
-            self._answers.popitem(last=False)
-        return left >= 1

@@ -16,7 +16,6 @@ from io_bridges.oscquery.address_space import AddressSpace
 from io_bridges.oscquery.http_queries import is_osc_query, is_query, query_response
 from io_bridges.oscquery.listener_socket import ListenerSocket
 from io_bridges.show_control import (
-    ControlReply,
     FoundSources,
     LateReplies,
     ShowControl,
@@ -30,6 +29,15 @@ from io_bridges.web.page_content import INDEX, PageFeeds, page_routes
 from io_bridges.web.peer_socket import serve_peer
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.preview_peers import PreviewPeers
+from io_bridges.web.rate_gate import URGENT, URGENT_ONLY, RateGate
+from io_bridges.web.responses import (
+    client_of,
+    error_response,
+    json_response,
+    no_response,
+    replies_response,
+    sender_of,
+)
 from io_bridges.web.security import Guard, Hosts
 from io_bridges.web.small_pictures import picture_response
 from io_bridges.web.sockets import LoopReceiver, SocketLimit, outcome
@@ -63,6 +71,8 @@ class WebApp:
         """Clients of OSCQuery."""
         self.forbidden = 0
         """Requests refused because of their Host or Origin header, or without the token."""
+        self.limited = 0
+        """Requests refused because their client made too many."""
 
     def asgi(self, hosts: Hosts, token: str = "", osc_hears: Callable[[str], bool] = is_loopback) -> Starlette:
         """Return the application for uvicorn, behind the guard, and behind the gate if there is a token."""
@@ -97,8 +107,13 @@ class WebApp:
                 WebSocketRoute("/", self._serve_listener),
                 *(Route(path, self._get_node) for path in self._space.route_paths()),
             ],
-            middleware=[Middleware(Guard, hosts=hosts, refused=self._count_forbidden), *([gate] if token else [])],
-            exception_handlers={HTTPException: _error_response, ClientDisconnect: _no_response},
+            # Requests of other sites come from this machine's browser. They take nothing from its own page's rate.
+            middleware=[
+                Middleware(Guard, hosts=hosts, refused=self._count_forbidden),
+                Middleware(RateGate, limited=self._count_limited),
+                *([gate] if token else []),
+            ],
+            exception_handlers={HTTPException: error_response, ClientDisconnect: no_response},
         )
 
     async def _get_root(self, request: Request) -> Response:
@@ -108,19 +123,24 @@ class WebApp:
         return query_response(self._space, self._show.status(), request)
 
     async def _get_parameters(self, request: Request) -> Response:
-        return _json(json_messages.declaration(self._show))
+        return json_response(json_messages.declaration(self._show))
 
     async def _get_values(self, request: Request) -> Response:
-        return _json(self._show.values())
+        return json_response(self._show.values())
 
     async def _put_values(self, request: Request) -> Response:
-        sender = _sender(request)
+        sender = sender_of(request)
         values, late = await self._body(request, sender), LateReplies()
+        if (seconds := getattr(request.state, URGENT_ONLY, 0)) and not values.keys() <= set(URGENT):
+            self._count_limited(client_of(request), "more values than the rate of requests")
+            raise HTTPException(
+                429, f"Too many requests: only {', '.join(URGENT)} are taken.", {"retry-after": f"{seconds}"}
+            )
         replies, omitted = apply_values(self._show, values, sender, late.add)
-        return _replies([*(await outcome(replies, late)).values()], omitted)
+        return replies_response([*(await outcome(replies, late)).values()], omitted)
 
     async def _post_action(self, request: Request) -> Response:
-        sender, address = _sender(request), f"/{request.path_params['name']}"
+        sender, address = sender_of(request), f"/{request.path_params['name']}"
         if address in self._show.parameters:
             key = f'{{"{address}": VALUE}}'
             raise HTTPException(404, f"{address} is a parameter. Send PUT /api/values with the body {key}.")
@@ -129,27 +149,27 @@ class WebApp:
             raise HTTPException(404, f"There is no action {address[:100]!r}. Actions: {known}")
         body, late = await self._body(request, sender), LateReplies()
         reply = self._show.apply(address, (body["value"],) if "value" in body else (), sender, late.add)
-        return _replies([*(await outcome({address: reply}, late)).values()])
+        return replies_response([*(await outcome({address: reply}, late)).values()])
 
     async def _get_status(self, request: Request) -> Response:
-        return _json(json_messages.status(self._show))
+        return json_response(json_messages.status(self._show))
 
     async def _get_osc(self, request: Request) -> Response:
-        return _json(self._osc.document())
+        return json_response(self._osc.document())
 
     async def _get_osc_messages(self, request: Request) -> Response:
-        return _json({"messages": self._osc.messages()})
+        return json_response({"messages": self._osc.messages()})
 
     async def _get_words(self, request: Request) -> Response:
-        return _json(self._feeds.words())
+        return json_response(self._feeds.words())
 
     async def _get_log(self, request: Request) -> Response:
-        return _json({"lines": self._feeds.log_lines()})
+        return json_response({"lines": self._feeds.log_lines()})
 
     async def _get_sources(self, request: Request) -> Response:
         receiver = LoopReceiver[FoundSources]()
         self._show.find_sources(receiver.take)
-        return _json(json_messages.sources_json(await receiver.future))
+        return json_response(json_messages.sources_json(await receiver.future))
 
     async def _get_picture(self, request: Request) -> Response:
         picture = self._preview.still()
@@ -167,7 +187,7 @@ class WebApp:
 
     async def _serve_controls(self, socket: WebSocket) -> None:
         # The number ends in a colon, so that no page's name is a prefix of another's.
-        name = f"web:{next(self._page_numbers)}:{_client(socket)}"
+        name = f"web:{next(self._page_numbers)}:{client_of(socket)}"
         feeds = self._feeds
         await self.pages.run(
             socket, ControlSocket(socket, self._show, name, feeds.words, feeds.looks, feeds.meters).run
@@ -183,7 +203,7 @@ class WebApp:
         await self.viewers.run(socket, lambda: serve_peer(socket, self.peers))
 
     async def _serve_listener(self, socket: WebSocket) -> None:
-        name = f"web:{next(self._page_numbers)}:{_client(socket)}"
+        name = f"web:{next(self._page_numbers)}:{client_of(socket)}"
         await self.listeners.run(socket, ListenerSocket(socket, self._show, self._space, name).run)
 
     async def _body(self, request: Request, sender: str) -> dict[str, object]:
@@ -207,36 +227,6 @@ class WebApp:
         self.forbidden += 1
         self._show.refused(f"web:{client}", reason)
 
-
-def _json(value: object, status_code: int = 200) -> Response:
-    return Response(json_messages.encode(value), status_code, media_type="application/json")
-
-
-def _replies(replies: list[ControlReply], omitted: int = 0) -> Response:
-    """Return 200 if every value was taken, otherwise 422. A refused value does not hold back the others."""
-    accepted = not omitted and all(reply.accepted for reply in replies)
-    body: dict[str, object] = {"answers": [json_messages.reply_json(reply) for reply in replies]}
-    if omitted:
-        body["omitted"] = omitted  # Unknown addresses that got no reply of their own.
-    return _json(body, 200 if accepted else 422)
-
-
-async def _error_response(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    response = _json({"error": error.detail}, error.status_code)
-    response.headers.update(error.headers or {})
-    return response
-
-
-async def _no_response(request: Request, error: Exception) -> Response:
-    """Return a response that nobody reads: the client is gone, and that is no fault of the program."""
-    return Response(status_code=400)
-
-
-def _client(connection: Request | WebSocket) -> str:
-    return connection.client.host if connection.client else "local"
-
-
-def _sender(request: Request) -> str:
-    return f"web:http:{_client(request)}"
+    def _count_limited(self, client: str, reason: str) -> None:
+        self.limited += 1
+        self._show.refused(f"web:{client}", reason)

@@ -40,8 +40,8 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
         """Abort the connection if too many are open, otherwise start the timeout of its first request."""
         super().connection_made(transport)
-        # asyncio sets it for sockets made with a protocol, which `socket.create_server` leaves out. Without it each answer
-        # waits 40 ms for the client's delayed acknowledgement of its own head.
+        # asyncio sets it for sockets made with a protocol, which `socket.create_server` leaves out. Without it each
+        # answer waits 40 ms for the client's delayed acknowledgement of its own head.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > most_connections(MOST_CONNECTIONS):
             transport.abort()

@@ -114,7 +114,7 @@ class WebControl:
         self._socket = self._server = self._announcement = None
 
     def status(self) -> dict[str, object]:
-        """Return the address and the numbers of open pages, viewers, OSCQuery clients and forbidden requests."""
+        """Return the address and the numbers of open pages, viewers and OSCQuery clients, and of refused requests."""
         app = self._app
         return {
             "kind": "web",
@@ -124,6 +124,7 @@ class WebControl:
             "peers": app.peers.open if app else 0,
             "listeners": app.listeners.open if app else 0,
             "forbidden": app.forbidden if app else 0,
+            "limited": app.limited if app else 0,
         }
 
     def _bind(self) -> socket.socket:

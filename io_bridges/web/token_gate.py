@@ -6,7 +6,6 @@ stays in no history and in no Referer.
 
 import hashlib
 import hmac
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from io_bridges.allowances import client_network
 
 PARAMETER = "token"
 """Name in the query of a URL."""
@@ -42,7 +43,7 @@ class WrongTokens:
 
     def count(self, address: str) -> None:
         """Count a wrong token."""
-        since, count = self._counts.pop(network := _network(address), (self._now(), 0))
+        since, count = self._counts.pop(network := client_network(address), (self._now(), 0))
         if self._now() - since >= WRONG_SECONDS:
             since, count = self._now(), 0
         self._counts[network] = since, count + 1
@@ -51,7 +52,7 @@ class WrongTokens:
 
     def are_many(self, address: str) -> bool:
         """Return True if the address has to wait."""
-        since, count = self._counts.get(_network(address), (0.0, 0))
+        since, count = self._counts.get(client_network(address), (0.0, 0))
         return count >= MOST_WRONG and self._now() - since < WRONG_SECONDS
 
 
@@ -138,12 +139,3 @@ class TokenGate:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
-
-
-def _network(address: str) -> str:
-    """Return an IPv4 address, or the network that one subscriber has of IPv6."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:64]
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
