@@ -2,7 +2,9 @@
 
 __all__ = [
     "accelerators",
+    "autoencoder_choice",
     "autoencoders",
+    "component_loading",
     "conditioning",
     "denoiser",
     "diffusers_schedulers",

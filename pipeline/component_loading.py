@@ -1,12 +1,14 @@
-"""Components of a model folder read by diffusers and transformers, whole or not at all."""
+"""Components of a model folder read whole or not at all: networks, tokenizers, and the scheduler's configuration."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pipeline.families.family import QWEN_NETWORKS, component_library
+from pipeline.families.family import QWEN_NETWORKS, Family, component_library
 from pipeline.library_imports import load_class
+from pipeline.model_files import read_json
+from pipeline.solvers import Solver, solver_from_config
 from presets.errors import ModelError
 
 LARGE_TEXT_NETWORKS = ("T5EncoderModel", "Gemma2Model", *QWEN_NETWORKS)
@@ -71,3 +73,13 @@ def read_tokenizer(folder: Path, name: str) -> Any:
         return load_class("transformers", name).from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"The tokenizer in {folder} can't be read: {error}") from error
+
+
+def read_solver(folder: Path, name: str, family: Family) -> Solver:
+    """Return the solver of the scheduler in a model's folder, of the class `name`.
+
+    Raises:
+        ModelError: its configuration can't be read, or has a setting that the solver does not have.
+    """
+    path = folder / "scheduler" / "scheduler_config.json"
+    return solver_from_config(name, read_json(path), path, family.flow_matching)

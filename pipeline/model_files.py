@@ -122,10 +122,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def component_weights(folder: Path, components: Iterable[str]) -> dict[str, tuple[Path, ...]]:
-    """Return the weights files of those components of a model folder that have weights. Raises `ModelError`."""
+def component_weights(folder: Path, components: Iterable[str], autoencoder: str = "vae") -> dict[str, tuple[Path, ...]]:
+    """Return the weights files of those components of a model folder that have weights.
+
+    `autoencoder` is the component that plays as ``vae``. Raises `ModelError`.
+    """
     return {
-        name: weights_files(folder / name, name)
+        name: weights_files(folder / (autoencoder if name == "vae" else name), name)
         for name in components
         if name != "scheduler" and not name.startswith("tokenizer")
     }

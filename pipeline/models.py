@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from pipeline.adapters import NO_ADAPTERS, Adapters, open_adapters
+from pipeline.autoencoder_choice import choose_autoencoder
 from pipeline.autoencoders import latent_geometry
-from pipeline.component_loading import read_network, read_tokenizer
+from pipeline.component_loading import read_network, read_solver, read_tokenizer
 from pipeline.conditioning import ConditioningShape, TextEncoder
 from pipeline.empty_source import reads_coordinates
 from pipeline.extra_inputs import ExtraInputs, extra_inputs_of
@@ -22,10 +23,11 @@ from pipeline.fixed_tokenizer import fixed_tokenizer
 from pipeline.graphs import FamilyGraph, StepGraph
 from pipeline.model_files import SHIPPED, component_classes, component_weights, model_folder, read_json, token_limit
 from pipeline.schedule import FlowSchedule
-from pipeline.solvers import Solver, solver_from_config
+from pipeline.solvers import Solver
 from pipeline.text_encoders.text_parts import TextParts
 from pipeline.torch_settings import disable_tf32
 from presets.build import Build
+from presets.model_autoencoders import AutoencoderKind
 from presets.vocabulary import Vocabulary, read_vocabulary
 
 
@@ -53,7 +55,7 @@ class Model:
     def fingerprint(self) -> str:
         """SHA-256 of all weights and configurations of the folder, the key of everything compiled from them."""
         files = [path for paths in self.weights.values() for path in paths]
-        return digest_of(self.folder, [*files, *(self.folder / name / "config.json" for name in self.weights)])
+        return digest_of(self.folder, [*files, *(paths[0].parent / "config.json" for paths in self.weights.values())])
 
     @cached_property
     def denoiser(self) -> torch.nn.Module:
@@ -87,7 +89,7 @@ class Model:
     @cached_property
     def configurations(self) -> Mapping[str, Mapping[str, Any]]:
         """``config.json`` of each component with weights, for shapes that are needed before anything is loaded."""
-        return {name: read_json(self.folder / name / "config.json") for name in self.weights}
+        return {name: read_json(paths[0].parent / "config.json") for name, paths in self.weights.items()}
 
     @property
     def latent_channels(self) -> int:
@@ -173,8 +175,8 @@ class Model:
     def read_network(self, component: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
         """Read the network of a component, as `pipeline.component_loading.read_network`, with its adapters."""
         disable_tf32()
-        folder, name = self.folder / component, self.classes[component]
-        network = read_network(folder, component, name, self.weights[component], dtype)
+        files = self.weights[component]
+        network = read_network(files[0].parent, component, self.classes[component], files, dtype)
         adapted: torch.nn.Module = self.adapters.put_on(network, component, dtype)
         return adapted
 
@@ -208,7 +210,7 @@ class Model:
 def model_of(build: Build) -> Model:
     """Return the model of a build, with its adapters, as `load_model`."""
     images = build.ip_adapter, build.ip_adapter_encoder
-    return load_model(build.model, build.loras, build.controlnet, images, build.depth_model)
+    return load_model(build.model, build.loras, build.controlnet, images, build.depth_model, build.autoencoder)
 
 
 def load_model(
@@ -217,6 +219,7 @@ def load_model(
     controlnet: str = "",
     ip_adapter: tuple[str, str] = ("", ""),
     depth_model: str = "",
+    autoencoder: AutoencoderKind = "auto",
 ) -> Model:
     """Return a model folder after checking every file that will be read. No network is loaded yet.
 
@@ -226,6 +229,7 @@ def load_model(
         controlnet: Folder of a ControlNet to put beside its UNet. An empty name is none.
         ip_adapter: File of an IP-Adapter, and folder of its image encoder, as `open_ip_adapter` takes them.
         depth_model: Name of the depth model that makes the pictures of the ControlNet. An empty name is none.
+        autoencoder: Kind of the autoencoder, of which a folder may have two.
 
     Raises:
         ModelError: the folder or a file in it is missing, damaged or unsupported, or an adapter is not for this model.
@@ -234,14 +238,13 @@ def load_model(
     index = read_json(folder / "model_index.json")
     family = find_family(folder, index)
     classes = component_classes(folder, index, family)
-    weights = component_weights(folder, classes)
-    geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
+    vae = choose_autoencoder(folder, index, autoencoder)
+    classes["vae"] = vae.class_name
+    weights = component_weights(folder, classes, vae.component)
     config = read_json(folder / family.network / "config.json")
-    family.check(str(folder), config, geometry.channels)
-    scheduler_config = folder / "scheduler" / "scheduler_config.json"
-    settings = read_json(scheduler_config)
-    solver = solver_from_config(classes["scheduler"], settings, scheduler_config, family.flow_matching)
+    family.check(str(folder), config, vae.geometry.channels)
+    solver = read_solver(folder, classes["scheduler"], family)
     beside = (controlnet, depth_model), ip_adapter, str(name)
-    adapters = open_adapters(loras, *beside, family, config, weights, geometry.factor)
+    adapters = open_adapters(loras, *beside, family, config, weights, vae.geometry.factor)
     reads_coordinates(folder)
     return Model(str(name), folder, family, classes, weights, solver, read_vocabulary(folder), adapters)

@@ -20,6 +20,7 @@ __all__ = [
     "library",
     "midi_file",
     "midi_mapping",
+    "model_autoencoders",
     "model_catalogue",
     "model_record",
     "model_store",

@@ -86,8 +86,9 @@ class Build(RebuildParameters):
         return self.model_copy(update={"accelerator": name} | ({"precision": "auto"} if lacks else {}))
 
     def draws_as(self, other: "Build") -> bool:
-        """Return True if both are one model, with the same adapters, at one size."""
-        same = ("model", "width", "height", "loras", "controlnet", "preprocessor", "depth_model", "ip_adapter")
+        """Return True if both are one model, with the same autoencoder and adapters, at one size."""
+        adapters = ("loras", "controlnet", "preprocessor", "depth_model", "ip_adapter")
+        same = ("model", "autoencoder", "width", "height", *adapters)
         return all(getattr(self, key) == getattr(other, key) for key in same)
 
     def of_loaded(self, weights: tuple[float, ...]) -> tuple[float, ...]:
@@ -148,8 +149,9 @@ class Build(RebuildParameters):
         controlnet = f" with ControlNet {self.controlnet_name}" if self.controlnet else ""
         image = f" with IP-Adapter {self.ip_adapter_name}" if self.ip_adapter else ""
         reuse = " with reuse" if self.reuse else ""
+        autoencoder = f" with its {self.autoencoder} autoencoder" if self.autoencoder != "auto" else ""
         precision = f" in {self.precision}" if self.precision != "auto" else ""
-        model = f"{self.model}{loras}{controlnet}{image}{reuse}"
+        model = f"{self.model}{autoencoder}{loras}{controlnet}{image}{reuse}"
         return f"{model} at {self.width}x{self.height} with {self.accelerator}{precision}{engine}{card}"
 
     def _identity(self) -> tuple[object, ...]:

@@ -54,7 +54,7 @@ class CatalogueModel:
     scheduler: str = ""
     """Row of `SCHEDULERS` that replaces the repository's. Empty keeps it."""
     autoencoder: str = ""
-    """Row of `TINY_AUTOENCODERS` that replaces the repository's. Empty keeps it."""
+    """Row of `TINY_AUTOENCODERS` that is put beside the repository's. Empty for none."""
     gated: bool = False
     """True if the publisher asks for an account and consent first."""
     download: float | None = None
@@ -102,7 +102,7 @@ TINY_AUTOENCODERS: Mapping[str, TinyAutoencoder] = MappingProxyType(
         "taef1": TinyAutoencoder("madebyollin/taef1", "5463ee684fd9131a724bea777a2f50d89b0b6b24", 16),
     }
 )
-"""Tiny autoencoders in diffusers' format. taef2 and taesana are published in others only."""
+"""Tiny autoencoders that diffusers' ``AutoencoderTiny`` loads. taef2 and taesana have other layers."""
 
 _NON_COMMERCIAL = Licence("CC BY-NC 4.0", "no")
 _STABILITY = Licence("Stability Community: free below 1 M US$ of revenue a year", "ask")

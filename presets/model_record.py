@@ -24,7 +24,7 @@ class ModelSource:
     """Origin of one part of a model."""
 
     part: str
-    """``model``, ``vae``, ``scheduler`` or ``delta``."""
+    """``model``, ``vae``, ``vae_tiny``, ``scheduler`` or ``delta``."""
     origin: str
     """Hub id, path, or name of a row of the catalogue."""
     revision: str = ""

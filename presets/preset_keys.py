@@ -39,7 +39,7 @@ def emptied_by(keys: Collection[str]) -> set[str]:
 
     They are what fits one model alone, and the other lengths of a morph.
     """
-    emptied = {"engine", *LORA_KEYS} if "model" in keys else set()
+    emptied = {"autoencoder", "engine", *LORA_KEYS} if "model" in keys else set()
     for key, together in ADAPTER_KEYS.items():
         if "model" in keys or key in keys:
             emptied |= together

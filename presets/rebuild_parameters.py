@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from presets.declaration import Effect, LiveOptions
+from presets.model_autoencoders import AutoencoderKind
 
 LORAS = 4
 """Number of LoRAs on one model."""
@@ -30,6 +31,14 @@ class RebuildParameters(BaseModel):
         ),
         LiveOptions(Effect.REBUILD),
     ] = "shipped"
+    autoencoder: Annotated[
+        AutoencoderKind,
+        Field(
+            description="autoencoder of the model: tiny is fast, full has more detail; auto takes the tiny one if there"
+            " is one"
+        ),
+        LiveOptions(Effect.REBUILD),
+    ] = "auto"
     width: Annotated[
         int,
         Field(ge=64, le=2048, multiple_of=32, description="width of the picture that the model draws"),

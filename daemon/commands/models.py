@@ -26,6 +26,7 @@ _PAID = {"yes": "green", "no": "red", "ask": "yellow"}
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the models of the catalogue and those on this disk, with size, licence and what can be played.
 
+    AUTOENCODER is what `autoencoder` of a preset can name, once a model is pulled.
     PAID SHOW is what the licence says of a show that pays: yes, no, or ask, where it
     depends on who plays. Read the licence itself before you rely on it.
     """
@@ -49,6 +50,7 @@ def _table(rows: "list[ListedModel]") -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("model", no_wrap=True)
     table.add_column("here", no_wrap=True, justify="right")
+    table.add_column("autoencoder", no_wrap=True)
     table.add_column("paid show", no_wrap=True)
     table.add_column("licence", overflow="fold", ratio=3)
     table.add_column("plays", overflow="fold", ratio=4)
@@ -58,7 +60,7 @@ def _table(rows: "list[ListedModel]") -> Table:
         plays = Text(row.reason, style="red") if row.reason else Text(able, style="green")
         paid = Text(row.paid_show, style=_PAID.get(row.paid_show, ""))
         licence = Text(f"{row.licence}; account needed" if row.gated else row.licence)
-        table.add_row(Text(row.name, style="bold" if row.folder else ""), here, paid, licence, plays)
+        table.add_row(Text(row.name, style="bold" if row.folder else ""), here, row.autoencoders, paid, licence, plays)
     return table
 
 
@@ -69,9 +71,14 @@ def pull(
         bool, typer.Option("--offline", help="Ask nothing online: take the files from the hub's cache on this disk.")
     ] = False,
     revision: Annotated[str, typer.Option(help="Commit, branch or tag (default: the catalogue's, or main).")] = "",
-    own_autoencoder: Annotated[
-        bool, typer.Option("--own-autoencoder", help="Keep the model's own autoencoder: slower, a little sharper.")
-    ] = False,
+    tiny: Annotated[
+        str,
+        typer.Option(
+            metavar="AUTOENCODER",
+            help="Tiny autoencoder beside the model's own: taesd, taesdxl, taesd3, taef1 or none (default: the"
+            " catalogue's).",
+        ),
+    ] = "",
     anyway: Annotated[bool, typer.Option("--anyway", help="Pull a model that this version can't play too.")] = False,
 ) -> None:
     """Download a model, check it, and put in the parts that it lacks. An interrupted pull continues where it stopped.
@@ -90,7 +97,7 @@ def pull(
     from presets.model_store import store_folder
 
     asked = pulling.pull_request(name)
-    request = replace(asked, revision=revision, offline=offline, own_autoencoder=own_autoencoder, anyway=anyway)
+    request = replace(asked, revision=revision, offline=offline, tiny=tiny, anyway=anyway)
     with download_bar() as bar:
         task = bar.add_task(request.name, total=None)
         try:
@@ -121,7 +128,7 @@ def adopt(
     scheduler: Annotated[
         str, typer.Option(help="Scheduler in place of its own: perflow, instaflow, lcm or euler-ancestral.")
     ] = "",
-    vae: Annotated[str, typer.Option(metavar="MODEL", help="Take the autoencoder of this model or folder.")] = "",
+    vae: Annotated[str, typer.Option(metavar="MODEL", help="Take the autoencoders of this model or folder.")] = "",
     delta: Annotated[
         Path | None, typer.Option(help="Add these weights to the UNet's, as PeRFlow publishes them for SD1.5.")
     ] = None,
@@ -194,7 +201,8 @@ def _print_inspection(found: "ModelInspection") -> None:
     if found.reason:
         _print_error(f"  can't be played: {found.reason}")
     else:
-        _print(f"  can be played, as {found.family}", "green")
+        kinds = f", with autoencoder: {found.autoencoders.replace(', ', ' or ')}" if found.autoencoders else ""
+        _print(f"  can be played, as {found.family}{kinds}", "green")
         if not is_depth_model(found.folder):  # It plays beside a model, and is small.
             _print_memory(found.folder)
 

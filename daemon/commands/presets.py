@@ -164,6 +164,8 @@ def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
     if named.get("controlnet") and preset.values.get("controlnet_preprocessor") == "depth":
         own = str(preset.values.get("controlnet_depth_model", ""))
         named["controlnet_depth_model" if own else "controlnet_preprocessor"] = own or DEPTH_MODEL
+    if known and "autoencoder" in preset.values:
+        named["autoencoder"] = str(preset.values["autoencoder"])
     if not known and not named:
         return
     # Imported here: torch takes seconds, and few presets name a model.
@@ -187,6 +189,7 @@ def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
                     [name] if key in LORA_KEYS else [],
                     name if key == "controlnet" else "",
                     (name, encoder) if key == "ip_adapter" else ("", ""),
+                    autoencoder=preset.values["autoencoder"] if key == "autoencoder" else "auto",
                 )
             elif key in LORA_KEYS:
                 open_lora(name)

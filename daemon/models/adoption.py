@@ -47,7 +47,7 @@ class Adoption:
     scheduler: str = ""
     """Name of `SCHEDULERS`; empty keeps the one that is there."""
     vae: str = ""
-    """Model, or folder of an autoencoder, whose autoencoder is taken; empty keeps the one that is there."""
+    """Model, or folder of an autoencoder, whose autoencoders are taken; empty keeps those that are there."""
     delta: Path | None = None
     """File of weights that are added to the UNet's."""
     replaces: bool = False
@@ -84,7 +84,7 @@ def adopt(asked: Adoption, root: Path, announce: Callable[[str], None]) -> Path:
             if scheduler:
                 sources.append(put_known_scheduler(scheduler, folder))
             if asked.vae:
-                sources.append(put_autoencoder(asked.vae, folder))
+                sources += put_autoencoder(asked.vae, folder)
             name_components(folder, {})
             _check(folder, asked.path)
             licence = "not known: see where you got it", "ask"

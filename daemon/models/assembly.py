@@ -4,15 +4,16 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from daemon.models.download import BLOCK, disk_error
+from daemon.models.file_plan import PlannedFile
 from daemon.shared.file_lock import lock
 from pipeline.file_digests import keep_digests
 from presets.errors import ModelError
-from presets.model_record import RECORD_FILE, ModelRecord, RecordedFile, write_record
+from presets.model_record import RECORD_FILE, ModelRecord, RecordedFile, read_record, write_record
 from presets.model_store import INDEX, PARTIAL, folder_name
 
 SPARE = 200_000_000
@@ -65,6 +66,24 @@ def check_space(root: Path, needed: int) -> None:
             f"{needed / 1e9:.1f} GB more are needed in {root}, and {max(0, free - SPARE) / 1e9:.1f} GB are free. Make"
             " room, or set STREAMFLOW_LIVE_MODELS to a folder on a larger disk."
         )
+
+
+def copy_installed(plan: Iterable[PlannedFile], installed: Path, folder: Path) -> None:
+    """Copy files that the model in the store has already into the folder of a pull, which compares their checksums.
+
+    Files are told by the checksums of the model's record. What can't be copied is downloaded.
+    """
+    try:
+        record = read_record(installed)
+    except ModelError:
+        return
+    places = {file.sha256: installed / path for path, file in record.files.items()} if record else {}
+    for each in plan:
+        source, target = places.get(each.remote.sha256), folder / each.local
+        with contextlib.suppress(OSError):
+            if source is not None and not (target.exists() and target.stat().st_size == each.remote.size):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
 
 
 def put_scheduler(folder: Path, config: Mapping[str, Any]) -> None:

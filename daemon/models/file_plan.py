@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from presets.errors import ModelError
+from presets.model_autoencoders import TINY_COMPONENT
 
-WITH_WEIGHTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
+WITH_WEIGHTS = ("unet", "transformer", "vae", TINY_COMPONENT, "text_encoder", "text_encoder_2", "text_encoder_3")
 """Components with ``config.json`` and weights."""
 
 TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
@@ -122,10 +123,15 @@ def plan_model(
     return _planned(repository, chosen)
 
 
-def plan_autoencoder(repository: ModelRepository) -> list[PlannedFile]:
-    """Return the files of a repository that is one autoencoder, for the component ``vae``. Raises `ModelError`."""
+def plan_autoencoder(repository: ModelRepository, component: str) -> list[PlannedFile]:
+    """Return the files of a repository that is one autoencoder, for a component. Raises `ModelError`."""
     names = ("config.json", "diffusion_pytorch_model.safetensors")
-    return _planned(repository, {name: f"vae/{name}" for name in names})
+    return _planned(repository, {name: f"{component}/{name}" for name in names})
+
+
+def publishes_autoencoder(repository: ModelRepository) -> bool:
+    """Return True if a repository has weights of an autoencoder that are not pickled."""
+    return any(path.startswith("vae/") and path.endswith(".safetensors") for path in repository.files)
 
 
 def plan_depth_model(repository: ModelRepository) -> list[PlannedFile]:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from daemon.models.assembly import read_index
 from pipeline.file_digests import fresh_digest
 from presets.errors import ModelError
+from presets.model_autoencoders import index_classes, kept_autoencoders
 from presets.model_catalogue import CATALOGUE
 from presets.model_record import RECORD_FILE, ModelRecord, read_record
 from presets.model_store import INDEX, stored_name
@@ -42,6 +43,11 @@ class ModelInspection:
     """Why it can't be played; empty if it can."""
 
     @property
+    def autoencoders(self) -> str:
+        """Kinds of its autoencoders, ``tiny, full``; empty for a depth model."""
+        return ", ".join(kept_autoencoders(self.parts))
+
+    @property
     def is_good(self) -> bool:
         """True if the model is whole and can be played."""
         return not self.problems and not self.reason
@@ -65,8 +71,7 @@ def inspect_model(
         return ModelInspection(folder, _name(folder, record), record, {}, folder_bytes(folder), problems, title, reason)
     parts: dict[str, str] = {}
     try:
-        index = read_index(folder)
-        parts = {name: str(each[1]) for name, each in index.items() if isinstance(each, list) and len(each) == 2}
+        parts = index_classes(read_index(folder))
     except ModelError as error:
         problems.append(str(error))
     family, reason = ("", "it is damaged") if problems else playing_family(folder)
@@ -114,19 +119,18 @@ def settings_reason(folder: Path) -> str:
 
     An empty text if one plays it.
     """
-    from pipeline.autoencoders import latent_geometry
+    from pipeline.autoencoder_choice import choose_autoencoder
+    from pipeline.component_loading import read_solver
     from pipeline.families.family_table import find_family
     from pipeline.model_files import component_classes, read_json
-    from pipeline.solvers import solver_from_config
 
     try:
         index = read_index(folder)
         family = find_family(folder, index)
         classes = component_classes(folder, index, family)
-        geometry = latent_geometry(classes["vae"], read_json(folder / "vae" / "config.json"))
-        family.check(str(folder), read_json(folder / family.network / "config.json"), geometry.channels)
-        path = folder / "scheduler" / "scheduler_config.json"
-        solver_from_config(classes["scheduler"], read_json(path), path, family.flow_matching)
+        channels = choose_autoencoder(folder, index).geometry.channels
+        family.check(str(folder), read_json(folder / family.network / "config.json"), channels)
+        read_solver(folder, classes["scheduler"], family)
     except ModelError as error:
         return str(error)
     return ""

@@ -3,8 +3,10 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from daemon.models.assembly import read_index
 from daemon.models.inspection import catalogue_reason, depth_reason, folder_bytes, playing_family
 from presets.errors import ModelError
+from presets.model_autoencoders import index_classes, kept_autoencoders
 from presets.model_catalogue import CATALOGUE, DEPTH_MODELS, DepthModel
 from presets.model_record import read_record
 from presets.model_store import PARTIAL, folder_name, stored_models, stored_name
@@ -33,6 +35,8 @@ class ListedModel:
     guidance: str
     reason: str
     """Why this version can't play it; empty if it can."""
+    autoencoders: str
+    """Kinds of its autoencoders, or of those that a pull brings: ``full``, ``tiny`` or ``tiny, full``."""
     use: str = "model"
     """Key of a preset that takes the name: ``model`` or ``controlnet_depth_model``."""
 
@@ -61,6 +65,7 @@ def listed_models(root: Path) -> list[ListedModel]:
                 _range(row.steps),
                 _range(row.guidance),
                 playing_family(folder)[1] if folder else catalogue_reason(row.name),
+                _autoencoders(folder) if folder else ("tiny, full" if row.autoencoder else "full"),
             )
         )
     depth_models = [_depth_model(root, row) for row in DEPTH_MODELS.values()]
@@ -90,6 +95,7 @@ def _depth_model(root: Path, row: DepthModel) -> ListedModel:
         "",
         "",
         depth_reason(folder)[1] if here else "",
+        "",
         "controlnet_depth_model",
     )
 
@@ -120,7 +126,16 @@ def _other(folder: Path) -> ListedModel:
         "",
         "",
         reason,
+        _autoencoders(folder),
     )
+
+
+def _autoencoders(folder: Path) -> str:
+    """Return the kinds of a folder's autoencoders; empty if its index can't be read."""
+    try:
+        return ", ".join(kept_autoencoders(index_classes(read_index(folder))))
+    except ModelError:
+        return ""
 
 
 def _range(ends: tuple[float, float]) -> str:

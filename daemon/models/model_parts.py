@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.models.assembly import name_components, put_scheduler, read_index
 from daemon.models.file_plan import WITH_WEIGHTS
 from presets.errors import ModelError
+from presets.model_autoencoders import TINY_CLASS, TINY_COMPONENT, index_classes, kept_autoencoders
 from presets.model_catalogue import SCHEDULERS
 from presets.model_record import ModelSource
 from presets.model_store import find_model
@@ -66,19 +67,38 @@ def put_known_scheduler(row: str, folder: Path) -> ModelSource:
     return ModelSource("scheduler", row)
 
 
-def put_autoencoder(name: str, folder: Path) -> ModelSource:
-    """Replace the autoencoder by one in a folder, or by that of a model. Raises `ModelError` or `OSError`."""
+def put_autoencoder(name: str, folder: Path) -> list[ModelSource]:
+    """Put in the autoencoder of a folder, or those of a model: each replaces the one of its kind, full or tiny.
+
+    Raises:
+        ModelError: there is none.
+        OSError: it can't be written.
+    """
     source = home_path(name)
-    if not (source / "config.json").is_file():
-        source = find_model(name) / "vae"
+    if (source / "config.json").is_file():
+        sources = [source]
+    else:
+        model = find_model(name)
+        sources = [model / each for each in ("vae", TINY_COMPONENT) if (model / each).is_dir()] or [model / "vae"]
+    return [_put_one(each, folder) for each in sources]
+
+
+def _put_one(source: Path, folder: Path) -> ModelSource:
     try:
-        kind = json.loads((source / "config.json").read_text(encoding="utf-8"))["_class_name"]
+        kind = str(json.loads((source / "config.json").read_text(encoding="utf-8"))["_class_name"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"{source} is no folder of an autoencoder: {error}") from error
-    shutil.rmtree(folder / "vae", ignore_errors=True)
-    copy_component(source, folder / "vae")
-    name_components(folder, {"vae": ["diffusers", str(kind)]})
-    return ModelSource("vae", str(source.absolute()))
+    kept = kept_autoencoders(index_classes(read_index(folder)))
+    component = "vae"
+    if kind == TINY_CLASS and "full" in kept:
+        component = TINY_COMPONENT
+    elif kind != TINY_CLASS and "full" not in kept and "tiny" in kept:
+        (folder / "vae").rename(folder / TINY_COMPONENT)
+        name_components(folder, {TINY_COMPONENT: ["diffusers", TINY_CLASS]})
+    shutil.rmtree(folder / component, ignore_errors=True)
+    copy_component(source, folder / component)
+    name_components(folder, {component: ["diffusers", kind]})
+    return ModelSource(component, str(source.absolute()))
 
 
 def copy_component(source: Path, target: Path) -> None:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from daemon.models.assembly import (
     check_space,
+    copy_installed,
     name_components,
     partial_folder,
     publish,
@@ -23,14 +25,26 @@ from daemon.models.file_plan import (
     plan_autoencoder,
     plan_depth_model,
     plan_model,
+    publishes_autoencoder,
 )
 from daemon.models.hub import HubRepository, open_hub
 from daemon.models.hub_cache import CachedRepository
 from daemon.models.inspection import damaged_files, settings_reason
 from presets.errors import ModelError
-from presets.model_catalogue import CATALOGUE, DEPTH_MODELS, SCHEDULERS, TINY_AUTOENCODERS, CatalogueModel, DepthModel
+from presets.model_autoencoders import TINY_CLASS, TINY_COMPONENT
+from presets.model_catalogue import (
+    CATALOGUE,
+    DEPTH_MODELS,
+    SCHEDULERS,
+    TINY_AUTOENCODERS,
+    CatalogueModel,
+    DepthModel,
+)
 from presets.model_record import ModelRecord, ModelSource, read_record
 from presets.model_store import HUB_ID, INDEX, catalogue_model, depth_model, folder_name, nearest_names
+
+NO_TINY = "none"
+"""Name in place of a tiny autoencoder's, for a model without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +61,8 @@ class PullRequest:
     """Take the files from the hub's cache on this disk."""
     anyway: bool = False
     """Pull a model that this version can't play too."""
-    own_autoencoder: bool = False
-    """Keep the repository's autoencoder where the catalogue has a tiny one."""
+    tiny: str = ""
+    """Tiny autoencoder that is put beside the repository's; empty takes the catalogue's, `NO_TINY` none."""
     depth: DepthModel | None = None
     """Row of the depth models, None for a model that draws."""
 
@@ -59,8 +73,21 @@ class PullRequest:
 
     @property
     def autoencoder(self) -> str:
-        """Tiny autoencoder that is put in; empty for none."""
-        return self.row.autoencoder if self.row and not self.own_autoencoder else ""
+        """Tiny autoencoder that is put beside the repository's; empty for none. Raises `ModelError` for no name."""
+        if self.tiny and self.depth:
+            raise ModelError(f"{self.name} is a depth model, which has no autoencoder.")
+        name = self.tiny or (self.row.autoencoder if self.row else "")
+        if name not in ("", NO_TINY, *TINY_AUTOENCODERS):
+            raise ModelError(f"There is no tiny autoencoder {name!r}; there are {', '.join(TINY_AUTOENCODERS)}.")
+        return "" if name == NO_TINY else name
+
+
+class TinyPart(NamedTuple):
+    """Tiny autoencoder of a model that is pulled."""
+
+    repository: ModelRepository
+    component: str
+    """Its place: beside the full one, or ``vae`` where the full one is published as pickled weights alone."""
 
 
 def pull_request(name: str) -> PullRequest:
@@ -97,26 +124,27 @@ def pull(
     Raises:
         ModelError: it can't be pulled. Nothing in the store has changed, and what came is kept for the next time.
     """
+    tiny_name = request.autoencoder  # refused before the hub is asked
     if not request.offline:
         open_hub()
     repository = _open(request, request.hub_id, request.revision or (request.listed.revision if request.listed else ""))
-    tiny = TINY_AUTOENCODERS[request.autoencoder] if request.autoencoder else None
-    vae = _open(request, tiny.hub_id, tiny.revision) if tiny else None
-    sources = _sources(request, repository, vae)
+    tiny = _tiny(request, tiny_name, repository, announce)
+    sources = _sources(request, repository, tiny)
     if (whole := _whole(root, request, sources)) is not None:
         announce(f"{request.name} is here already, at commit {repository.revision[:12]}.")
         return whole
     with partial_folder(root, request.name) as folder:
-        plan = _plan(request, repository, vae, folder)
+        plan = _plan(request, repository, tiny, folder)
         announce(f"{request.hub_id} at commit {repository.revision[:12]}, {len(plan)} files")
         on_total(sum(each.remote.size for each in plan))
         check_space(root, missing_bytes(plan, folder))
+        copy_installed(plan, root / folder_name(request.name), folder)
         # Configurations first: what they say is known before the large files come.
         plan.sort(key=lambda each: each.local.endswith(".safetensors"))
         small = [each for each in plan if not each.local.endswith(".safetensors")]
         try:
             known = {each.local: fetch_file(each, folder, on_bytes) for each in small}
-            changed = _compose(request, folder)
+            changed = _compose(request, tiny, folder)
             if not request.anyway and not request.depth and (reason := settings_reason(folder)):
                 raise ModelError(f"{reason} Nothing large was downloaded; --anyway pulls it all the same.")
             known |= {each.local: fetch_file(each, folder, on_bytes) for each in plan[len(small) :]}
@@ -133,9 +161,23 @@ def _open(request: PullRequest, hub_id: str, revision: str) -> ModelRepository:
     return CachedRepository(hub_id, revision) if request.offline else HubRepository(hub_id, revision)
 
 
-def _plan(
-    request: PullRequest, repository: ModelRepository, vae: ModelRepository | None, folder: Path
-) -> list[PlannedFile]:
+def _tiny(
+    request: PullRequest, name: str, repository: ModelRepository, announce: Callable[[str], None]
+) -> TinyPart | None:
+    """Return the tiny autoencoder that is put in, None for an empty name."""
+    if not name:
+        return None
+    row = TINY_AUTOENCODERS[name]
+    if publishes_autoencoder(repository):
+        return TinyPart(_open(request, row.hub_id, row.revision), TINY_COMPONENT)
+    announce(
+        f"{repository.hub_id} has no full autoencoder in .safetensors, and pickled weights are never taken: the model"
+        f" plays with {name} alone."
+    )
+    return TinyPart(_open(request, row.hub_id, row.revision), "vae")
+
+
+def _plan(request: PullRequest, repository: ModelRepository, tiny: TinyPart | None, folder: Path) -> list[PlannedFile]:
     """Return all files of a model. Its index is fetched first, because it names the components."""
     if request.depth:
         return plan_depth_model(repository)
@@ -147,25 +189,25 @@ def _plan(
         )
     fetch_file(PlannedFile(repository, listed, INDEX), folder, lambda count: None)
     row = request.row
-    replaced = ({"scheduler"} if row and row.scheduler else set()) | ({"vae"} if vae else set())
+    replaced = ({"scheduler"} if row and row.scheduler else set()) | ({tiny.component} if tiny else set())
     plan = plan_model(repository, read_index(folder), row.variant if row else "", replaced)
-    return plan + (plan_autoencoder(vae) if vae else [])
+    return plan + (plan_autoencoder(*tiny) if tiny else [])
 
 
-def _compose(request: PullRequest, folder: Path) -> set[str]:
+def _compose(request: PullRequest, tiny: TinyPart | None, folder: Path) -> set[str]:
     """Put in what the catalogue has for a model. Return the files that are not the hub's any more. Raises `OSError`."""
     if request.depth:
         return set()
     if request.row and request.row.scheduler:
         put_scheduler(folder, SCHEDULERS[request.row.scheduler])
-    name_components(folder, {"vae": ["diffusers", "AutoencoderTiny"]} if request.autoencoder else {})
+    name_components(folder, {tiny.component: ["diffusers", TINY_CLASS]} if tiny else {})
     return {INDEX, "scheduler/scheduler_config.json"}
 
 
-def _sources(request: PullRequest, model: ModelRepository, vae: ModelRepository | None) -> tuple[ModelSource, ...]:
+def _sources(request: PullRequest, model: ModelRepository, tiny: TinyPart | None) -> tuple[ModelSource, ...]:
     sources = [ModelSource("model", model.hub_id, model.revision)]
-    if vae is not None:
-        sources.append(ModelSource("vae", vae.hub_id, vae.revision))
+    if tiny is not None:
+        sources.append(ModelSource(tiny.component, tiny.repository.hub_id, tiny.repository.revision))
     if request.row and request.row.scheduler:
         sources.append(ModelSource("scheduler", request.row.scheduler))
     return tuple(sources)

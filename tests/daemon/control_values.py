@@ -116,9 +116,10 @@ REBUILD_ORDER = (
 """Keys that start a renderer, in the order in which `tests/daemon/stage/test_rebuilds.py` changes them."""
 PERMISSION = {"/fallback"}
 """Allows another build and is none itself. See `tests/daemon/supervision/test_fallback.py`."""
-APART = {"/reuse", "/precision"}
-"""Start a renderer that draws the same. See `tests/pipeline/reuse/test_reused_pictures.py` for the first one,
-`test_presets_choose_the_precision` in `tests/pipeline/test_image_stream.py` for the second."""
+APART = {"/reuse", "/precision", "/autoencoder"}
+"""Start a renderer, and are tested without one. See `tests/pipeline/reuse/test_reused_pictures.py` for the first one,
+`test_presets_choose_the_precision` in `tests/pipeline/test_image_stream.py` for the second, and
+`tests/pipeline/test_autoencoder_choice.py` for the third."""
 PACE = {"/skip", "/skip_longest", "/low_latency", "/frame_buffer", "/max_rate"}
 REUSE = {"/reuse_longest", "/reuse_change"}
 """See `tests/pipeline/reuse/test_reused_pictures.py`."""

@@ -90,7 +90,8 @@ def test_addresses_leave_out_kept_keys_alone() -> None:
     named = {PARAMETERS[address].key for address in addresses}
     assert named == {*PRESET_KEYS} - KEPT_KEYS | {"width"}
     assert {
-        "model", "width", "height", "accelerator", "precision", "attention", "fallback", "engine", "reuse",
+        "model", "autoencoder", "width", "height", "accelerator", "precision", "attention", "fallback", "engine",
+        "reuse",
         *LORAS, *CONTROLNET, *IP_ADAPTER,
     } == REBUILD_KEYS  # fmt: skip
     assert {
@@ -111,6 +112,13 @@ def test_model_without_engine_clears_the_engine() -> None:
     assert parse_preset(b"model: /m\nengine: unet.onnx", "x.yaml").addresses()["/engine"] == "unet.onnx"
     assert "/engine" not in parse_preset(b"width: 512", "x.yaml").addresses(), "the engine stays with the model"
     assert "/model" not in parse_preset(b"engine: unet.onnx", "x.yaml").addresses()
+
+
+def test_autoencoder_of_another_model_goes() -> None:
+    """Not every model has both."""
+    assert parse_preset(b"model: /models/other", "x.yaml").addresses()["/autoencoder"] == "auto"
+    assert parse_preset(b"model: /m\nautoencoder: full", "x.yaml").addresses()["/autoencoder"] == "full"
+    assert "/autoencoder" not in parse_preset(b"prompt: ice", "x.yaml").addresses()
 
 
 def test_reuse_of_another_model_goes() -> None:

@@ -119,6 +119,12 @@ def test_words_name_model_size_and_accelerator() -> None:
     assert not build.draws_as(Build(model="/m", width=64, height=64))
 
 
+def test_words_name_the_autoencoder() -> None:
+    build = Build(model="/m", autoencoder="full", width=64, height=64, lora1="ink.safetensors")
+    assert str(build) == "/m with its full autoencoder with LoRA ink at 64x64 with auto"
+    assert not build.draws_as(build.model_copy(update={"autoencoder": "tiny"}))
+
+
 def test_words_name_loras() -> None:
     build = Build(model="/m", width=64, height=64, lora1="~/loras/neon.safetensors", lora4="ink.safetensors")
     assert str(build) == "/m with LoRA neon, ink at 64x64 with auto"

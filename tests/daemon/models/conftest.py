@@ -10,6 +10,7 @@ import pytest
 from presets.model_catalogue import CATALOGUE, TINY_AUTOENCODERS
 from presets.model_store import FOLDER_VARIABLE
 from tests.daemon.models.hub_server import HubServer, hub_server
+from tests.tiny_autoencoders import kl_autoencoder
 
 PERFLOW = CATALOGUE["perflow-sd15"].hub_id
 TAESD = TINY_AUTOENCODERS["taesd"].hub_id
@@ -23,14 +24,23 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def full_autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an `AutoencoderKL` for the latents of the PeRFlow model. Read-only."""
+    folder = tmp_path_factory.mktemp("full") / "vae"
+    kl_autoencoder(4).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
-def repositories(tmp_path: Path, perflow_folder: Path) -> dict[str, Path]:
+def repositories(tmp_path: Path, perflow_folder: Path, full_autoencoder: Path) -> dict[str, Path]:
     """Folders of a model as PeRFlow's authors publish one, and of a tiny autoencoder."""
     model, vae = tmp_path / "hub" / "model", tmp_path / "hub" / "vae"
     shutil.copytree(perflow_folder, model)
-    shutil.copytree(model / "vae", vae)
+    (model / "vae").rename(vae)
+    shutil.copytree(full_autoencoder, model / "vae")
     (model / "full_autoencoder.json").unlink()
-    # Its scheduler and its autoencoder are others than the stream's: the catalogue has them replaced.
+    # Its scheduler is another than the stream's, and it has no tiny autoencoder: the catalogue has both put in.
     index = json.loads((model / "model_index.json").read_text())
     index |= {
         "scheduler": ["diffusers", "DEISMultistepScheduler"],
@@ -39,7 +49,6 @@ def repositories(tmp_path: Path, perflow_folder: Path) -> dict[str, Path]:
     }
     (model / "model_index.json").write_text(json.dumps(index))
     (model / "scheduler" / "scheduler_config.json").write_text('{"_class_name": "DEISMultistepScheduler"}')
-    (model / "vae" / "config.json").write_text('{"_class_name": "AutoencoderKL"}')
     (model / "safety_checker").mkdir()
     (model / "safety_checker" / "model.safetensors").write_bytes(b"never taken")
     (model / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")

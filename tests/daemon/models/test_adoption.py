@@ -97,16 +97,30 @@ def test_donor_is_found_on_the_disk(store: Path, tmp_path: Path, folders: dict[s
         adopt(Adoption(single(sd), "other", like="big"), store, quiet)
 
 
-def test_tiny_autoencoder_of_the_donor_stays(
-    store: Path, tmp_path: Path, folders: dict[str, Path], perflow_folder: Path
-) -> None:
-    """A file has the full autoencoder. A donor with a tiny one is no recipe for it, and faster."""
-    donor = tmp_path / "donor"
-    shutil.copytree(folders["stable-diffusion"], donor)
-    adopted = adopt(Adoption(donor, "tiny", vae=str(perflow_folder / "vae")), store, quiet)
-    folder = adopt(Adoption(single(folders["stable-diffusion"]), "mine", like="tiny"), store, quiet)
+def test_tiny_autoencoder_of_the_donor_is_taken(store: Path, folders: dict[str, Path], perflow_folder: Path) -> None:
+    """A file has the full autoencoder, which is converted."""
+    tiny = perflow_folder / "vae"
+    donor = adopt(Adoption(folders["stable-diffusion"], "donor", vae=str(tiny)), store, quiet)
+    (donor / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"never read")
+    folder = adopt(Adoption(single(folders["stable-diffusion"]), "mine", like="donor"), store, quiet)
     assert load_model("mine").classes["vae"] == "AutoencoderTiny"
-    assert (folder / "vae/config.json").read_bytes() == (adopted / "vae/config.json").read_bytes()
+    assert load_model("mine", autoencoder="full").autoencoder is not None
+    assert (folder / "vae_tiny/config.json").read_bytes() == (tiny / "config.json").read_bytes()
+
+
+def test_full_autoencoder_beside_a_tiny_one(store: Path, folders: dict[str, Path], perflow_folder: Path) -> None:
+    """A folder that has a tiny one alone gets the full one of another, and the other way round."""
+    other, tiny = folders["stable-diffusion"], "vae/diffusion_pytorch_model.safetensors"
+    adopt(Adoption(perflow_folder, "fast"), store, quiet)
+    with pytest.raises(ModelError, match=r"no full autoencoder\. Get one by: .* adopt .*fast --name"):
+        load_model("fast", autoencoder="full")
+    both = adopt(Adoption(perflow_folder, "both", vae=str(other)), store, quiet)
+    assert inspect_model(both, thorough=True).is_good
+    assert (both / "vae_tiny" / Path(tiny).name).read_bytes() == (perflow_folder / tiny).read_bytes()
+    assert load_model("both", autoencoder="full").classes["vae"] == "AutoencoderKL"
+    again = adopt(Adoption(other, "again", vae="both"), store, quiet)
+    assert (again / "vae_tiny" / Path(tiny).name).read_bytes() == (perflow_folder / tiny).read_bytes()
+    assert inspect_model(again, thorough=False).autoencoders == "tiny, full"
 
 
 def test_folder_is_copied_with_parts_put_in(store: Path, folders: dict[str, Path], perflow_folder: Path) -> None:
@@ -122,7 +136,7 @@ def test_folder_is_copied_with_parts_put_in(store: Path, folders: dict[str, Path
     assert [(each.part, each.origin) for each in record.sources] == [
         ("model", str(source)),
         ("scheduler", "lcm"),
-        ("vae", str(perflow_folder / "vae")),
+        ("vae_tiny", str(perflow_folder / "vae")),
     ]
     assert inspect_model(folder, thorough=True).is_good
     assert before == {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}

@@ -140,8 +140,9 @@ def test_check_names_what_has_changed(hub: HubServer, store: Path) -> None:
     folder = pulled(store)
     good = run("check", "perflow-sd15")
     assert good.exit_code == 0, good.output
-    for text in ("unet: UNet2DConditionModel", "vae: AutoencoderTiny", "licence: CC BY-NC 4.0; paid show: no",
-                 "can be played, as Stable Diffusion", " GB of memory (",
+    for text in ("unet: UNet2DConditionModel", "vae: AutoencoderKL", "vae_tiny: AutoencoderTiny",
+                 "licence: CC BY-NC 4.0; paid show: no",
+                 "can be played, as Stable Diffusion, with autoencoder: tiny or full", " GB of memory (",
                  f"model from {PERFLOW} at {COMMIT[:12]}"):  # fmt: skip
         assert text in good.stdout
     weights = folder / UNET
@@ -184,6 +185,8 @@ def test_list_shows_catalogue_and_disk(hub: HubServer, store: Path, perflow_fold
     assert rows["someone/other"]["hub_id"] == "someone/other"
     assert rows["someone/other"]["licence"] == "cc0-1.0"
     assert rows["sd-turbo"]["folder"] == ""
+    kinds = {name: rows[name]["autoencoders"] for name in ("perflow-sd15", "someone/other", "sd-turbo", "flux2-klein")}
+    assert kinds == dict(zip(kinds, ("tiny, full", "tiny", "tiny, full", "full"), strict=True))
     text = run("list").stdout
     for row in CATALOGUE.values():
         assert row.name in text

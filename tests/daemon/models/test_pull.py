@@ -51,6 +51,7 @@ def test_catalogue_model_is_composed(hub: HubServer, store: Path, repositories: 
     model = load_model("perflow-sd15")
     assert model.classes["scheduler"] == "PeRFlowScheduler"
     assert model.classes["vae"] == "AutoencoderTiny"
+    assert load_model("perflow-sd15", autoencoder="full").classes["vae"] == "AutoencoderKL"
     assert json.loads((folder / "scheduler/scheduler_config.json").read_text()) == SCHEDULERS["perflow"]
     assert model.schedule(4, 1.0).timestep.tolist() == [1000, 750, 500, 250]
     assert (folder / UNET).read_bytes() == (repositories[PERFLOW] / UNET).read_bytes()
@@ -64,7 +65,7 @@ def test_record_names_commits_and_checksums(hub: HubServer, store: Path) -> None
     assert record is not None
     model, vae, scheduler = record.sources
     assert (model.origin, model.revision) == (PERFLOW, COMMIT)
-    assert (vae.part, vae.origin, vae.revision) == ("vae", TAESD, TINY_AUTOENCODERS["taesd"].revision)
+    assert (vae.part, vae.origin, vae.revision) == ("vae_tiny", TAESD, TINY_AUTOENCODERS["taesd"].revision)
     assert (scheduler.part, scheduler.origin) == ("scheduler", "perflow")
     assert (record.licence, record.paid_show) == ("CC BY-NC 4.0", "no")
     assert {UNET, "vae/config.json", "model_index.json", "LICENSE.md"} <= record.files.keys()
@@ -89,9 +90,47 @@ def test_only_needed_files_are_asked_for(hub: HubServer, store: Path) -> None:
     asked = [*hub.paths(), *hub.paths("HEAD")]
     assert all(path.startswith(("/api/models/", "/large/")) or "/resolve/" in path for path in asked), asked
     taken = "\n".join(asked)
-    for left in ("safety_checker", "README", "taesd_decoder", "full_autoencoder", "model/vae", f"{PERFLOW}/vae"):
+    for left in ("safety_checker", "README", "taesd_decoder", "full_autoencoder"):
         assert left not in taken
     assert "scheduler" not in taken
+
+
+def test_pickled_autoencoder_is_left_there(hub: HubServer, store: Path, repositories: dict[str, Path]) -> None:
+    weights = repositories[PERFLOW] / "vae/diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    tally = Tally()
+    folder = tally.pull("perflow-sd15", store)
+    assert "has no full autoencoder in .safetensors" in tally.said[0]
+    assert inspect_model(folder, thorough=True).autoencoders == "tiny"
+    assert load_model("perflow-sd15").classes["vae"] == "AutoencoderTiny"
+    for name in ("perflow-sd15", str(folder)):
+        with pytest.raises(ModelError, match=r"no full autoencoder\. Get one by: .* models pull perflow-sd15"):
+            load_model(name, autoencoder="full")
+    weights.with_suffix(".bin").rename(weights)
+    hub.seen.clear()
+    assert inspect_model(tally.pull("perflow-sd15", store), thorough=True).autoencoders == "tiny, full"
+    large = [path for path in hub.paths() if path.startswith("/large/")]
+    assert len(large) == 1, "what was there is not downloaded again"
+    assert "/vae/" in large[0]
+
+
+def test_tiny_autoencoder_is_chosen(hub: HubServer, store: Path, perflow_folder: Path, full_autoencoder: Path) -> None:
+    other = hub.repositories["someone/other"] = store.parent / "other"
+    shutil.copytree(perflow_folder, other)
+    shutil.rmtree(other / "vae")
+    shutil.copytree(full_autoencoder, other / "vae")
+    index = json.loads((other / "model_index.json").read_text()) | {"vae": ["diffusers", "AutoencoderKL"]}
+    (other / "model_index.json").write_text(json.dumps(index))
+    request = pull_request("someone/other")
+    assert inspect_model(Tally().pull(request, store), thorough=False).autoencoders == "full"
+    with pytest.raises(ModelError, match=r"by: .* models pull someone/other --tiny taesd or taesdxl"):
+        load_model("someone/other", autoencoder="tiny")
+    with pytest.raises(ModelError, match="There is no tiny autoencoder 'taesd9'; there are taesd, taesdxl, taesd3"):
+        Tally().pull(replace(request, tiny="taesd9"), store)
+    folder = Tally().pull(replace(request, tiny="taesd"), store)
+    assert load_model(folder, autoencoder="tiny").autoencoder is not None
+    with pytest.raises(ModelError, match="is a depth model, which has no autoencoder"):
+        Tally().pull(replace(pull_request("depth-anything-v2-small"), tiny="taesd"), store)
 
 
 def test_hub_id_is_taken_as_it_is(hub: HubServer, store: Path, perflow_folder: Path) -> None:
