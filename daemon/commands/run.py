@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from daemon.commands import opening_options as opening
 from daemon.commands import run_options as options
 from daemon.shared.least_resources import SHOW_ADDRESS_SPACE, SHOW_FILES, shortage
-from daemon.shared.process import raise_file_limit
+from daemon.shared.process import raise_file_limit, raise_priority
 from daemon.shared.stop_signals import stop_on_signals
 from daemon.stage.settings import Address, Settings, parse_address, parse_output_rate, parse_size, zmq_endpoint
 from presets.declaration import LOCK
@@ -125,10 +125,11 @@ def run(
 
 
 def _take_resources() -> None:
-    """Raise the limit of open files. Raises `SettingsError` if the system allows too little for a show."""
+    """Raise the limit of open files, and the priority. Raises `SettingsError` if the system allows too little."""
     if problem := shortage(SHOW_FILES, SHOW_ADDRESS_SPACE):
         raise SettingsError(problem)
     raise_file_limit()
+    raise_priority()
 
 
 def _ports(

@@ -21,7 +21,7 @@ from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
 from daemon.renderer.other_renderers import memory_of_others
 from daemon.renderer.player import Player
 from daemon.shared.offline_environment import stay_offline
-from daemon.shared.process import exit_with_parent, keep_compiled_code, lower_priority
+from daemon.shared.process import exit_with_parent, keep_compiled_code, lower_priority, normal_priority
 from daemon.shared.threads import run_in_threads
 from presets.build import Build
 from presets.errors import (
@@ -104,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     threading.Thread(target=exit_with_parent, name="end-with-the-stage", daemon=True).start()
     if computes_on_processor(options.build):
         lower_priority(options.niceness)
+    else:
+        normal_priority()
     connection = LinkClient(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
     try:
         player = build_player(options.build, connection)

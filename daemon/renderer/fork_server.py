@@ -26,7 +26,7 @@ from typing import Any
 
 from daemon.renderer import __main__ as renderer
 from daemon.shared.offline_environment import stay_offline
-from daemon.shared.process import keep_compiled_code
+from daemon.shared.process import keep_compiled_code, normal_priority
 from presets.build import Build
 
 WITH_MODEL_CLASSES = ("eager", "compile", "cuda_graphs")
@@ -51,6 +51,7 @@ def main() -> int:
     """Fork a renderer for each request until the stage is gone."""
     stay_offline()
     keep_compiled_code()
+    normal_priority()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the stage
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = (
         "1"  # a library that looks for a GPU must not start CUDA's driver here

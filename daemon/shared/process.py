@@ -14,6 +14,9 @@ import psutil
 SWITCH_INTERVAL = 0.0005
 """Seconds that a thread may keep the interpreter. The default of 5 ms would add up over the threads of a frame."""
 
+STAGE_NICENESS = -10
+"""Niceness of the stage on POSIX, where the system allows it: to root, and to users with a limit for it."""
+
 TIMER_TICK_MS = 1
 """Milliseconds between the timer ticks of Windows while a show plays."""
 
@@ -39,12 +42,26 @@ def lower_priority(niceness: int = 10) -> None:
     Args:
         niceness: Niceness on POSIX, up to 19. Windows has one class for all.
     """
-    process = psutil.Process()
+    _set_priority(niceness, "BELOW_NORMAL_PRIORITY_CLASS")
+
+
+def raise_priority() -> None:
+    """Have this process, the stage, go before other programs where the system allows it.
+
+    Windows does so. Linux and macOS do for root, Linux also for users with a limit for it (``nice`` in limits.conf,
+    ``LimitNICE`` of systemd). Children on POSIX inherit the niceness, so those that compute set their own.
+    """
+    _set_priority(STAGE_NICENESS, "ABOVE_NORMAL_PRIORITY_CLASS")
+
+
+def normal_priority() -> None:
+    """Give this process, a child of the stage, the priority of other programs."""
+    _set_priority(0, "NORMAL_PRIORITY_CLASS")
+
+
+def _set_priority(niceness: int, windows_class: str) -> None:
     with contextlib.suppress(psutil.AccessDenied):
-        if sys.platform == "win32":
-            process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-        else:
-            process.nice(niceness)
+        psutil.Process().nice(getattr(psutil, windows_class) if sys.platform == "win32" else niceness)
 
 
 def keep_compiled_code() -> None:

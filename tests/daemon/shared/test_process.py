@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.shared import process
 from daemon.shared.process import shorten_timer_ticks, tune_stage_process
 
 PROGRAM = """
@@ -25,6 +26,36 @@ def test_stage_limits() -> None:
     files, interval = done.stdout.split()
     assert int(files) > 256
     assert float(interval) < 0.005
+
+
+PRIORITIES = """
+import psutil
+from daemon.shared.process import lower_priority, normal_priority, raise_priority
+for change in raise_priority, normal_priority, lower_priority, raise_priority:
+    change()
+    print(psutil.Process().nice())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="niceness is POSIX")
+def test_priority_of_the_stage() -> None:
+    """It goes before other programs where the system allows it, and its children do not by themselves."""
+    program = [sys.executable, "-c", PRIORITIES]
+    is_allowed = subprocess.run(["nice", "-n", "-10", "true"], capture_output=True, check=False).stderr == b""
+    levels = [int(line) for line in subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()]
+    assert levels == ([-10, 0, 10, -10] if is_allowed else [0, 0, 10, 10])
+
+
+def test_priority_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(sys, "platform", "win32")
+    for name in ("ABOVE_NORMAL_PRIORITY_CLASS", "NORMAL_PRIORITY_CLASS", "BELOW_NORMAL_PRIORITY_CLASS"):
+        monkeypatch.setattr(process.psutil, name, name, raising=False)
+    monkeypatch.setattr(process.psutil.Process, "nice", lambda self, value: asked.append(value))
+    process.raise_priority()
+    process.normal_priority()
+    process.lower_priority()
+    assert [str(value).split("_")[0] for value in asked] == ["ABOVE", "NORMAL", "BELOW"]
 
 
 class Winmm:
