@@ -1,7 +1,8 @@
 """The process of WebRTC: sends the pictures of a ring in shared memory to browsers. It ends with its standard input.
 
-``python -m io_bridges.webrtc MEMORY``, which `PeerProcess` calls. It reads requests and writes reports, lines of JSON.
-What comes over the network meets native libraries here alone, and encoding takes nothing from the stage's interpreter.
+``python -m io_bridges.webrtc MEMORY PATIENCE``, which `PeerProcess` calls. It reads requests and writes reports, lines
+of JSON. What comes over the network meets native libraries here alone, and encoding takes nothing from the stage's
+interpreter.
 """
 
 import asyncio
@@ -54,8 +55,8 @@ def read_requests(take: Callable[[PeerRequest], None], memory: str) -> NoReturn:
     os._exit(0)
 
 
-async def serve(memory: str) -> NoReturn:
-    """Answer requests for ever."""
+async def serve(memory: str, patience: float) -> NoReturn:
+    """Answer requests for ever. A browser has `patience` seconds to connect."""
     loop = asyncio.get_running_loop()
 
     def deliver(packet: "Packet[Any]") -> None:
@@ -65,7 +66,7 @@ async def serve(memory: str) -> NoReturn:
         loop.call_soon_threadsafe(peers.take, request)
 
     encoder = PreviewEncoder(memory, deliver)
-    peers = Peers(write, encoder.want_whole, encoder.watch)
+    peers = Peers(write, encoder.want_whole, encoder.watch, patience)
     encoder.start()
     threading.Thread(target=read_requests, args=(take, memory), name="requests", daemon=True).start()
     process = psutil.Process()
@@ -81,7 +82,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the stage, which ends this process.
     lower_priority()
     use_page_address()
-    asyncio.run(serve(sys.argv[1]))
+    asyncio.run(serve(sys.argv[1], float(sys.argv[2])))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,6 @@ from av.packet import Packet
 from io_bridges.webrtc.messages import PeerReport, PeerRequest
 from io_bridges.webrtc.packet_track import PacketTrack
 
-CONNECT_SECONDS = 15.0
-"""Time that a browser may take to connect after the answer."""
-
 _page_address: ContextVar[str] = ContextVar("page_address")
 
 
@@ -70,7 +67,11 @@ class Peers:
     """All browsers. One event loop uses it."""
 
     def __init__(
-        self, report: Callable[[PeerReport], None], want_whole: Callable[[], None], watched: Callable[[bool], None]
+        self,
+        report: Callable[[PeerReport], None],
+        want_whole: Callable[[], None],
+        watched: Callable[[bool], None],
+        patience: float,
     ) -> None:
         """Set what is told.
 
@@ -78,10 +79,12 @@ class Peers:
             report: Gets what becomes of each peer.
             want_whole: Asks for a picture that stands alone.
             watched: Gets whether any browser is connected.
+            patience: Seconds that a browser may take to connect after the answer.
         """
         self._report = report
         self._want_whole = want_whole
         self._watched = watched
+        self._patience = patience
         self._peers: dict[int, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -100,10 +103,10 @@ class Peers:
 
     def look(self) -> None:
         """End the peers that take too long to connect."""
-        due = time.monotonic() - CONNECT_SECONDS
+        due = time.monotonic() - self._patience
         for peer in [*self._peers.values()]:
             if peer.state != "connected" and peer.since < due:
-                self._end(peer, "ended", f"The browser has not connected within {CONNECT_SECONDS:.0f} s.")
+                self._end(peer, "ended", f"The browser has not connected within {self._patience:.0f} s.")
 
     async def _answer(self, peer: Peer, request: PeerRequest) -> None:
         (answer,) = await asyncio.gather(peer.answer(request.sdp, request.address), return_exceptions=True)

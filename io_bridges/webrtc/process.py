@@ -14,6 +14,9 @@ from presets.errors import BridgeError, BridgeUnavailable
 CLOSE_SECONDS = 1.0
 """Time that the process may take to end before it is killed."""
 
+CONNECT_SECONDS = 15.0
+"""Time that a browser may take to connect after the answer."""
+
 
 class PeerProcess:
     """A started process. Its reports are read on a thread of their own."""
@@ -29,7 +32,7 @@ class PeerProcess:
         self._last_words: deque[str] = deque(maxlen=10)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "io_bridges.webrtc", memory],
+                [sys.executable, "-m", "io_bridges.webrtc", memory, str(CONNECT_SECONDS)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

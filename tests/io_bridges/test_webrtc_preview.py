@@ -28,7 +28,7 @@ from io_bridges.frames import Pixels, RenderedFrame, Tick
 from io_bridges.web import peer_socket, preview_peers
 from io_bridges.web.preview_peers import MOST_PEERS
 from io_bridges.web.server import WebControl
-from io_bridges.webrtc import peers
+from io_bridges.webrtc import peers, process
 from io_bridges.webrtc.messages import PeerReport, PeerRequest
 from io_bridges.webrtc.offers import OfferRefused, checked_offer
 from io_bridges.webrtc.packet_track import MOST_PACKETS, PacketTrack
@@ -67,6 +67,7 @@ def show_picture(control: WebControl, pixels: Pixels, index: int = 1) -> None:
 def control() -> Iterator[WebControl]:
     """A server whose preview holds one picture, and clients with ports on loopback."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "CONNECT_SECONDS", 300.0)  # the process of WebRTC is niced, and busy machines stop it
         patch.setattr(ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
         control = WebControl(port=0)
         show_picture(control, FIRST)
@@ -101,7 +102,7 @@ def ask_peer(control: WebControl, message: object) -> tuple[ClientConnection, di
     client = open_socket(control, "/ws/webrtc")
     with contextlib.suppress(ConnectionClosed):  # refused before the offer was read
         client.send(message if isinstance(message, str) else json.dumps(message))
-    return client, json.loads(client.recv(20))
+    return client, json.loads(client.recv(60))
 
 
 def watch(control: WebControl, look: Callable[[MediaStreamTrack], Awaitable[None]]) -> str:
@@ -190,19 +191,18 @@ def test_hundred_offers(control: WebControl, offer: str) -> None:
     assert all(f"{MOST_PEERS} pages" in reply["refused"] for _, reply in replies[MOST_PEERS:])
     held = [client for client, _ in replies[:MOST_PEERS]]
     held[0].send(json.dumps({"offer": offer}))
-    assert "takes one offer" in json.loads(held[0].recv(20))["refused"]
+    assert "takes one offer" in json.loads(held[0].recv(60))["refused"]
     for client in held:
         client.socket.shutdown(socket.SHUT_RDWR)
     eventually(lambda: control.status()["peers"] == 0)
     eventually(lambda: not process_of().net_connections("inet"))
 
 
-def test_browser_that_never_connects(offer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "CONNECT_SECONDS", 0.05)
+def test_browser_that_never_connects(offer: str) -> None:
     reports: list[PeerReport] = []
 
     async def run() -> None:
-        held = peers.Peers(reports.append, lambda: None, lambda is_watched: None)
+        held = peers.Peers(reports.append, lambda: None, lambda is_watched: None, patience=0.05)
         held.take(PeerRequest(7, checked_offer(offer), "127.0.0.1"))
         while not reports:
             await asyncio.sleep(0.01)
@@ -284,7 +284,7 @@ def test_process_that_has_ended(control: WebControl, offer: str, monkeypatch: py
     assert "has just ended" in reply["refused"]
     monkeypatch.setattr(preview_peers, "missing_extra", lambda module, extra: f"no {module}: {extra}")
     client = open_socket(control, "/ws/webrtc")
-    assert json.loads(client.recv(20)) == {"refused": "no aiortc: webrtc"}
+    assert json.loads(client.recv(60)) == {"refused": "no aiortc: webrtc"}
     with pytest.raises(ConnectionClosed):
         client.recv(20)
 
