@@ -36,12 +36,12 @@ check: $(INSTALLED)
 # The suite runs in three lanes, since none keeps two cores busy by itself. Shows start processes and are the longest; they
 # run two at a time, a file to a process, the longest files first (tests/conftest.py). With three, their renderers, which
 # are niced, get too little of two cores. Waiting tests need little of a processor: they wait for sockets, windows and
-# clocks, two at a time too. Computing tests need nothing else and get what the others leave, after the checks, which compute too; two at a
-# time, since the shows end before them. With the lowest priority a test may wait for minutes, so the limit is longer.
+# clocks, two at a time too, and end early. So the checks follow them, and the README's listings, which use the default
+# ports and run alone. Computing tests need nothing else and get what the others leave, two at a time, since the shows
+# end before them. With the lowest priority a test may wait for minutes, so the limit is longer.
 # A new folder of tests belongs to the shows until it is named here.
 # Torch has one thread in each process: threads that wait for each other crawl where other processes have the cores.
 # StreamDiffusion is the bench's rival: its class alone, without the old packages that it names.
-# The README's listings use the default ports and run alone.
 WAITING := tests/io_bridges tests/benchmarks/show tests/daemon/models tests/daemon/doctor
 COMPUTING := tests/pipeline tests/presets tests/daemon/renderer tests/daemon/link \
 	tests/benchmarks/model tests/benchmarks/paper tests/benchmarks/report tests/benchmarks/stream \
@@ -50,7 +50,6 @@ ELSEWHERE := $(WAITING:%=--ignore=%) $(COMPUTING:%=--ignore=%) --ignore=tests/te
 
 test:
 	@$(MAKE) --no-print-directory --jobs=3 test-shows test-waiting test-computing
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_readme.py
 
 rival: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps streamdiffusion
@@ -60,9 +59,10 @@ test-shows: setup
 
 test-waiting: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(WAITING)
+	@$(MAKE) --no-print-directory check setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_readme.py
 
 test-computing: rival
-	@nice -n 19 $(MAKE) --no-print-directory check
 	OMP_NUM_THREADS=1 nice -n 19 $(BIN)/pytest -n 2 --timeout 300 --dist loadfile --no-loadscope-reorder $(COMPUTING)
 
 # The same one after another, as it runs on Windows and macOS.
