@@ -17,6 +17,7 @@ from benchmarks.show.measure_frames import measure_frames
 from benchmarks.show.measure_models import measure_models
 from benchmarks.show.measure_morph import measure_morph
 from benchmarks.show.measure_page import measure_page
+from benchmarks.show.measure_renderers import measure_renderers
 from benchmarks.show.measure_scripted import measure_scripted
 from benchmarks.show.measure_show import measure_interval, measure_recovery, measure_start
 from benchmarks.show.measure_sweep import measure_sweep
@@ -74,6 +75,7 @@ MEASUREMENTS = (
     Measurement("morph", "the rate during a morph", measure_morph),
     Measurement("flood", "the rate under 5,000 to 50,000 OSC messages per second, and what is lost", measure_flood),
     Measurement("page", "the stage with four pages that show the picture, against none", measure_page),
+    Measurement("renderers", "2, 4 and 8 renderers against one, interleaved", measure_renderers, by_name_only=True),
     Measurement("start", "time from `run` to the slate and to the first frame", measure_start),
     Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),
     Measurement("recovery", "kill -9 of the renderer: output gap and time to recover", measure_recovery),

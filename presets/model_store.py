@@ -16,8 +16,8 @@ from presets.paths import home_path, is_there
 SHIPPED = "shipped"
 """Name of the model that ships with the program."""
 
-BUILT_IN = (SHIPPED, "echo")
-"""Names that need no folder of the user's. ``echo`` returns each picture as it came, for measurements."""
+ECHO = re.compile(r"echo(?::([0-9]{1,5}))?")
+"""Name of the model that returns each picture as it came, for measurements; ``echo:200`` takes 200 ms for each."""
 
 FOLDER_VARIABLE = "STREAMFLOW_LIVE_MODELS"
 """Environment variable with another folder for models, such as one on a larger disk."""
@@ -33,6 +33,16 @@ HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,193}[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)  # Windows opens these
+
+
+def is_echo(name: str) -> bool:
+    """Return True if a model draws nothing, and imports nothing large."""
+    return ECHO.fullmatch(name) is not None
+
+
+def is_built_in(name: str) -> bool:
+    """Return True if a model needs no folder of the user's."""
+    return name == SHIPPED or is_echo(name)
 
 
 def store_folder() -> Path:
@@ -132,7 +142,7 @@ def find_depth_model(name: str) -> Path:
 
 def is_missing_model(name: str) -> bool:
     """Return True if a model is neither built in nor on this disk."""
-    if name in BUILT_IN:
+    if is_built_in(name):
         return False
     try:
         find_model(name)

@@ -9,6 +9,7 @@ __all__ = [
     "measure_models",
     "measure_morph",
     "measure_page",
+    "measure_renderers",
     "measure_scripted",
     "measure_show",
     "measure_sweep",

@@ -151,14 +151,14 @@ def _read(library: "Library", name: str) -> "tuple[Path, Preset]":
 
 def _problems_of_files(preset: "Preset") -> Iterator[tuple[str, str]]:
     """Yield the key and the problem of the model and each adapter that a preset names and that can't be played."""
-    from daemon.renderer.echo_stream import ECHO_MODEL
     from presets.errors import ModelError
     from presets.model_catalogue import DEPTH_MODEL
+    from presets.model_store import is_echo
     from presets.paths import home_path
     from presets.preset_keys import ADAPTER_KEYS, LORA_KEYS
 
-    model: str = preset.values.get("model", ECHO_MODEL)
-    known = model != ECHO_MODEL
+    model: str = preset.values.get("model", "echo")
+    known = not is_echo(model)
     keys = (*sorted(LORA_KEYS), *ADAPTER_KEYS, "ip_adapter_image")
     named = {key: str(preset.values[key]) for key in keys if preset.values.get(key)}
     if named.get("controlnet") and preset.values.get("controlnet_preprocessor") == "depth":

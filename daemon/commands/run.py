@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.commands import machine_options as machine
 from daemon.commands import opening_options as opening
 from daemon.commands import run_options as options
 from daemon.shared.least_resources import SHOW_ADDRESS_SPACE, SHOW_FILES, shortage
@@ -59,12 +60,13 @@ def run(
     fresh: options.FreshOption = False,
     locked: options.LockedOption = False,
     safe_picture: options.SafePictureOption = None,
-    threads: options.ThreadsOption = None,
-    gpu_share: options.GpuShareOption = None,
-    text_encoder: options.TextEncoderOption = "auto",
-    understudy: options.UnderstudyOption = "auto",
-    skip_memory_check: options.SkipMemoryCheckOption = False,
-    verbose: options.VerboseOption = False,
+    threads: machine.ThreadsOption = None,
+    gpu_share: machine.GpuShareOption = None,
+    text_encoder: machine.TextEncoderOption = "auto",
+    renderers: machine.RenderersOption = 1,
+    understudy: machine.UnderstudyOption = "auto",
+    skip_memory_check: machine.SkipMemoryCheckOption = False,
+    verbose: machine.VerboseOption = False,
 ) -> None:
     """Play a show: pictures in, redrawn pictures out at a constant rate, until Ctrl-C.
 
@@ -113,6 +115,7 @@ def run(
         threads=threads,
         gpu_share=gpu_share,
         text_encoder=text_encoder,
+        renderers=renderers,
         understudy=understudy,
         skip_memory_check=skip_memory_check,
     )

@@ -7,9 +7,8 @@ import typer
 
 from io_bridges.scheme import Kind
 from io_bridges.schemes import schemes
-from presets.build import TextEncoderRule, UnderstudyMode
 
-PICTURES, CONTROL, SHOW, MACHINE = "Pictures in and out", "Control", "Show", "Machine"
+PICTURES, CONTROL, SHOW = "Pictures in and out", "Control", "Show"
 """Panels of the options in --help."""
 
 
@@ -177,44 +176,4 @@ LockedOption = Annotated[
 SafePictureOption = Annotated[
     Path | None,
     typer.Option(help="Picture for panic, shown while the model loads too.", rich_help_panel=SHOW),
-]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(min=1, help="Processor threads for the model (default: one for each core).", rich_help_panel=MACHINE),
-]
-GpuShareOption = Annotated[
-    float | None,
-    typer.Option(
-        min=0.05,
-        max=1,
-        help="Share of the GPU's memory and time to use, if other programs draw too.",
-        rich_help_panel=MACHINE,
-    ),
-]
-TextEncoderOption = Annotated[
-    TextEncoderRule,
-    typer.Option(
-        help="Large text encoder once its texts are encoded: keep it in memory, free it, or (auto) free it if"
-        " memory is short.",
-        rich_help_panel=MACHINE,
-    ),
-]
-UnderstudyOption = Annotated[
-    UnderstudyMode,
-    typer.Option(
-        help="A second renderer, loaded and waiting, that takes over from a lost one: auto (on a processor with"
-        " enough memory), on, or off.",
-        rich_help_panel=MACHINE,
-    ),
-]
-SkipMemoryCheckOption = Annotated[
-    bool,
-    typer.Option(
-        "--skip-memory-check",
-        help="Load a model even if the memory seems to be too short for it.",
-        rich_help_panel=MACHINE,
-    ),
-]
-VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Log more, the renderer's messages too.", rich_help_panel=MACHINE)
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daemon.link.header import Header, Part, choice, decode_header, encode_header, pixels, whole
+from daemon.link.header import Header, Part, choice, decode_header, encode_header, pixels, truth, whole
 from presets.errors import RendererError
 
 
@@ -26,9 +26,13 @@ class Answer:
     """Nanoseconds on the stage's monotonic clock; 0 without a picture."""
     given_at: int = 0
     """Time of this answer, nanoseconds on the stage's monotonic clock."""
+    turn: int = 0
+    """Number of this answer among those of all renderers. Pictures are shown in the order of their turns."""
+    is_new: bool = True
+    """True if no renderer of the build was given the picture before."""
 
     def encode(self) -> list[Part]:
-        keys = "revision", "source_index", "captured_at", "given_at"
+        keys = "revision", "source_index", "captured_at", "given_at", "turn", "is_new"
         stamps = {key: getattr(self, key) for key in keys}
         if self.pixels is None:
             return [encode_header("answer", **stamps), self.frame]
@@ -39,8 +43,9 @@ class Answer:
         if len(parts) not in (2, 3):
             raise RendererError(f"An answer has 2 or 3 parts, {len(parts)} came.")
         shown = pixels(header, parts[2]) if len(parts) == 3 else None
-        limits = ("source_index", -1), ("captured_at", 0), ("given_at", 0)
-        stamps = (whole(header, key, least) for key, least in limits)
+        limits = ("source_index", -1), ("captured_at", 0), ("given_at", 0), ("turn", 0)
+        index, captured_at, given_at, turn = (whole(header, key, least) for key, least in limits)
+        stamps = index, captured_at, given_at, turn, truth(header, "is_new")
         return cls(whole(header, "revision", 0), parts[1], shown, *stamps)
 
 

@@ -83,6 +83,8 @@ class LinkClient:
             answer.source_index,
             answer.captured_at,
             answer.given_at,
+            answer.turn,
+            answer.is_new,
         )
 
     def deliver(self, pixels: NDArray[np.uint8], stamps: FrameStamps, call: NetworkCall, place: int) -> None:

@@ -60,6 +60,14 @@ def whole(header: Header, key: str, least: int, most: int = LARGEST) -> int:
     return value
 
 
+def truth(header: Header, key: str) -> bool:
+    """Read true or false."""
+    value = header.get(key)
+    if not isinstance(value, bool):
+        raise _malformed(key, "true or false", value)
+    return value
+
+
 def number(header: Header, key: str, least: float, most: float) -> float:
     """Read a number within these finite limits."""
     value = header.get(key)

@@ -147,6 +147,8 @@ class FrameStamps:
     """Number of the picture within its renderer, from 1, in the order of admission."""
     given_at: int = 0
     """`Answer.given_at` of the answer that the picture is drawn with; 0 for a picture that is drawn again."""
+    turn: int = 0
+    """`Answer.turn` of that answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class Delivery:
     def decode(cls, header: Header, parts: Sequence[Part]) -> "Delivery":
         if len(parts) != 2:
             raise RendererError(f"A delivery has 2 parts, {len(parts)} came.")
-        limits = ("source_index", -1), ("captured_at", 0), ("revision", -1), ("number", 1), ("given_at", 0)
+        limits = ("source_index", -1), ("captured_at", 0), ("revision", -1), ("number", 1), ("given_at", 0), ("turn", 0)
         stamps = FrameStamps(*(whole(header, key, least) for key, least in limits))
         call = NetworkCall(
             number(header, "seconds", 0.0, sys.float_info.max),

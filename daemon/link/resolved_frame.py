@@ -58,3 +58,7 @@ class NextFrame:
     captured_at: int
     given_at: int
     """Time of the answer on the stage's clock, nanoseconds."""
+    turn: int = 0
+    """Number of the answer among those of all renderers."""
+    is_new: bool = True
+    """True if no renderer of the build was given `pixels` before."""

@@ -5,13 +5,11 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import zmq
 
-from daemon.link.answers import Answer, Wait
+from daemon.link.dealer import Connection, Dealer, Responder
 from daemon.link.endpoint import bind
 from daemon.link.messages import (
     Ask,
@@ -25,45 +23,13 @@ from daemon.link.messages import (
     decode_message,
 )
 from daemon.link.renderer_report import RendererReport
-from daemon.shared.clock import NS, Clock
+from daemon.shared.clock import Clock
 from daemon.shared.refusals import Refusals
 from daemon.shared.threads import restart_on_crash
-from io_bridges.frames import Frame, RenderedFrame
+from io_bridges.frames import RenderedFrame
 from io_bridges.wakeup_socket import WakeupSocket
+from presets.build import Build
 from presets.errors import RendererError
-
-
-class Responder(Protocol):
-    """Content of the answers: the newest frame, and the parameters it is drawn with."""
-
-    @property
-    def revision(self) -> int:
-        """Newest revision of the parameters."""
-
-    def resolved_frame(self) -> tuple[int, bytes]:
-        """Return the revision and the encoded `ResolvedFrame` of the next picture. Called once for each answer."""
-
-    def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
-        """Return the newest source frame at this size with its serial number; (None, 0) while there is none."""
-
-    def draws_from_text(self) -> bool:
-        """Return True if pictures are drawn from text alone. No ask waits for a frame then."""
-
-
-@dataclass(slots=True)
-class _Connection:
-    """A renderer that said hello, and the ask that it waits with."""
-
-    report: RendererReport
-    ask: Ask | None = None
-    answer_by: int = 0
-    """Time by which the ask is answered with whatever there is, nanoseconds."""
-    given_serial: int = 0
-    given_revision: int = -1
-
-
-HOLD = 0.5
-"""Seconds until the ask of an understudy is answered with `Wait`, so that the supervisor hears from it."""
 
 OnDelivery = Callable[[RendererReport, RenderedFrame, int, int], None]
 """Called with a renderer, its picture, and the place of it, from 0, among so many that one network call finished."""
@@ -73,13 +39,13 @@ class LinkServer:
     """Answers each ask once. The methods may be called from any thread."""
 
     def __init__(self, responder: Responder, clock: Clock, on_delivery: OnDelivery) -> None:
-        self._responder = responder
+        self._dealer = Dealer(responder)
         self._clock = clock
         self._on_delivery = on_delivery
         self._wake = WakeupSocket()
         self._reports: dict[str, RendererReport] = {}
         """Renderers that may say hello, by token."""
-        self._connections: dict[bytes, _Connection] = {}
+        self._connections: dict[bytes, Connection] = {}
         """Renderers that said hello, by the identity of their socket. The link's thread alone changes it."""
         self._stopping = False
         self._rendered = 0
@@ -111,15 +77,17 @@ class LinkServer:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def expect(self) -> RendererReport:
-        """Create the token and the report of a renderer that is about to be started."""
-        report = RendererReport(token=os.urandom(16).hex(), heard_at=self._clock.now())
+    def expect(self, build: Build | None = None) -> RendererReport:
+        """Create the token and the report of a renderer of a build that is about to be started."""
+        report = RendererReport(os.urandom(16).hex(), self._clock.now(), build)
         self._reports[report.token] = report
         return report
 
     def forget(self, report: RendererReport) -> None:
         """Ignore a renderer from now on."""
         self._reports.pop(report.token, None)
+        if not self._stopping:
+            self._wake.call()  # its frame may be another's
 
     def release(self, report: RendererReport) -> None:
         """Answer the ask of an understudy, and from then on all of them."""
@@ -144,7 +112,7 @@ class LinkServer:
         poller.register(self._wake.fileno(), zmq.POLLIN)
         while not self._stopping:
             now = self._clock.now()
-            soonest = min((each.answer_by for each in self._connections.values() if each.ask), default=now + NS)
+            soonest = self._dealer.next_look(self._connections.values(), now)
             # Rounded up, or the last millisecond of a wait would be spent spinning.
             poller.poll(max(0, -(-(soonest - now) // 1_000_000)))
             self._wake.clear()
@@ -169,15 +137,15 @@ class LinkServer:
             return
         connection = self._connections.get(identity)
         if connection is None or connection.report.token not in self._reports:
-            self._drop(identity)
             return
         report = connection.report
         report.heard_at = self._clock.now()
         match message:
             case Ask():
-                connection.ask = message
-                connection.answer_by = report.heard_at + round((HOLD if report.is_held else message.patience) * NS)
+                connection.asks(message, report.heard_at)
             case Delivery():
+                if message.stamps.turn > connection.turn:
+                    raise RendererError(f"A picture of turn {message.stamps.turn}, which was not given, came.")
                 self._deliver(report, message)
             case Progress():
                 report.progress = message
@@ -192,17 +160,10 @@ class LinkServer:
     def _greet(self, identity: bytes, token: str) -> None:
         for known, report in list(self._reports.items()):
             if hmac.compare_digest(known.encode(), token.encode()):
-                # A renderer that is gone says nothing: it is dropped when the next one comes.
-                for other, connection in list(self._connections.items()):
-                    if connection.report.token not in self._reports:
-                        self._drop(other)
                 report.heard_at = self._clock.now()
-                self._connections[identity] = _Connection(report)
+                self._connections[identity] = Connection(report)
                 return
         raise RendererError("A stranger without the token of this run said hello.")
-
-    def _drop(self, identity: bytes) -> None:
-        self._connections.pop(identity, None)
 
     def _deliver(self, report: RendererReport, delivery: Delivery) -> None:
         stamps = delivery.stamps
@@ -216,35 +177,14 @@ class LinkServer:
             min(stamps.given_at, self._clock.now()),
         )
         report.deliveries = report.deliveries.after(delivery)
+        report.times.append(self._clock.now())
         self._on_delivery(report, frame, delivery.place, delivery.call.finished)
 
     def _answer_asks(self) -> None:
-        now = self._clock.now()
-        for identity, connection in self._connections.items():
-            if (ask := connection.ask) is None:
-                continue
-            if connection.report.is_held:
-                self._let_wait(identity, connection, now)
-                continue
-            frame, serial = self._responder.newest_frame(ask.width, ask.height)
-            if serial == connection.given_serial:
-                frame = None
-            is_due = frame is not None or now >= connection.answer_by
-            if is_due or self._responder.revision != connection.given_revision or self._responder.draws_from_text():
-                self._answer(identity, connection, frame, serial)
-
-    def _let_wait(self, identity: bytes, understudy: _Connection, now: int) -> None:
-        if now >= understudy.answer_by:
-            understudy.ask = None
-            self._socket.send_multipart([identity, *Wait().encode()], zmq.NOBLOCK)
-
-    def _answer(self, identity: bytes, connection: _Connection, frame: Frame | None, serial: int) -> None:
-        connection.ask = None
-        revision, resolved = self._responder.resolved_frame()
-        now = self._clock.now()
-        answer = Answer(revision, resolved, given_at=now)
-        if frame is not None:
-            answer = Answer(revision, resolved, frame.pixels, frame.index, frame.captured_at, now)
-            connection.given_serial = serial
-        connection.given_revision = revision
-        self._socket.send_multipart([identity, *answer.encode()], zmq.NOBLOCK, copy=False)
+        for identity, connection in list(self._connections.items()):
+            if connection.report.token not in self._reports:
+                self._dealer.lose(self._connections.pop(identity))
+        identities = {id(connection): identity for identity, connection in self._connections.items()}
+        for connection, answer in self._dealer.answers(self._connections.values(), self._clock.now()):
+            parts = [identities[id(connection)], *answer.encode()]
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)

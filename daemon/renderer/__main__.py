@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from daemon.doctor.accelerator_probe import torch_has_gpu
 from daemon.link.client import TOKEN_VARIABLE, LinkClient
 from daemon.link.messages import FailureKind
-from daemon.renderer.echo_stream import ECHO_MODEL, EchoStream
+from daemon.renderer.echo_stream import EchoStream, echo_cost
 from daemon.renderer.other_renderers import memory_of_others
 from daemon.renderer.player import Player
 from daemon.shared.offline_environment import stay_offline
@@ -32,6 +32,7 @@ from presets.errors import (
     StreamError,
     StreamflowError,
 )
+from presets.model_store import is_echo
 
 log = logging.getLogger("renderer")
 
@@ -50,8 +51,8 @@ def import_stream() -> None:
 def build_player(build: Build, connection: LinkClient) -> Player:
     """Load and compile the model of `build`, and return the loop that plays it."""
     share = build.gpu_share or 1.0
-    if build.model == ECHO_MODEL:
-        echo = EchoStream(build.width, build.height)
+    if is_echo(build.model):
+        echo = EchoStream(build.width, build.height, echo_cost(build.model))
         connection.describe(echo.description)
         return Player(connection, echo, share)
     connection.progress("loading", "loading the network's library", 0.0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presets.frame_parameters import FrameParameters, PromptMixture
+from presets.model_store import ECHO
 from presets.vocabulary import Vocabulary
 
 ECHO_MODEL = "echo"
@@ -50,7 +51,9 @@ class EchoStream:
     refused: ClassVar[str] = ""
     text_encoder: ClassVar[NoTextEncoder] = NoTextEncoder()
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, cost: float = 0.0) -> None:
+        """`cost` is the time in seconds that each picture takes. It is slept, as a renderer waits for a GPU."""
+        self._cost = cost
         self.width = width
         self.height = height
         self._waiting: list[EchoFrame] = []
@@ -87,8 +90,15 @@ class EchoStream:
 
     def step(self) -> list[EchoFrame]:
         """Return all frames that wait."""
+        time.sleep(self._cost * len(self._waiting))
         finished, self._waiting = self._waiting, []
         return finished
+
+
+def echo_cost(model: str) -> float:
+    """Return the seconds that a picture of an echo model takes."""
+    named = ECHO.fullmatch(model)
+    return int(named[1] or 0) / 1000 if named else 0.0
 
 
 def stamp(pixels: NDArray[np.uint8]) -> None:

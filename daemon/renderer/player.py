@@ -169,8 +169,8 @@ class Player:
         # A revision older than the finished prompt is honoured, however many newer prompts are being encoded.
         conditioning, honoured, current = self._words.newest(self._report_first_prompt)
         self._watch_text_encoder()
-        self._fresh = answer.pixels is not None
-        if self._fresh:
+        self._fresh = answer.pixels is not None and answer.is_new
+        if answer.pixels is not None:
             self._pixels, self._source_index = answer.pixels, answer.source_index
         pixels = None if parameters.mode == "text" else self._pixels
         look = (answer.revision, answer.number, current)
@@ -179,7 +179,7 @@ class Player:
         # A repeated source frame is no measure of the delay, nor is a frame drawn from text alone.
         captured_at = answer.captured_at if self._fresh and pixels is not None else 0
         source_index, number = -1 if pixels is None else self._source_index, self._admitted + 1
-        stamps = FrameStamps(source_index, captured_at, honoured, number, answer.given_at)
+        stamps = FrameStamps(source_index, captured_at, honoured, number, answer.given_at, answer.turn)
         self._pace.begins(parameters.max_rate)
         self._pace.busy()  # the source is encoded
         self._stream.admit(pixels, answer.moment, conditioning, stamps)

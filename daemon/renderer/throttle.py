@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from daemon.shared.clock import NS, Clock
 
-LONGEST_REST = NS
-"""Nanoseconds without a report. The stage considers a renderer that is silent for ten seconds stuck."""
+LONGEST_REST = NS // 5
+"""Nanoseconds without a report. One that is silent for much longer than a call takes is replaced by its understudy."""
 
 
 class Throttle:

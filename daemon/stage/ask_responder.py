@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from daemon.link.dealer import Sharing
 from daemon.shared.clock import Clock
 from daemon.stage.frame_mixer import FrameMixer
 from daemon.stage.morph_clock import MorphClock
@@ -76,6 +77,11 @@ class AskResponder:
     def draws_from_text(self) -> bool:
         """Return True in text mode, while there is no source frame, and for a lost source if the performer wants it."""
         return self._parameters().mode == "text" or self._has_words_alone()
+
+    def sharing(self) -> Sharing:
+        """Return what several renderers have to keep together. Feedback needs the last picture, so one alone draws."""
+        parameters = self._parameters()
+        return Sharing(parameters.feedback > 0, parameters.frame_buffer, parameters.max_rate)
 
     def _has_words_alone(self) -> bool:
         return self._incoming.peek()[0] is None or self._incoming.policy() == "text"

@@ -101,6 +101,14 @@ def still_notice(parameters: Parameters, has_source: bool, moving: bool) -> Noti
     )
 
 
+def shared_notice(parameters: Parameters, renderers: Mapping[str, Any]) -> Notice | None:
+    """Return a notice if one of several renderers draws alone. `renderers` is their status."""
+    wanted = renderers.get("wanted", 1)
+    if wanted < 2 or parameters.feedback <= 0:
+        return None
+    return Notice("feedback", "info", f"Feedback needs the last picture, so one of {wanted} renderers draws.")
+
+
 def source_notice(uri: str, status: Mapping[str, Any], show_age: float) -> Notice | None:
     """Return a notice if a source gives no frames.
 

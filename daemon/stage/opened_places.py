@@ -18,7 +18,7 @@ from daemon.stage.source_addresses import SOURCES
 from io_bridges.scheme import Kind, without_password
 from io_bridges.uri import BridgeUri, parse
 from presets.errors import ModelError, SettingsError
-from presets.model_store import BUILT_IN, find_depth_model, find_model, store_folder
+from presets.model_store import find_depth_model, find_model, is_built_in, store_folder
 from presets.parameter_table import PARAMETERS, Value
 from presets.paths import home_path
 
@@ -53,7 +53,7 @@ class NamedPlace(NamedTuple):
 def named_place(address: str, text: str) -> NamedPlace | None:
     """Return the place that a value or a sink names; None if it names none. No disk is asked."""
     if address in FILES:
-        if not text or (address in _FINDERS and text in BUILT_IN):
+        if not text or (address in _FINDERS and is_built_in(text)):
             return None
         return NamedPlace(text, is_name=address in _FINDERS and _NAME.fullmatch(text) is not None)
     uri = _bridge(address, text)

@@ -38,6 +38,7 @@ class _Status(Collector):
         yield CounterMetricFamily(
             "streamflow_renderer_restarts", "Renderers that were lost", value=renderer.get("restarts", 0)
         )
+        yield from self._renderers(renderer.get("renderers", {}))
         yield GaugeMetricFamily(
             "streamflow_in_flight", "Pictures in the last network call", value=renderer.get("in_flight", 0)
         )
@@ -49,6 +50,21 @@ class _Status(Collector):
         yield GaugeMetricFamily(
             "streamflow_renderer_playing", "1 while a renderer plays", value=float(renderer.get("phase") == "playing")
         )
+
+    @staticmethod
+    def _renderers(renderers: dict[str, Any]) -> Iterator[Metric]:
+        """Yield how many renderers play, and the rate of each."""
+        playing, wanted = renderers.get("playing", 0), renderers.get("wanted", 1)
+        yield GaugeMetricFamily("streamflow_renderers_playing", "Renderers that draw", value=playing)
+        yield GaugeMetricFamily("streamflow_renderers_wanted", "Renderers that are asked for", value=wanted)
+        rates = GaugeMetricFamily(
+            "streamflow_renderer_fps", "Pictures a second of each renderer", labels=["pid", "place"]
+        )
+        for each in renderers.get("each", ()):
+            rates.add_metric([str(each["pid"]), each["place"]], each["fps"])
+        yield rates
+        late = "Pictures that came after a later one, and were dropped"
+        yield CounterMetricFamily("streamflow_late_pictures", late, value=renderers.get("late", 0))
 
     def _osc(self) -> Iterator[Metric]:
         """Yield the counters of OSC control, none if it is off."""

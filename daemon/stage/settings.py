@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from daemon.stage.opened_destinations import AllowedDestination
 from io_bridges import scheme_options, uri
@@ -105,6 +106,8 @@ class Settings:
     """Share of the device's memory and time for the renderer, above 0; None is all of it."""
     text_encoder: TextEncoderRule = "auto"
     """Rule for a large text encoder in main memory once its texts are encoded."""
+    renderers: int = 1
+    """Renderers that draw at once."""
     understudy: UnderstudyMode = "auto"
     """Rule for a second renderer that waits to take the place of the one on air."""
     skip_memory_check: bool = False
@@ -121,6 +124,12 @@ class Settings:
                 )
         self.check_bridges(self.source, self.source2, self.sinks)
         self.check_bridges(self.source2, "", self.sinks)
+
+    @property
+    def renderer_count(self) -> dict[str, Any]:
+        """Renderers that draw at once, and the rule for an understudy: several need none, unless it is asked for."""
+        is_spare = self.renderers > 1 and self.understudy == "auto"
+        return {"renderers": self.renderers, "understudy": "off" if is_spare else self.understudy}
 
     @property
     def sources(self) -> dict[str, str]:

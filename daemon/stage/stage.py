@@ -84,7 +84,7 @@ class Stage:
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)
         wanted = WantedBuild(settings, self.store, self._parameters)
         callbacks = wanted.build, wanted.go_back, self.slates.show
-        self.supervisor = Supervisor(self.link, self.clock, *callbacks, understudy=settings.understudy)
+        self.supervisor = Supervisor(self.link, self.clock, *callbacks, **settings.renderer_count)
         make = BridgeMaker(settings, self.clock, self._incoming, self._fitting, self.processing.folder)
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
         self.switch, self.sink_changes = make.changes(self.bridges, self.store, self.second.switch)
@@ -240,7 +240,7 @@ class Stage:
         self.processing.frame_came()
 
     def _on_delivery(self, report: RendererReport, frame: RenderedFrame, place: int, of: int) -> None:
-        if self.supervisor.is_on_air(report):
+        if self.supervisor.shows(report, frame.revision):
             self.rendered_rate.count(frame, self.clock.now())
             self.processing.put(frame, place, of)
 

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable
 
+import psutil
+
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.settings import Settings
 from presets.build import Build
@@ -12,6 +14,14 @@ log = logging.getLogger("stage")
 
 SENDER = "supervisor"
 """Name of the sender of the values of a build that the show goes back to."""
+
+
+def share_of_cores(renderers: int) -> int | None:
+    """Return the threads of one of several renderers on this machine's processor; None for a single one: its own."""
+    if renderers < 2:
+        return None
+    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    return max(cores // renderers, 1)
 
 
 class WantedBuild:
@@ -27,12 +37,13 @@ class WantedBuild:
         self._settings = settings
         self._store = store
         self._parameters = parameters
+        self._threads = settings.threads or share_of_cores(settings.renderers)
 
     def build(self) -> Build:
         """Return the build that a renderer shall have."""
-        names = ("threads", "gpu_share", "text_encoder", "skip_memory_check")
+        names = ("gpu_share", "text_encoder", "skip_memory_check")
         limits = {key: getattr(self._settings, key) for key in names}
-        return Build.of(self._parameters(), **limits)
+        return Build.of(self._parameters(), threads=self._threads, **limits)
 
     def go_back(self, build: Build, reason: str) -> None:
         """Set the controls to a build that played, and log why."""

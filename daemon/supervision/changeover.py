@@ -14,7 +14,9 @@ from daemon.shared.clock import NS, Clock
 from daemon.supervision.build_attempts import HOPELESS, BuildAttempts
 from daemon.supervision.lineup import Lineup
 from daemon.supervision.loading_progress import LoadingProgress
-from daemon.supervision.renderer_process import Ending, RendererProcess, RendererStarter
+from daemon.supervision.renderer_peers import RendererPeers
+from daemon.supervision.renderer_process import Ending, RendererProcess
+from daemon.supervision.renderer_starter import RendererStarter
 from daemon.supervision.renderer_status import meanwhile, named_stand_in, too_short_for_both
 from daemon.supervision.restart_pacing import KILLS_OF_A_FAILURE, LONG_LIFE, RestartPacing
 from daemon.supervision.understudy import Understudies
@@ -45,19 +47,21 @@ class Changeover:
         silence: Mapping[Phase, float],
         stand_in_after: float,
         understudy: UnderstudyMode,
+        renderers: int,
     ) -> None:
         """Create it with nothing started. The arguments are those of `Supervisor`."""
         self._clock = clock
         self._wanted = wanted
         self._go_back = go_back
         self._loading = LoadingProgress(clock, show_progress)
-        self.starter = RendererStarter(link, clock, silence, self._not_started)
+        self.starter = RendererStarter(link, clock, silence, self._not_started, renderers)
         self._stand_in_after = round(stand_in_after * NS)
         self.lineup = Lineup()
         """Renderers that run. Replaced as a whole."""
         self.attempts = BuildAttempts()
         self.pacing = RestartPacing(clock)
         self.understudies = Understudies(understudy, clock, self.starter.start)
+        self.peers = RendererPeers(renderers, clock, self.starter.start, self.understudies)
         self.restarts = 0
         """Renderers that were lost on air."""
         self.last_failure = ""
@@ -71,7 +75,7 @@ class Changeover:
 
     def look(self) -> None:
         """Run one round: replace what was lost, put on air what delivers, start what is wanted."""
-        self._become(self.understudies.look(self.lineup))
+        self._become(self.peers.look(self.understudies.look(self.lineup)))
         self._watch_on_air()
         self._watch_candidate()
         self._start_wanted()
@@ -93,8 +97,8 @@ class Changeover:
         lost, candidate = self.lineup.on_air, self.lineup.candidate
         ending = None if lost is None else lost.ending()
         if lost is None or ending is None:
-            if lost is not None and lost.seems_stuck() and (taken := self.understudies.steps_in(self.lineup, lost)):
-                self._count_loss("it is silent, and its understudy takes over")
+            if lost is not None and lost.seems_stuck() and (taken := self.peers.steps_in(self.lineup, lost)):
+                self._count_loss("it is silent, and another one takes its place")
                 self._become(taken)
             return
         self._count_loss(ending.reason)
@@ -104,7 +108,7 @@ class Changeover:
             self.pacing.killed(ending.phase)
         else:
             self.pacing.failed()
-        self._become(self.understudies.steps_in(down := self.lineup.loses_on_air(), lost) or down)
+        self._become(self.peers.steps_in(down := self.lineup.loses_on_air(), lost) or down)
         if candidate is None or ending.kind != "memory":
             return
         if lost.build.draws_as(candidate.build):
@@ -139,8 +143,7 @@ class Changeover:
     def _candidate_ended(self, candidate: RendererProcess, ending: Ending) -> None:
         on_air = self.lineup.on_air
         if ending.is_kill:
-            kills = self.pacing.killed(ending.phase)
-            if kills % KILLS_OF_A_FAILURE:
+            if (kills := self.pacing.killed(ending.phase)) % KILLS_OF_A_FAILURE:
                 log.warning("The renderer for %s is started again: %s.", candidate.build, ending.reason)
                 self.last_failure = ending.reason
                 return
@@ -148,8 +151,8 @@ class Changeover:
             ending = ending._replace(reason=reason, kind="memory")
         if ending.kind != "memory":
             self._give_up(candidate, ending)
-        elif self.lineup.understudy is not None:
-            self._become(self.understudies.dismissed(self.lineup, f"{candidate.build} needs its memory"))
+        elif room := self.peers.make_room(self.lineup, candidate.build):
+            self._become(room)
         elif on_air is not None and on_air.build.draws_as(candidate.build):
             self._give_up(candidate, ending._replace(reason=too_short_for_both(on_air, candidate, ending.reason)), True)
         elif on_air is not None or self.lineup.stand_in is not None:

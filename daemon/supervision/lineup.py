@@ -34,7 +34,7 @@ class LineupState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lineup:
-    """At most four renderers."""
+    """At most four renderers, and the peers of the one on air."""
 
     on_air: "RendererProcess | None" = None
     """Renderer whose pictures are shown."""
@@ -44,6 +44,8 @@ class Lineup:
     """Renderer that goes on air with its first picture if the candidate has given none by then."""
     understudy: "RendererProcess | None" = None
     """Renderer of the build on air that is loaded and waits. It has no part in the state."""
+    peers: "tuple[RendererProcess, ...]" = ()
+    """Renderers of the build on air that draw beside it. They have no part in the state."""
     alone: Build | None = None
     """Build that runs with no renderer beside it: memory is too short for two, or its stand-in failed."""
 
@@ -60,7 +62,7 @@ class Lineup:
 
     def __iter__(self) -> "Iterator[RendererProcess]":
         """Iterate over the renderers that run."""
-        renderers = self.candidate, self.stand_in, self.on_air, self.understudy
+        renderers = self.candidate, self.stand_in, self.on_air, self.understudy, *self.peers
         return (each for each in renderers if each is not None)
 
     # Transitions. The supervisor ends every renderer that the next line-up leaves out.
@@ -105,6 +107,26 @@ class Lineup:
         """Return the line-up without its understudy."""
         return replace(self, understudy=None)
 
+    def peer_starts(self, renderer: "RendererProcess") -> "Lineup":
+        """Return the line-up with another peer."""
+        return replace(self, peers=(*self.peers, renderer))
+
+    def peer_leads(self, renderer: "RendererProcess") -> "Lineup":
+        """Return the line-up with a peer as the one on air."""
+        return replace(self.loses_peer(renderer), on_air=renderer)
+
+    def peer_is_candidate(self, renderer: "RendererProcess") -> "Lineup":
+        """Return the line-up with a peer as candidate."""
+        return replace(self.loses_peer(renderer), candidate=renderer)
+
+    def loses_peer(self, renderer: "RendererProcess") -> "Lineup":
+        """Return the line-up without one of its peers."""
+        return replace(self, peers=tuple(peer for peer in self.peers if peer is not renderer))
+
+    def loses_peers(self) -> "Lineup":
+        """Return the line-up without peers."""
+        return replace(self, peers=())
+
     def loses_on_air(self) -> "Lineup":
         """Return the line-up with nothing on air."""
         return replace(self, on_air=None)
@@ -119,4 +141,4 @@ class Lineup:
 
     def yields_to(self, build: Build) -> "Lineup":
         """Return the line-up that leaves all memory to this build."""
-        return replace(self, on_air=None, stand_in=None, understudy=None, alone=build)
+        return replace(self, on_air=None, stand_in=None, understudy=None, peers=(), alone=build)

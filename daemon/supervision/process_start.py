@@ -9,14 +9,14 @@ from typing import IO, Protocol
 
 from daemon.link.client import TOKEN_VARIABLE
 from daemon.supervision.fork_server import ForkServer
+from daemon.supervision.gpu_choice import GpuChoice
 from presets.build import Build
+from presets.model_store import is_echo
 
 log = logging.getLogger("stage.renderer")
 
 CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
 """True on systems where a process that has loaded torch may be forked, and be watched by one that is no parent."""
-WITHOUT_LIBRARIES = "echo"
-"""Model that imports nothing large."""
 
 
 class ProcessHandle(Protocol):
@@ -51,13 +51,14 @@ class ProcessStarter:
         self._can_fork = can_fork
         self._server: ForkServer | None = None
 
-    def start(self, build: Build, endpoint: str, niceness: int, token: str) -> ProcessHandle:
-        """Start the renderer of a build. Raises `OSError` where the system can't."""
+    def start(self, build: Build, endpoint: str, niceness: int, token: str, gpu: str = "") -> ProcessHandle:
+        """Start the renderer of a build, on one GPU if it is named. Raises `OSError` where the system can't."""
+        environment = {TOKEN_VARIABLE: token, **GpuChoice.environment(gpu)}
         arguments = ["--endpoint", endpoint, "--niceness", str(niceness), "--build", build.encode()]
-        if build.model != WITHOUT_LIBRARIES and self._can_fork:
+        if not is_echo(build.model) and self._can_fork:
             try:
                 if server := self._fork_server():
-                    return server.fork(arguments, {TOKEN_VARIABLE: token})
+                    return server.fork(arguments, environment)
             except OSError as error:
                 log.warning(
                     "The fork server does not answer: %s. A renderer starts without it.", error.strerror or error
@@ -67,7 +68,7 @@ class ProcessStarter:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=os.environ | {TOKEN_VARIABLE: token},
+            env=os.environ | environment,
             # A group of its own: Ctrl-C in a terminal reaches the stage alone, and it stops things in order.
             process_group=0 if sys.platform != "win32" else None,
         )

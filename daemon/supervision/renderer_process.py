@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import IO, NamedTuple
 
 import psutil
@@ -72,6 +72,7 @@ class RendererProcess:
         starter: ProcessStarter,
         silence: Mapping[Phase, float] = SILENCE,
         beside: "RendererProcess | None" = None,
+        gpu: str = "",
     ) -> None:
         """Start the process. Raises `RendererError` where the system can't.
 
@@ -82,21 +83,23 @@ class RendererProcess:
             starter: Starts the process.
             silence: See `SILENCE`.
             beside: Renderer on air that this one is the understudy of: it waits to be released, and computes behind it.
+            gpu: GPU that it sees, as CUDA names it; empty for all of the machine.
         """
         self.build = build
+        self.gpu = gpu
         self.niceness: int = NICENESS if beside is None else min(beside.niceness + BEHIND, 19)
         self._silence = silence
         self._starter = starter
         self._clock = clock
         self._link = link
-        self.report: RendererReport = link.expect()
+        self.report: RendererReport = link.expect(build)
         self.report.is_held = beside is not None
         self.started_at = clock.now()
         self._exited_at = 0
         self.last_words: deque[str] = deque(maxlen=20)
         """Last lines of its standard error."""
         try:
-            self._process = starter.start(build, link.endpoint, self.niceness, self.report.token)
+            self._process = starter.start(build, link.endpoint, self.niceness, self.report.token, gpu)
         except OSError as error:  # the system has no process, memory or file left
             link.forget(self.report)
             raise RendererError(f"A renderer can't be started: {error.strerror or error}.") from error
@@ -106,6 +109,21 @@ class RendererProcess:
     def pid(self) -> int:
         """Process id of the renderer; 0 until the fork server has started it."""
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """True until its process has ended."""
+        return self._process.poll() is None
+
+    @property
+    def is_local(self) -> bool:
+        """True if it runs on this machine."""
+        return True
+
+    @property
+    def place(self) -> str:
+        """Device or machine that it was given, for people; empty for this machine's only one."""
+        return f"GPU {self.gpu}" if self.gpu else ""
 
     @property
     def delivers(self) -> bool:
@@ -186,32 +204,3 @@ class RendererProcess:
     def _said(self) -> str:
         last = next((line for line in reversed(self.last_words) if line.strip()), "")
         return f"; its last words: {last}" if last else ""
-
-
-class RendererStarter:
-    """Starts renderers of one show. One thread only."""
-
-    def __init__(
-        self, link: LinkServer, clock: Clock, silence: Mapping[Phase, float], failed: Callable[[str], None]
-    ) -> None:
-        """`failed` is called with the reason where the system can start none."""
-        self._link = link
-        self._clock = clock
-        self._silence = silence
-        self._failed = failed
-        self._processes = ProcessStarter()
-
-    def close(self) -> None:
-        """End what the renderers were forked from."""
-        self._processes.close()
-
-    def start(self, build: Build, beside: RendererProcess | None = None) -> RendererProcess | None:
-        """Return a started renderer, which is the understudy of `beside` if given; None if it can't be started."""
-        try:
-            renderer = RendererProcess(build, self._link, self._clock, self._processes, self._silence, beside)
-        except RendererError as error:
-            log.error("%s", error)
-            self._failed(str(error))
-            return None
-        log.info("starting %s: %s", "an understudy" if beside else "a renderer", build)
-        return renderer

@@ -10,6 +10,7 @@ from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
 from daemon.shared.threads import restart_on_crash
 from daemon.supervision.changeover import STAND_IN_AFTER, Changeover
+from daemon.supervision.picture_order import PictureOrder
 from daemon.supervision.renderer_process import SILENCE
 from daemon.supervision.renderer_status import renderer_status
 from presets.build import Build, UnderstudyMode
@@ -32,6 +33,7 @@ class Supervisor:
         silence: Mapping[Phase, float] = SILENCE,
         stand_in_after: float = STAND_IN_AFTER,
         understudy: UnderstudyMode = "off",
+        renderers: int = 1,
     ) -> None:
         """Create it with its callbacks.
 
@@ -44,9 +46,12 @@ class Supervisor:
             silence: Seconds without a message that a renderer may take, by phase.
             stand_in_after: See `STAND_IN_AFTER`.
             understudy: See `UnderstudyMode`.
+            renderers: Renderers that draw at once.
         """
         self._clock = clock
-        self.changeover = Changeover(link, clock, wanted, go_back, show_progress, silence, stand_in_after, understudy)
+        self.order = PictureOrder(clock)
+        spares = understudy, renderers
+        self.changeover = Changeover(link, clock, wanted, go_back, show_progress, silence, stand_in_after, *spares)
         self._stopping = threading.Event()
         watch = restart_on_crash("the supervisor", self._run, self._stopping.is_set)
         self._thread = threading.Thread(target=watch, name="supervisor", daemon=True)
@@ -64,6 +69,13 @@ class Supervisor:
             renderer.end(grace=0.5)
         self.changeover.starter.close()
 
+    def shows(self, report: RendererReport, revision: int) -> bool:
+        """Return True if the last picture of this renderer is to be shown. Called once for each picture.
+
+        `revision` is that of the parameters which the picture honours in full.
+        """
+        return self.is_on_air(report) and self.order.takes(report, revision)
+
     def is_on_air(self, report: RendererReport) -> bool:
         """Return True if pictures of this renderer are shown. The first one of a candidate makes the switch."""
         lineup = self.changeover.lineup
@@ -72,14 +84,17 @@ class Supervisor:
         candidate, playing = lineup.candidate, lineup.on_air or lineup.stand_in
         if candidate is not None and (report is candidate.report or candidate.delivers):
             return report is candidate.report
-        return playing is not None and report is playing.report
+        return any(report is each.report for each in (playing, *lineup.peers) if each is not None)
 
     def status(self) -> dict[str, Any]:
         """Return the status of the renderers, ready for JSON."""
         rules = self.changeover
-        failures = {"restarts": rules.restarts, "failure": rules.last_failure}
-        understudy = rules.understudies.status(rules.lineup)
-        return failures | renderer_status(rules.lineup, rules.attempts) | {"understudy": understudy}
+        failures = {"restarts": rules.restarts + rules.peers.lost, "failure": rules.last_failure}
+        spares = {
+            "understudy": rules.understudies.status(rules.lineup),
+            "renderers": rules.peers.status(rules.lineup) | {"late": self.order.late},
+        }
+        return failures | renderer_status(rules.lineup, rules.attempts) | spares
 
     def vocabulary(self) -> Vocabulary | None:
         """Return the words that the model on air knows, None if it takes any text or no renderer is ready."""

@@ -107,8 +107,13 @@ class Understudies:
         device = plays.report.description.values.get("device", "cpu")
         if self._mode == "auto" and device != "cpu":
             return f"the model plays on {device}, where --understudy on asks for one"
-        need = round(plays.memory * SHARE) + MARGIN
-        available = psutil.virtual_memory().available
-        if available < need:
-            return f"the memory is too short: {need >> 20} MiB are needed, {available >> 20} are free"
-        return ""
+        return memory_obstacle(plays)
+
+
+def memory_obstacle(plays: RendererProcess) -> str:
+    """Return that main memory is too short for another renderer such as `plays`; empty if it is not."""
+    need = round(plays.memory * SHARE) + MARGIN
+    available = psutil.virtual_memory().available
+    if available < need:
+        return f"the memory is too short: {need >> 20} MiB are needed, {available >> 20} are free"
+    return ""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from daemon.link.dealer import Sharing
 from daemon.link.renderer_report import RendererReport
 from daemon.link.resolved_frame import ResolvedFrame
 from daemon.link.server import LinkServer
@@ -38,6 +39,7 @@ class Rig:
         silence: float = 1.0,
         verifying: float = 30.0,
         understudy: UnderstudyMode = "off",
+        renderers: int = 1,
     ) -> None:
         self.clock = SystemClock()
         # Without a source an echo draws as fast as it can, and takes the time of the tests beside it.
@@ -61,6 +63,7 @@ class Rig:
             silence=SILENCE | {"playing": silence, "verifying": verifying},
             stand_in_after=stand_in_after,
             understudy=understudy,
+            renderers=renderers,
         )
 
     def __enter__(self) -> "Rig":
@@ -85,11 +88,14 @@ class Rig:
     def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
         return self.frame, self.serial
 
+    def sharing(self) -> Sharing:
+        return Sharing(self.parameters.feedback > 0, self.parameters.frame_buffer, self.parameters.max_rate)
+
     def draws_from_text(self) -> bool:
         return self.serial == 0
 
     def _on_delivery(self, report: RendererReport, frame: RenderedFrame, place: int, of: int) -> None:
-        if self.supervisor.is_on_air(report):
+        if self.supervisor.shows(report, frame.revision):
             self.aired.append(frame)
             self.by.append(report)
 

@@ -50,10 +50,23 @@ function showState(status, notices) {
   const calls = playing && renderer.forward !== "one call a step" && renderer.forward;
   state.dataset.level = level;
   state.classList.toggle("behind", behind);
-  showText(state, [word, playing && renderer.model, playing && renderer.accelerator, calls,
+  showText(state, [word, playing && renderer.model, playing && renderer.accelerator, playing && countOf(renderer.renderers), calls,
     renderer.meanwhile || (next?.phase ? `next ${next.phase}${percent}` : "")].filter(Boolean).join("  ·  "));
   state.title = [renderer.text, renderer.why, renderer.restarts ? `replaced ${renderer.restarts} times` : "", understudyText(renderer.understudy),
+    ...eachText(renderer.renderers),
     renderer.failure, behind ? "a change is on its way to the picture" : ""].filter(Boolean).join("\n");
+}
+
+// Several renderers play one show: how many of how many, and each one's rate.
+function countOf(renderers) {
+  return renderers?.wanted > 1 ? `${renderers.playing} of ${renderers.wanted} renderers` : "";
+}
+
+function eachText(renderers) {
+  if (!(renderers?.wanted > 1)) return [];
+  const lines = renderers.each.map(({ pid, place, phase, fps, late }) =>
+    `renderer ${[place, pid].filter(Boolean).join(", ")}: ${phase === "playing" ? `${fps.toFixed(1)} fps` : phase}${late ? `, ${late} late` : ""}`);
+  return renderers.reason ? [...lines, renderers.reason] : lines;
 }
 
 function understudyText(understudy) {

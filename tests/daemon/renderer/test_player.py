@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from daemon.link.client import LinkClient
+from daemon.link.dealer import Sharing
 from daemon.link.messages import NetworkCall
 from daemon.link.renderer_report import RendererReport
 from daemon.link.resolved_frame import ResolvedFrame
@@ -91,6 +92,9 @@ class Rig:
             self.frame = Frame(card(self.serial), self.serial, self.clock.now())
             self.serial += 1
         return self.frame, self.serial
+
+    def sharing(self) -> Sharing:
+        return Sharing()
 
     def draws_from_text(self) -> bool:
         return self.look.get("mode") == "text" or self.serial == 0

@@ -63,7 +63,9 @@ def test_prometheus_text() -> None:
         {"uri": "png:a", "number": 1, "latency_ms": 51.5, "latency_p99_ms": 80.0},
         {"uri": "web:", "number": 0, "latency_ms": None, "latency_p99_ms": None},
     ]
-    status = {"fps": 31.5, "ticks": 12, "renderer": {"phase": "playing", "restarts": 2}, "sinks": sinks}
+    several = {"playing": 2, "wanted": 3, "late": 4, "each": [{"pid": 7, "place": "GPU 1", "fps": 9.5}]}
+    renderer = {"phase": "playing", "restarts": 2, "renderers": several}
+    status = {"fps": 31.5, "ticks": 12, "renderer": renderer, "sinks": sinks}
     text = prometheus_text(status).decode()
     assert 'streamflow_sink_latency_milliseconds{number="1",quantile="0.5",sink="png:a"} 51.5' in text
     assert 'streamflow_sink_latency_milliseconds{number="1",quantile="0.99",sink="png:a"} 80.0' in text
@@ -72,6 +74,9 @@ def test_prometheus_text() -> None:
     assert "streamflow_ticks_total 12.0" in text
     assert "streamflow_renderer_restarts_total 2.0" in text
     assert "streamflow_renderer_playing 1.0" in text
+    assert "streamflow_renderers_playing 2.0" in text
+    assert 'streamflow_renderer_fps{pid="7",place="GPU 1"} 9.5' in text
+    assert "streamflow_late_pictures_total 4.0" in text
     assert "streamflow_latency" not in text, "an unknown value is left out"
     assert "streamflow_osc" not in text, "OSC is off"
     for lost, line in ((7, "streamflow_osc_lost_total 7.0"), (None, "")):

@@ -112,11 +112,21 @@ def test_missing_model_keeps_look_on_air(show: Show) -> None:
 
 
 def test_limits_reach_renderer(tmp_path: Path) -> None:
-    with Show(tmp_path / "show", "--gpu-share", "0.6", "--text-encoder", "free", "--skip-memory-check") as show:
+    limits = ("--gpu-share", "0.6", "--text-encoder", "free", "--skip-memory-check", "--renderers", "2")
+    with Show(tmp_path / "show", *limits) as show:
         show.picture(drawn)
-        (renderer,) = psutil.Process(show.process.pid).children()
-        assert '"gpu_share":0.6,"text_encoder":"free"' in renderer.cmdline()[-1]
-        assert '"skip_memory_check":true' in renderer.cmdline()[-1]
+        until(lambda: show.status()["renderer"]["renderers"]["playing"] == 2)
+        renderers = psutil.Process(show.process.pid).children()
+        assert {each["pid"] for each in show.status()["renderer"]["renderers"]["each"]} == {r.pid for r in renderers}
+        for renderer in renderers:
+            build = json.loads(renderer.cmdline()[-1])
+            assert build["gpu_share"] == 0.6
+            assert build["text_encoder"] == "free"
+            assert build["skip_memory_check"]
+            assert build["threads"] == max((psutil.cpu_count(logical=False) or 1) // 2, 1), "each has its share"
+        show.set(feedback=0.5)
+        notices = until(lambda: [each for each in show.status()["notices"] if "Feedback" in each["text"]])
+        assert notices[0]["text"] == "Feedback needs the last picture, so one of 2 renderers draws."
 
 
 def test_chosen_port_is_shown(tmp_path: Path) -> None:
