@@ -1,6 +1,8 @@
 """The command line, ``streamflow-live``. Heavy modules are imported by the command that needs them."""
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 from daemon.shared.least_resources import shortage
 
@@ -40,11 +42,27 @@ except KeyboardInterrupt:  # the imports take half a second, and there is nothin
 
 app = typer.Typer(
     name="streamflow-live",
-    help="Live visuals for the stage: every picture redrawn by a few-step flow model, at a constant rate, all night.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"streamflow-live {metadata.version('streamflow-live')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Live visuals for the stage: every picture redrawn by a few-step flow model, at a constant rate, all night."""
+
+
 app.command()(run)
 app.command()(render)
 app.command()(build)
