@@ -19,6 +19,9 @@ import pytest
 
 from daemon.shared.offline_environment import SWITCHES
 from io_bridges.clip import ClipWriter
+from pipeline.accelerators.openvino import precisions
+from pipeline.accelerators.processor import usable_cores
+from pipeline.accelerators.tuning_record import FOLDER
 from tests.daemon.show import Show, until
 from tests.pipeline.conftest import write_least_model
 
@@ -186,13 +189,18 @@ def test_compiler_stays_offline(trace: Trace) -> None:
 
 @pytest.mark.timeout(300)
 def test_build_and_show_stay_offline(trace: Trace, look: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The show reads what the command converted and measured: a second conversion takes as long as the first."""
     for name in SWITCHES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(trace.home))
     monkeypatch.setenv("XDG_CACHE_HOME", trace.environment["XDG_CACHE_HOME"])
     look.write_text(look.read_text() + "accelerator: openvino\n")
-    trace.run(sys.executable, "-m", "daemon", "build", str(look), "--precision", "float32")
+    trace.run(sys.executable, "-m", "daemon", "build", str(look))
     assert_offline(trace)
+    measured = list(trace.home.rglob(f"{FOLDER}/*.json"))
+    assert len(measured) == (usable_cores().logical > 1 or len(precisions()) > 1), "one entry, if there is a choice"
+    (kept,) = trace.home.rglob("denoiser.xml")
+    made = kept.stat().st_mtime_ns
     folder = tmp_path / "show"
     folder.mkdir()
     shutil.copy(look, folder / "look.yaml")
@@ -202,3 +210,5 @@ def test_build_and_show_stay_offline(trace: Trace, look: Path, tmp_path: Path, m
         until(lambda: show.status()["renderer"].get("accelerator") == "openvino", 300)
         show.picture(lambda meta, pixels: meta["index"] > 2)
     assert_offline(trace)
+    (kept,) = trace.home.rglob("denoiser.xml")
+    assert kept.stat().st_mtime_ns == made, "it is read, not converted again"
