@@ -77,8 +77,9 @@ def parts_of(built: BuiltModel) -> dict[str, Callable[[], object]]:
     engines, shapes = built.engines, built.shapes
     latents = torch.randn(STEPS, *shapes.inputs, device=engines.device)
     clean = torch.randn(1, *shapes.latent, device=engines.device)
-    timesteps = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
     rows = {name: torch.randn(STEPS, *shape, device=engines.device) for name, shape in shapes.row_inputs.items()}
+    times = torch.tensor([1000.0, 750.0, 500.0, 250.0], device=engines.device)
+    timesteps = torch.stack([times, times - 250.0], dim=1) if shapes.second_time else times
     text = ConditioningRows.of({name: rows[name] for name in list(rows)[2:]})
     pixels = torch.from_numpy(draw_card(1, shapes.width, shapes.height).copy())[None]
 
@@ -132,7 +133,7 @@ def count_operations(build: Build) -> dict[str, float]:
     model = model_of(build)
     shapes = shapes_of(build, model)
     rows = {name: torch.randn(STEPS, *shape) for name, shape in shapes.row_inputs.items()}
-    rows["timesteps"] = torch.full((STEPS,), 500.0)
+    rows["timesteps"] = torch.full_like(rows["timesteps"], 500.0)
     pixels = torch.zeros(1, build.height, build.width, 3, dtype=torch.uint8)
     graphs: dict[str, tuple[Any, tuple[torch.Tensor, ...]]] = {
         "denoiser": (model.step_graph(shapes.picture, fold=True), tuple(rows.values())),

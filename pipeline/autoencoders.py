@@ -9,7 +9,13 @@ from torch.nn import functional
 
 from presets.errors import ModelError
 
-AUTOENCODERS = ("AutoencoderTiny", "AutoencoderDC", "AutoencoderKL", "AutoencoderKLFlux2")
+AUTOENCODERS = (
+    "AutoencoderTiny",
+    "AutoencoderDC",
+    "AutoencoderKL",
+    "AutoencoderKLFlux2",
+    "AutoencoderKLHunyuanImage",
+)
 """Supported classes."""
 
 LATENT_CHANNELS = 4
@@ -23,6 +29,7 @@ _STAGES = {
     "AutoencoderDC": "decoder_block_out_channels",
     "AutoencoderKL": "block_out_channels",
     "AutoencoderKLFlux2": "block_out_channels",
+    "AutoencoderKLHunyuanImage": "block_out_channels",
 }
 """Setting that has one value for each size of an autoencoder. Each size is half of the one before."""
 
@@ -52,6 +59,11 @@ def latent_geometry(name: str, config: Mapping[str, Any]) -> LatentGeometry:
             " a whole number and a list."
         )
     geometry = LatentGeometry(channels, int(2 ** (len(stages) - 1)))
+    if name == "AutoencoderKLHunyuanImage" and config.get("spatial_compression_ratio") != geometry.factor:
+        raise ModelError(
+            f"The config.json of the vae has spatial_compression_ratio={config.get('spatial_compression_ratio')!r} and"
+            f" {len(stages)} sizes, each half of the one before; the ratio must be {geometry.factor}."
+        )
     if name != "AutoencoderKLFlux2":
         return geometry
     if (patch := config.get("patch_size", [PATCH, PATCH])) != [PATCH, PATCH]:
@@ -60,7 +72,7 @@ def latent_geometry(name: str, config: Mapping[str, Any]) -> LatentGeometry:
 
 
 class MeanEncoder(nn.Module):
-    """Encoder of an ``AutoencoderKL``: pixels to the mean of the latent's distribution.
+    """Encoder of an ``AutoencoderKL`` or one like it: pixels to the mean of the latent's distribution.
 
     A sample of the distribution would add noise that differs from picture to picture.
     """
@@ -68,7 +80,7 @@ class MeanEncoder(nn.Module):
     def __init__(self, autoencoder: Any) -> None:
         super().__init__()
         self.encoder = autoencoder.encoder
-        self.quant_conv = autoencoder.quant_conv
+        self.quant_conv = getattr(autoencoder, "quant_conv", None)
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         moments = self.encoder(picture)
@@ -123,7 +135,11 @@ class PatchDecoder(nn.Module):
         return picture
 
 
-_ENCODERS = {"AutoencoderKL": MeanEncoder, "AutoencoderKLFlux2": PatchEncoder}
+_ENCODERS = {
+    "AutoencoderKL": MeanEncoder,
+    "AutoencoderKLFlux2": PatchEncoder,
+    "AutoencoderKLHunyuanImage": MeanEncoder,
+}
 _DECODERS = {"AutoencoderKL": KlDecoder, "AutoencoderKLFlux2": PatchDecoder}
 
 

@@ -11,7 +11,7 @@ from pipeline.model_files import read_json
 from pipeline.solvers import Solver, solver_from_config
 from presets.errors import ModelError
 
-LARGE_TEXT_NETWORKS = ("T5EncoderModel", "Gemma2Model", *QWEN_NETWORKS)
+LARGE_TEXT_NETWORKS = ("T5EncoderModel", "Gemma2Model", "Qwen2_5_VLForConditionalGeneration", *QWEN_NETWORKS)
 """Text networks of gigabytes, which keep the type of their file."""
 
 

@@ -109,5 +109,6 @@ def _draw(pipe: Any, model: Model, noise: FreshNoise, seed: int, frame: dict[str
         options["max_sequence_length"] = model.conditioning.embeds[0]
     if kind == "SanaSprintPipeline":
         options |= {"use_resolution_binning": False, "intermediate_timesteps": 1.3 if steps == 2 else None}
-    options |= {"height": SIDE, "width": SIDE, "num_inference_steps": steps, "guidance_scale": guidance}
+    scale = "distilled_guidance_scale" if kind == "HunyuanImagePipeline" else "guidance_scale"
+    options |= {"height": SIDE, "width": SIDE, "num_inference_steps": steps, scale: guidance}
     return pipe(prompt=frame["text"], latents=latents, **options).images

@@ -59,6 +59,24 @@ def dc_autoencoder(channels: int) -> Any:
     )
 
 
+def hunyuan_autoencoder(channels: int) -> Any:
+    """Return an autoencoder of HunyuanImage, of 32 × 32 pixels a latent pixel."""
+    from diffusers import AutoencoderKLHunyuanImage
+
+    autoencoder = AutoencoderKLHunyuanImage(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=channels,
+        block_out_channels=(32,) * 6,
+        layers_per_block=1,
+        spatial_compression_ratio=32,
+        sample_size=64,
+        scaling_factor=0.75,
+    )
+    scale_weights(autoencoder, ["decoder.conv_out"], 3.0)
+    return autoencoder
+
+
 def unused_autoencoder() -> Any:
     """Return an autoencoder for pipelines that ask it for channels and factor, and are given latents to begin with."""
     from diffusers import AutoencoderKL

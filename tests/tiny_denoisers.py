@@ -162,3 +162,27 @@ def z_image_transformer(channels: int, text: int, layers: int = 2) -> Any:
         transformer.cap_pad_token.normal_()
     scale_weights(transformer, ["to_v", "to_out", "cap_embedder.1"], 3.0)
     return transformer
+
+
+def hunyuan_transformer(channels: int, text: int, glyphs: int) -> Any:
+    """Return a MeanFlow network of HunyuanImage for latents of `channels` and texts of these widths."""
+    from diffusers import HunyuanImageTransformer2DModel
+
+    transformer = HunyuanImageTransformer2DModel(
+        in_channels=channels,
+        out_channels=channels,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        mlp_ratio=2.0,
+        guidance_embeds=True,
+        text_embed_dim=text,
+        text_embed_2_dim=glyphs,
+        rope_axes_dim=(8, 8),
+        use_meanflow=True,
+    )
+    names = ["add_v_proj", "proj_in", "context_embedder_2.linear", "time_guidance_embed", "norm1.linear", "proj_out"]
+    scale_weights(transformer, names, 3.0)
+    return transformer

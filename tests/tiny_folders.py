@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_autoencoders import dc_autoencoder, flux2_autoencoder, kl_autoencoder
+from tiny_autoencoders import dc_autoencoder, flux2_autoencoder, hunyuan_autoencoder, kl_autoencoder
 from tiny_denoisers import (
     flux2_transformer,
     flux_transformer,
+    hunyuan_transformer,
     sana_transformer,
     scale_weights,
     sd3_transformer,
@@ -22,12 +23,14 @@ from tiny_denoisers import (
     z_image_transformer,
 )
 from tiny_text_encoders import (
+    byt5,
     clip,
     clip_tokenizer,
     gemma,
     gemma_tokenizer,
     qwen_config,
     qwen_tokenizer,
+    qwen_vl,
     t5,
     t5_tokenizer,
 )
@@ -181,6 +184,23 @@ def _flux2() -> tuple[dict[str, Any], str]:
     return parts, "Flux2KleinPipeline"
 
 
+def _hunyuan_image() -> tuple[dict[str, Any], str]:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from transformers import ByT5Tokenizer
+
+    tokenizer = qwen_tokenizer()
+    parts = {
+        "transformer": hunyuan_transformer(8, text=16, glyphs=12),
+        "vae": hunyuan_autoencoder(8),
+        "scheduler": FlowMatchEulerDiscreteScheduler(shift=4.0),
+        "text_encoder": qwen_vl(len(tokenizer), 16),
+        "text_encoder_2": byt5(12),
+        "tokenizer": tokenizer,
+        "tokenizer_2": ByT5Tokenizer(),
+    }
+    return parts, "HunyuanImagePipeline"
+
+
 FAMILIES: dict[str, Callable[..., tuple[dict[str, Any], str]]] = {
     "stable-diffusion": _stable_diffusion,
     "lcm": _lcm,
@@ -192,6 +212,7 @@ FAMILIES: dict[str, Callable[..., tuple[dict[str, Any], str]]] = {
     "flux2": _flux2,
     "sana": _sana,
     "z-image": _z_image,
+    "hunyuan-image": _hunyuan_image,
 }
 """Parts of each folder by component, and the class of its pipeline in diffusers."""
 

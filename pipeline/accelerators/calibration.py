@@ -61,7 +61,7 @@ def calibration_rows(model: Model, shapes: Shapes, count: int = ROWS, first: int
         seen = (latent, _source(model, clean)) if shapes.sees_source else (latent,)
         given: dict[str, Any] = text | {
             "latents": torch.cat(seen),
-            "timesteps": torch.tensor(float(schedule.timestep[0])),
+            "timesteps": torch.tensor(schedule.rows[0, :2] if shapes.second_time else schedule.rows[0, 0]),
             "guidance": torch.tensor(1.0 + 3.0 * (place % 2)),
         }
         given |= {name: torch.ones(numbers) for name, numbers in shapes.numbers}

@@ -116,6 +116,8 @@ class Shapes:
     """Width of the pooled vector, None if the denoiser takes none."""
     embedded_guidance: bool = field(default=False, repr=False)
     """True if the denoiser takes the guidance scale of each row as an input."""
+    second_time: bool = field(default=False, repr=False)
+    """True if the denoiser takes two times a row."""
     numbers: tuple[tuple[str, int], ...] = field(default=(), repr=False)
     """Extra inputs of numbers (`pipeline.extra_inputs`): the name of each, and its numbers a row."""
     tensors: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), repr=False)
@@ -141,7 +143,8 @@ class Shapes:
     @property
     def row_inputs(self) -> dict[str, tuple[int, ...]]:
         """Shape of one row of each of the denoiser's inputs, by name and in order."""
-        shapes: dict[str, tuple[int, ...]] = {"latents": self.inputs, "timesteps": (), "embeds": self.embeds}
+        times = (2,) if self.second_time else ()
+        shapes: dict[str, tuple[int, ...]] = {"latents": self.inputs, "timesteps": times, "embeds": self.embeds}
         if self.masked:
             shapes["mask"] = self.embeds[:1]
         if self.pooled is not None:
@@ -178,6 +181,7 @@ class Shapes:
             ", masked": self.masked,
             f", pooled {self.pooled}": self.pooled is not None,
             ", embedded guidance": self.embedded_guidance,
+            ", second time": self.second_time,
             f", keeps {self.kept}": self.kept is not None,
             f", image tokens {self.image}": self.image is not None,
             **{f", {count} {name}": True for name, count in self.numbers},

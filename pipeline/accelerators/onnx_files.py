@@ -141,5 +141,5 @@ def _graph(model: Model, shapes: Shapes, part: str, fold: bool) -> tuple[nn.Modu
     if part == "decoder":
         return DecoderGraph(model.autoencoder, fold=fold), (torch.zeros(1, *shapes.latent),)
     example = {name: torch.zeros(2, *shape) for name, shape in shapes.row_inputs.items()}
-    example["timesteps"] = torch.tensor([1000.0, 500.0])
+    example["timesteps"] += 500.0
     return model.step_graph(shapes.picture, fold), tuple(example.values())

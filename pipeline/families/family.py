@@ -71,6 +71,9 @@ class Family:
     splits_timesteps: Callable[[Config], bool] = lambda config: False
     """Returns True if `pipeline.graphs.StepGraph` plays the network: timesteps are projected outside of it, in
     float32."""
+    second_time: Callable[[Config], bool] = lambda config: False
+    """Returns True if the network takes the time at which a step ends beside the one at which it starts, as MeanFlow
+    does: its timesteps are ``[B, 2]``."""
     takes_controlnet: bool = False
     """True if a ControlNet can be put beside the network (`pipeline.controlnet`)."""
     takes_ip_adapter: bool = False

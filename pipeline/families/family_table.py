@@ -4,12 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.families import flux, flux2, sana, sd3, unet, z_image
+from pipeline.families import flux, flux2, hunyuan_image, sana, sd3, unet, z_image
 from pipeline.families.family import Family
 from pipeline.model_files import read_json
 from presets.errors import ModelError
 
-FAMILIES = (unet.SDXL, unet.STABLE_DIFFUSION, sd3.SD3, flux.FLUX, flux2.FLUX2, sana.SANA, z_image.Z_IMAGE)
+FAMILIES = (
+    unet.SDXL,
+    unet.STABLE_DIFFUSION,
+    sd3.SD3,
+    flux.FLUX,
+    flux2.FLUX2,
+    sana.SANA,
+    z_image.Z_IMAGE,
+    hunyuan_image.HUNYUAN_IMAGE,
+)
 """Every family. The first one that matches a folder plays it."""
 
 NOT_PLAYED = {

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pipeline.schedule import SHORTEST_STEP, FlowSchedule, check_settings, next_times, start_at_strength
 from presets.errors import ScheduleError
 
+Column = NDArray[np.float64]
+
 TimeInput = Literal["timestep", "sigma", "one_minus_sigma"]
 """Time that the network takes as input: train_timesteps·σ (SD3), σ (FLUX) or 1 − σ (Z-Image)."""
 
@@ -36,6 +38,7 @@ def flow_matching_schedule(
     time_input: TimeInput = "timestep",
     negated: bool = False,
     prediction: Prediction = "velocity",
+    second_time: bool = False,
 ) -> FlowSchedule:
     """Return the solver of a flow-matching model, as in diffusers' FlowMatchEulerDiscreteScheduler.
 
@@ -63,6 +66,8 @@ def flow_matching_schedule(
         time_input: Time that the network takes as input.
         negated: The network predicts ``x − n``. Velocities only.
         prediction: Output of the network.
+        second_time: The network takes the time at which a step ends too, and predicts the average velocity of the step
+            (MeanFlow): ``second_time`` is the `timestep` of the next row, and that of σ = 0 in the last.
 
     Raises:
         ScheduleError: a setting is out of range; the message names it, its value and the range.
@@ -79,8 +84,13 @@ def flow_matching_schedule(
     sigma_next = next_times(sigma)
     outputs = _sample_columns if prediction == "sample" else partial(_velocity_columns, -1.0 if negated else 1.0)
     a, b, out_x, out_n = outputs(sigma, sigma_next, stochastic)
+
+    def times(at: Column) -> Column:
+        return {"timestep": train_timesteps * at, "sigma": at, "one_minus_sigma": 1.0 - at}[time_input]
+
     return FlowSchedule.from_columns(
-        timestep={"timestep": train_timesteps * sigma, "sigma": sigma, "one_minus_sigma": 1.0 - sigma}[time_input],
+        timestep=times(sigma),
+        second_time=times(sigma_next) if second_time else None,
         a=a,
         b=b,
         c=sigma_next if stochastic else None,
@@ -98,9 +108,6 @@ def check_prediction(prediction: str, negated: bool = False) -> None:
         raise ScheduleError(f"prediction is {prediction!r}; it is one of {', '.join(PREDICTIONS)}.")
     if negated and prediction != "velocity":
         raise ScheduleError(f"negated is True with prediction {prediction!r}; only a velocity can be negated.")
-
-
-Column = NDArray[np.float64]
 
 
 def _velocity_columns(

@@ -1,3 +1,3 @@
 """Text encoders of the families: one text in, hidden states, mask and pooled vector out."""
 
-__all__ = ["clip", "qwen", "sana", "t5", "text_parts"]
+__all__ = ["clip", "hunyuan_image", "qwen", "sana", "t5", "text_parts"]

@@ -15,7 +15,9 @@ def random_rows(shapes: Shapes, **given: torch.Tensor) -> Rows:
     """Return three rows of every input by name. Those that are `given` are not random."""
     generator = torch.Generator().manual_seed(4)
     rows = {name: torch.randn(3, *shape, generator=generator) for name, shape in shapes.row_inputs.items()}
-    return rows | {"timesteps": torch.tensor([900.0, 500.0, 20.0])} | given
+    times = torch.tensor([900.0, 500.0, 20.0])
+    ends = torch.tensor([500.0, 20.0, 0.0])
+    return rows | {"timesteps": torch.stack([times, ends], dim=1) if shapes.second_time else times} | given
 
 
 def denoise(engines: Engines, rows: Rows) -> torch.Tensor:

@@ -4,13 +4,22 @@ import pytest
 import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline
 from stream_comparison import conditioning_for
-from tiny_networks import flux2_network, flux_network, sana_network, sd3_network, unet_network, z_image_network
+from tiny_networks import (
+    flux2_network,
+    flux_network,
+    hunyuan_network,
+    sana_network,
+    sd3_network,
+    unet_network,
+    z_image_network,
+)
 from torch import nn
 
 from pipeline.conditioning import EncodedText
 from pipeline.denoiser import ConditioningRows
 from pipeline.families.flux import FluxDenoiser
 from pipeline.families.flux2 import Flux2Denoiser
+from pipeline.families.hunyuan_image import HunyuanImageDenoiser
 from pipeline.families.sana import SanaDenoiser
 from pipeline.families.sd3 import SD3Denoiser
 from pipeline.families.unet import UNetDenoiser
@@ -18,15 +27,18 @@ from pipeline.families.z_image import ZImageDenoiser
 from pipeline.guidance import Guidance
 from pipeline.schedules.lcm import lcm_schedule
 from pipeline.stream import StreamPipeline
+from pipeline.text_encoders.hunyuan_image import WORDS
 
 SHAPE, TOKENS = (4, 8, 8), 5
-FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm", "flux2", "z-image"]
+FAMILIES = ["flux", "flux guided", "sana", "sd3", "unet", "sdxl", "lcm", "flux2", "z-image", "hunyuan-image"]
 
 
 def adapter(family: str) -> nn.Module:
     match family:
         case "flux" | "flux guided":
             return FluxDenoiser(flux_network(family == "flux guided"), SHAPE)
+        case "hunyuan-image":
+            return HunyuanImageDenoiser(hunyuan_network())
         case "sana":
             return SanaDenoiser(sana_network())
         case "sd3":
@@ -40,12 +52,15 @@ def adapter(family: str) -> nn.Module:
 
 def inputs(denoiser: nn.Module, family: str) -> tuple[torch.Tensor, torch.Tensor, ConditioningRows]:
     """Return three latents at three timesteps, each with its own text and guidance."""
-    texts: list[EncodedText] = [conditioning_for(text, denoiser.conditioning(TOKENS)).positive for text in range(3)]
+    shape = denoiser.conditioning(WORDS + TOKENS if family == "hunyuan-image" else TOKENS)
+    texts: list[EncodedText] = [conditioning_for(text, shape).positive for text in range(3)]
     rows = [torch.stack(part) if part[0] is not None else None for part in zip(*map(parts, texts), strict=True)]
     guidance = torch.tensor([1.0, 4.0, 8.0]) if denoiser.embedded_guidance else None
     # FLUX's network rounds σ and guidance to its dtype, as in training, so these are exact in bfloat16.
     values = [1000.0, 500.0, 250.0] if "flux" in family else [1000.0, 751.0, 20.0]
     timesteps = torch.tensor(values) / (1000.0 if family == "sana" else 1.0)
+    if family == "hunyuan-image":
+        timesteps = torch.stack([timesteps, torch.tensor([512.0, 20.0, 0.0])], dim=1)
     channels, height, width = SHAPE
     generator = torch.Generator().manual_seed(1)
     latents = torch.randn(3, 2 * channels if family == "flux2" else channels, height, width, generator=generator)
@@ -80,7 +95,7 @@ def test_half_type_with_float32_timesteps(family: str) -> None:
     half = denoiser.to(torch.bfloat16)(latents.bfloat16(), timesteps, halves)
     assert half.dtype == torch.bfloat16
     assert (half - full).abs().max() < 0.1 * full.abs().max()
-    if family in ("sd3", "unet", "sdxl", "lcm", "z-image"):  # bfloat16 rounds 751 to 752
+    if family in ("sd3", "unet", "sdxl", "lcm", "z-image", "hunyuan-image"):  # bfloat16 rounds 751 to 752
         rounded = denoiser(latents.bfloat16(), timesteps.bfloat16().float(), halves)
         assert torch.equal(rounded[0], half[0])
         assert not torch.equal(rounded[1], half[1])

@@ -289,5 +289,6 @@ def test_every_family_has_a_folder() -> None:
 
     titles = {"stable-diffusion": "Stable Diffusion", "sdxl": "SDXL", "sd3": "Stable Diffusion 3"}
     titles |= {"flux": "FLUX.1", "sana": "SANA-Sprint", "z-image": "Z-Image", "flux2": "FLUX.2"}
+    titles |= {"hunyuan-image": "HunyuanImage"}
     assert {family.title for family in TABLE} == set(titles.values())
     assert set(titles) <= set(FAMILIES)

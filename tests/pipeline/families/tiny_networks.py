@@ -7,6 +7,7 @@ import torch
 from diffusers import (
     Flux2Transformer2DModel,
     FluxTransformer2DModel,
+    HunyuanImageTransformer2DModel,
     SanaTransformer2DModel,
     SD3Transformer2DModel,
     UNet2DConditionModel,
@@ -15,6 +16,7 @@ from diffusers import (
 from tiny_denoisers import (
     flux2_transformer,
     flux_transformer,
+    hunyuan_transformer,
     sana_transformer,
     sd3_transformer,
     sdxl_sizes,
@@ -67,3 +69,7 @@ def z_image_network(layers: int = 2) -> ZImageTransformer2DModel:
 
 def flux2_network() -> Flux2Transformer2DModel:
     return _seeded(8, flux2_transformer, 4, text=12)
+
+
+def hunyuan_network() -> HunyuanImageTransformer2DModel:
+    return _seeded(9, hunyuan_transformer, 4, text=12, glyphs=8)

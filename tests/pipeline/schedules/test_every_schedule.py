@@ -40,6 +40,7 @@ FAMILIES = {
     "flow matching, clean latent": Family(
         flow_matching_schedule, SHIFTS | {"prediction": st.just("sample"), "stochastic": st.booleans()}
     ),
+    "HunyuanImage": Family(flow_matching_schedule, {"shift": st.just(4.0), "second_time": st.just(True)}),
     "Z-Image": Family(
         flow_matching_schedule,
         {"shift": st.just(3.0), "time_input": st.just("one_minus_sigma"), "negated": st.just(True)},
