@@ -15,7 +15,7 @@ from io_bridges.show_control import ShowControl, Subscription
 from io_bridges.wakeup_socket import WakeupSocket
 from io_bridges.zmq_endpoint import HANDSHAKE_MS
 from io_bridges.zmq_keys import CurveLock, lock_open_socket
-from io_bridges.zmq_requests import Answer, JsonReply, Request, RequestHandler, ZmqClient, encode
+from io_bridges.zmq_requests import Answer, Follow, Handler, JsonReply, Request, RequestHandler, ZmqClient, encode
 from presets.errors import BridgeError, BridgeUnavailable
 
 MAX_RECEIVED_BYTES = 1 << 20
@@ -34,8 +34,8 @@ _BATCH = 256
 class ZmqControl:
     """A `Control` with a ROUTER socket. REQ clients send requests; DEALER clients may also watch changes."""
 
-    def __init__(self, address: str = "tcp://127.0.0.1:5557") -> None:
-        """Set the ZeroMQ endpoint to bind. Port ``*`` or 0 takes any free port."""
+    def __init__(self, address: str = "tcp://127.0.0.1:5557", follow: Follow | None = None) -> None:
+        """Set the ZeroMQ endpoint to bind. Port ``*`` or 0 takes any free port. `follow` answers a backup."""
         self._wanted = address
         self._bound: str | None = None
         self._wake: WakeupSocket | None = None
@@ -43,6 +43,7 @@ class ZmqControl:
         self._lock: CurveLock | None = None
         self._guard = PeerGuard(MAX_MESSAGE_BYTES)
         self._watchers: dict[bytes, Subscription] = {}
+        self._more: dict[str, Handler] = {} if follow is None else {"follow": lambda request, *_: follow(request)}
         self._late: deque[tuple[list[bytes], JsonReply]] = deque()
         self._counts = dict.fromkeys(("requests", "errors", "pushed", "unsent", "watchers_dropped"), 0)
 
@@ -84,7 +85,7 @@ class ZmqControl:
         self._context, self._router, self._monitor = context, router, monitor
         self._bound = router.getsockopt_string(zmq.LAST_ENDPOINT)
         self._show = show
-        self._requests = RequestHandler(show, {"watch": self._watch, "unwatch": self._unwatch})
+        self._requests = RequestHandler(show, {"watch": self._watch, "unwatch": self._unwatch, **self._more})
         self._stopping = False
         self._wake = WakeupSocket()
 

@@ -34,6 +34,23 @@ class KeyPair(NamedTuple):
     secret: bytes
 
 
+class ClientKey(NamedTuple):
+    """Keys of a client in Z85: its own pair, and the public key of the show that it connects to."""
+
+    public: bytes
+    secret: bytes
+    server: bytes
+
+
+def read_client_key(path: Path) -> ClientKey:
+    """Return the keys of a file that `KeyFolder.make` wrote. Raises `SettingsError`."""
+    public, secret = _read(path)
+    found = re.search(r'^ *server-key = "([!-~]{40})"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    if secret is None or found is None:
+        raise SettingsError(f"{path}: it lacks the secret key, or that of the show. Make a new one there by: {MAKE}")
+    return ClientKey(public, secret, found[1].encode())
+
+
 class KeyFolder:
     """The folder of keys: ``server.key_secret``, and ``clients/NAME.key`` for each client that is let in."""
 
@@ -61,12 +78,15 @@ class KeyFolder:
         return {path.stem: _read(path)[0] for path in sorted(self.clients_folder.glob("*.key"))}
 
     def make(self, name: str, into: Path) -> Path:
-        """Make the pair of a client, let it in, and return the file that it needs. Raises `SettingsError`."""
+        """Make the pair of a client, let it in, and return the file that it needs. Raises `SettingsError`.
+
+        The file holds the public key of the show too.
+        """
         path = into / f"{_checked(name)}.key_secret"
         if path.exists() or name in self.clients():
             raise SettingsError(f"There is a key {name!r} already. Choose another name, or remove it first")
         public, secret = zmq.curve_keypair()
-        _write(path, public, secret)
+        _write(path, public, secret, self.server().public)
         _write(self.clients_folder / f"{name}.key", public)
         return path
 
@@ -138,10 +158,11 @@ def _checked(name: str) -> str:
     return name
 
 
-def _write(path: Path, public: bytes, secret: bytes | None = None) -> None:
+def _write(path: Path, public: bytes, secret: bytes | None = None, server: bytes | None = None) -> None:
     """Write a certificate as `zmq.auth` reads it."""
+    known = "" if server is None else f'    server-key = "{server.decode()}"\n'
     own = "" if secret is None else f'    secret-key = "{secret.decode()}"\n'
-    text = f'#   A CURVE key of streamflow-live\nmetadata\ncurve\n    public-key = "{public.decode()}"\n{own}'
+    text = f'#   A CURVE key of streamflow-live\nmetadata\n{known}curve\n    public-key = "{public.decode()}"\n{own}'
     try:
         write_atomically(path, text.encode(), private=secret is not None)
     except OSError as error:

@@ -39,6 +39,9 @@ Answer = Callable[[JsonReply], None]
 Handler = Callable[[Request, ZmqClient, Answer], JsonReply | None]
 """Returns the reply, or None if it comes later."""
 
+Follow = Callable[[Request], JsonReply]
+"""Returns the report to a show that follows this one. Raises `BridgeError`."""
+
 
 class RequestHandler:
     """Handles each kind of request, named by its ``do`` key."""

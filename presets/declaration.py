@@ -116,6 +116,8 @@ ACTIONS = (
         argument="a part of its name; default; off",
         disturbs=True,
     ),
+    Action("/backup/take", "have the backup go on air in place of the first show"),
+    Action("/backup/release", "have the first show go on air again in place of its backup"),
     Action("/tap", "set the tempo by taps, one for each beat"),
     Action("/beat", "set the beat of now, to the instant", argument="a number; 0 is the first beat of a bar"),
     Action("/resync", "start the beats anew: now is beat 0, the first of a bar"),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from daemon.commands.run_options import CONTROL, SHOW
+from daemon.stage.settings import Settings
 
 OscAllowOption = Annotated[
     list[str] | None,
@@ -45,3 +46,13 @@ AllowDestinationOption = Annotated[
         rich_help_panel=SHOW,
     ),
 ]
+
+
+def opened(folders: list[Path] | None, destinations: list[str] | None) -> Settings:
+    """Return settings with these places open to messages. Raises `SettingsError` for one that is not valid."""
+    from daemon.stage.opened_destinations import read_destinations
+    from daemon.stage.opened_places import allowed_folders
+
+    return Settings(
+        allow_folders=allowed_folders(folders or ()), allow_destinations=read_destinations(destinations or ())
+    )

@@ -4,24 +4,34 @@ import logging
 import os
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.commands import backup_options as backups
 from daemon.commands import machine_options as machine
 from daemon.commands import opening_options as opening
 from daemon.commands import run_options as options
 from daemon.shared.least_resources import SHOW_ADDRESS_SPACE, SHOW_FILES, shortage
 from daemon.shared.process import raise_file_limit, raise_priority
 from daemon.shared.stop_signals import stop_on_signals
-from daemon.stage.settings import Address, Settings, parse_address, parse_output_rate, parse_size, zmq_endpoint
+from daemon.stage.settings import (
+    FIRST_RATE,
+    Address,
+    Settings,
+    parse_address,
+    parse_output_rate,
+    parse_size,
+    zmq_endpoint,
+)
 from presets.declaration import LOCK
 from presets.errors import SettingsError
 
 if TYPE_CHECKING:  # --help of every command must answer at once
     from daemon.stage.notices import Notice
     from daemon.stage.stage import Stage
+    from presets.parameter_table import Value
 
 
 def run(
@@ -30,7 +40,7 @@ def run(
     sink: options.SinkOption = None,
     size: options.SizeOption = None,
     output_size: options.OutputSizeOption = None,
-    fps: options.FpsOption = "30",
+    fps: options.FpsOption = None,
     osc: options.OscOption = "9000",
     osc_feedback: options.OscFeedbackOption = None,
     osc_tcp: options.OscTcpOption = "off",
@@ -65,6 +75,9 @@ def run(
     text_encoder: machine.TextEncoderOption = "auto",
     renderers: machine.RenderersOption = 1,
     understudy: machine.UnderstudyOption = "auto",
+    backup: backups.BackupOption = None,
+    backup_key: backups.BackupKeyOption = None,
+    backup_after: backups.BackupAfterOption = backups.AFTER,
     skip_memory_check: machine.SkipMemoryCheckOption = False,
     verbose: machine.VerboseOption = False,
 ) -> None:
@@ -90,20 +103,18 @@ def run(
     log_to_terminal(verbose)
     library = open_library(presets, processors)
     state_path = state or default_state_path()
-    restored = {} if fresh else StateFile(state_path).restore()
+    own = {"PRESET": preset, "--size": size, "--fresh": fresh, "--play-controls": play_controls, "--locked": locked}
+    first = backups.joined(backup, backup_key, backup_after, control, own)
+    opened = opening.opened(allow_folder, allow_destination)
+    restored = {} if fresh or first else StateFile(state_path).restore()
     controls = first_controls(play_controls, loop_controls)
-    kept = restored if controls is None else {**restored, **controls.first_values()}
+    kept = {**restored, **(controls.first_values() if controls else {}), **backups.kept(first, library, opened)}
     values = initial_values(library, kept, preset, parse_size(size) if size else None)
-    rate, follow_source = parse_output_rate(fps)
-    ports = _ports(osc, osc_tcp, osc_allow, control, web, web_token, state_path)
+    ports = _ports(opened, osc, osc_tcp, osc_allow, control, web, web_token, state_path)
     ports = replace(ports, osc_feedback=_addresses(osc_feedback), link=link, webrtc=webrtc)
-    controls_in = _control_settings(ports, osc_aliases, midi, midi_map, dmx, dmx_host, audio)
     settings = replace(
-        _opened(controls_in, allow_folder, allow_destination),
-        sinks=tuple(sink) if sink else Settings().sinks,
-        output_size=parse_size(output_size) if output_size else (int(values["/width"]), int(values["/height"])),
-        fps=rate,
-        follow_source=follow_source,
+        _output(_control_settings(ports, osc_aliases, midi, midi_map, dmx, dmx_host, audio), output_size, fps, values),
+        sinks=tuple(sink or () if first else sink or Settings().sinks),
         cues=read_set_list(set_list, library) if set_list else (),
         recordings=recordings,
         record_controls=controls_path(str(record_controls)) if record_controls else None,
@@ -119,10 +130,10 @@ def run(
         understudy=understudy,
         skip_memory_check=skip_memory_check,
     )
-    settings, notices = with_sources(settings, source or (), values)
+    settings, notices = with_sources(backups.with_output(settings, first, output_size, fps), source or (), values)
     values |= {**settings.sources, LOCK: locked or bool(values[LOCK])}
-    notices += initial_notices(restored, values)
-    stage = Stage(settings, library, values, notices=notices)
+    notices += [] if first else initial_notices(restored, values)
+    stage = Stage(backups.paired(settings, first), library, values, notices=notices, first=first)
     look = restored_look(restored, preset) if controls is None else []
     _play(stage, [*look, *notices], open_page)
 
@@ -136,14 +147,22 @@ def _take_resources() -> None:
 
 
 def _ports(
-    osc: str, osc_tcp: str, osc_allow: list[str] | None, control: str, web: str, token: str | None, state: Path
+    opened: Settings,
+    osc: str,
+    osc_tcp: str,
+    osc_allow: list[str] | None,
+    control: str,
+    web: str,
+    token: str | None,
+    state: Path,
 ) -> Settings:
-    """Return settings with these addresses to listen on. Raises `SettingsError`."""
+    """Return the settings with these addresses to listen on. Raises `SettingsError`."""
     from daemon.stage.page_token import page_token
     from io_bridges.osc.admission import read_networks
 
     page = parse_address(web)
-    return Settings(
+    return replace(
+        opened,
         osc=parse_address(osc),
         osc_tcp=parse_address(osc_tcp),
         osc_allow=read_networks(osc_allow or ()),
@@ -153,13 +172,11 @@ def _ports(
     )
 
 
-def _opened(settings: Settings, folders: list[Path] | None, destinations: list[str] | None) -> Settings:
-    """Return settings with these places open to messages. Raises `SettingsError` for one that is not valid."""
-    from daemon.stage.opened_destinations import read_destinations
-    from daemon.stage.opened_places import allowed_folders
-
-    opened = allowed_folders(folders or ())
-    return replace(settings, allow_folders=opened, allow_destinations=read_destinations(destinations or ()))
+def _output(settings: Settings, size: str | None, fps: str | None, values: "Mapping[str, Value]") -> Settings:
+    """Return the settings with the size and the rate of the output, by default the drawn size at 30 Hz."""
+    drawn = int(values["/width"]), int(values["/height"])
+    rate, follow_source = parse_output_rate(fps or f"{FIRST_RATE:g}")
+    return replace(settings, output_size=parse_size(size) if size else drawn, fps=rate, follow_source=follow_source)
 
 
 def _addresses(texts: list[str] | None) -> tuple[Address, ...]:

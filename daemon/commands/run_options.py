@@ -48,9 +48,9 @@ OutputSizeOption = Annotated[
     ),
 ]
 FpsOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="Constant rate of the output, such as 25, 29.97 or 30000/1001; 'source' takes that of the source.",
+        help="Constant rate of the output (default: 30), such as 25 or 30000/1001; 'source' takes that of the source.",
         rich_help_panel=PICTURES,
     ),
 ]

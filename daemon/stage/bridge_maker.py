@@ -6,6 +6,8 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+from daemon.backup.pair import Pair
+from daemon.backup.paired_show import PairedShow
 from daemon.processors.processor_folder import ProcessorFolder
 from daemon.shared.clock import Clock
 from daemon.stage.bridge_set import BridgeSet, MakeSink
@@ -167,6 +169,7 @@ class BridgeMaker:
         transport: ControlTransport,
         status: Callable[[], dict[str, Any]],
         feeds: PageFeeds,
+        pair: Pair,
     ) -> list[ControlThread]:
         """Return every control that the settings ask for.
 
@@ -174,6 +177,7 @@ class BridgeMaker:
             transport: Records and plays what they control.
             status: Returns the status of the show, for the metrics.
             feeds: Functions that return what the page shows. Metrics, input, log and OSC's messages are added here.
+            pair: The show and its other one.
         """
         settings = self._settings
         controls: dict[str, Control] = {}
@@ -200,7 +204,7 @@ class BridgeMaker:
         if settings.link:
             controls["link"] = LinkControl(beats)
         if settings.control is not None:
-            controls["zmq"] = ZmqControl(settings.control)
+            controls["zmq"] = ZmqControl(settings.control, pair.follow)
         if settings.web is not None:
             controls["web"] = WebControl(
                 settings.web.host,
@@ -217,8 +221,9 @@ class BridgeMaker:
                     log_lines=RECENT_LOG.lines,
                 ),
             )
-        recorded = RecordedShow(CueShow(transport.quantised, settings.cues), transport)
-        taken_over = TakeoverShow(recorded, transport.store.value)
+        cues = CueShow(transport.quantised, settings.cues)
+        pair.cues.read, pair.cues.set = cues.place, cues.follow
+        taken_over = TakeoverShow(RecordedShow(cues, transport), transport.store.value)
         show = MidiShow(ProcessorShow(taken_over, transport.store.value, self._processors), midi, dmx)
-        locked = LockedShow(show, transport.store.value)
-        return [ControlThread(name, control, locked) for name, control in controls.items()]
+        paired = PairedShow(LockedShow(show, transport.store.value), pair)
+        return [ControlThread(name, control, paired) for name, control in controls.items()]

@@ -57,6 +57,18 @@ class CueShow(ShowWrapper):
             self.refused(sender, f"{written[:60]}: {refusal}")
             return ControlReply(written, False, None, str(refusal))
 
+    def place(self) -> int:
+        """Return the place of the last cue from 0; -1 before the first."""
+        return self._place
+
+    def follow(self, place: int) -> None:
+        """Go on from the cue at a place, which another show has called."""
+        with self._lock:
+            if place != self._place and place < len(self._cues):
+                self._cancel()
+                self._calls += 1
+                self._place = self._reached = place
+
     def status(self) -> dict[str, object]:
         """Return the state of the show, with the presets of the cues and the place of the last one, from 1.
 

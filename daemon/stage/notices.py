@@ -44,6 +44,8 @@ class Notice(NamedTuple):
     """False if the cause is logged elsewhere."""
     while_value: tuple[str, Value] | None = None
     """Key and value of the parameter that is the cause; None if it is another."""
+    act: tuple[str, str] = ("", "")
+    """Address of an action that helps, and the label of its button on the page; empty for none."""
     source: str = ""
     """URI of the source that is lost. `cleared` is logged only if its frames come again."""
 
@@ -225,5 +227,9 @@ class StartNotices:
 
 
 def as_json(notices: Iterable[Notice]) -> list[dict[str, Any]]:
-    """Return the notices as the status carries them: level and text of each."""
-    return [{"level": notice.level, "text": notice.text} for notice in notices]
+    """Return the notices as the status carries them: level and text of each, and the action that helps."""
+    return [
+        {"level": notice.level, "text": notice.text}
+        | ({"act": dict(zip(("address", "label"), notice.act, strict=True))} if notice.act[0] else {})
+        for notice in notices
+    ]

@@ -54,6 +54,10 @@ class Settings:
     source2_must_open: bool = False
     """True if the show must not start without its second source."""
     sinks: tuple[str, ...] = ("zmq:tcp://127.0.0.1:5556",)
+    held_sinks: tuple[str, ...] = ()
+    """Sinks that stay closed until the show, which is one of two, goes on air."""
+    asks_backup: bool = False
+    """True if the show starts off air, and asks its backup first whether that is on air."""
     output_size: tuple[int, int] = (256, 256)
     """Width and height in pixels, constant during a show: Resolume binds a clip by name and size."""
     fps: float = FIRST_RATE

@@ -158,8 +158,9 @@ class SinkChanges:
             thread = self._opened(sink)
         except BridgeError as error:
             reply = self._refusal(ADD, sink, error, sender)
-            self._failed.append(FailedSink(reply.note, self._clock.now()))
+            self._failed.append(FailedSink(reply.note, self._clock.now(), sink.uri))
             return reply
+        self._failed = deque((each for each in self._failed if each.uri != sink.uri), MOST_REMEMBERED)
         return _opened_reply(ADD, sink, thread)
 
     def _reopen(self, sink: NumberedSink, sender: str) -> ControlReply:

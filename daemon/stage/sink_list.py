@@ -18,6 +18,7 @@ class FailedSink(NamedTuple):
     reason: str
     at: int
     """Time of the failure, in ns."""
+    uri: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from daemon.backup.backup_pair import pair_of
+from daemon.backup.joining import FirstShow
 from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock, SystemClock
@@ -66,16 +68,18 @@ class Stage:
         values: dict[str, Value],
         clock: Clock | None = None,
         notices: Sequence[Notice] = (),
+        first: FirstShow | None = None,
     ) -> None:
-        """`values` are the first parameters, by address; `notices` are about them."""
+        """`values` are the first parameters, by address; `notices` are about them. A backup follows `first`."""
         self.settings, self.library, self.clock = settings, library, clock or SystemClock()
         self.store = ParameterStore(library, {**values, **settings.sources}, self.status, TempoClock(self.clock))
+        self.pair = pair_of(settings, self.store, self.clock, lambda: self.output, first)
         self._kept = KeptState(settings.state, self.store.values_to_keep)
         self._parameters = MovingParameters(self.store, self.store.tempo.time)
         coming = MovingParameters(self.store, self.store.tempo.time_on_air)
         self._incoming = NewestFrame(self.clock, coming, wake=self._frame_came)
         self.sound = ShowSound(settings.audio, self.store)
-        self.second = SecondSource(settings, self.clock, self.store, self._fitting, self._sinks, self._frame_came)
+        self.second = SecondSource(settings, self.clock, self.store, self._fitting, self.pair.sinks, self._frame_came)
         self.processing = Processing(settings.processors, self.clock, self._parameters, self._ring, self._show)
         self._responder = AskResponder(self.store, self.clock, self._incoming, self.second, coming, self.processing)
         self.link = LinkServer(self._responder, self.clock, self._on_delivery)
@@ -89,12 +93,13 @@ class Stage:
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
         self.switch, self.sink_changes = make.changes(self.bridges, self.store, self.second.switch)
         self.output = self._output_clock()
+        self.pair.uris = self.sink_changes.uris
         make.show_rate = lambda: self.output.rate
         self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
         self.looks = LookPictures(library, self.store, self.clock)
         feeds = PageFeeds(self._words.known_words, self.looks.pictures, self.sound.meters)
-        self._controls = make.controls(self.transport, self.status, feeds)
+        self._controls = make.controls(self.transport, self.status, feeds, self.pair)
         self._status = ShowStatus(
             settings,
             self.clock,
@@ -149,7 +154,7 @@ class Stage:
             raise
         self.switch.start()
         self.processing.start()
-        for start in (self.link.start, self.supervisor.start, self.looks.start):
+        for start in (self.link.start, self.supervisor.start, self.looks.start, self.pair.start):
             start()
         self.store.tempo.lead, self.store.tempo.picture_interval = self.output.lead, self.output.picture_interval
         self.store.watch_revision(self.link.ring)
@@ -163,8 +168,8 @@ class Stage:
         looked = self.clock.now()
         PresetWatch(self.library, self.store).start(stop, HOUSEKEEPING)
         while not stop.wait(HOUSEKEEPING):
-            self._kept.save()
-            self.processing.look()
+            for keep in (self._kept.save, self.pair.keep, self.processing.look):
+                keep()
             self.sound.look()
             self._status.log_notices()
             tend_run_loop()
@@ -178,12 +183,10 @@ class Stage:
 
     def stop(self) -> None:
         """Stop everything in reverse order. The ports are free and the children gone when this returns."""
+        self.pair.end()
         self._kept.save(at_once=True)
-        self.looks.stop()
-        self.transport.stop()
-        self.sound.stop()
-        self.switch.stop()
-        self.sink_changes.stop()
+        for stop in (self.looks.stop, self.transport.stop, self.sound.stop, self.switch.stop, self.sink_changes.stop):
+            stop()
         self.supervisor.stop()
         self.bridges.source.stop()
         self.second.stop()
@@ -229,9 +232,6 @@ class Stage:
 
     def _fitting(self) -> Fitting:
         return self._responder.fitting
-
-    def _sinks(self) -> list[str]:
-        return self.sink_changes.uris()
 
     def _ring(self) -> None:
         self.link.ring()

@@ -1,4 +1,4 @@
-"""Reports that patches of other programs wait for, in the words of those programs.
+"""Numbers of the status for every surface, and reports that patches of other programs wait for, in their words.
 
 A patch of StreamDiffusionTD takes its server for dead without a heartbeat. It hears it, the rate and the number of the
 picture on a port of its own, once a second (`OSCReporter` of StreamDiffusionTD 0.3).
@@ -13,6 +13,13 @@ from presets.parameter_table import Value
 
 STREAMDIFFUSIONTD_PORT = 8248
 """Port on which a patch of StreamDiffusionTD listens, on this machine."""
+
+STATUS_NUMBERS = (
+    ("/streamflow/fps", "fps"),
+    ("/streamflow/latency", "latency_ms"),
+    ("/streamflow/on_air", "outputs_open"),
+)
+"""Addresses of feedback once a second, and the keys of the status that they tell."""
 
 _HOST = "127.0.0.1"
 _LARGEST = 2**31 - 1

@@ -16,7 +16,7 @@ from io_bridges.osc.dispatcher import OscDispatcher
 from io_bridges.osc.flood_control import FloodLimiter
 from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import encode_message
-from io_bridges.osc.program_reports import has_reports, program_reports
+from io_bridges.osc.program_reports import STATUS_NUMBERS, has_reports, program_reports
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
 from io_bridges.osc.tcp_connections import TcpConnections
 from io_bridges.osc.udp_port import UdpPort
@@ -230,7 +230,7 @@ class OscControl:
         status = self._show.status()
         for address, value, listener in program_reports(self._aliases, status):
             self._send(address, (value,), listener)
-        for address, key in (("/streamflow/fps", "fps"), ("/streamflow/latency", "latency_ms")):
+        for address, key in STATUS_NUMBERS:
             number = status.get(key)
             if isinstance(number, int | float) and math.isfinite(number):
                 for target in self._surfaces.targets():

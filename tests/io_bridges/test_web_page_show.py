@@ -114,6 +114,13 @@ def test_lost_source(page: Page, show: WebShow) -> None:
     expect(page.locator("#announcement")).to_have_text(failed["text"])  # a later count of seconds is not announced
     red = page.locator("#notices li").first.evaluate("(entry) => getComputedStyle(entry).borderLeftColor")
     assert amber != red
+    act = {"address": "/backup/release", "label": "Take the outputs back"}
+    show.state = {**show.state, "notices": [{"level": "error", "text": "Off air.", "act": act}]}
+    page.locator("#notices").get_by_role("button", name=act["label"]).click()
+    expect(page.locator("#notices li span")).to_have_text("Off air.")
+    assert "/backup/release" in [address for address, _, _ in show.calls]
+    show.state = {**show.state, "notices": [failed]}
+    expect(page.locator("#notices button")).to_have_count(0)
 
 
 def test_still_show_is_not_green(page: Page, show: WebShow) -> None:

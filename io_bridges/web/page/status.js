@@ -1,6 +1,7 @@
 // The state of the show: figures, one word on how it plays, progress of a renderer that starts, notices.
 
 import { byId, element, showText } from "/dom.js";
+import { act } from "/show.js";
 
 const LEVELS = ["good", "info", "warning", "error"];
 
@@ -96,9 +97,21 @@ function showNotices(notices) {
   notices.forEach((notice, place) => {
     const entry = list.children[place] ?? list.appendChild(element("li"));
     entry.dataset.level = notice.level;
-    showText(entry, notice.text);
+    showText(entry.firstChild ?? entry.appendChild(element("span")), notice.text);
+    showButton(entry, notice.act);
   });
   const added = notices.filter((notice) => !announced.has(identity(notice)));
   announced = new Set(notices.map(identity));
   if (added.length) byId("announcement").textContent = added.map((notice) => notice.text).join(" ");
+}
+
+// Show the button of a notice that names what can be done, and keep it while it does the same.
+function showButton(entry, action) {
+  const shown = entry.querySelector("button");
+  if (shown?.dataset.act === action?.address) return;
+  shown?.remove();
+  if (!action) return;
+  const button = element("button", { type: "button", onclick: () => act(action.address) }, action.label);
+  button.dataset.act = action.address;
+  entry.append(button);
 }
