@@ -15,6 +15,9 @@ from io_bridges.frames import Frame
 from io_bridges.framing import framing_of
 from presets.parameters import Parameters
 
+MEAN_OF = 16
+"""Answers that the mean of `AskResponder.interval` is made of, about."""
+
 
 class AskResponder:
     """Gives the newest source frame at the size asked for, and the parameters resolved at that moment.
@@ -36,7 +39,12 @@ class AskResponder:
         `parameters` returns the parameters at this moment, with moving ones at their present value. `processing` has
         the processors of the frames.
         """
-        self._store = store
+        self._store, self._clock = store, clock
+        self._given = 0
+        """Revision of the last answer."""
+        self._answered_at = 0
+        self.interval = 0.0
+        """Usual nanoseconds between two answers, whichever renderers they go to. Any thread may read it."""
         self._incoming = incoming
         self._parameters = parameters
         mixer = FrameMixer(incoming, second.newest, parameters, clock)
@@ -61,12 +69,17 @@ class AskResponder:
 
     @property
     def revision(self) -> int:
-        """Newest revision of the parameters."""
-        return self._store.wanted
+        """Newest revision that a waiting ask is answered for. One that is timed for a beat waits for its moment."""
+        return self._given if self._clock.now() < self._store.tempo.quiet_until else self._store.wanted
 
     def resolved_frame(self) -> tuple[int, bytes]:
         """Return the revision and the encoded `ResolvedFrame` of the next picture. Called once for each answer."""
-        return self._morphs.resolved_frame(self._has_words_alone())
+        now = self._clock.now()
+        if self._answered_at:
+            self.interval += (now - self._answered_at - self.interval) / MEAN_OF
+        self._answered_at = now
+        self._given, resolved = self._morphs.resolved_frame(self._has_words_alone())
+        return self._given, resolved
 
     def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
         """Return the newest source frame at this size with its serial number; (None, 0) while there is none."""

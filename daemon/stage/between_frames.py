@@ -48,6 +48,8 @@ class BetweenFrames:
         self._orders: Mailbox[_Order] = Mailbox()
         self._made: tuple[int, RenderedFrame] | None = None
         self._pair: tuple[_Passage, BetweenMode, PicturePair] | None = None
+        self.delay = 0
+        """Nanoseconds from the tick at which a picture could be shown until most of what is seen is of it."""
 
     def choose(self, newest: RenderedFrame, mode: BetweenMode, due: int, following: int) -> RenderedFrame:
         """Return the picture of a tick, and order that of the next one. For the thread of the output clock.
@@ -61,6 +63,7 @@ class BetweenFrames:
         if newest is not self._newest:
             self._begin(newest, due, following - due)
         passage = self._passage
+        self.delay = 0 if mode == "hold" or passage is None else passage.length // 2
         if mode == "hold" or passage is None or passage.share(due) >= 1:
             self._shown = newest
             return newest

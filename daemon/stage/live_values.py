@@ -90,8 +90,12 @@ class LiveValues:
         """Have texts encoded before they are wanted; none ends that."""
         known, self.coming = self.coming, tuple(texts)
         if self.coming and self.coming != known:
-            for changed in self._watchers:
-                changed()
+            self.wake()
+
+    def wake(self) -> None:
+        """Call the watchers, without a new revision."""
+        for changed in self._watchers:
+            changed()
 
     def values(self) -> dict[str, Value]:
         """Return the wanted value of every parameter, by address."""

@@ -99,33 +99,23 @@ class Delays:
 
 
 class Lead(Delays):
-    """The time from the parameters of a picture to the picture on air, and the time between two pictures."""
+    """The usual time from the parameters of a picture to the picture: on air, or delivered."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._known = (0, 0.0, 0.0)
+        self._known = (0, 0.0)
 
     def seconds(self, now: int) -> float:
         """Return the median at `now`, in seconds, computed four times a second; 0 before the first picture.
 
         It stays as it was while no picture comes.
         """
-        return self._computed(now)[1]
-
-    def interval(self, now: int) -> float:
-        """Return the median time between two pictures at `now`, in seconds; 0 before the second one."""
-        return self._computed(now)[2]
-
-    def _computed(self, now: int) -> tuple[int, float, float]:
-        """Return the time of the last computation, the lead and the interval."""
-        at, seconds, interval = self._known
+        at, seconds = self._known
         if now - at >= NS // 4:
             found = self.median_and_p99(now)
-            times = [at for at, _ in list(self._kept)]
-            between = sorted(after - before for before, after in pairwise(times))
-            interval = between[len(between) // 2] / NS if between else interval
-            self._known = (now, seconds if found is None else found[0], interval)
-        return self._known
+            seconds = seconds if found is None else found[0]
+            self._known = (now, seconds)
+        return seconds
 
 
 class Intervals:

@@ -11,6 +11,7 @@ from daemon.shared.mailbox import Mailbox
 from daemon.shared.threads import restart_on_crash
 from daemon.stage.between_frames import BetweenFrames
 from daemon.stage.burst_spreader import BurstSpreader
+from daemon.stage.change_timing import ChangeTiming
 from daemon.stage.loss_cover import LossCover
 from daemon.stage.metrics import Delays, Intervals, Lead
 from daemon.stage.phase_lock import PhaseLock
@@ -71,6 +72,7 @@ class OutputClock:
         self.delays = Delays()
         """Times from the capture of a frame to its picture on air."""
         self._lead = Lead()
+        self.changes = ChangeTiming(self._schedule)
 
     def panic(self, revision: int) -> None:
         """Cut to the safe picture until one drawn with `revision` or a later one comes. Any thread may call it."""
@@ -78,8 +80,12 @@ class OutputClock:
 
     def arrived(self, frame: RenderedFrame, place: int) -> None:
         """Take note of picture number `place` of one network call, which can be shown now. Any thread may call it."""
-        if self._lock is not None and place == 0 and frame.source_index >= 0:
-            self._lock.arrived(self._clock.now())
+        if place:
+            return
+        now = self._clock.now()
+        self.changes.arrived(frame.given_at, now)
+        if self._lock is not None and frame.source_index >= 0:
+            self._lock.arrived(now)
 
     @property
     def rate(self) -> Fraction:
@@ -93,10 +99,6 @@ class OutputClock:
     def lead(self) -> float:
         """Return the usual time from the parameters of a picture to the picture on air, in seconds. For any thread."""
         return self._lead.seconds(self._clock.now())
-
-    def picture_interval(self) -> float:
-        """Return the usual time between two new pictures on air, in seconds. For any thread."""
-        return self._lead.interval(self._clock.now())
 
     @property
     def on_air(self) -> RenderedFrame | None:
@@ -184,6 +186,7 @@ class OutputClock:
         else:
             following = due + self._schedule.following - self._schedule.due
             self._on_air = self._between.choose(rendered, parameters.between, due, following)
+            self.changes.delay = self._between.delay
         return self._on_air
 
     def _covered(self, frame: RenderedFrame, parameters: Parameters) -> tuple[RenderedFrame, float]:

@@ -134,6 +134,7 @@ class QuantisedShow(ShowWrapper):
         reply = self._store.apply(address, arguments, sender, later)
         if self._store.standing().panic_revision != before:
             _refuse(self._take(lambda message: True), "dropped by /panic")
+            self._store.tempo.keep_quiet(0.0)
             self._end_announcement()
         return reply
 
@@ -174,13 +175,20 @@ class QuantisedShow(ShowWrapper):
 
     def _seconds_until(self, beat: int) -> float:
         """Return the seconds until a message has to be applied for its first picture to be the nearest to a beat."""
-        bpm, now = self._tempo()
-        return max((beat - now) * 60.0 / bpm - self._store.tempo.seconds_early(), 0.0)
+        return self._until(beat)[0]
+
+    def _until(self, beat: int) -> tuple[float, float]:
+        """Return the seconds until a message is applied, and until a renderer that waits for a frame is woken."""
+        return self._store.tempo.until_change(beat, float(self._store.value("/bpm")))
 
     def _release(self, beat: int) -> None:
         """Apply the messages of a beat, in their order."""
         with self._lock:
             self._due.pop(beat, None)
+        _, woken = self._until(beat)
+        self._store.tempo.keep_quiet(woken)
+        if woken:
+            self._timer(woken, self._store.wake)
         for message in self._take(lambda held: held.beat == beat):
             reply = message.apply()
             if message.later is not None:

@@ -50,10 +50,8 @@ from presets.parameter_table import Value
 
 FIRST_OPENING = 5.0
 """Seconds to wait for a source or sink to open. The show then starts without it, and it opens in the background."""
-
 CLOSING = 4.0
 """Seconds for all bridges to close when the show ends."""
-
 HOUSEKEEPING = 0.5
 """Seconds between two rounds of `Stage.keep`."""
 
@@ -156,7 +154,8 @@ class Stage:
         self.processing.start()
         for start in (self.link.start, self.supervisor.start, self.looks.start, self.pair.start):
             start()
-        self.store.tempo.lead, self.store.tempo.picture_interval = self.output.lead, self.output.picture_interval
+        self.store.tempo.lead, self.store.tempo.change_times = self.output.lead, self.output.changes.times
+        self.output.changes.interval = lambda: self._responder.interval
         self.store.watch_revision(self.link.ring)
 
     def where(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from daemon.shared.clock import NS, Clock, SystemClock
+from daemon.stage.change_timing import ChangeTimes
 from daemon.stage.live_values import LiveValues
 from presets.declaration import LFOS
 from presets.fades import STAGED, Glide, MorphTime
@@ -34,8 +35,10 @@ class TempoClock:
         self._taps: deque[int] = deque(maxlen=MOST_TAPS)
         self.lead: Callable[[], float] = lambda: 0.0
         """Returns the seconds from the parameters of a picture to the picture on air; the stage sets it."""
-        self.picture_interval: Callable[[], float] = lambda: 0.0
-        """Returns the seconds between two new pictures on air; the stage sets it."""
+        self.change_times: Callable[[int, int], ChangeTimes] = lambda beat, now: ChangeTimes(beat, beat)
+        """Returns when a change is made whose first picture is to be on air at a time; the stage sets it."""
+        self.quiet_until = 0
+        """Time until which no ask that waits for a frame is answered for a new revision alone, in ns."""
         self.heard: Callable[[], Heard] = lambda: SILENCE
         """Returns the features of the sound that is heard now; the stage sets it."""
         self.since_onset: Callable[[], float] = lambda: math.inf
@@ -64,14 +67,19 @@ class TempoClock:
         now, lead = self.time(bpm), self.lead()
         return now._replace(seconds=now.seconds + lead, beats=now.beats + lead * bpm / 60.0)
 
-    def seconds_early(self) -> float:
-        """Return the seconds by which a change for a beat is made before the lead: half a picture.
+    def until_change(self, beat: float, bpm: float) -> tuple[float, float]:
+        """Return the seconds until a change for a beat is made, and until a waiting renderer is woken for it.
 
-        A change waits up to one picture for the next one to begin. Made half a picture early, its first picture is on
-        air at most half a picture before or after the beat, in place of up to a whole one after it. A renderer that
-        draws nothing at the moment begins at once, so that half the lead is the most.
+        The first picture of the change is on air at the beat. What is over is 0.
         """
-        return min(self.picture_interval(), self.lead()) / 2.0
+        now = self._clock.now()
+        at = now + round((beat - self.time(bpm).beats) * 60.0 / bpm * NS)
+        made, woken = self.change_times(at, now)
+        return max(made - now, 0) / NS, max(woken - now, 0) / NS
+
+    def keep_quiet(self, seconds: float) -> None:
+        """Have no ask that waits for a frame answered for a new revision alone, for so long; 0 ends that."""
+        self.quiet_until = self._clock.now() + round(seconds * NS)
 
     def tap(self) -> float | None:
         """Take note of a tap: now is a beat. Return the tempo in beats a minute, None after the first tap."""

@@ -55,5 +55,10 @@ class TickSchedule:
         self.following = self._grid(self._number) + self._offset
         return missed
 
+    def nearest(self, moment: int) -> int:
+        """Return the time of the tick nearest to a moment, before or after the present one. Any thread may call it."""
+        due, period = self.due, self.period
+        return due + round((moment - due) / period) * period
+
     def _grid(self, number: int) -> int:
         return self._base + number * NS * self.rate.denominator // self.rate.numerator

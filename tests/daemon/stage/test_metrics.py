@@ -111,11 +111,3 @@ def test_lead_is_the_usual_one() -> None:
     lead.mark(NS // 5, 60 * NS)
     assert lead.seconds(60 * NS + NS // 8) == 0.1, "not computed again within a quarter of a second"
     assert lead.seconds(61 * NS) == 0.2
-
-
-def test_interval_is_the_usual_one() -> None:
-    lead = Lead()
-    for at in (10, 20, 30, 40, 90, 100):
-        lead.mark(NS // 100, at * NS // 100)
-    assert lead.interval(NS) == 0.1
-    assert lead.interval(60 * NS) == 0.1, "it stays while no picture comes"

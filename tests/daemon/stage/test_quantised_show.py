@@ -6,6 +6,7 @@ import pytest
 from hand_clock import HandClock
 
 from daemon.shared.clock import NS
+from daemon.stage.change_timing import ChangeTimes
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.quantised_show import MOST_HELD, QuantisedShow
 from daemon.stage.tempo_clock import TempoClock
@@ -29,6 +30,11 @@ class QuantisedRig:
     def timer(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
         self.timers.append(entry := (seconds, call))
         return lambda: self.timers.remove(entry)
+
+    def lead(self, seconds: float) -> None:
+        """Have pictures take so long to the output, with a change made as much earlier."""
+        tempo, ns = self.store.tempo, round(seconds * NS)
+        tempo.lead, tempo.change_times = lambda: seconds, lambda beat, now: ChangeTimes(beat - ns, beat - ns)
 
     def wait(self, seconds: float) -> None:
         self.clock.time += round(seconds * NS)
@@ -83,7 +89,7 @@ def test_look_waits_for_its_beat(rig: QuantisedRig, quantise: str, seconds: floa
 
 
 def test_it_is_applied_one_lead_early(rig: QuantisedRig) -> None:
-    rig.store.tempo.lead = lambda: 0.1
+    rig.lead(0.1)
     rig.send("/quantise", "beat")
     rig.wait(0.2)
     rig.send("/next")
@@ -93,17 +99,28 @@ def test_it_is_applied_one_lead_early(rig: QuantisedRig) -> None:
     assert rig.timers[-1][0] == pytest.approx(0.45)
 
 
-@pytest.mark.parametrize(("interval", "seconds"), [(0.04, 0.18), (2.0, 0.15)])
-def test_it_is_aimed_half_a_picture_early(rig: QuantisedRig, interval: float, seconds: float) -> None:
-    rig.store.tempo.lead, rig.store.tempo.picture_interval = lambda: 0.1, lambda: interval
+def test_it_is_applied_and_woken_at_its_times(rig: QuantisedRig) -> None:
+    tempo = rig.store.tempo
+    tempo.lead = lambda: 0.05
+    tempo.change_times = lambda beat, now: ChangeTimes(beat - 120_000_000, beat - 100_000_000)
+    woken: list[float] = []
+    rig.store.watch_revision(lambda: woken.append(rig.clock.now()))
     rig.send("/quantise", "beat")
     rig.wait(0.2)
     rig.send("/next")
-    assert rig.timers[-1][0] == pytest.approx(seconds)
+    assert rig.timers[-1][0] == pytest.approx(0.18)
+    rig.wait(0.18)
     rig.fire()
-    rig.wait(0.195)  # too late to be early, in time for the beat at 0.5 s
+    assert tempo.quiet_until - rig.clock.now() == pytest.approx(0.02 * NS), "a renderer that waits is left waiting"
+    assert [seconds for seconds, _ in rig.timers] == [pytest.approx(0.02)]
+    woken.clear()
+    rig.fire()
+    assert woken, "and woken in time"
+    rig.wait(0.03)  # too late to be early, in time for the beat at 0.5 s
     rig.send("/next")
     assert rig.timers[-1][0] == 0.0
+    rig.send("/panic")
+    assert tempo.quiet_until <= rig.clock.now(), "panic waits for nothing"
 
 
 def test_message_on_the_beat_does_not_wait(rig: QuantisedRig) -> None:
@@ -130,7 +147,7 @@ def test_held_look_follows_the_tempo(rig: QuantisedRig) -> None:
 
 
 def test_held_look_takes_the_next_bar_after_a_resync(rig: QuantisedRig) -> None:
-    rig.store.tempo.lead = lambda: 0.1
+    rig.lead(0.1)
     rig.send("/quantise", "bar")
     rig.wait(20.2)
     rig.send("/preset", "fire")
