@@ -20,6 +20,11 @@ LARGEST_INDEX = 50_000_000
 """Bytes of an index of shards; a longer file is no index."""
 
 
+OWN_STEPS = {"RectifiedFlowPipeline": "StraightFlowScheduler"}
+"""Classes of pipelines that take steps of their own, with the scheduler that takes the same. InstaFlow's folders name a
+``PNDMScheduler``, which their pipeline never calls."""
+
+
 def model_folder(name: str | Path) -> Path:
     """Return the folder of `SHIPPED`, or of a name or path as `presets.model_store.find_model`.
 
@@ -34,6 +39,9 @@ def component_classes(folder: Path, index: Mapping[str, Any], family: Family) ->
     classes: dict[str, str] = {}
     for component, supported in family.classes.items():
         entry = index.get(component)
+        own = OWN_STEPS.get(str(index.get("_class_name")))
+        if component == "scheduler" and own and not (isinstance(entry, list) and entry[-1] in SCHEDULERS):
+            entry = ["", own]  # one that was put in on purpose stays
         if component in family.optional and (entry is None or entry == [None, None]):
             continue
         if not (isinstance(entry, list) and len(entry) == 2):
