@@ -28,9 +28,12 @@ LOOK_SECONDS = 0.1
 MOST_ENDED = 32
 """Connections ended in one look. Those that come again at once must not take the time of the show."""
 IDLE_RATE = 128
-"""Bytes a second that a peer may send beside messages: the heartbeats of ZeroMQ."""
-TRIFLE = 8 << 20
-"""Bytes of unfinished messages of a socket that are not compared with the memory."""
+"""Bytes a second that a peer may send beside messages: the heartbeats of ZeroMQ.
+
+They count where the memory is looked at, or a message that trickles in this slowly would never end.
+"""
+TRIFLE = 2 << 20
+"""Bytes of unfinished messages of a socket, heartbeats included, that are not compared with the memory."""
 STALLED_SECONDS = 1.0
 """Seconds without a message after which what a peer has sent is compared with the memory. Large frames take less."""
 MOST_MEMORY = 256 << 20
@@ -60,6 +63,8 @@ class GuardedPeer:
     inode: int
     """Number of the open socket. A descriptor is given to another file once it is closed."""
     received: int = 0
+    """Bytes that had come at the last look after a message, and those of heartbeats since."""
+    delivered: int = 0
     """Bytes that had come at the last look after a message."""
     has_progressed: bool = False
     """True if a message of it came out since the last look."""
@@ -120,24 +125,28 @@ class PeerGuard:
 
     def _end_endless(self, seconds: float) -> None:
         unfinished: dict[int, int] = {}
+        trickled: dict[int, int] = {}
         for descriptor, peer in self._peers.items():
             received = _received(descriptor)
             if peer.has_progressed:
-                peer.received, peer.has_progressed, peer.stalled = received, False, 0.0
+                peer.received = peer.delivered = received
+                peer.has_progressed, peer.stalled = False, 0.0
             else:
                 peer.received = min(received, peer.received + round(IDLE_RATE * seconds))
                 peer.stalled += seconds
             unfinished[descriptor] = received - peer.received
+            if peer.stalled >= STALLED_SECONDS:
+                trickled[descriptor] = received - peer.delivered
         too_large = [descriptor for descriptor, size in unfinished.items() if size > self._longest]
-        stalled = {each: size for each, size in unfinished.items() if self._peers[each].stalled >= STALLED_SECONDS}
-        total = sum(stalled.values())
+        total = sum(trickled.values())
         if total <= TRIFLE:
             self._memory = 0
         elif not too_large:
             memory = self._process.memory_info().rss
             self._memory = self._memory or memory
-            if memory - self._memory > MOST_MEMORY + total or total > 2 * self._longest:
-                too_large = [max(stalled, key=stalled.__getitem__)]
+            held = sum(unfinished[each] for each in trickled)
+            if memory - self._memory > MOST_MEMORY + total or held > 2 * self._longest:
+                too_large = [max(trickled, key=trickled.__getitem__)]
         for descriptor in too_large:
             self.endless += self._end(descriptor)
 

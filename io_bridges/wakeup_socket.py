@@ -1,7 +1,20 @@
 """`WakeupSocket` wakes a thread that waits on its sockets, from any other thread."""
 
 import contextlib
+import selectors
 import socket
+from collections.abc import Iterable
+
+# `select` takes no descriptor from 1,024 on, and `epoll` is one more. Windows has the first alone, for any descriptor.
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+def wait_until_readable(sockets: "Iterable[WakeupSocket | socket.socket]", seconds: float) -> bool:
+    """Wait until a socket can be read, `seconds` at most. Return False if none can."""
+    with _Selector() as selector:
+        for each in sockets:
+            selector.register(each, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
 
 
 class WakeupSocket:

@@ -29,6 +29,7 @@ from daemon.models.model_parts import (
 from presets.errors import ModelError
 from presets.model_record import ModelRecord, ModelSource
 from presets.model_store import INDEX, SHIPPED, catalogue_model, find_model, folder_name, stored_models
+from presets.vocabulary import VOCABULARY_FILE
 
 if TYPE_CHECKING:  # torch takes seconds
     from pipeline.single_file import SingleFile
@@ -179,6 +180,8 @@ def _copy(source: Path, folder: Path, announce: Callable[[str], None]) -> None:
     for component in _components(index):
         announce(f"copying the {component}")
         copy_component(source / component, folder / component)
+    if (source / VOCABULARY_FILE).is_file():
+        shutil.copyfile(source / VOCABULARY_FILE, folder / VOCABULARY_FILE)
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 

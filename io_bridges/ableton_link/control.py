@@ -4,14 +4,13 @@ The tempo goes both ways: the last change counts, whoever made it. The place in 
 it has other peers, as Link asks of its programs. Alone the show's own beats are the session's.
 """
 
-import select
 import time
 from collections.abc import Callable
 from typing import Any
 
 from io_bridges.lazy_imports import import_extra
 from io_bridges.show_control import ShowControl, Subscription
-from io_bridges.wakeup_socket import WakeupSocket
+from io_bridges.wakeup_socket import WakeupSocket, wait_until_readable
 from presets.errors import BridgeError
 from presets.lfo_parameters import BEATS_IN_A_BAR
 
@@ -65,7 +64,7 @@ class LinkControl:
             if (bpm := self._changes.take().get("/bpm")) is not None:
                 self._set_tempo(float(bpm))
             self._look()
-            if select.select([self._wake], [], [], LOOK_INTERVAL)[0]:
+            if wait_until_readable([self._wake], LOOK_INTERVAL):
                 self._wake.clear()
                 time.sleep(LOOK_INTERVAL / 10)  # bounds the work under a flood of changes
 

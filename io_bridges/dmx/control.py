@@ -1,6 +1,5 @@
 """`DmxControl`: a lighting desk controls the show over Art-Net and sACN. docs/dmx.md describes it."""
 
-import select
 import socket
 import struct
 import time
@@ -11,7 +10,7 @@ from io_bridges.dmx.universe import DmxUniverse
 from io_bridges.local_network import ANY_HOST
 from io_bridges.osc.udp_socket import bind_udp
 from io_bridges.show_control import ShowControl
-from io_bridges.wakeup_socket import WakeupSocket
+from io_bridges.wakeup_socket import WakeupSocket, wait_until_readable
 from presets.dmx_file import DmxSetup, DmxTrigger
 from presets.errors import BridgeError
 from presets.midi_mapping import MidiTarget
@@ -69,7 +68,7 @@ class DmxControl:
             raise BridgeError("DMX is not open")
         while not self._stopping:
             waiting: list[WakeupSocket | socket.socket] = [self._wake, *self._sockets.values()]
-            select.select(waiting, [], [], 0.5)
+            wait_until_readable(waiting, 0.5)
             moved: dict[DmxTrigger, bool] = {}
             now = time.monotonic()
             for protocol, bound in self._sockets.items():
@@ -77,7 +76,7 @@ class DmxControl:
             for trigger, pressed in moved.items():
                 self._apply(trigger, pressed)
             self._tell(now)
-            select.select([self._wake], [], [], ROUND)
+            wait_until_readable([self._wake], ROUND)
 
     def stop(self) -> None:
         """Make `serve` return soon. Called from any thread."""

@@ -1,6 +1,5 @@
 """`MidiControl`: MIDI devices control the show, and follow its values. docs/midi.md describes them."""
 
-import select
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,7 +12,7 @@ from io_bridges.midi.played_device import ClockLead, MidiTimeline, PlayedDevice
 from io_bridges.midi.song_clock import TRANSPORT
 from io_bridges.midi.timecode import QUARTER_FRAME, SYSEX, CueTimes
 from io_bridges.show_control import ControlReply, Later, ShowControl
-from io_bridges.wakeup_socket import WakeupSocket
+from io_bridges.wakeup_socket import WakeupSocket, wait_until_readable
 from presets.errors import BridgeError, BridgeUnavailable
 from presets.midi_file import MidiSetup
 from presets.midi_mapping import MidiMapping, MidiTrigger
@@ -95,7 +94,7 @@ class MidiControl:
                 next_feedback, is_fresh = now + FEEDBACK_INTERVAL, False
                 self._send_feedback()
             until = min(next_tend, next_feedback) if is_fresh else next_tend
-            if select.select([self._wake], [], [], max(0.0, until - now))[0]:
+            if wait_until_readable([self._wake], max(0.0, until - now)):
                 self._wake.clear()
                 is_fresh = True
 

@@ -129,7 +129,10 @@ def test_endless_message_to_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_linux
-def test_empty_parts_are_known_by_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("idle_rate", [peer_guard.IDLE_RATE, 1 << 30])
+def test_empty_parts_are_known_by_the_memory(monkeypatch: pytest.MonkeyPatch, idle_rate: int) -> None:
+    """A message that is as slow as heartbeats is ended too: everything passes for one at the second rate."""
+    monkeypatch.setattr(peer_guard, "IDLE_RATE", idle_rate)
     monkeypatch.setattr(peer_guard, "TRIFLE", 100_000)
     monkeypatch.setattr(peer_guard, "MOST_MEMORY", 1 << 20)
     monkeypatch.setattr(peer_guard, "STALLED_SECONDS", 0.0)

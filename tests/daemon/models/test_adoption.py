@@ -21,6 +21,7 @@ from presets.errors import ModelError
 from presets.model_catalogue import SCHEDULERS
 from presets.model_record import read_record
 from presets.model_store import find_model, stored_models
+from presets.vocabulary import VOCABULARY_FILE, read_vocabulary
 from tests.original_layout import write_single_file
 from tests.tiny_folders import write_family_folder
 
@@ -123,14 +124,18 @@ def test_full_autoencoder_beside_a_tiny_one(store: Path, folders: dict[str, Path
     assert inspect_model(again, thorough=False).autoencoders == "tiny, full"
 
 
-def test_folder_is_copied_with_parts_put_in(store: Path, folders: dict[str, Path], perflow_folder: Path) -> None:
-    source = folders["stable-diffusion"]
+def test_folder_is_copied_with_parts_put_in(
+    store: Path, tmp_path: Path, folders: dict[str, Path], perflow_folder: Path
+) -> None:
+    source = Path(shutil.copytree(folders["stable-diffusion"], tmp_path / "source"))
+    (source / VOCABULARY_FILE).write_text('{"known": {"styles": ["golden rings"]}}')
     before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
     folder = adopt(Adoption(source, "look", scheduler="lcm", vae=str(perflow_folder)), store, quiet)
     model = load_model("look")
     assert (model.classes["scheduler"], model.classes["vae"]) == ("LCMScheduler", "AutoencoderTiny")
     assert json.loads((folder / "scheduler/scheduler_config.json").read_text()) == SCHEDULERS["lcm"]
     assert (folder / UNET).read_bytes() == (source / UNET).read_bytes()
+    assert read_vocabulary(folder) == read_vocabulary(source) is not None
     record = read_record(folder)
     assert record is not None
     assert [(each.part, each.origin) for each in record.sources] == [
