@@ -10,6 +10,7 @@ from benchmarks.paper.measure_quality import measure_quality
 from benchmarks.paper.measure_speed import measure_rivals, measure_sizes, measure_table
 from benchmarks.plan import BenchPlan, Measure, Progress
 from benchmarks.report.findings import Finding
+from benchmarks.show.measure_backup import measure_backup
 from benchmarks.show.measure_daemon import measure_daemon
 from benchmarks.show.measure_delay import measure_delay, measure_message
 from benchmarks.show.measure_flood import measure_flood
@@ -79,6 +80,7 @@ MEASUREMENTS = (
     Measurement("start", "time from `run` to the slate and to the first frame", measure_start),
     Measurement("interval", "regularity of the output ticks, beside a bare metronome", measure_interval),
     Measurement("recovery", "kill -9 of the renderer: output gap and time to recover", measure_recovery),
+    Measurement("backup", "kill -9 of a show with a backup: output gap until that plays", measure_backup),
     Measurement("switch", "a change of accelerator on a running show: the longest output gap", measure_switch),
     Measurement(
         "models", "ten changes of the model on a running show: gaps and memory", measure_models, by_name_only=True

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import zmq
@@ -73,7 +73,7 @@ class ShowProcess:
         self._cache = {} if cache is None else {"XDG_CACHE_HOME": str(cache)}
         self._paused: list[int] = []
 
-    def __enter__(self) -> "ShowProcess":
+    def __enter__(self) -> Self:
         self.reader.start()
         with self.log.open("ab") as log:
             self.started_at = time.monotonic_ns()
@@ -163,6 +163,11 @@ class ShowProcess:
         """Return the resident memory of the stage, and of the living renderers together."""
         stage, *renderers = (process.memory_info().rss / 2**20 for process in self._processes())
         return stage, sum(renderers)
+
+    def kill(self) -> None:
+        """Kill the stage as a loss of power would. Its renderers end by themselves."""
+        self._process.kill()
+        self._process.wait()
 
     def pause(self) -> None:
         """Suspend stage and renderers, for `LONGEST_PAUSE` at most. They take no processor time until `resume`."""
