@@ -2,6 +2,7 @@
 
 __all__ = [
     "card_sender",
+    "measure_backup",
     "measure_daemon",
     "measure_delay",
     "measure_flood",
