@@ -27,6 +27,7 @@ class Outputs:
         self.wanted: tuple[str, ...] = ()
         """Sinks to open when the show goes on air."""
         self._missing: set[str] = set()
+        self._closing: set[str] = set()
         self._tried = self._turned = -NS
         self._is_open: bool | None = None
 
@@ -39,6 +40,7 @@ class Outputs:
     def close(self, now: int) -> None:
         """Close every sink of the show."""
         self._is_open, self._turned = False, now
+        self._closing.clear()
         self._try(now)
 
     def keep(self, now: int) -> None:
@@ -53,8 +55,9 @@ class Outputs:
         if change is None:
             return
         if not self._is_open:
-            for uri in open_now:
-                change(REMOVE, uri, SENDER, None)
+            for uri in set(open_now) - self._closing:  # one that is still being opened is closed later
+                if change(REMOVE, uri, SENDER, None).accepted:
+                    self._closing.add(uri)
             return
         for uri in sorted(self._missing, key=self.wanted.index):
             if uri not in open_now:

@@ -43,7 +43,9 @@ def make(
     keys = KeyFolder()
     path = keys.make(name, into)
     typer.echo(f"{name} is let in by shows that start from now on. Copy {path} to its machine, and delete it here.")
-    typer.echo(f"It needs the public key of the show too: {keys.server().public.decode()}")
+    typer.echo(
+        f"It holds the public key of the show too, which programs of other makers need: {keys.server().public.decode()}"
+    )
 
 
 # A key may begin with a dash.

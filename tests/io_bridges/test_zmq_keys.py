@@ -19,7 +19,7 @@ from zmq_rig import PIXELS, array_message, read_until
 
 from daemon.__main__ import app
 from io_bridges.zmq_control import ZmqControl
-from io_bridges.zmq_keys import FOLDER_VARIABLE, KeyFolder, is_open
+from io_bridges.zmq_keys import FOLDER_VARIABLE, KeyFolder, is_open, read_client_key
 from io_bridges.zmq_source import BindingZmqSource
 from presets.errors import BridgeUnavailable, SettingsError
 
@@ -196,3 +196,19 @@ def test_keys_command(keys: KeyFolder, tmp_path: Path) -> None:
             raise run(app, ["keys", *wrong]).exception or AssertionError(wrong)
     assert json.dumps(sorted(path.name for path in tmp_path.iterdir())) == '["keys", "viewer.key_secret"]'
     assert time.time() - secret.stat().st_mtime < 600
+
+
+def test_file_of_a_client_has_all_it_needs(tmp_path: Path) -> None:
+    keys = KeyFolder(tmp_path / "keys")
+    path = keys.make("backup", tmp_path)
+    read = read_client_key(path)
+    assert (read.public, read.secret) == load_certificate(path)
+    assert read.public == keys.clients()["backup"]
+    assert read.server == keys.server().public
+    whole = path.read_bytes()
+    for damaged in (whole.replace(b"server-key", b"server"), whole.replace(b"secret-key", b"secret"), b"", b"\xff\x00"):
+        path.write_bytes(damaged)
+        with pytest.raises(SettingsError, match=r"backup\.key_secret"):
+            read_client_key(path)
+    with pytest.raises(SettingsError, match="nowhere"):
+        read_client_key(tmp_path / "nowhere")
