@@ -1,5 +1,6 @@
 """Set lists: the looks of a show in their order, read from strict YAML. Every problem names its line and column."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,6 +63,11 @@ def read_set_list(path: Path, library: Library) -> tuple[Cue, ...]:
     if problems:
         raise PresetError("\n".join(f"{path}:{line}:{column}: {text}" for line, column, text in sorted(problems)))
     return tuple(cues)
+
+
+def cue_times(cues: Sequence[Cue]) -> list[tuple[Timecode, int]]:
+    """Return the time and the number, from 1, of each cue that has a time."""
+    return [(cue.time, number) for number, cue in enumerate(cues, 1) if cue.time is not None]
 
 
 def _cue(place: int, entry: Any, document: Document, library: Library) -> tuple[list[Cue], list[Problem]]:

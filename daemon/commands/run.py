@@ -116,6 +116,7 @@ def run(
         _output(_control_settings(ports, osc_aliases, midi, midi_map, dmx, dmx_host, audio), output_size, fps, values),
         sinks=tuple(sink or () if first else sink or Settings().sinks),
         cues=read_set_list(set_list, library) if set_list else (),
+        set_list=set_list,
         recordings=recordings,
         record_controls=controls_path(str(record_controls)) if record_controls else None,
         play_controls=controls,

@@ -56,6 +56,7 @@ from io_bridges.web.page_content import PageFeeds
 from io_bridges.web.preview import WebPreview
 from io_bridges.web.server import WebControl
 from io_bridges.zmq_control import ZmqControl
+from presets.set_list import Cue, cue_times
 
 
 class BridgeMaker:
@@ -193,8 +194,7 @@ class BridgeMaker:
                 tcp=(tcp.host, tcp.port) if tcp else None,
                 admission=admission,
             )
-        times = [(cue.time, number) for number, cue in enumerate(settings.cues, 1) if cue.time is not None]
-        beats = transport.store.beats
+        times, beats = cue_times(settings.cues), transport.store.beats
         midi = None if settings.midi is None else MidiControl(settings.midi, cue_times=times, beats=beats)
         if midi is not None:
             controls["midi"] = midi
@@ -221,9 +221,22 @@ class BridgeMaker:
                     log_lines=RECENT_LOG.lines,
                 ),
             )
-        cues = CueShow(transport.quantised, settings.cues)
+        cues = _cue_show(settings.cues, transport, midi)
         pair.cues.read, pair.cues.set = cues.place, cues.follow
         taken_over = TakeoverShow(RecordedShow(cues, transport), transport.store.value)
         show = MidiShow(ProcessorShow(taken_over, transport.store.value, self._processors), midi, dmx)
         paired = PairedShow(LockedShow(show, transport.store.value), pair)
         return [ControlThread(name, control, paired) for name, control in controls.items()]
+
+
+def _cue_show(cues: Sequence[Cue], transport: ControlTransport, midi: MidiControl | None) -> CueShow:
+    """Return the show that plays cues. It takes others when the set list is saved, and so does timecode."""
+    show = CueShow(transport.quantised, cues)
+
+    def take(given: Sequence[Cue]) -> None:
+        show.take(given)
+        if midi is not None:
+            midi.cue_times.replace(cue_times(given))
+
+    transport.take_cues = take
+    return show

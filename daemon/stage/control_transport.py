@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from daemon.shared.clock import NS, Clock
@@ -16,6 +17,7 @@ from daemon.stage.show_wrapper import StartTimer, start_timer
 from io_bridges.show_control import ControlReply, Later
 from presets.control_file import RecordedControls, read_controls
 from presets.errors import ControlsError, SettingsError
+from presets.set_list import Cue
 
 log = logging.getLogger("stage.controls")
 
@@ -51,6 +53,8 @@ class ControlTransport:
         self.store = store
         self.quantised = QuantisedShow(store, timer)
         """The show whose looks wait for the beat, which follows the tempo that is played."""
+        self.take_cues: Callable[[Sequence[Cue]], None] = lambda cues: None
+        """Has the controls of the show call other cues; `BridgeMaker` sets it."""
         self.recorder = ControlRecorder(store, clock)
         self.player = ControlPlayer(store, clock, self.quantised)
         self.folder = recordings_folder(Settings())

@@ -1,6 +1,7 @@
 """`CueShow`: a show with a set list, whose cues are called by ``/cue/go``, ``/cue/back`` and ``/cue/jump``."""
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 
 from daemon.stage.message_reading import read_message
@@ -34,6 +35,8 @@ class CueShow(ShowWrapper):
         self._unplayable: set[int] = set()
         """Places of the cues that were refused since the last one that was taken."""
         self._calls = 0
+        self._waiting: dict[int, int] = {}
+        """Places of the cues whose outcome is awaited, by the number of the call."""
         self._cancel: Cancel = lambda: None
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
@@ -68,6 +71,21 @@ class CueShow(ShowWrapper):
                 self._cancel()
                 self._calls += 1
                 self._place = self._reached = place
+
+    def take(self, cues: Sequence[Cue]) -> None:
+        """Play other cues from now on, after the set list was saved. Nothing changes on air.
+
+        The place is kept by the name of the last cue, of several by their order. If that cue is gone, it is the place
+        of the cue before that is still there, so that the next one is called next. A cue that was to follow follows.
+        """
+        with self._lock:
+            if tuple(cues) == tuple(self._cues):
+                return
+            places = _moved_places(self._cues, cues)
+            self._place, self._reached = places[self._place], places[self._reached]
+            self._waiting = {call: places[place] for call, place in self._waiting.items()}
+            self._unplayable.clear()
+            self._cues = cues
 
     def status(self) -> dict[str, object]:
         """Return the state of the show, with the presets of the cues and the place of the last one, from 1.
@@ -113,11 +131,12 @@ class CueShow(ShowWrapper):
         self._cancel()
         self._cancel = lambda: None
         self._calls = call = self._calls + 1
+        self._waiting[call] = place
 
         def forward(outcome: ControlReply) -> None:
             # The outcome of the preset's source has another address.
             if outcome.address == "/preset":
-                self._take_outcome(call, place, outcome.accepted)
+                self._take_outcome(call, cue, outcome.accepted)
             if later is not None:
                 later(outcome._replace(address=address))
 
@@ -126,33 +145,50 @@ class CueShow(ShowWrapper):
         if reply.accepted:
             self._place = place
         if not reply.pending:
-            self._take_outcome(call, place, reply.accepted)
+            self._take_outcome(call, cue, reply.accepted)
         note = f"cue {place + 1} of {len(self._cues)}, {cue.preset}"
         reply = reply._replace(address=address, value=None, note=f"{note}; {reply.note}" if reply.note else note)
         return reply._replace(pending=reply.pending and later is not None)
 
-    def _take_outcome(self, call: int, place: int, accepted: bool) -> None:
+    def _take_outcome(self, call: int, cue: Cue, accepted: bool) -> None:
         """Have the next cue follow one that is on air. Go back to the cue before one that was dropped or refused."""
         with self._lock:
+            if (place := self._waiting.pop(call, None)) is None:
+                return
             if accepted:
                 self._reached = place
                 self._unplayable.clear()
-            elif self._cues[place].preset not in self.preset_names():  # and not one that was dropped
+            elif place >= 0 and cue.preset not in self.preset_names():  # and not one that was dropped
                 self._unplayable.add(place)
             if call != self._calls:
                 return
             self._place = self._reached
-            after = self._cues[place].seconds("after", self._bpm())
+            after = cue.seconds("after", self._bpm())
             if accepted and after is not None and place + 1 < len(self._cues):
-                self._cancel = self._timer(after, lambda: self._follow(place))
+                self._cancel = self._timer(after, lambda: self._follow(call))
 
     def _bpm(self) -> float:
         return float(self.values()["/bpm"])
 
-    def _follow(self, place: int) -> None:
+    def _follow(self, call: int) -> None:
         with self._lock:
-            if self._place != place:
+            if call != self._calls:
                 return
-            for following in range(place + 1, len(self._cues)):
+            for following in range(self._place + 1, len(self._cues)):
                 if self._call("/cue/go", following, FOLLOW_ON, None).accepted:
                     return
+
+
+def _moved_places(before: Sequence[Cue], after: Sequence[Cue]) -> dict[int, int]:
+    """Return the place among other cues of each place, -1 for before the first; of a cue that is gone, the one before.
+
+    Of several cues with one preset the first stands for the first.
+    """
+    left: dict[str, deque[int]] = {}
+    for place, cue in enumerate(after):
+        left.setdefault(cue.preset, deque()).append(place)
+    places = {-1: -1}
+    for place, cue in enumerate(before):
+        again = left.get(cue.preset)
+        places[place] = again.popleft() if again else places[place - 1]
+    return places

@@ -52,7 +52,7 @@ class PresetWatch:
         name = str(self._store.value("/preset"))
         last_name, last = self._known
         known = last if last_name == name else dict.fromkeys(self._files(name))
-        now = {path: _stamp(path) for path in known}
+        now = {path: stamp_of(path) for path in known}
         self._known = name, now
         changed = [path for path, stamp in now.items() if stamp is not None and known[path] not in (None, stamp)]
         if last_name != name and self._was_saved_since(name):
@@ -65,7 +65,7 @@ class PresetWatch:
             values = self._library.resolve(name)
             self._store.check_lock(name, values)
             self._store.load("/preset", name, values, SENDER, None)
-            self._known = name, {path: now.get(path, _stamp(path)) for path in self._files(name)}
+            self._known = name, {path: now.get(path, stamp_of(path)) for path in self._files(name)}
         except PresetError as error:
             # The name alone, because a refusal is cut, and its place in the file comes after the path.
             problem = str(error).splitlines()[0].replace(f"{changed[0].parent}{os.sep}", "")
@@ -77,7 +77,7 @@ class PresetWatch:
         try:
             there = self._library.resolve(name)
         except PresetError:
-            return loaded.name == name and _stamp(self._path(name)) is not None
+            return loaded.name == name and stamp_of(self._path(name)) is not None
         return loaded.name == name and any(loaded.values.get(at) != there[at] for at in there.keys() - _OF_A_CUE)
 
     def _files(self, name: str) -> tuple[Path, ...]:
@@ -95,7 +95,8 @@ class PresetWatch:
             return Path(name)
 
 
-def _stamp(path: Path) -> Stamp | None:
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what tells one saved state of a file from another; None for no file."""
     try:
         stat = path.stat()
     except (OSError, ValueError):

@@ -87,6 +87,8 @@ class Settings:
     webrtc: bool = True
     """True if the page may get the preview over WebRTC."""
     cues: tuple[Cue, ...] = ()
+    set_list: Path | None = None
+    """File that the cues were read from, which is read again when it is saved; None for none."""
     """Set list of the show; empty for none."""
     recordings: Path | None = None
     """Folder of the recorded controls that surfaces name; None takes that of the two below, or else the user's."""

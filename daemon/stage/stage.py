@@ -30,6 +30,7 @@ from daemon.stage.phase_lock import PhaseLock
 from daemon.stage.preset_watch import PresetWatch
 from daemon.stage.processing import Processing
 from daemon.stage.second_source import SecondSource
+from daemon.stage.set_list_watch import watch_set_list
 from daemon.stage.settings import Settings
 from daemon.stage.show_sound import ShowSound
 from daemon.stage.show_status import ShowStatus
@@ -151,8 +152,7 @@ class Stage:
             self.stop()
             raise
         self.switch.start()
-        self.processing.start()
-        for start in (self.link.start, self.supervisor.start, self.looks.start, self.pair.start):
+        for start in (self.processing.start, self.link.start, self.supervisor.start, self.looks.start, self.pair.start):
             start()
         self.store.tempo.lead, self.store.tempo.change_times = self.output.lead, self.output.changes.times
         self.output.changes.interval = lambda: self._responder.interval
@@ -166,6 +166,7 @@ class Stage:
         """Save the state, log notices and replace stuck bridges, until `stop` is set. For the main thread."""
         looked = self.clock.now()
         PresetWatch(self.library, self.store).start(stop, HOUSEKEEPING)
+        watch_set_list(self.settings.set_list, self.library, self.transport).start(stop, HOUSEKEEPING)
         while not stop.wait(HOUSEKEEPING):
             for keep in (self._kept.save, self.pair.keep, self.processing.look):
                 keep()

@@ -49,7 +49,8 @@ class MidiControl:
         """
         self._beats = beats
         self._setup = setup
-        self._timeline = MidiTimeline(CueTimes(cue_times))
+        self.cue_times = CueTimes(cue_times)
+        self._timeline = MidiTimeline(self.cue_times)
         self._make_device = make_device
         self.memory = MidiMemory(setup.mapping, setup.file)
         self._learning = LearningDesk(self.memory, several_devices=len(setup.names) > 1)

@@ -102,7 +102,11 @@ class CueTimes:
         """Take the time and the number of each cue that has a time."""
         self._times = sorted(times)
         self._last: MtcPosition | None = None
-        self._called = 0
+        self._called: Timecode | None = None
+
+    def replace(self, times: Sequence[tuple[Timecode, int]]) -> None:
+        """Call other cues from now on. The timeline goes on: the cue of its place is not called again. Any thread."""
+        self._times = sorted(times)
 
     def take(self, position: MtcPosition) -> int | None:
         """Return the number of the cue that is due at this place of the timeline; None if none is."""
@@ -111,13 +115,13 @@ class CueTimes:
             return None
         reached = [(time, number) for time, number in self._times if time <= position.time]
         if not reached:
-            self._called = 0
+            self._called = None
             return None
         time, number = reached[-1]
-        is_due = time > last.time if last is not None and _follows(last, position) else number != self._called
+        is_due = time > last.time if last is not None and _follows(last, position) else time != self._called
         if not is_due:
             return None
-        self._called = number
+        self._called = time
         return number
 
 
