@@ -11,34 +11,44 @@ running mean of outputs, which moves with the warp and in which a new output has
 
 import cmath
 import math
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
+from pipeline.picture_warps import Affine, HostWarps, PictureWarps, Pixels, TorchWarps
 from presets.parameters import Parameters
-
-Pixels = NDArray[np.uint8]
 
 MIN_ZOOM = 1 / 4
 """Smallest total zoom of repeated warps. Beyond it the reflected borders repeat so often that more is not visible."""
 
+HOST = torch.device("cpu")
+
 
 class Feedback:
-    """The newest output, and buffers to warp it. For one thread. No memory is allocated for a frame."""
+    """The newest output, and buffers to warp it. For one thread. No memory is allocated for a frame on the host."""
 
-    def __init__(self, width: int, height: int) -> None:
-        cv2.setNumThreads(1)  # OpenCV's thread pool would compete with the network for the processor
+    def __init__(self, width: int, height: int, warps: PictureWarps | None = None) -> None:
+        """`warps` computes the pictures, of this size in pixels; None takes those of the host."""
         self._last = np.zeros((height, width, 3), dtype=np.uint8)
-        self._warped = np.zeros_like(self._last)
-        self._mean, self._moved = (np.zeros((height, width, 3), dtype=np.float32) for _ in range(2))
-        self._has_mean = False
-        self._matrix = np.zeros((2, 3))
-        self._has_last = False
+        self._warps = warps or HostWarps(width, height)
+        self._device = HOST
+        self._affine = np.zeros((2, 3))
+        self._has_last = self._has_mean = False
         self._last_count = 0
         self.mix_count = 0
         """Number of inputs that feedback was mixed into."""
+
+    def move_to(self, device: torch.device) -> None:
+        """Warp on this device from now on, or on the host if it is no NVIDIA GPU. A move begins the mean again.
+
+        On a processor torch takes three times as long as OpenCV.
+        """
+        if device.type != "cuda":
+            device = HOST
+        if device != self._device:
+            height, width, _ = self._last.shape
+            self._warps = HostWarps(width, height) if device == HOST else TorchWarps(width, height, device)
+            self._device, self._has_mean = device, False
 
     def remember(self, pixels: Pixels, mix_count: int) -> None:
         """Store the newest output.
@@ -61,35 +71,32 @@ class Feedback:
         """Return True if the next input gets feedback: the parameters ask for it and there is an output."""
         return parameters.feedback > 0 and self._has_last
 
-    def mix(self, source: Pixels | None, parameters: Parameters, out: Pixels) -> None:
-        """Write the next input, ``(1 − feedback)·source + feedback·warped output``, rounded.
+    def mix(self, source: Pixels | None, parameters: Parameters, out: Pixels) -> torch.Tensor | None:
+        """Make the next input, ``(1 − feedback)·source + feedback·warped output``, rounded.
 
         Args:
-            source: uint8 ``[H, W, 3]``. None writes the feedback image alone.
+            source: uint8 ``[H, W, 3]``. None takes the feedback image alone.
             parameters: Amount of feedback, zoom, rotation and shift.
-            out: uint8 ``[H, W, 3]``.
+            out: uint8 ``[H, W, 3]``, for the input on the host.
+
+        Returns:
+            The input on the device, uint8 ``[1, H, W, 3]``, valid until the next call; None if it is in `out`.
         """
-        feedback_only = source is None or parameters.feedback >= 1
-        warped = out if feedback_only else self._warped
         self.mix_count += 1
         frames_since = self.mix_count - self._last_count
-        self._warp(self._last, parameters, frames_since, warped)
+        self._warps.warp(self._last, self._repeated(parameters, frames_since))
         if frames_since == 1:
             self._has_mean = False
         elif self._has_mean:
-            self._warp(self._mean, parameters, 1, self._moved)
-            self._mean, self._moved = self._moved, self._mean
-            cv2.accumulateWeighted(warped, self._mean, 1 / frames_since)
-            cv2.convertScaleAbs(self._mean, dst=warped)
+            self._warps.accumulate(self._repeated(parameters, 1), 1 / frames_since)
         else:
-            np.copyto(self._mean, warped)
+            self._warps.begin_mean()
             self._has_mean = True
-        if not feedback_only:
-            cv2.addWeighted(source, 1 - parameters.feedback, warped, parameters.feedback, 0, dst=out)
+        return self._warps.mix(None if parameters.feedback >= 1 else source, parameters.feedback, out)
 
-    def _warp(self, image: Pixels | NDArray[np.float32], parameters: Parameters, times: int, out: NDArray[Any]) -> None:
-        """Write `image` warped `times` times about its centre: counter-clockwise, y up, reflected at the border."""
-        height, width, _ = image.shape
+    def _repeated(self, parameters: Parameters, times: int) -> Affine:
+        """Return `times` warps about the centre as one: counter-clockwise, y up. It is valid until the next call."""
+        height, width, _ = self._last.shape
         # Positions are complex numbers from the centre: one warp is c → warp·c + shift.
         warp = cmath.rect(parameters.feedback_zoom, math.radians(parameters.feedback_rotate))
         shift = complex(parameters.feedback_x * width, parameters.feedback_y * height)
@@ -100,8 +107,6 @@ class Feedback:
             total_warp, total_shift = warp * total_warp, warp * total_shift + shift
         cos, sin = total_warp.real, total_warp.imag
         x, y = (width - 1) / 2, (height - 1) / 2
-        self._matrix[0] = cos, sin, x - cos * x - sin * y + total_shift.real
-        self._matrix[1] = -sin, cos, y + sin * x - cos * y - total_shift.imag
-        cv2.warpAffine(
-            image, self._matrix, (width, height), dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-        )
+        self._affine[0] = cos, sin, x - cos * x - sin * y + total_shift.real
+        self._affine[1] = -sin, cos, y + sin * x - cos * y - total_shift.imag
+        return self._affine

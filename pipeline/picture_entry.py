@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.accelerators.engines import Engines
 from pipeline.controlnet.control_pictures import ControlPictures
 from pipeline.controlnet.controlled_unet import PICTURE
-from pipeline.feedback import Feedback
+from pipeline.feedback import HOST, Feedback
 from pipeline.reuse.source_path import SourcePath
 from pipeline.slots import PictureReuse
 from presets.build import Build
@@ -98,11 +98,14 @@ class PictureEntries:
         is_source = picture is not None and encoding.sees_source and parameters.structure > 0.0
         if strength == 1.0 and not is_source:
             return PictureEntry(None, None, strength, tensors, self._reuse(None, parameters, (False, False)))
+        mixed = None
         if fed_back:
-            self._feedback.mix(picture, parameters, self._pixels_np[0])
+            # Reuse compares the mix on the host.
+            self._feedback.move_to(encoding.engines.device if self._path is None else HOST)
+            mixed = self._feedback.mix(picture, parameters, self._pixels_np[0])
         elif picture is not None:
             np.copyto(self._pixels_np[0], picture)
-        latent = encoding.engines.encode(self._pixels)[0]
+        latent = encoding.engines.encode(self._pixels if mixed is None else mixed)[0]
         begins = strength < 1.0  # at strength 1 the frame begins with noise alone
         return PictureEntry(
             latent if begins else None,

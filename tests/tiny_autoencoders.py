@@ -37,26 +37,29 @@ def flux2_autoencoder() -> Any:
     return autoencoder
 
 
-def dc_autoencoder(channels: int) -> Any:
-    """Return an autoencoder of SANA, of 16 × 16 pixels a latent pixel."""
+def dc_autoencoder() -> Any:
+    """Return an autoencoder of SANA: 32 channels, 32 × 32 pixels a latent pixel, and attention at the small sizes."""
     from diffusers import AutoencoderDC
 
-    blocks = (8, 8, 8, 8, 8)
-    return AutoencoderDC(
-        latent_channels=channels,
+    blocks, kinds = (8, 8, 8, 8, 8, 32), ("ResBlock",) * 4 + ("EfficientViTBlock",) * 2
+    scales = ((),) * 4 + ((5,),) * 2
+    autoencoder = AutoencoderDC(
+        latent_channels=32,
         attention_head_dim=4,
-        encoder_block_types="ResBlock",
-        decoder_block_types="ResBlock",
+        encoder_block_types=kinds,
+        decoder_block_types=kinds,
         encoder_block_out_channels=blocks,
         decoder_block_out_channels=blocks,
-        encoder_layers_per_block=(1,) * 5,
-        decoder_layers_per_block=(1,) * 5,
-        encoder_qkv_multiscales=((),) * 5,
-        decoder_qkv_multiscales=((),) * 5,
+        encoder_layers_per_block=(1,) * 6,
+        decoder_layers_per_block=(1,) * 6,
+        encoder_qkv_multiscales=scales,
+        decoder_qkv_multiscales=scales,
         downsample_block_type="Conv",
         upsample_block_type="interpolate",
         scaling_factor=0.4,
     )
+    scale_weights(autoencoder, ["decoder.conv_out"], 3.0)
+    return autoencoder
 
 
 def hunyuan_autoencoder(channels: int) -> Any:

@@ -119,13 +119,13 @@ def flux2_transformer(channels: int, text: int) -> Any:
     return transformer
 
 
-def sana_transformer(text: int) -> Any:
-    """Return a network of SANA-Sprint for latents of 4 channels and texts of width `text`."""
+def sana_transformer(channels: int, text: int) -> Any:
+    """Return a network of SANA-Sprint for latents of `channels` and texts of width `text`."""
     from diffusers import SanaTransformer2DModel
 
     transformer = SanaTransformer2DModel(
-        in_channels=4,
-        out_channels=4,
+        in_channels=channels,
+        out_channels=channels,
         num_attention_heads=2,
         attention_head_dim=8,
         num_layers=2,

@@ -145,8 +145,8 @@ def _sana() -> tuple[dict[str, Any], str]:
 
     tokenizer = gemma_tokenizer()
     parts = {
-        "transformer": sana_transformer(text=16),
-        "vae": dc_autoencoder(4),
+        "transformer": sana_transformer(32, text=16),
+        "vae": dc_autoencoder(),
         "scheduler": SCMScheduler(),
         "text_encoder": gemma(len(tokenizer), 16),
         "tokenizer": tokenizer,

@@ -56,7 +56,7 @@ class Engines:
 
     denoiser: Denoiser
     encode: Callable[[torch.Tensor], torch.Tensor]
-    """uint8 ``[1, H, W, 3]`` on the CPU to a clean latent ``[1, C, h, w]`` on the device."""
+    """uint8 ``[1, H, W, 3]`` on the CPU or the device to a clean latent ``[1, C, h, w]`` on the device."""
     decode: Callable[[torch.Tensor], torch.Tensor]
     """A latent ``[1, C, h, w]`` on the device to uint8 ``[1, H, W, 3]`` on the CPU."""
     sizes: tuple[int, ...]

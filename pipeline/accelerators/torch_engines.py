@@ -110,7 +110,8 @@ def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -
 def on_device(network: M, device: torch.device) -> M:
     """Return the network on `device` in evaluation mode.
 
-    On a GPU it has the channels-last layout, in which tensor cores read the weights of convolutions fastest.
+    On a GPU it has the channels-last layout, in which tensor cores read the weights of convolutions fastest; that is
+    not measured yet. On a processor it gained nothing for UNets (docs/performance.md).
     """
     network.to(device).eval().requires_grad_(False)
     if device.type == "cuda":

@@ -24,7 +24,12 @@ class Upload:
         """Memory of every result."""
 
     def __call__(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return `tensor` on the device, valid until the next call. The caller may overwrite `tensor` at once."""
+        """Return `tensor` on the device, valid until the next call. The caller may overwrite `tensor` at once.
+
+        One that is on the device already is copied there.
+        """
+        if tensor.device.type != "cpu":
+            return self.on_device.copy_(tensor)
         self.on_device.copy_(self._ring.take().copy_(tensor), non_blocking=self._ring.is_pinned)
         self._ring.record_copy()
         return self.on_device

@@ -90,7 +90,7 @@ def test_folder_without_the_chosen_one(full: Path) -> None:
 
 def test_no_tiny_one_of_these_latents(tmp_path: Path) -> None:
     folder = write_family_folder("sana", tmp_path / "model")
-    with pytest.raises(ModelError, match="knows none with latents of 4 channels by 16 pixels"):
+    with pytest.raises(ModelError, match="knows none with latents of 32 channels by 32 pixels"):
         load_model(folder, autoencoder="tiny")
 
 

@@ -4,10 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from skimage.transform import AffineTransform, warp
 
 from pipeline.feedback import Feedback
+from pipeline.picture_warps import TorchWarps
 from presets.parameters import Parameters
 
 WIDTH, HEIGHT = 96, 64
@@ -21,14 +23,28 @@ def smooth_image(seed: int) -> NDArray[np.uint8]:
     return np.stack(waves, -1).clip(0, 255).astype(np.uint8)
 
 
-def mixed(source: NDArray[np.uint8] | None, last: NDArray[np.uint8], **values: float) -> NDArray[np.uint8]:
-    feedback = Feedback(WIDTH, HEIGHT)
+KINDS = ["host", "torch"]
+
+
+def feedback_by(kind: str) -> Feedback:
+    """Return feedback that is computed on the host, or by torch as on a GPU."""
+    return Feedback(WIDTH, HEIGHT, TorchWarps(WIDTH, HEIGHT, torch.device("cpu")) if kind == "torch" else None)
+
+
+def mix(feedback: Feedback, source: NDArray[np.uint8] | None, parameters: Parameters) -> NDArray[np.uint8]:
+    out = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    on_device = feedback.mix(source, parameters, out)
+    return out if on_device is None else on_device[0].numpy().copy()
+
+
+def mixed(
+    source: NDArray[np.uint8] | None, last: NDArray[np.uint8], kind: str = "host", **values: float
+) -> NDArray[np.uint8]:
+    feedback = feedback_by(kind)
     feedback.remember(last, 0)
     parameters = Parameters.model_validate(values)
     assert feedback.is_active(parameters)
-    out = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    feedback.mix(source, parameters, out)
-    return out
+    return mix(feedback, source, parameters)
 
 
 def one_warp(zoom: float, rotate: float, x: float, y: float) -> AffineTransform:
@@ -59,9 +75,10 @@ def scikit_warp(last: NDArray[np.uint8], *warped: float) -> NDArray[np.float64]:
         (1.1, 90.0, 0.01, 0.02),
     ],
 )
-def test_warp_equals_scikit_image(zoom: float, rotate: float, x: float, y: float) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_warp_equals_scikit_image(kind: str, zoom: float, rotate: float, x: float, y: float) -> None:
     last = smooth_image(0)
-    out = mixed(None, last, feedback=0.3, feedback_zoom=zoom, feedback_rotate=rotate, feedback_x=x, feedback_y=y)
+    out = mixed(None, last, kind, feedback=0.3, feedback_zoom=zoom, feedback_rotate=rotate, feedback_x=x, feedback_y=y)
     expected = scikit_warp(last, zoom, rotate, x, y)
     assert np.abs(expected - last).mean() > 1, "the warp must change the image"
     difference = np.abs(out - expected)
@@ -90,12 +107,13 @@ def test_warp_directions() -> None:
     assert zoomed_y == pytest.approx(middle_y + 1.2 * (y - middle_y), abs=0.6)
 
 
-def test_motion_with_frames_in_flight() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_motion_with_frames_in_flight(kind: str) -> None:
     """The newest output is warped once for each frame since, and has the weight 1/N in a running mean."""
     warped_by = (1.1, -9.0, 0.03, -0.02)
     names = ("feedback_zoom", "feedback_rotate", "feedback_x", "feedback_y")
     parameters = Parameters.model_validate({"feedback": 0.5} | dict(zip(names, warped_by, strict=True)))
-    once, feedback, outputs = one_warp(*warped_by), Feedback(WIDTH, HEIGHT), [smooth_image(index) for index in range(8)]
+    once, feedback, outputs = one_warp(*warped_by), feedback_by(kind), [smooth_image(index) for index in range(8)]
 
     def warped(pixels: NDArray[np.float64], times: int) -> NDArray[np.float64]:
         whole = AffineTransform(matrix=np.eye(3))
@@ -104,11 +122,10 @@ def test_motion_with_frames_in_flight() -> None:
         out: NDArray[np.float64] = warp(pixels, whole.inverse, order=1, mode="symmetric", preserve_range=True)
         return out
 
-    out = np.zeros_like(outputs[0])
     feedback.remember(outputs[0], feedback.mix_count)
-    mean = np.zeros(out.shape)
+    mean = np.zeros(outputs[0].shape)
     for number in range(1, 8):
-        feedback.mix(None, parameters, out)
+        out = mix(feedback, None, parameters)
         since = min(number, 3)  # three frames in flight: the first output comes after three inputs
         newest = warped(outputs[max(0, number - 3)].astype(float), since)
         mean = newest if number < 3 else warped(mean, 1) * (1 - 1 / since) + newest / since
@@ -117,19 +134,20 @@ def test_motion_with_frames_in_flight() -> None:
             feedback.remember(outputs[number - 2], number - 2)
     assert np.abs(newest - mean).mean() > 10
     feedback.remember(outputs[6], 5)  # an output without feedback in it
-    feedback.mix(None, parameters, out)
+    out = mix(feedback, None, parameters)
     assert np.abs(out - warped(outputs[6].astype(float), 3)).mean() < 0.5, "the mean starts again"
     feedback.remember(outputs[7], feedback.mix_count)
-    feedback.mix(None, parameters, out)
+    out = mix(feedback, None, parameters)
     assert np.abs(out - warped(outputs[7].astype(float), 1)).mean() < 0.5, "with one frame in flight there is no mean"
 
 
 @pytest.mark.parametrize("share", [0.01, 0.25, 0.5, 0.9, 1.0])
-def test_mix_is_a_weighted_sum(share: float) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_mix_is_a_weighted_sum(kind: str, share: float) -> None:
     source, last = smooth_image(1), smooth_image(2)
     expected = (1 - share) * source.astype(float) + share * last
-    assert np.abs(mixed(source, last, feedback=share) - expected).max() <= 0.5 + 1e-3
-    assert (mixed(None, last, feedback=share) == last).all()
+    assert np.abs(mixed(source, last, kind, feedback=share) - expected).max() <= 0.5 + 1e-3
+    assert (mixed(None, last, kind, feedback=share) == last).all()
 
 
 def test_is_active() -> None:
@@ -180,3 +198,17 @@ def test_repeated_zoom_is_limited() -> None:
         feedback.mix(None, Parameters(feedback=1.0, feedback_zoom=0.5), out[place])
     np.testing.assert_array_equal(*out)
     assert np.abs(out[0].astype(int) - last).mean() > 2
+
+
+def test_mix_of_a_device_is_encoded_there() -> None:
+    """The result of torch is a picture as `Engines.encode` takes it. Without an NVIDIA GPU there is none."""
+    feedback, last, out = feedback_by("torch"), smooth_image(5), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    feedback.remember(last, 0)
+    on_device = feedback.mix(None, Parameters(feedback=1.0), out)
+    assert on_device is not None
+    assert (on_device.shape, on_device.dtype) == ((1, HEIGHT, WIDTH, 3), torch.uint8)
+    host = feedback_by("host")
+    host.remember(last, 0)
+    host.move_to(torch.device("mps"))
+    assert host.mix(None, Parameters(feedback=1.0), out) is None
+    assert (out == last).all()

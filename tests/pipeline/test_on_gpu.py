@@ -127,8 +127,9 @@ def no_waiting() -> Iterator[None]:
     torch.cuda.set_sync_debug_mode("default")
 
 
-def test_turn_never_waits_for_the_stream(captured: ImageStream, no_waiting: None) -> None:
-    look = without_morph(LOOKS[0])
+@pytest.mark.parametrize("feedback", [0.0, 0.5])
+def test_turn_never_waits_for_the_stream(captured: ImageStream, no_waiting: None, feedback: float) -> None:
+    look = without_morph(LOOKS[0].model_copy(update={"feedback": feedback, "feedback_zoom": 1.1}))
     conditioning = captured.encode(look.wording)
     for index in range(12):
         if captured.free:

@@ -1,5 +1,6 @@
 """Control pictures are made of the frame as it came, by the preprocessor of the build."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -47,7 +48,7 @@ def test_frame_as_it_came_is_taken() -> None:
     class Encoding:
         sees_source = False
         control: ControlPictures | None = ControlPictures(SIDE, SIDE, CPU)
-        engines: Any = type("Engines", (), {"encode": staticmethod(lambda pixels: pixels.permute(0, 3, 1, 2).float())})
+        engines: Any = SimpleNamespace(encode=lambda pixels: pixels.permute(0, 3, 1, 2).float(), device=CPU)
 
     feedback, encoding = Feedback(SIDE, SIDE), Encoding()
     feedback.remember(picture(5), 0)
