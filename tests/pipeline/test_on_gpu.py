@@ -157,7 +157,7 @@ def test_half_precision_draws_the_same(
     assert max(means) < HALF_LEVELS
 
 
-@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "sana"])
+@pytest.mark.parametrize("family", ["sdxl", "sd3", "flux", "flux2", "sana", "z-image", "hunyuan-image"])
 def test_family_on_the_card(family: str, tmp_path: Path) -> None:
     folder = write_family_folder(family, tmp_path / "model")
     looks = [Parameters(prompt=(WeightedPrompt(text=text),), steps=2, strength=1.0) for text in ("ink", "neon fire")]

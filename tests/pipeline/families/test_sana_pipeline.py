@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from diffusers import SanaSprintPipeline, SanaTransformer2DModel, SCMScheduler
+from diffusers import SanaSprintImg2ImgPipeline, SanaSprintPipeline, SanaTransformer2DModel, SCMScheduler
 from stream_comparison import (
     MIN_EFFECT,
     FrameSettings,
@@ -11,7 +11,9 @@ from stream_comparison import (
     draw_in_stream,
     initial_noise,
     max_difference,
+    source_latent,
 )
+from tiny_autoencoders import dc_autoencoder
 from tiny_networks import sana_network
 
 from pipeline.conditioning import EncodedText
@@ -80,5 +82,66 @@ def test_stream_equals_sana_sprint(monkeypatch: pytest.MonkeyPatch) -> None:
         latent_shape=SHAPE,
         conditioning=shape,
         embedded_guidance=True,
+    )
+    assert_equal_latents(run, expected)
+
+
+def test_stream_equals_sana_img2img(monkeypatch: pytest.MonkeyPatch) -> None:
+    transformer = sana_network()
+    denoiser = SanaDenoiser(transformer)
+    shape = denoiser.conditioning(TOKENS)
+    pipe = SanaSprintImg2ImgPipeline(None, None, dc_autoencoder(), transformer, SCMScheduler())
+    pipe.set_progress_bar_config(disable=True)
+    entries = dict[FrameSettings, float]()
+
+    def draw(frame: FrameSettings) -> torch.Tensor:
+        rows = iter(range(1, frame.steps + 1))
+        monkeypatch.setattr(  # the noise of the entry
+            "diffusers.pipelines.sana.pipeline_sana_sprint_img2img.randn_tensor",
+            lambda shape, **_: initial_noise(frame, SHAPE),
+        )
+        monkeypatch.setattr(
+            "diffusers.schedulers.scheduling_scm.randn_tensor",
+            lambda shape, **_: unit_noise(frame.seed, next(rows), tuple(shape)),
+        )
+        # A latent in place of the picture, in the units of the pipeline.
+        source = pipe.scheduler.config.sigma_data * source_latent(frame, SHAPE)
+        monkeypatch.setattr(pipe, "prepare_image", lambda *_: source)
+        text = conditioning_for(frame.text, shape).positive
+        latents = pipe(
+            image=source,
+            prompt_embeds=text.embeds[None],
+            prompt_attention_mask=text.mask[None],
+            height=32 * SHAPE[1],
+            width=32 * SHAPE[2],
+            num_inference_steps=frame.steps,
+            intermediate_timesteps=None,
+            guidance_scale=frame.guidance,
+            strength=frame.strength,
+            use_resolution_binning=False,
+            output_type="latent",
+        ).images
+        # Its strength counts rows. The stream's is the share of the angle at which a frame enters.
+        entries[frame] = float(pipe.scheduler.timesteps[pipe.scheduler.begin_index] / pipe.scheduler.timesteps[0])
+        return latents
+
+    frames = [
+        FrameSettings(4, 0, 0, 4.5, 0.5),
+        FrameSettings(3, 1, 1, 2.0, 0.7),
+        FrameSettings(6, 2, 2, 6.0, 0.8),
+        FrameSettings(2, 3, 3, 4.5, 0.5),
+        FrameSettings(4, 1, 0, 1.0, 0.75),
+    ]
+    expected = [draw(frame) for frame in frames]
+    for changed in ({"text": 9}, {"strength": 0.75}, {"guidance": 2.5}):
+        assert max_difference(draw(frames[0]._replace(**changed)), expected[0]) > MIN_EFFECT
+    run = draw_in_stream(
+        denoiser,
+        frames,
+        lambda frame: trigflow_schedule(frame.steps, entries[frame]),
+        latent_shape=SHAPE,
+        conditioning=shape,
+        embedded_guidance=True,
+        img2img=True,
     )
     assert_equal_latents(run, expected)
