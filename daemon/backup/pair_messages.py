@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from daemon.backup.show_state import JsonObject, Pulse, ShowState, number, read_pulse, read_state
+from io_bridges.frames import LONGEST_SIDE
 from presets.errors import BridgeError
 
 VERSION = 1
@@ -98,8 +99,9 @@ def read_report(fields: Mapping[str, object]) -> Report:
         raise BridgeError(str(fields.get("error") or "the show refuses")[:1000])
     _check_version(fields)
     size = fields.get("size")
-    if not isinstance(size, list) or len(size) != 2:
-        raise BridgeError("'size' must be a width and a height")
+    sides = [number(side, "size") for side in size] if isinstance(size, list) else []
+    if len(sides) != 2 or not all(1 <= side <= LONGEST_SIDE for side in sides):
+        raise BridgeError(f"'size' must be a width and a height from 1 to {LONGEST_SIDE}")
     return Report(
         run=_text(fields, "run"),
         name=_text(fields, "name"),
@@ -109,7 +111,7 @@ def read_report(fields: Mapping[str, object]) -> Report:
         mark=_text(fields, "mark"),
         state=_state(fields),
         pulse=_pulse(fields),
-        size=(int(number(size[0], "size")), int(number(size[1], "size"))),
+        size=(int(sides[0]), int(sides[1])),
         fps=_text(fields, "fps"),
     )
 
