@@ -42,6 +42,9 @@ from presets.parameters import Parameters
 class ShowStatus:
     """Reads the parts of one show. Any thread may call it."""
 
+    of_state: Callable[[], Sequence[Notice]] = tuple
+    """Returns the notices of the state file; the stage sets it."""
+
     def __init__(
         self,
         settings: Settings,
@@ -167,5 +170,6 @@ class ShowStatus:
             still_notice(parameters, has_source, self._is_moving()),
             *self._processing.notices(),
             *self._sound.notices(),
+            *self.of_state(),
         ]
         return [notice for notice in found if notice is not None]

@@ -120,6 +120,7 @@ class Stage:
             notices,
         )
         self.store.on_panic, self.store.remark = self.output.panic, self._status.remark
+        self._status.of_state = self._kept.notices
 
     def start(self) -> None:
         """Open the bridges, put the slate on air and start the renderer. After an error everything is stopped again.

@@ -13,6 +13,7 @@ from typing import IO
 import platformdirs
 
 from daemon.shared.file_lock import lock_file
+from daemon.stage.notices import Notice
 from presets.atomic_write import remove_leftovers, write_atomically
 from presets.errors import ParameterRefused
 from presets.parameter_table import PARAMETERS, Value
@@ -42,7 +43,8 @@ class StateFile:
         self._now = now
         self._written: dict[str, Value] | None = None
         self._tried_at = -INTERVAL
-        self._failing = False
+        self.failure = ""
+        """Reason why the last write failed; empty if it did not."""
 
     def restore(self) -> dict[str, Value]:
         """Return the values of the last show by address; empty if there was none.
@@ -91,11 +93,11 @@ class StateFile:
             document = json.dumps({"version": _VERSION, "values": kept}, indent=1)
             write_atomically(self.path, document.encode(), private=True)
         except OSError as error:
-            if not self._failing:
+            if not self.failure:
                 log.error("%s: the state can't be saved: %s. The show continues.", self.path, error.strerror or error)
-            self._failing = True
+            self.failure = error.strerror or str(error)
             return False
-        self._written, self._failing = kept, False
+        self._written, self.failure = kept, ""
         return True
 
     def _move_aside(self, damage: str) -> None:
@@ -153,6 +155,14 @@ class KeptState:
         """Save what has changed, if the file is claimed."""
         if self._file is not None:
             self._file.save_if_changed(self._values(), at_once)
+
+    def notices(self) -> list[Notice]:
+        """Return a notice while the state can't be saved. Any thread may call it."""
+        if self._file is None or not self._file.failure:
+            return []
+        reason = f"{self._file.path}: {self._file.failure}"
+        text = f"The state can't be saved: {reason}. A restart would bring an older one back."
+        return [Notice("state", "warning", text, in_log=False)]
 
     def release(self) -> None:
         """Unlock the file."""

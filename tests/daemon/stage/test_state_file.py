@@ -196,3 +196,18 @@ def test_writer_killed_at_every_line(path: Path) -> None:
     state.claim()
     state.release()
     assert list(path.parent.glob(".*.tmp")) == [other], "the next show removes its own, and no one else's"
+
+
+def test_page_tells_that_nothing_is_saved(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    state = KeptState(tmp_path / "file" / "state.json", lambda: dict(VALUES))
+    assert state.notices() == []
+    state.claim()
+    state.save()
+    (notice,) = state.notices()
+    assert notice.level == "warning"
+    assert str(tmp_path / "file" / "state.json") in notice.text
+    (tmp_path / "file").unlink()
+    state.save(at_once=True)
+    assert state.notices() == []
+    state.release()
