@@ -92,8 +92,7 @@ class Stage:
         self.bridges = BridgeSet(make.first_source, make.first_sinks())
         self.switch, self.sink_changes = make.changes(self.bridges, self.store, self.second.switch)
         self.output = self._output_clock()
-        self.pair.uris = self.sink_changes.uris
-        make.show_rate = lambda: self.output.rate
+        self.pair.uris, make.show_rate = self.sink_changes.uris, lambda: self.output.rate
         self._source_rate = SourceRate(self.clock, self.output.rate)
         self._words = WordNotes(self.supervisor.vocabulary, self._parameters)
         self.looks = LookPictures(library, self.store, self.clock)
