@@ -1,7 +1,10 @@
 """A whole show that is changed while it plays: its source from every surface, its light by programs of others."""
 
 import json
+import re
+import socket
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,15 @@ import numpy as np
 import pytest
 from feed import Feed
 from foreign_clients import needs_node, needs_pure_data, node_client, pure_data
+from pythonosc.osc_message_builder import build_msg
 from received_ticks import LATE, shown_periods
 from show import Show, free_port, until
+from typer.testing import CliRunner
 from websockets.sync.client import connect
+
+from daemon.__main__ import app
+from io_bridges.osc.packets import decode_packet
+from presets.parameter_table import PARAMETERS
 
 SIDE = 64
 
@@ -280,3 +289,43 @@ def test_pure_data_sets_and_hears(show: Show) -> None:
         show.set(strength=0.75)
         assert "strength: 0.75" in lines
         show.set(strength=0.5)
+
+
+def addresses_of(program: str, file: Path) -> set[str]:
+    """Return the OSC addresses that a layout sends to."""
+    if program == "touchosc":
+        text = zlib.decompress(file.read_bytes()).decode()
+        paths = re.findall(r"<send>1</send>.*?<path>(.*?)</path>", text, re.DOTALL)
+        return {"".join(re.findall(r"<value>(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?</value>", path)) for path in paths}
+    if program == "chataigne":
+        return set(re.findall(r'"controllable": "/modules/streamflow/values(/[^"]+)"', file.read_text()))
+    return set(re.findall(r'"address": "(/[^"]+)",\s+"target"', file.read_text()))
+
+
+def node(show: Show, address: str) -> Any:
+    """Return a node of the show's OSCQuery tree."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{show.web_port}{address}", timeout=60) as response:
+        return json.load(response)
+
+
+@pytest.mark.parametrize(
+    ("program", "suffix"), [("open-stage-control", "json"), ("touchosc", "tosc"), ("chataigne", "noisette")]
+)
+def test_layouts_name_what_a_show_answers(running_show: Show, tmp_path: Path, program: str, suffix: str) -> None:
+    """The show has a node for each address in its OSCQuery tree, and tells the value of each control over UDP."""
+    file, presets = tmp_path / f"show.{suffix}", str(running_show.folder / "presets")
+    done = CliRunner().invoke(app, ["layout", program, "-o", str(file), "--presets", presets])
+    assert done.exit_code == 0, done.output
+    addresses = {address.removesuffix("/add") for address in addresses_of(program, file)}
+    looks = {address for address in addresses if address.startswith("/preset/")}
+    assert {address.rpartition("/")[2] for address in looks} <= set(node(running_show, "/preset")["RANGE"][0]["VALS"])
+    told = addresses & PARAMETERS.keys()
+    assert len(told) > 100
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as surface:
+        surface.settimeout(60)
+        for address in sorted(told):
+            surface.sendto(build_msg(address, ["?"]).dgram, ("127.0.0.1", running_show.osc_port))
+            ((answered, _),) = decode_packet(surface.recv(65535))
+            assert answered == address
+    for address in sorted(addresses - looks - told):
+        assert node(running_show, address)["FULL_PATH"] == address

@@ -1,4 +1,8 @@
-"""Stand-ins for the objects of TouchDesigner that the component touches, as Derivative documents them."""
+"""Stand-ins for the objects of TouchDesigner that the component touches, as Derivative documents them.
+
+Names that Derivative's pages do not have are refused: operators, parameters, members of parameters (Par Class, Page
+Class, Execute DAT, Parameter Execute DAT, Script TOP; docs.derivative.ca, as andrewdoud/TD-Docs on GitHub keeps them).
+"""
 
 # ruff: noqa: N802
 
@@ -8,9 +12,36 @@ from typing import Any
 
 import numpy as np
 
+FILE_AND_COMMON = {"file", "syncfile", "loadonstart", "write", "language", "extension", "customext", "wordwrap", "edit"}
+PARAMETERS = {
+    "baseCOMP": set(),
+    "inTOP": {"label"},
+    "outTOP": {"label"},
+    "textDAT": FILE_AND_COMMON,
+    "scriptTOP": {"callbacks", "setuppars"},
+    "executeDAT": {"active", "start", "create", "exit", "framestart", "frameend", "playstatechange", "devicechange"}
+    | {"executeloc", "fromop"}
+    | FILE_AND_COMMON,
+    "parameterexecuteDAT": {"active", "op", "pars", "valuechange", "valueschanged", "onpulse", "expressionchange"}
+    | {"exportchange", "enablechange", "modechange", "custom", "builtin", "executeloc", "fromop"}
+    | FILE_AND_COMMON,
+}
+"""Built-in parameters of each operator that the component has."""
+MEMBERS = {"val", "name", "label", "help", "default", "min", "max", "clampMin", "clampMax", "normMin", "normMax"} | {
+    "menuNames",
+    "menuLabels",
+    "owner",
+}
+"""Members of a parameter."""
+
 
 class Par:
     """A custom parameter."""
+
+    def __setattr__(self, member: str, value: Any) -> None:
+        if member not in MEMBERS and member not in ("kind", "_value"):
+            raise AttributeError(f"a parameter has no {member}")
+        super().__setattr__(member, value)
 
     def __init__(self, name: str, owner: "Op", kind: str) -> None:
         if not re.fullmatch(r"[A-Z][a-z0-9]*", name):
@@ -58,7 +89,15 @@ class Page:
 
 
 class Pars:
-    """The parameters of an operator, as attributes."""
+    """The parameters of an operator, as attributes. Names of custom ones begin with a capital."""
+
+    def __init__(self, kind: str) -> None:
+        self._known = PARAMETERS[kind]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not name[0].isupper() and name not in self._known:
+            raise AttributeError(f"the operator has no parameter {name}")
+        super().__setattr__(name, value)
 
 
 class Connector:
@@ -75,7 +114,7 @@ class Op:
     def __init__(self, kind: str, name: str, parent: "Op | None" = None) -> None:
         self.kind, self.name, self._parent = kind, name, parent
         self.path = f"{parent.path if parent else ''}/{name}"
-        self.par = Pars()
+        self.par = Pars(kind)
         self.text = ""
         self.children: dict[str, Op] = {}
         self.inputConnectors = [Connector()]
