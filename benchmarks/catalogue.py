@@ -15,6 +15,7 @@ from benchmarks.show.measure_daemon import measure_daemon
 from benchmarks.show.measure_delay import measure_delay, measure_message
 from benchmarks.show.measure_flood import measure_flood
 from benchmarks.show.measure_frames import measure_frames
+from benchmarks.show.measure_fuzz import measure_fuzz
 from benchmarks.show.measure_models import measure_models
 from benchmarks.show.measure_morph import measure_morph
 from benchmarks.show.measure_page import measure_page
@@ -75,6 +76,13 @@ MEASUREMENTS = (
     Measurement("frames", "frames of other layouts, and pictures between two drawn ones", measure_frames),
     Measurement("morph", "the rate during a morph", measure_morph),
     Measurement("flood", "the rate under 5,000 to 50,000 OSC messages per second, and what is lost", measure_flood),
+    Measurement(
+        "fuzz",
+        "130,000 damaged messages on every port: crashes, gaps and memory",
+        measure_fuzz,
+        by_name_only=True,
+        whole_when_alone=True,
+    ),
     Measurement("page", "the stage with four pages that show the picture, against none", measure_page),
     Measurement("renderers", "2, 4 and 8 renderers against one, interleaved", measure_renderers, by_name_only=True),
     Measurement("start", "time from `run` to the slate and to the first frame", measure_start),

@@ -7,6 +7,7 @@ __all__ = [
     "measure_delay",
     "measure_flood",
     "measure_frames",
+    "measure_fuzz",
     "measure_models",
     "measure_morph",
     "measure_page",

@@ -103,6 +103,11 @@ class ShowProcess:
                 child.kill()
         self.reader.stop()
 
+    @property
+    def pid(self) -> int:
+        """Process id of the stage."""
+        return self._process.pid
+
     def first_frame(self) -> ReceivedFrame:
         """Wait for the first rendered frame. Raise `NotMeasured` with the last line of the log without one."""
         return self.wait_for_frame(self.started_at)

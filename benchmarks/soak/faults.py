@@ -14,6 +14,7 @@ import zmq
 from benchmarks.child_process import ChildProcess
 from benchmarks.report.findings import NotMeasured
 from benchmarks.show.show_script import OWN_LOOK
+from benchmarks.soak.machine_faults import clock_problem, disk_problem
 from benchmarks.soak.rig import SoakRig
 
 FLOOD_RATE = 50_000
@@ -29,6 +30,8 @@ class ShowFault(NamedTuple):
     name: str
     act: Callable[[SoakRig], str]
     """Makes it happen, and returns a note for the report."""
+    problem: Callable[[], str] = lambda: ""
+    """Returns why it can't be made here; empty if it can."""
     loses_renderer: bool = False
     """True if new pictures have to come again within the limit of the understudy."""
 
@@ -123,6 +126,30 @@ def _garbage(rig: SoakRig) -> str:
     return "500 datagrams, 200 requests, 20 connections of random bytes"
 
 
+def _fill_disk(rig: SoakRig) -> str:
+    """Fill the disk of the state and the recordings while values change and a recording begins."""
+    if rig.disk is None:
+        raise NotMeasured(disk_problem())
+    free = rig.disk.fill(rig.show.pid)
+    rig.osc.send("/record/controls", f"take-{time.monotonic_ns()}")
+    rig.osc.send("/seed", rig.random.randrange(1000))
+    time.sleep(SILENCE)
+    rig.osc.send("/record/stop")
+    seconds = rig.disk.empty(rig.show.pid)
+    return f"{free / 2**20:.1f} MiB filled for {SILENCE:g} s, the state was saved {seconds:.1f} s later"
+
+
+def _change_clock(rig: SoakRig) -> str:
+    """Set the clock forward by a day, back by an hour, and right again."""
+    if rig.clock is None:
+        raise NotMeasured(clock_problem())
+    for change in ("+86400", "-3600", "+0"):
+        rig.clock.change(change)
+        rig.osc.send("/seed", rig.random.randrange(1000))
+        time.sleep(1.5)
+    return "a day forward, an hour back, and right again"
+
+
 _EVERYWHERE = (
     ShowFault("renderer killed", _kill_renderer, loses_renderer=True),
     ShowFault("OSC flood", _flood),
@@ -135,7 +162,11 @@ _EVERYWHERE = (
     ShowFault("sink frozen", _freeze_sink),
 )
 _POSIX = (ShowFault("renderer stopped", _stop_renderer, loses_renderer=True),)
-_LINUX = (ShowFault("renderer out of memory", _starve_renderer, loses_renderer=True),)
+_LINUX = (
+    ShowFault("renderer out of memory", _starve_renderer, loses_renderer=True),
+    ShowFault("disk full", _fill_disk, disk_problem),
+    ShowFault("clock changed", _change_clock, clock_problem),
+)
 
 FAULTS: Mapping[str, ShowFault] = {
     fault.name: fault
@@ -145,6 +176,4 @@ FAULTS: Mapping[str, ShowFault] = {
         *(_LINUX if sys.platform == "linux" else ()),
     )
 }
-"""Faults that can be made on this system, by name."""
-
-NOT_MADE = "a full disk and a changed clock are not made; they need rights over the machine"
+"""Faults of this system, by name. Some need rights or packages."""

@@ -11,6 +11,7 @@ from benchmarks.child_process import ChildProcess
 from benchmarks.show.osc_sender import OscSender
 from benchmarks.show.show_process import ShowProcess, free_port
 from benchmarks.show.show_script import BEAT, BPM, OWN_LOOK, ShowScript, look_text, write_files
+from benchmarks.soak.machine_faults import ChangedClock, SmallDisk, clock_problem, disk_problem
 from benchmarks.stream.measure_pipeline import MODEL
 
 FPS = 30
@@ -27,12 +28,23 @@ class SoakRig:
     """Receives from the sink, beside the reader of `show`."""
 
     def __init__(self, folder: Path, seconds: float, seed: int, model: str = "") -> None:
-        """`seconds` is the length of the performance. `model` is played in place of the shipped one."""
+        """`seconds` is the length of the performance. `model` is played in place of the shipped one.
+
+        The disk and the clock of the show can be broken where the system allows it.
+        """
         presets, cues = write_files(folder)
         self.source_address = f"tcp://127.0.0.1:{free_port()}"
         preset = MODEL | {"steps": 1, "mode": "image"} | ({"model": model} if model else {})
         options = ("--understudy", "on", "--set-list", str(cues), *(("--allow-folder", model) if model else ()))
         self.show = ShowProcess(folder, preset, source=f"zmq:{self.source_address}", fps=FPS, options=options)
+        self.disk: SmallDisk | None = None
+        self.clock: ChangedClock | None = None
+        if not clock_problem():
+            self.clock = ChangedClock(folder / "clock")
+            self.show.command = self.clock.command(self.show.command)
+        if not disk_problem():
+            self.disk = SmallDisk(folder / "disk")
+            self.show.command = self.disk.command(self.show.command)
         self.random = random.Random(seed)
         self.osc = OscSender(self.show.osc_port)
         self.liar = ChildProcess(_PEERS, folder)

@@ -1,8 +1,9 @@
 """A soak from its options to its verdict: a scripted show, a fault every few seconds, and every frame looked at."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from benchmarks.report.document import Results
@@ -35,6 +36,13 @@ class SoakOptions:
     faults: Sequence[str] = tuple(FAULTS)
     model: str = ""
     """Model in place of the shipped one."""
+    times: int = 0
+    """Number of times that each fault is made; 0 makes them until the hours are over."""
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which it ends in any case."""
+        return self.times * len(self.faults) * (self.every + _LONGEST_WAIT) if self.times else self.hours * 3600
 
 
 class Soak:
@@ -46,11 +54,11 @@ class Soak:
         self._results = results
         self._tell = tell
         self._observer = SoakObserver(FPS)
-        self._rig = SoakRig(folder, options.hours * 3600, options.seed, options.model)
+        self._rig = SoakRig(folder, options.longest, options.seed, options.model)
         self._read_at = 0.0
 
-    def run(self, progress: Callable[[float], None]) -> None:
-        """Play and break the show. `progress` gets the seconds that have passed.
+    def run(self, progress: Callable[[int, float], None]) -> None:
+        """Play and break the show. `progress` gets the number of faults and the seconds so far.
 
         Raises:
             NotMeasured: the show did not start, or has ended by itself.
@@ -62,19 +70,24 @@ class Soak:
             before = rig.show.status()
             rig.perform()
             began = time.monotonic()
-            until = began + self._options.hours * 3600
-            order: list[str] = []
-            while time.monotonic() < until - 1.0:
-                if not order:
-                    order = rig.random.sample(self._options.faults, len(self._options.faults))
-                self._break(FAULTS[order.pop()], until)
-                progress(time.monotonic() - began)
+            until = began + self._options.longest
+            for made, fault in enumerate(self._faults()):
+                if time.monotonic() > until - 1.0:
+                    break
+                self._break(FAULTS[fault], until)
+                progress(made + 1, time.monotonic() - began)
             after = rig.show.status()
             self._look()
         hours = (time.monotonic() - began) / 3600
         for finding in findings(self._observer, before, after, hours, rig.show.log):
             self._results.add(NAME, finding)
         self._results.finish(NAME)
+
+    def _faults(self) -> Iterator[str]:
+        """Yield all faults in a random order, again and again."""
+        rounds = range(self._options.times) if self._options.times else count()
+        for _ in rounds:
+            yield from self._rig.random.sample(self._options.faults, len(self._options.faults))
 
     def _break(self, fault: ShowFault, until: float) -> None:
         """Make one fault happen, and watch the show until the next one is due."""

@@ -9,6 +9,7 @@ from benchmarks.report.findings import SpeedTarget
 from benchmarks.show.received_frames import ReceivedFrame
 from benchmarks.soak.observer import MOST_READINGS, SoakObserver
 from benchmarks.soak.rig import FPS
+from benchmarks.soak.soak_show import SoakOptions
 from benchmarks.soak.verdict import findings, lost_pictures_s
 from daemon.shared.clock import NS
 
@@ -99,3 +100,8 @@ def test_growth_is_a_line_through_the_readings(tmp_path: Path, monkeypatch: pyte
     growth = "growth of the stage's memory, MiB an hour"
     assert not verdict(observer, tmp_path)[growth].met
     assert growth not in verdict(observer, tmp_path, hours=0.1), "caches still fill"
+
+
+def test_number_of_faults_sets_the_longest_time() -> None:
+    assert SoakOptions(2.0, 20.0, 1).longest == 7200.0
+    assert SoakOptions(2.0, 10.0, 1, ("OSC flood", "sink killed"), times=3).longest == 6 * 70.0
