@@ -49,6 +49,8 @@ class SoakRig:
         self.osc = OscSender(self.show.osc_port)
         self.liar = ChildProcess(_PEERS, folder)
         self.flooder = ChildProcess("benchmarks.show.osc_sender", folder)
+        self.metronome = ChildProcess("benchmarks.show.metronome", folder)
+        """Ticks at the rate of the output and does nothing else: a gap of its own is the machine's."""
         self._script = ShowScript(presets, self.osc, seconds)
         self._look = presets / f"{OWN_LOOK}.yaml"
         self._folder = folder
@@ -57,7 +59,7 @@ class SoakRig:
 
     def __enter__(self) -> "SoakRig":
         with ExitStack() as stack:
-            for each in (self.show, self.osc, self.liar, self.flooder):
+            for each in (self.show, self.osc, self.liar, self.flooder, self.metronome):
                 stack.enter_context(each)
             self._stack = stack.pop_all()
         self._send()

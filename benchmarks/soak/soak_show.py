@@ -68,6 +68,7 @@ class Soak:
             time.sleep(_SETTLE)
             rig.show.reader.take()
             before = rig.show.status()
+            rig.metronome.ask({"do": "start", "fps": FPS}, 30.0)
             rig.perform()
             began = time.monotonic()
             until = began + self._options.longest
@@ -78,6 +79,8 @@ class Soak:
                 progress(made + 1, time.monotonic() - began)
             after = rig.show.status()
             self._look()
+            beside = {"configuration": f"bare metronome at {FPS} Hz, in the same run"}
+            self._results.add(NAME, beside | rig.metronome.ask({"do": "stop"}, 30.0))
         hours = (time.monotonic() - began) / 3600
         for finding in findings(self._observer, before, after, hours, rig.show.log):
             self._results.add(NAME, finding)
