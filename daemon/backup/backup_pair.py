@@ -71,7 +71,9 @@ class BackupPair(Pair):
         """Leave no mark: a backup that starts again asks the first show anyway."""
 
     def end(self) -> None:
-        """Tell the first show that this one ends, and ask no more."""
+        """Tell the first show that this one ends, and ask no more. It may be called twice."""
+        if self.ends:
+            return
         super().end()
         self._asker.renew()
         self._asker.send(to_json(self._ask(self.clock.now())._replace(leaves=True)))

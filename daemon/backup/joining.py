@@ -19,7 +19,9 @@ log = logging.getLogger("stage.backup")
 
 PATIENCE = 15.0
 """Seconds for the first show to answer."""
-_STEP = 0.5
+REFUSED = 6.0
+"""Seconds for it to change its mind: a backup that was killed a moment ago may start again."""
+_STEP = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def join(address: FirstAddress, after: float, name: str, patience: float = PATIE
                     problem = "that show is off air itself"
                     time.sleep(_STEP)
             except BridgeError as error:
+                if str(error) != problem:
+                    until = min(until, time.monotonic() + REFUSED)
                 problem = str(error)
                 time.sleep(_STEP)
             else:

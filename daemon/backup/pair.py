@@ -66,6 +66,8 @@ class Pair(ABC):
         self.watch = TickWatch(STALL)
         self.lock = threading.RLock()
         self.stopping = threading.Event()
+        self.unheard = 0
+        """Messages of surfaces that came while this show was off air."""
         self.ends = False
         """True once this show ends, so that the other one takes over at once."""
         self._output = output
@@ -135,6 +137,7 @@ class Pair(ABC):
             "on_air": self.is_on_air,
             "heard_s": round(self.silence(), 2),
             "outputs": list(self.outputs.wanted),
+            "unheard": self.unheard,
             "differs": self.follower.differing(),
         }
 
@@ -165,7 +168,7 @@ class Pair(ABC):
 
     def turn(self, why: str) -> None:
         """Open or close the outputs for a reason; an empty one is no turn. The caller holds the lock."""
-        if not why:
+        if not why or self.ends:
             return
         now = self.clock.now()
         if self.is_on_air:

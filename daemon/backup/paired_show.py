@@ -24,7 +24,8 @@ class PairedShow(ShowWrapper):
         if address not in PARAMETERS and address not in TWINS and address.lower().startswith("/backup"):
             return self._pass_on(address, arguments, sender, later)
         if refusal := self._pair.refusal():
-            self.refused(sender, f"a message to a show off air: {refusal}")
+            # Surfaces that send to both shows are no mistake. Each message is answered, and the status counts them.
+            self._pair.unheard += 1
             return ControlReply(address, False, None, refusal)
         return self._show.apply(address, arguments, sender, later)
 

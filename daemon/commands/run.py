@@ -26,7 +26,7 @@ from daemon.stage.settings import (
     zmq_endpoint,
 )
 from presets.declaration import LOCK
-from presets.errors import SettingsError
+from presets.errors import SettingsError, StreamflowError
 
 if TYPE_CHECKING:  # --help of every command must answer at once
     from daemon.stage.notices import Notice
@@ -216,7 +216,11 @@ def _play(stage: "Stage", notices: "Sequence[Notice]", open_page: bool) -> None:
     from io_bridges.local_network import ANY_HOST
 
     stop = stop_on_signals(LockedEnd(lambda: bool(stage.store.value(LOCK)), logging.getLogger("stage").warning).goes_on)
-    stage.start()
+    try:
+        stage.start()
+    except StreamflowError:
+        stage.pair.end()  # the first show must not count on a backup that did not start
+        raise
     try:
         for line in stage.where():
             logging.getLogger("stage").info(line)

@@ -48,6 +48,7 @@ def test_backup_takes_over_and_gives_back(tmp_path: Path) -> None:
         until(lambda: pair_of(first).get("partner"))
         refused = second.set(strength=0.9)
         assert "follows" in refused["error"]
+        assert pair_of(second)["unheard"] == 1
         until((tmp_path / "first" / "state.json.backup").exists)
 
         first.process.kill()
