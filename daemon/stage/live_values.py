@@ -174,6 +174,22 @@ class LiveValues:
             changed()
         self._subscriptions.wake(queues)
 
+    def set_one(self, address: str, value: Value, sender: str) -> None:
+        """Set one coerced value, as `change` does."""
+        with self._lock:
+            if self._note is not None:
+                self._note(TakenMessage(address, (value,), sender))
+            if self._values[address] == value:
+                return
+            self._values[address] = value
+            self._revision += 1
+            queues = self._subscriptions.publish({address: value}, sender, address)
+            watchers = self._watchers
+        for changed in watchers:
+            changed()
+        if queues:
+            self._subscriptions.wake(queues)
+
     def _taken(
         self, wanted: Mapping[str, Value], sender: str, sent: str, loaded: LoadedPreset | None, panic: bool
     ) -> TakenMessage:

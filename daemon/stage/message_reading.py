@@ -29,7 +29,10 @@ from presets.preset_names import find_name
 _ARGUMENTS: Mapping[str, str] = {action.address: action.argument for action in ACTIONS}
 _NAMES = ("/save", "/sink/add", "/record/controls", "/play/controls", "/play/loop", "/midi/learn", "/midi/forget")
 """Actions whose text may come in several words."""
-_FADERS = {each.address for each in PARAMETERS.values() if each.kind in ("float", "int", "bool")}
+FADERS: Mapping[str, Parameter] = {
+    address: each for address, each in PARAMETERS.items() if each.kind in ("float", "int", "bool")
+}
+"""Parameters that a number sets, whatever it is."""
 
 
 class Reading(NamedTuple):
@@ -54,8 +57,6 @@ def read_message(
         values: Present values by address.
         preset_names: Returns the names of the presets in order. Called only for a preset by number.
     """
-    if len(arguments) == 1 and type(arguments[0]) is float and address in _FADERS:
-        return Reading(address, arguments)  # a fader, a thousand times a second
     arguments = flattened(arguments)
     if address not in PARAMETERS and address not in _ARGUMENTS and address not in TWINS:
         address, arguments = _split_address(address, arguments)

@@ -12,7 +12,7 @@ from daemon.shared.refusals import Refusals
 from daemon.stage import replies
 from daemon.stage.file_messages import FileMessages
 from daemon.stage.live_values import LiveValues
-from daemon.stage.message_reading import read_message
+from daemon.stage.message_reading import FADERS, read_message
 from daemon.stage.opened_places import OpenedPlaces
 from daemon.stage.preset_actions import PresetActions
 from daemon.stage.preset_saver import LoadedPreset, opening_preset
@@ -30,7 +30,6 @@ from presets.parameter_table import PARAMETERS, Parameter, Value
 from presets.taken_message import TakenMessage
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType({action.address: action for action in ACTIONS})
-
 _TEXTS = {"/preset": "the name of a preset", **dict.fromkeys(SOURCES, "the address of a source")}
 """Phrase for the missing text, for refusals. Setting one of these parameters is an action."""
 
@@ -126,6 +125,8 @@ class ParameterStore(LiveValues):
 
     def apply(self, address: str, arguments: Sequence[object], sender: str, later: Later | None = None) -> ControlReply:
         """Set a parameter or do an action. A message that makes no sense is refused in the reply; nothing is raised."""
+        if len(arguments) == 1 and type(arguments[0]) is float and (fader := FADERS.get(address)) is not None:
+            return self._move(fader, arguments[0], sender)
         sent_to, sent = address, arguments
         try:
             address, arguments, read, prompts = read_message(address, arguments, self._values, self.preset_names)
@@ -146,6 +147,19 @@ class ParameterStore(LiveValues):
         cut = "" if value == raw else replies.coercion_note(parameter, raw, value)
         share = "" if sent_to == address else replies.share_note(sent_to, sent)
         return ControlReply(address, True, value, replies.joined(read, share, cut, self.remark(address)))
+
+    def _move(self, fader: Parameter, number: float, sender: str) -> ControlReply:
+        """Set a parameter to a number, as a fader does a thousand times a second."""
+        address = fader.address
+        try:
+            value = fader.coerce(number)
+        except ParameterRefused as refusal:
+            return self._refuse(address, sender, f"{address}: a value that does not fit", str(refusal))
+        self.set_one(address, value, sender)
+        note = self.remark(address)
+        if value != number:
+            note = replies.joined(replies.coercion_note(fader, number, value), note)
+        return ControlReply(address, True, value, note)
 
     def recall(self, name: str, instead: Mapping[str, Value], sender: str, later: Later | None = None) -> ControlReply:
         """Load a preset as ``/preset`` does, with the values `instead` in place of its own. Nothing is raised."""
@@ -193,11 +207,9 @@ class ParameterStore(LiveValues):
         """Search for the sources that can be opened now. `found` gets them on another thread."""
         self.search_sources(found)
 
-    def _act(
-        self, address: str, arguments: Sequence[object], sender: str, later: Later | None, read: str
-    ) -> ControlReply:
+    def _act(self, address: str, given: Sequence[object], sender: str, later: Later | None, read: str) -> ControlReply:
         needs = _ACTIONS[address].argument if address in _ACTIONS else _TEXTS[address]
-        text = replies.action_text(address, needs, arguments)
+        text = replies.action_text(address, needs, given)
         if text is None:
             return ControlReply(address, True, None, "a button's release does nothing")
         taken, cut = replies.action_value(address, text)

@@ -18,7 +18,6 @@ from presets.parameter_table import TWINS
 
 MAX_COSTLY = 64
 """Texts, patterns, polls, actions and unknown addresses taken from one datagram. Other values are not limited."""
-
 MAX_LATE = 256
 """Replies that come later and wait to be sent. The oldest of more is dropped."""
 
@@ -60,7 +59,8 @@ class OscDispatcher:
         self._requests = SurfaceRequests(show, surfaces, send, lease, is_own, wake)
         self._notes = SenderNotes(surfaces, tell or send)
         self._late: deque[Callable[[], None]] = deque(maxlen=MAX_LATE)
-        self._addresses = AddressTable(show.parameters, without_patterns=[*show.actions, *TWINS])
+        self._parameters = show.parameters
+        self._addresses = AddressTable(self._parameters, without_patterns=[*show.actions, *TWINS])
         self._coalescer = Coalescer(show)
         self._unknown = 0
         self._counts = dict.fromkeys(("datagrams", "messages", "accepted", "refused", "malformed", "ignored"), 0)
@@ -82,14 +82,28 @@ class OscDispatcher:
 
     def flush(self) -> None:
         """Apply the fader values that were kept. Called when no more datagrams are waiting."""
-        for datagram, sender in self._coalescer.take():
-            self._apply_datagram(datagram, sender)
+        for message, sender in self._coalescer.take():
+            self._apply_number(message, sender)
 
     def answer_late(self) -> None:
         """Tell surfaces the outcome of what took time."""
         while self._late:
             self._late.popleft()()
         self._requests.answer_late()
+
+    def _apply_number(self, message: Message, sender: UdpAddress) -> None:
+        """Apply a number to a parameter by its exact name: what `_apply_datagram` does, without the other readings."""
+        self._surfaces.hear(sender, (message,))
+        self._counts["datagrams"] += 1
+        self._counts["messages"] += 1
+        address, arguments = message
+        surface = f"osc:{sender[0]}:{sender[1]}"
+        if (alias := self._aliases.find(address)) is not None:
+            self._apply_alias(alias, message, False, sender, surface)
+            return
+        reply = self._show.apply(address, arguments, surface)
+        self._monitor.note(sender, address, arguments, reply.accepted, reply.note)
+        self._take_reply(sender, reply)
 
     def _apply_datagram(self, datagram: bytes, sender: UdpAddress) -> None:
         surface = f"osc:{sender[0]}:{sender[1]}"
@@ -129,9 +143,9 @@ class OscDispatcher:
             self._refuse(sender, surface, f"{len(faults) - MAX_UNKNOWN} more malformed messages in one datagram")
 
     def _is_costly(self, address: str) -> bool:
-        parameter = self._show.parameters.get(address)
+        parameter = self._parameters.get(address)
         if parameter is None and (alias := self._aliases.find(address)) is not None:
-            parameter = self._show.parameters.get(alias.to)
+            parameter = self._parameters.get(alias.to)
         return parameter is None or parameter.kind == "text"  # A text may load a preset.
 
     def _apply_message(self, message: Message, poll: bool, sender: UdpAddress, surface: str) -> None:

@@ -2,15 +2,17 @@
 
 The coalescer takes only datagrams that cannot be refused: one message to a numeric parameter by its exact name, to its
 share of the range (``/norm``) or by a step (``/add``), with one ``f`` or ``i`` argument that is a number. It decodes
-steps only, which it adds up. The caller handles every other datagram, after everything that was kept before it.
+the argument of those that are applied, since it knows the rest by its bytes, and of steps, which it adds up. The caller
+handles every other datagram, after everything that was kept before it.
 """
 
 import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from io_bridges.osc.packets import encode_message
+from io_bridges.osc.packets import Message, encode_message
 from io_bridges.osc.surfaces import UdpAddress
 from io_bridges.show_control import ShowControl
 from presets.declaration import ADD, NORM
@@ -25,6 +27,17 @@ TORRENT = 256
 
 _ARGUMENT_BYTES = 4
 _FLOAT = b",f\0\0"
+_FLOATS, _INTS = struct.Struct(">f"), struct.Struct(">i")
+
+
+class _Fader(NamedTuple):
+    """A form of datagram that sets a parameter."""
+
+    parameter: str
+    """Address of the parameter."""
+    address: str
+    """Address of the message."""
+    layout: struct.Struct
 
 
 @dataclass(slots=True)
@@ -35,8 +48,6 @@ class StepSum:
     """
 
     parameter: Parameter
-    datagram: bytes
-    """The first step, as it came."""
     total: float
     least: float
     """Minimum of the parameter."""
@@ -56,15 +67,15 @@ class StepSum:
         self.high = min(max(self.high + number, self.least), self.most)
         self.count += 1
 
-    def as_datagram(self, values: Callable[[], Mapping[str, Value]]) -> bytes:
+    def as_message(self, values: Callable[[], Mapping[str, Value]]) -> Message:
         """Return one step for all of them. `values` returns the present values by address."""
-        if self.count == 1:
-            return self.datagram
-        now = float(values()[self.parameter.address])
-        wanted = now + self.total
-        reached = min(max(wanted, self.low), self.high)
-        step = self.total if reached == wanted else reached - now
-        return self.datagram[: -2 * _ARGUMENT_BYTES] + struct.pack(">4sd", b",d", step)
+        step = self.total
+        if self.count > 1:
+            now = float(values()[self.parameter.address])
+            wanted = now + step
+            reached = min(max(wanted, self.low), self.high)
+            step = step if reached == wanted else reached - now
+        return Message(f"{self.parameter.address}{ADD}", [step])
 
 
 class Coalescer:
@@ -84,12 +95,12 @@ class Coalescer:
             if parameter.kind in ("float", "int", "bool") and address not in show.actions
         ]
         self._faders = {
-            encode_message(f"{address}{end}", zero)[:-_ARGUMENT_BYTES]: address
+            encode_message(f"{address}{end}", zero)[:-_ARGUMENT_BYTES]: _Fader(address, f"{address}{end}", layout)
             for address, _ in numeric
             for end in ("", NORM)
-            for zero in (0.0, 0)
+            for zero, layout in ((0.0, _FLOATS), (0, _INTS))
         }
-        """Addresses by the bytes of a datagram before its argument: the address and the type tag."""
+        """Faders by the bytes of a datagram before its argument: the address and the type tag."""
         self._encoders = {
             encode_message(f"{address}{ADD}", zero)[:-_ARGUMENT_BYTES]: (parameter, layout)
             for address, parameter in numeric
@@ -106,15 +117,16 @@ class Coalescer:
     def keep(self, datagram: bytes, sender: UdpAddress) -> bool:
         """Keep a fader's datagram in place of an older one, or add a step to others. Return False for any other one."""
         start = datagram[:-_ARGUMENT_BYTES]
-        address = self._faders.get(start)
-        encoder = self._encoders.get(start) if address is None else None
-        if address is None and encoder is None:
+        fader = self._faders.get(start)
+        encoder = self._encoders.get(start) if fader is None else None
+        if fader is None and encoder is None:
             return False
         # Infinity and NaN start with these bits and must be refused. The few finite numbers that do too are not kept.
         if datagram[-_ARGUMENT_BYTES] & 0x7F == 0x7F and start.endswith(_FLOAT):
             return False
-        if address is None:
+        if fader is None:
             return encoder is not None and self._keep_step(*encoder, datagram, sender)
+        address = fader.parameter
         if self._are_steps.setdefault(address, False):
             return False
         if self._kept.pop((address, sender), None) is not None:
@@ -122,14 +134,18 @@ class Coalescer:
         self._kept[address, sender] = datagram
         return True
 
-    def take(self) -> Iterator[tuple[bytes, UdpAddress]]:
-        """Yield and forget all kept datagrams with their senders, in the order of arrival.
+    def take(self) -> Iterator[tuple[Message, UdpAddress]]:
+        """Yield and forget all that was kept as messages, with the senders, in the order of arrival.
 
         The caller applies each before it takes the next one.
         """
         kept, self._kept, self._are_steps = self._kept, {}, {}
         for (_, sender), each in kept.items():
-            yield (each.as_datagram(self._show.values) if isinstance(each, StepSum) else each), sender
+            if isinstance(each, StepSum):
+                yield each.as_message(self._show.values), sender
+            else:
+                _, address, layout = self._faders[each[:-_ARGUMENT_BYTES]]
+                yield Message(address, [*layout.unpack(each[-_ARGUMENT_BYTES:])]), sender
 
     def _keep_step(self, parameter: Parameter, layout: str, datagram: bytes, sender: UdpAddress) -> bool:
         (number,) = struct.unpack_from(layout, datagram, len(datagram) - _ARGUMENT_BYTES)
@@ -142,7 +158,7 @@ class Coalescer:
             steps.add(number)
             self.superseded += 1
         else:
-            self._kept[parameter.address, sender] = StepSum(parameter, datagram, number, *_limits(parameter))
+            self._kept[parameter.address, sender] = StepSum(parameter, number, *_limits(parameter))
         return True
 
 

@@ -156,6 +156,8 @@ class Surfaces:
 
         The show's subscriptions send it to all other hosts. A connection is known: no surface has a second port there.
         """
+        if not self._targets:
+            return
         owner = self._target_from(sender)
         is_known = owner is not None or self.is_connected(sender)
         for target in self._targets.values():

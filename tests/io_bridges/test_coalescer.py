@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,13 +14,17 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 from show_control_fake import RecordingShow
 
+from daemon.stage.parameter_store import ParameterStore
 from io_bridges.osc import server
 from io_bridges.osc.dispatcher import OscDispatcher
 from io_bridges.osc.flood_control import Coalescer, FloodLimiter
+from io_bridges.osc.monitor import OscMonitor
 from io_bridges.osc.packets import encode_message
 from io_bridges.osc.server import OscControl
 from io_bridges.osc.surfaces import Surfaces, UdpAddress
-from presets.parameter_table import Value
+from presets.address_aliases import Alias, AliasTable
+from presets.library import Library
+from presets.parameter_table import PARAMETERS, Value
 
 LONG = 20.0
 A, B = ("10.0.0.1", 50_001), ("10.0.0.1", 50_002)
@@ -197,6 +202,44 @@ def test_coalescing_equals_one_by_one(
     counts, all_counts = coalesced.dispatcher.counts, one_by_one.dispatcher.counts
     assert counts["accepted"] + counts["superseded"] == all_counts["accepted"]
     assert all(counts[key] == all_counts[key] for key in ("datagrams", "messages", "refused", "malformed"))
+
+
+@pytest.mark.parametrize("end", ["", "/norm", "/add"])
+def test_number_is_read_as_in_a_bundle(tmp_path: Path, end: str) -> None:
+    """A bundle is decoded in full. A number alone has the same value, reply, counts and place in the monitor."""
+    told: tuple[list[object], list[object]] = [], []
+    stores = ParameterStore(Library(tmp_path)), ParameterStore(Library(tmp_path))
+    first, other = (
+        OscDispatcher(
+            store,
+            Surfaces(store, lambda: None),
+            lambda *_: None,
+            60.0,
+            lambda _: False,
+            monitor=OscMonitor(),
+            aliases=AliasTable({"/zoom": Alias(to="/pan_x")}),
+            tell=lambda address, values, _, heard=heard: heard.append((address, values)),  # type: ignore[misc]
+        )
+        for store, heard in zip(stores, told, strict=True)
+    )
+    for address, parameter in PARAMETERS.items():
+        if parameter.kind not in ("float", "int", "bool"):
+            continue
+        for number in (0.25, 1, 3.75, -4, 1e9, 2.0**-140):
+            first.receive(encode_message(f"{address}{end}", number), A)
+            first.flush()
+            bundle = OscBundleBuilder(1)
+            bundle.add_content(build_msg(f"{address}{end}", [number]))
+            other.receive(bundle.build().dgram, A)
+            assert stores[0].values() == stores[1].values(), (address, number)
+    assert told[0] == told[1]
+    assert first.counts == other.counts
+    assert seen(first) == seen(other)
+
+
+def seen(dispatcher: OscDispatcher) -> list[dict[str, object]]:
+    """Return what the monitor shows, without the times."""
+    return [{**each, "time": 0} for each in dispatcher._monitor.messages()]
 
 
 def test_waiting_datagrams_are_one_drain(monkeypatch: pytest.MonkeyPatch) -> None:
