@@ -21,6 +21,7 @@ from rich.progress import Progress
 
 from benchmarks.model.look_sheets import draw_buttons, draw_film, draw_sheet
 from daemon.commands.offline_render import load_stream
+from daemon.stage.look_pictures import FOLDER_VARIABLE
 from presets.library import Library
 from presets.parameters import Parameters
 
@@ -86,7 +87,9 @@ def draw_page(out: Path) -> None:
         (Path(folder) / "tonight.yaml").write_text("cues: [neon, labyrinth, wormhole, fire]\n")
         command = [sys.executable, "-m", "daemon", "run", "neon", "--source", "file:bunny.mp4", "--fresh"]
         command += ["--set-list", "tonight.yaml"]
-        environment = os.environ | {"PYTHONPATH": str(DOCS.resolve().parent)}
+        # The looks have the pictures that come with them, not those of shows that this machine has played.
+        own = {"PYTHONPATH": str(DOCS.resolve().parent), FOLDER_VARIABLE: str(Path(folder) / "looks")}
+        environment = os.environ | own
         show = subprocess.Popen(
             [*command, "--state", "state.json", "--presets", "presets"], cwd=folder, env=environment
         )
