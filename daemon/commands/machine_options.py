@@ -1,6 +1,6 @@
 """Options of ``streamflow-live run`` about the machine, which stand in a panel of their own in --help."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,6 +39,14 @@ RenderersOption = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT|local",
+        help="Have a Ray cluster run the renderers: the address of its head, or 'local' for one on this machine alone.",
+        rich_help_panel=MACHINE,
+    ),
+]
 UnderstudyOption = Annotated[
     UnderstudyMode,
     typer.Option(
@@ -58,3 +66,11 @@ SkipMemoryCheckOption = Annotated[
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Log more, the renderer's messages too.", rich_help_panel=MACHINE)
 ]
+
+
+def renderer_settings(renderers: int, cluster: str | None, understudy: UnderstudyMode) -> dict[str, Any]:
+    """Return the settings of these options by name. Raises `SettingsError` for a cluster that can't be named so."""
+    from daemon.cluster.address import ClusterAddress
+
+    address = ClusterAddress.read(cluster) if cluster else None
+    return {"renderers": renderers, "cluster": address, "understudy": understudy}

@@ -74,6 +74,7 @@ def run(
     gpu_share: machine.GpuShareOption = None,
     text_encoder: machine.TextEncoderOption = "auto",
     renderers: machine.RenderersOption = 1,
+    cluster: machine.ClusterOption = None,
     understudy: machine.UnderstudyOption = "auto",
     backup: backups.BackupOption = None,
     backup_key: backups.BackupKeyOption = None,
@@ -127,8 +128,7 @@ def run(
         threads=threads,
         gpu_share=gpu_share,
         text_encoder=text_encoder,
-        renderers=renderers,
-        understudy=understudy,
+        **machine.renderer_settings(renderers, cluster, understudy),
         skip_memory_check=skip_memory_check,
     )
     settings, notices = with_sources(backups.with_output(settings, first, output_size, fps), source or (), values)

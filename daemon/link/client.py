@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from daemon.link.answers import Answer, Wait, decode_answer
 from daemon.link.header import Part
+from daemon.link.link_lock import present_keys
 from daemon.link.messages import (
     Ask,
     Delivery,
@@ -24,21 +25,37 @@ from daemon.link.messages import (
     TakesLong,
 )
 from daemon.link.resolved_frame import NextFrame, ResolvedFrame
+from presets.errors import RendererError
 from presets.frame_parameters import without_morph
 from presets.parameters import Parameters
 from presets.vocabulary import Vocabulary
 
 TOKEN_VARIABLE = "STREAMFLOW_LINK_TOKEN"
 """Environment variable of the token. Every user of a machine can read a command line."""
+KEY_VARIABLE, SERVER_KEY_VARIABLE = "STREAMFLOW_LINK_KEYS", "STREAMFLOW_LINK_SERVER_KEY"
+"""Environment variables of the keys of a renderer on another machine: its own pair, and the public one of the stage."""
+PATIENCE = 60.0
+"""Seconds without an answer after which a renderer on another machine ends: nobody else may be there to end it."""
 
 
 class LinkClient:
     """Connects one renderer to its stage. One thread only."""
 
-    def __init__(self, endpoint: str, token: str) -> None:
+    def __init__(self, endpoint: str, token: str, server_key: str = "", keys: str = "") -> None:
+        """Connect and say hello.
+
+        Args:
+            endpoint: Address of the stage's end.
+            token: Secret of this renderer.
+            server_key: Public key of the stage, in Z85; empty on its own machine.
+            keys: Public and secret key of this renderer, in Z85.
+        """
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 200)
+        if server_key:
+            present_keys(self._socket, server_key, keys)
+            self._socket.setsockopt(zmq.RCVTIMEO, round(PATIENCE * 1000))
         self._socket.connect(endpoint)
         self._encoded = b""
         self._frame = ResolvedFrame(without_morph(Parameters()), False)
@@ -69,7 +86,11 @@ class LinkClient:
         answer: Answer | Wait = Wait()
         while isinstance(answer, Wait):
             self._send(Ask(width, height, min(max(patience, 0.0), 1.0)).encode())
-            answer = decode_answer([part.buffer for part in self._socket.recv_multipart(copy=False)])
+            try:
+                parts = self._socket.recv_multipart(copy=False)
+            except zmq.Again as error:
+                raise RendererError(f"The stage has said nothing for {PATIENCE:.0f} s.") from error
+            answer = decode_answer([part.buffer for part in parts])
         encoded = bytes(answer.frame)
         if encoded != self._encoded:
             self._encoded, self._number = encoded, self._number + 1

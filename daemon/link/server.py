@@ -11,6 +11,7 @@ import zmq
 
 from daemon.link.dealer import Connection, Dealer, Responder
 from daemon.link.endpoint import bind
+from daemon.link.link_lock import LinkLock
 from daemon.link.messages import (
     Ask,
     Delivery,
@@ -38,7 +39,15 @@ OnDelivery = Callable[[RendererReport, RenderedFrame, int, int], None]
 class LinkServer:
     """Answers each ask once. The methods may be called from any thread."""
 
-    def __init__(self, responder: Responder, clock: Clock, on_delivery: OnDelivery) -> None:
+    def __init__(self, responder: Responder, clock: Clock, on_delivery: OnDelivery, host: str = "") -> None:
+        """Create it without a socket.
+
+        Args:
+            responder: Content of the answers.
+            clock: Time of the stage.
+            on_delivery: See `OnDelivery`.
+            host: Address of this machine for renderers on others, which need keys; empty for those of this machine.
+        """
         self._dealer = Dealer(responder)
         self._clock = clock
         self._on_delivery = on_delivery
@@ -56,6 +65,8 @@ class LinkServer:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._host = host
+        self._lock: LinkLock | None = None
         self.endpoint = ""
         """Address for renderers to connect to; empty before `start`."""
         listen = restart_on_crash("the renderer link", self._run, lambda: self._stopping)
@@ -63,7 +74,13 @@ class LinkServer:
 
     def start(self) -> None:
         """Bind the socket and start the thread."""
-        self.endpoint, self._folder = bind(self._socket)
+        if self._host:
+            self._lock = LinkLock(self._context)
+            self._lock.lock(self._socket)
+            port = self._socket.bind_to_random_port(f"tcp://{self._host}")
+            self.endpoint = f"tcp://{self._host}:{port}"
+        else:
+            self.endpoint, self._folder = bind(self._socket)
         self._thread.start()
 
     def close(self) -> None:
@@ -72,10 +89,22 @@ class LinkServer:
         self._wake.call()
         if self._thread.is_alive():
             self._thread.join(2.0)
+        if self._lock is not None:
+            self._lock.close()
         self._context.destroy(linger=0)
         self._wake.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def public_key(self) -> str:
+        """Public key of the stage, in Z85, for renderers on other machines; empty without a `host`."""
+        return self._lock.public.decode() if self._lock else ""
+
+    def admit(self, key: str) -> None:
+        """Let in a renderer of another machine by its public key, in Z85."""
+        if self._lock is not None:
+            self._lock.admit(key)
 
     def expect(self, build: Build | None = None) -> RendererReport:
         """Create the token and the report of a renderer of a build that is about to be started."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 from daemon.doctor.accelerator_probe import torch_has_gpu
-from daemon.link.client import TOKEN_VARIABLE, LinkClient
+from daemon.link.client import KEY_VARIABLE, SERVER_KEY_VARIABLE, TOKEN_VARIABLE, LinkClient
 from daemon.link.messages import FailureKind
 from daemon.renderer.echo_stream import EchoStream, echo_cost
 from daemon.renderer.other_renderers import memory_of_others
@@ -107,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lower_priority(options.niceness)
     else:
         normal_priority()
-    connection = LinkClient(options.endpoint, os.environ.pop(TOKEN_VARIABLE, ""))
+    secrets = (os.environ.pop(name, "") for name in (TOKEN_VARIABLE, SERVER_KEY_VARIABLE, KEY_VARIABLE))
+    connection = LinkClient(options.endpoint, *secrets)
     try:
         player = build_player(options.build, connection)
         connection.progress("playing", "", 1.0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daemon.cluster.address import ClusterAddress
 from daemon.stage.opened_destinations import AllowedDestination
 from io_bridges import scheme_options, uri
 from io_bridges.audio.listener import AudioSource
@@ -114,6 +115,8 @@ class Settings:
     """Rule for a large text encoder in main memory once its texts are encoded."""
     renderers: int = 1
     """Renderers that draw at once."""
+    cluster: ClusterAddress | None = None
+    """Ray cluster that they run on; None for this machine."""
     understudy: UnderstudyMode = "auto"
     """Rule for a second renderer that waits to take the place of the one on air."""
     skip_memory_check: bool = False
@@ -135,7 +138,13 @@ class Settings:
     def renderer_count(self) -> dict[str, Any]:
         """Renderers that draw at once, and the rule for an understudy: several need none, unless it is asked for."""
         is_spare = self.renderers > 1 and self.understudy == "auto"
-        return {"renderers": self.renderers, "understudy": "off" if is_spare else self.understudy}
+        understudy = "off" if is_spare else self.understudy
+        return {"renderers": self.renderers, "understudy": understudy, "cluster": self.cluster}
+
+    @property
+    def link_host(self) -> str:
+        """Address of this machine for renderers on others; empty if there are none. Raises `SettingsError`."""
+        return "" if self.cluster is None else self.cluster.own_host()
 
     @property
     def sources(self) -> dict[str, str]:

@@ -81,7 +81,7 @@ class Stage:
         self.second = SecondSource(settings, self.clock, self.store, self._fitting, self.pair.sinks, self._frame_came)
         self.processing = Processing(settings.processors, self.clock, self._parameters, self._ring, self._show)
         self._responder = AskResponder(self.store, self.clock, self._incoming, self.second, coming, self.processing)
-        self.link = LinkServer(self._responder, self.clock, self._on_delivery)
+        self.link = LinkServer(self._responder, self.clock, self._on_delivery, settings.link_host)
         self._rendered, self.transport = BurstSpreader(self.clock), ControlTransport(self.store, self.clock)
         self.rendered_rate = PictureRate(lambda: self._responder.is_moving or self._parameters().feedback > 0)
         self.slates = SlateFrames(settings.output_size, settings.safe_picture)

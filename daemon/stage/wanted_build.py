@@ -37,7 +37,7 @@ class WantedBuild:
         self._settings = settings
         self._store = store
         self._parameters = parameters
-        self._threads = settings.threads or share_of_cores(settings.renderers)
+        self._threads = settings.threads or share_of_cores(1 if settings.cluster else settings.renderers)
 
     def build(self) -> Build:
         """Return the build that a renderer shall have."""

@@ -16,7 +16,7 @@ from daemon.supervision.lineup import Lineup
 from daemon.supervision.loading_progress import LoadingProgress
 from daemon.supervision.renderer_peers import RendererPeers
 from daemon.supervision.renderer_process import Ending, RendererProcess
-from daemon.supervision.renderer_starter import RendererStarter
+from daemon.supervision.renderer_starter import Placement, RendererStarter
 from daemon.supervision.renderer_status import meanwhile, named_stand_in, too_short_for_both
 from daemon.supervision.restart_pacing import KILLS_OF_A_FAILURE, LONG_LIFE, RestartPacing
 from daemon.supervision.understudy import Understudies
@@ -47,21 +47,21 @@ class Changeover:
         silence: Mapping[Phase, float],
         stand_in_after: float,
         understudy: UnderstudyMode,
-        renderers: int,
+        placement: Placement,
     ) -> None:
         """Create it with nothing started. The arguments are those of `Supervisor`."""
         self._clock = clock
         self._wanted = wanted
         self._go_back = go_back
         self._loading = LoadingProgress(clock, show_progress)
-        self.starter = RendererStarter(link, clock, silence, self._not_started, renderers)
+        self.starter = RendererStarter(link, clock, silence, self._not_started, placement)
         self._stand_in_after = round(stand_in_after * NS)
         self.lineup = Lineup()
         """Renderers that run. Replaced as a whole."""
         self.attempts = BuildAttempts()
         self.pacing = RestartPacing(clock)
         self.understudies = Understudies(understudy, clock, self.starter.start)
-        self.peers = RendererPeers(renderers, clock, self.starter.start, self.understudies)
+        self.peers = RendererPeers(placement.renderers, clock, self.starter.start, self.understudies)
         self.restarts = 0
         """Renderers that were lost on air."""
         self.last_failure = ""

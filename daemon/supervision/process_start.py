@@ -47,6 +47,8 @@ class ProcessHandle(Protocol):
 class ProcessStarter:
     """Starts the processes of renderers. One thread only."""
 
+    is_local = True
+
     def __init__(self, can_fork: bool = CAN_FORK) -> None:
         self._can_fork = can_fork
         self._server: ForkServer | None = None
@@ -72,6 +74,10 @@ class ProcessStarter:
             # A group of its own: Ctrl-C in a terminal reaches the stage alone, and it stops things in order.
             process_group=0 if sys.platform != "win32" else None,
         )
+
+    def place_of(self, process: ProcessHandle) -> str:
+        """Return the machine of a renderer, for people: empty for this one."""
+        return ""
 
     def distrust(self, reason: str) -> None:
         """Fork no more: a driver or a library may not bear it."""

@@ -118,7 +118,8 @@ class RendererPeers:
     def _loses(self, lineup: Lineup, peer: RendererProcess, ending: Ending) -> Lineup:
         left = lineup.loses_peer(peer)
         others = sum(each.delivers for each in (left.on_air, *left.peers) if each is not None)
-        log.error("A renderer is lost: %s. %d of %d play on.", ending.reason, others, self._wanted)
+        if peer.delivers or ending.reason != self._reason:
+            log.error("A renderer is lost: %s. %d of %d play on.", ending.reason, others, self._wanted)
         self._reason = ending.reason
         if peer.delivers:
             self.lost += 1

@@ -14,7 +14,8 @@ from daemon.link.messages import FailureKind, Phase
 from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
 from daemon.shared.clock import NS, Clock
-from daemon.supervision.process_start import ProcessStarter
+from daemon.supervision.cluster_start import ClusterStarter
+from daemon.supervision.process_start import ProcessHandle, ProcessStarter
 from presets.build import Build
 from presets.errors import RendererError
 
@@ -69,7 +70,7 @@ class RendererProcess:
         build: Build,
         link: LinkServer,
         clock: Clock,
-        starter: ProcessStarter,
+        starter: ProcessStarter | ClusterStarter,
         silence: Mapping[Phase, float] = SILENCE,
         beside: "RendererProcess | None" = None,
         gpu: str = "",
@@ -99,7 +100,7 @@ class RendererProcess:
         self.last_words: deque[str] = deque(maxlen=20)
         """Last lines of its standard error."""
         try:
-            self._process = starter.start(build, link.endpoint, self.niceness, self.report.token, gpu)
+            self._process: ProcessHandle = starter.start(build, link.endpoint, self.niceness, self.report.token, gpu)
         except OSError as error:  # the system has no process, memory or file left
             link.forget(self.report)
             raise RendererError(f"A renderer can't be started: {error.strerror or error}.") from error
@@ -118,12 +119,12 @@ class RendererProcess:
     @property
     def is_local(self) -> bool:
         """True if it runs on this machine."""
-        return True
+        return self._starter.is_local
 
     @property
     def place(self) -> str:
         """Device or machine that it was given, for people; empty for this machine's only one."""
-        return f"GPU {self.gpu}" if self.gpu else ""
+        return f"GPU {self.gpu}" if self.gpu else self._starter.place_of(self._process)
 
     @property
     def delivers(self) -> bool:
@@ -137,9 +138,9 @@ class RendererProcess:
 
     @property
     def memory(self) -> int:
-        """Resident bytes of the process, 0 if it is gone."""
+        """Resident bytes of the process, 0 if it is gone or on another machine."""
         try:
-            return int(psutil.Process(self.pid).memory_info().rss) if self.pid else 0
+            return int(psutil.Process(self.pid).memory_info().rss) if self.pid and self.is_local else 0
         except psutil.Error:
             return 0
 

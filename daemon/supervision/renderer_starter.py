@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from daemon.cluster.address import ClusterAddress
 from daemon.link.messages import Phase
 from daemon.link.server import LinkServer
 from daemon.shared.clock import Clock
+from daemon.supervision.cluster_start import ClusterStarter
 from daemon.supervision.gpu_choice import GpuChoice
 from daemon.supervision.process_start import ProcessStarter
 from daemon.supervision.renderer_process import RendererProcess
@@ -13,6 +16,14 @@ from presets.build import Build
 from presets.errors import RendererError
 
 log = logging.getLogger("stage.renderer")
+
+
+class Placement(NamedTuple):
+    """Number of renderers that draw at once, and where they run."""
+
+    renderers: int = 1
+    cluster: ClusterAddress | None = None
+    """Ray cluster that they run on; None for this machine."""
 
 
 class RendererStarter:
@@ -24,7 +35,7 @@ class RendererStarter:
         clock: Clock,
         silence: Mapping[Phase, float],
         failed: Callable[[str], None],
-        renderers: int = 1,
+        placement: Placement,
     ) -> None:
         """Create it with nothing started.
 
@@ -33,14 +44,15 @@ class RendererStarter:
             clock: Time of their budgets.
             silence: Seconds without a message that a renderer may take, by phase.
             failed: Called with the reason where the system can start none.
-            renderers: Renderers that draw at once.
+            placement: How many draw at once, and where.
         """
         self._link = link
         self._clock = clock
         self._silence = silence
         self._failed = failed
-        self._processes = ProcessStarter()
-        self._gpus = GpuChoice(renderers)
+        renderers, cluster = placement
+        self._processes = ProcessStarter() if cluster is None else ClusterStarter(cluster, renderers, link)
+        self._gpus = GpuChoice(renderers if cluster is None else 1)
         self._started: list[RendererProcess] = []
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from daemon.cluster.address import ClusterAddress
 from daemon.link.messages import Phase
 from daemon.link.renderer_report import RendererReport
 from daemon.link.server import LinkServer
@@ -12,6 +13,7 @@ from daemon.shared.threads import restart_on_crash
 from daemon.supervision.changeover import STAND_IN_AFTER, Changeover
 from daemon.supervision.picture_order import PictureOrder
 from daemon.supervision.renderer_process import SILENCE
+from daemon.supervision.renderer_starter import Placement
 from daemon.supervision.renderer_status import renderer_status
 from presets.build import Build, UnderstudyMode
 from presets.vocabulary import Vocabulary
@@ -34,6 +36,7 @@ class Supervisor:
         stand_in_after: float = STAND_IN_AFTER,
         understudy: UnderstudyMode = "off",
         renderers: int = 1,
+        cluster: ClusterAddress | None = None,
     ) -> None:
         """Create it with its callbacks.
 
@@ -47,10 +50,11 @@ class Supervisor:
             stand_in_after: See `STAND_IN_AFTER`.
             understudy: See `UnderstudyMode`.
             renderers: Renderers that draw at once.
+            cluster: Ray cluster that they run on; None for this machine.
         """
         self._clock = clock
         self.order = PictureOrder(clock)
-        spares = understudy, renderers
+        spares = understudy, Placement(renderers, cluster)
         self.changeover = Changeover(link, clock, wanted, go_back, show_progress, silence, stand_in_after, *spares)
         self._stopping = threading.Event()
         watch = restart_on_crash("the supervisor", self._run, self._stopping.is_set)

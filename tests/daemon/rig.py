@@ -47,6 +47,8 @@ class Rig:
         self.revision = 1
         self.frame: Frame | None = None
         self.serial = 0
+        self._newest: tuple[Frame | None, int] = (None, 0)
+        """Both at once, as the link's thread must see them."""
         self.wanted = wanted
         self.aired: list[RenderedFrame] = []
         self.by: list[RendererReport] = []
@@ -80,13 +82,14 @@ class Rig:
         pixels.flags.writeable = False
         self.serial += 1
         self.frame = Frame(pixels, self.serial, self.clock.now())
+        self._newest = self.frame, self.serial
         self.link.ring()
 
     def resolved_frame(self) -> tuple[int, bytes]:
         return self.revision, ResolvedFrame(without_morph(self.parameters), False).encode()
 
     def newest_frame(self, width: int, height: int) -> tuple[Frame | None, int]:
-        return self.frame, self.serial
+        return self._newest
 
     def sharing(self) -> Sharing:
         return Sharing(self.parameters.feedback > 0, self.parameters.frame_buffer, self.parameters.max_rate)
