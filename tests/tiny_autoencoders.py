@@ -71,7 +71,7 @@ def hunyuan_autoencoder(channels: int) -> Any:
         out_channels=3,
         latent_channels=channels,
         block_out_channels=(32,) * 6,
-        layers_per_block=1,
+        layers_per_block=0,  # the decoder has one more
         spatial_compression_ratio=32,
         sample_size=64,
         scaling_factor=0.75,
