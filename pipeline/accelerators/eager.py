@@ -7,7 +7,14 @@ import torch
 
 from pipeline.accelerators.attention import with_attention
 from pipeline.accelerators.engines import Engines, Preparation, Shapes, left_out
-from pipeline.accelerators.precision import TYPES, CastNetwork, dtype_of, torch_denoisers, torch_network
+from pipeline.accelerators.precision import (
+    TYPES,
+    CastNetwork,
+    autoencoder_type,
+    dtype_of,
+    torch_denoisers,
+    torch_network,
+)
 from pipeline.denoiser import Denoiser
 from pipeline.graphs import DecoderGraph, EncoderGraph
 from pipeline.models import Model
@@ -44,7 +51,9 @@ def build(model: Model, shapes: Shapes, preparation: Preparation) -> Engines:
     as_it_is = dtype == torch.float32 and device.type == "cpu"
     autoencoder = model.autoencoder if as_it_is else copy.deepcopy(model.autoencoder)
     encoder, decoder = EncoderGraph(autoencoder).to(device), DecoderGraph(autoencoder).to(device)
-    encoder.encoder, decoder.decoder = (CastNetwork(each, dtype) for each in (encoder.encoder, decoder.decoder))
+    encoder.encoder, decoder.decoder = (
+        CastNetwork(each, autoencoder_type(model, dtype)) for each in (encoder.encoder, decoder.decoder)
+    )
 
     @torch.inference_mode()
     def encode(pixels: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from pipeline.accelerators.calibration import calibration_rows
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
 from pipeline.accelerators.onnx_export import OPSET, export
+from pipeline.accelerators.precision import autoencoder_overflows
 from pipeline.accelerators.released_networks import forget_networks, return_memory
 from pipeline.graphs import REVISION, DecoderGraph, EncoderGraph, precise
 from pipeline.models import Model
@@ -54,13 +55,14 @@ def exported_files(
         while absent := [part for part in parts if part not in files or not files[part].is_file()]:
             part = absent[0]
             fraction = parts.index(part) / len(parts)
-            key = _key(model, shapes, precision_of(precision, part), part)
+            in_precision = precision_of(precision, part, autoencoder_overflows(model))
+            key = _key(model, shapes, in_precision, part)
             entry, reason = cache.lookup(root, key)
             if entry is None:
                 if reason:
                     progress(f"{root / key.folder} is damaged; exporting the {part} again: {reason}", fraction)
                 progress(f"exporting the {part}", fraction)
-                write = _writer(model, shapes, progress, root, precision_of(precision, part), part)
+                write = _writer(model, shapes, progress, root, in_precision, part)
                 try:
                     made_for = f"{model.name}{model.adapters.words} {shapes.width}x{shapes.height}"
                     entry = cache.store(root, key, write, made_for)
@@ -95,9 +97,15 @@ def texts_in_words(shapes: Shapes) -> str:
     return ", ".join(f"{name} {'x'.join(map(str, shape))}".rstrip() for name, shape in texts)
 
 
-def precision_of(precision: str, part: str) -> str:
-    """Return the precision of a network where `precision` is asked for: only the denoiser has 8 bits."""
-    return precision if part == "denoiser" else eight_bits.wider(precision)
+def precision_of(precision: str, part: str, overflows: bool) -> str:
+    """Return the precision of a network where `precision` is asked for: only the denoiser has 8 bits.
+
+    An autoencoder that overflows in float16 has float32 in its place.
+    """
+    if part == "denoiser":
+        return precision
+    wider = eight_bits.wider(precision)
+    return "float32" if overflows and wider == "float16" else wider
 
 
 def packages_of(precision: str) -> tuple[str, ...]:

@@ -46,6 +46,20 @@ class CastNetwork(nn.Module):
         return out.float()
 
 
+def autoencoder_type(model: Model, dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype of a model's autoencoder where its network is computed in `dtype`.
+
+    SDXL's overflows in float16 and would draw black.
+    """
+    return torch.float32 if dtype == torch.float16 and autoencoder_overflows(model) else dtype
+
+
+def autoencoder_overflows(model: Model) -> bool:
+    """Return True if a model's autoencoder overflows in float16."""
+    is_full = model.classes["vae"] == "AutoencoderKL"
+    return model.family.upcasts_autoencoder and is_full and bool(model.configurations["vae"].get("force_upcast", True))
+
+
 def dtype_of(precision: str, supported: tuple[str, ...], accelerator: str) -> torch.dtype:
     """Return the dtype with the name `precision`.
 

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.accelerators import cache, eight_bits, onnx_export, onnx_files, tensorrt_library
 from pipeline.accelerators.engine_key import EngineKey, package_versions
 from pipeline.accelerators.engines import Progress, Shapes
+from pipeline.accelerators.precision import autoencoder_overflows
 from pipeline.accelerators.tensorrt_build import Rows, build_plan
 from pipeline.accelerators.tensorrt_library import Flavour
 from pipeline.graphs import PRECISIONS, REVISION
@@ -43,6 +44,8 @@ class EngineSource:
     """Batch sizes of each optimization profile; empty if the ONNX file has a fixed batch."""
     share: float
     """Share of the build time of all engines, 0 to 1."""
+    overflows: bool = False
+    """True if the network is an autoencoder that overflows in float16."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class EngineBuilder:
         TensorRT-RTX adapts an engine to the card and the driver when it is loaded. A classic engine is bound to both:
         another card of the same capability has other fastest kernels, and may lack the memory for these.
         """
-        precision = onnx_files.precision_of(self.precision, source.name)
+        precision = onnx_files.precision_of(self.precision, source.name, source.overflows)
         return EngineKey(
             accelerator=self.flavour.name,
             version=package_versions(self.flavour.distribution, *onnx_files.packages_of(precision)),
@@ -132,6 +135,7 @@ def engine_sources(
             batch if name == "denoiser" else f"latent {latent}, picture {shapes.width}x{shapes.height}",
             tuple(rows) if name == "denoiser" else (),
             BUILD_SHARES[name] / total,
+            autoencoder_overflows(model),
         )
         for name in names
     ]

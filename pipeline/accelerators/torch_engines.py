@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 
 from pipeline.accelerators.engines import Engines, Shapes, left_out
-from pipeline.accelerators.precision import Attend, CastNetwork, plain_attention, torch_denoisers
+from pipeline.accelerators.precision import Attend, CastNetwork, autoencoder_type, plain_attention, torch_denoisers
 from pipeline.accelerators.transfer import OverlappedDecoder, Upload
 from pipeline.captured_call import CapturedCall
 from pipeline.graph_capture import cuda_recorder
@@ -101,7 +101,11 @@ def recorded_autoencoder(
 
 
 def autoencoder_graphs(model: Model, dtype: torch.dtype, device: torch.device) -> tuple[EncoderGraph, DecoderGraph]:
-    """Return the model's autoencoder on `device`: its networks in `dtype`, the normalisation around them in float32."""
+    """Return the model's autoencoder on `device`: its networks in `dtype`, the normalisation around them in float32.
+
+    One that overflows in float16 is computed in float32.
+    """
+    dtype = autoencoder_type(model, dtype)
     encoder, decoder = EncoderGraph(model.autoencoder, fold=True), DecoderGraph(model.autoencoder, fold=True)
     encoder.encoder, decoder.decoder = CastNetwork(encoder.encoder, dtype), CastNetwork(decoder.decoder, dtype)
     return on_device(encoder, device), on_device(decoder, device)

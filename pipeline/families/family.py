@@ -80,6 +80,9 @@ class Family:
     """True if an IP-Adapter can be put into the network (`pipeline.ip_adapter`)."""
     takes_loras: bool = False
     """True if LoRAs for the network and its text encoders can be put in (`pipeline.loras`)."""
+    upcasts_autoencoder: bool = False
+    """True if full autoencoders of the family overflow in float16 unless their configuration says ``force_upcast:
+    false``. Other families have the setting too, and their pipelines in diffusers ignore it."""
     latent_multiple: int = 1
     """Sides of a latent are multiples of it."""
     optional: frozenset[str] = frozenset()

@@ -30,6 +30,7 @@ KONTEXT = "it edits a source that its network sees, and FLUX.1 is played without
 PIPELINES_NOT_PLAYED = {
     "FluxKontextPipeline": KONTEXT,
     "FluxKontextInpaintPipeline": KONTEXT,
+    "HunyuanImageRefinerPipeline": "it refines pictures that HunyuanImage has drawn, and draws none",
     "Flux2KleinKVPipeline": "its network reads the source once and keeps that. FLUX.2-klein without KV is played",
 }
 """Classes of pipelines whose networks have the class and the configuration of a family, and were trained for another

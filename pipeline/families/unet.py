@@ -177,4 +177,5 @@ SDXL = replace(
     zeroes_empty_negative=sdxl_zeroes_empty_negative,
     matches=lambda config: config.get("addition_embed_type") == "text_time",
     splits_timesteps=lambda config: False,
+    upcasts_autoencoder=True,
 )

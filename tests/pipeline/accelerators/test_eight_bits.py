@@ -56,7 +56,7 @@ def test_only_the_denoiser_has_eight_bits(tiny: Model, tmp_path: Path) -> None:
     assert len({key[name].digest for key in keys for name in ("encoder", "decoder")}) == 2, "built once for all three"
     assert "nvidia-modelopt" in keys[1]["denoiser"].version
     assert "nvidia-modelopt" not in keys[0]["denoiser"].version
-    assert precision_of("bfloat16", "decoder") == "bfloat16"
+    assert precision_of("bfloat16", "decoder", False) == "bfloat16"
 
 
 def test_older_cards_are_refused(tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,18 @@
 """Precision of the networks: eager torch computes in it with float32 timesteps, unsupported ones are refused."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from tiny_folders import write_family_folder
 
 from pipeline.accelerators import eager, openvino, registry
 from pipeline.accelerators.engines import Engines, Preparation, Shapes
-from pipeline.accelerators.precision import TYPES, dtype_of, has_half_sums
+from pipeline.accelerators.onnx_files import precision_of
+from pipeline.accelerators.precision import TYPES, autoencoder_overflows, dtype_of, has_half_sums
+from pipeline.accelerators.torch_engines import autoencoder_graphs
 from pipeline.denoiser import ConditioningRows
 from pipeline.models import load_model
 from presets.errors import AcceleratorUnavailable
@@ -66,3 +71,27 @@ def test_sums_in_half_are_asked_for(tiny_folder: Path, monkeypatch: pytest.Monke
             assert products.allow_fp16_accumulation is on
     finally:
         products.allow_fp16_accumulation = False
+
+
+@torch.inference_mode()
+def test_autoencoder_of_sdxl_never_overflows(tmp_path: Path) -> None:
+    """Its values leave float16, as those of the real one do. Another one says that its own do not."""
+    folder, cpu = write_family_folder("sdxl", tmp_path / "model"), torch.device("cpu")
+    weights = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+    weights["decoder.conv_in.weight"] *= 1e6
+    save_file(weights, folder / "vae" / "diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
+    latent, pictures = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3)), {}
+    for upcast in (False, True):
+        config = json.loads((folder / "vae" / "config.json").read_text()) | {"force_upcast": upcast}
+        (folder / "vae" / "config.json").write_text(json.dumps(config))
+        model = load_model(folder)
+        decoder = autoencoder_graphs(model, torch.float16, cpu)[1]
+        pictures[upcast] = decoder.decoder(latent)
+        assert decoder.decoder.dtype == (torch.float32 if upcast else torch.float16)
+        assert autoencoder_graphs(model, torch.bfloat16, cpu)[1].decoder.dtype == torch.bfloat16
+        assert autoencoder_overflows(model) == upcast
+    assert pictures[False].isnan().any()
+    assert pictures[True].isfinite().all()
+    assert not autoencoder_overflows(load_model())
+    found = [precision_of(precision, "decoder", True) for precision in ("float16", "fp8", "bfloat16")]
+    assert (found, precision_of("fp8", "denoiser", True)) == (["float32", "float32", "bfloat16"], "fp8")
