@@ -13,6 +13,7 @@ from pipeline.models import Model
 from pipeline.reuse.outer_unet import keeping_unet, outer_unet
 from pipeline.reuse.reuse_graphs import KeepingGraph, KeepingNetwork, OuterGraph, ReadingNetwork
 from presets.errors import AcceleratorUnavailable
+from presets.model_autoencoders import TINY_CLASS
 
 TYPES = {
     "float32": torch.float32,
@@ -49,14 +50,14 @@ class CastNetwork(nn.Module):
 def autoencoder_type(model: Model, dtype: torch.dtype) -> torch.dtype:
     """Return the dtype of a model's autoencoder where its network is computed in `dtype`.
 
-    SDXL's overflows in float16 and would draw black.
+    SDXL's and SANA's overflow in float16 and would draw black.
     """
     return torch.float32 if dtype == torch.float16 and autoencoder_overflows(model) else dtype
 
 
 def autoencoder_overflows(model: Model) -> bool:
     """Return True if a model's autoencoder overflows in float16."""
-    is_full = model.classes["vae"] == "AutoencoderKL"
+    is_full = model.classes["vae"] != TINY_CLASS
     return model.family.upcasts_autoencoder and is_full and bool(model.configurations["vae"].get("force_upcast", True))
 
 

@@ -81,8 +81,8 @@ class Family:
     takes_loras: bool = False
     """True if LoRAs for the network and its text encoders can be put in (`pipeline.loras`)."""
     upcasts_autoencoder: bool = False
-    """True if full autoencoders of the family overflow in float16 unless their configuration says ``force_upcast:
-    false``. Other families have the setting too, and their pipelines in diffusers ignore it."""
+    """True if full autoencoders of the family are not for float16, as their authors say, unless their configuration
+    has ``force_upcast: false``. Other families have the setting too, and their pipelines in diffusers ignore it."""
     latent_multiple: int = 1
     """Sides of a latent are multiples of it."""
     optional: frozenset[str] = frozenset()

@@ -77,4 +77,5 @@ SANA = Family(
     adapter=_adapter,
     schedulers=("SCMScheduler",),
     embeds_guidance=lambda config: bool(config.get("guidance_embeds")),
+    upcasts_autoencoder=True,
 )

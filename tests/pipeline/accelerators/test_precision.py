@@ -93,5 +93,6 @@ def test_autoencoder_of_sdxl_never_overflows(tmp_path: Path) -> None:
     assert pictures[False].isnan().any()
     assert pictures[True].isfinite().all()
     assert not autoencoder_overflows(load_model())
+    assert autoencoder_overflows(load_model(write_family_folder("sana", tmp_path / "sana")))
     found = [precision_of(precision, "decoder", True) for precision in ("float16", "fp8", "bfloat16")]
     assert (found, precision_of("fp8", "denoiser", True)) == (["float32", "float32", "bfloat16"], "fp8")
