@@ -17,6 +17,8 @@ from benchmarks.stream.measure_pipeline import MODEL
 FPS = 30
 SIDE = 256
 _PEERS = "benchmarks.soak.peers"
+_LONGEST_EVENT = 10.0
+"""Seconds that an event of the script may take."""
 
 
 class SoakRig:
@@ -56,6 +58,7 @@ class SoakRig:
         self._folder = folder
         self._stack = ExitStack()
         self._ended = threading.Event()
+        self._performer = threading.Thread(target=self._perform, name="performer", daemon=True)
 
     def __enter__(self) -> "SoakRig":
         with ExitStack() as stack:
@@ -70,13 +73,15 @@ class SoakRig:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        if self._performer.is_alive():
+            self._performer.join(_LONGEST_EVENT)  # its socket is closed below
         for peer in (self.source, self.viewer):
             peer.__exit__(kind, error, trace)
         self._stack.__exit__(kind, error, trace)
 
     def perform(self) -> None:
         """Perform the script on a thread of its own, from now until the ``with`` block ends."""
-        threading.Thread(target=self._perform, name="performer", daemon=True).start()
+        self._performer.start()
 
     def restart_source(self, after: float) -> None:
         """Kill the source, and start another after some seconds."""

@@ -19,8 +19,8 @@ _LOOK = 0.25
 _MEMORY = 5.0
 """Seconds between two readings of the memory."""
 _SETTLE = 3.0
-_LONGEST_WAIT = 60.0
-"""Seconds for which a fault waits for an understudy."""
+_LONGEST_WAIT = 180.0
+"""Seconds for which a fault waits for an understudy. A busy machine takes more than one minute to load one."""
 
 Tell = Callable[[str], None]
 

@@ -104,4 +104,4 @@ def test_growth_is_a_line_through_the_readings(tmp_path: Path, monkeypatch: pyte
 
 def test_number_of_faults_sets_the_longest_time() -> None:
     assert SoakOptions(2.0, 20.0, 1).longest == 7200.0
-    assert SoakOptions(2.0, 10.0, 1, ("OSC flood", "sink killed"), times=3).longest == 6 * 70.0
+    assert SoakOptions(2.0, 10.0, 1, ("OSC flood", "sink killed"), times=3).longest == 6 * 190.0
