@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from show import until
 
+from daemon.backup.backup_pair import pair_of
 from daemon.doctor.checks import midi_finding
 from daemon.doctor.diagnosis import Verdict
 from daemon.processors.processor_folder import ProcessorFolder
@@ -24,6 +25,7 @@ from daemon.stage.takeover_show import TakeoverShow
 from io_bridges.midi.control import MidiControl
 from io_bridges.midi.device import MidiDevice
 from io_bridges.show_control import ControlReply
+from io_bridges.web.page_content import PageFeeds
 from presets.errors import BridgeUnavailable
 from presets.library import Library
 from presets.midi_file import MidiSetup, default_mapping, parse_mapping
@@ -208,7 +210,8 @@ def test_settings_make_the_control(tmp_path: Path) -> None:
     clock, store = SystemClock(), ParameterStore(Library(tmp_path))
     incoming = NewestFrame(clock, lambda: store.snapshot()[1])
     maker = BridgeMaker(settings, clock, incoming, lambda: Fitting(64, 64), ProcessorFolder(tmp_path / "processors"))
-    (control,) = maker.controls(ControlTransport(store, clock), bytes, dict)
+    pair = pair_of(settings, store, clock, lambda: pytest.fail("nothing looks at the output"), None)
+    (control,) = maker.controls(ControlTransport(store, clock), dict, PageFeeds(), pair)
     assert (control.name, control.address) == ("midi", "no such box, pads")
 
 

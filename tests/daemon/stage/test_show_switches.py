@@ -43,7 +43,9 @@ def is_grey(value: int, tolerance: int = 0) -> Any:
 @pytest.fixture(scope="module")
 def running_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Show]:
     folder = tmp_path_factory.mktemp("switches")
-    options = ("--size", f"{SIDE}x{SIDE}", "--source", still(folder, 50), "--no-webrtc")
+    cues = folder / "cues.yaml"
+    cues.write_text("cues: [fire, ink]")
+    options = ("--size", f"{SIDE}x{SIDE}", "--source", still(folder, 50), "--no-webrtc", "--set-list", str(cues))
     with Show(folder / "show", *options) as show:
         yield show
 
@@ -289,6 +291,16 @@ def test_pure_data_sets_and_hears(show: Show) -> None:
         show.set(strength=0.75)
         assert "strength: 0.75" in lines
         show.set(strength=0.5)
+
+
+def test_set_list_is_read_again(running_show: Show) -> None:
+    file = running_show.folder.parent / "cues.yaml"
+    assert running_show.status()["cues"] == {"presets": ["fire", "ink"], "place": 0}
+    file.write_text("cues:\n  - fire\n  - no-such-look\n")
+    until(lambda: "cues.yaml:3:5" in str(running_show.status()["refusals"]))
+    assert running_show.status()["cues"]["presets"] == ["fire", "ink"]
+    file.write_text("cues: [gold, fire, ink]")
+    until(lambda: running_show.status()["cues"] == {"presets": ["gold", "fire", "ink"], "place": 0})
 
 
 def addresses_of(program: str, file: Path) -> set[str]:
