@@ -72,7 +72,7 @@ class OutputClock:
         self.delays = Delays()
         """Times from the capture of a frame to its picture on air."""
         self._lead = Lead()
-        self.changes = ChangeTiming(self._schedule)
+        self.changes = ChangeTiming(self._schedule, self._lead)
 
     def panic(self, revision: int) -> None:
         """Cut to the safe picture until one drawn with `revision` or a later one comes. Any thread may call it."""

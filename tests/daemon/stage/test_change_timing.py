@@ -5,6 +5,7 @@ import pytest
 
 from daemon.shared.clock import NS
 from daemon.stage.change_timing import ChangeTiming
+from daemon.stage.metrics import Lead
 from daemon.stage.tick_schedule import TickSchedule
 from io_bridges.rates import exact_rate
 
@@ -24,7 +25,8 @@ class PlayedRenderer:
 
         `frames` is the time of a frame of a source of 30 a second. All are in ns.
         """
-        self.timing = ChangeTiming(schedule := TickSchedule(exact_rate(30)))
+        self.lead = Lead()
+        self.timing = ChangeTiming(schedule := TickSchedule(exact_rate(30)), self.lead)
         schedule.begin(BEGIN)
         self.answers = [BEGIN - PERIOD]
         self.timing.interval = lambda: float(np.mean(np.diff(self.answers[-16:])))
@@ -51,16 +53,21 @@ class PlayedRenderer:
         self.pictures += 1
         self.now += self.drawing + (self.pictures % 3 - 1) * MS
         self.timing.arrived(begun, self.now)
+        self.lead.mark(tick_after(self.now) - begun, self.now)
         return begun, self.now
 
-    def landed(self, beat: int) -> int:
-        """Return the tick with the first picture of a change that is made for a beat."""
-        changes = self.timing.times(beat, self.now)
-        assert changes.made > self.now, "the beat is far enough"
+    def landed(self, beat: int, late: int = 0) -> int:
+        """Return the tick with the first picture of a change that is made for a beat, so many ns too late."""
+        made, woken = self.timing.times(beat, self.now)
+        assert made > self.now, "the beat is far enough"
         while True:
-            begun, came = self.draw(changes)
-            if begun >= changes.made:
-                return BEGIN + -(-(came - BEGIN) // PERIOD) * PERIOD
+            begun, came = self.draw((made + late, woken))
+            if begun >= made + late:
+                return tick_after(came)
+
+
+def tick_after(moment: int) -> int:
+    return BEGIN + -(-(moment - BEGIN) // PERIOD) * PERIOD
 
 
 @pytest.mark.parametrize("drawing", [3 * MS, 14 * MS, 23 * MS, 31 * MS])
@@ -77,6 +84,18 @@ def test_change_lands_on_the_nearest_tick(drawing: int, frames: int | None, is_l
             renderer.answers.append(BEGIN)
         beat = renderer.now + 300 * MS + offset * PERIOD // 40 + 137
         assert abs(renderer.landed(beat) - beat) <= PERIOD // 2 + 1000, f"the beat is {offset / 40} periods on"
+
+
+@pytest.mark.parametrize("drawing", [14 * MS, 23 * MS, 31 * MS])
+@pytest.mark.parametrize("frames", [1 * MS, 9 * MS, 17 * MS, 26 * MS])
+def test_change_in_step_may_be_late(drawing: int, frames: int) -> None:
+    """A timer and a disk take some milliseconds. With a picture for each tick, wherever it comes, there is time."""
+    for offset in range(0, 40, 3):
+        renderer = PlayedRenderer(drawing, BEGIN + frames, is_lively=False)
+        for _ in range(50):
+            renderer.draw()
+        beat = renderer.now + 300 * MS + offset * PERIOD // 40 + 137
+        assert abs(renderer.landed(beat, late=8 * MS) - beat) <= PERIOD // 2 + 1000, offset
 
 
 def test_slow_renderer_lands_next_to_the_beat() -> None:
