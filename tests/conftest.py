@@ -37,6 +37,7 @@ FIRST = (
     "test_rebuilds.py",
     "test_offline_environment.py",
     "test_stage.py",
+    "test_cluster.py",
     "test_show_models.py",
     "test_compiled.py",
     "test_family_accelerators.py",

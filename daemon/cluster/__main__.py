@@ -21,6 +21,7 @@ from typing import Any
 
 from daemon.cluster.address import LOCAL, ClusterAddress
 from daemon.cluster.placed_renderer import PlacedRenderer, Places
+from daemon.shared.process import normal_priority
 from presets.errors import SettingsError
 
 NOT_A_NODE = 3
@@ -70,6 +71,7 @@ def serve(places: Places) -> None:
 def main() -> int:
     """Serve one stage. Return an exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
+    normal_priority()
     parser.add_argument("--address", required=True, help="HOST:PORT of the cluster's head, or local")
     try:
         address = ClusterAddress.read(parser.parse_args().address)
