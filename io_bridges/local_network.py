@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import string
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -9,6 +10,19 @@ import psutil
 
 ANY_HOST = ("", "0.0.0.0")
 """Hosts of a server that listens on every address of the machine."""
+
+
+_OF_HOST_NAMES = frozenset(f"{string.ascii_letters}{string.digits}.-_*")
+
+
+def is_host(text: str) -> bool:
+    """Return True for an address of IPv4 or IPv6, for what may be the name of a host, and for an empty text."""
+    if ":" not in text:
+        return not set(text) - _OF_HOST_NAMES
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

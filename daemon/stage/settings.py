@@ -11,7 +11,7 @@ from io_bridges import scheme_options, uri
 from io_bridges.audio.listener import AudioSource
 from io_bridges.claims import PlaceTaken
 from io_bridges.frames import LONGEST_SIDE
-from io_bridges.local_network import is_loopback
+from io_bridges.local_network import is_host, is_loopback
 from io_bridges.osc.admission import Network
 from io_bridges.rates import exact_rate, parse_rate
 from presets.address_aliases import AliasTable
@@ -223,8 +223,9 @@ def parse_address(text: str) -> Address | None:
     if text.lower() == "off":
         return None
     host, _, port = text.rpartition(":")
-    if port.isascii() and port.isdigit() and int(port) <= 65535:
-        return Address(host.strip("[]") or "127.0.0.1", int(port))
+    plain = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if port.isascii() and port.isdigit() and int(port) <= 65535 and is_host(plain):
+        return Address(plain or "127.0.0.1", int(port))
     raise SettingsError(f"a port, HOST:PORT or 'off' is expected; {text!r} was given")
 
 

@@ -16,6 +16,8 @@ from presets.errors import SettingsError
         ("9000", Address("127.0.0.1", 9000)),
         ("0.0.0.0:9000", Address("0.0.0.0", 9000)),
         ("[::1]:80", Address("::1", 80)),
+        ("fe80::1%lo:80", Address("fe80::1%lo", 80)),
+        ("stage-2.local:80", Address("stage-2.local", 80)),
         ("off", None),
         ("0", Address("127.0.0.1", 0)),
     ],
@@ -24,7 +26,10 @@ def test_address_is_loopback_by_default(text: str, address: Address | None) -> N
     assert parse_address(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "port", "70000", "-1", "host:", "٣٠٠"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "port", "70000", "-1", "host:", "٣٠٠", "[::1", "::1]:80", "[]:]:80", "a b:80", "http://a:80", "ho:st:80"],
+)
 def test_invalid_address(text: str) -> None:
     with pytest.raises(SettingsError, match="HOST:PORT"):
         parse_address(text)
