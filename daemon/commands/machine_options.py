@@ -9,9 +9,17 @@ from presets.build import TextEncoderRule, UnderstudyMode
 MACHINE = "Machine"
 """Panel of the options in --help."""
 
+MOST_THREADS = 1024
+"""Most threads of a model. Torch crashes with millions, and starts each."""
+
 ThreadsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Processor threads for the model (default: one for each core).", rich_help_panel=MACHINE),
+    typer.Option(
+        min=1,
+        max=MOST_THREADS,
+        help="Processor threads for the model (default: one for each core).",
+        rich_help_panel=MACHINE,
+    ),
 ]
 GpuShareOption = Annotated[
     float | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from daemon.commands.machine_options import MOST_THREADS
 from presets.build import TextEncoderRule
 
 
@@ -23,7 +24,9 @@ def render(
     ] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     presets: Annotated[Path | None, typer.Option(help="Folder of your presets.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads for the model.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MOST_THREADS, help="Processor threads for the model.")
+    ] = None,
     skip_memory_check: Annotated[
         bool,
         typer.Option("--skip-memory-check", help="Load the model even if the memory seems to be too short for it."),

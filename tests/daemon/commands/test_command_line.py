@@ -94,3 +94,11 @@ def test_a_third_source_is_refused(tmp_path: Path) -> None:
     assert isinstance(done.exception, SettingsError)
     assert str(done.exception) == "--source is given 3 times (card:, file:a.mp4, none:); 2 sources are supported"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["run"], ["render", "in.png", "out.png"]])
+def test_millions_of_threads_are_refused(command: list[str]) -> None:
+    """Torch would crash with them in every renderer."""
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "--threads", "99999999"])
+    assert done.exit_code == 2
+    assert "1024" in done.output
