@@ -1,3 +1,3 @@
 """Start, watch and replace renderers, so that a picture of the wanted build is on air."""
 
-__all__ = ["supervisor"]
+__all__ = ["picture_order", "supervisor"]

@@ -1,0 +1,1 @@
+"""Shows past what one machine can play: a simulation of the link, from figures that are measured here."""
