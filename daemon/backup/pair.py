@@ -174,8 +174,10 @@ class Pair(ABC):
         if self.is_on_air:
             log.error("ON AIR: %s. Opening %s", why, ", ".join(self.outputs.wanted) or "no sink, since none is known")
             self.outputs.open(now)
+            self.cues.resume()
         else:
             log.error("OFF AIR: %s. The outputs are closed.", why)
+            self.cues.pause()
             self.follower.forget()
             self.leave(now)
 

@@ -26,11 +26,15 @@ NEAR = 0.02
 
 
 class CuePlace:
-    """Place of the last cue in the set list, from 0. The show with the set list replaces both functions."""
+    """Place of the last cue in the set list, from 0. The show with the set list replaces the functions."""
 
     def __init__(self) -> None:
         self.read: Callable[[], int] = lambda: -1
         self.set: Callable[[int], None] = lambda place: None
+        self.resume: Callable[[], None] = lambda: None
+        """Has the next cue follow by itself, if the one at the place says so."""
+        self.pause: Callable[[], None] = lambda: None
+        """Stops what changes the show by itself: the next cue, and recorded controls."""
 
 
 class StateFollower:

@@ -221,17 +221,23 @@ class BridgeMaker:
                     log_lines=RECENT_LOG.lines,
                 ),
             )
-        cues = _cue_show(settings.cues, transport, midi)
-        pair.cues.read, pair.cues.set = cues.place, cues.follow
+        cues = _cue_show(settings.cues, transport, midi, pair)
         taken_over = TakeoverShow(RecordedShow(cues, transport), transport.store.value)
         show = MidiShow(ProcessorShow(taken_over, transport.store.value, self._processors), midi, dmx)
         paired = PairedShow(LockedShow(show, transport.store.value), pair)
         return [ControlThread(name, control, paired) for name, control in controls.items()]
 
 
-def _cue_show(cues: Sequence[Cue], transport: ControlTransport, midi: MidiControl | None) -> CueShow:
+def _cue_show(cues: Sequence[Cue], transport: ControlTransport, midi: MidiControl | None, pair: Pair) -> CueShow:
     """Return the show that plays cues. It takes others when the set list is saved, and so does timecode."""
     show = CueShow(transport.quantised, cues)
+    pair.cues.read, pair.cues.set, pair.cues.resume = show.place, show.follow, show.resume
+
+    def pause() -> None:
+        show.pause()
+        transport.stop_playing()
+
+    pair.cues.pause = pause
 
     def take(given: Sequence[Cue]) -> None:
         show.take(given)

@@ -1,6 +1,7 @@
 """`CueShow`: a show with a set list, whose cues are called by ``/cue/go``, ``/cue/back`` and ``/cue/jump``."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -35,6 +36,7 @@ class CueShow(ShowWrapper):
         self._unplayable: set[int] = set()
         """Places of the cues that were refused since the last one that was taken."""
         self._calls = 0
+        self._followed_at = 0.0
         self._waiting: dict[int, int] = {}
         """Places of the cues whose outcome is awaited, by the number of the call."""
         self._cancel: Cancel = lambda: None
@@ -68,9 +70,26 @@ class CueShow(ShowWrapper):
         """Go on from the cue at a place, which another show has called."""
         with self._lock:
             if place != self._place and place < len(self._cues):
-                self._cancel()
-                self._calls += 1
+                self.pause()
                 self._place = self._reached = place
+                self._followed_at = time.monotonic()
+
+    def pause(self) -> None:
+        """Have no cue follow by itself."""
+        with self._lock:
+            self._cancel()
+            self._cancel = lambda: None
+            self._calls += 1
+
+    def resume(self) -> None:
+        """Have the next cue follow by itself, as long after the one that was followed as that one says."""
+        with self._lock:
+            place = self._place
+            after = self._cues[place].seconds("after", self._bpm()) if place >= 0 else None
+            if after is not None and place + 1 < len(self._cues):
+                left = max(after - (time.monotonic() - self._followed_at), 0.0)
+                call = self._calls
+                self._cancel = self._timer(left, lambda: self._follow(call))
 
     def take(self, cues: Sequence[Cue]) -> None:
         """Play other cues from now on, after the set list was saved. Nothing changes on air.

@@ -1,8 +1,10 @@
 """A store that follows another one has its values, its panics and its beats, and keeps out what it can't take."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hand_clock import HandClock
+from rig import until
 
 from daemon.backup.show_state import pulse_of, state_of
 from daemon.backup.state_follower import CuePlace, StateFollower
@@ -10,6 +12,7 @@ from daemon.shared.clock import NS
 from daemon.stage.cue_show import CueShow
 from daemon.stage.parameter_store import ParameterStore
 from daemon.stage.quantised_show import QuantisedShow
+from daemon.stage.show_wrapper import Cancel
 from daemon.stage.tempo_clock import TempoClock
 from presets.library import Library
 from presets.set_list import Cue
@@ -23,10 +26,17 @@ class Two:
         self.other_clock.time += 500 * NS
         self.first = ParameterStore(library, tempo=TempoClock(self.clock))
         self.second = ParameterStore(library, tempo=TempoClock(self.other_clock))
-        self.cues = CueShow(QuantisedShow(self.second), [Cue(preset="lava-lamp"), Cue(preset="fire")])
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+        cues = [Cue(preset="lava-lamp", after=60.0), Cue(preset="fire")]
+        self.cues = CueShow(QuantisedShow(self.second), cues, self._start_timer)
         place = CuePlace()
         place.set = self.cues.follow
         self.follower = StateFollower(self.second, self.other_clock, (), place)
+
+    def _start_timer(self, seconds: float, call: Callable[[], None]) -> Cancel:
+        timer = seconds, call
+        self.timers.append(timer)
+        return lambda: self.timers.remove(timer)
 
     def follow(self, cue: int = -1) -> None:
         self.follower.apply(state_of(self.first, [], cue))
@@ -58,6 +68,22 @@ def test_values_look_and_panic_follow(library: Library) -> None:
     two.second.apply("/strength", [0.9], "hand")
     two.second.apply("/panic", [], "hand")
     assert two.second.value("/strength") == two.first.value("/strength")
+
+
+def test_next_cue_follows_on_the_backup(library: Library) -> None:
+    two = Two(library)
+    two.follow(cue=0)
+    assert not two.timers
+    two.cues.resume()
+    ((seconds, paused),) = two.timers
+    assert 50 < seconds <= 60
+    two.cues.pause()
+    assert not two.timers
+    two.cues.resume()
+    paused()
+    ((_, call),) = two.timers
+    call()
+    until(lambda: two.second.value("/preset") == "fire")
 
 
 def test_new_look_glides_as_one(library: Library) -> None:
