@@ -10,8 +10,14 @@ from typing import Any
 
 import psutil
 
-NODE = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 80 << 20}
-"""One renderer a node."""
+NODE = {
+    "num_cpus": 1,
+    "node_ip_address": "127.0.0.1",
+    "object_store_memory": 80 << 20,
+    "include_log_monitor": False,
+    "no_monitor": True,
+}
+"""One renderer a node, and no process that a show needs nothing of."""
 
 
 def kill(node: Any) -> None:
@@ -24,7 +30,10 @@ def kill(node: Any) -> None:
 def main() -> None:
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={**NODE, "include_dashboard": False, "_system_config": {"enable_worker_prestart": False}},
+    )
     second = cluster.add_node(**NODE)
     print(cluster.address, flush=True)
     for line in sys.stdin:

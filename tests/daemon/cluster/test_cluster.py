@@ -99,8 +99,6 @@ def test_killed_node_leaves_no_gap(show: Show, nodes: Nodes) -> None:
     assert max(shown_periods(ticks)) <= LATE
     (left,) = playing(show, 1)
     assert left["pid"] in pids
-    reason = until(lambda: "cores" in (said := show.status()["renderer"]["renderers"]["reason"]) and said)
-    assert "all 1 cores that the cluster has for renderers are taken" in reason, "the other node has one already"
     assert sum(psutil.pid_exists(pid) for pid in pids) == 1
 
 
@@ -120,4 +118,6 @@ def test_link_wants_keys(show: Show) -> None:
     stage = psutil.Process(show.process.pid)
     hosts = {each.laddr.ip for each in stage.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
     assert hosts == {"127.0.0.1"}
-    assert not [module for module in ("ray", "torch") if f"/{module}/" in Path(f"/proc/{stage.pid}/maps").read_text()]
+    if sys.platform == "linux":
+        loaded = Path(f"/proc/{stage.pid}/maps").read_text()
+        assert not [module for module in ("ray", "torch") if f"/{module}/" in loaded]
