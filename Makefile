@@ -42,9 +42,9 @@ check: $(INSTALLED)
 # A new folder of tests belongs to the shows until it is named here.
 # Torch has one thread in each process: threads that wait for each other crawl where other processes have the cores.
 # StreamDiffusion is the bench's rival: its class alone, without the old packages that it names.
-WAITING := tests/io_bridges tests/benchmarks/show tests/daemon/models tests/daemon/doctor
+WAITING := tests/io_bridges tests/benchmarks/show tests/daemon/models tests/daemon/doctor tests/daemon/cluster
 COMPUTING := tests/pipeline tests/presets tests/daemon/renderer tests/daemon/link \
-	tests/benchmarks/model tests/benchmarks/paper tests/benchmarks/report tests/benchmarks/stream \
+	tests/benchmarks/model tests/benchmarks/paper tests/benchmarks/report tests/benchmarks/scale tests/benchmarks/stream \
 	tests/test_code_style.py tests/test_documents.py
 ELSEWHERE := $(WAITING:%=--ignore=%) $(COMPUTING:%=--ignore=%) --ignore=tests/test_readme.py
 

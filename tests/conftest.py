@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 FIRST = (
+    "test_cluster.py",
     "test_controls.py",
     "test_rebuilds.py",
     "test_offline_environment.py",

@@ -40,7 +40,7 @@ def main() -> None:
         if line.strip() == "kill":
             kill(second)
         else:
-            cluster.add_node(**NODE)
+            second = cluster.add_node(**NODE)
         print("done", flush=True)
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
