@@ -27,7 +27,7 @@ ONLY_IN_THE_REPOSITORY = {"benchmarks/README.md", "benchmarks/gpu_first_run.sh"}
 
 
 def test_wheel_has_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What setuptools would pack is every file of the packages on the disk, and no test."""
+    """Setuptools would pack every file of the packages on the disk, and no test."""
     monkeypatch.chdir(ROOT)
     distribution = Distribution({"script_name": "setup.py"})
     distribution.parse_config_files(["pyproject.toml"])

@@ -26,7 +26,7 @@ PHASE = 0.37
 
 
 class Plant(NamedTuple):
-    """What a show is played on."""
+    """Machines, rates and costs that a show is played with."""
 
     renderers: int
     picture_seconds: float

@@ -1,4 +1,4 @@
-"""What moves a show by itself, on the page in a real browser: LFOs and tempo, the set list, recorded controls."""
+"""Movement on the page in a real browser: LFOs and tempo, the set list, recorded controls."""
 
 import re
 from itertools import pairwise

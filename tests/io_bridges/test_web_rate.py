@@ -1,4 +1,4 @@
-"""How many requests and messages one client of the page may make a second, and what is never held back."""
+"""Bounds of the requests and messages of one client of the page. Panic is never held back."""
 
 import json
 from collections.abc import Iterator

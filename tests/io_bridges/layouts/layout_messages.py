@@ -1,4 +1,4 @@
-"""What controls of a layout send: read from its file, sent to a show as bytes, and compared with what the show took."""
+"""Messages of a layout's controls: read from its file, sent to a show as bytes, and compared with the show's values."""
 
 from collections.abc import Iterator
 from typing import Any
